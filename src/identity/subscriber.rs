@@ -1,0 +1,136 @@
+//! The numbers of mobile networks: IMSI, MSISDN, IMEISV and PLMN (3GPP TS 23.003).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::IdentityError;
+use super::digits::{Digits, mask};
+
+/// Declares a digit identifier; they differ only in name, permitted lengths and what is cut off first.
+macro_rules! subscriber_number {
+    ($(#[$doc:meta])* $name:ident, $lengths:expr, $clean:ident, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Digits);
+
+        impl $name {
+            /// Reads the digits as they come on the wire or in a file.
+            ///
+            /// # Errors
+            /// If these are not digits, or too few or too many of them.
+            pub fn parse(text: &[u8]) -> Result<Self, IdentityError> {
+                let digits = $clean(text);
+                $lengths
+                    .contains(&digits.len())
+                    .then(|| Digits::pack(digits))
+                    .flatten()
+                    .map(Self)
+                    .ok_or(IdentityError { rule: $rule })
+            }
+
+            /// The word that stands for it in indexes and records.
+            #[must_use]
+            pub const fn raw(self) -> u64 {
+                self.0.raw()
+            }
+
+            /// The inverse of [`Self::raw`].
+            #[must_use]
+            pub fn from_raw(raw: u64) -> Option<Self> {
+                Digits::from_raw(raw).filter(|own| $lengths.contains(&own.len())).map(Self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentityError;
+
+            fn from_str(text: &str) -> Result<Self, IdentityError> {
+                Self::parse(text.as_bytes())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0.text().as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                mask(f, stringify!($name), self.0.text().as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+subscriber_number! {
+    /// The subscription's number inside the mobile network: MCC, MNC and MSIN, 6 to 15 digits (3GPP TS 23.003 2.2).
+    Imsi, (6..=15), without_filler, "an IMSI has 6 to 15 digits"
+}
+
+subscriber_number! {
+    /// The subscription's telephone number in international form, without `+` or `00`, 5 to 15 digits (ITU-T E.164).
+    Msisdn, (5..=15), without_prefix, "an MSISDN has 5 to 15 digits in international form"
+}
+
+subscriber_number! {
+    /// The device's identity and software version: 14 to 16 digits, as gateways send it (3GPP TS 23.003 6.2.2).
+    Imeisv, (14..=16), without_filler, "an IMEISV has 14 to 16 digits"
+}
+
+subscriber_number! {
+    /// A mobile network: MCC and MNC, 5 or 6 digits (3GPP TS 23.003 12.1).
+    Plmn, (5..=6), without_filler, "a PLMN has 5 or 6 digits"
+}
+
+/// Gateways pad the IMSI to its longest form with `F` or NUL.
+fn without_filler(text: &[u8]) -> &[u8] {
+    let used = text.iter().rposition(|octet| !matches!(octet, b'F' | b'f' | 0)).map_or(0, |last| last + 1);
+    &text[..used]
+}
+
+fn without_prefix(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"00")).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imsi_keeps_leading_zeros_and_loses_fillers() {
+        let imsi = Imsi::parse(b"001010000000001").unwrap();
+        assert_eq!(imsi.to_string(), "001010000000001");
+        assert_eq!(Imsi::parse(b"001010000000001F"), Ok(imsi));
+        assert_eq!(Imsi::parse(b"001010000000001\0"), Ok(imsi));
+        assert_eq!(Imsi::from_raw(imsi.raw()), Some(imsi));
+    }
+
+    #[test]
+    fn msisdn_loses_its_international_prefix() {
+        let msisdn = Msisdn::parse(b"447700000001").unwrap();
+        assert_eq!(Msisdn::parse(b"+447700000001"), Ok(msisdn));
+        assert_eq!(Msisdn::parse(b"00447700000001"), Ok(msisdn));
+    }
+
+    #[test]
+    fn neither_takes_other_lengths_or_letters() {
+        for text in ["", "1234", "1234567890123456", "44770000000x"] {
+            assert!(Imsi::parse(text.as_bytes()).is_err(), "{text}");
+            assert!(Msisdn::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_is_masked() {
+        assert_eq!(format!("{:?}", Msisdn::parse(b"447700000001").unwrap()), "Msisdn(..0001)");
+    }
+}
