@@ -1,89 +1,26 @@
 //! The catalog: every VSlice and group, each under a handle that stays its own across reloads.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
-use compact_str::CompactString;
-use ipnet::Ipv4Net;
+use super::{Group, Vslice};
+use crate::identity::{GroupId, Moniker, VsliceId};
 
-use crate::identity::{Apn, Moniker, VsliceId};
-
-/// How long an address stays an endpoint's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Allocation {
-    /// Once given, the endpoint keeps it.
-    Static,
-    /// Given for the length of a session.
-    Pooled,
+/// All VSlices and groups.
+///
+/// Leases and sessions name them by handle, so a handle must never come to mean something else while the process lives: a
+/// reload builds on the catalog before it ([`Self::renewed`]), the same moniker keeps its place, and no place is ever
+/// given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    vslices: Vec<Place<Vslice>>,
+    groups: Vec<Place<Group>>,
 }
 
-/// A range of addresses of a VSlice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subnet {
-    pub cidr: Ipv4Net,
-    pub allocation: Allocation,
-    /// Ranges inside `cidr` that are never handed out.
-    pub exclude: Vec<Ipv4Net>,
-}
-
-/// An isolated private network. Its addresses mean nothing outside it: another VSlice may have the same ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vslice {
-    pub moniker: Moniker,
-    pub name: CompactString,
-    pub enabled: bool,
-    /// At most two servers, primary first.
-    pub dns: Vec<Ipv4Addr>,
-    /// In the order in which they are used.
-    pub subnets: Vec<Subnet>,
-}
-
-/// How a group wants its users to prove themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CredentialMethod {
-    /// RFC 2865 5.2
-    Pap,
-    /// RFC 2865 5.3
-    Chap,
-}
-
-/// The user name and password that a group demands.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    pub method: CredentialMethod,
-    pub username: CompactString,
-    pub password: CompactString,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-/// The configuration that every endpoint in it inherits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    pub moniker: Moniker,
-    pub name: CompactString,
-    pub vslice: VsliceId,
-    pub enabled: bool,
-    pub allocation: Allocation,
-    /// Empty: any APN.
-    pub apns: Vec<Apn>,
-    /// Seconds; 0 is "not sent".
-    pub session_timeout_s: u32,
-    /// Seconds; 0 is "not sent".
-    pub idle_timeout_s: u32,
-    /// Seconds; 0 is "not sent".
-    pub interim_interval_s: u32,
-    /// `None`: the network has authenticated the SIM, and that is enough.
-    pub credentials: Option<Credentials>,
-}
-
-/// Why a group cannot carry sessions.
+/// Why a group cannot carry sessions. The order is that of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GroupFault {
+    /// No such group: it was removed, or a record names one that never was.
+    Missing,
     Disabled,
     VsliceMissing,
     VsliceDisabled,
@@ -91,9 +28,249 @@ pub enum GroupFault {
     NoSubnet,
 }
 
-/// All VSlices and groups.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalog {
-    vslices: Vec<Vslice>,
-    groups: Vec<Group>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place<T> {
+    thing: T,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Written in the files.
+    Listed,
+    /// Gone from the files, and kept as it was.
+    Gone,
+    /// Gone from the files, and no longer to be found here. Only the place remains.
+    Removed,
+}
+
+impl Catalog {
+    /// A copy in which nothing is listed yet. What is then put into it keeps the handle it had; what is not is gone.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        let mut renewed = self.clone();
+        renewed.vslices.iter_mut().for_each(Place::unlist);
+        renewed.groups.iter_mut().for_each(Place::unlist);
+        renewed
+    }
+
+    /// Lists a VSlice, in place of the one with the same moniker.
+    pub fn put_vslice(&mut self, vslice: Vslice) -> VsliceId {
+        VsliceId::new(put(&mut self.vslices, vslice))
+    }
+
+    /// Lists a group, in place of the one with the same moniker.
+    pub fn put_group(&mut self, group: Group) -> GroupId {
+        GroupId::new(put(&mut self.groups, group))
+    }
+
+    /// Removes what is gone from the files. The handles stay taken.
+    pub fn prune(&mut self) {
+        self.vslices.iter_mut().for_each(Place::remove_if_gone);
+        self.groups.iter_mut().for_each(Place::remove_if_gone);
+    }
+
+    pub fn vslice(&self, id: VsliceId) -> Option<&Vslice> {
+        self.vslices.get(id.index())?.present()
+    }
+
+    pub fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(id.index())?.present()
+    }
+
+    pub fn vslice_by_moniker(&self, moniker: &str) -> Option<(VsliceId, &Vslice)> {
+        self.vslices().find(|(_, vslice)| vslice.moniker.as_str() == moniker)
+    }
+
+    pub fn group_by_moniker(&self, moniker: &str) -> Option<(GroupId, &Group)> {
+        self.groups().find(|(_, group)| group.moniker.as_str() == moniker)
+    }
+
+    pub fn vslices(&self) -> impl Iterator<Item = (VsliceId, &Vslice)> {
+        present(&self.vslices).map(|(index, vslice)| (VsliceId::new(index), vslice))
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group)> {
+        present(&self.groups).map(|(index, group)| (GroupId::new(index), group))
+    }
+
+    /// The VSlices that are kept though they are gone from the files.
+    pub fn gone_vslices(&self) -> impl Iterator<Item = &Vslice> {
+        gone(&self.vslices)
+    }
+
+    /// The groups that are kept though they are gone from the files.
+    pub fn gone_groups(&self) -> impl Iterator<Item = &Group> {
+        gone(&self.groups)
+    }
+
+    /// The group and its VSlice, if sessions may be opened in it (PROTOCOL 4, `group-invalid`).
+    pub fn usable(&self, id: GroupId) -> Result<(&Group, &Vslice), GroupFault> {
+        let group = self.group(id).ok_or(GroupFault::Missing)?;
+        if !group.enabled {
+            return Err(GroupFault::Disabled);
+        }
+        let vslice = self.vslice(group.vslice).ok_or(GroupFault::VsliceMissing)?;
+        if !vslice.enabled {
+            return Err(GroupFault::VsliceDisabled);
+        }
+        vslice.subnets_of(group.allocation).next().ok_or(GroupFault::NoSubnet)?;
+        Ok((group, vslice))
+    }
+
+    pub fn fault(&self, id: GroupId) -> Option<GroupFault> {
+        self.usable(id).err()
+    }
+}
+
+/// A thing that is found again by its moniker.
+trait Named {
+    fn moniker(&self) -> &Moniker;
+}
+
+impl Named for Vslice {
+    fn moniker(&self) -> &Moniker {
+        &self.moniker
+    }
+}
+
+impl Named for Group {
+    fn moniker(&self) -> &Moniker {
+        &self.moniker
+    }
+}
+
+fn put<T: Named>(places: &mut Vec<Place<T>>, thing: T) -> usize {
+    let known = places.iter().position(|place| place.thing.moniker() == thing.moniker());
+    let place = Place { thing, standing: Standing::Listed };
+    if let Some(index) = known {
+        places[index] = place;
+        return index;
+    }
+    places.push(place);
+    places.len() - 1
+}
+
+fn present<T>(places: &[Place<T>]) -> impl Iterator<Item = (usize, &T)> {
+    places.iter().enumerate().filter_map(|(index, place)| Some((index, place.present()?)))
+}
+
+fn gone<T>(places: &[Place<T>]) -> impl Iterator<Item = &T> {
+    places.iter().filter(|place| place.standing == Standing::Gone).map(|place| &place.thing)
+}
+
+impl<T> Place<T> {
+    fn present(&self) -> Option<&T> {
+        (self.standing != Standing::Removed).then_some(&self.thing)
+    }
+
+    fn unlist(&mut self) {
+        if self.standing == Standing::Listed {
+            self.standing = Standing::Gone;
+        }
+    }
+
+    fn remove_if_gone(&mut self) {
+        if self.standing == Standing::Gone {
+            self.standing = Standing::Removed;
+        }
+    }
+}
+
+impl fmt::Display for GroupFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the group does not exist",
+            Self::Disabled => "the group is disabled",
+            Self::VsliceMissing => "the group's VSlice does not exist",
+            Self::VsliceDisabled => "the group's VSlice is disabled",
+            Self::NoSubnet => "the VSlice has no subnet of the group's allocation",
+        })
+    }
+}
+
+impl std::error::Error for GroupFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provisioning::{Allocation, Subnet};
+
+    fn vslice(moniker: &str) -> Vslice {
+        let subnet = Subnet { cidr: "100.64.0.0/16".parse().unwrap(), allocation: Allocation::Static, exclude: Vec::new() };
+        Vslice { moniker: Moniker::parse(moniker).unwrap(), name: moniker.into(), enabled: true, dns: Vec::new(), subnets: vec![subnet] }
+    }
+
+    fn group(moniker: &str, vslice: VsliceId) -> Group {
+        Group {
+            moniker: Moniker::parse(moniker).unwrap(),
+            name: moniker.into(),
+            vslice,
+            enabled: true,
+            allocation: Allocation::Static,
+            apns: Vec::new(),
+            session_timeout_s: 0,
+            idle_timeout_s: 0,
+            interim_interval_s: 600,
+            credentials: None,
+        }
+    }
+
+    #[test]
+    fn the_first_fault_is_named() {
+        let mut catalog = Catalog::default();
+        let mut slice = vslice("festival");
+        slice.enabled = false;
+        slice.subnets.clear();
+        let of = catalog.put_vslice(slice.clone());
+        let mut tills = group("tills", of);
+        tills.enabled = false;
+        let id = catalog.put_group(tills.clone());
+        assert_eq!(catalog.fault(id), Some(GroupFault::Disabled));
+
+        tills.enabled = true;
+        let orphan = Group { vslice: VsliceId::new(9), ..tills.clone() };
+        catalog.put_group(orphan);
+        assert_eq!(catalog.fault(id), Some(GroupFault::VsliceMissing));
+
+        catalog.put_group(tills);
+        assert_eq!(catalog.fault(id), Some(GroupFault::VsliceDisabled));
+
+        slice.enabled = true;
+        catalog.put_vslice(slice);
+        assert_eq!(catalog.fault(id), Some(GroupFault::NoSubnet));
+
+        catalog.put_vslice(vslice("festival"));
+        assert_eq!(catalog.fault(id), None);
+        let (group, vslice) = catalog.usable(id).unwrap();
+        assert_eq!((group.moniker.as_str(), vslice.moniker.as_str()), ("tills", "festival"));
+
+        assert_eq!(catalog.fault(GroupId::new(9)), Some(GroupFault::Missing));
+    }
+
+    #[test]
+    fn handles_stay_their_own_across_reloads() {
+        let mut first = Catalog::default();
+        let [a, b] = ["a", "b"].map(|moniker| first.put_vslice(vslice(moniker)));
+        let [x, y] = [group("x", a), group("y", b)].map(|group| first.put_group(group));
+
+        let mut second = first.renewed();
+        let c = second.put_vslice(vslice("c"));
+        assert_eq!(second.put_vslice(vslice("b")), b);
+        assert_eq!(second.put_group(group("y", c)), y);
+        assert_ne!(c, a);
+        assert_eq!(second.vslice(a).unwrap().moniker.as_str(), "a", "what is gone from the files is kept");
+        assert_eq!(second.gone_vslices().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(second.gone_groups().map(|group| group.moniker.as_str()).collect::<Vec<_>>(), ["x"]);
+        assert_eq!(second.fault(x), None);
+
+        second.prune();
+        assert_eq!((second.vslice(a), second.group(x), second.vslice_by_moniker("a")), (None, None, None));
+        assert_eq!(second.vslices().map(|(id, _)| id).collect::<Vec<_>>(), [b, c]);
+        assert_eq!(second.fault(x), Some(GroupFault::Missing));
+
+        let mut third = second.renewed();
+        assert_ne!(third.put_vslice(vslice("d")), a, "a handle is not given to another moniker");
+        assert_eq!(third.put_vslice(vslice("a")), a, "and waits for its own");
+    }
 }

@@ -1,8 +1,9 @@
 //! One SIM as it was provisioned.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::ProvisioningState;
+use super::{Catalog, Group, ProvisioningState};
 use crate::identity::{GroupId, Imsi, Msisdn};
 
 /// What is provisioned for one ICCID. Kept small: there may be ten million of them.
@@ -25,4 +26,198 @@ pub struct Endpoint {
 struct More {
     imsis: Vec<Imsi>,
     secondary_groups: Vec<GroupId>,
+}
+
+/// Why no group of an endpoint takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoGroup {
+    /// The endpoint is in no group.
+    Missing,
+    /// None of its groups serves the APN.
+    ApnNotAllowed,
+}
+
+impl Endpoint {
+    /// An endpoint of which nothing but the state is known yet.
+    pub const fn new(state: ProvisioningState) -> Self {
+        Self { state, group: None, imsi: None, msisdn: None, static_ip: None, name: None, more: None }
+    }
+
+    /// In this primary group.
+    #[must_use]
+    pub const fn in_group(mut self, group: GroupId) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// Also in this group, after those it is in already.
+    #[must_use]
+    pub fn also_in_group(mut self, group: GroupId) -> Self {
+        self.more.get_or_insert_default().secondary_groups.push(group);
+        self
+    }
+
+    /// With this IMSI, after those it has already.
+    #[must_use]
+    pub fn with_imsi(mut self, imsi: Imsi) -> Self {
+        match self.imsi {
+            None => self.imsi = Some(imsi),
+            Some(_) => self.more.get_or_insert_default().imsis.push(imsi),
+        }
+        self
+    }
+
+    #[must_use]
+    pub const fn with_msisdn(mut self, msisdn: Msisdn) -> Self {
+        self.msisdn = Some(msisdn);
+        self
+    }
+
+    /// With this address, configured by hand.
+    #[must_use]
+    pub const fn with_static_ip(mut self, ip: Ipv4Addr) -> Self {
+        self.static_ip = Some(ip);
+        self
+    }
+
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = (!name.is_empty()).then(|| name.into());
+        self
+    }
+
+    /// All its IMSIs, in the order of the inventory.
+    pub fn imsis(&self) -> impl Iterator<Item = Imsi> {
+        let further = self.more.as_ref().map_or(&[][..], |more| &more.imsis);
+        self.imsi.into_iter().chain(further.iter().copied())
+    }
+
+    /// All its groups, primary first.
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> {
+        self.group.into_iter().chain(self.secondary_groups().iter().copied())
+    }
+
+    pub fn secondary_groups(&self) -> &[GroupId] {
+        self.more.as_ref().map_or(&[], |more| &more.secondary_groups)
+    }
+
+    /// The group that takes a request for this APN (PROTOCOL 4, `apn-not-allowed`).
+    ///
+    /// | Called-Station-Id | group |
+    /// |---|---|
+    /// | none, or empty | the primary |
+    /// | listed by some groups | the first of them, primary before secondaries |
+    /// | listed by none, and some groups serve any APN | the first of those |
+    /// | else | refused |
+    ///
+    /// A group that lists the APN wins over one that serves any: otherwise a primary group without APNs would hide all
+    /// secondary ones. Whether the group is usable is the catalog's to say, afterwards.
+    pub fn group_for_apn(&self, catalog: &Catalog, called_station_id: Option<&[u8]>) -> Result<GroupId, NoGroup> {
+        let primary = self.group.ok_or(NoGroup::Missing)?;
+        let Some(apn) = called_station_id.filter(|apn| !apn.is_empty()) else { return Ok(primary) };
+        let first = |serves: &dyn Fn(&Group) -> bool| self.groups().find(|id| catalog.group(*id).is_some_and(serves));
+        first(&|group| group.apns.iter().any(|own| own.is_named_by(apn)))
+            .or_else(|| first(&|group| group.apns.is_empty()))
+            .ok_or(NoGroup::ApnNotAllowed)
+    }
+}
+
+impl fmt::Display for NoGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the endpoint is in no group",
+            Self::ApnNotAllowed => "no group of the endpoint serves the APN",
+        })
+    }
+}
+
+impl std::error::Error for NoGroup {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Apn, Moniker};
+    use crate::provisioning::{Allocation, Vslice};
+
+    /// Three groups: two list their APNs, `any` serves every one.
+    fn catalog() -> (Catalog, [GroupId; 3]) {
+        let mut catalog = Catalog::default();
+        let vslice = catalog.put_vslice(Vslice {
+            moniker: Moniker::parse("festival").unwrap(),
+            name: "Festival".into(),
+            enabled: true,
+            dns: Vec::new(),
+            subnets: Vec::new(),
+        });
+        let ids = [("tills", &["tills.iot", "shared.iot"][..]), ("lights", &["lights.iot", "shared.iot"]), ("any", &[])].map(
+            |(moniker, apns)| {
+                catalog.put_group(Group {
+                    moniker: Moniker::parse(moniker).unwrap(),
+                    name: moniker.into(),
+                    vslice,
+                    enabled: true,
+                    allocation: Allocation::Static,
+                    apns: apns.iter().map(|apn| Apn::parse(apn).unwrap()).collect(),
+                    session_timeout_s: 0,
+                    idle_timeout_s: 0,
+                    interim_interval_s: 0,
+                    credentials: None,
+                })
+            },
+        );
+        (catalog, ids)
+    }
+
+    fn in_groups(groups: &[GroupId]) -> Endpoint {
+        let endpoint = Endpoint::new(ProvisioningState::Active).in_group(groups[0]);
+        groups[1..].iter().fold(endpoint, |endpoint, group| endpoint.also_in_group(*group))
+    }
+
+    #[test]
+    fn the_apn_chooses_among_the_groups() {
+        let (catalog, [tills, lights, any]) = catalog();
+        let refused = Err(NoGroup::ApnNotAllowed);
+        let table: [(&[GroupId], Option<&str>, Result<GroupId, NoGroup>); 14] = [
+            (&[tills], None, Ok(tills)),
+            (&[tills], Some(""), Ok(tills)),
+            (&[tills], Some("tills.iot"), Ok(tills)),
+            (&[tills], Some("TILLS.IoT.mnc015.mcc234.gprs"), Ok(tills)),
+            (&[tills], Some("lights.iot"), refused),
+            (&[any], Some("lights.iot"), Ok(any)),
+            (&[tills, lights], None, Ok(tills)),
+            (&[tills, lights], Some("lights.iot"), Ok(lights)),
+            (&[tills, lights], Some("shared.iot"), Ok(tills)),
+            (&[lights, tills], Some("shared.iot"), Ok(lights)),
+            (&[tills, lights], Some("else.iot"), refused),
+            (&[any, lights], Some("lights.iot"), Ok(lights)),
+            (&[any, lights], Some("else.iot"), Ok(any)),
+            (&[tills, any], Some("else.iot"), Ok(any)),
+        ];
+        for (groups, apn, wanted) in table {
+            let chosen = in_groups(groups).group_for_apn(&catalog, apn.map(str::as_bytes));
+            assert_eq!(chosen, wanted, "{groups:?} {apn:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_primary_group_there_is_none_to_choose() {
+        let (catalog, _) = catalog();
+        let endpoint = Endpoint::new(ProvisioningState::Pending);
+        assert_eq!(endpoint.group_for_apn(&catalog, Some(b"tills.iot")), Err(NoGroup::Missing));
+    }
+
+    #[test]
+    fn imsis_and_groups_keep_their_order() {
+        let [first, second, third] = ["234500000000001", "234500000000002", "901280000000003"].map(|imsi| imsi.parse().unwrap());
+        let endpoint = Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(second).with_imsi(third);
+        assert_eq!(endpoint.imsis().collect::<Vec<_>>(), [first, second, third]);
+        let ids = [2, 0, 1].map(GroupId::new);
+        assert_eq!(in_groups(&ids).groups().collect::<Vec<_>>(), ids);
+        assert_eq!(in_groups(&ids).secondary_groups(), &ids[1..]);
+    }
+
+    #[test]
+    fn ten_million_endpoints_fit() {
+        assert!(size_of::<Endpoint>() <= 64, "{}", size_of::<Endpoint>());
+    }
 }

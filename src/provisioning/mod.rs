@@ -4,8 +4,10 @@
 
 mod catalog;
 mod endpoint;
+mod model;
 mod state;
 
-pub use catalog::{Allocation, Catalog, CredentialMethod, Credentials, Group, GroupFault, Subnet, Vslice};
-pub use endpoint::Endpoint;
-pub use state::{Change, ProvisioningState};
+pub use catalog::{Catalog, GroupFault};
+pub use endpoint::{Endpoint, NoGroup};
+pub use model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
+pub use state::{Change, ProvisioningState, Refused};

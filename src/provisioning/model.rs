@@ -1,0 +1,115 @@
+//! The things a catalog holds: VSlices with their subnets, and groups.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use compact_str::CompactString;
+use ipnet::Ipv4Net;
+
+use crate::identity::{Apn, Moniker, VsliceId};
+
+/// How long an address stays an endpoint's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Allocation {
+    /// Once given, the endpoint keeps it.
+    Static,
+    /// Given for the length of a session.
+    Pooled,
+}
+
+/// A range of addresses of a VSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    pub cidr: Ipv4Net,
+    pub allocation: Allocation,
+    /// Ranges inside `cidr` that are never handed out.
+    pub exclude: Vec<Ipv4Net>,
+}
+
+/// An isolated private network. Its addresses mean nothing outside it: another VSlice may have the same ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vslice {
+    pub moniker: Moniker,
+    pub name: CompactString,
+    pub enabled: bool,
+    /// At most two servers, primary first.
+    pub dns: Vec<Ipv4Addr>,
+    /// In the order in which they are used.
+    pub subnets: Vec<Subnet>,
+}
+
+/// How a group wants its users to prove themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialMethod {
+    /// RFC 2865 5.2
+    Pap,
+    /// RFC 2865 5.3
+    Chap,
+}
+
+/// The user name and password that a group demands.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub method: CredentialMethod,
+    pub username: CompactString,
+    pub password: CompactString,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// The configuration that every endpoint in it inherits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub moniker: Moniker,
+    pub name: CompactString,
+    pub vslice: VsliceId,
+    pub enabled: bool,
+    pub allocation: Allocation,
+    /// Empty: any APN.
+    pub apns: Vec<Apn>,
+    /// Seconds; 0 is "not sent".
+    pub session_timeout_s: u32,
+    /// Seconds; 0 is "not sent".
+    pub idle_timeout_s: u32,
+    /// Seconds; 0 is "not sent".
+    pub interim_interval_s: u32,
+    /// `None`: the network has authenticated the SIM, and that is enough.
+    pub credentials: Option<Credentials>,
+}
+
+impl Allocation {
+    /// The name in files, metrics and JSON.
+    pub const fn moniker(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Pooled => "pooled",
+        }
+    }
+}
+
+impl fmt::Display for Allocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.moniker())
+    }
+}
+
+impl Vslice {
+    /// Its subnets of one kind, in the order in which they are used.
+    pub fn subnets_of(&self, kind: Allocation) -> impl Iterator<Item = &Subnet> {
+        self.subnets.iter().filter(move |subnet| subnet.allocation == kind)
+    }
+}
+
+impl Subnet {
+    /// Whether an address may be handed out: inside, not excluded, and none of the three that are reserved in subnets
+    /// shorter than /31 (network, broadcast and first host; PROTOCOL 7).
+    pub fn offers(&self, ip: Ipv4Addr) -> bool {
+        let (network, broadcast) = (self.cidr.network(), self.cidr.broadcast());
+        let reserved = self.cidr.prefix_len() < 31 && (ip == network || ip == broadcast || u32::from(ip) == u32::from(network) + 1);
+        self.cidr.contains(&ip) && !reserved && !self.exclude.iter().any(|range| range.contains(&ip))
+    }
+}
