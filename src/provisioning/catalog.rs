@@ -251,26 +251,26 @@ mod tests {
     #[test]
     fn handles_stay_their_own_across_reloads() {
         let mut first = Catalog::default();
-        let [a, b] = ["a", "b"].map(|moniker| first.put_vslice(vslice(moniker)));
-        let [x, y] = [group("x", a), group("y", b)].map(|group| first.put_group(group));
+        let [old, kept] = ["old", "kept"].map(|moniker| first.put_vslice(vslice(moniker)));
+        let [old_group, kept_group] = [group("old", old), group("kept", kept)].map(|group| first.put_group(group));
 
         let mut second = first.renewed();
-        let c = second.put_vslice(vslice("c"));
-        assert_eq!(second.put_vslice(vslice("b")), b);
-        assert_eq!(second.put_group(group("y", c)), y);
-        assert_ne!(c, a);
-        assert_eq!(second.vslice(a).unwrap().moniker.as_str(), "a", "what is gone from the files is kept");
-        assert_eq!(second.gone_vslices().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(), ["a"]);
-        assert_eq!(second.gone_groups().map(|group| group.moniker.as_str()).collect::<Vec<_>>(), ["x"]);
-        assert_eq!(second.fault(x), None);
+        let new = second.put_vslice(vslice("new"));
+        assert_eq!(second.put_vslice(vslice("kept")), kept);
+        assert_eq!(second.put_group(group("kept", new)), kept_group);
+        assert_ne!(new, old);
+        assert_eq!(second.vslice(old).unwrap().moniker.as_str(), "old", "what is gone from the files is kept");
+        assert_eq!(second.gone_vslices().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(), ["old"]);
+        assert_eq!(second.gone_groups().map(|group| group.moniker.as_str()).collect::<Vec<_>>(), ["old"]);
+        assert_eq!(second.fault(old_group), None);
 
         second.prune();
-        assert_eq!((second.vslice(a), second.group(x), second.vslice_by_moniker("a")), (None, None, None));
-        assert_eq!(second.vslices().map(|(id, _)| id).collect::<Vec<_>>(), [b, c]);
-        assert_eq!(second.fault(x), Some(GroupFault::Missing));
+        assert_eq!((second.vslice(old), second.group(old_group), second.vslice_by_moniker("old")), (None, None, None));
+        assert_eq!(second.vslices().map(|(id, _)| id).collect::<Vec<_>>(), [kept, new]);
+        assert_eq!(second.fault(old_group), Some(GroupFault::Missing));
 
         let mut third = second.renewed();
-        assert_ne!(third.put_vslice(vslice("d")), a, "a handle is not given to another moniker");
-        assert_eq!(third.put_vslice(vslice("a")), a, "and waits for its own");
+        assert_ne!(third.put_vslice(vslice("other")), old, "a handle is not given to another moniker");
+        assert_eq!(third.put_vslice(vslice("old")), old, "and waits for its own");
     }
 }
