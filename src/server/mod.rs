@@ -1,1 +1,5 @@
-//! (door plate)
+//! The shell: sockets and workers, gateways, duplicates, translation between wire and decision, commit before reply, metrics, http.
+
+mod settings;
+
+pub use settings::{GatewaySettings, Requirement, Settings};

@@ -1,0 +1,63 @@
+//! What the shell is told: plain values, checked by whoever built them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Everything `serve` needs besides the decision and the journal.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Access-Requests are received; port 0 lets the kernel choose, and the ready line names what it chose.
+    pub auth: Vec<SocketAddr>,
+    /// Where Accounting-Requests are received.
+    pub acct: Vec<SocketAddr>,
+    /// Worker threads; 0 is one per core.
+    pub workers: usize,
+    /// How long a reply is remembered, 5 to 30 s (RFC 5080 2.2.2).
+    pub duplicate_lifetime: Duration,
+    /// How long an Access-Reject waits.
+    pub reject_delay: Duration,
+    /// The vendor number of our own dictionary.
+    pub vendor: u32,
+    /// Whether an Access-Accept names VSlice and group.
+    pub vendor_attributes: bool,
+    /// Where metrics, health and the views are served.
+    pub http: SocketAddr,
+    /// Who may speak to us.
+    pub gateways: Vec<GatewaySettings>,
+    /// Whether log lines show only the last digits of an identity.
+    pub mask_identities: bool,
+}
+
+/// One configured gateway.
+#[derive(Clone)]
+pub struct GatewaySettings {
+    /// The name in metrics, logs and views. Unique; what a gateway has taught us stays with its name over a reload.
+    pub name: String,
+    /// The addresses it sends from; the longest prefix wins.
+    pub source: IpNet,
+    /// The shared secret, not empty.
+    pub secret: Box<[u8]>,
+    pub require_message_authenticator: Requirement,
+    /// Whether Proxy-State without Message-Authenticator is refused in Access-Requests.
+    pub limit_proxy_state: bool,
+    /// Requests a second; 0 is no limit.
+    pub rate_limit: u32,
+}
+
+/// Whether an Access-Request needs a Message-Authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    Yes,
+    No,
+    /// From the first valid one on.
+    Auto,
+}
+
+impl fmt::Debug for GatewaySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewaySettings").field("name", &self.name).field("source", &self.source).finish_non_exhaustive()
+    }
+}
