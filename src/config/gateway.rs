@@ -1,0 +1,245 @@
+//! The gateways: who may speak RADIUS to attachd, from where, and under which secret.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+use std::path::Path;
+
+use ipnet::IpNet;
+use toml::de::DeValue;
+
+use super::PUBLIC_SECRET;
+use super::read::Source;
+use super::table::{Findings, Reading, Table, Value, choice, fault, flag, number, text};
+
+/// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
+const SHORT_SECRET: usize = 12;
+
+/// Names are shown in metrics and logs.
+const NAME_MAX: usize = 63;
+
+const RULES: [(&str, MessageAuthenticatorRule); 3] =
+    [("yes", MessageAuthenticatorRule::Required), ("no", MessageAuthenticatorRule::Optional), ("auto", MessageAuthenticatorRule::Learned)];
+
+/// A RADIUS client, or a range of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    pub name: String,
+    /// Where it speaks from; the longest matching prefix wins.
+    pub source: IpNet,
+    pub secret: SharedSecret,
+    pub require_message_authenticator: MessageAuthenticatorRule,
+    /// Whether Proxy-State needs a Message-Authenticator beside it.
+    pub limit_proxy_state: bool,
+    /// Requests a second.
+    pub rate_limit: Option<u32>,
+}
+
+/// Whether an Access-Request must carry a Message-Authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageAuthenticatorRule {
+    /// "yes"
+    Required,
+    /// "no"
+    Optional,
+    /// "auto": from the first valid one of that gateway on.
+    Learned,
+}
+
+/// A shared secret, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedSecret(Vec<u8>);
+
+impl SharedSecret {
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSecret(..)")
+    }
+}
+
+impl Default for Gateway {
+    /// The one gateway of an unconfigured attachd: this machine.
+    fn default() -> Self {
+        Self {
+            name: "pgw-01".to_owned(),
+            source: IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+            secret: SharedSecret(PUBLIC_SECRET.to_vec()),
+            require_message_authenticator: MessageAuthenticatorRule::Learned,
+            limit_proxy_state: true,
+            rate_limit: None,
+        }
+    }
+}
+
+/// Reads every `[[gateway]]`; without one there is the default.
+pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: &Findings<'_>) -> Vec<Gateway> {
+    let Some(value) = root.value("gateway") else { return vec![Gateway::default()] };
+    let span = value.span();
+    let DeValue::Array(items) = value.into_inner() else {
+        findings.error(&span, "gateway is not a list of tables", "write [[gateway]] on a line of its own for each");
+        return Vec::new();
+    };
+    let mut read: Vec<(Range<usize>, Gateway)> = Vec::new();
+    for item in items {
+        let span = item.span();
+        let DeValue::Table(entries) = item.into_inner() else {
+            findings.error(&span, "a gateway is not a table", "write [[gateway]] on a line of its own for each");
+            continue;
+        };
+        if let Some(gateway) = gateway(source, Table::new("[[gateway]]", span.clone(), entries, findings), findings) {
+            refuse_twins(&gateway, &span, &read, findings);
+            read.push((span, gateway));
+        }
+    }
+    read.into_iter().map(|(_, gateway)| gateway).collect()
+}
+
+/// One gateway, if everything it needs is there and right.
+fn gateway(source: &Source<'_>, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<Gateway> {
+    let default = Gateway::default();
+    let name = required(&mut table, "name", findings, "name = \"pgw-01\"", name);
+    let prefix = required(&mut table, "source", findings, "source = \"192.0.2.1\"", prefix);
+    let secret = secret(source, &mut table, findings);
+    let require_message_authenticator = table.take("require_message_authenticator", default.require_message_authenticator, choice(&RULES));
+    let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
+    let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
+    table.finish();
+    Some(Gateway {
+        name: name?,
+        source: prefix?,
+        secret: secret?,
+        require_message_authenticator,
+        limit_proxy_state,
+        rate_limit: (rate_limit > 0).then_some(rate_limit),
+    })
+}
+
+/// A key that has no sensible default in a gateway of one's own.
+fn required<'i, T>(
+    table: &mut Table<'_, 'i>,
+    key: &'static str,
+    findings: &Findings<'_>,
+    example: &str,
+    read: impl FnOnce(&Value<'i>) -> Reading<T>,
+) -> Option<T> {
+    if !table.has(key) {
+        findings.error(&table.span(), format!("a gateway without {key}"), format!("add a line like {example}"));
+    }
+    table.optional(key, read)
+}
+
+fn name(value: &Value<'_>) -> Reading<String> {
+    let name = text(value)?;
+    let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_good) {
+        Ok(name)
+    } else {
+        fault(value, format!("{name:?} is no gateway name"), format!("write 1 to {NAME_MAX} letters, digits, '-', '_' and '.'"))
+    }
+}
+
+/// A prefix, or an address as the prefix of itself.
+fn prefix(value: &Value<'_>) -> Reading<IpNet> {
+    let text = text(value)?;
+    let Ok(net) = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) else {
+        let remedy = "write an address like \"192.0.2.1\" or a prefix like \"192.0.2.0/24\"";
+        return fault(value, format!("{text:?} is neither an address nor a prefix"), remedy);
+    };
+    let whole = net.trunc();
+    if net == whole {
+        Ok(net)
+    } else {
+        let remedy = format!("write \"{whole}\" for the range or \"{}\" for the one address", net.addr());
+        fault(value, format!("{text:?} has bits set behind the prefix"), remedy)
+    }
+}
+
+/// The secret, from the one place that names it.
+fn secret(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<SharedSecret> {
+    let keys = ["secret", "secret_file", "secret_env"];
+    let [given, file, variable] = keys.map(|key| table.value(key));
+    let count = [&given, &file, &variable].into_iter().flatten().count();
+    if count != 1 {
+        let what =
+            if count == 0 { "a gateway without a secret" } else { "a gateway with more than one of secret, secret_file and secret_env" };
+        findings.error(&table.span(), what, "give exactly one of secret, secret_file and secret_env");
+        return None;
+    }
+    let (key, value) = keys.into_iter().zip([given, file, variable]).find_map(|(key, value)| Some((key, value?)))?;
+    let reading = match key {
+        "secret" => text(&value).map(String::into_bytes),
+        "secret_file" => from_file(source, &value, findings),
+        _ => from_environment(source, &value),
+    };
+    let octets = table.reported(key, reading.and_then(|octets| if octets.is_empty() { empty(&value) } else { Ok(octets) }))?;
+    // The public secret needs no warning: beyond loopback it is refused.
+    if octets.len() <= SHORT_SECRET && octets != PUBLIC_SECRET {
+        let what = format!("a secret of {} octets can be guessed (RFC 2865 3)", octets.len());
+        findings.warning(&value.span(), what, "use at least 16 random ones");
+    }
+    Some(SharedSecret(octets))
+}
+
+fn empty<T>(value: &Value<'_>) -> Reading<T> {
+    // RFC 2865 3: "the secret MUST NOT be empty".
+    fault(value, "the secret is empty", "use at least 16 random characters (RFC 2865 3)")
+}
+
+fn from_file(source: &Source<'_>, value: &Value<'_>, findings: &Findings<'_>) -> Reading<Vec<u8>> {
+    let path = source.resolve(&text(value)?);
+    let mut octets = match std::fs::read(&path) {
+        Ok(octets) => octets,
+        Err(error) => {
+            return fault(value, format!("{} cannot be read: {error}", path.display()), "put the secret there, or correct the path");
+        }
+    };
+    if is_open_to_all(&path) {
+        findings.warning(&value.span(), format!("everybody on this machine can read {}", path.display()), "chmod 600 it");
+    }
+    // Editors end a file with a newline that is no part of the secret.
+    if octets.ends_with(b"\n") {
+        octets.pop();
+        if octets.ends_with(b"\r") {
+            octets.pop();
+        }
+    }
+    Ok(octets)
+}
+
+#[cfg(unix)]
+fn is_open_to_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    const READABLE_BY_OTHERS: u32 = 0o004;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & READABLE_BY_OTHERS != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_all(_: &Path) -> bool {
+    false
+}
+
+fn from_environment(source: &Source<'_>, value: &Value<'_>) -> Reading<Vec<u8>> {
+    let variable = text(value)?;
+    match (source.environment)(&variable) {
+        Some(octets) => Ok(octets),
+        None => fault(value, format!("the environment has no {variable}"), format!("set {variable} where attachd is started")),
+    }
+}
+
+/// A source or a name belongs to one gateway.
+fn refuse_twins(gateway: &Gateway, span: &Range<usize>, others: &[(Range<usize>, Gateway)], findings: &Findings<'_>) {
+    for (_, other) in others {
+        if other.source == gateway.source {
+            let what = format!("gateways {:?} and {:?} have the same source {}", other.name, gateway.name, gateway.source);
+            findings.error(span, what, "give each its own address or prefix; the longest prefix wins");
+        }
+        if other.name == gateway.name {
+            findings.error(span, format!("two gateways are called {:?}", gateway.name), "give each its own name");
+        }
+    }
+}

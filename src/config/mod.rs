@@ -1,0 +1,136 @@
+//! attachd.toml: read once, checked whole, handed on as plain values. No part below imports it.
+//!
+//! Every key has a default, an unknown key is an error, and all problems of a file are reported at once, each with its line.
+
+mod gateway;
+mod problem;
+mod read;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use gateway::{Gateway, MessageAuthenticatorRule, SharedSecret};
+pub use problem::{Problem, Problems, Severity};
+
+use crate::aaa::IdentityKind;
+
+/// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it is for loopback only.
+pub const PUBLIC_SECRET: &[u8] = b"testing123";
+
+/// Everything attachd can be told, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the journal lives.
+    pub data_dir: PathBuf,
+    pub radius: Radius,
+    pub http: Http,
+    /// The inventory folder.
+    pub inventory: PathBuf,
+    pub sessions: Sessions,
+    pub pools: Pools,
+    pub journal: Journal,
+    pub log: Log,
+    pub gateways: Vec<Gateway>,
+    /// What is allowed but hardly meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// The RADIUS listeners, and how they behave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Radius {
+    pub auth: Vec<SocketAddr>,
+    pub acct: Vec<SocketAddr>,
+    /// `None`: one per core.
+    pub workers: Option<usize>,
+    pub duplicate_lifetime: Duration,
+    pub reject_delay: Duration,
+    /// The number under which the Attachd- attributes are sent and understood.
+    pub vendor_id: u32,
+    /// Whether an Access-Accept names VSlice and group.
+    pub vendor_attributes: bool,
+    /// The first of these that a request carries names the endpoint.
+    pub identity_order: Vec<IdentityKind>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    pub listen: SocketAddr,
+}
+
+/// How long silence is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// `None`: three interim intervals, at least an hour.
+    pub stale_after: Option<Duration>,
+    pub detach_after: Duration,
+    pub tombstone: Duration,
+    pub authorization_hold: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pools {
+    /// How long a released address rests before somebody else gets it.
+    pub hold_time: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    pub sync: SyncRule,
+    /// How often "interval" syncs.
+    pub interval: Duration,
+}
+
+/// When a reply may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncRule {
+    /// After its records are on the disk.
+    Commit,
+    /// At once; the disk follows.
+    Interval,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: LogLevel,
+    /// Whether identities are shortened to their last digits.
+    pub mask_identities: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Config {
+    /// Reads and checks a configuration file; without one, everything is as documented.
+    ///
+    /// # Errors
+    /// All problems of the file, if one of them is more than a warning.
+    pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                let remedy = "give --config an attachd.toml that can be read, or leave it out for the defaults";
+                Problems(vec![Problem::error(Some(path), None, format!("cannot be read: {error}"), remedy)])
+            })?,
+        };
+        let environment = |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
+        read::config(&read::Source { text: &text, file, environment: &environment })
+    }
+}

@@ -1,0 +1,218 @@
+//! From the text of attachd.toml to checked values, table by table.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::gateway::gateways;
+use super::problem::{Problems, Severity};
+use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
+use super::{Config, Http, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, Pools, Radius, Sessions, SyncRule};
+use crate::aaa::IdentityKind;
+
+/// A year: longer than anything here is meant to last.
+const YEAR_S: u64 = 365 * 86_400;
+
+/// Private enterprise numbers have 24 bits here: the first octet of Vendor-Id is zero (RFC 2865 5.26).
+const VENDOR_MAX: u64 = 0x00FF_FFFF;
+
+const IDENTITIES: [(&str, IdentityKind); 4] =
+    [("iccid", IdentityKind::Iccid), ("imsi", IdentityKind::Imsi), ("msisdn", IdentityKind::Msisdn), ("user-name", IdentityKind::UserName)];
+
+const LEVELS: [(&str, LogLevel); 6] = [
+    ("off", LogLevel::Off),
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+
+/// What a configuration is read from.
+pub(super) struct Source<'a> {
+    pub(super) text: &'a str,
+    pub(super) file: Option<&'a Path>,
+    pub(super) environment: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+}
+
+impl Source<'_> {
+    /// A path of the file, as seen from the working directory.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.file.and_then(Path::parent).unwrap_or(Path::new("")).join(path)
+    }
+}
+
+/// Reads everything; the problems found on the way are collected, not thrown.
+pub(super) fn config(source: &Source<'_>) -> Result<Config, Problems> {
+    let findings = Findings::new(source.text, source.file);
+    let mut root = parse(source, &findings);
+    let (radius, exposed) = radius(root.section("radius"), &findings);
+    let mut config = Config {
+        data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
+        radius,
+        http: http(root.section("http")),
+        inventory: inventory(source, root.section("inventory")),
+        sessions: sessions(root.section("sessions")),
+        pools: pools(root.section("pools")),
+        journal: journal(root.section("journal")),
+        log: log(root.section("log")),
+        gateways: gateways(source, &mut root, &findings),
+        warnings: Vec::new(),
+    };
+    root.finish();
+    if let Some(span) = exposed
+        && let Some(gateway) = config.gateways.iter().find(|gateway| gateway.secret.octets() == PUBLIC_SECRET)
+    {
+        let what = format!("listens beyond loopback while gateway {:?} has the secret testing123, which everybody knows", gateway.name);
+        findings.error(&span, what, "give that [[gateway]] a secret of its own");
+    }
+    let problems = findings.into_problems();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems(problems));
+    }
+    config.warnings = problems;
+    Ok(config)
+}
+
+/// As much of the file as is TOML; what is not is reported.
+fn parse<'a, 'i>(source: &Source<'i>, findings: &'a Findings<'a>) -> Table<'a, 'i> {
+    let (document, errors) = DeTable::parse_recoverable(source.text);
+    for error in errors {
+        let what = format!("not TOML: {}", error.message());
+        findings.error(&error.span().unwrap_or_default(), what, "see the example in the README");
+    }
+    Table::new("", document.span(), document.into_inner(), findings)
+}
+
+/// The listeners with their places in the file.
+type Listeners = Vec<(Range<usize>, SocketAddr)>;
+
+/// The table, and the place of the first listener that others than this machine can reach.
+fn radius(mut table: Table<'_, '_>, findings: &Findings<'_>) -> (Radius, Option<Range<usize>>) {
+    let span = table.span();
+    let default = |port| vec![(span.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, port)))];
+    let auth: Listeners = table.take("auth", default(1812), list(socket_address));
+    let acct: Listeners = table.take("acct", default(1813), list(socket_address));
+    if auth.is_empty() && acct.is_empty() {
+        findings.error(&table.span(), "auth and acct are both empty", "give at least one address to listen on");
+    }
+    refuse_listening_twice(&auth, &acct, findings);
+    let exposed = auth.iter().chain(&acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
+    let exposed = exposed.map(|(span, _)| span.clone());
+    let workers = table.take("workers", 0, number(0..=256)) as usize;
+    let radius = Radius {
+        auth: auth.into_iter().map(|(_, address)| address).collect(),
+        acct: acct.into_iter().map(|(_, address)| address).collect(),
+        workers: (workers > 0).then_some(workers),
+        // RFC 5080 2.2.2 wants 5 to 30 seconds.
+        duplicate_lifetime: Duration::from_secs(table.take("duplicate_lifetime_s", 30, number(5..=30))),
+        // A gateway repeats after a second or two: a longer delay would only make traffic.
+        reject_delay: Duration::from_millis(table.take("reject_delay_ms", 0, number(0..=5000))),
+        vendor_id: table.take("vendor_id", 32473, vendor_id) as u32,
+        vendor_attributes: table.take("vendor_attributes", false, flag),
+        identity_order: table.take("identity_order", IDENTITIES.map(|(_, kind)| kind).to_vec(), identity_order),
+    };
+    table.finish();
+    (radius, exposed)
+}
+
+fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Findings<'_>) {
+    let mut seen = HashSet::new();
+    for (span, address) in auth.iter().chain(acct) {
+        // Port 0 is another free port each time.
+        if address.port() != 0 && !seen.insert(address) {
+            findings.error(span, format!("{address} is listened on twice"), "give every entry of auth and acct its own address or port");
+        }
+    }
+}
+
+fn http(mut table: Table<'_, '_>) -> Http {
+    let http = Http { listen: table.take("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), socket_address) };
+    table.finish();
+    http
+}
+
+fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> PathBuf {
+    let path = table.take("path", source.resolve("inventory"), |value| folder(source, value));
+    table.finish();
+    path
+}
+
+fn sessions(mut table: Table<'_, '_>) -> Sessions {
+    let stale_after_s = table.take("stale_after_s", 0, number(0..=YEAR_S));
+    let sessions = Sessions {
+        stale_after: (stale_after_s > 0).then(|| Duration::from_secs(stale_after_s)),
+        detach_after: Duration::from_secs(table.take("detach_after_s", 172_800, number(1..=YEAR_S))),
+        tombstone: Duration::from_secs(table.take("tombstone_s", 3600, number(0..=YEAR_S))),
+        authorization_hold: Duration::from_secs(table.take("authorization_hold_s", 120, number(1..=YEAR_S))),
+    };
+    table.finish();
+    sessions
+}
+
+fn pools(mut table: Table<'_, '_>) -> Pools {
+    let pools = Pools { hold_time: Duration::from_secs(table.take("hold_time_s", 60, number(0..=YEAR_S))) };
+    table.finish();
+    pools
+}
+
+fn journal(mut table: Table<'_, '_>) -> Journal {
+    let rules = [("commit", SyncRule::Commit), ("interval", SyncRule::Interval)];
+    let journal = Journal {
+        sync: table.take("sync", SyncRule::Commit, choice(&rules)),
+        interval: Duration::from_millis(table.take("interval_ms", 100, number(1..=60_000))),
+    };
+    table.finish();
+    journal
+}
+
+fn log(mut table: Table<'_, '_>) -> Log {
+    let log = Log {
+        format: table.take("format", LogFormat::Text, choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
+        level: table.take("level", LogLevel::Info, choice(&LEVELS)),
+        mask_identities: table.take("mask_identities", true, flag),
+    };
+    table.finish();
+    log
+}
+
+fn folder(source: &Source<'_>, value: &Value<'_>) -> Reading<PathBuf> {
+    let path = text(value)?;
+    if path.is_empty() { fault(value, "empty", "give the path of a folder") } else { Ok(source.resolve(&path)) }
+}
+
+fn socket_address(value: &Value<'_>) -> Reading<SocketAddr> {
+    let text = text(value)?;
+    match text.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => fault(value, format!("{text:?} is no socket address"), "write ADDRESS:PORT, like \"127.0.0.1:1812\" or \"[::1]:1812\""),
+    }
+}
+
+fn vendor_id(value: &Value<'_>) -> Reading<u64> {
+    const FOREIGN: [(u64, &str); 2] = [(10415, "3GPP"), (311, "Microsoft")];
+    let vendor = number(1..=VENDOR_MAX)(value)?;
+    match FOREIGN.iter().find(|(number, _)| *number == vendor) {
+        Some((_, owner)) => fault(value, format!("{vendor} belongs to {owner}"), "write your own private enterprise number"),
+        None => Ok(vendor),
+    }
+}
+
+fn identity_order(value: &Value<'_>) -> Reading<Vec<IdentityKind>> {
+    let entries = list(choice(&IDENTITIES))(value)?;
+    if entries.is_empty() {
+        return fault(value, "empty", "name at least one of iccid, imsi, msisdn, user-name");
+    }
+    let mut order = Vec::new();
+    for (_, kind) in entries {
+        if order.contains(&kind) {
+            return fault(value, "names one identity twice", "name each identity once");
+        }
+        order.push(kind);
+    }
+    Ok(order)
+}

@@ -1,0 +1,228 @@
+//! One table of a TOML file, from which keys are taken; what nobody took is unknown, and a bad value does not stop the reading.
+
+use std::cell::RefCell;
+use std::ops::{Range, RangeInclusive};
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Severity};
+
+/// A value with its place in the file.
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+
+/// What is wrong with a value, and where.
+pub(super) struct Fault {
+    pub(super) span: Range<usize>,
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
+/// A value read, or all that is wrong with it.
+pub(super) type Reading<T> = Result<T, Vec<Fault>>;
+
+/// The file as it stands, and what was found wrong with it so far.
+pub(super) struct Findings<'a> {
+    text: &'a str,
+    file: Option<&'a Path>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn new(text: &'a str, file: Option<&'a Path>) -> Self {
+        Self { text, file, problems: RefCell::default() }
+    }
+
+    pub(super) fn error(&self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+        self.push(Severity::Error, span, what.into(), remedy.into());
+    }
+
+    pub(super) fn warning(&self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+        self.push(Severity::Warning, span, what.into(), remedy.into());
+    }
+
+    fn fault(&self, key: &str, fault: Fault) {
+        self.error(&fault.span, format!("{key}: {}", fault.what), fault.remedy);
+    }
+
+    fn push(&self, severity: Severity, span: &Range<usize>, what: String, remedy: String) {
+        let before = self.text.as_bytes().iter().take(span.start);
+        let line = self.file.map(|_| before.filter(|octet| **octet == b'\n').count() + 1);
+        let problem = Problem { severity, file: self.file.map(Path::to_path_buf), line, what, remedy };
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// All problems in the order of the file.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| problem.line);
+        problems
+    }
+}
+
+/// A table whose keys are taken one by one.
+pub(super) struct Table<'a, 'i> {
+    /// As a message calls it: `[radius]`.
+    name: String,
+    span: Range<usize>,
+    entries: DeTable<'i>,
+    known: Vec<&'static str>,
+    findings: &'a Findings<'a>,
+}
+
+impl<'a, 'i> Table<'a, 'i> {
+    pub(super) fn new(name: impl Into<String>, span: Range<usize>, entries: DeTable<'i>, findings: &'a Findings<'a>) -> Self {
+        Self { name: name.into(), span, entries, known: Vec::new(), findings }
+    }
+
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Takes a key out of the table, to be read by the caller.
+    pub(super) fn value(&mut self, key: &'static str) -> Option<Value<'i>> {
+        self.known.push(key);
+        self.entries.remove(key)
+    }
+
+    /// Takes a key and reads it; `default` if it is absent, or wrong and reported.
+    pub(super) fn take<T>(&mut self, key: &'static str, default: T, read: impl FnOnce(&Value<'i>) -> Reading<T>) -> T {
+        self.optional(key, read).unwrap_or(default)
+    }
+
+    /// Takes a key and reads it, if it is there and right.
+    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl FnOnce(&Value<'i>) -> Reading<T>) -> Option<T> {
+        let value = self.value(key)?;
+        self.reported(key, read(&value))
+    }
+
+    /// What was read; or nothing, and the reasons are among the findings.
+    pub(super) fn reported<T>(&self, key: &str, reading: Reading<T>) -> Option<T> {
+        reading.map_err(|faults| faults.into_iter().for_each(|fault| self.findings.fault(key, fault))).ok()
+    }
+
+    /// Takes a table inside this one; an empty one if it is absent.
+    pub(super) fn section(&mut self, key: &'static str) -> Table<'a, 'i> {
+        let (span, entries) = match self.value(key).map(|value| (value.span(), value.into_inner())) {
+            Some((span, DeValue::Table(entries))) => (span, entries),
+            Some((span, _)) => {
+                self.findings.error(&span, format!("{key} is not a table"), format!("write [{key}] on a line of its own"));
+                (span, DeTable::new())
+            }
+            None => (self.span(), DeTable::new()),
+        };
+        Table::new(format!("[{key}]"), span, entries, self.findings)
+    }
+
+    /// Reports the keys that nobody took.
+    pub(super) fn finish(self) {
+        for (key, _) in self.entries {
+            let (span, key) = (key.span(), key.into_inner());
+            let place = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
+            let remedy = match nearest(&key, &self.known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("known are {}", self.known.join(", ")),
+            };
+            self.findings.error(&span, format!("unknown key {key}{place}"), remedy);
+        }
+    }
+}
+
+pub(super) fn fault<T>(value: &Value<'_>, what: impl Into<String>, remedy: impl Into<String>) -> Reading<T> {
+    Err(vec![Fault { span: value.span(), what: what.into(), remedy: remedy.into() }])
+}
+
+pub(super) fn text(value: &Value<'_>) -> Reading<String> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        other => fault(value, format!("{} where a text is wanted", kind(other)), "put it in quotes"),
+    }
+}
+
+pub(super) fn flag(value: &Value<'_>) -> Reading<bool> {
+    match value.get_ref() {
+        DeValue::Boolean(flag) => Ok(*flag),
+        other => fault(value, format!("{} where true or false is wanted", kind(other)), "write true or false without quotes"),
+    }
+}
+
+/// A whole number of the given range.
+pub(super) fn number(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<u64> {
+    move |value| {
+        let remedy = format!("write a whole number from {} to {}", range.start(), range.end());
+        let DeValue::Integer(integer) = value.get_ref() else {
+            return fault(value, format!("{} where a number is wanted", kind(value.get_ref())), remedy);
+        };
+        match u64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => fault(value, format!("{integer} is out of range"), remedy),
+        }
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&Value<'_>) -> Reading<T> {
+    move |value| {
+        let word = text(value)?;
+        let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+        match choices.iter().find(|(known, _)| *known == word) {
+            Some((_, choice)) => Ok(*choice),
+            None => fault(value, format!("{word:?} is not known"), format!("write one of {}", words.join(", "))),
+        }
+    }
+}
+
+/// A list, each item with its own place.
+pub(super) fn list<T>(item: impl Fn(&Value<'_>) -> Reading<T>) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
+    move |value| {
+        let DeValue::Array(items) = value.get_ref() else {
+            return fault(value, format!("{} where a list is wanted", kind(value.get_ref())), "put it in square brackets");
+        };
+        let mut read = Vec::new();
+        let mut faults = Vec::new();
+        for value in items {
+            match item(value) {
+                Ok(item) => read.push((value.span(), item)),
+                Err(wrong) => faults.extend(wrong),
+            }
+        }
+        if faults.is_empty() { Ok(read) } else { Err(faults) }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// The known key that was probably meant: at most a third of its letters away.
+fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+    let near = known.iter().map(|known| (distance(key, known), *known)).min()?;
+    (near.0 * 3 <= near.1.len()).then_some(near.1)
+}
+
+/// How many letters must be put in, left out or changed to make one word of the other (Levenshtein), row by row.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (column, other_letter) in other.bytes().enumerate() {
+            let changed = diagonal + usize::from(letter != other_letter);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}

@@ -1,0 +1,275 @@
+//! The documented keys and defaults, and a table of what is refused in which words.
+
+use std::path::Path;
+
+use super::read::{Source, config};
+use super::*;
+
+/// The example of the documentation: every key, at its default.
+const DOCUMENTED: &str = include_str!("../../fixtures/attachd.toml");
+
+const FILE: &str = "etc/attachd.toml";
+
+fn read(text: &str) -> Result<Config, Problems> {
+    let environment = |name: &str| (name == "PGW_SECRET").then(|| b"from-the-environment".to_vec());
+    config(&Source { text, file: Some(Path::new(FILE)), environment: &environment })
+}
+
+fn refused(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_documented_file_is_the_defaults() {
+    assert_eq!(read(DOCUMENTED).unwrap(), read("").unwrap());
+}
+
+#[test]
+fn every_documented_key_is_read_and_has_the_documented_default() {
+    let local = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
+    let expected = Config {
+        data_dir: "attachd-data".into(),
+        radius: Radius {
+            auth: local(1812),
+            acct: local(1813),
+            workers: None,
+            duplicate_lifetime: Duration::from_secs(30),
+            reject_delay: Duration::ZERO,
+            vendor_id: 32473,
+            vendor_attributes: false,
+            identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+        },
+        http: Http { listen: local(8080)[0] },
+        inventory: "inventory".into(),
+        sessions: Sessions {
+            stale_after: None,
+            detach_after: Duration::from_secs(172_800),
+            tombstone: Duration::from_secs(3600),
+            authorization_hold: Duration::from_secs(120),
+        },
+        pools: Pools { hold_time: Duration::from_secs(60) },
+        journal: Journal { sync: SyncRule::Commit, interval: Duration::from_millis(100) },
+        log: Log { format: LogFormat::Text, level: LogLevel::Info, mask_identities: true },
+        gateways: vec![Gateway::default()],
+        warnings: vec![],
+    };
+    assert_eq!(Config::load(None).unwrap(), expected);
+    let gateway = Gateway::default();
+    assert_eq!((gateway.name.as_str(), gateway.source.to_string().as_str()), ("pgw-01", "127.0.0.0/8"));
+    assert_eq!(gateway.secret.octets(), b"testing123");
+    assert_eq!(gateway.require_message_authenticator, MessageAuthenticatorRule::Learned);
+    assert!(gateway.limit_proxy_state);
+    assert_eq!(gateway.rate_limit, None);
+}
+
+#[test]
+fn every_documented_key_can_be_changed() {
+    let config = read(
+        r#"
+        data_dir = "/var/lib/attachd"
+        [radius]
+        auth = ["0.0.0.0:1812", "[::]:1812"]
+        acct = []
+        workers = 2
+        duplicate_lifetime_s = 5
+        reject_delay_ms = 1000
+        vendor_id = 0x1234
+        vendor_attributes = true
+        identity_order = ["user-name", "imsi"]
+        [http]
+        listen = "[::1]:9090"
+        [inventory]
+        path = "sims"
+        [sessions]
+        stale_after_s = 900
+        detach_after_s = 7200
+        tombstone_s = 0
+        authorization_hold_s = 30
+        [pools]
+        hold_time_s = 0
+        [journal]
+        sync = "interval"
+        interval_ms = 20
+        [log]
+        format = "json"
+        level = "debug"
+        mask_identities = false
+        [[gateway]]
+        name = "pgw-02"
+        source = "2001:db8::7"
+        secret_env = "PGW_SECRET"
+        require_message_authenticator = "yes"
+        limit_proxy_state = false
+        rate_limit = 500
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.data_dir, Path::new("/var/lib/attachd"));
+    assert_eq!(
+        config.radius,
+        Radius {
+            auth: vec!["0.0.0.0:1812".parse().unwrap(), "[::]:1812".parse().unwrap()],
+            acct: vec![],
+            workers: Some(2),
+            duplicate_lifetime: Duration::from_secs(5),
+            reject_delay: Duration::from_secs(1),
+            vendor_id: 0x1234,
+            vendor_attributes: true,
+            identity_order: vec![IdentityKind::UserName, IdentityKind::Imsi],
+        }
+    );
+    assert_eq!(config.http.listen, "[::1]:9090".parse().unwrap());
+    assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
+    assert_eq!(config.sessions.stale_after, Some(Duration::from_secs(900)));
+    assert_eq!(config.sessions.detach_after, Duration::from_secs(7200));
+    assert_eq!((config.sessions.tombstone, config.pools.hold_time), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(config.sessions.authorization_hold, Duration::from_secs(30));
+    assert_eq!(config.journal, Journal { sync: SyncRule::Interval, interval: Duration::from_millis(20) });
+    assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug, mask_identities: false });
+    let gateway = &config.gateways[0];
+    assert_eq!(gateway.source.to_string(), "2001:db8::7/128");
+    assert_eq!(gateway.secret.octets(), b"from-the-environment");
+    assert_eq!(gateway.require_message_authenticator, MessageAuthenticatorRule::Required);
+    assert!(!gateway.limit_proxy_state);
+    assert_eq!(gateway.rate_limit, Some(500));
+}
+
+/// A gateway that lacks nothing, on lines 1 to 3.
+const GATEWAY: &str = "[[gateway]]\nname = \"a\"\nsource = \"192.0.2.1\"\n";
+
+#[test]
+fn each_fault_is_told_with_its_line_and_a_remedy() {
+    let cases = [
+        ("[radius\n", ":1: not TOML: "),
+        ("dta_dir = \"x\"", ":1: unknown key dta_dir; did you mean data_dir?"),
+        ("[radius]\nworkrs = 1", ":2: unknown key workrs in [radius]; did you mean workers?"),
+        ("[pools]\nxyz = 1", ":2: unknown key xyz in [pools]; known are hold_time_s"),
+        ("radius = 1", ":1: radius is not a table; write [radius] on a line of its own"),
+        ("data_dir = 1", ":1: data_dir: a number where a text is wanted; put it in quotes"),
+        ("data_dir = \"\"", ":1: data_dir: empty; give the path of a folder"),
+        ("[radius]\nauth = \"127.0.0.1:1812\"", ":2: auth: a text where a list is wanted; put it in square brackets"),
+        ("[radius]\nauth = [\n\"127.0.0.1\",\n]", ":3: auth: \"127.0.0.1\" is no socket address; write ADDRESS:PORT, like"),
+        ("[radius]\nauth = []\nacct = []", ":1: auth and acct are both empty; give at least one address to listen on"),
+        ("[radius]\nauth = [\"127.0.0.1:1813\"]", ":1: 127.0.0.1:1813 is listened on twice; give every entry"),
+        ("[radius]\nworkers = -1", ":2: workers: -1 is out of range; write a whole number from 0 to 256"),
+        ("[radius]\nduplicate_lifetime_s = 4", ":2: duplicate_lifetime_s: 4 is out of range; write a whole number from 5 to 30"),
+        ("[radius]\nduplicate_lifetime_s = 31", ":2: duplicate_lifetime_s: 31 is out of range"),
+        ("[radius]\nvendor_id = 16777216", ":2: vendor_id: 16777216 is out of range; write a whole number from 1 to 16777215"),
+        ("[radius]\nvendor_id = 10415", ":2: vendor_id: 10415 belongs to 3GPP; write your own private enterprise number"),
+        ("[radius]\nvendor_attributes = \"yes\"", ":2: vendor_attributes: a text where true or false is wanted"),
+        ("[radius]\nidentity_order = [\"imei\"]", ":2: identity_order: \"imei\" is not known; write one of \"iccid\", \"imsi\""),
+        ("[radius]\nidentity_order = [\"imsi\", \"imsi\"]", ":2: identity_order: names one identity twice; name each identity once"),
+        ("[radius]\nidentity_order = []", ":2: identity_order: empty; name at least one"),
+        ("[http]\nlisten = 8080", ":2: listen: a number where a text is wanted"),
+        ("[sessions]\ndetach_after_s = 0", ":2: detach_after_s: 0 is out of range"),
+        ("[sessions]\nstale_after_s = 1.5", ":2: stale_after_s: a fraction where a number is wanted"),
+        ("[journal]\nsync = \"never\"", ":2: sync: \"never\" is not known; write one of \"commit\", \"interval\""),
+        ("[journal]\ninterval_ms = 0", ":2: interval_ms: 0 is out of range"),
+        ("[log]\nformat = \"xml\"", ":2: format: \"xml\" is not known; write one of \"text\", \"json\""),
+        ("[log]\nlevel = \"loud\"", ":2: level: \"loud\" is not known; write one of \"off\", \"error\""),
+        ("[gateway]\nname = \"a\"", ":1: gateway is not a list of tables; write [[gateway]]"),
+        ("[[gateway]]\nsecret = \"x\"\nsource = \"::1\"", ":1: a gateway without name; add a line like name = \"pgw-01\""),
+        ("[[gateway]]\nname = \"a\"\nsecret = \"x\"", ":1: a gateway without source; add a line like source = "),
+    ];
+    for (text, message) in cases {
+        let refused = refused(text);
+        assert!(refused.contains(&format!("{FILE}{message}")), "{text:?} was refused as {refused:?}");
+    }
+}
+
+#[test]
+fn a_gateway_has_one_secret_and_a_clean_prefix() {
+    let cases = [
+        ("", ":1: a gateway without a secret; give exactly one of secret, secret_file and secret_env"),
+        ("secret = \"a\"\nsecret_env = \"B\"", ":1: a gateway with more than one of secret, secret_file and secret_env; give exactly one"),
+        ("secret = \"\"", ":4: secret: the secret is empty; use at least 16 random characters (RFC 2865 3)"),
+        ("secret_file = \"absent\"", ":4: secret_file: etc/absent cannot be read: "),
+        ("secret_env = \"ABSENT\"", ":4: secret_env: the environment has no ABSENT; set ABSENT where attachd is started"),
+        ("secret = \"x\"\nrequire_message_authenticator = true", ":5: require_message_authenticator: true or false where a text"),
+        (
+            "secret = \"x\"\nrequire_message_authenticator = \"maybe\"",
+            ":5: require_message_authenticator: \"maybe\" is not known; write one of",
+        ),
+        ("secret = \"x\"\nrate_limit = 4294967296", ":5: rate_limit: 4294967296 is out of range"),
+        ("secret = \"x\"\nsecrt = \"x\"", ":5: unknown key secrt in [[gateway]]; did you mean secret?"),
+    ];
+    for (lines, message) in cases {
+        let refused = refused(&format!("{GATEWAY}{lines}"));
+        assert!(refused.contains(&format!("{FILE}{message}")), "{lines:?} was refused as {refused:?}");
+    }
+    let with_source = |source: &str| refused(&format!("[[gateway]]\nname = \"a\"\nsecret = \"x\"\nsource = \"{source}\""));
+    assert!(with_source("10.1.2.3/8").contains(
+        ":4: source: \"10.1.2.3/8\" has bits set behind the prefix; write \"10.0.0.0/8\" for the range or \"10.1.2.3\" for the one address"
+    ));
+    assert!(with_source("pgw.example").contains(":4: source: \"pgw.example\" is neither an address nor a prefix; write"));
+}
+
+#[test]
+fn gateways_share_neither_name_nor_source() {
+    let twice = format!("{GATEWAY}secret = \"x\"\n{GATEWAY}secret = \"x\"\n");
+    let refused = refused(&twice);
+    assert!(refused.contains(":5: gateways \"a\" and \"a\" have the same source 192.0.2.1/32; give each its own"), "{refused}");
+    assert!(refused.contains(":5: two gateways are called \"a\"; give each its own name"), "{refused}");
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let text = "dta = 1\n[radius]\nauth = [\"a\", \"b\"]\nworkers = 999\n[log]\nlevel = 3\n[[gateway]]\nname = \"\"\n";
+    let refused = refused(text);
+    let lines: Vec<_> = refused.lines().filter_map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, ["1", "3", "3", "4", "6", "7", "7", "8"], "{refused}");
+}
+
+#[test]
+fn the_public_secret_stays_on_loopback() {
+    let beyond = "[radius]\nauth = [\"127.0.0.1:1812\"]\nacct = [\"0.0.0.0:1813\"]\n";
+    let message = "etc/attachd.toml:3: listens beyond loopback while gateway \"pgw-01\" has the secret testing123, which everybody knows; \
+                   give that [[gateway]] a secret of its own";
+    assert_eq!(refused(beyond), message, "from the defaults");
+    assert_eq!(refused(&format!("{beyond}{}", &DOCUMENTED[DOCUMENTED.find("[[gateway]]").unwrap()..])), message, "from the file");
+    assert!(read("[radius]\nacct = [\"[::1]:1813\"]\nauth = [\"[::ffff:127.0.0.1]:1812\"]").is_ok());
+    assert!(read(&format!("{beyond}{GATEWAY}secret = \"another secret of 27 octets\"")).is_ok());
+}
+
+#[test]
+fn a_short_secret_is_a_warning() {
+    let config = read(&format!("{GATEWAY}secret = \"twelve chars\"")).unwrap();
+    let warning = "etc/attachd.toml:4: warning: a secret of 12 octets can be guessed (RFC 2865 3); use at least 16 random ones";
+    assert_eq!(config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), [warning]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_file_loses_its_newline_and_should_be_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("pgw.secret");
+    std::fs::write(&secret, "a secret kept in a file\n").unwrap();
+    let file = folder.path().join("attachd.toml");
+    std::fs::write(&file, format!("{GATEWAY}secret_file = \"pgw.secret\"")).unwrap();
+    for (mode, warnings) in [(0o600, 0), (0o644, 1)] {
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!(config.gateways[0].secret.octets(), b"a secret kept in a file");
+        assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let refused = Config::load(Some(Path::new("absent/attachd.toml"))).unwrap_err().to_string();
+    assert!(refused.starts_with("absent/attachd.toml: cannot be read: "), "{refused}");
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = read(&format!("{GATEWAY}secret = \"a secret never to be printed\"")).unwrap();
+    assert!(!format!("{config:?}").contains("never to be printed"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_judged_without_a_panic(text in "(\\[{0,2}[a-z]{0,8}\\]{0,2}|[a-z_]{1,8} ?= ?[\\[\\]{}\"0-9a-z,. ]{0,12}|\n|.){0,12}") {
+        let _ = read(&text);
+    }
+}
