@@ -1,6 +1,5 @@
 //! The gateways: who may speak RADIUS to attachd, from where, and under which secret.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::path::Path;
@@ -11,6 +10,7 @@ use toml::de::DeValue;
 use super::PUBLIC_SECRET;
 use super::read::Source;
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, number, text};
+use crate::server::{GatewaySettings, Requirement};
 
 /// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
 const SHORT_SECRET: usize = 12;
@@ -18,73 +18,32 @@ const SHORT_SECRET: usize = 12;
 /// Names are shown in metrics and logs.
 const NAME_MAX: usize = 63;
 
-const RULES: [(&str, MessageAuthenticatorRule); 3] =
-    [("yes", MessageAuthenticatorRule::Required), ("no", MessageAuthenticatorRule::Optional), ("auto", MessageAuthenticatorRule::Learned)];
+/// A gateway with its place in the file.
+type Placed = (Range<usize>, GatewaySettings);
 
-/// A RADIUS client, or a range of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
-    pub name: String,
-    /// Where it speaks from; the longest matching prefix wins.
-    pub source: IpNet,
-    pub secret: SharedSecret,
-    pub require_message_authenticator: MessageAuthenticatorRule,
-    /// Whether Proxy-State needs a Message-Authenticator beside it.
-    pub limit_proxy_state: bool,
-    /// Requests a second.
-    pub rate_limit: Option<u32>,
-}
+const RULES: [(&str, Requirement); 3] = [("yes", Requirement::Yes), ("no", Requirement::No), ("auto", Requirement::Auto)];
 
-/// Whether an Access-Request must carry a Message-Authenticator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageAuthenticatorRule {
-    /// "yes"
-    Required,
-    /// "no"
-    Optional,
-    /// "auto": from the first valid one of that gateway on.
-    Learned,
-}
-
-/// A shared secret, never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SharedSecret(Vec<u8>);
-
-impl SharedSecret {
-    pub fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SharedSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SharedSecret(..)")
-    }
-}
-
-impl Default for Gateway {
-    /// The one gateway of an unconfigured attachd: this machine.
-    fn default() -> Self {
-        Self {
-            name: "pgw-01".to_owned(),
-            source: IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
-            secret: SharedSecret(PUBLIC_SECRET.to_vec()),
-            require_message_authenticator: MessageAuthenticatorRule::Learned,
-            limit_proxy_state: true,
-            rate_limit: None,
-        }
+/// The one gateway of an unconfigured attachd: this machine.
+pub(super) fn default() -> GatewaySettings {
+    GatewaySettings {
+        name: "pgw-01".to_owned(),
+        source: IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+        secret: PUBLIC_SECRET.into(),
+        require_message_authenticator: Requirement::Auto,
+        limit_proxy_state: true,
+        rate_limit: 0,
     }
 }
 
 /// Reads every `[[gateway]]`; without one there is the default.
-pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: &Findings<'_>) -> Vec<Gateway> {
-    let Some(value) = root.value("gateway") else { return vec![Gateway::default()] };
+pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: &Findings<'_>) -> Vec<GatewaySettings> {
+    let Some(value) = root.value("gateway") else { return vec![default()] };
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else {
         findings.error(&span, "gateway is not a list of tables", "write [[gateway]] on a line of its own for each");
         return Vec::new();
     };
-    let mut read: Vec<(Range<usize>, Gateway)> = Vec::new();
+    let mut read: Vec<Placed> = Vec::new();
     for item in items {
         let span = item.span();
         let DeValue::Table(entries) = item.into_inner() else {
@@ -100,8 +59,8 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
 }
 
 /// One gateway, if everything it needs is there and right.
-fn gateway(source: &Source<'_>, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<Gateway> {
-    let default = Gateway::default();
+fn gateway(source: &Source<'_>, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<GatewaySettings> {
+    let default = default();
     let name = required(&mut table, "name", findings, "name = \"pgw-01\"", name);
     let prefix = required(&mut table, "source", findings, "source = \"192.0.2.1\"", prefix);
     let secret = secret(source, &mut table, findings);
@@ -109,14 +68,7 @@ fn gateway(source: &Source<'_>, mut table: Table<'_, '_>, findings: &Findings<'_
     let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
     let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
     table.finish();
-    Some(Gateway {
-        name: name?,
-        source: prefix?,
-        secret: secret?,
-        require_message_authenticator,
-        limit_proxy_state,
-        rate_limit: (rate_limit > 0).then_some(rate_limit),
-    })
+    Some(GatewaySettings { name: name?, source: prefix?, secret: secret?, require_message_authenticator, limit_proxy_state, rate_limit })
 }
 
 /// A key that has no sensible default in a gateway of one's own.
@@ -160,7 +112,7 @@ fn prefix(value: &Value<'_>) -> Reading<IpNet> {
 }
 
 /// The secret, from the one place that names it.
-fn secret(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<SharedSecret> {
+fn secret(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<Box<[u8]>> {
     let keys = ["secret", "secret_file", "secret_env"];
     let [given, file, variable] = keys.map(|key| table.value(key));
     let count = [&given, &file, &variable].into_iter().flatten().count();
@@ -182,7 +134,7 @@ fn secret(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_
         let what = format!("a secret of {} octets can be guessed (RFC 2865 3)", octets.len());
         findings.warning(&value.span(), what, "use at least 16 random ones");
     }
-    Some(SharedSecret(octets))
+    Some(octets.into())
 }
 
 fn empty<T>(value: &Value<'_>) -> Reading<T> {
@@ -232,7 +184,7 @@ fn from_environment(source: &Source<'_>, value: &Value<'_>) -> Reading<Vec<u8>> 
 }
 
 /// A source or a name belongs to one gateway.
-fn refuse_twins(gateway: &Gateway, span: &Range<usize>, others: &[(Range<usize>, Gateway)], findings: &Findings<'_>) {
+fn refuse_twins(gateway: &GatewaySettings, span: &Range<usize>, others: &[Placed], findings: &Findings<'_>) {
     for (_, other) in others {
         if other.source == gateway.source {
             let what = format!("gateways {:?} and {:?} have the same source {}", other.name, gateway.name, gateway.source);

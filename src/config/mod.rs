@@ -6,17 +6,14 @@ mod gateway;
 mod problem;
 mod read;
 mod table;
-#[cfg(test)]
-mod tests;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use gateway::{Gateway, MessageAuthenticatorRule, SharedSecret};
 pub use problem::{Problem, Problems, Severity};
 
 use crate::aaa::IdentityKind;
+use crate::server;
 
 /// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it is for loopback only.
 pub const PUBLIC_SECRET: &[u8] = b"testing123";
@@ -26,39 +23,18 @@ pub const PUBLIC_SECRET: &[u8] = b"testing123";
 pub struct Config {
     /// Where the journal lives.
     pub data_dir: PathBuf,
-    pub radius: Radius,
-    pub http: Http,
+    /// The tables radius and http, and the gateways.
+    pub server: server::Settings,
     /// The inventory folder.
     pub inventory: PathBuf,
+    /// The first of these that a request carries names the endpoint.
+    pub identity_order: Vec<IdentityKind>,
     pub sessions: Sessions,
     pub pools: Pools,
     pub journal: Journal,
     pub log: Log,
-    pub gateways: Vec<Gateway>,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Problem>,
-}
-
-/// The RADIUS listeners, and how they behave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Radius {
-    pub auth: Vec<SocketAddr>,
-    pub acct: Vec<SocketAddr>,
-    /// `None`: one per core.
-    pub workers: Option<usize>,
-    pub duplicate_lifetime: Duration,
-    pub reject_delay: Duration,
-    /// The number under which the Attachd- attributes are sent and understood.
-    pub vendor_id: u32,
-    /// Whether an Access-Accept names VSlice and group.
-    pub vendor_attributes: bool,
-    /// The first of these that a request carries names the endpoint.
-    pub identity_order: Vec<IdentityKind>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Http {
-    pub listen: SocketAddr,
 }
 
 /// How long silence is believed.
@@ -97,8 +73,6 @@ pub enum SyncRule {
 pub struct Log {
     pub format: LogFormat,
     pub level: LogLevel,
-    /// Whether identities are shortened to their last digits.
-    pub mask_identities: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,3 +108,6 @@ impl Config {
         read::config(&read::Source { text: &text, file, environment: &environment })
     }
 }
+
+#[cfg(test)]
+mod tests;

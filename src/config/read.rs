@@ -11,8 +11,9 @@ use toml::de::DeTable;
 use super::gateway::gateways;
 use super::problem::{Problems, Severity};
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
-use super::{Config, Http, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, Pools, Radius, Sessions, SyncRule};
+use super::{Config, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, Pools, Sessions, SyncRule};
 use crate::aaa::IdentityKind;
+use crate::server::{GatewaySettings, Settings};
 
 /// A year: longer than anything here is meant to last.
 const YEAR_S: u64 = 365 * 86_400;
@@ -50,26 +51,21 @@ impl Source<'_> {
 pub(super) fn config(source: &Source<'_>) -> Result<Config, Problems> {
     let findings = Findings::new(source.text, source.file);
     let mut root = parse(source, &findings);
-    let (radius, exposed) = radius(root.section("radius"), &findings);
+    let gateways = gateways(source, &mut root, &findings);
+    let mut radius = root.section("radius");
+    let mut log = root.section("log");
     let mut config = Config {
         data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
-        radius,
-        http: http(root.section("http")),
+        identity_order: radius.take("identity_order", IDENTITIES.map(|(_, kind)| kind).to_vec(), identity_order),
+        server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory: inventory(source, root.section("inventory")),
         sessions: sessions(root.section("sessions")),
         pools: pools(root.section("pools")),
         journal: journal(root.section("journal")),
-        log: log(root.section("log")),
-        gateways: gateways(source, &mut root, &findings),
+        log: logging(&mut log),
         warnings: Vec::new(),
     };
-    root.finish();
-    if let Some(span) = exposed
-        && let Some(gateway) = config.gateways.iter().find(|gateway| gateway.secret.octets() == PUBLIC_SECRET)
-    {
-        let what = format!("listens beyond loopback while gateway {:?} has the secret testing123, which everybody knows", gateway.name);
-        findings.error(&span, what, "give that [[gateway]] a secret of its own");
-    }
+    [root, radius, log].into_iter().for_each(Table::finish);
     let problems = findings.into_problems();
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Problems(problems));
@@ -91,33 +87,39 @@ fn parse<'a, 'i>(source: &Source<'i>, findings: &'a Findings<'a>) -> Table<'a, '
 /// The listeners with their places in the file.
 type Listeners = Vec<(Range<usize>, SocketAddr)>;
 
-/// The table, and the place of the first listener that others than this machine can reach.
-fn radius(mut table: Table<'_, '_>, findings: &Findings<'_>) -> (Radius, Option<Range<usize>>) {
-    let span = table.span();
-    let default = |port| vec![(span.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, port)))];
-    let auth: Listeners = table.take("auth", default(1812), list(socket_address));
-    let acct: Listeners = table.take("acct", default(1813), list(socket_address));
+/// What the shell is told stands in several tables.
+fn server(
+    radius: &mut Table<'_, '_>,
+    mut http: Table<'_, '_>,
+    log: &mut Table<'_, '_>,
+    gateways: Vec<GatewaySettings>,
+    findings: &Findings<'_>,
+) -> Settings {
+    let span = radius.span();
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let auth: Listeners = radius.take("auth", vec![(span.clone(), local(1812))], list(socket_address));
+    let acct: Listeners = radius.take("acct", vec![(span.clone(), local(1813))], list(socket_address));
     if auth.is_empty() && acct.is_empty() {
-        findings.error(&table.span(), "auth and acct are both empty", "give at least one address to listen on");
+        findings.error(&span, "auth and acct are both empty", "give at least one address to listen on");
     }
     refuse_listening_twice(&auth, &acct, findings);
-    let exposed = auth.iter().chain(&acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
-    let exposed = exposed.map(|(span, _)| span.clone());
-    let workers = table.take("workers", 0, number(0..=256)) as usize;
-    let radius = Radius {
+    refuse_public_secret(&auth, &acct, &gateways, findings);
+    let settings = Settings {
         auth: auth.into_iter().map(|(_, address)| address).collect(),
         acct: acct.into_iter().map(|(_, address)| address).collect(),
-        workers: (workers > 0).then_some(workers),
+        workers: radius.take("workers", 0, number(0..=256)) as usize,
         // RFC 5080 2.2.2 wants 5 to 30 seconds.
-        duplicate_lifetime: Duration::from_secs(table.take("duplicate_lifetime_s", 30, number(5..=30))),
+        duplicate_lifetime: Duration::from_secs(radius.take("duplicate_lifetime_s", 30, number(5..=30))),
         // A gateway repeats after a second or two: a longer delay would only make traffic.
-        reject_delay: Duration::from_millis(table.take("reject_delay_ms", 0, number(0..=5000))),
-        vendor_id: table.take("vendor_id", 32473, vendor_id) as u32,
-        vendor_attributes: table.take("vendor_attributes", false, flag),
-        identity_order: table.take("identity_order", IDENTITIES.map(|(_, kind)| kind).to_vec(), identity_order),
+        reject_delay: Duration::from_millis(radius.take("reject_delay_ms", 0, number(0..=5000))),
+        vendor: radius.take("vendor_id", 32473, vendor_id) as u32,
+        vendor_attributes: radius.take("vendor_attributes", false, flag),
+        http: http.take("listen", local(8080), socket_address),
+        gateways,
+        mask_identities: log.take("mask_identities", true, flag),
     };
-    table.finish();
-    (radius, exposed)
+    http.finish();
+    settings
 }
 
 fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Findings<'_>) {
@@ -130,10 +132,14 @@ fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Finding
     }
 }
 
-fn http(mut table: Table<'_, '_>) -> Http {
-    let http = Http { listen: table.take("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), socket_address) };
-    table.finish();
-    http
+/// Everybody knows `testing123`: where others than this machine can be heard, nobody may use it.
+fn refuse_public_secret(auth: &Listeners, acct: &Listeners, gateways: &[GatewaySettings], findings: &Findings<'_>) {
+    let exposed = auth.iter().chain(acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
+    let public = gateways.iter().find(|gateway| *gateway.secret == *PUBLIC_SECRET);
+    if let (Some((span, address)), Some(gateway)) = (exposed, public) {
+        let what = format!("{address} is not loopback, and gateway {:?} has the secret testing123, which everybody knows", gateway.name);
+        findings.error(span, what, "give that [[gateway]] a secret of its own");
+    }
 }
 
 fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> PathBuf {
@@ -170,14 +176,11 @@ fn journal(mut table: Table<'_, '_>) -> Journal {
     journal
 }
 
-fn log(mut table: Table<'_, '_>) -> Log {
-    let log = Log {
+fn logging(table: &mut Table<'_, '_>) -> Log {
+    Log {
         format: table.take("format", LogFormat::Text, choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
         level: table.take("level", LogLevel::Info, choice(&LEVELS)),
-        mask_identities: table.take("mask_identities", true, flag),
-    };
-    table.finish();
-    log
+    }
 }
 
 fn folder(source: &Source<'_>, value: &Value<'_>) -> Reading<PathBuf> {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::read::{Source, config};
 use super::*;
+use crate::server::{GatewaySettings, Requirement};
+use std::net::SocketAddr;
 
 /// The example of the documentation: every key, at its default.
 const DOCUMENTED: &str = include_str!("../../fixtures/attachd.toml");
@@ -29,17 +31,26 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
     let local = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
     let expected = Config {
         data_dir: "attachd-data".into(),
-        radius: Radius {
+        identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+        server: server::Settings {
             auth: local(1812),
             acct: local(1813),
-            workers: None,
+            workers: 0,
             duplicate_lifetime: Duration::from_secs(30),
             reject_delay: Duration::ZERO,
-            vendor_id: 32473,
+            vendor: 32473,
             vendor_attributes: false,
-            identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+            http: local(8080)[0],
+            gateways: vec![GatewaySettings {
+                name: "pgw-01".to_owned(),
+                source: "127.0.0.0/8".parse().unwrap(),
+                secret: b"testing123".as_slice().into(),
+                require_message_authenticator: Requirement::Auto,
+                limit_proxy_state: true,
+                rate_limit: 0,
+            }],
+            mask_identities: true,
         },
-        http: Http { listen: local(8080)[0] },
         inventory: "inventory".into(),
         sessions: Sessions {
             stale_after: None,
@@ -49,17 +60,10 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
         },
         pools: Pools { hold_time: Duration::from_secs(60) },
         journal: Journal { sync: SyncRule::Commit, interval: Duration::from_millis(100) },
-        log: Log { format: LogFormat::Text, level: LogLevel::Info, mask_identities: true },
-        gateways: vec![Gateway::default()],
+        log: Log { format: LogFormat::Text, level: LogLevel::Info },
         warnings: vec![],
     };
     assert_eq!(Config::load(None).unwrap(), expected);
-    let gateway = Gateway::default();
-    assert_eq!((gateway.name.as_str(), gateway.source.to_string().as_str()), ("pgw-01", "127.0.0.0/8"));
-    assert_eq!(gateway.secret.octets(), b"testing123");
-    assert_eq!(gateway.require_message_authenticator, MessageAuthenticatorRule::Learned);
-    assert!(gateway.limit_proxy_state);
-    assert_eq!(gateway.rate_limit, None);
 }
 
 #[test]
@@ -105,33 +109,36 @@ fn every_documented_key_can_be_changed() {
     )
     .unwrap();
     assert_eq!(config.data_dir, Path::new("/var/lib/attachd"));
+    assert_eq!(config.identity_order, [IdentityKind::UserName, IdentityKind::Imsi]);
     assert_eq!(
-        config.radius,
-        Radius {
+        config.server,
+        server::Settings {
             auth: vec!["0.0.0.0:1812".parse().unwrap(), "[::]:1812".parse().unwrap()],
             acct: vec![],
-            workers: Some(2),
+            workers: 2,
             duplicate_lifetime: Duration::from_secs(5),
             reject_delay: Duration::from_secs(1),
-            vendor_id: 0x1234,
+            vendor: 0x1234,
             vendor_attributes: true,
-            identity_order: vec![IdentityKind::UserName, IdentityKind::Imsi],
+            http: "[::1]:9090".parse().unwrap(),
+            gateways: vec![GatewaySettings {
+                name: "pgw-02".to_owned(),
+                source: "2001:db8::7/128".parse().unwrap(),
+                secret: b"from-the-environment".as_slice().into(),
+                require_message_authenticator: Requirement::Yes,
+                limit_proxy_state: false,
+                rate_limit: 500,
+            }],
+            mask_identities: false,
         }
     );
-    assert_eq!(config.http.listen, "[::1]:9090".parse().unwrap());
     assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
     assert_eq!(config.sessions.stale_after, Some(Duration::from_secs(900)));
     assert_eq!(config.sessions.detach_after, Duration::from_secs(7200));
     assert_eq!((config.sessions.tombstone, config.pools.hold_time), (Duration::ZERO, Duration::ZERO));
     assert_eq!(config.sessions.authorization_hold, Duration::from_secs(30));
     assert_eq!(config.journal, Journal { sync: SyncRule::Interval, interval: Duration::from_millis(20) });
-    assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug, mask_identities: false });
-    let gateway = &config.gateways[0];
-    assert_eq!(gateway.source.to_string(), "2001:db8::7/128");
-    assert_eq!(gateway.secret.octets(), b"from-the-environment");
-    assert_eq!(gateway.require_message_authenticator, MessageAuthenticatorRule::Required);
-    assert!(!gateway.limit_proxy_state);
-    assert_eq!(gateway.rate_limit, Some(500));
+    assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
 }
 
 /// A gateway that lacks nothing, on lines 1 to 3.
@@ -223,7 +230,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
 #[test]
 fn the_public_secret_stays_on_loopback() {
     let beyond = "[radius]\nauth = [\"127.0.0.1:1812\"]\nacct = [\"0.0.0.0:1813\"]\n";
-    let message = "etc/attachd.toml:3: listens beyond loopback while gateway \"pgw-01\" has the secret testing123, which everybody knows; \
+    let message = "etc/attachd.toml:3: 0.0.0.0:1813 is not loopback, and gateway \"pgw-01\" has the secret testing123, which everybody knows; \
                    give that [[gateway]] a secret of its own";
     assert_eq!(refused(beyond), message, "from the defaults");
     assert_eq!(refused(&format!("{beyond}{}", &DOCUMENTED[DOCUMENTED.find("[[gateway]]").unwrap()..])), message, "from the file");
@@ -250,7 +257,7 @@ fn a_secret_file_loses_its_newline_and_should_be_private() {
     for (mode, warnings) in [(0o600, 0), (0o644, 1)] {
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
         let config = Config::load(Some(&file)).unwrap();
-        assert_eq!(config.gateways[0].secret.octets(), b"a secret kept in a file");
+        assert_eq!(*config.server.gateways[0].secret, *b"a secret kept in a file");
         assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
     }
 }

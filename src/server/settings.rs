@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 /// Everything `serve` needs besides the decision and the journal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where Access-Requests are received; port 0 lets the kernel choose, and the ready line names what it chose.
     pub auth: Vec<SocketAddr>,
@@ -32,7 +32,7 @@ pub struct Settings {
 }
 
 /// One configured gateway.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GatewaySettings {
     /// The name in metrics, logs and views. Unique; what a gateway has taught us stays with its name over a reload.
     pub name: String,
