@@ -1,5 +1,6 @@
 //! The shell: sockets and workers, gateways, duplicates, translation between wire and decision, commit before reply, metrics, http.
 
 mod settings;
+pub mod udp;
 
 pub use settings::{GatewaySettings, Requirement, Settings};

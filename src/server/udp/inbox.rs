@@ -1,0 +1,112 @@
+//! Receiving: one system call fills a batch of reused buffers.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::ptr;
+
+use super::control::Control;
+use super::name::Name;
+use super::{BATCH, MAX_DATAGRAM, Socket};
+
+/// Buffers lie one cache line more than a page apart: at whole pages their beginnings would all fall into the same few cache sets.
+const STRIDE: usize = MAX_DATAGRAM + 64;
+
+/// A batch of received datagrams.
+pub struct Inbox {
+    octets: Box<[u8]>,
+    names: Box<[Name; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    arrivals: Vec<Arrival>,
+    drops: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Arrival {
+    from: SocketAddr,
+    to: Option<IpAddr>,
+    slot: usize,
+    len: usize,
+}
+
+/// One received datagram, in the inbox's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    pub from: SocketAddr,
+    /// The address it was sent to, where the socket is bound to all addresses: the reply must leave from there.
+    pub to: Option<IpAddr>,
+    pub octets: &'a [u8],
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            octets: vec![0; BATCH * STRIDE].into(),
+            names: Box::new([Name::empty(); BATCH]),
+            controls: Box::new([Control::EMPTY; BATCH]),
+            arrivals: Vec::with_capacity(BATCH),
+            drops: 0,
+        }
+    }
+}
+
+impl Inbox {
+    /// Receives what waits at the socket, at most a batch; the batch before is gone.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing waits; anything else concerns single datagrams or peers (RFC 792 messages) and is no reason to stop.
+    pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
+        self.arrivals.clear();
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+        let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
+        let buffers = self.octets.chunks_exact_mut(STRIDE);
+        let rooms = buffers.zip(self.names.iter_mut()).zip(self.controls.iter_mut());
+        for ((header, vector), ((buffer, name), control)) in headers.iter_mut().zip(&mut vectors).zip(rooms) {
+            *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: MAX_DATAGRAM };
+            // SAFETY: all-zero is a valid mmsghdr.
+            let mut fresh: libc::mmsghdr = unsafe { std::mem::zeroed() };
+            fresh.msg_hdr.msg_name = ptr::from_mut(name).cast();
+            fresh.msg_hdr.msg_namelen = Name::LEN;
+            fresh.msg_hdr.msg_iov = vector;
+            fresh.msg_hdr.msg_iovlen = 1;
+            fresh.msg_hdr.msg_control = control.as_mut_ptr();
+            fresh.msg_hdr.msg_controllen = Control::LEN as _;
+            header.write(fresh);
+        }
+        // SAFETY: every header is initialised and points to buffers of `self`, each its own, that live until the call returns; the
+        // lengths given are those of the buffers. The kernel keeps no pointer.
+        let count = unsafe {
+            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), BATCH as libc::c_uint, libc::MSG_DONTWAIT, ptr::null_mut())
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (slot, header) in headers.iter().enumerate().take(count) {
+            // SAFETY: all headers were initialised above.
+            let header = unsafe { header.assume_init_ref() };
+            self.note(slot, header);
+        }
+        Ok(self.arrivals.len())
+    }
+
+    fn note(&mut self, slot: usize, header: &libc::mmsghdr) {
+        let heard = self.controls[slot].heard(header.msg_hdr.msg_controllen);
+        self.drops = heard.drops.unwrap_or(self.drops);
+        if let Some(from) = self.names[slot].address() {
+            self.arrivals.push(Arrival { from, to: heard.to, slot, len: (header.msg_len as usize).min(MAX_DATAGRAM) });
+        }
+    }
+
+    /// The datagrams of the last batch.
+    pub fn iter(&self) -> impl Iterator<Item = Received<'_>> {
+        self.arrivals.iter().map(|arrival| Received {
+            from: arrival.from,
+            to: arrival.to,
+            octets: &self.octets[arrival.slot * STRIDE..][..arrival.len],
+        })
+    }
+
+    /// How many datagrams the kernel has dropped at this socket, for want of room, since it was opened. Wraps at 2^32.
+    pub const fn drops(&self) -> u32 {
+        self.drops
+    }
+}
