@@ -1,0 +1,93 @@
+//! Who sent this: the three rules by which packets are signed, in both directions.
+//!
+//! | packet | Authenticator field | Message-Authenticator is over the packet with |
+//! |---|---|---|
+//! | Access-Request, Status-Server | random | its own authenticator |
+//! | Accounting-, CoA-, Disconnect-Request | MD5 with zeros in its place | zeros in its place |
+//! | every reply | MD5 with the request's in its place | the request's in its place |
+//!
+//! Always with zeros in place of the Message-Authenticator itself, which is filled in first (RFC 3579 section 3.2).
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+use super::code::Signing;
+use super::datagram::{Datagram, Integrity, SHORTEST};
+use super::secret::Secret;
+
+const ZEROS: [u8; 16] = [0; 16];
+
+/// Which proof of the sender failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forged {
+    /// The Request or Response Authenticator; or a code that has none of the kind asked for.
+    Authenticator,
+    /// The Message-Authenticator: wrong, of wrong length, or there twice.
+    MessageAuthenticator,
+}
+
+impl Datagram<'_> {
+    /// Verifies a request. The Authenticator of an Access-Request or Status-Server proves nothing; their Message-Authenticator does, if present.
+    pub fn verify_request(&self, secret: &Secret) -> Result<(), Forged> {
+        match self.code().signing() {
+            Some(Signing::Random) => self.verify_integrity(self.authenticator(), secret),
+            Some(Signing::Zeros) => {
+                self.verify_authenticator(&ZEROS, secret)?;
+                self.verify_integrity(&ZEROS, secret)
+            }
+            Some(Signing::Reply) | None => Err(Forged::Authenticator),
+        }
+    }
+
+    /// Verifies a reply to the request that carried this authenticator.
+    pub fn verify_reply(&self, request_authenticator: &[u8; 16], secret: &Secret) -> Result<(), Forged> {
+        if self.code().signing() != Some(Signing::Reply) {
+            return Err(Forged::Authenticator);
+        }
+        self.verify_authenticator(request_authenticator, secret)?;
+        self.verify_integrity(request_authenticator, secret)
+    }
+
+    fn verify_authenticator(&self, in_place: &[u8; 16], secret: &Secret) -> Result<(), Forged> {
+        let expected = authenticator(self.octets(), in_place, secret);
+        same(&expected, self.authenticator()).then_some(()).ok_or(Forged::Authenticator)
+    }
+
+    fn verify_integrity(&self, in_place: &[u8; 16], secret: &Secret) -> Result<(), Forged> {
+        match self.integrity {
+            Integrity::Absent => Ok(()),
+            Integrity::Invalid => Err(Forged::MessageAuthenticator),
+            Integrity::At(offset) => {
+                let expected = message_authenticator(self.octets(), offset, in_place, secret);
+                same(&expected, &self.octets()[offset..offset + 16]).then_some(()).ok_or(Forged::MessageAuthenticator)
+            }
+        }
+    }
+}
+
+/// MD5 over code, identifier, length, `in_place`, attributes and secret (RFC 2865 section 3, RFC 2866 section 3).
+pub(super) fn authenticator(packet: &[u8], in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
+    secret.authenticator(&[&packet[..4], in_place, &packet[SHORTEST..]])
+}
+
+/// HMAC-MD5 over the same, with zeros where the Message-Authenticator's value stands (RFC 3579 section 3.2, RFC 5176 section 3.4).
+pub(super) fn message_authenticator(packet: &[u8], offset: usize, in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
+    secret.hmac(&[&packet[..4], in_place, &packet[SHORTEST..offset], &ZEROS, &packet[offset + 16..]])
+}
+
+/// In constant time, so that the answer's delay does not tell how many octets were right.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    left.ct_eq(right).into()
+}
+
+impl fmt::Display for Forged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authenticator => "the authenticator does not verify",
+            Self::MessageAuthenticator => "the Message-Authenticator does not verify",
+        })
+    }
+}
+
+impl std::error::Error for Forged {}

@@ -1,0 +1,74 @@
+//! The table of attributes by name and by number.
+
+use super::number::{self, ALIASES, Definition, Place, attachd};
+
+/// The table as one installation sees it: our own attributes stand under the vendor number it has configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dictionary {
+    vendor: u32,
+}
+
+impl Default for Dictionary {
+    fn default() -> Self {
+        Self::new(attachd::DEFAULT_VENDOR)
+    }
+}
+
+impl Dictionary {
+    /// `vendor` is the number our own attributes stand under.
+    #[must_use]
+    pub const fn new(vendor: u32) -> Self {
+        Self { vendor }
+    }
+
+    /// By its name in FreeRADIUS 3 or a usual other one, upper or lower case.
+    #[must_use]
+    pub fn by_name(self, name: &str) -> Option<Definition> {
+        let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+        let name = alias.map_or(name, |(_, name)| name);
+        self.definitions().find(|definition| definition.name.eq_ignore_ascii_case(name))
+    }
+
+    #[must_use]
+    pub fn by_place(self, place: Place) -> Option<Definition> {
+        self.definitions().find(|definition| definition.place == place)
+    }
+
+    /// Every attribute there is a definition of.
+    pub fn definitions(self) -> impl Iterator<Item = Definition> {
+        number::definitions().map(move |definition| match definition.place.vendor {
+            attachd::DEFAULT_VENDOR => Definition { place: Place { vendor: self.vendor, ..definition.place }, ..*definition },
+            _ => *definition,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::wire::number::tgpp;
+
+    #[test]
+    fn finds_by_name_alias_and_place() {
+        let dictionary = Dictionary::new(99_999);
+        let imsi = dictionary.by_name("3gpp-imsi").unwrap();
+        assert_eq!(imsi.place, Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IMSI });
+        assert_eq!(dictionary.by_name("3GPP-Location-Info"), dictionary.by_name("3GPP-User-Location-Info"));
+        assert_eq!(dictionary.by_name("Attachd-ICCID").unwrap().place.vendor, 99_999);
+        assert_eq!(dictionary.by_place(imsi.place), Some(imsi));
+        assert_eq!(dictionary.by_name("No-Such-Attribute"), None);
+    }
+
+    #[test]
+    fn says_everything_once() {
+        let all: Vec<Definition> = Dictionary::default().definitions().collect();
+        let names: HashSet<String> = all.iter().map(|definition| definition.name.to_lowercase()).collect();
+        let places: HashSet<Place> = all.iter().map(|definition| definition.place).collect();
+        assert_eq!((names.len(), places.len()), (all.len(), all.len()));
+        for (alias, name) in ALIASES {
+            assert!(!names.contains(&alias.to_lowercase()) && names.contains(&name.to_lowercase()), "{alias}");
+        }
+    }
+}

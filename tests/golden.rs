@@ -1,0 +1,95 @@
+//! The packets of the RFCs and of the constructed set, read and written again octet by octet.
+
+use std::fs;
+
+use attachd::wire::{Code, Datagram, Encoder, Secret, chap_matches, number, pap_matches, pap_password};
+use serde::Deserialize;
+
+/// fixtures/packets/rfc.json; its README says where each packet comes from.
+#[derive(Deserialize)]
+struct Vectors {
+    packets: Vec<Exchange>,
+}
+
+#[derive(Deserialize)]
+struct Exchange {
+    id: String,
+    secret: String,
+    request: String,
+    response: Option<String>,
+    pap: Option<String>,
+    chap: Option<String>,
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(&fs::read_to_string("fixtures/packets/rfc.json").unwrap()).unwrap()
+}
+
+fn octets(hex: &str) -> Vec<u8> {
+    hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// The same attributes in the same order through the encoder, signed again.
+fn encoded_again(datagram: &Datagram<'_>, finish: impl FnOnce(Encoder<'_>) -> usize) -> Vec<u8> {
+    let mut buffer = vec![0; 4096];
+    let mut encoder = Encoder::new(&mut buffer, datagram.code(), datagram.identifier());
+    for attribute in datagram.attributes() {
+        match attribute.number {
+            number::MESSAGE_AUTHENTICATOR => encoder.message_authenticator(),
+            other => encoder.attribute(other, attribute.value),
+        };
+    }
+    let length = finish(encoder);
+    buffer.truncate(length);
+    buffer
+}
+
+#[test]
+fn every_exchange_verifies_and_is_written_the_same() {
+    for exchange in vectors().packets {
+        let id = &exchange.id;
+        let secret = Secret::new(exchange.secret.as_bytes());
+        let request = octets(&exchange.request);
+        let request = Datagram::frame(&request).unwrap_or_else(|malformed| panic!("{id}: {malformed}"));
+        assert_eq!(request.verify_request(&secret), Ok(()), "{id}");
+        let again = encoded_again(&request, |encoder| encoder.finish_request(&secret, *request.authenticator()).unwrap());
+        assert_eq!(again, request.octets(), "{id}");
+
+        let Some(response) = exchange.response else { continue };
+        let response = octets(&response);
+        let response = Datagram::frame(&response).unwrap_or_else(|malformed| panic!("{id}: {malformed}"));
+        assert_eq!(response.identifier(), request.identifier(), "{id}");
+        assert_eq!(response.verify_reply(request.authenticator(), &secret), Ok(()), "{id}");
+        let again = encoded_again(&response, |encoder| encoder.finish_reply(&secret, request.authenticator()).unwrap());
+        assert_eq!(again, response.octets(), "{id}");
+    }
+}
+
+#[test]
+fn passwords_are_proved() {
+    for exchange in vectors().packets {
+        let secret = Secret::new(exchange.secret.as_bytes());
+        let request = octets(&exchange.request);
+        let request = Datagram::frame(&request).unwrap();
+        if let Some(password) = exchange.pap {
+            let hidden = request.first(number::USER_PASSWORD).unwrap();
+            let mut out = [0; 128];
+            assert_eq!(pap_password(hidden, &secret, request.authenticator(), &mut out), Some(password.as_bytes()));
+            assert!(pap_matches(hidden, &secret, request.authenticator(), password.as_bytes()), "{}", exchange.id);
+            assert!(!pap_matches(hidden, &secret, request.authenticator(), b"another"), "{}", exchange.id);
+        }
+        if let Some(password) = exchange.chap {
+            let (ident, response) = request.first(number::CHAP_PASSWORD).unwrap().split_first().unwrap();
+            assert!(chap_matches(*ident, response, password.as_bytes(), request.chap_challenge()), "{}", exchange.id);
+            assert!(!chap_matches(*ident, response, b"another", request.chap_challenge()), "{}", exchange.id);
+        }
+    }
+}
+
+#[test]
+fn an_unnamed_code_is_never_verified() {
+    let secret = Secret::new(b"xyzzy5461");
+    let mut buffer = [0; 64];
+    let length = Encoder::new(&mut buffer, Code(99), 1).finish_request(&secret, [7; 16]).unwrap();
+    assert!(Datagram::frame(&buffer[..length]).unwrap().verify_request(&secret).is_err());
+}
