@@ -1,5 +1,7 @@
 //! The packets of the RFCs and of the constructed set, read and written again octet by octet.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
+
 use std::fs;
 
 use attachd::wire::{Code, Datagram, Encoder, Secret, chap_matches, number, pap_matches, pap_password};
