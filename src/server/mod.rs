@@ -1,5 +1,6 @@
 //! The shell: sockets and workers, gateways, duplicates, translation between wire and decision, commit before reply, metrics, http.
 
+pub mod duplicates;
 mod settings;
 pub mod udp;
 

@@ -1,0 +1,395 @@
+//! Retransmissions: the same request gets the same reply, and nothing is done twice (RFC 5080 2.2.2).
+//!
+//! Each worker has a table of its own and so needs no lock: the kernel gives all datagrams of one peer to one worker. Both the number
+//! of entries and the octets of remembered replies are bounded; the oldest give way. Memory is touched only as it fills.
+
+use std::hash::BuildHasher;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use zerocopy::FromZeros;
+
+use crate::time::Timestamp;
+
+/// What makes two datagrams the same request, but for the authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub from: SocketAddr,
+    /// The receiving socket.
+    pub listener: u8,
+    pub code: u8,
+    pub identifier: u8,
+}
+
+/// What is known of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Known<'a> {
+    /// Never seen, or too long ago. It is in flight now, until [`Duplicates::answer`] or [`Duplicates::forget`].
+    New(Seat),
+    /// Seen, and its reply still waits for something.
+    InFlight,
+    /// Seen and answered.
+    Answered(&'a [u8]),
+}
+
+/// Where a request in flight is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    set: u32,
+    way: u8,
+    serial: u32,
+}
+
+/// The requests of the last seconds and their replies.
+pub struct Duplicates {
+    sets: Vec<Set>,
+    replies: Ring,
+    lifetime_ms: u32,
+    hasher: foldhash::fast::RandomState,
+    serial: u32,
+}
+
+/// Entries that a key may live in: the heads of so many fill one cache line.
+const WAYS: usize = 8;
+
+/// The entries that a key may live in.
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+struct Set {
+    heads: [Head; WAYS],
+    entries: [Entry; WAYS],
+}
+
+/// What is needed of an entry to find it, or to see that it is the one to give way.
+#[derive(Clone, Copy, FromZeros)]
+#[repr(C)]
+struct Head {
+    /// Part of the key's hash, odd; 0 if the entry is empty.
+    tag: u32,
+    /// Milliseconds, modulo 2^32: what is compared are ages far below 49 days.
+    since: u32,
+}
+
+/// One request, in one cache line.
+#[derive(Clone, Copy, FromZeros)]
+#[repr(C, align(64))]
+struct Entry {
+    key: PackedKey,
+    authenticator: [u8; 16],
+    /// Where the reply begins in the ring.
+    reply: u64,
+    /// [`IN_FLIGHT`], or the reply's length.
+    reply_len: u32,
+    serial: u32,
+}
+
+const IN_FLIGHT: u32 = u32::MAX;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromZeros)]
+#[repr(C)]
+struct PackedKey {
+    ip: [u8; 16],
+    port: u16,
+    listener: u8,
+    code: u8,
+    identifier: u8,
+}
+
+impl Duplicates {
+    /// Room for `capacity` requests (rounded up to a power of two) and `octets` of replies.
+    pub fn new(capacity: usize, octets: usize, lifetime: Duration) -> Self {
+        let sets = capacity.div_ceil(WAYS).next_power_of_two();
+        Self {
+            // Zero pages that the kernel maps when they are first touched. Where there is no memory for so many, one set must do.
+            sets: Set::new_vec_zeroed(sets).unwrap_or_else(|_| vec![Set::new_zeroed()]),
+            replies: Ring { octets: vec![0; octets], written: 0 },
+            lifetime_ms: u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX),
+            hasher: foldhash::fast::RandomState::default(),
+            serial: 0,
+        }
+    }
+
+    /// What is known of a request; a new one takes its seat at once.
+    ///
+    /// The same key with another authenticator is a new request, and the old one is forgotten.
+    pub fn look_up(&mut self, key: &Key, authenticator: &[u8; 16], now: Timestamp) -> Known<'_> {
+        let key = PackedKey::from(key);
+        let hash = self.hasher.hash_one(key);
+        let place = hash as usize & (self.sets.len() - 1);
+        let set = &mut self.sets[place];
+        let tag = (hash >> 32) as u32 | 1;
+        let now = now.millis() as u32;
+
+        let mine = (0..WAYS).find(|way| set.heads[*way].tag == tag && set.entries[*way].key == key);
+        if let Some(way) = mine {
+            let entry = &set.entries[way];
+            if entry.authenticator == *authenticator && now.wrapping_sub(set.heads[way].since) < self.lifetime_ms {
+                if entry.reply_len == IN_FLIGHT {
+                    return Known::InFlight;
+                }
+                // A reply that the ring has overwritten is one of the oldest that had to give way.
+                if self.replies.holds(entry.reply) {
+                    return Known::Answered(self.replies.read(entry.reply, entry.reply_len));
+                }
+            }
+        }
+        let way = mine.unwrap_or_else(|| set.oldest(now));
+        self.serial = self.serial.wrapping_add(1);
+        set.heads[way] = Head { tag, since: now };
+        set.entries[way] = Entry { key, authenticator: *authenticator, reply: 0, reply_len: IN_FLIGHT, serial: self.serial };
+        Known::New(Seat { set: place as u32, way: way as u8, serial: self.serial })
+    }
+
+    /// Remembers the reply of a request in flight. Nothing happens if another has taken its seat in the meantime.
+    pub fn answer(&mut self, seat: Seat, reply: &[u8]) {
+        if self.is_taken(seat) {
+            let entry = &mut self.sets[seat.set as usize].entries[seat.way as usize];
+            entry.reply_len = reply.len() as u32;
+            entry.reply = self.replies.write(reply);
+        }
+    }
+
+    /// Lets go of a request that will have no reply, so that its retransmission is served.
+    pub fn forget(&mut self, seat: Seat) {
+        if self.is_taken(seat) {
+            self.sets[seat.set as usize].heads[seat.way as usize].tag = 0;
+        }
+    }
+
+    fn is_taken(&self, seat: Seat) -> bool {
+        self.sets.get(seat.set as usize).is_some_and(|set| {
+            let entry = &set.entries[seat.way as usize];
+            entry.serial == seat.serial && entry.reply_len == IN_FLIGHT
+        })
+    }
+}
+
+impl Set {
+    /// The one that gives way: an empty one, else the oldest.
+    fn oldest(&self, now: u32) -> usize {
+        let age = |way: &usize| match self.heads[*way] {
+            Head { tag: 0, .. } => u32::MAX,
+            Head { since, .. } => now.wrapping_sub(since),
+        };
+        (0..WAYS).max_by_key(age).unwrap_or(0)
+    }
+}
+
+impl From<&Key> for PackedKey {
+    fn from(key: &Key) -> Self {
+        let ip = match key.from.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        Self { ip, port: key.from.port(), listener: key.listener, code: key.code, identifier: key.identifier }
+    }
+}
+
+/// The last so many octets written.
+struct Ring {
+    octets: Vec<u8>,
+    /// Octets ever written; places are counted on without end, and the octet of place `n` stands at `n` modulo the length.
+    written: u64,
+}
+
+impl Ring {
+    /// Copies a reply in and gives its place. One longer than the whole ring is overwritten by its own end, so to speak: not held.
+    fn write(&mut self, reply: &[u8]) -> u64 {
+        let size = self.octets.len();
+        let start = self.index(self.written);
+        if start + reply.len() > size {
+            // Not around the end: the rest of this round stays unused.
+            self.written += (size - start) as u64;
+        }
+        let at = self.written;
+        let start = self.index(at);
+        match self.octets.get_mut(start..start + reply.len()) {
+            Some(room) => {
+                room.copy_from_slice(reply);
+                self.written += reply.len() as u64;
+            }
+            None => self.written += size as u64 + 1,
+        }
+        at
+    }
+
+    fn holds(&self, at: u64) -> bool {
+        self.written - at <= self.octets.len() as u64
+    }
+
+    fn read(&self, at: u64, len: u32) -> &[u8] {
+        let start = self.index(at);
+        self.octets.get(start..start + len as usize).unwrap_or_default()
+    }
+
+    fn index(&self, place: u64) -> usize {
+        (place % (self.octets.len() as u64).max(1)) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(30);
+
+    fn key(port: u16, identifier: u8) -> Key {
+        Key { from: ([192, 0, 2, 1], port).into(), listener: 0, code: 1, identifier }
+    }
+
+    fn seat(known: &Known<'_>) -> Seat {
+        match known {
+            Known::New(seat) => *seat,
+            other => panic!("not new: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_new_then_in_flight_then_answered() {
+        let mut table = Duplicates::new(64, 4096, LIFETIME);
+        let taken = seat(&table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(100)));
+        assert_eq!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(101)), Known::InFlight);
+        table.answer(taken, b"reply");
+        assert_eq!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(129)), Known::Answered(b"reply"));
+        assert!(matches!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(131)), Known::New(_)), "its lifetime is over");
+    }
+
+    #[test]
+    fn every_part_of_the_key_counts() {
+        let mut table = Duplicates::new(64, 4096, LIFETIME);
+        let first = key(1, 7);
+        let others = [
+            Key { from: ([192, 0, 2, 2], 1).into(), ..first },
+            Key { from: "[::ffff:192.0.2.3]:1".parse().unwrap(), ..first },
+            Key { from: ([192, 0, 2, 1], 2).into(), ..first },
+            Key { listener: 1, ..first },
+            Key { code: 4, ..first },
+            Key { identifier: 8, ..first },
+        ];
+        let taken = seat(&table.look_up(&first, &[1; 16], Timestamp::from_secs(100)));
+        table.answer(taken, b"reply");
+        for other in others {
+            assert!(matches!(table.look_up(&other, &[1; 16], Timestamp::from_secs(100)), Known::New(_)), "{other:?}");
+        }
+        assert_eq!(table.look_up(&first, &[1; 16], Timestamp::from_secs(100)), Known::Answered(b"reply"));
+    }
+
+    #[test]
+    fn another_authenticator_is_a_new_request_and_the_late_reply_is_not_given_to_it() {
+        let mut table = Duplicates::new(64, 4096, LIFETIME);
+        let now = Timestamp::from_secs(100);
+        let old = seat(&table.look_up(&key(1, 7), &[1; 16], now));
+        let new = seat(&table.look_up(&key(1, 7), &[2; 16], now));
+        table.answer(old, b"late");
+        assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Known::InFlight);
+        table.answer(new, b"right");
+        assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Known::Answered(b"right"));
+    }
+
+    #[test]
+    fn what_will_have_no_reply_is_served_again() {
+        let mut table = Duplicates::new(64, 4096, LIFETIME);
+        let now = Timestamp::from_secs(100);
+        let taken = seat(&table.look_up(&key(1, 7), &[1; 16], now));
+        table.forget(taken);
+        assert!(matches!(table.look_up(&key(1, 7), &[1; 16], now), Known::New(_)));
+    }
+
+    #[test]
+    fn the_oldest_of_a_set_gives_way() {
+        let mut table = Duplicates::new(WAYS, 4096, LIFETIME);
+        for identifier in 0..=WAYS as u8 {
+            let taken = seat(&table.look_up(&key(1, identifier), &[1; 16], Timestamp::from_secs(100 + u64::from(identifier))));
+            table.answer(taken, &[identifier]);
+        }
+        let now = Timestamp::from_secs(109);
+        for identifier in 1..=WAYS as u8 {
+            assert_eq!(table.look_up(&key(1, identifier), &[1; 16], now), Known::Answered(&[identifier]));
+        }
+        assert!(matches!(table.look_up(&key(1, 0), &[1; 16], now), Known::New(_)));
+    }
+
+    #[test]
+    fn a_reply_longer_than_the_ring_is_not_remembered() {
+        let mut table = Duplicates::new(WAYS, 16, LIFETIME);
+        let now = Timestamp::from_secs(100);
+        for reply in [&[7; 17][..], &[7; 4096]] {
+            let taken = seat(&table.look_up(&key(1, 1), &[1; 16], now));
+            table.answer(taken, reply);
+        }
+        assert!(matches!(table.look_up(&key(1, 1), &[1; 16], now), Known::New(_)));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Request { port: u16, identifier: u8, authenticator: u8 },
+        Answer { which: usize, len: usize },
+        Forget { which: usize },
+        Wait { ms: u64 },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            6 => (0..3u16, 0..12u8, 0..3u8).prop_map(|(port, identifier, authenticator)| Step::Request { port, identifier, authenticator }),
+            4 => (0..4usize, 0..40usize).prop_map(|(which, len)| Step::Answer { which, len }),
+            1 => (0..4usize).prop_map(|which| Step::Forget { which }),
+            1 => (0..9_000u64).prop_map(|ms| Step::Wait { ms }),
+        ];
+        prop::collection::vec(step, 0..300)
+    }
+
+    proptest! {
+        /// Against a map without limits: a table with room enough says the same; one too small may forget, but never says anything else.
+        #[test]
+        fn it_is_a_map_that_may_forget(steps in steps(), is_small: bool) {
+            let mut table = if is_small { Duplicates::new(WAYS, 100, LIFETIME) } else { Duplicates::new(4096, 1 << 16, LIFETIME) };
+            // Each request by its number: of which key, with which authenticator, when; and which reply it got.
+            let mut model: HashMap<Key, Request> = HashMap::new();
+            let mut in_flight: Vec<(Seat, Key, usize)> = Vec::new();
+            let mut now = Timestamp::from_millis(u64::from(u32::MAX) - 30_000);
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Request { port, identifier, authenticator } => {
+                        let key = key(port, identifier);
+                        let expected = model.get(&key).filter(|known| known.authenticator == authenticator && now.since(known.since) < LIFETIME);
+                        match table.look_up(&key, &[authenticator; 16], now) {
+                            Known::New(seat) => {
+                                prop_assert!(is_small || expected.is_none(), "forgotten although there was room");
+                                model.insert(key, Request { number, authenticator, since: now, reply: None });
+                                in_flight.push((seat, key, number));
+                            }
+                            Known::InFlight => prop_assert!(expected.is_some_and(|known| known.reply.is_none())),
+                            Known::Answered(reply) => prop_assert_eq!(expected.and_then(|known| known.reply.as_deref()), Some(reply)),
+                        }
+                    }
+                    Step::Answer { which, len } if which < in_flight.len() => {
+                        let (seat, key, asked) = in_flight.swap_remove(which);
+                        let reply = vec![number as u8; len];
+                        table.answer(seat, &reply);
+                        model.entry(key).and_modify(|known| known.reply = (known.number == asked).then_some(reply).or(known.reply.take()));
+                    }
+                    Step::Forget { which } if which < in_flight.len() => {
+                        let (seat, key, asked) = in_flight.swap_remove(which);
+                        table.forget(seat);
+                        if model.get(&key).is_some_and(|known| known.number == asked) {
+                            model.remove(&key);
+                        }
+                    }
+                    Step::Answer { .. } | Step::Forget { .. } => {}
+                    Step::Wait { ms } => now = now + Duration::from_millis(ms),
+                }
+            }
+        }
+    }
+
+    struct Request {
+        number: usize,
+        authenticator: u8,
+        since: Timestamp,
+        reply: Option<Vec<u8>>,
+    }
+}
