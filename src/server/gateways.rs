@@ -1,0 +1,263 @@
+//! Who may speak to us, by source address: the longest configured prefix wins.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ipnet::IpNet;
+
+use super::settings::{GatewaySettings, Requirement};
+use crate::identity::GatewayId;
+use crate::time::Timestamp;
+use crate::wire::Secret;
+
+/// The configured gateways. Never changed, only replaced as a whole; workers look at the current one once per batch.
+pub struct Gateways {
+    list: Vec<Arc<Gateway>>,
+    /// Of every gateway that ever was, by handle: sessions may still name one that is configured no more.
+    names: Vec<String>,
+    v4: Prefixes<u32>,
+    v6: Prefixes<u128>,
+}
+
+/// One configured gateway, and what it has taught us.
+pub struct Gateway {
+    pub id: GatewayId,
+    pub name: String,
+    pub secret: Secret,
+    pub limit_proxy_state: bool,
+    requirement: Requirement,
+    /// Whether it has ever sent a valid Message-Authenticator; shared with its successor after a reload.
+    has_signed: Arc<AtomicBool>,
+    rate: Option<Rate>,
+}
+
+impl Gateways {
+    /// `names` are the handles given in an earlier life, in their order: a gateway keeps its handle as long as it keeps its name.
+    pub fn new(settings: &[GatewaySettings], names: Vec<String>) -> Self {
+        Self { list: Vec::new(), names, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
+    }
+
+    /// The gateways after a reload. What one has taught us stays with its name.
+    #[must_use]
+    pub fn reloaded(&self, settings: &[GatewaySettings]) -> Self {
+        let mut next = Self { list: Vec::new(), names: self.names.clone(), v4: Prefixes::default(), v6: Prefixes::default() };
+        for one in settings {
+            let before = self.list.iter().find(|gateway| gateway.name == one.name);
+            let place = next.list.len();
+            match one.source.trunc() {
+                IpNet::V4(net) => next.v4.insert(net.prefix_len(), net.network().into(), place),
+                IpNet::V6(net) => next.v6.insert(net.prefix_len(), net.network().into(), place),
+            }
+            let id = next.handle(&one.name);
+            next.list.push(Arc::new(Gateway {
+                id,
+                name: one.name.clone(),
+                secret: Secret::new(&one.secret),
+                limit_proxy_state: one.limit_proxy_state,
+                requirement: one.require_message_authenticator,
+                has_signed: before.map_or_else(Arc::default, |gateway| Arc::clone(&gateway.has_signed)),
+                rate: Rate::of(one.rate_limit),
+            }));
+        }
+        next
+    }
+
+    fn handle(&mut self, name: &str) -> GatewayId {
+        let place = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
+        GatewayId::new(place)
+    }
+
+    /// The gateway that sends from this address.
+    pub fn of(&self, source: IpAddr) -> Option<&Gateway> {
+        let place = match source {
+            IpAddr::V4(ip) => self.v4.longest(ip.into()),
+            IpAddr::V6(ip) => self.v6.longest(ip.into()),
+        };
+        self.list.get(place?).map(Arc::as_ref)
+    }
+
+    /// The name under which a gateway was or is configured.
+    pub fn name(&self, id: GatewayId) -> Option<&str> {
+        self.names.get(id.index()).map(String::as_str)
+    }
+
+    /// All names ever given, in the order of their handles.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+impl Gateway {
+    /// Whether an Access-Request must carry a Message-Authenticator.
+    pub fn requires_signature(&self) -> bool {
+        match self.requirement {
+            Requirement::Yes => true,
+            Requirement::No => false,
+            Requirement::Auto => self.has_signed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether an Access-Request without credentials may do without one (RFC 3579 3.3 note 1 says it should not).
+    pub fn is_lenient(&self) -> bool {
+        self.requirement == Requirement::No
+    }
+
+    /// An Access-Request came with a valid Message-Authenticator: from now on "auto" asks for one.
+    pub fn note_signature(&self) {
+        // Written once: a store for each request would fetch the cache line from the other workers for nothing.
+        if !self.has_signed.load(Ordering::Relaxed) {
+            self.has_signed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether one more request is within the configured rate.
+    pub fn admits(&self, now: Timestamp) -> bool {
+        self.rate.as_ref().is_none_or(|rate| rate.admits(now))
+    }
+}
+
+/// Prefixes of one address family: a map for each length that occurs, the longest first.
+struct Prefixes<A> {
+    by_length: Vec<(u8, HashMap<A, usize, foldhash::fast::RandomState>)>,
+}
+
+impl<A> Default for Prefixes<A> {
+    fn default() -> Self {
+        Self { by_length: Vec::new() }
+    }
+}
+
+impl<A: Address> Prefixes<A> {
+    fn insert(&mut self, length: u8, network: A, place: usize) {
+        let at = match self.by_length.binary_search_by(|(known, _)| length.cmp(known)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.by_length.insert(at, (length, HashMap::default()));
+                at
+            }
+        };
+        self.by_length[at].1.insert(network, place);
+    }
+
+    fn longest(&self, address: A) -> Option<usize> {
+        self.by_length.iter().find_map(|(length, networks)| networks.get(&address.network(*length)).copied())
+    }
+}
+
+/// An address as a number.
+trait Address: Copy + Eq + Hash {
+    /// What is left with only the first `length` bits.
+    fn network(self, length: u8) -> Self;
+}
+
+impl Address for u32 {
+    fn network(self, length: u8) -> Self {
+        self & Self::MAX.checked_shl(Self::BITS - u32::from(length)).unwrap_or(0)
+    }
+}
+
+impl Address for u128 {
+    fn network(self, length: u8) -> Self {
+        self & Self::MAX.checked_shl(Self::BITS - u32::from(length)).unwrap_or(0)
+    }
+}
+
+/// A token bucket of one second's worth, in one word that all workers share: the time at which it will be full again.
+struct Rate {
+    nanos_per_request: u64,
+    full_at: AtomicU64,
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+impl Rate {
+    fn of(requests_per_second: u32) -> Option<Self> {
+        let nanos_per_request = SECOND.checked_div(u64::from(requests_per_second))?;
+        Some(Self { nanos_per_request, full_at: AtomicU64::new(0) })
+    }
+
+    fn admits(&self, now: Timestamp) -> bool {
+        let now = now.millis().saturating_mul(1_000_000);
+        let taken = |full_at: u64| {
+            let next = full_at.max(now).saturating_add(self.nanos_per_request);
+            (next <= now.saturating_add(SECOND)).then_some(next)
+        };
+        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(name: &str, source: &str) -> GatewaySettings {
+        GatewaySettings {
+            name: name.to_owned(),
+            source: source.parse().unwrap(),
+            secret: Box::from(*b"xyzzy5461"),
+            require_message_authenticator: Requirement::Auto,
+            limit_proxy_state: true,
+            rate_limit: 0,
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let gateways = Gateways::new(
+            &[
+                settings("everyone", "0.0.0.0/0"),
+                settings("site", "192.0.2.77/24"),
+                settings("host", "192.0.2.7/32"),
+                settings("lab", "2001:db8::/32"),
+                settings("lab-host", "2001:db8::1/128"),
+            ],
+            Vec::new(),
+        );
+        let cases = [
+            ("192.0.2.7", Some("host")),
+            ("192.0.2.8", Some("site")),
+            ("192.0.3.7", Some("everyone")),
+            ("255.255.255.255", Some("everyone")),
+            ("2001:db8::1", Some("lab-host")),
+            ("2001:db8:ffff::1", Some("lab")),
+            ("2001:db9::1", None),
+        ];
+        for (source, name) in cases {
+            assert_eq!(gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()), name, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_reload_keeps_handles_and_what_was_learned() {
+        let before = Gateways::new(&[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")], vec!["old".to_owned()]);
+        let source = |last| IpAddr::from([192, 0, 2, last]);
+        before.of(source(2)).unwrap().note_signature();
+
+        let after = before.reloaded(&[settings("c", "192.0.2.3/32"), settings("b", "192.0.2.4/32")]);
+        assert!(after.of(source(1)).is_none());
+        let b = after.of(source(4)).unwrap();
+        assert_eq!(b.id, before.of(source(2)).unwrap().id);
+        assert!(b.requires_signature());
+        assert!(!after.of(source(3)).unwrap().requires_signature());
+        assert_eq!(after.names(), ["old", "a", "b", "c"], "a handle is never given twice");
+        assert_eq!(after.name(GatewayId::new(1)), Some("a"));
+    }
+
+    #[test]
+    fn a_rate_admits_a_burst_of_a_second_and_then_its_rate() {
+        let gateways = Gateways::new(&[GatewaySettings { rate_limit: 10, ..settings("a", "192.0.2.0/24") }], Vec::new());
+        let gateway = gateways.of([192, 0, 2, 1].into()).unwrap();
+        let admitted = |millis| (0..100).filter(|_| gateway.admits(Timestamp::from_millis(millis))).count();
+        assert_eq!(admitted(1_000_000), 10);
+        assert_eq!(admitted(1_000_099), 0);
+        assert_eq!(admitted(1_000_100), 1);
+        assert_eq!(admitted(1_000_700), 6);
+        assert_eq!(admitted(1_100_000), 10);
+    }
+}
