@@ -4,10 +4,14 @@
 
 mod catalog;
 mod endpoint;
+mod inventory;
 mod model;
+mod problem;
 mod state;
 
 pub use catalog::{Catalog, GroupFault};
 pub use endpoint::{Endpoint, NoGroup};
+pub use inventory::{Inventory, export};
 pub use model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
+pub use problem::{Problem, Problems};
 pub use state::{Change, ProvisioningState, Refused};

@@ -1,0 +1,237 @@
+//! `inventory.toml`: the VSlices and groups, read into a catalog.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use foldhash::fast::RandomState;
+
+use super::super::model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
+use super::super::problem::Report;
+use super::super::{Catalog, GroupFault};
+use super::section::{Lined, Section, Text};
+use crate::identity::{Apn, GroupId, VsliceId};
+
+/// Subnets shorter than this are a slip of the pen: no private network has more than the 16 million addresses of 10.0.0.0/8.
+const SHORTEST_PREFIX: u8 = 8;
+
+/// What the wire can carry (RFC 2865 5.1, 5.2).
+const LONGEST_USERNAME: usize = 253;
+const LONGEST_PASSWORD: usize = 128;
+
+/// Acct-Interim-Interval "MUST NOT" be below the first and "SHOULD NOT" be below the second (RFC 2869 5.16).
+const LEAST_INTERIM_S: u32 = 60;
+const ADVISED_INTERIM_S: u32 = 600;
+
+/// The things named in the file. `None`: named, but so broken that it has no handle.
+pub(super) type Names<Id> = HashMap<Box<[u8]>, Named<Id>, RandomState>;
+
+pub(super) struct Named<Id> {
+    pub(super) line: u32,
+    pub(super) id: Option<Id>,
+}
+
+/// Reads the file on top of the catalog before it. `None` if it is no TOML at all.
+pub(super) fn read(text: &str, previous: Option<&Catalog>, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+    let text = Text::new(text);
+    let mut file = Section::document(&text, report)?;
+    let mut catalog = previous.map_or_else(Catalog::default, Catalog::renewed);
+    let mut vslices = Names::default();
+    for section in file.sections("vslice", "[[vslice]]", report) {
+        put(&mut vslices, section, vslice, |vslice| catalog.put_vslice(vslice), report);
+    }
+    let mut groups = Names::default();
+    for section in file.sections("group", "[[group]]", report) {
+        let read = |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Report| group(section, moniker, &vslices, report);
+        put(&mut groups, section, read, |group| catalog.put_group(group), report);
+    }
+    file.close(report);
+    report_faults(&catalog, &groups, report);
+    report_gone(&catalog, report);
+    Some((catalog, groups))
+}
+
+/// Reads one section and lists what it describes under its moniker.
+fn put<T, Id>(
+    names: &mut Names<Id>,
+    mut section: Section<'_>,
+    read: impl FnOnce(&mut Section<'_>, &Lined<String>, &mut Report) -> Option<T>,
+    list: impl FnOnce(T) -> Id,
+    report: &mut Report,
+) {
+    let (line, title) = (section.line, section.title);
+    let Some(moniker) = section.required("moniker", report) else { return };
+    let thing = read(&mut section, &moniker, report);
+    section.close(report);
+    if let Some(first) = names.get(moniker.value.as_bytes()) {
+        report.problem(
+            moniker.line,
+            format!("a {title} with the moniker {:?} stands in line {} already", moniker.value, first.line),
+            "choose another moniker",
+        );
+        return;
+    }
+    names.insert(moniker.value.as_bytes().into(), Named { line, id: thing.map(list) });
+}
+
+fn vslice(section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Report) -> Option<Vslice> {
+    let name = section.name(&moniker.value, report);
+    let enabled = section.enabled(report);
+    let dns = dns(section, report);
+    let mut subnets: Vec<(u32, Subnet)> = Vec::new();
+    for section in section.sections("subnet", "[[vslice.subnet]]", report) {
+        let line = section.line;
+        let Some(new) = subnet(section, report) else { continue };
+        match subnets.iter().find(|(_, other)| other.cidr.contains(&new.cidr) || new.cidr.contains(&other.cidr)) {
+            None => subnets.push((line, new)),
+            Some((other_line, other)) => report.problem(
+                line,
+                format!("{} overlaps {} of the same VSlice in line {other_line}", new.cidr, other.cidr),
+                "choose ranges that have no address in common",
+            ),
+        }
+    }
+    let subnets = subnets.into_iter().map(|(_, subnet)| subnet).collect();
+    Some(Vslice { moniker: moniker.moniker(report)?, name, enabled, dns, subnets })
+}
+
+fn dns(section: &mut Section<'_>, report: &mut Report) -> Vec<Ipv4Addr> {
+    let servers = section.list("dns", report);
+    if let Some(third) = servers.get(2) {
+        report.problem(third.line, "dns has more than two servers", "leave the two best");
+    }
+    servers.iter().filter_map(|server| server.address("dns", report)).collect()
+}
+
+fn subnet(mut section: Section<'_>, report: &mut Report) -> Option<Subnet> {
+    let cidr_text = section.required("cidr", report);
+    let allocation = allocation(&mut section, report);
+    let excluded = section.list("exclude", report);
+    section.close(report);
+
+    let cidr_text = cidr_text?;
+    let cidr = cidr_text.range("cidr", report)?;
+    if cidr.prefix_len() < SHORTEST_PREFIX {
+        report.problem(cidr_text.line, format!("cidr: {cidr} is larger than a /8"), "choose a smaller range");
+    }
+    let mut exclude = Vec::with_capacity(excluded.len());
+    for text in excluded {
+        let Some(range) = text.range("exclude", report) else { continue };
+        if !cidr.contains(&range) {
+            report.problem(text.line, format!("exclude: {range} is not inside {cidr}"), "leave it out, or correct it");
+        }
+        exclude.push(range);
+    }
+    Some(Subnet { cidr, allocation: allocation?, exclude })
+}
+
+fn group(section: &mut Section<'_>, moniker: &Lined<String>, vslices: &Names<VsliceId>, report: &mut Report) -> Option<Group> {
+    let name = section.name(&moniker.value, report);
+    let vslice = section.required("vslice", report);
+    let enabled = section.enabled(report);
+    let allocation = allocation(section, report);
+    let apns: Vec<Apn> =
+        section.list("apns", report).iter().filter_map(|apn| apn.read("apns", "correct it, or leave it out", Apn::parse, report)).collect();
+    let session_timeout_s = section.take("session_timeout_s", report).map_or(0, |seconds| seconds.value);
+    let idle_timeout_s = section.take("idle_timeout_s", report).map_or(0, |seconds| seconds.value);
+    let interim_interval_s = interim_interval(section, report);
+    let credentials = credentials(section, report);
+    let vslice = vslice.and_then(|named| {
+        let known = vslices.get(named.value.as_bytes());
+        if known.is_none() {
+            report.problem(
+                named.line,
+                format!("there is no VSlice {:?}", named.value),
+                "add a [[vslice]] with this moniker, or correct it",
+            );
+        }
+        known?.id
+    });
+    Some(Group {
+        moniker: moniker.moniker(report)?,
+        name,
+        vslice: vslice?,
+        enabled,
+        allocation: allocation?,
+        apns,
+        session_timeout_s,
+        idle_timeout_s,
+        interim_interval_s,
+        credentials,
+    })
+}
+
+/// `None` if it is written and is neither; without it, the address stays the endpoint's.
+fn allocation(section: &mut Section<'_>, report: &mut Report) -> Option<Allocation> {
+    let Some(written) = section.take::<String>("allocation", report) else { return Some(Allocation::Static) };
+    let parse = |text: &str| match text {
+        "static" => Ok(Allocation::Static),
+        "pooled" => Ok(Allocation::Pooled),
+        _ => Err(format!("{text:?} is no kind of allocation")),
+    };
+    written.read("allocation", "write \"static\" or \"pooled\"", parse, report)
+}
+
+fn interim_interval(section: &mut Section<'_>, report: &mut Report) -> u32 {
+    let Some(Lined { line, value }) = section.take("interim_interval_s", report) else { return ADVISED_INTERIM_S };
+    if (1..LEAST_INTERIM_S).contains(&value) {
+        let what = format!("interim_interval_s: {value} is below the 60 seconds that RFC 2869 5.16 permits");
+        report.problem(line, what, "write 600 or more, or 0 to send none");
+    } else if (LEAST_INTERIM_S..ADVISED_INTERIM_S).contains(&value) {
+        let what = format!("interim_interval_s: {value} is below the 600 seconds that RFC 2869 5.16 advises");
+        report.warning(line, what, "expect more accounting traffic, or write 600 or more");
+    }
+    value
+}
+
+fn credentials(section: &mut Section<'_>, report: &mut Report) -> Option<Credentials> {
+    let method = section.take::<String>("credentials", report);
+    let username = section.take::<String>("username", report);
+    let password = section.take::<String>("password", report);
+    let method = match method.as_ref().map(|method| method.value.as_str()) {
+        None | Some("none") => {
+            if let Some(Lined { line, .. }) = username.or(password) {
+                report.problem(line, "username and password have no use without credentials", "add credentials = \"pap\" or \"chap\"");
+            }
+            return None;
+        }
+        Some("pap") => CredentialMethod::Pap,
+        Some("chap") => CredentialMethod::Chap,
+        Some(other) => {
+            let what = format!("credentials: {other:?} is no kind of credentials");
+            report.problem(method?.line, what, "write \"none\", \"pap\" or \"chap\"");
+            return None;
+        }
+    };
+    let (Some(username), Some(password)) = (username, password) else {
+        report.problem(section.line, "the group demands credentials but does not say which", "add username and password");
+        return None;
+    };
+    for (key, text, longest) in [("username", &username, LONGEST_USERNAME), ("password", &password, LONGEST_PASSWORD)] {
+        if !(1..=longest).contains(&text.value.len()) {
+            report.problem(text.line, format!("{key}: a {key} has 1 to {longest} octets"), "choose another");
+        }
+    }
+    Some(Credentials { method, username: username.value.into(), password: password.value.into() })
+}
+
+/// A group that cannot carry sessions is let in: somebody may be about to complete its VSlice. What was switched off on
+/// purpose needs no warning.
+fn report_faults(catalog: &Catalog, groups: &Names<GroupId>, report: &mut Report) {
+    for named in groups.values() {
+        let Some(id) = named.id.filter(|id| catalog.fault(*id) == Some(GroupFault::NoSubnet)) else { continue };
+        let Some((group, vslice)) = catalog.group(id).and_then(|group| Some((group, catalog.vslice(group.vslice)?))) else { continue };
+        report.warning(
+            named.line,
+            format!("VSlice {} has no {} subnet: the endpoints of group {} are refused", vslice.moniker, group.allocation, group.moniker),
+            "add such a subnet, or change the group's allocation",
+        );
+    }
+}
+
+fn report_gone(catalog: &Catalog, report: &mut Report) {
+    let vslices = catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
+    let groups = catalog.gone_groups().map(|group| ("group", &group.moniker));
+    for (kind, moniker) in vslices.chain(groups) {
+        report.warning(None, format!("{kind} {moniker} is gone from the file and kept"), "put it back, or reload with --prune");
+    }
+}

@@ -1,0 +1,78 @@
+//! The header of `endpoints.csv`: which column stands where.
+
+use csv::ByteRecord;
+
+use super::super::problem::Report;
+use crate::identity::Iccid;
+
+/// Declares the columns; their order is that in which `attachd export` writes them.
+macro_rules! columns {
+    ($($column:ident = $name:literal),* $(,)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Column {
+            $($column),*
+        }
+
+        impl Column {
+            pub(super) const ALL: &[Self] = &[$(Self::$column),*];
+
+            pub(super) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$column => $name),*
+                }
+            }
+        }
+    };
+}
+
+columns! {
+    Iccid = "iccid",
+    Imsi = "imsi",
+    Msisdn = "msisdn",
+    State = "state",
+    Group = "group",
+    SecondaryGroups = "secondary_groups",
+    StaticIp = "static_ip",
+    Name = "name",
+}
+
+/// The place of each column in a row. All but `iccid` may be left out: their fields are then empty.
+#[derive(Debug)]
+pub(super) struct Columns {
+    places: [Option<usize>; Column::ALL.len()],
+    pub(super) width: usize,
+}
+
+impl Columns {
+    /// Reads the header. `None` if the rows below cannot be understood with it.
+    pub(super) fn read(header: &ByteRecord, line: u32, report: &mut Report) -> Option<Self> {
+        let names = Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
+        if header.iter().any(|field| Iccid::parse(field.trim_ascii()).is_ok()) {
+            report.problem(line, "the first line is no header", format!("write {names} above it"));
+            return None;
+        }
+        let mut columns = Self { places: [None; Column::ALL.len()], width: header.len() };
+        let mut is_good = true;
+        for (place, field) in header.iter().enumerate() {
+            let named = Column::ALL.iter().find(|column| column.name().as_bytes() == field.trim_ascii());
+            let known = named.map(|column| &mut columns.places[*column as usize]);
+            if known.as_ref().is_some_and(|known| known.is_none()) {
+                known.map(|known| known.replace(place));
+                continue;
+            }
+            is_good = false;
+            let kind = if known.is_some() { "second" } else { "unknown" };
+            report.problem(line, format!("{kind} column {:?}", String::from_utf8_lossy(field)), format!("use only {names}, each once"));
+        }
+        if is_good && columns.places[Column::Iccid as usize].is_none() {
+            is_good = false;
+            report.problem(line, "no column iccid", "add it: the ICCID is an endpoint's key");
+        }
+        is_good.then_some(columns)
+    }
+
+    /// The field of a row, without blanks around it; empty if there is no such column.
+    pub(super) fn field<'r>(&self, row: &'r ByteRecord, column: Column) -> &'r [u8] {
+        self.places[column as usize].and_then(|place| row.get(place)).unwrap_or_default().trim_ascii()
+    }
+}

@@ -1,0 +1,119 @@
+//! The inventory: a folder with `inventory.toml` and `endpoints.csv` (or `endpoints.csv.gz`), read whole or not at all.
+//!
+//! Every problem of both files is found in one go, and one of them refuses the load: half an inventory would detach the
+//! other half. Nothing read here is in force yet; `aaa` adopts it.
+
+mod catalog_file;
+mod columns;
+mod endpoint_file;
+mod export;
+mod section;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use self::catalog_file::Names;
+use self::endpoint_file::{Groups, Listed};
+pub use self::export::export;
+use super::problem::{Problem, Problems, Report};
+use super::{Catalog, Endpoint};
+use crate::identity::{GroupId, Iccid};
+
+const CATALOG: &str = "inventory.toml";
+const ENDPOINTS: &str = "endpoints.csv";
+const ENDPOINTS_GZ: &str = "endpoints.csv.gz";
+
+/// The octets of a short row. Memory for a row too many is never touched; for one too few everything moves.
+const SHORT_ROW: u64 = 64;
+
+/// What the files of a folder provide.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// Also has what is gone from the files; [`Catalog::prune`] removes it.
+    pub catalog: Catalog,
+    /// In the order of the file. Every ICCID, IMSI and MSISDN stands here once.
+    pub endpoints: Vec<(Iccid, Endpoint)>,
+    /// The endpoints (pending) that may leave termination: no other state in a file leads out of it (PROTOCOL 10).
+    pub reinstated: Vec<Iccid>,
+    /// What does not hinder the load.
+    pub warnings: Vec<Problem>,
+}
+
+impl Inventory {
+    /// Reads a folder. On a reload, `previous` is the catalog in force: its handles stay valid in the new one.
+    pub fn load(dir: &Path, previous: Option<&Catalog>) -> Result<Self, Problems> {
+        let mut report = Report::default();
+        let read = if dir.is_dir() {
+            read(dir, previous, &mut report)
+        } else {
+            report.turn_to(dir);
+            report.problem(None, "there is no such inventory folder", format!("create it with {CATALOG} and {ENDPOINTS}, or name another"));
+            None
+        };
+        let warnings = report.conclude()?;
+        let (catalog, listed) = read.unwrap_or_default();
+        Ok(Self { catalog, endpoints: listed.endpoints, reinstated: listed.reinstated, warnings })
+    }
+}
+
+/// Both files; the endpoints are checked even if the catalog could not be read.
+fn read(dir: &Path, previous: Option<&Catalog>, report: &mut Report) -> Option<(Catalog, Listed)> {
+    let read = read_catalog(&dir.join(CATALOG), previous, report);
+    let (catalog, names) = read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
+    let listed = read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report);
+    Some((catalog, listed?))
+}
+
+fn read_catalog(path: &Path, previous: Option<&Catalog>, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+    report.turn_to(path);
+    let octets = fs::read(path).map_err(|error| report_unreadable(&error, report)).ok()?;
+    match std::str::from_utf8(&octets) {
+        Ok(text) => catalog_file::read(text.trim_start_matches('\u{feff}'), previous, report),
+        Err(error) => {
+            let before = octets.iter().take(error.valid_up_to());
+            let line = 1 + before.filter(|octet| **octet == b'\n').count() as u32;
+            report.problem(line, "this is no UTF-8", "save the file as UTF-8");
+            None
+        }
+    }
+}
+
+fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option<Listed> {
+    let plain = dir.join(ENDPOINTS);
+    let packed = dir.join(ENDPOINTS_GZ);
+    let (path, is_packed) = match (plain.exists(), packed.exists()) {
+        (true, true) => {
+            report.turn_to(&packed);
+            report.problem(None, format!("stands beside {ENDPOINTS}"), "remove one of the two");
+            return None;
+        }
+        // A folder without groups has no use for endpoints yet.
+        (false, false) if groups.names.is_some_and(Names::is_empty) => return Some(Listed::default()),
+        (false, true) => (packed, true),
+        (_, false) => (plain, false),
+    };
+    report.turn_to(&path);
+    let listed = open(&path, is_packed).and_then(|(file, expected)| endpoint_file::read(file, expected, groups, report));
+    listed.map_err(|error| report_unreadable(&error, report)).ok()
+}
+
+/// The file, and how many rows it has at most.
+fn open(path: &PathBuf, is_packed: bool) -> io::Result<(Box<dyn Read>, usize)> {
+    let file = File::open(path)?;
+    let expected = usize::try_from(file.metadata()?.len() / SHORT_ROW).unwrap_or_default();
+    Ok(if is_packed { (Box::new(MultiGzDecoder::new(file)), 0) } else { (Box::new(file), expected) })
+}
+
+fn report_unreadable(error: &io::Error, report: &mut Report) {
+    match error.kind() {
+        io::ErrorKind::NotFound => report.problem(None, "there is no such file", "create it"),
+        io::ErrorKind::PermissionDenied => report.problem(None, "attachd may not read it", "change its permissions"),
+        _ => report.problem(None, format!("cannot be read: {error}"), "write it anew"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

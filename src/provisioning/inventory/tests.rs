@@ -1,0 +1,270 @@
+//! Whole folders in, inventories or problems out.
+
+mod round_trip;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::provisioning::{GroupFault, ProvisioningState};
+
+const CATALOG_TEXT: &str = r#"
+    [[vslice]]
+    moniker = "festival"
+    [[vslice.subnet]]
+    cidr = "100.64.0.0/24"
+
+    [[group]]
+    moniker = "epos"
+    vslice = "festival"
+    [[group]]
+    moniker = "vans"
+    vslice = "festival"
+"#;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn folder(catalog: &str, endpoints: &[u8]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(CATALOG), catalog).unwrap();
+    fs::write(dir.path().join(ENDPOINTS), endpoints).unwrap();
+    dir
+}
+
+fn load(catalog: &str, endpoints: &str) -> Inventory {
+    Inventory::load(folder(catalog, endpoints.as_bytes()).path(), None).unwrap()
+}
+
+/// One folder a case: what it holds is loaded, and `problems.txt` has what must be said about it.
+#[test]
+fn bad_inventories_are_refused_with_every_problem() {
+    for case in fs::read_dir(fixtures().join("bad-inventories")).unwrap() {
+        let case = case.unwrap().path();
+        let said = Inventory::load(&case, None).unwrap_err().to_string();
+        let wanted = fs::read_to_string(case.join("problems.txt")).unwrap();
+        assert_eq!(said.replace(&format!("{}/", case.display()), ""), wanted.trim_end(), "{}", case.display());
+    }
+}
+
+#[test]
+fn a_missing_folder_is_one_problem() {
+    let said = Inventory::load(Path::new("nowhere"), None).unwrap_err().to_string();
+    assert_eq!(said, "nowhere: there is no such inventory folder; create it with inventory.toml and endpoints.csv, or name another");
+}
+
+#[test]
+fn without_groups_there_need_be_no_endpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(CATALOG), "").unwrap();
+    assert_eq!(Inventory::load(dir.path(), None).unwrap().endpoints, []);
+}
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let inventory = load(CATALOG_TEXT, "iccid\n8944500000000000014\n");
+    let (_, group) = inventory.catalog.group_by_moniker("epos").unwrap();
+    assert_eq!((group.name.as_str(), group.enabled, group.interim_interval_s), ("epos", true, 600));
+    assert_eq!((group.session_timeout_s, group.idle_timeout_s, &group.credentials), (0, 0, &None));
+    assert_eq!(inventory.endpoints, [("8944500000000000014".parse().unwrap(), Endpoint::new(ProvisioningState::Pending))]);
+}
+
+#[test]
+fn a_state_not_written_follows_from_the_group() {
+    let table = [
+        ("", "epos", ProvisioningState::Active),
+        ("", "", ProvisioningState::Pending),
+        ("active", "epos", ProvisioningState::Active),
+        // Meant for the group, and not in use there yet.
+        ("pending", "epos", ProvisioningState::Pending),
+        ("suspended", "epos", ProvisioningState::Suspended),
+        ("terminated", "", ProvisioningState::Terminated),
+        ("reinstated", "", ProvisioningState::Pending),
+    ];
+    for (state, group, wanted) in table {
+        let inventory = load(CATALOG_TEXT, &format!("iccid,state,group\n8944500000000000014,{state},{group}\n"));
+        let (iccid, endpoint) = &inventory.endpoints[0];
+        assert_eq!(endpoint.state, wanted, "{state:?} in {group:?}");
+        assert_eq!(endpoint.group.is_some(), !group.is_empty());
+        assert_eq!(inventory.reinstated.contains(iccid), state == "reinstated");
+    }
+}
+
+/// The same two endpoints as different programs write them.
+#[test]
+fn a_file_may_be_written_in_many_ways() {
+    let plain = "iccid,imsi,group,secondary_groups,name\n\
+                 8944500000000000014,234500000000001;901280000000001,epos,vans,\"till 1, left\"\n\
+                 8944500000000000022,,vans,,\n";
+    let wanted = load(CATALOG_TEXT, plain).endpoints;
+    assert_eq!(wanted[0].1.name.as_deref(), Some("till 1, left"));
+    assert_eq!(wanted[0].1.imsis().count(), 2);
+    let variants = [
+        ("CRLF", plain.replace('\n', "\r\n")),
+        ("byte order mark", format!("\u{feff}{plain}")),
+        ("no line end at the end", plain.trim_end().to_owned()),
+        ("blank lines", plain.replace('\n', "\n\n  \n")),
+        ("blanks around fields", plain.replace("epos,vans", " epos\t, vans ").replace("iccid,imsi", " iccid , imsi")),
+        ("all in quotes", plain.replace("epos,vans", "\"epos\",\"vans\"").replace("iccid,imsi", "\"iccid\",\"imsi\"")),
+    ];
+    for (variant, text) in variants {
+        assert_eq!(load(CATALOG_TEXT, &text).endpoints, wanted, "{variant}");
+    }
+    let turned = "name,secondary_groups,group,iccid,imsi\n\
+                  \"till 1, left\",vans,epos,8944500000000000014,234500000000001;901280000000001\n\
+                  ,,vans,8944500000000000022,\n";
+    assert_eq!(load(CATALOG_TEXT, turned).endpoints, wanted, "columns in another order");
+}
+
+#[test]
+fn lines_are_counted_through_every_kind_of_line_end() {
+    let text = "iccid,group\n8944500000000000014,epos\n\n8944500000000000022,none\n8944500000000000030,none";
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{text}\n")] {
+        let problems = Inventory::load(folder(CATALOG_TEXT, text.as_bytes()).path(), None).unwrap_err();
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [Some(4), Some(5)], "{text:?}");
+    }
+}
+
+#[test]
+fn endpoints_may_be_packed() {
+    let text = b"iccid,group\n8944500000000000014,epos\n";
+    let dir = folder(CATALOG_TEXT, text);
+    let plain = Inventory::load(dir.path(), None).unwrap();
+    fs::remove_file(dir.path().join(ENDPOINTS)).unwrap();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text).unwrap();
+    let packed = packer.finish().unwrap();
+    fs::write(dir.path().join(ENDPOINTS_GZ), &packed).unwrap();
+    assert_eq!(Inventory::load(dir.path(), None).unwrap().endpoints, plain.endpoints);
+
+    fs::write(dir.path().join(ENDPOINTS_GZ), &packed[..packed.len() - 4]).unwrap();
+    let said = Inventory::load(dir.path(), None).unwrap_err().to_string();
+    assert!(said.contains("endpoints.csv.gz: cannot be read") && said.ends_with("write it anew"), "{said}");
+}
+
+#[test]
+fn a_reload_keeps_the_handles_and_reports_what_is_gone() {
+    let first = load(CATALOG_TEXT, "iccid\n");
+    let (epos, _) = first.catalog.group_by_moniker("epos").unwrap();
+    let shorter = CATALOG_TEXT.replace("\"epos\"", "\"tills\"");
+    let dir = folder(&shorter, b"iccid\n");
+    let second = Inventory::load(dir.path(), Some(&first.catalog)).unwrap();
+    let said: Vec<String> = second.warnings.iter().map(ToString::to_string).collect();
+    let file = dir.path().join(CATALOG);
+    assert_eq!(said, [format!("{}: group epos is gone from the file and kept; put it back, or reload with --prune", file.display())]);
+    assert_eq!(second.catalog.group(epos).unwrap().moniker.as_str(), "epos");
+    assert_eq!(second.catalog.group_by_moniker("vans").unwrap().0, first.catalog.group_by_moniker("vans").unwrap().0);
+
+    let row = Inventory::load(folder(&shorter, b"iccid,group\n8944500000000000014,epos\n").path(), Some(&first.catalog));
+    assert!(row.unwrap_err().to_string().contains("there is no group \"epos\""), "what is gone takes nobody in");
+}
+
+#[test]
+fn a_short_interim_interval_is_odd_but_permitted() {
+    let text = CATALOG_TEXT.replacen("vslice = \"festival\"", "vslice = \"festival\"\ninterim_interval_s = 60", 1);
+    let warnings = load(&text, "iccid\n").warnings;
+    assert!(warnings[0].what.contains("RFC 2869 5.16 advises") && warnings.len() == 1, "{warnings:?}");
+}
+
+#[test]
+fn the_festival_loads() {
+    let festival = Inventory::load(&fixtures().join("festival"), None).unwrap();
+    let warnings: Vec<String> = festival.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].ends_with(
+        "VSlice camping has no pooled subnet: the endpoints of group drones are refused; \
+         add such a subnet, or change the group's allocation"
+    ));
+    let (drones, _) = festival.catalog.group_by_moniker("drones").unwrap();
+    assert_eq!(festival.catalog.fault(drones), Some(GroupFault::NoSubnet));
+    for state in ProvisioningState::ALL {
+        assert!(festival.endpoints.iter().any(|(_, endpoint)| endpoint.state == state), "an endpoint that is {state}");
+    }
+    let (first, endpoint) = &festival.endpoints[0];
+    assert_eq!((first.to_string().as_str(), endpoint.name.as_deref()), ("8944500000000000014", Some("till 1")));
+}
+
+#[test]
+fn an_export_overwrites_nothing() {
+    let dir = folder("", b"iccid\n");
+    let error = export(dir.path(), &Catalog::default(), []).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(dir.path().join(ENDPOINTS)).unwrap(), "iccid\n");
+}
+
+/// Texts that are nearly right reach deeper than noise.
+fn nearly_endpoints() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop::sample::select(vec![
+        "iccid,imsi,msisdn,state,group,secondary_groups,static_ip,name\n",
+        "iccid",
+        "8944500000000000014",
+        "234500000000001",
+        "epos",
+        "vans",
+        "100.64.0.9",
+        "active",
+        "reinstated",
+        ",",
+        ";",
+        "\"",
+        "\r",
+        "\n",
+        "\u{feff}",
+        "\0",
+    ]);
+    prop::collection::vec(pieces, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+fn nearly_catalog() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "[[vslice]]\n",
+        "[[vslice.subnet]]\n",
+        "[[group]]\n",
+        "[vslice]\n",
+        "moniker = \"a\"\n",
+        "moniker = 7\n",
+        "vslice = \"a\"\n",
+        "vslice = [1]\n",
+        "cidr = \"10.0.0.0/8\"\n",
+        "cidr = \"10.0.0.0/31\"\n",
+        "exclude = [\"10.0.0.0/32\", []]\n",
+        "dns = [\"9.9.9.9\", 1, {}]\n",
+        "credentials = \"pap\"\n",
+        "interim_interval_s = 99999999999999999999\n",
+        "allocation = \"pooled\"\n",
+        "\"",
+        "= [",
+    ]);
+    prop::collection::vec(pieces, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+fn judge(catalog: &str, endpoints: &[u8]) {
+    let mut report = Report::default();
+    let read = catalog_file::read(catalog, None, &mut report);
+    let (catalog, names) = read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
+    let groups = Groups { catalog: &catalog, names: names.as_ref() };
+    endpoint_file::read(endpoints, 0, groups, &mut report).unwrap();
+    for problem in report.conclude().err().iter().flat_map(Problems::iter) {
+        assert_eq!(problem.to_string().lines().count(), 1, "{problem}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_judged_without_a_panic(catalog in any::<String>(), endpoints in any::<Vec<u8>>()) {
+        judge(&catalog, &endpoints);
+    }
+
+    #[test]
+    fn nearly_right_files_are_judged_without_a_panic(catalog in nearly_catalog(), endpoints in nearly_endpoints()) {
+        judge(&catalog, &endpoints);
+        judge(CATALOG_TEXT, &endpoints);
+    }
+}

@@ -1,0 +1,148 @@
+//! What is wrong in a file of the inventory, where, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// How many problems of one load are kept. A file of the wrong kind has one in every line, and nobody reads a million.
+const KEPT: usize = 10_000;
+
+/// One thing that is wrong, or only odd. Displayed in one line: `inventory.toml:12: what; remedy`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    pub file: PathBuf,
+    /// From 1; absent if it concerns the file as a whole.
+    pub line: Option<u32>,
+    pub what: String,
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}; {}", self.what, self.remedy)
+    }
+}
+
+/// Everything that makes a load impossible, in the order of files (`inventory.toml` first) and lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    problems: Vec<Problem>,
+    /// Found, but not kept.
+    further: usize,
+}
+
+impl Problems {
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+
+    /// How many there are, with those that were not kept.
+    pub fn count(&self) -> usize {
+        self.problems.len() + self.further
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{problem}")?;
+        }
+        if self.further > 0 {
+            write!(f, "\nand {} more", self.further)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Gathers what is found while one file after the other is read.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    file: PathBuf,
+    problems: Vec<Problem>,
+    further: usize,
+    /// Where the problems of `file` begin.
+    own: usize,
+    warnings: Vec<Problem>,
+}
+
+impl Report {
+    /// What is reported from now on is about `file`.
+    pub(super) fn turn_to(&mut self, file: &Path) {
+        self.order();
+        self.own = self.problems.len();
+        self.file = file.to_path_buf();
+    }
+
+    pub(super) fn problem(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
+        if self.problems.len() < KEPT {
+            self.problems.push(self.found(line.into(), what.into(), remedy.into()));
+        } else {
+            self.further += 1;
+        }
+    }
+
+    pub(super) fn warning(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
+        self.warnings.push(self.found(line.into(), what.into(), remedy.into()));
+    }
+
+    /// The warnings, if nothing worse was found.
+    pub(super) fn conclude(mut self) -> Result<Vec<Problem>, Problems> {
+        self.order();
+        if self.problems.is_empty() {
+            self.warnings.sort();
+            return Ok(self.warnings);
+        }
+        Err(Problems { problems: self.problems, further: self.further })
+    }
+
+    /// Puts the problems of this file in the order of its lines; those of one line stay as they were found.
+    fn order(&mut self) {
+        self.problems[self.own..].sort_by_key(|problem| problem.line);
+    }
+
+    fn found(&self, line: Option<u32>, what: String, remedy: String) -> Problem {
+        Problem { file: self.file.clone(), line, what, remedy }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_stand_in_the_order_of_the_file_one_to_a_line() {
+        let mut report = Report::default();
+        report.turn_to(Path::new("inventory/inventory.toml"));
+        report.problem(7, "unknown key \"colour\"", "leave it out");
+        report.turn_to(Path::new("inventory/endpoints.csv"));
+        report.problem(12, "the same IMSI stands in line 4", "leave it in one of them");
+        report.problem(3, "imsi: an IMSI has 6 to 15 digits", "correct it");
+        report.problem(None, "cannot be read", "mind its permissions");
+        report.warning(1, "odd", "look at it");
+        let text = report.conclude().unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "inventory/inventory.toml:7: unknown key \"colour\"; leave it out\n\
+             inventory/endpoints.csv: cannot be read; mind its permissions\n\
+             inventory/endpoints.csv:3: imsi: an IMSI has 6 to 15 digits; correct it\n\
+             inventory/endpoints.csv:12: the same IMSI stands in line 4; leave it in one of them"
+        );
+    }
+
+    #[test]
+    fn a_file_of_the_wrong_kind_does_not_fill_the_memory() {
+        let mut report = Report::default();
+        for line in 0..20_000 {
+            report.problem(line, "what", "remedy");
+        }
+        let problems = report.conclude().unwrap_err();
+        assert_eq!((problems.iter().count(), problems.count()), (10_000, 20_000));
+        assert!(problems.to_string().ends_with("and 10000 more"));
+    }
+}
