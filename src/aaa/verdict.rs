@@ -21,6 +21,41 @@ pub enum RejectReason {
     PoolExhausted,
 }
 
+impl RejectReason {
+    /// Every reason, in the order of the checks.
+    pub const ALL: [Self; 11] = [
+        Self::IdentityMissing,
+        Self::IdentityConflict,
+        Self::EndpointUnknown,
+        Self::EndpointPending,
+        Self::EndpointSuspended,
+        Self::EndpointTerminated,
+        Self::GroupMissing,
+        Self::GroupInvalid,
+        Self::ApnNotAllowed,
+        Self::BadCredentials,
+        Self::PoolExhausted,
+    ];
+
+    /// The reason as Reply-Message and metric label have it.
+    #[must_use]
+    pub const fn moniker(self) -> &'static str {
+        match self {
+            Self::IdentityMissing => "identity-missing",
+            Self::IdentityConflict => "identity-conflict",
+            Self::EndpointUnknown => "endpoint-unknown",
+            Self::EndpointPending => "endpoint-pending",
+            Self::EndpointSuspended => "endpoint-suspended",
+            Self::EndpointTerminated => "endpoint-terminated",
+            Self::GroupMissing => "group-missing",
+            Self::GroupInvalid => "group-invalid",
+            Self::ApnNotAllowed => "apn-not-allowed",
+            Self::BadCredentials => "bad-credentials",
+            Self::PoolExhausted => "pool-exhausted",
+        }
+    }
+}
+
 /// The answer to an Access-Request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -46,4 +81,62 @@ pub struct Accept {
 
 /// The Class attribute (RFC 2865 5.25) that attachd sends: opaque to everyone else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Class(pub [u8; 16]);
+pub struct Class([u8; 16]);
+
+impl Class {
+    /// Tells our Class from those of other servers.
+    const MARK: [u8; 4] = *b"atd1";
+
+    #[must_use]
+    pub fn new(authorisation: u64) -> Self {
+        let mut octets = [0; 16];
+        octets[..4].copy_from_slice(&Self::MARK);
+        octets[4..12].copy_from_slice(&authorisation.to_be_bytes());
+        octets[12..].copy_from_slice(&Self::check(authorisation).to_be_bytes());
+        Self(octets)
+    }
+
+    /// The authorisation that a Class attribute names, if it is one of ours.
+    #[must_use]
+    pub fn authorisation(octets: &[u8]) -> Option<u64> {
+        let number = u64::from_be_bytes(octets.get(4..12)?.try_into().ok()?);
+        (Self::new(number).0 == octets).then_some(number)
+    }
+
+    #[must_use]
+    pub fn octets(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Guards against a foreign Class that happens to begin like ours; it is no signature, for nothing is granted on its word.
+    fn check(authorisation: u64) -> u32 {
+        crc32fast::hash(&authorisation.to_be_bytes())
+    }
+}
+
+/// What became of an accounting report. It is always answered, once its records are durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accounted {
+    /// The endpoint may not be served: recorded, and nothing moved.
+    pub refused: Option<RejectReason>,
+    /// Nothing new was in it.
+    pub duplicate: bool,
+    /// A counter went down without being a wrap; it was ignored.
+    pub counters_lowered: bool,
+    /// The reported address is not this endpoint's to have.
+    pub address_conflict: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_knows_its_own() {
+        let class = Class::new(0x0123_4567_89ab_cdef);
+        assert_eq!(Class::authorisation(class.octets()), Some(0x0123_4567_89ab_cdef));
+        for foreign in [&b"sim:1"[..], b"", &[0; 16], &class.octets()[..15], b"atd1abcdefghijkl"] {
+            assert_eq!(Class::authorisation(foreign), None, "{foreign:?}");
+        }
+    }
+}

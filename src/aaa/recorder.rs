@@ -1,0 +1,49 @@
+//! Where decisions put what must be durable before the gateway hears of it.
+
+use std::net::Ipv4Addr;
+
+use super::{AccountingKind, RejectReason};
+use crate::identity::{Iccid, VsliceId};
+use crate::network::{EndpointState, Restart};
+use crate::provisioning::Endpoint;
+use crate::time::Timestamp;
+
+/// Receives the records of a decision. The shell writes them to the journal; a test may just count them.
+///
+/// Called while the endpoint's entry is held, so that the order of records is the order of changes.
+pub trait Recorder {
+    /// The new dynamic state of one endpoint; the newest version wins.
+    fn endpoint(&mut self, iccid: Iccid, state: &EndpointState);
+
+    /// An endpoint was provisioned, or provisioned differently; `None`: it was removed.
+    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>);
+
+    /// A gateway restarted: its older sessions are over.
+    fn restart(&mut self, restart: &Restart);
+
+    /// Recorded and answered, without effect.
+    fn noted(&mut self, note: &Note);
+
+    /// An address that is to become free: hand it to [`super::Aaa::free`] once everything recorded so far is durable.
+    fn freed(&mut self, freed: Freed);
+}
+
+/// An accounting report that moved nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub at: Timestamp,
+    pub kind: AccountingKind,
+    /// The endpoint, if it could be named.
+    pub iccid: Option<Iccid>,
+    /// Why the endpoint was refused, if that is why nothing moved.
+    pub refused: Option<RejectReason>,
+}
+
+/// An address whose release has been recorded but is not durable yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freed {
+    pub iccid: Iccid,
+    pub vslice: VsliceId,
+    pub ip: Ipv4Addr,
+    pub at: Timestamp,
+}
