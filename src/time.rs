@@ -1,4 +1,4 @@
-//! A point in time as the pure rooms know it: milliseconds since the UNIX epoch, always given as an argument.
+//! A point in time as the pure rooms know it: microseconds since the UNIX epoch, always given as an argument.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
+/// Microseconds since 1970-01-01T00:00:00Z: fine enough that a packet sent upon a reply never arrives at the time of its forerunner.
 ///
 /// Only the shells read a clock; everything below receives a `Timestamp`. That is why a day of traffic runs in a test in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,29 +17,39 @@ impl Timestamp {
     pub const EPOCH: Self = Self(0);
 
     #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self(millis.saturating_mul(1000))
     }
 
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
-        Self(secs.saturating_mul(1000))
+        Self(secs.saturating_mul(1_000_000))
     }
 
     #[must_use]
-    pub const fn millis(self) -> u64 {
+    pub const fn micros(self) -> u64 {
         self.0
     }
 
     #[must_use]
-    pub const fn secs(self) -> u64 {
+    pub const fn millis(self) -> u64 {
         self.0 / 1000
+    }
+
+    #[must_use]
+    pub const fn secs(self) -> u64 {
+        self.0 / 1_000_000
     }
 
     /// The time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -47,7 +57,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_add(rhs.as_millis() as u64))
+        Self(self.0.saturating_add(rhs.as_micros() as u64))
     }
 }
 
@@ -55,13 +65,13 @@ impl Sub<Duration> for Timestamp {
     type Output = Self;
 
     fn sub(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_sub(rhs.as_millis() as u64))
+        Self(self.0.saturating_sub(rhs.as_micros() as u64))
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64))
     }
 }
 
@@ -69,8 +79,8 @@ impl fmt::Display for Timestamp {
     /// RFC 3339, UTC, with milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // humantime refuses years past 9999; such a value can only come from a damaged record.
-        const LAST: u64 = 253_402_300_799_999;
-        let time = UNIX_EPOCH + Duration::from_millis(self.0.min(LAST));
+        const LAST: u64 = 253_402_300_799_999_999;
+        let time = UNIX_EPOCH + Duration::from_micros(self.0.min(LAST));
         humantime::format_rfc3339_millis(time).fmt(f)
     }
 }
@@ -88,7 +98,7 @@ mod tests {
     #[test]
     fn shows_itself_as_rfc_3339() {
         assert_eq!(Timestamp::from_millis(1_735_689_600_123).to_string(), "2025-01-01T00:00:00.123Z");
-        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_micros(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]
