@@ -187,7 +187,7 @@ impl fmt::Debug for Datagram<'_> {
 }
 
 /// The attributes of a packet, or the sub-attributes of one vendor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Attributes<'a> {
     rest: &'a [u8],
 }
@@ -230,18 +230,21 @@ impl<'a> Iterator for Values<'a> {
                 return Some(Value { key: Key { vendor: self.vendor, number }, octets: value });
             }
             let Attribute { number, value } = self.attributes.next()?;
-            if number != number::VENDOR_SPECIFIC {
-                return Some(Value { key: Key { vendor: 0, number }, octets: value });
-            }
-            if let Some((vendor, inside)) = vendor_specific(value) {
-                (self.vendor, self.inside) = (vendor, inside);
+            match vendor_specific(number, value) {
+                Some((vendor, inside)) => (self.vendor, self.inside) = (vendor, inside),
+                None if number == number::VENDOR_SPECIFIC => {}
+                None => return Some(Value { key: Key { vendor: 0, number }, octets: value }),
             }
         }
     }
 }
 
-/// Opens a Vendor-Specific value (RFC 2865 section 5.26). None if it does not hold sub-attributes of the recommended form.
-pub(in crate::wire) fn vendor_specific(value: &[u8]) -> Option<(u32, Attributes<'_>)> {
+/// Opens a Vendor-Specific attribute (RFC 2865 section 5.26). None if it is another, or does not hold sub-attributes of the recommended form.
+#[inline]
+pub(in crate::wire) fn vendor_specific(number: u8, value: &[u8]) -> Option<(u32, Attributes<'_>)> {
+    if number != number::VENDOR_SPECIFIC {
+        return None;
+    }
     let (vendor, inside) = layout::vendor(value)?;
     // Vendor 0 is nobody, and would pass its values off as the RFCs' own.
     (vendor != 0).then(|| Attributes::within(inside)).flatten().map(|inside| (vendor, inside))

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::authenticator;
 use super::code::{Code, Signing};
 use super::datagram::{Attributes, Datagram, LONGEST, SHORTEST};
+use super::extended::{FRAGMENT, MORE};
 use super::number;
 use super::password::hide;
 use super::secret::Secret;
@@ -73,18 +74,27 @@ impl<'b> Encoder<'b> {
         }
     }
 
-    /// Every attribute of this number, as it came and in its order: how Proxy-State is returned (RFC 2865 section 5.33).
-    pub fn copy(&mut self, from: &Datagram<'_>, number: u8) -> &mut Self {
-        if from.contains(number) {
-            self.copy_all(from.attributes(), number);
+    /// One value inside an extended attribute, in as many fragments as it needs where the attribute is a long one (RFC 6929 section 2).
+    pub fn extended(&mut self, parent: u8, number: u8, value: &[u8]) -> &mut Self {
+        if parent < number::EXTENDED_ATTRIBUTE_5 {
+            return self.prefixed(parent, &[number], value);
+        }
+        let mut fragments = value.chunks(FRAGMENT).peekable();
+        while let Some(fragment) = fragments.next() {
+            let flags = if fragments.peek().is_some() { MORE } else { 0 };
+            self.prefixed(parent, &[number, flags], fragment);
         }
         self
     }
 
-    fn copy_all(&mut self, attributes: Attributes<'_>, number: u8) {
-        for attribute in attributes.filter(|attribute| attribute.number == number) {
-            self.attribute(number, attribute.value);
+    /// Every attribute of this number, as it came and in its order: how Proxy-State is returned (RFC 2865 section 5.33).
+    pub fn copy(&mut self, from: &Datagram<'_>, number: u8) -> &mut Self {
+        if from.contains(number) {
+            for attribute in from.attributes().filter(|attribute| attribute.number == number) {
+                self.attribute(number, attribute.value);
+            }
         }
+        self
     }
 
     /// Signs a request. `random` becomes its authenticator, unless its code has a computed one.
@@ -118,6 +128,15 @@ impl<'b> Encoder<'b> {
         let authenticator = authenticator(packet);
         packet[4..SHORTEST].copy_from_slice(&authenticator);
         Ok(self.length)
+    }
+
+    pub(in crate::wire) fn identifier(&self) -> u8 {
+        self.buffer.get(1).copied().unwrap_or_default()
+    }
+
+    /// The attributes written so far.
+    pub(in crate::wire) fn written(&self) -> Attributes<'_> {
+        Attributes::within(self.buffer.get(SHORTEST..self.length).unwrap_or_default()).unwrap_or_default()
     }
 
     fn prefixed(&mut self, number: u8, prefix: &[u8], value: &[u8]) -> &mut Self {

@@ -1,6 +1,14 @@
 //! The table of attributes by name and by number.
 
-use super::number::{self, ALIASES, Definition, Place, attachd};
+mod assignment;
+mod place;
+mod text;
+
+pub use assignment::{Assignment, NotAssigned};
+pub(in crate::wire) use text::{date, hex};
+
+use super::number::{self, ALIASES, attachd};
+pub use super::number::{Definition, Kind, Place};
 
 /// The table as one installation sees it: our own attributes stand under the vendor number it has configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +40,16 @@ impl Dictionary {
     #[must_use]
     pub fn by_place(self, place: Place) -> Option<Definition> {
         self.definitions().find(|definition| definition.place == place)
+    }
+
+    /// Name and value as text. What is not in the dictionary, or no value of its kind, is named by its place and shown as octets.
+    pub(in crate::wire) fn show(self, place: Place, octets: &[u8]) -> (String, String) {
+        let shown = self.by_place(place).and_then(|definition| Some((definition, text::show(definition.kind, definition.values, octets)?)));
+        match shown {
+            Some((definition, text::Shown { tag: Some(tag), value })) => (format!("{}:{tag}", definition.name), value),
+            Some((definition, text::Shown { tag: None, value })) => (definition.name.to_owned(), value),
+            None => (format!("Attr-{place}"), hex(octets)),
+        }
     }
 
     /// Every attribute there is a definition of.
