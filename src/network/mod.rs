@@ -2,8 +2,27 @@
 //!
 //! Everything but the tracker is pure: `now` comes in, an outcome comes out. The tracker is the only place that names dashmap.
 
+mod access_point;
+mod accounting;
+mod bearer;
+mod counters;
+mod endpoint;
+mod lease;
+mod outcome;
 mod report;
+mod restart;
+mod session;
 mod state;
+mod text;
+mod tracker;
+mod whereabouts;
 
+pub use bearer::{Bearer, Status};
+pub use endpoint::{EndpointState, Limits};
+pub use lease::{Freed, Lease, LeaseKind, LeasePhase};
+pub use outcome::{CloseCause, Closed, Effect, Few, Outcome};
 pub use report::{Counters, Nas, Place, Report, Reporter};
+pub use restart::{Mark, Restart, Restarts};
+pub use session::{Ended, Session};
 pub use state::{Event, NetworkState, Step};
+pub use tracker::{Cursor, Tracker};

@@ -1,6 +1,7 @@
 //! What one accounting packet says about a session, in borrowed form.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use crate::identity::{GatewayId, Imeisv, Plmn};
 use crate::time::Timestamp;
@@ -71,4 +72,11 @@ pub struct Report<'a> {
     pub last_bearer: bool,
     /// Class, if it is one of ours.
     pub authorisation: Option<u64>,
+}
+
+impl Report<'_> {
+    /// When the session began, as far as Acct-Session-Time tells.
+    pub(super) fn began(&self) -> Timestamp {
+        self.event_time - Duration::from_secs(u64::from(self.session_time_s.unwrap_or(0)))
+    }
 }

@@ -1,0 +1,92 @@
+//! One Acct-Session-Id and what its gateway counted under it.
+
+use compact_str::CompactString;
+
+use super::counters::{self, Reading};
+use super::{Counters, Report, text};
+use crate::time::Timestamp;
+
+/// A bearer of a session; most sessions have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// Acct-Session-Id, each octet kept as the character of that number.
+    pub acct_session_id: CompactString,
+    /// From the device.
+    pub input: u64,
+    /// To the device.
+    pub output: u64,
+    /// Of the newest report.
+    pub event_time: Timestamp,
+    /// Of the newest report.
+    pub status: Status,
+}
+
+/// The kinds of report about a bearer, in the order they have within one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Status {
+    Start = 1,
+    Interim,
+    Stop,
+}
+
+impl Status {
+    /// The inverse of `as u8`.
+    #[must_use]
+    pub fn from_key(key: u8) -> Option<Self> {
+        [Self::Start, Self::Interim, Self::Stop].into_iter().find(|status| *status as u8 == key)
+    }
+}
+
+/// What the counters of a report did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) wrapped: bool,
+    pub(super) lowered: bool,
+}
+
+impl Bearer {
+    /// A bearer whose first report is `report`.
+    pub(super) fn first_seen(report: &Report<'_>, status: Status) -> Self {
+        let mut bearer =
+            Self { acct_session_id: text::keep(report.acct_session_id), input: 0, output: 0, event_time: report.event_time, status };
+        bearer.count(&report.counters);
+        bearer
+    }
+
+    /// No Stop was seen. Of an ended session it says nothing.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.status != Status::Stop
+    }
+
+    pub(super) fn is_named_by(&self, acct_session_id: &[u8]) -> bool {
+        text::spells(&self.acct_session_id, acct_session_id)
+    }
+
+    /// Whether a report is news. Gateways stamp in whole seconds, so within one instant the kind of report decides; a repetition is no news.
+    pub(super) fn is_news(&self, event_time: Timestamp, status: Status) -> bool {
+        (event_time, status) > (self.event_time, self.status)
+    }
+
+    /// Takes a report that is news.
+    pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> Tally {
+        self.event_time = self.event_time.max(report.event_time);
+        self.status = status;
+        self.count(&report.counters)
+    }
+
+    /// Takes the counters of a report that is no news. Returns whether one rose.
+    pub(super) fn raise(&mut self, sent: &Counters) -> bool {
+        let input = counters::raise(&mut self.input, sent.input, sent.input_gigawords);
+        let output = counters::raise(&mut self.output, sent.output, sent.output_gigawords);
+        input || output
+    }
+
+    fn count(&mut self, sent: &Counters) -> Tally {
+        let input = counters::advance(&mut self.input, sent.input, sent.input_gigawords);
+        let output = counters::advance(&mut self.output, sent.output, sent.output_gigawords);
+        let either = |reading| input == reading || output == reading;
+        Tally { wrapped: either(Reading::Wrapped), lowered: either(Reading::Lowered) }
+    }
+}

@@ -1,0 +1,268 @@
+//! All dynamic state of one endpoint, and what happens to it apart from accounting.
+
+use std::time::Duration;
+
+use thin_vec::ThinVec;
+
+use super::outcome::{CloseCause, Closed, Effect, Outcome};
+use super::session::Ended;
+use super::{Event, Lease, NetworkState, Report, Restarts, Session, Step};
+use crate::time::Timestamp;
+
+/// A device has at most 11 PDN connections. More open sessions than this is a gateway that makes up identifiers.
+const MAX_OPEN: usize = 64;
+
+/// Tombstones guard against reports that come late, by seconds as a rule; an endpoint that ends more sessions than this within the life of
+/// a tombstone is restarting in a loop, and the newest matter.
+const MAX_TOMBSTONES: usize = 16;
+
+/// What one endpoint does in the network. The record of an endpoint is this, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointState {
+    pub state: NetworkState,
+    /// When anything was last heard of it, by our time. On its own it makes no new version.
+    pub last_activity: Timestamp,
+    /// Rises with every change that is worth a record.
+    pub version: u64,
+    /// Open ones, and the tombstones of ended ones.
+    pub sessions: ThinVec<Session>,
+    /// At most one for each group.
+    pub leases: ThinVec<Lease>,
+}
+
+/// The times that end things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// An open session unheard for this long is lost.
+    pub stale_after: Duration,
+    /// An idle endpoint unheard for this long is detached.
+    pub detach_after: Duration,
+    /// The life of a tombstone.
+    pub tombstone: Duration,
+    /// How long a released address is nobody else's.
+    pub hold: Duration,
+}
+
+impl Default for EndpointState {
+    fn default() -> Self {
+        Self::new(NetworkState::Unknown)
+    }
+}
+
+impl EndpointState {
+    #[must_use]
+    pub const fn new(state: NetworkState) -> Self {
+        Self { state, last_activity: Timestamp::EPOCH, version: 0, sessions: ThinVec::new(), leases: ThinVec::new() }
+    }
+
+    pub fn open_sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter(|session| session.is_open())
+    }
+
+    /// The endpoint was placed in a group.
+    pub fn assign(&mut self) -> Outcome {
+        let mut outcome = Outcome::new(self.state);
+        self.step(Event::Assigned, &mut outcome);
+        self.finish(outcome)
+    }
+
+    /// Permission to attach was given, or an attach was reported.
+    pub fn attach(&mut self, now: Timestamp) -> Outcome {
+        let mut outcome = self.hear(now);
+        self.step(Event::Attach, &mut outcome);
+        self.finish(outcome)
+    }
+
+    /// The gateway reports that the device has left: all sessions begun until then end. If a younger one is open the report is out of
+    /// date, and the endpoint stays.
+    pub fn detach(&mut self, report: &Report<'_>, now: Timestamp) -> Outcome {
+        let mut outcome = self.hear(now);
+        let at = report.event_time;
+        if self.open_sessions().any(|session| session.is_younger_than(at)) {
+            outcome.effect = Effect::Outdated;
+            self.close_where(|session| (!session.is_younger_than(at)).then_some(at), CloseCause::Detach, now, &mut outcome);
+        } else {
+            self.leave(CloseCause::Detach, at, now, &mut outcome);
+        }
+        self.finish(outcome)
+    }
+
+    /// Ends all sessions; the cause also says which event of the state table this is.
+    pub fn close_all(&mut self, cause: CloseCause, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::new(self.state);
+        self.leave(cause, now, now, &mut outcome);
+        self.finish(outcome)
+    }
+
+    /// Ends the sessions of gateways that have restarted. Has to come before any report is taken, else a late Interim passes for news of a
+    /// living session; [`Self::settle`] begins with it.
+    pub fn gateway_restart(&mut self, restarts: &Restarts, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::new(self.state);
+        self.close_restarted(restarts, now, &mut outcome);
+        self.finish(outcome)
+    }
+
+    /// Does what time alone does. Returns also when it next wants to be called, if ever.
+    pub fn settle(&mut self, now: Timestamp, limits: &Limits, restarts: &Restarts) -> (Outcome, Option<Timestamp>) {
+        let mut outcome = Outcome::new(self.state);
+        self.close_restarted(restarts, now, &mut outcome);
+        self.close_stale(now, limits, &mut outcome);
+        self.forget_tombstones(now, limits);
+        self.settle_leases(now, limits.hold, |freed| outcome.freed.push(freed));
+        if self.state == NetworkState::Idle && self.last_activity + limits.detach_after <= now {
+            self.step(Event::Inactive, &mut outcome);
+        }
+        (self.finish(outcome), self.next_deadline(limits))
+    }
+
+    /// Sets or clears the mark that a session uses an address that is not its own.
+    pub fn mark_conflict(&mut self, session: usize, conflict: bool) {
+        if let Some(session) = self.sessions.get_mut(session)
+            && session.conflict != conflict
+        {
+            session.conflict = conflict;
+            self.version += 1;
+        }
+    }
+
+    pub(super) fn hear(&mut self, now: Timestamp) -> Outcome {
+        self.last_activity = self.last_activity.max(now);
+        Outcome::new(self.state)
+    }
+
+    /// Lets the state table decide. Returns whether it allowed the event.
+    pub(super) fn step(&mut self, event: Event, outcome: &mut Outcome) -> bool {
+        match self.state.on(event) {
+            Step::To(state) => {
+                self.state = state;
+                self.version += 1;
+                true
+            }
+            Step::Stays => true,
+            Step::Refused => {
+                outcome.refused = Some(event);
+                outcome.effect = Effect::Refused;
+                false
+            }
+        }
+    }
+
+    pub(super) fn push_session(&mut self, session: Session) -> usize {
+        // Nearly every endpoint has exactly one session: no spare places.
+        self.sessions.reserve_exact(1);
+        self.sessions.push(session);
+        self.version += 1;
+        self.sessions.len() - 1
+    }
+
+    /// Ends one session, with the event that this is.
+    pub(super) fn end(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
+        self.bury(at, ended, now, outcome);
+        let others_left = self.open_sessions().next().is_some();
+        self.step(if others_left { Event::SessionCloseOthersLeft } else { Event::SessionCloseLast }, outcome);
+    }
+
+    /// Before another session is opened.
+    pub(super) fn make_room(&mut self, now: Timestamp, outcome: &mut Outcome) {
+        if self.open_sessions().count() < MAX_OPEN {
+            return;
+        }
+        let open = (0..self.sessions.len()).filter(|at| self.sessions[*at].is_open());
+        if let Some(longest_unheard) = open.min_by_key(|at| self.sessions[*at].heard) {
+            let at = self.sessions[longest_unheard].updated();
+            self.bury(longest_unheard, Ended { at, terminate_cause: 0, cause: CloseCause::Superseded }, now, outcome);
+        }
+    }
+
+    /// The last act of every method: keeps the list of tombstones short.
+    pub(super) fn finish(&mut self, mut outcome: Outcome) -> Outcome {
+        while self.sessions.len() > MAX_TOMBSTONES && self.sessions.iter().filter(|session| !session.is_open()).count() > MAX_TOMBSTONES {
+            let ended = (0..self.sessions.len()).filter(|at| !self.sessions[*at].is_open());
+            let Some(oldest) = ended.min_by_key(|at| self.sessions[*at].heard) else { break };
+            self.sessions.remove(oldest);
+            outcome.session = outcome.session.filter(|at| *at != oldest).map(|at| at - usize::from(at > oldest));
+        }
+        outcome.after = self.state;
+        outcome
+    }
+
+    /// Turns an open session into its tombstone; gives back the lease if it was the group's last.
+    fn bury(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
+        let session = &mut self.sessions[at];
+        // What was heard before the end is known, and repeating it opens nothing.
+        session.ended = Some(Ended { at: ended.at.max(session.updated()), ..ended });
+        session.heard = now;
+        let group = session.group;
+        outcome.closed.push(Closed { cause: ended.cause, group, ip: session.ip });
+        if let Some(group) = group
+            && !self.open_sessions().any(|session| session.group == Some(group))
+        {
+            self.vacate_lease(group, now).into_iter().for_each(|freed| outcome.freed.push(freed));
+        }
+        self.version += 1;
+    }
+
+    fn leave(&mut self, cause: CloseCause, at: Timestamp, now: Timestamp, outcome: &mut Outcome) {
+        let event = match cause {
+            CloseCause::Detach => Event::Detach,
+            CloseCause::Barred => Event::Barred,
+            CloseCause::Unassigned => Event::Unassigned,
+            CloseCause::Stop | CloseCause::Superseded | CloseCause::Stale | CloseCause::GatewayRestart => Event::SessionCloseLast,
+        };
+        for index in 0..self.sessions.len() {
+            if self.sessions[index].is_open() {
+                self.bury(index, Ended { at, terminate_cause: 0, cause }, now, outcome);
+            }
+        }
+        self.step(event, outcome);
+    }
+
+    fn close_restarted(&mut self, restarts: &Restarts, now: Timestamp, outcome: &mut Outcome) {
+        if !restarts.is_empty() {
+            self.close_where(|session| restarts.closes(session), CloseCause::GatewayRestart, now, outcome);
+        }
+    }
+
+    /// A session lost ended when it was last heard of, as far as anybody knows: reports that were held up on their way and tell of later
+    /// times are news of a living session.
+    fn close_stale(&mut self, now: Timestamp, limits: &Limits, outcome: &mut Outcome) {
+        let last_sign = |session: &Session| (session.heard + limits.stale_after <= now).then(|| session.updated());
+        self.close_where(last_sign, CloseCause::Stale, now, outcome);
+    }
+
+    /// Ends the open sessions for which `ends_at` has a time.
+    pub(super) fn close_where(
+        &mut self,
+        ends_at: impl Fn(&Session) -> Option<Timestamp>,
+        cause: CloseCause,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
+        for index in 0..self.sessions.len() {
+            if self.sessions[index].is_open()
+                && let Some(at) = ends_at(&self.sessions[index])
+            {
+                self.end(index, Ended { at, terminate_cause: 0, cause }, now, outcome);
+            }
+        }
+    }
+
+    /// No change worth a record: the time alone implies it.
+    fn forget_tombstones(&mut self, now: Timestamp, limits: &Limits) {
+        let is_over = |session: &Session| !session.is_open() && session.heard + limits.tombstone <= now;
+        if self.sessions.iter().any(is_over) {
+            self.sessions.retain(|session| !is_over(session));
+            if self.sessions.is_empty() {
+                self.sessions = ThinVec::new();
+            } else {
+                self.sessions.shrink_to_fit();
+            }
+        }
+    }
+
+    fn next_deadline(&self, limits: &Limits) -> Option<Timestamp> {
+        let of_session = |session: &Session| session.heard + if session.is_open() { limits.stale_after } else { limits.tombstone };
+        let inactive = (self.state == NetworkState::Idle).then_some(self.last_activity + limits.detach_after);
+        self.sessions.iter().map(of_session).chain(self.next_lease_deadline(limits.hold)).chain(inactive).min()
+    }
+}

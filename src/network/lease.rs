@@ -1,0 +1,170 @@
+//! The addresses an endpoint has been given, at most one for each of its groups.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use thin_vec::ThinVec;
+
+use super::EndpointState;
+use crate::identity::{GroupId, VsliceId};
+use crate::time::Timestamp;
+
+/// An address of one endpoint in one group (PROTOCOL 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub group: GroupId,
+    pub vslice: VsliceId,
+    pub ip: Ipv4Addr,
+    pub kind: LeaseKind,
+    pub phase: LeasePhase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LeaseKind {
+    /// The endpoint keeps it without a session.
+    Static,
+    /// Given back after the last session of the group.
+    Pooled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeasePhase {
+    /// Promised in an Access-Accept; lapses if no session begins.
+    Authorised { until: Timestamp, authorisation: u64 },
+    /// At least one session of the group is open.
+    InUse,
+    /// Static, and no session is open.
+    Kept,
+    /// Pooled, and in the pool's hold: nobody but this endpoint may have it.
+    Released { at: Timestamp },
+}
+
+/// A pooled address that is nobody's any more. The pool may hear of it only when the record that says so is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freed {
+    pub vslice: VsliceId,
+    pub ip: Ipv4Addr,
+    /// The beginning of its hold, and the stamp by which the endpoint may take it back.
+    pub at: Timestamp,
+}
+
+impl Lease {
+    /// What becomes of the lease when nothing needs it any more.
+    fn give_back(&mut self, now: Timestamp) -> Option<Freed> {
+        match self.kind {
+            LeaseKind::Static => {
+                self.phase = LeasePhase::Kept;
+                None
+            }
+            LeaseKind::Pooled => {
+                self.phase = LeasePhase::Released { at: now };
+                Some(Freed { vslice: self.vslice, ip: self.ip, at: now })
+            }
+        }
+    }
+}
+
+impl EndpointState {
+    #[must_use]
+    pub fn lease(&self, group: GroupId) -> Option<&Lease> {
+        self.leases.iter().find(|lease| lease.group == group)
+    }
+
+    /// Puts `lease` in the place of the group's former one, which is returned: giving that back to its pool is the caller's.
+    pub fn grant(&mut self, lease: Lease) -> Option<Lease> {
+        self.version += 1;
+        if let Some(own) = self.leases.iter_mut().find(|own| own.group == lease.group) {
+            return Some(std::mem::replace(own, lease));
+        }
+        // Nearly every endpoint has exactly one lease: no spare places.
+        self.leases.reserve_exact(1);
+        self.leases.push(lease);
+        None
+    }
+
+    /// Promises the group's lease until `until`. A lease in use stays in use. `false` if the group has none.
+    pub fn authorise(&mut self, group: GroupId, until: Timestamp, authorisation: u64) -> bool {
+        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else { return false };
+        if lease.phase != LeasePhase::InUse {
+            lease.phase = LeasePhase::Authorised { until, authorisation };
+            self.version += 1;
+        }
+        true
+    }
+
+    /// Marks the group's lease as in use. An opened session does it by itself, except with a released lease: that address is in the
+    /// pool's hands, and has to be reclaimed there first.
+    pub fn take_into_use(&mut self, group: GroupId) -> bool {
+        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else { return false };
+        if lease.phase != LeasePhase::InUse {
+            lease.phase = LeasePhase::InUse;
+            self.version += 1;
+        }
+        true
+    }
+
+    /// Forgets the group's lease, which is returned: giving it back to its pool is the caller's.
+    pub fn drop_lease(&mut self, group: GroupId) -> Option<Lease> {
+        let at = self.leases.iter().position(|lease| lease.group == group)?;
+        self.version += 1;
+        let lease = self.leases.remove(at);
+        self.fit_leases();
+        Some(lease)
+    }
+
+    /// A session of `group` was opened: its promised or kept lease is in use from now on. Returns the address.
+    pub(super) fn occupy_lease(&mut self, group: GroupId) -> Option<Ipv4Addr> {
+        let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
+        match lease.phase {
+            LeasePhase::Authorised { .. } | LeasePhase::Kept => lease.phase = LeasePhase::InUse,
+            LeasePhase::InUse => {}
+            LeasePhase::Released { .. } => return None,
+        }
+        Some(lease.ip)
+    }
+
+    /// The last session of `group` was closed.
+    pub(super) fn vacate_lease(&mut self, group: GroupId, now: Timestamp) -> Option<Freed> {
+        let lease = self.leases.iter_mut().find(|lease| lease.group == group && lease.phase == LeasePhase::InUse)?;
+        lease.give_back(now)
+    }
+
+    /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten hold is no change worth a record: the
+    /// time alone implies it.
+    pub(super) fn settle_leases(&mut self, now: Timestamp, hold: Duration, mut freed: impl FnMut(Freed)) {
+        let mut lapsed = false;
+        for lease in &mut self.leases {
+            if let LeasePhase::Authorised { until, .. } = lease.phase
+                && until <= now
+            {
+                lapsed = true;
+                lease.give_back(now).into_iter().for_each(&mut freed);
+            }
+        }
+        self.version += u64::from(lapsed);
+        let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= now);
+        if self.leases.iter().any(is_over) {
+            self.leases.retain(|lease| !is_over(lease));
+            self.fit_leases();
+        }
+    }
+
+    /// When the next lease lapses or leaves its hold.
+    pub(super) fn next_lease_deadline(&self, hold: Duration) -> Option<Timestamp> {
+        let deadline = |lease: &Lease| match lease.phase {
+            LeasePhase::Authorised { until, .. } => Some(until),
+            LeasePhase::Released { at } => Some(at + hold),
+            LeasePhase::InUse | LeasePhase::Kept => None,
+        };
+        self.leases.iter().filter_map(deadline).min()
+    }
+
+    fn fit_leases(&mut self) {
+        if self.leases.is_empty() {
+            self.leases = ThinVec::new();
+        } else {
+            self.leases.shrink_to_fit();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a report or an event did to an endpoint.
+
+use std::net::Ipv4Addr;
+
+use thin_vec::ThinVec;
+
+use super::{Event, Freed, NetworkState};
+use crate::identity::GroupId;
+
+/// The answer of every method that moves an endpoint. Whether a record is due is told by [`EndpointState::version`](super::EndpointState).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub effect: Effect,
+    /// The session concerned, as a place in `EndpointState::sessions`; good until the next call.
+    pub session: Option<usize>,
+    pub before: NetworkState,
+    pub after: NetworkState,
+    /// The event the state table refused, if it did.
+    pub refused: Option<Event>,
+    /// A counter was lower than what is known, was no wrap, and was ignored.
+    pub counters_lowered: bool,
+    /// A counter without Gigawords has wrapped.
+    pub counters_wrapped: bool,
+    pub closed: Few<Closed>,
+    pub freed: Few<Freed>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Nothing to do with a session; `before` and `after` tell the rest.
+    None,
+    /// A session is open that was not.
+    Opened,
+    /// News of an open session: a bearer opened or closed, counters, place.
+    Updated,
+    /// Known already. At most the time it was last heard moved.
+    Duplicate,
+    /// Older than what is known: at most counters rose.
+    Outdated,
+    /// Of a session that has ended: at most counters rose.
+    TombstoneHolds,
+    /// The session ended by this report.
+    Closed,
+    /// The end of a session of which nothing was known, or a Start that came after its successor's: a tombstone was set.
+    Entombed,
+    /// The state table refused it: nothing moved.
+    Refused,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum CloseCause {
+    Stop = 1,
+    Detach,
+    /// A newer session of the same endpoint and APN began.
+    Superseded,
+    /// Unheard for `stale_after`.
+    Stale,
+    GatewayRestart,
+    Barred,
+    Unassigned,
+}
+
+impl CloseCause {
+    pub const ALL: [Self; 7] =
+        [Self::Stop, Self::Detach, Self::Superseded, Self::Stale, Self::GatewayRestart, Self::Barred, Self::Unassigned];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Detach => "detach",
+            Self::Superseded => "superseded",
+            Self::Stale => "stale",
+            Self::GatewayRestart => "gateway-restart",
+            Self::Barred => "barred",
+            Self::Unassigned => "unassigned",
+        }
+    }
+
+    /// The inverse of `as u8`.
+    #[must_use]
+    pub fn from_key(key: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| *cause as u8 == key)
+    }
+}
+
+/// A session that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub cause: CloseCause,
+    pub group: Option<GroupId>,
+    pub ip: Option<Ipv4Addr>,
+}
+
+impl Outcome {
+    pub(super) fn new(state: NetworkState) -> Self {
+        Self {
+            effect: Effect::None,
+            session: None,
+            before: state,
+            after: state,
+            refused: None,
+            counters_lowered: false,
+            counters_wrapped: false,
+            closed: Few::default(),
+            freed: Few::default(),
+        }
+    }
+}
+
+/// A list that is nearly always empty or of one element, and allocates only from the second on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Few<T> {
+    first: Option<T>,
+    more: ThinVec<T>,
+}
+
+impl<T> Few<T> {
+    pub(super) fn push(&mut self, item: T) {
+        if self.first.is_none() {
+            self.first = Some(item);
+        } else {
+            self.more.push(item);
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.first.iter().chain(&self.more)
+    }
+
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { first: None, more: ThinVec::new() }
+    }
+}

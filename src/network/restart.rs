@@ -1,0 +1,129 @@
+//! Gateways that have restarted: noted in one place at once, and applied to each session when it is next touched.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use compact_str::CompactString;
+use foldhash::fast::RandomState;
+use parking_lot::RwLock;
+
+use super::{Report, Reporter, Session, access_point};
+use crate::time::Timestamp;
+
+/// An Accounting-On or -Off (RFC 2866 5.1): the reporter's sessions begun before it have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restart {
+    pub reporter: Reporter,
+    /// Only the sessions of this APN; lower case, without suffix.
+    pub apn: Option<CompactString>,
+    /// By the gateway's time.
+    pub at: Timestamp,
+}
+
+impl Restart {
+    #[must_use]
+    pub fn of(report: &Report<'_>) -> Self {
+        let apn = report.apn.filter(|apn| !apn.is_empty()).map(access_point::normal);
+        Self { reporter: report.reporter, apn, at: report.event_time }
+    }
+
+    /// Whether it ends this session. One begun in the very second of the restart lives: gateways stamp in whole seconds and open sessions
+    /// at once when they are back.
+    fn closes(&self, session: &Session) -> bool {
+        session.reporter == self.reporter && session.started < self.at && self.apn.as_deref().is_none_or(|apn| session.apn() == Some(apn))
+    }
+}
+
+/// The restarts that a walk over all endpoints has not yet carried out. While there is none, asking costs one relaxed load.
+#[derive(Debug, Default)]
+pub struct Restarts {
+    noted: AtomicUsize,
+    table: RwLock<Table>,
+}
+
+/// A few hundred gateways, each with some APNs. When it is full the oldest entry goes: what it would have closed ends as stale.
+const MAX_NOTED: usize = 4096;
+
+#[derive(Debug, Default)]
+struct Table {
+    by_reporter: HashMap<Reporter, Vec<Noted>, RandomState>,
+    /// Rises with every entry.
+    mark: Mark,
+}
+
+#[derive(Debug)]
+struct Noted {
+    restart: Restart,
+    mark: Mark,
+}
+
+/// A moment in the life of [`Restarts`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
+
+impl Restarts {
+    pub fn note(&self, restart: Restart) {
+        let mut table = self.table.write();
+        table.mark.0 += 1;
+        let mark = table.mark;
+        let of_reporter = table.by_reporter.entry(restart.reporter).or_default();
+        if let Some(own) = of_reporter.iter_mut().find(|own| own.restart.apn == restart.apn) {
+            own.restart.at = own.restart.at.max(restart.at);
+            own.mark = mark;
+        } else {
+            of_reporter.push(Noted { restart, mark });
+        }
+        let mut len = table.len();
+        if len > MAX_NOTED {
+            let oldest = table.by_reporter.values().flatten().map(|noted| noted.mark).min().unwrap_or(mark);
+            table.forget(|noted| noted.mark == oldest);
+            len = table.len();
+        }
+        self.noted.store(len, Ordering::Release);
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.noted.load(Ordering::Relaxed) == 0
+    }
+
+    /// When the restart came that ends this session, if one did.
+    #[must_use]
+    pub fn closes(&self, session: &Session) -> Option<Timestamp> {
+        if self.is_empty() {
+            return None;
+        }
+        let table = self.table.read();
+        let of_reporter = table.by_reporter.get(&session.reporter)?;
+        of_reporter.iter().filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.at).max()
+    }
+
+    /// To be kept from before a walk, for [`Self::forget`] after it.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.table.read().mark
+    }
+
+    /// A walk that began at `mark` has carried out everything noted until then.
+    pub fn forget(&self, mark: Mark) {
+        if self.is_empty() {
+            return;
+        }
+        let mut table = self.table.write();
+        table.forget(|noted| noted.mark <= mark);
+        self.noted.store(table.len(), Ordering::Release);
+    }
+}
+
+impl Table {
+    fn len(&self) -> usize {
+        self.by_reporter.values().map(Vec::len).sum()
+    }
+
+    fn forget(&mut self, is_done: impl Fn(&Noted) -> bool) {
+        self.by_reporter.retain(|_, of_reporter| {
+            of_reporter.retain(|noted| !is_done(noted));
+            !of_reporter.is_empty()
+        });
+    }
+}

@@ -1,0 +1,175 @@
+//! Every endpoint by its ICCID, for all workers at once.
+
+use std::hash::Hash;
+
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+
+use crate::identity::{Iccid, Imsi, Msisdn};
+
+/// How many pieces the map of endpoints is walked in, and how many locks each has. A table doubles, and the sweep visits, one piece of
+/// one lock at a time: with a handful of locks (dashmap's default is four for each core) ten million endpoints would mean pauses of a
+/// second, with these a thousand it is less than a millisecond. An empty lock costs 128 octets.
+const PIECES: usize = 512;
+const LOCKS_OF_PIECE: usize = 2;
+
+type Map<K, V> = DashMap<K, V, RandomState>;
+
+/// The map of endpoints, and the ways to them by IMSI and MSISDN.
+///
+/// Access is by closure only, so that no lock outlives the call; and a closure must not call the tracker, so that nobody holds two.
+pub struct Tracker<E> {
+    pieces: Box<[Map<Iccid, E>]>,
+    imsis: Map<Imsi, Iccid>,
+    msisdns: Map<Msisdn, Iccid>,
+}
+
+/// Where a walk stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor(usize);
+
+impl<E> Tracker<E> {
+    #[must_use]
+    pub fn with_capacity(endpoints: usize) -> Self {
+        let hasher = RandomState::default();
+        let piece = || DashMap::with_capacity_and_hasher_and_shard_amount(endpoints / PIECES, hasher.clone(), LOCKS_OF_PIECE);
+        Self { pieces: (0..PIECES).map(|_| piece()).collect(), imsis: index(endpoints), msisdns: index(endpoints) }
+    }
+
+    /// Changes one endpoint.
+    pub fn with<R>(&self, iccid: Iccid, change: impl FnOnce(&mut E) -> R) -> Option<R> {
+        self.piece(iccid).get_mut(&iccid).map(|mut entry| change(entry.value_mut()))
+    }
+
+    pub fn read<R>(&self, iccid: Iccid, look: impl FnOnce(&E) -> R) -> Option<R> {
+        self.piece(iccid).get(&iccid).map(|entry| look(entry.value()))
+    }
+
+    /// Returns the entry that was there.
+    pub fn insert(&self, iccid: Iccid, entry: E) -> Option<E> {
+        self.piece(iccid).insert(iccid, entry)
+    }
+
+    pub fn remove(&self, iccid: Iccid) -> Option<E> {
+        self.piece(iccid).remove(&iccid).map(|(_, entry)| entry)
+    }
+
+    /// Returns whose it was.
+    pub fn index_imsi(&self, imsi: Imsi, iccid: Iccid) -> Option<Iccid> {
+        self.imsis.insert(imsi, iccid)
+    }
+
+    /// Returns whose it was.
+    pub fn index_msisdn(&self, msisdn: Msisdn, iccid: Iccid) -> Option<Iccid> {
+        self.msisdns.insert(msisdn, iccid)
+    }
+
+    /// Forgets an IMSI, if it is this endpoint's.
+    pub fn unindex_imsi(&self, imsi: Imsi, iccid: Iccid) {
+        self.imsis.remove_if(&imsi, |_, owner| *owner == iccid);
+    }
+
+    /// Forgets an MSISDN, if it is this endpoint's.
+    pub fn unindex_msisdn(&self, msisdn: Msisdn, iccid: Iccid) {
+        self.msisdns.remove_if(&msisdn, |_, owner| *owner == iccid);
+    }
+
+    pub fn resolve_imsi(&self, imsi: Imsi) -> Option<Iccid> {
+        self.imsis.get(&imsi).map(|entry| *entry)
+    }
+
+    pub fn resolve_msisdn(&self, msisdn: Msisdn) -> Option<Iccid> {
+        self.msisdns.get(&msisdn).map(|entry| *entry)
+    }
+
+    /// Visits whole pieces from `cursor` on until at least `budget` entries were seen. Returns where to go on, `None` after the last one.
+    /// What is inserted meanwhile may be missed by this walk, and is seen by the next.
+    pub fn walk(&self, cursor: Cursor, budget: usize, mut visit: impl FnMut(Iccid, &mut E)) -> Option<Cursor> {
+        let mut seen = 0;
+        for at in cursor.0..PIECES {
+            if seen >= budget {
+                return Some(Cursor(at));
+            }
+            self.pieces.get(at)?.retain(|iccid, entry| {
+                visit(*iccid, entry);
+                seen += 1;
+                true
+            });
+        }
+        None
+    }
+
+    pub fn for_each(&self, mut look: impl FnMut(Iccid, &E)) {
+        for piece in &self.pieces {
+            piece.iter().for_each(|entry| look(*entry.key(), entry.value()));
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.pieces.iter().map(DashMap::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pieces.iter().all(DashMap::is_empty)
+    }
+
+    fn piece(&self, iccid: Iccid) -> &Map<Iccid, E> {
+        // Fibonacci hashing: the upper bits of the product are well mixed, and have nothing to do with the hash inside the piece.
+        let mixed = iccid.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &self.pieces[(mixed >> (64 - PIECES.ilog2())) as usize]
+    }
+}
+
+fn index<K: Eq + Hash>(endpoints: usize) -> Map<K, Iccid> {
+    DashMap::with_capacity_and_hasher_and_shard_amount(endpoints, RandomState::default(), PIECES * LOCKS_OF_PIECE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn iccid(number: u64) -> Iccid {
+        Iccid::parse(format!("8944{number:015}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn finds_by_each_of_its_names() {
+        let tracker = Tracker::with_capacity(10);
+        let imsi = Imsi::parse(b"234500000000001").unwrap();
+        assert!(tracker.is_empty());
+        assert_eq!(tracker.insert(iccid(1), 10), None);
+        assert_eq!(tracker.index_imsi(imsi, iccid(1)), None);
+        assert_eq!(tracker.resolve_imsi(imsi), Some(iccid(1)));
+        assert_eq!(tracker.with(iccid(1), |entry| std::mem::replace(entry, 11)), Some(10));
+        assert_eq!(tracker.read(iccid(1), |entry| *entry), Some(11));
+        assert_eq!(tracker.read(iccid(2), |entry| *entry), None);
+
+        tracker.unindex_imsi(imsi, iccid(2));
+        assert_eq!(tracker.resolve_imsi(imsi), Some(iccid(1)));
+        tracker.unindex_imsi(imsi, iccid(1));
+        assert_eq!(tracker.resolve_imsi(imsi), None);
+        assert_eq!(tracker.remove(iccid(1)), Some(11));
+        assert!(tracker.is_empty());
+    }
+
+    #[test]
+    fn a_walk_in_pieces_sees_everybody_once() {
+        const ENDPOINTS: u64 = 20_000;
+        let tracker = Tracker::with_capacity(0);
+        (0..ENDPOINTS).for_each(|number| assert_eq!(tracker.insert(iccid(number), 0u8), None));
+
+        let (mut calls, mut at) = (0, Some(Cursor::default()));
+        while let Some(cursor) = at {
+            let mut seen = 0;
+            at = tracker.walk(cursor, 1000, |_, entry| {
+                *entry += 1;
+                seen += 1;
+            });
+            assert!(seen < 1300, "a call saw {seen}");
+            calls += 1;
+        }
+        assert!((15..=20).contains(&calls), "{calls} calls");
+        tracker.for_each(|_, entry| assert_eq!(*entry, 1));
+        assert_eq!(tracker.len(), 20_000);
+    }
+}
