@@ -6,4 +6,4 @@ mod request;
 mod verdict;
 
 pub use request::{AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject};
-pub use verdict::{Accept, Class, RejectReason, Verdict};
+pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};

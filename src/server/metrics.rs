@@ -1,0 +1,254 @@
+//! Every metric of the shell: names, help texts, handles. The only file here that knows the metrics crates.
+//!
+//! Workers count in a [`Tally`] and report once per batch. The latency histogram is kept here as plain buckets, for the exporter would
+//! keep every single sample until somebody scrapes.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, with_local_recorder};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::gateways::Gateways;
+use super::tally::{ACCOUNTING, BUCKETS_US, Dropped, Latencies, REQUESTS, RESPONSES, Tally, accounting_label};
+use crate::aaa::RejectReason;
+use crate::identity::GatewayId;
+
+/// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a second on a bad one.
+const COMMIT_BUCKETS: [f64; 10] = [0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
+
+/// All metrics of one server. A recorder of its own, so that several servers can live in one process.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    latencies: [SharedLatencies; REQUESTS.len()],
+}
+
+/// The latency buckets that all workers add to, once per batch.
+#[derive(Default)]
+struct SharedLatencies {
+    buckets: [AtomicU64; BUCKETS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Metrics {
+    /// # Errors
+    /// If the exporter does not take the buckets.
+    pub fn new() -> Result<Arc<Self>, BuildError> {
+        let commit = Matcher::Full("attachd_journal_commit_seconds".to_owned());
+        let recorder = PrometheusBuilder::new().set_buckets_for_metric(commit, &COMMIT_BUCKETS)?.build_recorder();
+        with_local_recorder(&recorder, || {
+            describe();
+            gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        });
+        Ok(Arc::new(Self { handle: recorder.handle(), recorder, latencies: Default::default() }))
+    }
+
+    /// The exposition text.
+    pub fn render(&self) -> String {
+        let mut text = self.handle.render();
+        self.render_latencies(&mut text);
+        text
+    }
+
+    /// To be called every second: drains what the exporter's histograms have gathered.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// The handles of one worker.
+    pub fn meters(self: &Arc<Self>) -> Meters {
+        with_local_recorder(&self.recorder, || Meters {
+            dropped: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "reason" => reason.label())),
+            duplicates: REQUESTS.map(|code| counter!("radius_duplicates_total", "code" => code.to_string())),
+            rejects: RejectReason::ALL.map(|reason| counter!("attachd_rejects_total", "reason" => reason.moniker())),
+            accounting: ACCOUNTING.map(|kind| counter!("attachd_accounting_total", "status" => accounting_label(kind))),
+            odd_timestamps: counter!("attachd_odd_timestamps_total"),
+            lowered_counters: counter!("attachd_lowered_counters_total"),
+            repeated: counter!("attachd_accounting_repeated_total"),
+            gateways: Vec::new(),
+            metrics: Arc::clone(self),
+        })
+    }
+
+    /// Counts what the kernel has dropped at one socket.
+    pub fn socket_drops(&self, listener: SocketAddr) -> SocketDrops {
+        let counter = with_local_recorder(&self.recorder, || counter!("radius_socket_drops_total", "listener" => listener.to_string()));
+        SocketDrops { counter, last: 0 }
+    }
+
+    fn render_latencies(&self, text: &mut String) {
+        const NAME: &str = "radius_request_duration_seconds";
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "# HELP {NAME} From the arrival of a request to the departure of its reply.\n# TYPE {NAME} histogram");
+        for (code, shared) in REQUESTS.iter().zip(&self.latencies) {
+            let mut count = 0;
+            for (bucket, bound) in shared.buckets.iter().zip(BUCKETS_US.map(Some).into_iter().chain([None])) {
+                count += bucket.load(Ordering::Relaxed);
+                let bound = bound.map_or_else(|| "+Inf".to_owned(), |us| (us as f64 / 1e6).to_string());
+                let _ = writeln!(text, "{NAME}_bucket{{code=\"{code}\",le=\"{bound}\"}} {count}");
+            }
+            let sum = shared.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
+            let _ = writeln!(text, "{NAME}_sum{{code=\"{code}\"}} {sum}\n{NAME}_count{{code=\"{code}\"}} {count}");
+        }
+    }
+}
+
+/// One worker's handles; the numbers behind them are those of all workers.
+pub struct Meters {
+    metrics: Arc<Metrics>,
+    dropped: [Counter; Dropped::ALL.len()],
+    duplicates: [Counter; REQUESTS.len()],
+    rejects: [Counter; RejectReason::ALL.len()],
+    accounting: [Counter; ACCOUNTING.len()],
+    odd_timestamps: Counter,
+    lowered_counters: Counter,
+    repeated: Counter,
+    /// By handle; made when something is first counted.
+    gateways: Vec<Option<TrafficMeters>>,
+}
+
+struct TrafficMeters {
+    requests: [Counter; REQUESTS.len()],
+    responses: [Counter; RESPONSES.len()],
+}
+
+impl Meters {
+    /// Adds up what a worker has counted, and lets it begin anew.
+    pub fn report(&mut self, tally: &mut Tally, gateways: &Gateways) {
+        add(&self.dropped, &mut tally.dropped);
+        add(&self.duplicates, &mut tally.duplicates);
+        add(&self.rejects, &mut tally.rejects);
+        add(&self.accounting, &mut tally.accounting);
+        let singles = [&self.odd_timestamps, &self.lowered_counters, &self.repeated];
+        for (counter, count) in singles.into_iter().zip([&mut tally.odd_timestamps, &mut tally.lowered_counters, &mut tally.repeated]) {
+            increment(counter, count);
+        }
+        for (shared, latencies) in self.metrics.latencies.iter().zip(&mut tally.latencies) {
+            shared.add(std::mem::take(latencies));
+        }
+        tally.drain_gateways(|id, mut traffic| {
+            let meters = self.gateway(id, gateways);
+            add(&meters.requests, &mut traffic.requests);
+            add(&meters.responses, &mut traffic.responses);
+        });
+    }
+
+    fn gateway(&mut self, id: GatewayId, gateways: &Gateways) -> &TrafficMeters {
+        if self.gateways.len() <= id.index() {
+            self.gateways.resize_with(id.index() + 1, || None);
+        }
+        self.gateways[id.index()].get_or_insert_with(|| {
+            let name = gateways.name(id).unwrap_or("unknown").to_owned();
+            with_local_recorder(&self.metrics.recorder, || TrafficMeters {
+                requests: REQUESTS.map(|code| counter!("radius_requests_total", "gateway" => name.clone(), "code" => code.to_string())),
+                responses: RESPONSES.map(|code| counter!("radius_responses_total", "gateway" => name.clone(), "code" => code.to_string())),
+            })
+        })
+    }
+}
+
+/// The kernel's count of what it dropped at one socket, which only grows and wraps at 2^32.
+pub struct SocketDrops {
+    counter: Counter,
+    last: u32,
+}
+
+impl SocketDrops {
+    pub fn report(&mut self, drops: u32) {
+        if drops != self.last {
+            self.counter.increment(u64::from(drops.wrapping_sub(self.last)));
+            self.last = drops;
+        }
+    }
+}
+
+impl SharedLatencies {
+    fn add(&self, latencies: Latencies) {
+        for (shared, count) in self.buckets.iter().zip(latencies.buckets).filter(|(_, count)| *count > 0) {
+            shared.fetch_add(u64::from(count), Ordering::Relaxed);
+        }
+        if latencies.sum_us > 0 {
+            self.sum_us.fetch_add(latencies.sum_us, Ordering::Relaxed);
+        }
+    }
+}
+
+fn add(counters: &[Counter], counts: &mut [u32]) {
+    counters.iter().zip(counts).for_each(|(counter, count)| increment(counter, count));
+}
+
+/// Most counts of most batches are zero: those touch nothing that is shared.
+fn increment(counter: &Counter, count: &mut u32) {
+    if *count > 0 {
+        counter.increment(u64::from(std::mem::take(count)));
+    }
+}
+
+fn describe() {
+    describe_counter!("radius_requests_total", "Requests that were framed and verified, retransmissions included.");
+    describe_counter!("radius_responses_total", "Replies sent, repeated ones included.");
+    describe_counter!("radius_dropped_total", "Datagrams that were not answered, by reason.");
+    describe_counter!("radius_duplicates_total", "Retransmissions answered from memory.");
+    describe_counter!("radius_socket_drops_total", "Datagrams that the kernel dropped because a socket's buffer was full.");
+    describe_counter!("attachd_rejects_total", "Requests of endpoints that may not be served, by reason.");
+    describe_counter!("attachd_accounting_total", "Accounting reports, by what they report.");
+    describe_counter!("attachd_accounting_repeated_total", "Accounting reports in which nothing was new.");
+    describe_counter!(
+        "attachd_odd_timestamps_total",
+        "Accounting reports whose Event-Timestamp was too far from their arrival to be believed."
+    );
+    describe_counter!("attachd_lowered_counters_total", "Accounting reports with a counter lower than before that was no wrap.");
+    describe_gauge!("attachd_build_info", "Always 1; the label tells which attachd this is.");
+    describe_histogram!("attachd_journal_commit_seconds", Unit::Seconds, "How long it took to make a group of records durable.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Code;
+    use std::time::Duration;
+
+    #[test]
+    fn what_a_worker_counts_is_exposed() {
+        let metrics = Metrics::new().unwrap();
+        let mut meters = metrics.meters();
+        let gateways = Gateways::new(&[], vec!["pgw-01".to_owned()]);
+        let mut tally = Tally::default();
+        for _ in 0..2 {
+            tally.request(GatewayId::new(0), Code::ACCESS_REQUEST);
+            tally.dropped(Dropped::BadAuthenticator);
+            tally.took(Code::ACCESS_REQUEST, Duration::from_micros(70));
+            meters.report(&mut tally, &gateways);
+        }
+        metrics.socket_drops(([127, 0, 0, 1], 1812).into()).report(3);
+        metrics.upkeep();
+        let text = metrics.render();
+        for line in [
+            "radius_requests_total{gateway=\"pgw-01\",code=\"Access-Request\"} 2",
+            "radius_dropped_total{reason=\"bad-authenticator\"} 2",
+            "radius_dropped_total{reason=\"overload\"} 0",
+            "radius_socket_drops_total{listener=\"127.0.0.1:1812\"} 3",
+            "# TYPE radius_request_duration_seconds histogram",
+            "radius_request_duration_seconds_bucket{code=\"Access-Request\",le=\"0.00005\"} 0",
+            "radius_request_duration_seconds_bucket{code=\"Access-Request\",le=\"0.0001\"} 2",
+            "radius_request_duration_seconds_bucket{code=\"Access-Request\",le=\"+Inf\"} 2",
+            "radius_request_duration_seconds_sum{code=\"Access-Request\"} 0.00014",
+            "radius_request_duration_seconds_count{code=\"Access-Request\"} 2",
+            concat!("attachd_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_counter_of_the_kernel_may_wrap() {
+        let metrics = Metrics::new().unwrap();
+        let mut drops = metrics.socket_drops(([127, 0, 0, 1], 1812).into());
+        drops.report(u32::MAX);
+        drops.report(4);
+        assert!(metrics.render().contains("} 4294967300\n"));
+    }
+}
