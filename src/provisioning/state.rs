@@ -59,6 +59,19 @@ impl ProvisioningState {
         }
     }
 
+    /// The state after a reload in which the file says `wanted`. A file moves an endpoint freely, as if by several changes at
+    /// once; only out of termination it must say `reinstated`, and that leads to pending (PROTOCOL 10).
+    pub fn imported(self, wanted: Self, reinstated: bool) -> Result<Self, Refused> {
+        let change = match wanted {
+            Self::Terminated => return Ok(wanted),
+            Self::Pending if reinstated => Change::Reinstate,
+            Self::Pending => Change::Unassign,
+            Self::Active => Change::Assign,
+            Self::Suspended => Change::Suspend,
+        };
+        if self == Self::Terminated { self.on(change) } else { Ok(wanted) }
+    }
+
     /// The number by which SIM platforms and our JSON know the state.
     pub const fn key(self) -> u8 {
         self as u8
@@ -146,6 +159,20 @@ mod tests {
                 assert_eq!(state.on(change), wanted, "{now} on {change:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_file_leads_out_of_termination_only_by_reinstatement() {
+        use ProvisioningState::{Active, Pending, Suspended, Terminated};
+
+        let all = ProvisioningState::ALL;
+        for (now, wanted) in all.into_iter().flat_map(|now| all.map(|wanted| (now, wanted))) {
+            let is_free = now != Terminated || wanted == Terminated;
+            assert_eq!(now.imported(wanted, false).ok(), is_free.then_some(wanted), "{now} to {wanted}");
+            assert_eq!(now.imported(Pending, true), Ok(Pending), "{now} reinstated");
+        }
+        let refused = [Pending, Active, Suspended].map(|wanted| Terminated.imported(wanted, false).unwrap_err().change);
+        assert_eq!(refused, [Change::Unassign, Change::Assign, Change::Suspend]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The header of `endpoints.csv`: which column stands where.
+//! The header of `endpoints.csv`, which says what stands where in a row.
 
 use csv::ByteRecord;
 
@@ -70,9 +70,28 @@ impl Columns {
         }
         is_good.then_some(columns)
     }
+}
 
-    /// The field of a row, without blanks around it; empty if there is no such column.
-    pub(super) fn field<'r>(&self, row: &'r ByteRecord, column: Column) -> &'r [u8] {
-        self.places[column as usize].and_then(|place| row.get(place)).unwrap_or_default().trim_ascii()
+/// One endpoint, as it is written.
+pub(super) struct Row<'r> {
+    pub(super) columns: &'r Columns,
+    pub(super) fields: &'r ByteRecord,
+    pub(super) line: u32,
+}
+
+impl<'r> Row<'r> {
+    /// A field without blanks around it; empty if there is no such column.
+    pub(super) fn field(&self, column: Column) -> &'r [u8] {
+        let place = self.columns.places[column as usize];
+        place.and_then(|place| self.fields.get(place)).unwrap_or_default().trim_ascii()
+    }
+
+    /// The values of a field that may hold several.
+    pub(super) fn values(&self, column: Column) -> impl Iterator<Item = &'r [u8]> {
+        self.field(column).split(|octet| *octet == b';').map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn has(&self, column: Column) -> bool {
+        !self.field(column).is_empty()
     }
 }

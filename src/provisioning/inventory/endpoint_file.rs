@@ -9,7 +9,7 @@ use super::super::model::Allocation;
 use super::super::problem::Report;
 use super::super::{Catalog, Endpoint, ProvisioningState};
 use super::catalog_file::Names;
-use super::columns::{Column, Columns};
+use super::columns::{Column, Columns, Row};
 use super::section::check_name;
 use crate::identity::{GroupId, Iccid, IdentityError, Imsi, Msisdn};
 
@@ -48,7 +48,7 @@ pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report:
         let last = reader.position().line().saturating_sub(1);
         let Some(line) = rows.line_of(&record, last) else { continue };
         if let Some(columns) = &columns {
-            rows.row(columns, &record, line);
+            rows.take(&Row { columns, fields: &record, line });
             continue;
         }
         let Some(read) = Columns::read(&record, line, rows.report) else { return Ok(rows.listed) };
@@ -77,11 +77,8 @@ impl Rows<'_> {
         let breaks = record.as_slice().split(|octet| *octet == b'\n').skip(1).count() as u64;
         let line = u32::try_from(last.saturating_sub(breaks)).unwrap_or(u32::MAX);
         if breaks > 0 {
-            self.report.problem(
-                line,
-                "a quoted field goes beyond the end of its line",
-                "close the quotes, or double those inside the field",
-            );
+            let what = "a quoted field goes beyond the end of its line";
+            self.report.problem(line, what, "close the quotes, or double those inside the field");
             return None;
         }
         let is_blank = record.len() == 1 && record.as_slice().trim_ascii().is_empty();
@@ -90,68 +87,46 @@ impl Rows<'_> {
 
     /// Takes in one row. A row with a problem is listed all the same, so that what it clashes with is found too: nothing
     /// of a file with a problem is ever used.
-    fn row(&mut self, columns: &Columns, record: &ByteRecord, line: u32) {
-        if record.len() != columns.width {
-            let what = format!("{} fields, but {} columns in the header", record.len(), columns.width);
-            self.report.problem(line, what, "add or remove commas; put a field with a comma in quotes");
+    fn take(&mut self, row: &Row<'_>) {
+        if row.fields.len() != row.columns.width {
+            let what = format!("{} fields, but {} columns in the header", row.fields.len(), row.columns.width);
+            self.report.problem(row.line, what, "add or remove commas; put a field with a comma in quotes");
             return;
         }
-        let field = |column| columns.field(record, column);
-        let Some(iccid) = self.iccid(field(Column::Iccid), line) else { return };
-        let group = self.group(field(Column::Group), "group", line);
-        let state = self.state(field(Column::State), !field(Column::Group).is_empty(), iccid, line);
-        let mut endpoint = Endpoint::new(state);
-        endpoint.group = group;
-        for imsi in values(field(Column::Imsi)) {
-            if let Some(imsi) = self.identity("imsi", imsi, line, Imsi::parse) {
+        let Some(iccid) = self.iccid(row) else { return };
+        let mut endpoint = Endpoint::new(self.state(row, iccid));
+        for imsi in row.values(Column::Imsi) {
+            if let Some(imsi) = self.identity(row, Column::Imsi, imsi, Imsi::parse) {
                 endpoint = endpoint.with_imsi(imsi);
             }
         }
-        let msisdn = field(Column::Msisdn);
-        if !msisdn.is_empty() {
-            endpoint.msisdn = self.identity("msisdn", msisdn, line, Msisdn::parse);
+        if row.has(Column::Msisdn) {
+            endpoint.msisdn = self.identity(row, Column::Msisdn, row.field(Column::Msisdn), Msisdn::parse);
         }
-        for secondary in values(field(Column::SecondaryGroups)) {
-            let Some(group) = self.group(secondary, "secondary_groups", line) else { continue };
-            if endpoint.groups().any(|known| known == group) {
-                self.report.problem(line, "secondary_groups: the endpoint is in one group twice", "name each group once");
-            }
-            endpoint = endpoint.also_in_group(group);
-        }
-        if field(Column::Group).is_empty() && !field(Column::SecondaryGroups).is_empty() {
-            self.report.problem(line, "secondary_groups without a group", "name the primary group in the column group");
-        }
-        endpoint.static_ip = self.static_ip(field(Column::StaticIp), group, !field(Column::Group).is_empty(), line);
-        endpoint = endpoint.named(self.name(field(Column::Name), line));
+        endpoint = self.in_groups(row, endpoint);
+        endpoint.static_ip = self.static_ip(row, endpoint.group);
+        endpoint = endpoint.named(self.name(row));
         self.listed.endpoints.push((iccid, endpoint));
-        self.lines.push(line);
+        self.lines.push(row.line);
     }
 
-    fn iccid(&mut self, text: &[u8], line: u32) -> Option<Iccid> {
-        let iccid = self.identity("iccid", text, line, Iccid::parse)?;
+    fn iccid(&mut self, row: &Row<'_>) -> Option<Iccid> {
+        let iccid = self.identity(row, Column::Iccid, row.field(Column::Iccid), Iccid::parse)?;
         if !iccid.luhn_is_valid() {
-            self.report.problem(line, "iccid: the check digit (Luhn) is wrong", "compare with the SIM: a digit was mistyped");
+            self.report.problem(row.line, "iccid: the check digit (Luhn) is wrong", "compare with the SIM: a digit was mistyped");
         }
         Some(iccid)
     }
 
-    fn identity<T>(&mut self, column: &str, text: &[u8], line: u32, parse: impl FnOnce(&[u8]) -> Result<T, IdentityError>) -> Option<T> {
-        // The text itself is not shown: a log line must not give a subscriber away.
-        parse(text).map_err(|error| self.report.problem(line, format!("{column}: {error}"), "correct it")).ok()
+    /// The text itself is not shown if it is wrong: a log line must not give a subscriber away.
+    fn identity<T>(&mut self, row: &Row<'_>, column: Column, text: &[u8], parse: fn(&[u8]) -> Result<T, IdentityError>) -> Option<T> {
+        let report = |error| self.report.problem(row.line, format!("{}: {error}", column.name()), "correct it");
+        parse(text).map_err(report).ok()
     }
 
-    fn group(&mut self, moniker: &[u8], column: &str, line: u32) -> Option<GroupId> {
-        let names = self.groups.names.filter(|_| !moniker.is_empty())?;
-        let named = names.get(moniker);
-        if named.is_none() {
-            let what = format!("{column}: there is no group {:?}", String::from_utf8_lossy(moniker));
-            self.report.problem(line, what, "add it to inventory.toml, or correct it");
-        }
-        named?.id
-    }
-
-    fn state(&mut self, text: &[u8], has_group: bool, iccid: Iccid, line: u32) -> ProvisioningState {
-        let state = match text {
+    fn state(&mut self, row: &Row<'_>, iccid: Iccid) -> ProvisioningState {
+        let has_group = row.has(Column::Group);
+        let state = match row.field(Column::State) {
             b"" if has_group => ProvisioningState::Active,
             b"" => ProvisioningState::Pending,
             b"reinstated" => {
@@ -160,68 +135,89 @@ impl Rows<'_> {
             }
             text => std::str::from_utf8(text).ok().and_then(ProvisioningState::parse).unwrap_or_else(|| {
                 let what = format!("state: there is no state {:?}", String::from_utf8_lossy(text));
-                self.report.problem(line, what, "write pending, active, suspended, terminated or reinstated");
+                self.report.problem(row.line, what, "write pending, active, suspended, terminated or reinstated");
                 ProvisioningState::Pending
             }),
         };
         if state == ProvisioningState::Active && !has_group {
-            self.report.problem(line, "state: active without a group", "name its group, or make it pending");
+            self.report.problem(row.line, "state: active without a group", "name its group, or make it pending");
         }
         state
     }
 
+    fn in_groups(&mut self, row: &Row<'_>, mut endpoint: Endpoint) -> Endpoint {
+        if row.has(Column::Group) {
+            endpoint.group = self.group(row, Column::Group, row.field(Column::Group));
+        } else if row.has(Column::SecondaryGroups) {
+            self.report.problem(row.line, "secondary_groups without a group", "name the primary group in the column group");
+        }
+        for moniker in row.values(Column::SecondaryGroups) {
+            let Some(group) = self.group(row, Column::SecondaryGroups, moniker) else { continue };
+            if endpoint.groups().any(|known| known == group) {
+                self.report.problem(row.line, "secondary_groups: the endpoint is in one group twice", "name each group once");
+            }
+            endpoint = endpoint.also_in_group(group);
+        }
+        endpoint
+    }
+
+    fn group(&mut self, row: &Row<'_>, column: Column, moniker: &[u8]) -> Option<GroupId> {
+        let named = self.groups.names?.get(moniker);
+        if named.is_none() {
+            let what = format!("{}: there is no group {:?}", column.name(), String::from_utf8_lossy(moniker));
+            self.report.problem(row.line, what, "add it to inventory.toml, or correct it");
+        }
+        named?.id
+    }
+
     /// An address is worth configuring only where it will be given: in a static subnet of the primary group's VSlice.
-    fn static_ip(&mut self, text: &[u8], group: Option<GroupId>, has_group: bool, line: u32) -> Option<Ipv4Addr> {
-        if text.is_empty() {
+    fn static_ip(&mut self, row: &Row<'_>, group: Option<GroupId>) -> Option<Ipv4Addr> {
+        if !row.has(Column::StaticIp) {
             return None;
         }
-        let Some(ip) = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) else {
-            self.report.problem(line, "static_ip: this is no IPv4 address", "correct it");
+        let text = std::str::from_utf8(row.field(Column::StaticIp)).ok();
+        let Some(ip) = text.and_then(|text| text.parse().ok()) else {
+            self.report.problem(row.line, "static_ip: this is no IPv4 address", "correct it");
             return None;
         };
-        if !has_group {
-            self.report.problem(
-                line,
-                "static_ip without a group: it would belong to no VSlice",
-                "name the group, or leave the address out",
-            );
+        if !row.has(Column::Group) {
+            let what = "static_ip without a group: it would belong to no VSlice";
+            self.report.problem(row.line, what, "name the group, or leave the address out");
         }
-        let catalog = self.groups.catalog;
-        let group = catalog.group(group?)?;
-        let vslice = catalog.vslice(group.vslice)?;
+        let group = self.groups.catalog.group(group?)?;
+        let vslice = self.groups.catalog.vslice(group.vslice)?;
+        let around = vslice.subnets_of(Allocation::Static).find(|subnet| subnet.cidr.contains(&ip));
         if group.allocation == Allocation::Pooled {
             let what = format!("static_ip: group {} is pooled and would never give it", group.moniker);
-            self.report.problem(line, what, "leave it out, or choose a group with static allocation");
-            return None;
-        }
-        let around = vslice.subnets_of(Allocation::Static).find(|subnet| subnet.cidr.contains(&ip));
-        if around.is_some_and(|subnet| subnet.offers(ip)) {
-            self.static_ips.push(((group.vslice.index() as u64) << 32 | u64::from(u32::from(ip)), line));
+            self.report.problem(row.line, what, "leave it out, or choose a group with static allocation");
+        } else if around.is_some_and(|subnet| subnet.offers(ip)) {
+            self.static_ips.push(((group.vslice.index() as u64) << 32 | u64::from(u32::from(ip)), row.line));
         } else if let Some(subnet) = around {
             let what = format!("static_ip: {ip} is reserved or excluded in {}", subnet.cidr);
-            self.report.problem(line, what, "choose another address");
+            self.report.problem(row.line, what, "choose another address");
         } else {
             let what = format!("static_ip: {ip} is in no static subnet of VSlice {}", vslice.moniker);
-            self.report.problem(line, what, "choose an address inside one");
+            self.report.problem(row.line, what, "choose an address inside one");
         }
         Some(ip)
     }
 
-    fn name<'r>(&mut self, text: &'r [u8], line: u32) -> &'r str {
-        let name = std::str::from_utf8(text).map_err(|_| "name: this is no UTF-8");
+    fn name<'r>(&mut self, row: &Row<'r>) -> &'r str {
+        let name = std::str::from_utf8(row.field(Column::Name)).map_err(|_| "name: this is no UTF-8");
         name.and_then(|name| check_name(name).map(|()| name)).unwrap_or_else(|rule| {
-            self.report.problem(line, rule, "choose another name");
+            self.report.problem(row.line, rule, "choose another name");
             ""
         })
     }
 
+    /// One kind of key after the other, so that the words of only one are in memory at a time.
     fn report_duplicates(&mut self) {
         let listed = || self.listed.endpoints.iter().zip(&self.lines);
         let iccids = listed().map(|((iccid, _), line)| (iccid.raw(), *line)).collect();
-        let imsis = listed().flat_map(|((_, endpoint), line)| endpoint.imsis().map(|imsi| (imsi.raw(), *line))).collect();
-        let msisdns = listed().filter_map(|((_, endpoint), line)| Some((endpoint.msisdn?.raw(), *line))).collect();
         report_twice("iccid: the same ICCID", iccids, self.report);
+        let imsis = listed().flat_map(|((_, endpoint), line)| endpoint.imsis().map(|imsi| (imsi.raw(), *line))).collect();
         report_twice("imsi: the same IMSI", imsis, self.report);
+        let msisdns = listed().filter_map(|((_, endpoint), line)| Some((endpoint.msisdn?.raw(), *line))).collect();
         report_twice("msisdn: the same MSISDN", msisdns, self.report);
         report_twice("static_ip: the same address of the same VSlice", std::mem::take(&mut self.static_ips), self.report);
     }
@@ -236,9 +232,4 @@ fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut Report) {
             report.problem(*line, format!("{what} stands in line {first}"), "leave it in one of them");
         }
     }
-}
-
-/// The values of a field that may hold several.
-fn values(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field.split(|octet| *octet == b';').map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
 }

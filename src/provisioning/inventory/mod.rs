@@ -46,10 +46,12 @@ impl Inventory {
     /// Reads a folder. On a reload, `previous` is the catalog in force: its handles stay valid in the new one.
     pub fn load(dir: &Path, previous: Option<&Catalog>) -> Result<Self, Problems> {
         let mut report = Report::default();
+        // "festival/." names its files "festival/inventory.toml".
+        let dir: PathBuf = dir.components().collect();
         let read = if dir.is_dir() {
-            read(dir, previous, &mut report)
+            read(&dir, previous, &mut report)
         } else {
-            report.turn_to(dir);
+            report.turn_to(&dir);
             report.problem(None, "there is no such inventory folder", format!("create it with {CATALOG} and {ENDPOINTS}, or name another"));
             None
         };
@@ -101,7 +103,7 @@ fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option
 }
 
 /// The file, and how many rows it has at most.
-fn open(path: &PathBuf, is_packed: bool) -> io::Result<(Box<dyn Read>, usize)> {
+fn open(path: &Path, is_packed: bool) -> io::Result<(Box<dyn Read>, usize)> {
     let file = File::open(path)?;
     let expected = usize::try_from(file.metadata()?.len() / SHORT_ROW).unwrap_or_default();
     Ok(if is_packed { (Box::new(MultiGzDecoder::new(file)), 0) } else { (Box::new(file), expected) })
