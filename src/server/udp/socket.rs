@@ -26,16 +26,19 @@ impl Socket {
     /// # Errors
     /// If the address is not ours, is in use by somebody else, or needs a privilege.
     pub fn open_all(address: SocketAddr, workers: usize) -> io::Result<Vec<Self>> {
-        // SO_REUSEPORT would let us share the port with another attachd of the same user, each getting a part of the gateways: first
-        // find out, without it, that nobody is there.
-        let probe = bind(address, false)?;
-        let address = local_address(&probe)?;
-        drop(probe);
-        (0..workers).map(|_| Self::open(address)).collect()
+        // The first binds alone: with SO_REUSEPORT it would share the port with another attachd of the same user, each getting a part of
+        // the gateways. Only then are the others let in.
+        let first = bind(address, false)?;
+        first.set_reuse_port(true)?;
+        let address = local_address(&first)?;
+        let mut sockets = vec![Self::prepare(first, address)?];
+        for _ in 1..workers {
+            sockets.push(Self::prepare(bind(address, true)?, address)?);
+        }
+        Ok(sockets)
     }
 
-    fn open(address: SocketAddr) -> io::Result<Self> {
-        let inner = bind(address, true)?;
+    fn prepare(inner: socket2::Socket, address: SocketAddr) -> io::Result<Self> {
         inner.set_nonblocking(true)?;
         widen(&inner);
         let one = 1;
