@@ -1,5 +1,6 @@
 //! Gateways that have restarted: noted in one place at once, and applied to each session when it is next touched.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,19 +19,30 @@ pub struct Restart {
     pub apn: Option<CompactString>,
     /// By the gateway's time.
     pub at: Timestamp,
+    /// By our time.
+    pub arrived: Timestamp,
 }
 
 impl Restart {
     #[must_use]
-    pub fn of(report: &Report<'_>) -> Self {
+    pub fn of(report: &Report<'_>, now: Timestamp) -> Self {
         let apn = report.apn.filter(|apn| !apn.is_empty()).map(access_point::normal);
-        Self { reporter: report.reporter, apn, at: report.event_time }
+        Self { reporter: report.reporter, apn, at: report.event_time, arrived: now }
     }
 
-    /// Whether it ends this session. One begun in the very second of the restart lives: gateways stamp in whole seconds and open sessions
-    /// at once when they are back.
+    /// Whether it ends this session.
     fn closes(&self, session: &Session) -> bool {
-        session.reporter == self.reporter && session.started < self.at && self.apn.as_deref().is_none_or(|apn| session.apn() == Some(apn))
+        session.reporter == self.reporter && self.comes_after(session) && self.apn.as_deref().is_none_or(|apn| session.apn() == Some(apn))
+    }
+
+    /// Whether the session had begun. Gateways stamp in whole seconds, and open sessions at once when they are back: within the second of the
+    /// restart a session lives if it was heard of later.
+    fn comes_after(&self, session: &Session) -> bool {
+        match session.started.secs().cmp(&self.at.secs()) {
+            Less => true,
+            Equal => session.heard < self.arrived,
+            Greater => false,
+        }
     }
 }
 
@@ -69,6 +81,7 @@ impl Restarts {
         let of_reporter = table.by_reporter.entry(restart.reporter).or_default();
         if let Some(own) = of_reporter.iter_mut().find(|own| own.restart.apn == restart.apn) {
             own.restart.at = own.restart.at.max(restart.at);
+            own.restart.arrived = own.restart.arrived.max(restart.arrived);
             own.mark = mark;
         } else {
             of_reporter.push(Noted { restart, mark });

@@ -278,13 +278,13 @@ impl Session {
     }
 
     /// Whether the event came before this session began, and so belongs to an earlier one of the same name. In whole seconds: one
-    /// gateway may stamp some packets itself (seconds) and leave others to our arrival time (milliseconds).
+    /// gateway may stamp some packets itself (seconds) and leave others to our arrival time (microseconds).
     pub(super) fn is_younger_than(&self, event_time: Timestamp) -> bool {
         event_time.secs() < self.started.secs()
     }
 
-    /// Whether the session has ended, and an event of that time does not open it again. Compared in milliseconds, as times are kept; of
-    /// a gateway that stamps in whole seconds, an event within the second of the end counts as not newer.
+    /// Whether the session has ended, and an event of that time does not open it again. Compared as times are kept, in
+    /// microseconds; of a gateway that stamps in whole seconds, an event within the second of the end counts as not newer.
     pub(super) fn has_ended_by(&self, event_time: Timestamp) -> bool {
         self.ended.is_some_and(|ended| event_time <= ended.at)
     }
