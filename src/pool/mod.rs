@@ -1,1 +1,354 @@
-//! (door plate)
+//! The addresses of one subnet: which to give next, and when a released one may go to somebody else. A pure allocator.
+//!
+//! Never-used addresses go first, in order; after them the one released longest ago. Every operation takes constant time at any fill, and
+//! memory grows with the addresses ever touched, not with the subnet: a byte for each, and 16 more in pages where addresses are released.
+//!
+//! Whose an address is, this room does not know: the lease in the endpoint's record says it. An endpoint that wants its own address back
+//! shows the time of its release, to the microsecond; within the hold no other release of that address can bear the same time.
+
+mod ledger;
+mod queue;
+mod ranges;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use crate::time::Timestamp;
+use ledger::{Ledger, Mark};
+use queue::Queue;
+use ranges::{Range, Ranges};
+
+/// How many released addresses a call counts as free again, once their hold has passed. Each call holds at most one back, so two keep up,
+/// and no call ever pays for a million.
+const RIPENED_AT_ONCE: usize = 2;
+
+/// The allocator of one subnet.
+#[derive(Debug)]
+pub struct Pool {
+    cidr: Ipv4Net,
+    hold: Duration,
+    /// Never given by choice: network, broadcast and first host address, and what the configuration excludes.
+    excluded: Ranges,
+    ledger: Ledger,
+    /// Everything below was touched or is excluded.
+    frontier: u64,
+    /// Released, and as far as was looked still within the hold; oldest first.
+    held: Queue,
+    /// Released, and free for everyone; older than all in `held`.
+    ripe: Queue,
+    /// Restored to the hold, and not yet put in order.
+    restored: Vec<u32>,
+    restored_live: u64,
+    leased: u64,
+    /// Of those, how many are excluded.
+    leased_excluded: u64,
+}
+
+/// How the addresses of the subnet are spread; the sum is its size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub leased: u64,
+    pub held: u64,
+    pub free: u64,
+    /// Reserved or excluded, and not leased.
+    pub reserved: u64,
+}
+
+/// No address can be given now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    /// When the hold of the next one passes; `None` if all are leased.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Why a given address cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Outside,
+    Reserved,
+    Leased,
+    Held { until: Timestamp },
+}
+
+/// The address released was not leased: nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLeased;
+
+impl Pool {
+    #[must_use]
+    pub fn new(cidr: Ipv4Net, exclude: &[Ipv4Net], hold: Duration) -> Self {
+        Self {
+            cidr: cidr.trunc(),
+            hold,
+            excluded: excluded(cidr, exclude),
+            ledger: Ledger::default(),
+            frontier: 0,
+            held: Queue::default(),
+            ripe: Queue::default(),
+            restored: Vec::new(),
+            restored_live: 0,
+            leased: 0,
+            leased_excluded: 0,
+        }
+    }
+
+    #[must_use]
+    pub const fn cidr(&self) -> Ipv4Net {
+        self.cidr
+    }
+
+    /// Gives the best address: a never-used one, else the one released longest ago.
+    pub fn allocate(&mut self, now: Timestamp) -> Result<Ipv4Addr, Exhausted> {
+        self.tidy(now);
+        let offset = match self.next_unused() {
+            Some(offset) => offset,
+            None => self.next_released(now)?,
+        };
+        self.lease(offset);
+        Ok(self.address(offset))
+    }
+
+    /// Takes a given address, as any endpoint may.
+    pub fn claim(&mut self, ip: Ipv4Addr, now: Timestamp) -> Result<(), Claim> {
+        self.tidy(now);
+        let offset = self.grantable(ip)?;
+        match self.ledger.mark(offset) {
+            Mark::Held if self.held_until(offset) > now => Err(Claim::Held { until: self.held_until(offset) }),
+            _ => {
+                self.lease(offset);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives an address back at once to the endpoint that released it at `released_at`, hold or no hold.
+    pub fn reclaim(&mut self, ip: Ipv4Addr, released_at: Timestamp, now: Timestamp) -> Result<(), Claim> {
+        self.tidy(now);
+        let offset = self.grantable(ip)?;
+        if matches!(self.ledger.mark(offset), Mark::Held | Mark::Ripe) && self.ledger.released_at(offset) == released_at {
+            self.lease(offset);
+            return Ok(());
+        }
+        self.claim(ip, now)
+    }
+
+    /// The address is nobody's any more, and held from now on.
+    pub fn release(&mut self, ip: Ipv4Addr, now: Timestamp) -> Result<(), NotLeased> {
+        self.tidy(now);
+        let offset = self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased).ok_or(NotLeased)?;
+        self.leased -= 1;
+        self.ledger.set_released_at(offset, now);
+        if self.excluded.contains(offset) {
+            self.leased_excluded -= 1;
+            self.ledger.set(offset, Mark::Parked);
+        } else {
+            self.hold_back(offset);
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn is_leased(&self, ip: Ipv4Addr) -> bool {
+        self.offset(ip).is_some_and(|offset| self.ledger.mark(offset) == Mark::Leased)
+    }
+
+    #[must_use]
+    pub fn contains(&self, ip: Ipv4Addr) -> bool {
+        self.cidr.contains(&ip)
+    }
+
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let held = self.held.len() + self.restored_live;
+        let reserved = self.excluded.size() - self.leased_excluded;
+        Counts { leased: self.leased, held, free: self.size() - self.leased - held - reserved, reserved }
+    }
+
+    /// Counts up to `budget` released addresses as free whose hold has passed. Only [`Self::counts`] depends on it; for pools without traffic.
+    pub fn ripen(&mut self, now: Timestamp, budget: usize) {
+        self.order_restored();
+        for _ in 0..budget {
+            let Some(oldest) = self.held.first().filter(|oldest| self.held_until(*oldest) <= now) else { return };
+            self.held.unlink(&mut self.ledger, oldest);
+            self.ripe.push(&mut self.ledger, oldest);
+            self.ledger.set(oldest, Mark::Ripe);
+        }
+    }
+
+    /// Recovery, in any order: the address is leased. It wins over any hold, since that was before.
+    pub fn restore_leased(&mut self, ip: Ipv4Addr) -> Result<(), Claim> {
+        let offset = self.offset(ip).ok_or(Claim::Outside)?;
+        if self.ledger.mark(offset) == Mark::Leased {
+            return Err(Claim::Leased);
+        }
+        self.lease(offset);
+        Ok(())
+    }
+
+    /// Recovery, in any order: the address was released then. Of several releases the latest counts.
+    pub fn restore_held(&mut self, ip: Ipv4Addr, released_at: Timestamp) -> Result<(), Claim> {
+        let offset = self.offset(ip).ok_or(Claim::Outside)?;
+        match self.ledger.mark(offset) {
+            Mark::Leased => return Err(Claim::Leased),
+            Mark::Fresh => {}
+            Mark::Parked | Mark::Held | Mark::Ripe | Mark::Restored if self.ledger.released_at(offset) >= released_at => return Ok(()),
+            Mark::Parked | Mark::Held | Mark::Ripe | Mark::Restored => self.withdraw(offset),
+        }
+        self.ledger.set_released_at(offset, released_at);
+        if self.excluded.contains(offset) {
+            self.ledger.set(offset, Mark::Parked);
+        } else {
+            self.ledger.set(offset, Mark::Restored);
+            self.restored.push(offset);
+            self.restored_live += 1;
+        }
+        Ok(())
+    }
+
+    /// The configuration has changed what is excluded. What is leased stays so until it is released. Costs time for each touched address in
+    /// the ranges concerned.
+    pub fn set_excluded(&mut self, exclude: &[Ipv4Net]) {
+        self.order_restored();
+        let before = std::mem::replace(&mut self.excluded, excluded(self.cidr, exclude));
+        let concerned: Vec<u32> = before.iter().chain(self.excluded.iter()).flat_map(|range| self.ledger.touched(range)).collect();
+        for offset in concerned {
+            let is_excluded = self.excluded.contains(offset);
+            match self.ledger.mark(offset) {
+                Mark::Held | Mark::Ripe if is_excluded => {
+                    self.withdraw(offset);
+                    self.ledger.set(offset, Mark::Parked);
+                }
+                Mark::Parked if !is_excluded => self.hold_back(offset),
+                _ => {}
+            }
+        }
+        let leased = |offset: &u32| self.ledger.mark(*offset) == Mark::Leased;
+        self.leased_excluded = self.excluded.iter().map(|range| self.ledger.touched(range).filter(leased).count() as u64).sum();
+        // What was excluded below the frontier may never have been used.
+        let is_readmitted = |range: &Range| self.excluded.last_of(range.first).is_none_or(|last| last < range.last);
+        let readmitted = before.iter().filter(is_readmitted).map(|range| u64::from(range.first));
+        self.frontier = readmitted.chain([self.frontier]).min().unwrap_or(0);
+    }
+
+    /// What every call does first.
+    fn tidy(&mut self, now: Timestamp) {
+        self.ripen(now, RIPENED_AT_ONCE);
+    }
+
+    fn next_unused(&mut self) -> Option<u32> {
+        while self.frontier < self.size() {
+            let offset = self.frontier as u32;
+            self.frontier = if let Some(last) = self.excluded.last_of(offset) {
+                u64::from(last) + 1
+            } else {
+                match self.ledger.skip_touched(offset) {
+                    skipped if skipped == self.frontier => return Some(offset),
+                    skipped => skipped,
+                }
+            };
+        }
+        None
+    }
+
+    fn next_released(&self, now: Timestamp) -> Result<u32, Exhausted> {
+        let oldest = self.ripe.first().or(self.held.first()).ok_or(Exhausted { retry_at: None })?;
+        let until = self.held_until(oldest);
+        if until <= now { Ok(oldest) } else { Err(Exhausted { retry_at: Some(until) }) }
+    }
+
+    /// An address somebody may have, if it is not leased.
+    fn grantable(&self, ip: Ipv4Addr) -> Result<u32, Claim> {
+        let offset = self.offset(ip).ok_or(Claim::Outside)?;
+        match self.ledger.mark(offset) {
+            Mark::Leased => Err(Claim::Leased),
+            _ if self.excluded.contains(offset) => Err(Claim::Reserved),
+            _ => Ok(offset),
+        }
+    }
+
+    fn lease(&mut self, offset: u32) {
+        self.withdraw(offset);
+        self.ledger.set(offset, Mark::Leased);
+        self.leased += 1;
+        self.leased_excluded += u64::from(self.excluded.contains(offset));
+    }
+
+    fn hold_back(&mut self, offset: u32) {
+        self.held.push(&mut self.ledger, offset);
+        self.ledger.set(offset, Mark::Held);
+    }
+
+    /// Takes an address out of the queue it stands in, if it does.
+    fn withdraw(&mut self, offset: u32) {
+        match self.ledger.mark(offset) {
+            Mark::Held => self.held.unlink(&mut self.ledger, offset),
+            Mark::Ripe => self.ripe.unlink(&mut self.ledger, offset),
+            // Its place in the list of restored ones is passed over later.
+            Mark::Restored => self.restored_live -= 1,
+            Mark::Fresh | Mark::Leased | Mark::Parked => {}
+        }
+    }
+
+    /// Records come back in any order; the queue wants the oldest first. Sorted once, when the first call after recovery needs it.
+    fn order_restored(&mut self) {
+        if self.restored.is_empty() {
+            return;
+        }
+        let mut restored = std::mem::take(&mut self.restored);
+        restored.sort_by_cached_key(|offset| self.ledger.released_at(*offset));
+        for offset in restored {
+            if self.ledger.mark(offset) == Mark::Restored {
+                self.hold_back(offset);
+            }
+        }
+        self.restored_live = 0;
+    }
+
+    fn held_until(&self, offset: u32) -> Timestamp {
+        self.ledger.released_at(offset) + self.hold
+    }
+
+    fn offset(&self, ip: Ipv4Addr) -> Option<u32> {
+        self.cidr.contains(&ip).then(|| ip.to_bits() - self.cidr.network().to_bits())
+    }
+
+    fn address(&self, offset: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.cidr.network().to_bits() + offset)
+    }
+
+    fn size(&self) -> u64 {
+        1 << (32 - self.cidr.prefix_len())
+    }
+}
+
+/// Network, broadcast and first host address of a subnet shorter than /31 (PROTOCOL 7), and the ranges configured.
+fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> Ranges {
+    let base = cidr.network().to_bits();
+    let last = cidr.broadcast().to_bits() - base;
+    let reserved = if cidr.prefix_len() < 31 { [Some((0, 1)), Some((last, last))] } else { [None, None] };
+    let inside = exclude.iter().filter_map(|range| {
+        let first = range.network().max(cidr.network());
+        let last = range.broadcast().min(cidr.broadcast());
+        (first <= last).then(|| (first.to_bits() - base, last.to_bits() - base))
+    });
+    Ranges::of(reserved.into_iter().flatten().chain(inside))
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outside => f.write_str("the address is outside the subnet"),
+            Self::Reserved => f.write_str("the address is reserved or excluded"),
+            Self::Leased => f.write_str("the address is leased"),
+            Self::Held { until } => write!(f, "the address is held until {until}"),
+        }
+    }
+}
+
+impl std::error::Error for Claim {}
+
+#[cfg(test)]
+mod tests;

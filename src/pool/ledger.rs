@@ -1,0 +1,122 @@
+//! What is known of each address, in pages that exist only where an address was touched.
+
+use super::ranges::Range;
+use crate::time::Timestamp;
+
+/// Addresses of a page: small enough that a subnet in little use stays small, large enough that the list of pages is short (a /8 has 4096).
+const PAGE: usize = 4096;
+
+/// Where an address stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Never used.
+    #[default]
+    Fresh,
+    Leased,
+    /// In the queue of those within their hold.
+    Held,
+    /// In the queue of those whose hold has passed.
+    Ripe,
+    /// Released while excluded: in no queue.
+    Parked,
+    /// Held according to a record, and not yet queued.
+    Restored,
+}
+
+/// The marks, the times of release, and the links of the queues, by offset in the subnet.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pages: Vec<Option<Box<Page>>>,
+}
+
+#[derive(Debug)]
+struct Page {
+    marks: [Mark; PAGE],
+    /// Made at the first release in this page: static addresses, which are never released, cost a byte each.
+    slips: Option<Box<[Slip]>>,
+}
+
+/// What is kept of a released address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slip {
+    released_at: Timestamp,
+    links: Links,
+}
+
+/// The neighbours in a queue; their own offset at its ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Links {
+    pub(super) before: u32,
+    pub(super) after: u32,
+}
+
+impl Ledger {
+    pub(super) fn mark(&self, offset: u32) -> Mark {
+        let (page, slot) = place(offset);
+        self.page(page).map_or(Mark::Fresh, |page| page.marks[slot])
+    }
+
+    pub(super) fn set(&mut self, offset: u32, mark: Mark) {
+        let (page, slot) = place(offset);
+        self.page_mut(page).marks[slot] = mark;
+    }
+
+    pub(super) fn released_at(&self, offset: u32) -> Timestamp {
+        self.slip(offset).released_at
+    }
+
+    pub(super) fn set_released_at(&mut self, offset: u32, at: Timestamp) {
+        self.slip_mut(offset).released_at = at;
+    }
+
+    pub(super) fn links(&self, offset: u32) -> Links {
+        self.slip(offset).links
+    }
+
+    pub(super) fn links_mut(&mut self, offset: u32) -> &mut Links {
+        &mut self.slip_mut(offset).links
+    }
+
+    /// The first offset from `offset` on that may be fresh: within the page of `offset` exactly, else the beginning of the next page.
+    pub(super) fn skip_touched(&self, offset: u32) -> u64 {
+        let (number, slot) = place(offset);
+        let Some(page) = self.page(number) else { return u64::from(offset) };
+        let touched = page.marks[slot..].iter().position(|mark| *mark == Mark::Fresh).unwrap_or(PAGE - slot);
+        u64::from(offset) + touched as u64
+    }
+
+    /// The offsets in a range that are not fresh.
+    pub(super) fn touched(&self, range: Range) -> impl Iterator<Item = u32> {
+        let (first, last) = (place(range.first).0, place(range.last).0);
+        let pages = self.pages.iter().enumerate().take(last + 1).skip(first);
+        pages.filter_map(|(number, page)| page.as_ref().map(|page| (number * PAGE, page))).flat_map(move |(base, page)| {
+            let marked = page.marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Fresh);
+            marked.map(move |(slot, _)| (base + slot) as u32).filter(move |offset| (range.first..=range.last).contains(offset))
+        })
+    }
+
+    fn page(&self, number: usize) -> Option<&Page> {
+        self.pages.get(number)?.as_deref()
+    }
+
+    fn page_mut(&mut self, number: usize) -> &mut Page {
+        if number >= self.pages.len() {
+            self.pages.resize_with(number + 1, || None);
+        }
+        self.pages[number].get_or_insert_with(|| Box::new(Page { marks: [Mark::Fresh; PAGE], slips: None }))
+    }
+
+    fn slip(&self, offset: u32) -> Slip {
+        let (page, slot) = place(offset);
+        self.page(page).and_then(|page| page.slips.as_ref()?.get(slot)).copied().unwrap_or_default()
+    }
+
+    fn slip_mut(&mut self, offset: u32) -> &mut Slip {
+        let (page, slot) = place(offset);
+        &mut self.page_mut(page).slips.get_or_insert_with(|| vec![Slip::default(); PAGE].into_boxed_slice())[slot]
+    }
+}
+
+fn place(offset: u32) -> (usize, usize) {
+    (offset as usize / PAGE, offset as usize % PAGE)
+}

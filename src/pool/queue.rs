@@ -1,0 +1,61 @@
+//! A queue of released addresses, linked through their slips, so that any of them can leave it at once.
+
+use super::ledger::{Ledger, Links};
+
+/// First in, first out; and out of the middle.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    ends: Option<Ends>,
+    len: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+impl Queue {
+    pub(super) fn first(&self) -> Option<u32> {
+        self.ends.map(|ends| ends.first)
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn push(&mut self, ledger: &mut Ledger, offset: u32) {
+        let before = self.ends.map_or(offset, |ends| ends.last);
+        *ledger.links_mut(offset) = Links { before, after: offset };
+        match &mut self.ends {
+            Some(ends) => {
+                ledger.links_mut(ends.last).after = offset;
+                ends.last = offset;
+            }
+            None => self.ends = Some(Ends { first: offset, last: offset }),
+        }
+        self.len += 1;
+    }
+
+    /// Takes out an address that stands in this queue.
+    pub(super) fn unlink(&mut self, ledger: &mut Ledger, offset: u32) {
+        let Links { before, after } = ledger.links(offset);
+        let Some(ends) = &mut self.ends else { return };
+        match (before == offset, after == offset) {
+            (true, true) => self.ends = None,
+            (true, false) => {
+                ends.first = after;
+                ledger.links_mut(after).before = after;
+            }
+            (false, true) => {
+                ends.last = before;
+                ledger.links_mut(before).after = before;
+            }
+            (false, false) => {
+                ledger.links_mut(before).after = after;
+                ledger.links_mut(after).before = before;
+            }
+        }
+        self.len -= 1;
+    }
+}

@@ -1,0 +1,273 @@
+//! The allocator against its rules: by example, and by random operations against a model that forgets nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HOLD: Duration = Duration::from_secs(60);
+
+fn net(text: &str) -> Ipv4Net {
+    text.parse().unwrap()
+}
+
+fn ip(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(1_000_000 + secs)
+}
+
+fn pool(cidr: &str, exclude: &[&str]) -> Pool {
+    let exclude: Vec<Ipv4Net> = exclude.iter().map(|range| net(range)).collect();
+    Pool::new(net(cidr), &exclude, HOLD)
+}
+
+fn drain(pool: &mut Pool, now: Timestamp) -> Vec<u8> {
+    std::iter::from_fn(|| pool.allocate(now).ok()).map(|ip| ip.octets()[3]).collect()
+}
+
+#[test]
+fn network_broadcast_and_first_host_are_reserved_in_subnets_shorter_than_31() {
+    let cases: &[(&str, &[u8])] = &[
+        ("192.0.2.16/28", &[18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]),
+        ("192.0.2.8/29", &[10, 11, 12, 13, 14]),
+        ("192.0.2.4/30", &[6]),
+        ("192.0.2.4/31", &[4, 5]),
+        ("192.0.2.4/32", &[4]),
+    ];
+    for (cidr, wanted) in cases {
+        let mut pool = pool(cidr, &[]);
+        assert_eq!(drain(&mut pool, at(0)), *wanted, "{cidr}");
+        assert_eq!(pool.allocate(at(0)), Err(Exhausted { retry_at: None }), "{cidr}");
+        assert_eq!(pool.counts().leased, wanted.len() as u64);
+        assert_eq!(pool.counts().free, 0);
+    }
+}
+
+#[test]
+fn excluded_ranges_are_passed_over() {
+    let mut pool = pool("192.0.2.0/28", &["192.0.2.4/30", "192.0.2.12/30", "198.51.100.0/24", "192.0.2.9/32"]);
+    assert_eq!(pool.counts(), Counts { leased: 0, held: 0, free: 5, reserved: 11 });
+    assert_eq!(drain(&mut pool, at(0)), [2, 3, 8, 10, 11]);
+    assert_eq!(pool.claim(ip("192.0.2.5"), at(0)), Err(Claim::Reserved));
+}
+
+#[test]
+fn never_used_before_released_and_oldest_released_first() {
+    let mut pool = pool("192.0.2.0/29", &[]);
+    let [a, b, c] = [0; 3].map(|_| pool.allocate(at(0)).unwrap());
+    pool.release(b, at(1)).unwrap();
+    pool.release(a, at(2)).unwrap();
+    pool.release(c, at(3)).unwrap();
+    assert_eq!(drain(&mut pool, at(10)), [5, 6]);
+    assert_eq!(pool.allocate(at(60)), Err(Exhausted { retry_at: Some(at(61)) }));
+    assert_eq!(pool.allocate(at(61)), Ok(b));
+    assert_eq!(pool.allocate(at(61)), Err(Exhausted { retry_at: Some(at(62)) }));
+    assert_eq!(pool.allocate(at(90)), Ok(a));
+    assert_eq!(pool.allocate(at(90)), Ok(c));
+    assert_eq!(pool.allocate(at(90)), Err(Exhausted { retry_at: None }));
+}
+
+#[test]
+fn within_the_hold_only_the_former_owner_may_have_it() {
+    let mut pool = pool("192.0.2.0/29", &[]);
+    let a = pool.allocate(at(0)).unwrap();
+    pool.release(a, at(10)).unwrap();
+    assert_eq!(pool.claim(a, at(69)), Err(Claim::Held { until: at(70) }));
+    assert_eq!(pool.reclaim(a, at(9), at(11)), Err(Claim::Held { until: at(70) }), "another release");
+    assert_eq!(pool.reclaim(a, at(10), at(11)), Ok(()));
+    assert_eq!(pool.reclaim(a, at(10), at(11)), Err(Claim::Leased));
+    pool.release(a, at(20)).unwrap();
+    assert_eq!(pool.claim(a, at(80)), Ok(()), "after the hold anyone may");
+}
+
+#[test]
+fn wrong_use_is_told_and_does_nothing() {
+    let mut pool = pool("192.0.2.0/29", &[]);
+    let before = pool.counts();
+    assert_eq!(pool.release(ip("192.0.2.2"), at(0)), Err(NotLeased));
+    assert_eq!(pool.release(ip("198.51.100.2"), at(0)), Err(NotLeased));
+    assert_eq!(pool.claim(ip("198.51.100.2"), at(0)), Err(Claim::Outside));
+    assert_eq!(pool.counts(), before);
+    assert_eq!(pool.claim(ip("192.0.2.2"), at(0)), Ok(()));
+    assert_eq!(pool.claim(ip("192.0.2.2"), at(0)), Err(Claim::Leased));
+    pool.release(ip("192.0.2.2"), at(0)).unwrap();
+    assert_eq!(pool.release(ip("192.0.2.2"), at(1)), Err(NotLeased));
+}
+
+#[test]
+fn an_excluded_address_stays_leased_and_returns_with_the_configuration() {
+    let mut pool = pool("192.0.2.0/29", &[]);
+    assert_eq!(drain(&mut pool, at(0)), [2, 3, 4, 5, 6]);
+    pool.release(ip("192.0.2.3"), at(1)).unwrap();
+    pool.set_excluded(&[net("192.0.2.2/31")]);
+    assert_eq!(pool.counts(), Counts { leased: 4, held: 0, free: 0, reserved: 4 });
+    pool.release(ip("192.0.2.2"), at(2)).unwrap();
+    assert_eq!(pool.counts(), Counts { leased: 3, held: 0, free: 0, reserved: 5 });
+    assert_eq!(pool.allocate(at(500)), Err(Exhausted { retry_at: None }));
+
+    pool.set_excluded(&[]);
+    assert_eq!(pool.allocate(at(500)), Ok(ip("192.0.2.2")));
+    assert_eq!(pool.allocate(at(500)), Ok(ip("192.0.2.3")));
+}
+
+#[test]
+fn what_was_excluded_and_never_used_comes_into_use() {
+    let mut pool = pool("192.0.2.0/29", &["192.0.2.2/31"]);
+    assert_eq!(drain(&mut pool, at(0)), [4, 5, 6]);
+    pool.set_excluded(&[]);
+    assert_eq!(drain(&mut pool, at(0)), [2, 3]);
+}
+
+#[test]
+fn records_come_back_in_any_order() {
+    let releases = [("192.0.2.4", 3), ("192.0.2.2", 5), ("192.0.2.6", 1), ("192.0.2.2", 2), ("192.0.2.5", 4)];
+    let mut pool = pool("192.0.2.0/29", &[]);
+    for (address, secs) in releases {
+        pool.restore_held(ip(address), at(secs)).unwrap();
+    }
+    pool.restore_leased(ip("192.0.2.5")).unwrap();
+    assert_eq!(pool.restore_held(ip("192.0.2.5"), at(9)), Err(Claim::Leased));
+    assert_eq!(pool.restore_leased(ip("192.0.2.5")), Err(Claim::Leased), "two owners");
+    assert_eq!(pool.counts(), Counts { leased: 1, held: 3, free: 1, reserved: 3 });
+
+    assert_eq!(pool.reclaim(ip("192.0.2.4"), at(3), at(6)), Ok(()));
+    assert_eq!(drain(&mut pool, at(100)), [3, 6, 2], "never used, then the oldest release");
+}
+
+#[test]
+fn an_unused_subnet_costs_nothing_and_its_last_address_one_page() {
+    let mut pool = pool("10.0.0.0/8", &["10.0.0.0/9"]);
+    assert_eq!(pool.counts().free, (1 << 23) - 1);
+    assert_eq!(pool.allocate(at(0)), Ok(ip("10.128.0.0")));
+    assert_eq!(pool.claim(ip("10.255.255.254"), at(0)), Ok(()));
+    assert_eq!(pool.allocate(at(0)), Ok(ip("10.128.0.1")));
+    let whole = Pool::new(net("0.0.0.0/0"), &[], HOLD);
+    assert_eq!(whole.counts().free, (1 << 32) - 3);
+}
+
+/// Everything the rules are about, kept without any cleverness.
+#[derive(Default)]
+struct Model {
+    leased: BTreeSet<Ipv4Addr>,
+    released: BTreeMap<Ipv4Addr, Timestamp>,
+    excluded: Vec<Ipv4Net>,
+}
+
+impl Model {
+    const CIDR: &str = "10.0.0.0/26";
+
+    fn is_reserved(&self, ip: Ipv4Addr) -> bool {
+        matches!(ip.octets()[3], 0 | 1 | 63) || self.excluded.iter().any(|range| range.contains(&ip))
+    }
+
+    /// What may be allocated now, best first.
+    fn queue(&self, now: Timestamp) -> Vec<Ipv4Addr> {
+        let usable = |ip: &Ipv4Addr| !self.leased.contains(ip) && !self.is_reserved(*ip);
+        let all = net(Self::CIDR).network().to_bits()..=net(Self::CIDR).broadcast().to_bits();
+        let fresh = all.map(Ipv4Addr::from_bits).filter(usable).filter(|ip| !self.released.contains_key(ip));
+        let mut old: Vec<_> = self.released.iter().filter(|(ip, at)| usable(ip) && **at + HOLD <= now).collect();
+        old.sort_by_key(|(_, at)| **at);
+        fresh.chain(old.into_iter().map(|(ip, _)| *ip)).collect()
+    }
+
+    fn take(&mut self, ip: Ipv4Addr) {
+        assert!(self.leased.insert(ip), "two owners of {ip}");
+        self.released.remove(&ip);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Allocate,
+    Claim(u8),
+    Reclaim(u8, bool),
+    Release(u8),
+    Wait(u64),
+    Exclude(Option<u8>),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => Just(Act::Allocate),
+        1 => (0u8..66).prop_map(Act::Claim),
+        1 => (0u8..64, any::<bool>()).prop_map(|(last, honest)| Act::Reclaim(last, honest)),
+        4 => (0u8..64).prop_map(Act::Release),
+        2 => (0u64..40).prop_map(Act::Wait),
+        1 => proptest::option::of(0u8..16).prop_map(Act::Exclude),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn keeps_every_rule_whatever_is_asked(acts in proptest::collection::vec(act(), 1..300)) {
+        let mut pool = pool(Model::CIDR, &[]);
+        let mut model = Model::default();
+        let mut now = at(0);
+        // An exclusion that comes and goes puts what was released meanwhile behind the others: the order is promised without it.
+        let ordered = !acts.iter().any(|act| matches!(act, Act::Exclude(_)));
+        for act in acts {
+            now = now + Duration::from_micros(1);
+            let address = |last: u8| Ipv4Addr::new(10, 0, 0, last);
+            match act {
+                Act::Allocate => {
+                    let queue = model.queue(now);
+                    match pool.allocate(now) {
+                        Ok(ip) => {
+                            prop_assert!(queue.contains(&ip));
+                            prop_assert!(!ordered || queue[0] == ip, "{} is not the oldest", ip);
+                            model.take(ip);
+                        }
+                        Err(Exhausted { retry_at }) if ordered => {
+                            prop_assert!(queue.is_empty());
+                            prop_assert_eq!(retry_at, model.released.values().map(|at| *at + HOLD).min());
+                        }
+                        Err(Exhausted { retry_at }) => prop_assert!(queue.is_empty() || retry_at.is_some_and(|at| at <= now + HOLD)),
+                    }
+                }
+                Act::Claim(last) => {
+                    let ip = address(last);
+                    let free = model.queue(now).contains(&ip);
+                    prop_assert_eq!(pool.claim(ip, now).is_ok(), free);
+                    if free {
+                        model.take(ip);
+                    }
+                }
+                Act::Reclaim(last, honest) => {
+                    let ip = address(last);
+                    let Some(at) = model.released.get(&ip).copied() else { continue };
+                    let shown = if honest { at } else { at + Duration::from_micros(1) };
+                    let may = (honest && !model.is_reserved(ip)) || model.queue(now).contains(&ip);
+                    prop_assert_eq!(pool.reclaim(ip, shown, now).is_ok(), may);
+                    if may {
+                        model.take(ip);
+                    }
+                }
+                Act::Release(last) => {
+                    let ip = address(last);
+                    let is_leased = model.leased.remove(&ip);
+                    prop_assert_eq!(pool.release(ip, now).is_ok(), is_leased);
+                    if is_leased {
+                        model.released.insert(ip, now);
+                    }
+                }
+                Act::Wait(secs) => now = now + Duration::from_secs(secs),
+                Act::Exclude(quarter) => {
+                    model.excluded = quarter.map(|quarter| Ipv4Net::new(address(quarter * 4), 30).unwrap()).into_iter().collect();
+                    pool.set_excluded(&model.excluded);
+                }
+            }
+            pool.ripen(now, usize::MAX);
+            let counts = pool.counts();
+            prop_assert_eq!(counts.leased, model.leased.len() as u64);
+            prop_assert_eq!(counts.leased + counts.held + counts.free + counts.reserved, 64);
+            if ordered {
+                prop_assert_eq!(counts.free, model.queue(now).len() as u64);
+                prop_assert_eq!(counts.reserved, 3);
+            }
+        }
+    }
+}
