@@ -9,6 +9,7 @@ mod counters;
 mod endpoint;
 mod lease;
 mod outcome;
+mod regroup;
 mod report;
 mod restart;
 mod session;

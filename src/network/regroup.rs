@@ -1,0 +1,31 @@
+//! What a change of groups does to sessions and leases.
+
+use super::outcome::Outcome;
+use super::{CloseCause, EndpointState, Report};
+use crate::identity::GroupId;
+use crate::time::Timestamp;
+
+impl EndpointState {
+    /// Whether a report tells of a session that is open.
+    #[must_use]
+    pub fn has_open(&self, report: &Report<'_>) -> bool {
+        self.open_sessions().any(|session| session.reporter.gateway == report.reporter.gateway && session.is_named_by(report))
+    }
+
+    /// The group goes on under another handle: its sessions and its lease stay. The heir must not have a lease of its own.
+    pub fn rename_group(&mut self, group: GroupId, heir: GroupId) {
+        let sessions = self.sessions.iter_mut().filter_map(|session| session.group.as_mut());
+        let leases = self.leases.iter_mut().map(|lease| &mut lease.group);
+        for own in sessions.chain(leases).filter(|own| **own == group) {
+            *own = heir;
+            self.version += 1;
+        }
+    }
+
+    /// The endpoint has left the group: its open sessions there end as unassigned.
+    pub fn leave_group(&mut self, group: GroupId, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::new(self.state);
+        self.close_where(|session| (session.group == Some(group)).then_some(now), CloseCause::Unassigned, now, &mut outcome);
+        self.finish(outcome)
+    }
+}
