@@ -80,9 +80,7 @@ mod tests {
 
     #[test]
     fn the_first_fault_is_the_reason() {
-        use RejectReason::{
-            ApnNotAllowed, EndpointPending, EndpointSuspended, EndpointTerminated, GroupInvalid, GroupMissing,
-        };
+        use RejectReason::{ApnNotAllowed, EndpointPending, EndpointSuspended, EndpointTerminated, GroupInvalid, GroupMissing};
         let catalog = catalog();
         let served = Some("festival.iot");
         for (state, group, apn, wanted) in [

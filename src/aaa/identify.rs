@@ -21,16 +21,19 @@ pub(super) fn identify(subject: &Subject<'_>, order: &[IdentityKind], directory:
     order
         .iter()
         .find_map(|kind| match kind {
-            IdentityKind::Iccid => iccid.map(Some),
-            IdentityKind::Imsi => imsi.map(|imsi| directory.by_imsi(imsi)),
+            IdentityKind::Iccid => iccid.map(Ok),
+            IdentityKind::Imsi => imsi.map(|imsi| known(directory.by_imsi(imsi))),
             IdentityKind::Msisdn => {
                 let msisdn = subject.calling_station_id.and_then(|text| Msisdn::parse(text).ok());
-                msisdn.map(|msisdn| directory.by_msisdn(msisdn))
+                msisdn.map(|msisdn| known(directory.by_msisdn(msisdn)))
             }
             IdentityKind::UserName => subject.user_name.and_then(|name| by_user_name(name, directory)),
         })
-        .ok_or(RejectReason::IdentityMissing)?
-        .ok_or(RejectReason::EndpointUnknown)
+        .unwrap_or(Err(RejectReason::IdentityMissing))
+}
+
+fn known(owner: Option<Iccid>) -> Result<Iccid, RejectReason> {
+    owner.ok_or(RejectReason::EndpointUnknown)
 }
 
 /// A known IMSI beside an ICCID that is somebody else's, or nobody's (PROTOCOL 10), is a mix-up that must not attach anyone.
@@ -42,11 +45,11 @@ fn refuse_conflict(iccid: Option<Iccid>, imsi: Option<Imsi>, directory: &impl Di
     }
 }
 
-/// `None` if the name is no identity at all; `Some(None)` if it is one that nobody has.
-fn by_user_name(name: &[u8], directory: &impl Directory) -> Option<Option<Iccid>> {
+/// `None` if the name is no identity at all.
+fn by_user_name(name: &[u8], directory: &impl Directory) -> Option<Result<Iccid, RejectReason>> {
     let local = name.split(|octet| *octet == b'@').next().unwrap_or_default();
     if let Ok(iccid) = Iccid::parse(local) {
-        return Some(Some(iccid));
+        return Some(Ok(iccid));
     }
     // A root NAI puts one digit before the IMSI that tells the kind of authentication (3GPP TS 23.003 14.3, 19.3.2).
     let rooted = local.get(1..).filter(|_| local.first().is_some_and(u8::is_ascii_digit));
@@ -57,7 +60,8 @@ fn by_user_name(name: &[u8], directory: &impl Directory) -> Option<Option<Iccid>
         return None;
     }
     let by_imsi = |imsi: Option<Imsi>| imsi.and_then(|imsi| directory.by_imsi(imsi));
-    Some(by_imsi(imsi).or_else(|| by_imsi(rooted)).or_else(|| msisdn.and_then(|msisdn| directory.by_msisdn(msisdn))))
+    let by_msisdn = |msisdn: Option<Msisdn>| msisdn.and_then(|msisdn| directory.by_msisdn(msisdn));
+    Some(known(by_imsi(imsi).or_else(|| by_imsi(rooted)).or_else(|| by_msisdn(msisdn))))
 }
 
 #[cfg(test)]
@@ -89,8 +93,7 @@ mod tests {
     fn who(iccid: &str, imsi: &str, calling: &str, user: &str) -> Result<String, RejectReason> {
         let given = |text: &'static str| (!text.is_empty()).then_some(text.as_bytes());
         let leak = |text: &str| given(String::leak(text.to_owned()));
-        let subject =
-            Subject { iccid: leak(iccid), imsi: leak(imsi), calling_station_id: leak(calling), user_name: leak(user) };
+        let subject = Subject { iccid: leak(iccid), imsi: leak(imsi), calling_station_id: leak(calling), user_name: leak(user) };
         identify(&subject, &ORDER, &Two).map(|iccid| iccid.to_string())
     }
 

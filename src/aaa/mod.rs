@@ -1,9 +1,163 @@
 //! The decision: a typed request, the state of one endpoint and the time go in; a verdict and records come out.
 //!
-//! No bytes, no socket, no clock. Everything that changes an endpoint happens here, under that endpoint's entry.
+//! No bytes, no socket, no clock. Everything that changes an endpoint happens here, under that endpoint's entry, whoever asks for it:
+//! a gateway ([`Aaa::authorize`], [`Aaa::account`]), an operator ([`Aaa::adopt`]) or time itself ([`Aaa::housekeep`]).
 
+mod access;
+mod accounting;
+mod admission;
+mod adopt;
+mod census;
+mod housekeep;
+mod identify;
+mod plan;
+mod recorder;
 mod request;
+mod turn;
 mod verdict;
+mod view;
 
+pub use adopt::{Adoption, Objection};
+pub use housekeep::Walk;
+pub use plan::PoolFill;
+pub use recorder::{Freed, Note, Recorder};
 pub use request::{AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject};
 pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
+pub use view::{Stats, VsliceStats};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::identity::{Iccid, Imsi, Msisdn};
+use crate::network::{EndpointState, Limits, Restarts, Tracker};
+use crate::provisioning::{Catalog, Endpoint};
+
+use census::Census;
+use identify::Directory;
+use plan::Plan;
+
+/// What an operator may set about decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which attribute is believed first.
+    pub identity_order: Vec<IdentityKind>,
+    /// An open session unheard for this long is lost. `None`: three interim intervals, at least an hour.
+    pub stale_after: Option<Duration>,
+    /// An idle endpoint unheard for this long is detached.
+    pub detach_after: Duration,
+    /// How long an ended session guards against late reports of it.
+    pub tombstone: Duration,
+    /// How long an authorisation waits for its Start.
+    pub authorization_hold: Duration,
+    /// How long a released address is nobody else's.
+    pub hold_time: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+            stale_after: None,
+            detach_after: Duration::from_secs(172_800),
+            tombstone: Duration::from_secs(3600),
+            authorization_hold: Duration::from_secs(120),
+            hold_time: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Everything that is known of one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub endpoint: Endpoint,
+    pub state: EndpointState,
+}
+
+/// The decision maker, shared by all workers.
+pub struct Aaa {
+    settings: Settings,
+    plan: ArcSwap<Plan>,
+    tracker: Tracker<Entry>,
+    restarts: Restarts,
+    census: Census,
+    /// One reload at a time.
+    adopting: Mutex<()>,
+}
+
+impl Aaa {
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            plan: ArcSwap::default(),
+            tracker: Tracker::with_capacity(0),
+            restarts: Restarts::default(),
+            census: Census::default(),
+            adopting: Mutex::new(()),
+        }
+    }
+
+    /// The catalog in force.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        self.plan.load().catalog.clone()
+    }
+
+    /// How many endpoints are known.
+    #[must_use]
+    pub fn endpoints(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Makes an address free whose release is durable. Not before: else a crash could leave it with two owners (PROTOCOL 8).
+    pub fn free(&self, freed: &Freed) {
+        use crate::network::LeasePhase::Released;
+
+        let plan = self.plan.load();
+        let is_taken_back = |entry: &mut Entry| {
+            let lease = entry.state.leases.iter().find(|lease| lease.vslice == freed.vslice && lease.ip == freed.ip);
+            let is_wanted = lease.is_some_and(|lease| lease.phase != Released { at: freed.at });
+            if !is_wanted {
+                plan.release(freed.vslice, freed.ip, freed.at);
+            }
+        };
+        // Under the endpoint's entry, so that it cannot take the address back between the look and the release.
+        if self.tracker.with(freed.iccid, is_taken_back).is_none() {
+            plan.release(freed.vslice, freed.ip, freed.at);
+        }
+    }
+
+    fn plan(&self) -> arc_swap::Guard<Arc<Plan>> {
+        self.plan.load()
+    }
+
+    fn limits(&self, plan: &Plan, endpoint: &Endpoint) -> Limits {
+        Limits {
+            stale_after: self.settings.stale_after.unwrap_or_else(|| default_stale_after(plan, endpoint)),
+            detach_after: self.settings.detach_after,
+            tombstone: self.settings.tombstone,
+            hold: self.settings.hold_time,
+        }
+    }
+}
+
+/// Three interim intervals of the slowest of its groups, at least an hour (PROTOCOL 6).
+fn default_stale_after(plan: &Plan, endpoint: &Endpoint) -> Duration {
+    const LEAST: Duration = Duration::from_secs(3600);
+    let intervals = endpoint.groups().filter_map(|id| plan.catalog.group(id)).map(|group| group.interim_interval_s);
+    let longest = intervals.max().unwrap_or(0);
+    LEAST.max(Duration::from_secs(3 * u64::from(longest)))
+}
+
+impl Directory for Tracker<Entry> {
+    fn by_imsi(&self, imsi: Imsi) -> Option<Iccid> {
+        self.resolve_imsi(imsi)
+    }
+
+    fn by_msisdn(&self, msisdn: Msisdn) -> Option<Iccid> {
+        self.resolve_msisdn(msisdn)
+    }
+}

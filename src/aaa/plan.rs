@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::identity::VsliceId;
 use crate::pool::{Claim, Counts, Pool};
-use crate::provisioning::{Allocation, Catalog, Vslice};
+use crate::provisioning::{Allocation, Catalog, Endpoint, Vslice};
 use crate::time::Timestamp;
 
 /// What every decision reads besides its endpoint.
@@ -90,6 +90,19 @@ impl Plan {
     /// Whether an address is one that sessions of the VSlice may have, whoever has it now.
     pub(super) fn covers(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
         self.range_of(vslice, ip).is_some()
+    }
+
+    /// Whether nobody has the address, or has had it within the hold time. An address of no subnet is nobody's.
+    pub(super) fn is_free(&self, vslice: VsliceId, ip: Ipv4Addr, now: Timestamp) -> bool {
+        self.range_of(vslice, ip).is_none_or(|range| range.pool.lock().is_free(ip, now))
+    }
+
+    /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else. Its own lease may have done so before.
+    pub(super) fn set_aside(&self, endpoint: &Endpoint, now: Timestamp) {
+        let vslice = endpoint.group.and_then(|id| self.catalog.group(id)).map(|group| group.vslice);
+        if let (Some(vslice), Some(ip)) = (vslice, endpoint.static_ip) {
+            self.claim(vslice, ip, now);
+        }
     }
 
     pub(super) fn meters(&self, vslice: VsliceId) -> Option<&VsliceMeters> {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{AccountingKind, RejectReason};
 use crate::identity::{Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::Endpoint;
+use crate::provisioning::{Catalog, Endpoint};
 use crate::time::Timestamp;
 
 /// Receives the records of a decision. The shell writes them to the journal; a test may just count them.
@@ -17,6 +17,9 @@ pub trait Recorder {
 
     /// An endpoint was provisioned, or provisioned differently; `None`: it was removed.
     fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>);
+
+    /// The VSlices and groups in force.
+    fn catalog(&mut self, catalog: &Catalog);
 
     /// A gateway restarted: its older sessions are over.
     fn restart(&mut self, restart: &Restart);

@@ -1,0 +1,102 @@
+//! Access-Request: may this endpoint attach and open a session, and with which address (PROTOCOL 4, 5 and 7).
+
+use super::admission::admit;
+use super::identify::identify;
+use super::turn::Turn;
+use super::{Aaa, Accept, AccessRequest, Class, Recorder, RejectReason, Verdict};
+use crate::identity::Iccid;
+use crate::provisioning::Allocation;
+use crate::time::Timestamp;
+
+impl Aaa {
+    /// Decides an Access-Request. If it is accepted, the endpoint is attached, and its address is held for the Start to come.
+    pub fn authorize(&self, request: &AccessRequest<'_>, now: Timestamp, records: &mut impl Recorder) -> Verdict {
+        let iccid = match identify(&request.subject, &self.settings.identity_order, &self.tracker) {
+            Ok(iccid) => iccid,
+            Err(reason) => return Verdict::Reject(reason),
+        };
+        let plan = self.plan();
+        let decided = self.tracker.with(iccid, |entry| {
+            let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
+            let decided = turn.authorize(request);
+            turn.end();
+            decided
+        });
+        match decided {
+            Some(Ok(accept)) => Verdict::Accept(accept),
+            Some(Err(reason)) => Verdict::Reject(reason),
+            None => Verdict::Reject(RejectReason::EndpointUnknown),
+        }
+    }
+}
+
+impl<R: Recorder> Turn<'_, R> {
+    fn authorize(&mut self, request: &AccessRequest<'_>) -> Result<Accept, RejectReason> {
+        let plan = self.plan;
+        let admission = admit(&self.entry.endpoint, &plan.catalog, request.apn)?;
+        let group = admission.group;
+        let is_proven = !request.unusable_credentials && group.credentials.as_ref().is_none_or(|demanded| (request.proves)(demanded));
+        if !is_proven {
+            return Err(RejectReason::BadCredentials);
+        }
+        let authorisation = authorisation(self.iccid, self.now);
+        let ip = if request.attach_only && group.allocation == Allocation::Pooled {
+            None
+        } else {
+            Some(self.address(&admission).ok_or(RejectReason::PoolExhausted)?)
+        };
+        let attached = self.entry.state.attach(self.now);
+        self.follow(&attached);
+        if !request.attach_only {
+            self.entry.state.authorise(admission.id, self.now + self.aaa.settings.authorization_hold, authorisation);
+        }
+        let mut dns = admission.vslice.dns.iter().copied();
+        Ok(Accept {
+            ip,
+            class: Class::new(authorisation),
+            group: admission.id,
+            session_timeout_s: group.session_timeout_s,
+            idle_timeout_s: group.idle_timeout_s,
+            interim_interval_s: jittered(group.interim_interval_s, self.iccid),
+            dns: [dns.next(), dns.next()],
+        })
+    }
+}
+
+/// A number for one authorisation: it need not be secret, only different from the endpoint's other ones.
+fn authorisation(iccid: Iccid, now: Timestamp) -> u64 {
+    mix(iccid.raw() ^ now.micros().rotate_left(32)).max(1)
+}
+
+/// Spreads the interims of a fleet that attached at once over a tenth of the interval, each endpoint always the same (RFC 2869 2.1).
+/// Never below 60 s (RFC 2869 5.16).
+fn jittered(interval_s: u32, iccid: Iccid) -> u32 {
+    if interval_s == 0 {
+        return 0;
+    }
+    let spread = u64::from(interval_s / 10) + 1;
+    let jitter = (mix(iccid.raw()) % spread) as u32;
+    (interval_s - interval_s / 20 + jitter).max(60)
+}
+
+/// The finaliser of the splitmix64 generator: every bit of the input moves every bit of the output.
+const fn mix(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interims_are_spread_but_near_their_interval() {
+        let intervals: Vec<u32> = (0..1000).map(|n| jittered(600, Iccid::parse(format!("8944{n:015}").as_bytes()).unwrap())).collect();
+        assert!(intervals.iter().all(|interval| (570..=630).contains(interval)));
+        let early = intervals.iter().filter(|interval| **interval < 600).count();
+        assert!((400..600).contains(&early), "{early} of 1000 below the interval");
+        assert_eq!(jittered(0, Iccid::parse(b"8944500000000000014").unwrap()), 0);
+        assert_eq!(jittered(60, Iccid::parse(b"8944500000000000014").unwrap()), 60);
+    }
+}

@@ -1,0 +1,109 @@
+//! Accounting-Request: what a gateway reports, applied to the sessions of its endpoint (PROTOCOL 5 to 7).
+
+use super::admission::{Admission, admit};
+use super::identify::identify;
+use super::turn::{Reported, Turn};
+use super::{Aaa, Accounted, AccountingKind, AccountingRequest, Note, Recorder, RejectReason};
+use crate::identity::Iccid;
+use crate::network::{Effect, Outcome, Restart};
+use crate::time::Timestamp;
+
+impl Aaa {
+    /// Takes an accounting report. Whatever it says, it is recorded and then answered; a gateway that hears nothing would repeat it for ever.
+    pub fn account(&self, request: &AccountingRequest<'_>, now: Timestamp, records: &mut impl Recorder) -> Accounted {
+        let refused = match request.kind {
+            AccountingKind::GatewayRestart => {
+                let restart = Restart::of(&request.report);
+                records.restart(&restart);
+                self.restarts.note(restart);
+                return Accounted::default();
+            }
+            AccountingKind::Other | AccountingKind::Invalid => {
+                records.noted(&Note { at: now, kind: request.kind, iccid: None, refused: None });
+                return Accounted::default();
+            }
+            AccountingKind::Attach | AccountingKind::Start | AccountingKind::Interim | AccountingKind::Stop | AccountingKind::Detach => {
+                match identify(&request.subject, &self.settings.identity_order, &self.tracker) {
+                    Ok(iccid) => match self.account_of(iccid, request, now, records) {
+                        Ok(accounted) => return accounted,
+                        Err(reason) => (Some(iccid), reason),
+                    },
+                    Err(reason) => (None, reason),
+                }
+            }
+        };
+        let (iccid, reason) = refused;
+        records.noted(&Note { at: now, kind: request.kind, iccid, refused: Some(reason) });
+        Accounted { refused: Some(reason), ..Accounted::default() }
+    }
+
+    fn account_of(
+        &self,
+        iccid: Iccid,
+        request: &AccountingRequest<'_>,
+        now: Timestamp,
+        records: &mut impl Recorder,
+    ) -> Result<Accounted, RejectReason> {
+        let plan = self.plan();
+        let accounted = self.tracker.with(iccid, |entry| {
+            let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
+            let accounted = turn.account(request);
+            turn.end();
+            accounted
+        });
+        accounted.unwrap_or(Err(RejectReason::EndpointUnknown))
+    }
+}
+
+impl<R: Recorder> Turn<'_, R> {
+    fn account(&mut self, request: &AccountingRequest<'_>) -> Result<Accounted, RejectReason> {
+        let (plan, now, report) = (self.plan, self.now, &request.report);
+        let admission = admit(&self.entry.endpoint, &plan.catalog, report.apn);
+        // What is open was admitted once: its end is told even if the group has changed or been disabled since.
+        let is_of_open_session =
+            matches!(request.kind, AccountingKind::Interim | AccountingKind::Stop) && self.entry.state.has_open(report);
+        let admission = match admission {
+            Err(reason) if !is_of_open_session => return Err(reason),
+            admission => admission.ok(),
+        };
+        let group = admission.map(|admission| admission.id);
+        let state = &mut self.entry.state;
+        let outcome = match request.kind {
+            AccountingKind::Attach => state.attach(now),
+            AccountingKind::Detach => state.detach(report, now),
+            AccountingKind::Stop => state.stop(report, group, now),
+            AccountingKind::Interim => state.interim(report, group, now),
+            // The other kinds concern no endpoint and have been dealt with.
+            AccountingKind::Start | AccountingKind::GatewayRestart | AccountingKind::Other | AccountingKind::Invalid => {
+                state.start(report, group, now)
+            }
+        };
+        self.follow(&outcome);
+        let address_conflict = admission.is_some_and(|admission| self.reconcile_address(&admission, request, &outcome));
+        Ok(Accounted {
+            refused: None,
+            duplicate: matches!(outcome.effect, Effect::Duplicate | Effect::Outdated | Effect::TombstoneHolds),
+            counters_lowered: outcome.counters_lowered,
+            address_conflict,
+        })
+    }
+
+    /// Compares the address that the gateway uses with the lease, if the report opened a session or moved one. Returns whether a conflict
+    /// has come to light.
+    fn reconcile_address(&mut self, admission: &Admission<'_>, request: &AccountingRequest<'_>, outcome: &Outcome) -> bool {
+        let (Some(at), Some(ip)) = (outcome.session, request.report.ip) else { return false };
+        let is_news = matches!(outcome.effect, Effect::Opened | Effect::Updated);
+        let Some(session) = self.entry.state.sessions.get(at).filter(|session| is_news && session.is_open()) else { return false };
+        let was_in_conflict = session.conflict && session.ip == Some(ip);
+        let group = session.group.unwrap_or(admission.id);
+        if group != admission.id || was_in_conflict {
+            return false;
+        }
+        let reported = self.adopt_reported(admission, ip);
+        if reported == Reported::Own {
+            self.entry.state.take_into_use(group);
+        }
+        self.entry.state.mark_conflict(at, reported == Reported::Conflict);
+        reported == Reported::Conflict
+    }
+}

@@ -1,0 +1,319 @@
+//! The inventory comes into force: checked against what is running, then applied endpoint by endpoint, whole or not at all.
+
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::HashSet;
+
+use super::plan::Plan;
+use super::turn::Turn;
+use super::{Aaa, Entry, Recorder};
+use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::network::{CloseCause, EndpointState, Freed, LeasePhase, NetworkState};
+use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
+use crate::time::Timestamp;
+
+/// What the adoption of an inventory changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adoption {
+    pub added: usize,
+    pub changed: usize,
+    pub unchanged: usize,
+    /// Known, but gone from the files; removed if that was asked for, else kept as they were.
+    pub gone: Vec<Iccid>,
+    pub pruned: bool,
+}
+
+/// Why an inventory that is right in itself does not fit what is running.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Objection {
+    pub iccid: Iccid,
+    pub what: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl Aaa {
+    /// Brings an inventory into force. Endpoints that it does not name are kept, unless `prune`.
+    ///
+    /// # Errors
+    /// Everything that does not fit; then nothing has changed.
+    pub fn adopt(
+        &self,
+        inventory: Inventory,
+        prune: bool,
+        now: Timestamp,
+        records: &mut impl Recorder,
+    ) -> Result<Adoption, Vec<Objection>> {
+        let _one_at_a_time = self.adopting.lock();
+        let Inventory { mut catalog, endpoints, reinstated, .. } = inventory;
+        let before = self.plan.load_full();
+        self.check(&before, &catalog, &endpoints, &reinstated, now)?;
+        if prune {
+            catalog.prune();
+        }
+        let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time, now));
+        records.catalog(&after.catalog);
+        self.plan.store(Arc::clone(&after));
+
+        let mut adopting = Adopting { aaa: self, before: &before, after: &after, now, records };
+        let mut adoption = Adoption { pruned: prune, ..Adoption::default() };
+        let listed: HashSet<Iccid> = endpoints.iter().map(|(iccid, _)| *iccid).collect();
+        self.tracker.for_each(|iccid, _| {
+            if !listed.contains(&iccid) {
+                adoption.gone.push(iccid);
+            }
+        });
+        adoption.gone.sort_unstable();
+        for iccid in &adoption.gone {
+            if prune {
+                adopting.remove(*iccid);
+            } else {
+                adopting.keep(*iccid);
+            }
+        }
+        for (iccid, endpoint) in endpoints {
+            adopting.leave(iccid, &endpoint);
+            match adopting.settle_in(iccid, endpoint) {
+                Arrival::Added => adoption.added += 1,
+                Arrival::Changed => adoption.changed += 1,
+                Arrival::Unchanged => adoption.unchanged += 1,
+            }
+        }
+        Ok(adoption)
+    }
+
+    fn check(
+        &self,
+        plan: &Plan,
+        catalog: &Catalog,
+        endpoints: &[(Iccid, Endpoint)],
+        reinstated: &[Iccid],
+        now: Timestamp,
+    ) -> Result<(), Vec<Objection>> {
+        let mut objections = Vec::new();
+        let reinstated: HashSet<Iccid> = reinstated.iter().copied().collect();
+        for (iccid, endpoint) in endpoints {
+            let object = |what: String, remedy| Objection { iccid: *iccid, what, remedy };
+            let known = self.tracker.read(*iccid, |entry| {
+                let leaves_termination = entry.endpoint.state == ProvisioningState::Terminated
+                    && endpoint.state != ProvisioningState::Terminated
+                    && !reinstated.contains(iccid);
+                (leaves_termination, entry.endpoint.static_ip, entry.state.leases.iter().map(|lease| lease.ip).collect::<Vec<_>>())
+            });
+            let (leaves_termination, configured, leased) = known.unwrap_or_default();
+            if leaves_termination {
+                let what = format!("it is terminated and cannot become {}", endpoint.state);
+                objections.push(object(what, "write the state `reinstated` to bring it back as pending"));
+            }
+            let Some(ip) = endpoint.static_ip.filter(|ip| configured != Some(*ip) && !leased.contains(ip)) else { continue };
+            let vslice = endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);
+            if vslice.is_some_and(|vslice| !plan.is_free(vslice, ip, now)) {
+                let what = format!("its address {ip} is another endpoint's, or was until a moment ago");
+                objections.push(object(what, "choose a free address, or take it away first and load again after the hold time"));
+            }
+        }
+        if objections.is_empty() { Ok(()) } else { Err(objections) }
+    }
+}
+
+enum Arrival {
+    Added,
+    Changed,
+    Unchanged,
+}
+
+/// One adoption at work.
+struct Adopting<'a, R> {
+    aaa: &'a Aaa,
+    before: &'a Plan,
+    after: &'a Plan,
+    now: Timestamp,
+    records: &'a mut R,
+}
+
+impl<R: Recorder> Adopting<'_, R> {
+    /// An endpoint that the files no longer name, and that stays: only its groups may have moved.
+    fn keep(&mut self, iccid: Iccid) {
+        if let Some(endpoint) = self.aaa.tracker.read(iccid, |entry| entry.endpoint.clone()) {
+            self.leave(iccid, &endpoint);
+        }
+    }
+
+    fn remove(&mut self, iccid: Iccid) {
+        let nowhere = Endpoint::new(ProvisioningState::Pending);
+        self.leave(iccid, &nowhere);
+        let Some(entry) = self.aaa.tracker.remove(iccid) else { return };
+        self.aaa.census.left(entry.state.state, entry.endpoint.state);
+        self.unindex(iccid, &entry.endpoint);
+        self.records.provisioned(iccid, entry.state.version + 1, None);
+    }
+
+    /// Ends what `next` will no longer allow: sessions, leases, the configured address.
+    fn leave(&mut self, iccid: Iccid, next: &Endpoint) {
+        let (before, after) = (self.before, self.after);
+        self.aaa.tracker.with(iccid, |entry| {
+            if entry.endpoint == *next && entry.endpoint.groups().all(|group| same_vslice(before, after, group, group)) {
+                return;
+            }
+            let mut turn = Turn::begin(self.aaa, before, iccid, entry, self.now, self.records);
+            turn.give_up_groups(after, next);
+            turn.change_state(next.state);
+            turn.give_up_configured(after, next);
+            turn.end();
+        });
+    }
+
+    /// Puts `next` in the place of what was known.
+    fn settle_in(&mut self, iccid: Iccid, next: Endpoint) -> Arrival {
+        let (aaa, after, now) = (self.aaa, self.after, self.now);
+        let known = aaa.tracker.with(iccid, |entry| {
+            if entry.endpoint == next {
+                return (None, Arrival::Unchanged);
+            }
+            entry.state.version += 1;
+            let old = std::mem::replace(&mut entry.endpoint, next.clone());
+            aaa.census.provisioned(old.state, next.state);
+            self.records.provisioned(iccid, entry.state.version, Some(&entry.endpoint));
+            if is_placed(next.state) && !is_placed(old.state) {
+                let assigned = entry.state.assign();
+                aaa.census.moved(assigned.before, assigned.after);
+            }
+            (Some(old), Arrival::Changed)
+        });
+        match known {
+            Some((None, arrival)) => return arrival,
+            Some((Some(old), arrival)) => {
+                self.unindex(iccid, &old);
+                self.index(iccid, &next);
+                after.set_aside(&next, now);
+                return arrival;
+            }
+            None => {}
+        }
+        self.index(iccid, &next);
+        after.set_aside(&next, now);
+        let mut state =
+            EndpointState::new(if is_placed(next.state) && next.group.is_some() { NetworkState::Detached } else { NetworkState::Unknown });
+        // Above every version that an endpoint of this ICCID may have had before it was removed.
+        state.version = now.micros();
+        aaa.census.joined(state.state, next.state);
+        self.records.provisioned(iccid, state.version, Some(&next));
+        aaa.tracker.insert(iccid, Entry { endpoint: next, state });
+        Arrival::Added
+    }
+
+    fn index(&self, iccid: Iccid, endpoint: &Endpoint) {
+        for imsi in endpoint.imsis() {
+            self.aaa.tracker.index_imsi(imsi, iccid);
+        }
+        if let Some(msisdn) = endpoint.msisdn {
+            self.aaa.tracker.index_msisdn(msisdn, iccid);
+        }
+    }
+
+    fn unindex(&self, iccid: Iccid, endpoint: &Endpoint) {
+        for imsi in endpoint.imsis() {
+            self.aaa.tracker.unindex_imsi(imsi, iccid);
+        }
+        if let Some(msisdn) = endpoint.msisdn {
+            self.aaa.tracker.unindex_msisdn(msisdn, iccid);
+        }
+    }
+}
+
+/// Whether an endpoint of this state stands in the network at all. A pending one is in no group.
+fn is_placed(state: ProvisioningState) -> bool {
+    state != ProvisioningState::Pending
+}
+
+/// Whether going from one group (of the old plan) to another (of the new one) stays inside one VSlice.
+fn same_vslice(before: &Plan, after: &Plan, from: GroupId, to: GroupId) -> bool {
+    let of = |catalog: &Catalog, group| catalog.group(group).map(|group| group.vslice);
+    of(&before.catalog, from).is_some_and(|vslice: VsliceId| of(&after.catalog, to) == Some(vslice))
+}
+
+impl<R: Recorder> Turn<'_, R> {
+    /// For each group: stays, goes on as another group of the same VSlice, or is left, with its sessions and its address (PROTOCOL 10).
+    fn give_up_groups(&mut self, after: &Plan, next: &Endpoint) {
+        let held: Vec<GroupId> = self.entry.endpoint.groups().collect();
+        for group in &held {
+            let stays = next.groups().any(|to| to == *group) && same_vslice(self.plan, after, *group, *group);
+            if stays {
+                continue;
+            }
+            let heir = next.groups().find(|to| !held.contains(to) && same_vslice(self.plan, after, *group, *to));
+            if let Some(heir) = heir.filter(|heir| self.entry.state.lease(*heir).is_none()) {
+                self.entry.state.rename_group(*group, heir);
+                continue;
+            }
+            let left = self.entry.state.leave_group(*group, self.now);
+            self.follow(&left);
+            if let Some(lease) = self.entry.state.drop_lease(*group) {
+                self.give_back(&lease);
+            }
+        }
+        // Without its primary group's VSlice the endpoint has left the network it was attached to.
+        let left_home = self.entry.endpoint.group.is_some_and(|home| {
+            is_placed(self.entry.endpoint.state) && next.group.is_some_and(|to| !same_vslice(self.plan, after, home, to))
+        });
+        if left_home {
+            let unassigned = self.entry.state.close_all(CloseCause::Unassigned, self.now);
+            self.follow(&unassigned);
+            let assigned = self.entry.state.assign();
+            self.follow(&assigned);
+        }
+    }
+
+    fn change_state(&mut self, next: ProvisioningState) {
+        if self.entry.endpoint.state == next {
+            return;
+        }
+        let cause = match next {
+            ProvisioningState::Active => return,
+            ProvisioningState::Pending => CloseCause::Unassigned,
+            ProvisioningState::Suspended | ProvisioningState::Terminated => CloseCause::Barred,
+        };
+        let closed = self.entry.state.close_all(cause, self.now);
+        self.follow(&closed);
+        if next != ProvisioningState::Suspended {
+            let groups: Vec<GroupId> = self.entry.state.leases.iter().map(|lease| lease.group).collect();
+            for group in groups {
+                if let Some(lease) = self.entry.state.drop_lease(group) {
+                    self.give_back(&lease);
+                }
+            }
+        }
+    }
+
+    /// The configured address, if another one or none is configured from now on. One in use is kept until its session ends.
+    fn give_up_configured(&mut self, after: &Plan, next: &Endpoint) {
+        let Some(ip) = self.entry.endpoint.static_ip else { return };
+        let Some(home) = self.entry.endpoint.group else { return };
+        let stays = next.static_ip == Some(ip)
+            && next.state != ProvisioningState::Terminated
+            && next.group.is_some_and(|to| same_vslice(self.plan, after, home, to));
+        let Some(vslice) = self.plan.catalog.group(home).map(|group| group.vslice).filter(|_| !stays) else { return };
+        self.entry.endpoint.static_ip = None;
+        match self.entry.state.leases.iter().find(|lease| lease.ip == ip && lease.vslice == vslice).copied() {
+            Some(lease) if lease.phase == LeasePhase::InUse => {}
+            Some(lease) => {
+                self.entry.state.drop_lease(lease.group);
+                self.give_back(&lease);
+            }
+            None => self.free(Freed { vslice, ip, at: self.now }),
+        }
+    }
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "endpoint {}: {}; {}", self.iccid, self.what, self.remedy)
+    }
+}
+
+impl fmt::Debug for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.iccid, self.what)
+    }
+}

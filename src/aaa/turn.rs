@@ -1,0 +1,167 @@
+//! One endpoint's turn: its entry held, everything that may change it in one place, and one record at the end.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
+
+use super::admission::Admission;
+use super::plan::Plan;
+use super::{Aaa, Entry, Freed, Recorder};
+use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::network::{self, Effect, Lease, LeaseKind, LeasePhase, Outcome};
+use crate::provisioning::Allocation;
+use crate::time::Timestamp;
+
+/// The entry of one endpoint while it is being changed. Dropping it without [`Turn::end`] would lose the record, so it is consumed.
+#[must_use]
+pub(super) struct Turn<'t, R> {
+    pub(super) aaa: &'t Aaa,
+    pub(super) plan: &'t Plan,
+    pub(super) iccid: Iccid,
+    pub(super) entry: &'t mut Entry,
+    pub(super) now: Timestamp,
+    records: &'t mut R,
+    version: u64,
+}
+
+/// What the reported address turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reported {
+    /// The endpoint's own, now if not before.
+    Own,
+    /// Somebody else's, or none that may be used here.
+    Conflict,
+}
+
+impl<'t, R: Recorder> Turn<'t, R> {
+    /// Begins by settling what time has brought since the endpoint was last touched.
+    pub(super) fn begin(aaa: &'t Aaa, plan: &'t Plan, iccid: Iccid, entry: &'t mut Entry, now: Timestamp, records: &'t mut R) -> Self {
+        let version = entry.state.version;
+        let mut turn = Self { aaa, plan, iccid, entry, now, records, version };
+        let limits = aaa.limits(plan, &turn.entry.endpoint);
+        let (settled, _) = turn.entry.state.settle(now, &limits, &aaa.restarts);
+        turn.follow(&settled);
+        turn
+    }
+
+    /// Records what has changed, if anything has.
+    pub(super) fn end(self) {
+        if self.entry.state.version != self.version {
+            self.records.endpoint(self.iccid, &self.entry.state);
+        }
+    }
+
+    /// Counts an outcome and passes on the addresses it freed.
+    pub(super) fn follow(&mut self, outcome: &Outcome) {
+        let census = &self.aaa.census;
+        census.moved(outcome.before, outcome.after);
+        if let Some(event) = outcome.refused {
+            census.refused(event);
+        }
+        if outcome.effect == Effect::Opened
+            && let Some(vslice) = outcome.session.and_then(|at| self.entry.state.sessions.get(at)?.group)
+        {
+            self.count_session(vslice, 1);
+        }
+        for closed in outcome.closed.iter() {
+            census.closed(closed.cause);
+            if let Some(group) = closed.group {
+                self.count_session(group, -1);
+            }
+        }
+        for freed in outcome.freed.iter() {
+            self.free(*freed);
+        }
+    }
+
+    /// The address of the endpoint in this group, given now if it has none. `None`: there is no address to be had.
+    pub(super) fn address(&mut self, admission: &Admission<'_>) -> Option<Ipv4Addr> {
+        let configured = self.configured_address(admission.id);
+        if let Some(ip) = self.own_address(admission, configured) {
+            return Some(ip);
+        }
+        let vslice = admission.group.vslice;
+        let meters = self.plan.meters(vslice);
+        let Some(ip) = configured.or_else(|| self.plan.allocate(vslice, admission.group.allocation, self.now)) else {
+            meters.inspect(|meters| _ = meters.failures.fetch_add(1, Ordering::Relaxed));
+            return None;
+        };
+        meters.inspect(|meters| _ = meters.allocations.fetch_add(1, Ordering::Relaxed));
+        self.grant(admission.id, vslice, ip, admission.group.allocation);
+        Some(ip)
+    }
+
+    /// The address that the lease already holds, if it is the right one still. A released one is taken back out of its hold.
+    fn own_address(&mut self, admission: &Admission<'_>, configured: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+        let lease = *self.entry.state.lease(admission.id)?;
+        if lease.vslice != admission.group.vslice || !self.plan.covers(lease.vslice, lease.ip) {
+            return None;
+        }
+        if configured.is_some_and(|ip| ip != lease.ip) && lease.phase != LeasePhase::InUse {
+            return None;
+        }
+        if let LeasePhase::Released { at } = lease.phase {
+            self.plan.reclaim(lease.vslice, lease.ip, at).then_some(())?;
+        }
+        Some(lease.ip)
+    }
+
+    /// The address configured by hand belongs to the primary group (PROTOCOL 10). The pool has set it aside since the inventory was adopted.
+    fn configured_address(&self, group: GroupId) -> Option<Ipv4Addr> {
+        self.entry.endpoint.static_ip.filter(|_| self.entry.endpoint.group == Some(group))
+    }
+
+    fn grant(&mut self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr, allocation: Allocation) {
+        let kind = match allocation {
+            Allocation::Static => LeaseKind::Static,
+            Allocation::Pooled => LeaseKind::Pooled,
+        };
+        let lease = Lease { group, vslice, ip, kind, phase: LeasePhase::Kept };
+        if let Some(former) = self.entry.state.grant(lease) {
+            self.give_back(&former);
+        }
+    }
+
+    /// Makes a lease that the endpoint no longer has free again, unless it is one of those: released already, or still configured.
+    pub(super) fn give_back(&mut self, former: &Lease) {
+        let configured = self.entry.endpoint.static_ip == Some(former.ip);
+        if !configured && !matches!(former.phase, LeasePhase::Released { .. }) {
+            self.free(network::Freed { vslice: former.vslice, ip: former.ip, at: self.now });
+        }
+    }
+
+    /// The gateway is right about what is in use (PROTOCOL 7): a free address inside the VSlice becomes this endpoint's.
+    pub(super) fn adopt_reported(&mut self, admission: &Admission<'_>, ip: Ipv4Addr) -> Reported {
+        let vslice = admission.group.vslice;
+        match self.entry.state.lease(admission.id).copied() {
+            Some(Lease { ip: own, vslice: of, phase, .. }) if own == ip && of == vslice => {
+                let LeasePhase::Released { at } = phase else { return Reported::Own };
+                if self.plan.reclaim(vslice, ip, at) {
+                    return Reported::Own;
+                }
+            }
+            _ if self.configured_address(admission.id) == Some(ip) => {
+                self.grant(admission.id, vslice, ip, Allocation::Static);
+                return Reported::Own;
+            }
+            _ => {
+                if let Some(Ok(allocation)) = self.plan.claim(vslice, ip, self.now) {
+                    self.grant(admission.id, vslice, ip, allocation);
+                    return Reported::Own;
+                }
+            }
+        }
+        self.plan.meters(vslice).inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
+        Reported::Conflict
+    }
+
+    pub(super) fn free(&mut self, freed: network::Freed) {
+        self.records.freed(Freed { iccid: self.iccid, vslice: freed.vslice, ip: freed.ip, at: freed.at });
+    }
+
+    fn count_session(&self, group: GroupId, change: i64) {
+        let vslice = self.plan.catalog.group(group).map(|group| group.vslice);
+        if let Some(meters) = vslice.and_then(|vslice| self.plan.meters(vslice)) {
+            meters.sessions.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What others may see: one endpoint as it is now, and the numbers of the whole.
+
+use std::sync::atomic::Ordering;
+
+use super::{Aaa, Entry, PoolFill};
+use crate::identity::{Iccid, Moniker};
+use crate::network::{CloseCause, Event, NetworkState};
+use crate::provisioning::{Catalog, ProvisioningState};
+use crate::time::Timestamp;
+
+/// The numbers of the whole, for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    pub provisioning: [(ProvisioningState, i64); ProvisioningState::ALL.len()],
+    pub network: [(NetworkState, i64); NetworkState::ALL.len()],
+    pub closed: [(CloseCause, u64); CloseCause::ALL.len()],
+    /// Events that the state table refused.
+    pub refused: [(Event, u64); Event::ALL.len()],
+    pub vslices: Vec<VsliceStats>,
+}
+
+/// The numbers of one VSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VsliceStats {
+    pub moniker: Moniker,
+    pub sessions: i64,
+    pub allocations: u64,
+    pub failures: u64,
+    pub conflicts: u64,
+    pub pools: Vec<PoolFill>,
+}
+
+impl Aaa {
+    /// Shows one endpoint as it is at `now`, and the catalog. `None`: there is no such endpoint.
+    ///
+    /// What is due but not yet carried out (a stale session, a restarted gateway) is shown as carried out.
+    pub fn look<T>(&self, iccid: Iccid, now: Timestamp, see: impl FnOnce(&Entry, &Catalog) -> T) -> Option<T> {
+        let plan = self.plan();
+        let mut entry = self.tracker.read(iccid, Entry::clone)?;
+        entry.state.settle(now, &self.limits(&plan, &entry.endpoint), &self.restarts);
+        Some(see(&entry, &plan.catalog))
+    }
+
+    /// Every endpoint in turn, as it is kept; the order means nothing.
+    pub fn for_each(&self, see: impl FnMut(Iccid, &Entry)) {
+        self.tracker.for_each(see);
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let plan = self.plan();
+        let vslices = plan.catalog.vslices().map(|(id, vslice)| {
+            let count = |of: fn(&super::plan::VsliceMeters) -> u64| plan.meters(id).map_or(0, of);
+            VsliceStats {
+                moniker: vslice.moniker.clone(),
+                sessions: plan.meters(id).map_or(0, |meters| meters.sessions.load(Ordering::Relaxed)),
+                allocations: count(|meters| meters.allocations.load(Ordering::Relaxed)),
+                failures: count(|meters| meters.failures.load(Ordering::Relaxed)),
+                conflicts: count(|meters| meters.conflicts.load(Ordering::Relaxed)),
+                pools: plan.fills(id).collect(),
+            }
+        });
+        Stats {
+            provisioning: ProvisioningState::ALL.map(|state| (state, self.census.provisioning(state))),
+            network: NetworkState::ALL.map(|state| (state, self.census.network(state))),
+            closed: CloseCause::ALL.map(|cause| (cause, self.census.closures(cause))),
+            refused: Event::ALL.map(|event| (event, self.census.refusals(event))),
+            vslices: vslices.collect(),
+        }
+    }
+}
