@@ -138,7 +138,9 @@ fn workers_share_a_port_but_not_with_strangers() {
 
     // With 64 peers, the chance that one of three gets nothing is 3 * (2/3)^64, far below one in a thousand million.
     let peers: Vec<UdpSocket> = (0..64).map(|_| gateway("127.0.0.1:0")).collect();
-    peers.iter().for_each(|peer| _ = peer.send_to(b"hello", ours[0].address()).unwrap());
+    for peer in &peers {
+        peer.send_to(b"hello", ours[0].address()).unwrap();
+    }
     let received: Vec<usize> = ours.iter().map(|socket| Inbox::default().receive(socket).unwrap()).collect();
     assert_eq!(received.iter().sum::<usize>(), 64);
 }
