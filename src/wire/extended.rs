@@ -112,3 +112,116 @@ fn opened(parent: u8, number: u8, octets: Cow<'_, [u8]>, made_of: Vec<usize>) ->
     };
     Some(Extended { place: Place { parent, vendor, number }, octets, made_of })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Code, Encoder, Secret};
+
+    fn within(octets: &[u8]) -> Vec<Extended<'_>> {
+        extended(Attributes::within(octets).unwrap())
+    }
+
+    fn encoded(parent: u8, number: u8, value: &[u8]) -> Vec<u8> {
+        let mut buffer = [0; 4096];
+        let mut encoder = Encoder::new(&mut buffer, Code::ACCESS_REQUEST, 0);
+        encoder.extended(parent, number, value);
+        let length = encoder.finish_request(&Secret::new(b"s"), [0; 16]).unwrap();
+        buffer[20..length].to_vec()
+    }
+
+    /// RFC 6929 section 9: parent, number, value, the attribute.
+    #[test]
+    fn the_examples_of_the_rfc_are_read_and_written() {
+        let cases: [(u8, u8, &[u8], &[u8]); 12] = [
+            (241, 1, b"bob", b"\xf1\x06\x01bob"),
+            (241, 2, b"\x01\x04\x23\x45", b"\xf1\x07\x02\x01\x04\x23\x45"),
+            (241, 2, b"\x01\x04\x23\x45\x02\x04\x67\x89", b"\xf1\x0b\x02\x01\x04\x23\x45\x02\x04\x67\x89"),
+            (241, 2, b"\x01\x04\x23\x45\x03\x06\x01\x04\xab\xcd", b"\xf1\x0d\x02\x01\x04\x23\x45\x03\x06\x01\x04\xab\xcd"),
+            (
+                241,
+                2,
+                b"\x01\x04\x23\x45\x03\x0b\x01\x04\xab\xcd\x02\x05foo",
+                b"\xf1\x12\x02\x01\x04\x23\x45\x03\x0b\x01\x04\xab\xcd\x02\x05foo",
+            ),
+            (241, 1, b"\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef", b"\xf1\x0f\x01\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef"),
+            (241, 26, b"\0\0\0\x01\x04test", b"\xf1\x0c\x1a\0\0\0\x01\x04test"),
+            (241, 26, b"\0\0\0\x01\x05\x03\x06test", b"\xf1\x0e\x1a\0\0\0\x01\x05\x03\x06test"),
+            (245, 1, b"bob", b"\xf5\x07\x01\0bob"),
+            (245, 2, b"\x01\x04\x23\x45", b"\xf5\x08\x02\0\x01\x04\x23\x45"),
+            (245, 26, b"\0\0\0\x01\x04test", b"\xf5\x0d\x1a\0\0\0\0\x01\x04test"),
+            (245, 26, b"\0\0\0\x01\x05\x03\x06test", b"\xf5\x0f\x1a\0\0\0\0\x01\x05\x03\x06test"),
+        ];
+        for (parent, number, value, attribute) in cases {
+            assert_eq!(encoded(parent, number, value), attribute);
+            let read = within(attribute);
+            let (place, octets) = match (number, value) {
+                (VENDOR_SPECIFIC, [0, 0, 0, 1, number, inside @ ..]) => (Place { parent, vendor: 1, number: *number }, inside),
+                _ => (Place { parent, vendor: 0, number }, value),
+            };
+            assert_eq!(read, [Extended { place, octets: octets.into(), made_of: vec![0] }]);
+        }
+    }
+
+    #[test]
+    fn tlvs_nest() {
+        let mut value: &[u8] = b"\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef";
+        for number in 1..=5 {
+            let inside = Attributes::within(value).unwrap().next().unwrap();
+            assert_eq!(inside.number, number);
+            value = inside.value;
+        }
+        assert_eq!(value, [0xcd, 0xef]);
+    }
+
+    #[test]
+    fn long_values_go_into_fragments_and_come_out_again() {
+        let value = [b'b'; 266];
+        let octets = encoded(245, 4, &value);
+        assert_eq!((&octets[..4], &octets[255..259]), (&b"\xf5\xff\x04\x80"[..], &b"\xf5\x13\x04\0"[..]));
+        assert_eq!(
+            within(&octets),
+            [Extended { place: Place { parent: 245, vendor: 0, number: 4 }, octets: value[..].into(), made_of: vec![0, 1] }]
+        );
+
+        let vendors = [&b"\0\0\0\x01\x06"[..], &value].concat();
+        let octets = encoded(245, 26, &vendors);
+        assert_eq!((&octets[..9], &octets[255..259]), (&b"\xf5\xff\x1a\x80\0\0\0\x01\x06"[..], &b"\xf5\x18\x1a\0"[..]));
+        assert_eq!(
+            within(&octets),
+            [Extended { place: Place { parent: 245, vendor: 1, number: 6 }, octets: value[..].into(), made_of: vec![0, 1] }]
+        );
+    }
+
+    /// A19: another attribute between two fragments does no harm; a fragment promised and not sent spoils its own value only.
+    #[test]
+    fn fragments_are_put_together_across_others() {
+        let long = encoded(246, 9, &[b'x'; 300]);
+        let (first, second) = long.split_at(255);
+        let name = b"\x01\x06nemo";
+        let short = b"\xf1\x06\x01bob";
+        let apart = [first, name, short, second].concat();
+        let read = within(&apart);
+        assert_eq!(read.iter().map(|extended| extended.made_of.clone()).collect::<Vec<_>>(), [vec![0, 3], vec![2]]);
+        assert_eq!(*read[0].octets, [b'x'; 300]);
+
+        let missing = [first, name, short].concat();
+        assert_eq!(within(&missing).len(), 1);
+    }
+
+    #[test]
+    fn what_is_too_short_or_breaks_off_is_left_out() {
+        let cases: [&[u8]; 6] = [
+            b"\xf1\x02",
+            b"\xf1\x03\x01",
+            b"\xf5\x04\x01\0",
+            // More is promised although the attribute was not full.
+            b"\xf5\x05\x01\x80x\xf5\x05\x01\0y",
+            b"\xf1\x08\x1a\0\0\0\x01\x04",
+            b"\xf1\x09\x1a\0\0\0\0\x04x",
+        ];
+        for octets in cases {
+            assert_eq!(within(octets), [], "{octets:02x?}");
+        }
+    }
+}

@@ -23,6 +23,10 @@ pub(super) struct Shown {
 /// None if these octets are no value of this kind.
 pub(super) fn show(kind: Kind, names: Names, octets: &[u8]) -> Option<Shown> {
     let plain = |value: String| Some(Shown { tag: None, value });
+    // Nothing is no value (RFC 2865 section 5), and neither is a tag without text.
+    if matches!((kind, octets), (_, []) | (Kind::TaggedText, [..=LAST_TAG])) {
+        return None;
+    }
     match kind {
         Kind::Text => plain(quoted(octets)),
         Kind::Octets | Kind::Container => plain(hex(octets)),
