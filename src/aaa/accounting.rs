@@ -13,7 +13,7 @@ impl Aaa {
     pub fn account(&self, request: &AccountingRequest<'_>, now: Timestamp, records: &mut impl Recorder) -> Accounted {
         let refused = match request.kind {
             AccountingKind::GatewayRestart => {
-                let restart = Restart::of(&request.report);
+                let restart = Restart::of(&request.report, now);
                 records.restart(&restart);
                 self.restarts.note(restart);
                 return Accounted::default();

@@ -52,7 +52,7 @@ impl Aaa {
         if prune {
             catalog.prune();
         }
-        let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time, now));
+        let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time));
         records.catalog(&after.catalog);
         self.plan.store(Arc::clone(&after));
 
@@ -96,15 +96,12 @@ impl Aaa {
         for (iccid, endpoint) in endpoints {
             let object = |what: String, remedy| Objection { iccid: *iccid, what, remedy };
             let known = self.tracker.read(*iccid, |entry| {
-                let leaves_termination = entry.endpoint.state == ProvisioningState::Terminated
-                    && endpoint.state != ProvisioningState::Terminated
-                    && !reinstated.contains(iccid);
-                (leaves_termination, entry.endpoint.static_ip, entry.state.leases.iter().map(|lease| lease.ip).collect::<Vec<_>>())
+                let refused = entry.endpoint.state.imported(endpoint.state, reinstated.contains(iccid)).err();
+                (refused, entry.endpoint.static_ip, entry.state.leases.iter().map(|lease| lease.ip).collect::<Vec<_>>())
             });
-            let (leaves_termination, configured, leased) = known.unwrap_or_default();
-            if leaves_termination {
-                let what = format!("it is terminated and cannot become {}", endpoint.state);
-                objections.push(object(what, "write the state `reinstated` to bring it back as pending"));
+            let (refused, configured, leased) = known.unwrap_or_default();
+            if let Some(refused) = refused {
+                objections.push(object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
             }
             let Some(ip) = endpoint.static_ip.filter(|ip| configured != Some(*ip) && !leased.contains(ip)) else { continue };
             let vslice = endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);

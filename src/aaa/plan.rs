@@ -53,12 +53,12 @@ pub struct PoolFill {
 
 impl Plan {
     /// The plan for `catalog` that keeps the pools of `previous` where the same subnet is still there.
-    pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration, now: Timestamp) -> Self {
+    pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
         let mut vslices = Vec::new();
         for (id, vslice) in catalog.vslices() {
             let old = previous.vslices.get(id.index());
             vslices.resize_with(vslices.len().max(id.index() + 1), VslicePlan::default);
-            vslices[id.index()] = VslicePlan::renewed(old, vslice, hold_time, now);
+            vslices[id.index()] = VslicePlan::renewed(old, vslice, hold_time);
         }
         Self { catalog, vslices }
     }
@@ -75,9 +75,12 @@ impl Plan {
         Some(range.pool.lock().claim(ip, now).map(|()| range.allocation))
     }
 
-    /// Gives an endpoint back the address that it released at `released_at`, if nobody has had it since.
-    pub(super) fn reclaim(&self, vslice: VsliceId, ip: Ipv4Addr, released_at: Timestamp) -> bool {
-        self.range_of(vslice, ip).is_some_and(|range| range.pool.lock().reclaim(ip, released_at).is_ok())
+    /// Gives an endpoint back the address that it released at `released_at` and that is still held for it.
+    pub(super) fn reclaim(&self, vslice: VsliceId, ip: Ipv4Addr, released_at: Timestamp, now: Timestamp) -> bool {
+        let reclaimed = self.range_of(vslice, ip).map(|range| range.pool.lock().reclaim(ip, released_at, now));
+        // Leased: the record of the release is not durable yet, so the pool has not heard of it. Nobody else can have it, for the hold has
+        // not even begun there.
+        matches!(reclaimed, Some(Ok(()) | Err(Claim::Leased)))
     }
 
     pub(super) fn release(&self, vslice: VsliceId, ip: Ipv4Addr, at: Timestamp) {
@@ -123,12 +126,12 @@ impl Plan {
 }
 
 impl VslicePlan {
-    fn renewed(previous: Option<&Self>, vslice: &Vslice, hold_time: Duration, now: Timestamp) -> Self {
+    fn renewed(previous: Option<&Self>, vslice: &Vslice, hold_time: Duration) -> Self {
         let known = |cidr: Ipv4Net| previous.and_then(|old| old.ranges.iter().find(|range| range.cidr == cidr));
         let ranges = vslice.subnets.iter().map(|subnet| match known(subnet.cidr) {
             Some(range) => {
                 let mut pool = range.pool.lock();
-                pool.set_excluded(&subnet.exclude, now);
+                pool.set_excluded(&subnet.exclude);
                 Range { allocation: subnet.allocation, ..range.clone() }
             }
             None => Range {

@@ -100,7 +100,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
             return None;
         }
         if let LeasePhase::Released { at } = lease.phase {
-            self.plan.reclaim(lease.vslice, lease.ip, at).then_some(())?;
+            self.plan.reclaim(lease.vslice, lease.ip, at, self.now).then_some(())?;
         }
         Some(lease.ip)
     }
@@ -135,7 +135,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
         match self.entry.state.lease(admission.id).copied() {
             Some(Lease { ip: own, vslice: of, phase, .. }) if own == ip && of == vslice => {
                 let LeasePhase::Released { at } = phase else { return Reported::Own };
-                if self.plan.reclaim(vslice, ip, at) {
+                if self.plan.reclaim(vslice, ip, at, self.now) {
                     return Reported::Own;
                 }
             }

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The addresses of one subnet: which to give next, and when a released one may go to somebody else. A pure allocator.
 //!
 //! Never-used addresses go first, in order; after them the one released longest ago. Every operation takes constant time at any fill, and
@@ -50,20 +49,10 @@ pub struct Pool {
 
 /// How the addresses of the subnet are spread; the sum is its size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-=======
-//! stub
-use crate::time::Timestamp;
-use ipnet::Ipv4Net;
-use std::net::Ipv4Addr;
-use std::time::Duration;
-pub struct Pool;
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
->>>>>>> ecff45c (Decide: who it is, whether it may, which address, and what a report changes)
 pub struct Counts {
     pub leased: u64,
     pub held: u64,
     pub free: u64,
-<<<<<<< HEAD
     /// Reserved or excluded, and not leased.
     pub reserved: u64,
 }
@@ -164,6 +153,13 @@ impl Pool {
     #[must_use]
     pub fn is_leased(&self, ip: Ipv4Addr) -> bool {
         self.offset(ip).is_some_and(|offset| self.ledger.mark(offset) == Mark::Leased)
+    }
+
+    /// Whether anyone may claim it.
+    #[must_use]
+    pub fn is_free(&self, ip: Ipv4Addr, now: Timestamp) -> bool {
+        self.grantable(ip)
+            .is_ok_and(|offset| !matches!(self.ledger.mark(offset), Mark::Held | Mark::Restored) || self.held_until(offset) <= now)
     }
 
     #[must_use]
@@ -363,36 +359,3 @@ impl std::error::Error for Claim {}
 
 #[cfg(test)]
 mod tests;
-=======
-    pub reserved: u64,
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    A,
-}
-pub struct Exhausted;
-impl Pool {
-    pub fn new(_: Ipv4Net, _: &[Ipv4Net], _: Duration) -> Self {
-        Self
-    }
-    pub fn allocate(&mut self, _: Timestamp) -> Result<Ipv4Addr, Exhausted> {
-        Err(Exhausted)
-    }
-    pub fn claim(&mut self, _: Ipv4Addr, _: Timestamp) -> Result<(), Claim> {
-        Ok(())
-    }
-    pub fn reclaim(&mut self, _: Ipv4Addr, _: Timestamp) -> Result<(), Claim> {
-        Ok(())
-    }
-    pub fn release(&mut self, _: Ipv4Addr, _: Timestamp) -> Result<(), Claim> {
-        Ok(())
-    }
-    pub fn is_free(&self, _: Ipv4Addr, _: Timestamp) -> bool {
-        true
-    }
-    pub fn set_excluded(&mut self, _: &[Ipv4Net], _: Timestamp) {}
-    pub fn counts(&self) -> Counts {
-        Counts { leased: 0, held: 0, free: 0, reserved: 0 }
-    }
-}
->>>>>>> ecff45c (Decide: who it is, whether it may, which address, and what a report changes)
