@@ -97,16 +97,34 @@ impl Config {
     /// # Errors
     /// All problems of the file, if one of them is more than a warning.
     pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                let remedy = "give --config an attachd.toml that can be read, or leave it out for the defaults";
-                Problems(vec![Problem::error(Some(path), None, format!("cannot be read: {error}"), remedy)])
-            })?,
+        judged(Self::examine(file))
+    }
+
+    /// As much of a configuration as can be understood, and all that is wrong with it.
+    pub fn examine(file: Option<&Path>) -> (Self, Vec<Problem>) {
+        let (text, unreadable) = match file.map(std::fs::read_to_string) {
+            None => (String::new(), None),
+            Some(Ok(text)) => (text, None),
+            Some(Err(error)) => (String::new(), Some(error)),
         };
         let environment = |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
-        read::config(&read::Source { text: &text, file, environment: &environment })
+        let source = read::Source { text: text.trim_start_matches('\u{feff}'), file, environment: &environment };
+        let (config, mut problems) = read::config(&source);
+        if let Some(error) = unreadable {
+            let remedy = "give --config an attachd.toml that can be read, or leave it out for the defaults";
+            problems = vec![Problem::error(file, None, format!("cannot be read: {error}"), remedy)];
+        }
+        (config, problems)
     }
+}
+
+/// A configuration stands unless something is worse than a warning.
+fn judged((mut config, problems): (Config, Vec<Problem>)) -> Result<Config, Problems> {
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems(problems));
+    }
+    config.warnings = problems;
+    Ok(config)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::gateway::gateways;
-use super::problem::{Problems, Severity};
+use super::problem::Problem;
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
 use super::{Config, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, Pools, Sessions, SyncRule};
 use crate::aaa::IdentityKind;
@@ -43,18 +43,20 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// A path of the file, as seen from the working directory.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        self.file.and_then(Path::parent).unwrap_or(Path::new("")).join(path)
+        let path = self.file.and_then(Path::parent).unwrap_or(Path::new("")).join(path);
+        // Without `.` in the middle, so that messages name files as people do.
+        path.components().collect()
     }
 }
 
-/// Reads everything; the problems found on the way are collected, not thrown.
-pub(super) fn config(source: &Source<'_>) -> Result<Config, Problems> {
+/// Reads everything; what is wrong does not stop the reading.
+pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
     let findings = Findings::new(source.text, source.file);
     let mut root = parse(source, &findings);
     let gateways = gateways(source, &mut root, &findings);
     let mut radius = root.section("radius");
     let mut log = root.section("log");
-    let mut config = Config {
+    let config = Config {
         data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
         identity_order: radius.take("identity_order", IDENTITIES.map(|(_, kind)| kind).to_vec(), identity_order),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
@@ -66,22 +68,18 @@ pub(super) fn config(source: &Source<'_>) -> Result<Config, Problems> {
         warnings: Vec::new(),
     };
     [root, radius, log].into_iter().for_each(Table::finish);
-    let problems = findings.into_problems();
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems(problems));
-    }
-    config.warnings = problems;
-    Ok(config)
+    (config, findings.into_problems())
 }
 
-/// As much of the file as is TOML; what is not is reported.
+/// The file as a table. If it is not TOML, nothing in it can be believed.
 fn parse<'a, 'i>(source: &Source<'i>, findings: &'a Findings<'a>) -> Table<'a, 'i> {
     let (document, errors) = DeTable::parse_recoverable(source.text);
-    for error in errors {
-        let what = format!("not TOML: {}", error.message());
-        findings.error(&error.span().unwrap_or_default(), what, "see the example in the README");
+    for error in &errors {
+        let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        findings.error(&error.span().unwrap_or_default(), format!("not TOML: {message}"), "write valid TOML");
     }
-    Table::new("", document.span(), document.into_inner(), findings)
+    let (span, entries) = (document.span(), document.into_inner());
+    Table::new("", span, if errors.is_empty() { entries } else { DeTable::new() }, findings)
 }
 
 /// The listeners with their places in the file.

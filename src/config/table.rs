@@ -209,20 +209,6 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 
 /// The known key that was probably meant: at most a third of its letters away.
 fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
-    let near = known.iter().map(|known| (distance(key, known), *known)).min()?;
+    let near = known.iter().map(|known| (strsim::levenshtein(key, known), *known)).min()?;
     (near.0 * 3 <= near.1.len()).then_some(near.1)
-}
-
-/// How many letters must be put in, left out or changed to make one word of the other (Levenshtein), row by row.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
-        for (column, other_letter) in other.bytes().enumerate() {
-            let changed = diagonal + usize::from(letter != other_letter);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }

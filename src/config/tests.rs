@@ -14,7 +14,7 @@ const FILE: &str = "etc/attachd.toml";
 
 fn read(text: &str) -> Result<Config, Problems> {
     let environment = |name: &str| (name == "PGW_SECRET").then(|| b"from-the-environment".to_vec());
-    config(&Source { text, file: Some(Path::new(FILE)), environment: &environment })
+    judged(config(&Source { text, file: Some(Path::new(FILE)), environment: &environment }))
 }
 
 fn refused(text: &str) -> String {
@@ -260,6 +260,14 @@ fn a_secret_file_loses_its_newline_and_should_be_private() {
         assert_eq!(*config.server.gateways[0].secret, *b"a secret kept in a file");
         assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
     }
+}
+
+#[test]
+fn the_festival_is_at_its_defaults_but_for_its_folder() {
+    let festival = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/festival");
+    let config = Config::load(Some(&festival.join("attachd.toml"))).unwrap();
+    assert_eq!((&config.inventory, &config.data_dir), (&festival, &festival.join("attachd-data")));
+    assert_eq!(config.server, read("").unwrap().server);
 }
 
 #[test]
