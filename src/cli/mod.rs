@@ -1,1 +1,80 @@
-//! (door plate)
+//! The command line: one file per verb, and the few habits they share (`outcome`, `output`).
+//!
+//! A new verb is a file with a struct of arguments and its `run`, and one line in [`Verb`].
+
+mod check;
+mod completions;
+mod decode;
+mod outcome;
+mod output;
+mod packet;
+mod send;
+mod setup;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use outcome::{Exit, Failure};
+use output::Output;
+
+/// The RADIUS AAA server for IoT SIMs behind packet gateways, and the simulator of those gateways.
+#[derive(Parser)]
+#[command(name = "attachd", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 wrong usage or invalid configuration, 3 ran, but not as expected.";
+
+#[derive(Subcommand)]
+enum Verb {
+    Check(check::Check),
+    Send(send::Send),
+    Decode(decode::Decode),
+    Completions(completions::Completions),
+}
+
+/// Does what the arguments say. Errors are one line on stderr.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return outcome::usage(&error).into(),
+    };
+    let mut output = Output::stdout();
+    let done = match arguments.verb {
+        Verb::Check(verb) => verb.run(&mut output),
+        Verb::Send(verb) => verb.run(&mut output),
+        Verb::Decode(verb) => verb.run(&mut output),
+        Verb::Completions(verb) => verb.run(&mut output),
+    };
+    match done.and_then(|exit| output.finish().map(|()| exit)) {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough, as `head` does.
+        Err(Failure::ReaderGone) => Exit::Done.into(),
+        Err(Failure::Told(exit, message)) => {
+            outcome::complain(&message);
+            exit.into()
+        }
+        Err(Failure::Listed(exit, problems)) => {
+            for problem in &problems {
+                outcome::list(problem);
+            }
+            exit.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,90 @@
+//! Standard output: buffered, coloured only where a person looks, and allowed to be closed.
+
+use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use clap::{Args, ValueEnum};
+
+use super::outcome::Failure;
+
+/// In which form results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The options by which a verb lets its form be chosen.
+#[derive(Args)]
+pub(super) struct Forms {
+    /// How to print results.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    output: Form,
+    /// Short for --output json.
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+}
+
+impl Forms {
+    pub(super) fn form(&self) -> Form {
+        if self.json { Form::Json } else { self.output }
+    }
+}
+
+/// What a piece of text is, and so how it is coloured.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    Heading,
+    Good,
+    Bad,
+    Faint,
+}
+
+pub(super) struct Output {
+    writer: Box<dyn Write>,
+    coloured: bool,
+}
+
+impl Output {
+    /// To a person line by line, to a program in large pieces.
+    pub(super) fn stdout() -> Self {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        let writer: Box<dyn Write> =
+            if is_terminal { Box::new(LineWriter::new(stdout.lock())) } else { Box::new(BufWriter::new(stdout.lock())) };
+        Self { writer, coloured: is_terminal && may_colour() }
+    }
+
+    pub(super) fn painted(&self, role: Role, text: &str) -> String {
+        let style = match role {
+            _ if !self.coloured => Style::new(),
+            Role::Heading => Style::new().bold(),
+            Role::Good => AnsiColor::Green.on_default(),
+            Role::Bad => AnsiColor::Red.on_default().bold(),
+            Role::Faint => Style::new().dimmed(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+
+    pub(super) fn finish(&mut self) -> Result<(), Failure> {
+        Ok(self.writer.flush()?)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.writer.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// NO_COLOR, if not empty, forbids colours (no-color.org).
+pub(super) fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

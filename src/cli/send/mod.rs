@@ -1,0 +1,226 @@
+//! `attachd send`: one request, as a gateway would send it, and the reply in readable form.
+
+mod exchange;
+mod request;
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::outcome::{self, Exit, Failure};
+use super::output::{Form, Forms, Output, Role};
+use super::packet;
+use crate::wire::dictionary::Dictionary;
+use crate::wire::{Code, Datagram, MessageAuthenticator, Secret};
+use exchange::{Patience, Reply};
+use request::Request;
+
+/// Send one request to a RADIUS server and print its reply.
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Send {
+    /// What to send.
+    kind: Kind,
+    /// The server, and the attributes in their order.
+    #[arg(value_name = "HOST:PORT] [ATTR=VALUE")]
+    words: Vec<String>,
+    /// Read further attributes from a file, one a line as radclient has them; - is standard input.
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<String>,
+    /// The secret shared with the server.
+    #[arg(long, short, value_name = "SECRET", default_value = "testing123")]
+    secret: String,
+    /// How long the first try waits; each further one waits about twice as long, up to 16 s (RFC 5080).
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
+    timeout: Duration,
+    /// How many times the request is sent again.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=20))]
+    retries: u32,
+    /// The vendor number of the Attachd- attributes.
+    #[arg(long, value_name = "NUMBER", default_value_t = packet::VENDOR)]
+    vendor_id: u32,
+    #[command(flatten)]
+    forms: Forms,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attachd send status
+  attachd send auth 127.0.0.1:1812 User-Name=8944500000000000014 Called-Station-Id=festival.iot
+  attachd send auth User-Name=alice User-Password=secret --secret testing123
+  attachd send acct Acct-Status-Type=Start Acct-Session-Id=1 3GPP-IMSI=234500000000001
+  attachd send acct --file start.txt --output json
+
+Without HOST:PORT it goes to 127.0.0.1, port 1812, or 1813 for acct.
+Attributes have the names of FreeRADIUS 3, in upper or lower case.
+auth and status begin with a Message-Authenticator; acct has one if you name it.
+User-Password is hidden; CHAP-Password in clear is made an answer to the challenge.
+
+Exit codes: 0 accepted or answered, 1 no valid reply, 2 wrong usage, 3 rejected.";
+
+/// What can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Access-Request: may this SIM attach?
+    Auth,
+    /// Accounting-Request: this has happened.
+    Acct,
+    /// Status-Server: are you there? On the accounting port, too.
+    Status,
+}
+
+impl Kind {
+    fn code(self) -> Code {
+        match self {
+            Self::Auth => Code::ACCESS_REQUEST,
+            Self::Acct => Code::ACCOUNTING_REQUEST,
+            Self::Status => Code::STATUS_SERVER,
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Self::Auth | Self::Status => 1812,
+            Self::Acct => 1813,
+        }
+    }
+
+    /// Whether this code answers such a request at all (RFC 2865 2, RFC 2866 4.2, RFC 5997 3).
+    fn is_answered_by(self, code: Code) -> bool {
+        match self {
+            Self::Auth => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
+            Self::Acct => matches!(code, Code::ACCOUNTING_RESPONSE | Code::PROTOCOL_ERROR),
+            Self::Status => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCOUNTING_RESPONSE),
+        }
+    }
+}
+
+impl Send {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+        let dictionary = Dictionary::new(self.vendor_id);
+        let secret = match self.secret.as_str() {
+            // RFC 2865 3
+            "" => return Err(Failure::invalid("the secret is empty; give --secret the one shared with the server")),
+            secret => Secret::new(secret.as_bytes()),
+        };
+        // The first word without an equals sign is the server.
+        let (server, attributes) = match self.words.split_first() {
+            Some((first, rest)) if !first.contains('=') => (Some(first.as_str()), rest),
+            _ => (None, self.words.as_slice()),
+        };
+        let to = resolve(server, self.kind.port())?;
+        let assignments = request::assignments(dictionary, attributes, self.file.as_deref())?;
+        let request = Request::build(self.kind.code(), &assignments, &secret)?;
+        let patience = Patience { first: self.timeout, retries: self.retries };
+        let reply = exchange::exchange(to, request.octets(), patience, |octets| self.judge(octets, &request, &secret))?;
+        let Ok(datagram) = Datagram::frame(&reply.octets) else {
+            return Err(Failure::failed(format!("no valid reply from {to}; try again")));
+        };
+        self.show(to, &reply, &datagram, dictionary, output)?;
+        Ok(if matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE) { Exit::Done } else { Exit::Unmet })
+    }
+
+    /// What speaks against believing this reply.
+    fn judge(&self, octets: &[u8], request: &Request, secret: &Secret) -> Result<(), String> {
+        let datagram = Datagram::frame(octets).map_err(|malformed| format!("what came is no RADIUS packet: {malformed}"))?;
+        if datagram.identifier() != request.identifier {
+            return Err(format!("a reply to identifier {} came, not to {}", datagram.identifier(), request.identifier));
+        }
+        if !self.kind.is_answered_by(datagram.code()) {
+            return Err(format!("{} does not answer {}", datagram.code(), self.kind.code()));
+        }
+        datagram.verify_reply(request.authenticator(), secret).map_err(|forged| format!("{} came, but {forged}", datagram.code()))
+    }
+
+    fn show(
+        &self,
+        to: SocketAddr,
+        reply: &Reply,
+        datagram: &Datagram<'_>,
+        dictionary: Dictionary,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let took_ms = reply.took.as_micros() as f64 / 1000.0;
+        let may_be_forged = matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE);
+        if may_be_forged && datagram.message_authenticator() == MessageAuthenticator::Absent {
+            outcome::warn(&format!(
+                "the reply of {to} has no Message-Authenticator, so it can be forged (BlastRADIUS); update that server"
+            ));
+        }
+        if self.forms.form() == Form::Json {
+            let mut object = packet::json(dictionary, datagram, None);
+            object["source"] = json!(to);
+            object["verified"] = json!(true);
+            object["tries"] = json!(reply.tries);
+            object["durationMs"] = json!(took_ms);
+            writeln!(output, "{object}")?;
+            return Ok(());
+        }
+        let role = match datagram.code() {
+            Code::ACCESS_REJECT => Role::Bad,
+            _ => Role::Good,
+        };
+        let title = output.painted(role, &packet::title(datagram));
+        writeln!(output, "{title}  from {to}")?;
+        packet::write_attributes(output, dictionary, datagram, None)?;
+        let tries = if reply.tries == 1 { String::new() } else { format!(" at try {}", reply.tries) };
+        let proof = output.painted(Role::Faint, &format!("verified; after {took_ms:.1} ms{tries}"));
+        writeln!(output, "  ({proof})")?;
+        Ok(())
+    }
+}
+
+/// HOST:PORT, a host or address alone, or this machine.
+fn resolve(server: Option<&str>, port: u16) -> Result<SocketAddr, Failure> {
+    let Some(server) = server else { return Ok(([127, 0, 0, 1], port).into()) };
+    let unbracketed = server.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = unbracketed.parse::<IpAddr>() {
+        return Ok((address, port).into());
+    }
+    let named = if server.contains(':') { server.to_socket_addrs() } else { (server, port).to_socket_addrs() };
+    let unknown = |why: String| Failure::invalid(format!("{server}: {why}; give HOST:PORT, and attributes as ATTR=VALUE"));
+    named.map_err(|error| unknown(error.to_string()))?.next().ok_or_else(|| unknown("has no address".to_owned()))
+}
+
+/// Seconds as a plain number, or with a unit: `2`, `0.5`, `500ms`.
+fn time(text: &str) -> Result<Duration, String> {
+    let plain = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = plain.or_else(|| humantime::parse_duration(text).ok());
+    let sensible = Duration::from_millis(1)..=Duration::from_secs(3600);
+    time.filter(|time| sensible.contains(time)).ok_or_else(|| "give seconds, or a time like 500ms, up to 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_in_any_usual_way() {
+        let cases = [
+            (None, "127.0.0.1:1813"),
+            (Some("192.0.2.1"), "192.0.2.1:1813"),
+            (Some("192.0.2.1:18"), "192.0.2.1:18"),
+            (Some("::1"), "[::1]:1813"),
+            (Some("[::1]"), "[::1]:1813"),
+            (Some("[::1]:18"), "[::1]:18"),
+        ];
+        for (server, address) in cases {
+            assert_eq!(resolve(server, 1813), Ok(address.parse().unwrap()), "{server:?}");
+        }
+        assert!(matches!(resolve(Some("127.0.0.1:port"), 1), Err(Failure::Told(Exit::Invalid, _))));
+    }
+
+    #[test]
+    fn times_have_units_or_are_seconds() {
+        let cases = [("2", 2000), ("0.5", 500), ("500ms", 500), ("1m", 60_000)];
+        for (text, millis) in cases {
+            assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "0", "-1", "1e99", "2 h", "soon"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}

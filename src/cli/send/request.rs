@@ -1,0 +1,108 @@
+//! From the words of a person to a signed request.
+
+use std::io::Read;
+
+use crate::cli::outcome::Failure;
+use crate::wire::dictionary::{Assignment, Dictionary};
+use crate::wire::number::{MESSAGE_AUTHENTICATOR, Place};
+use crate::wire::{Code, Encoder, LONGEST, Secret};
+
+/// As much of a file as can be attributes of one packet, generously.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Names this unlike the one written are no help.
+const LIKENESS: f64 = 0.8;
+
+const SEAL: Place = Place { parent: 0, vendor: 0, number: MESSAGE_AUTHENTICATOR };
+
+/// A request as it goes out, every time the same (RFC 5080 2.2.1).
+pub(super) struct Request {
+    octets: Vec<u8>,
+    pub(super) identifier: u8,
+    authenticator: [u8; 16],
+}
+
+impl Request {
+    pub(super) fn build(code: Code, assignments: &[Assignment], secret: &Secret) -> Result<Self, Failure> {
+        let identifier = rand::random();
+        let random = rand::random();
+        let mut buffer = [0; LONGEST];
+        let mut encoder = Encoder::new(&mut buffer, code, identifier);
+        // First, where it protects best; RFC 5997 3 demands it in a Status-Server.
+        let is_sealed_first = code != Code::ACCOUNTING_REQUEST;
+        if is_sealed_first {
+            encoder.message_authenticator();
+        }
+        for assignment in assignments.iter().filter(|assignment| !is_sealed_first || assignment.place != SEAL) {
+            encoder.assign(assignment, secret, &random);
+        }
+        let length = encoder.finish_request(secret, random).map_err(|_| {
+            Failure::invalid("the attributes do not fit: a packet has at most 4096 octets, an attribute 253, a password 128; send less")
+        })?;
+        let octets = buffer[..length].to_vec();
+        let authenticator = octets.get(4..).and_then(|rest| rest.first_chunk()).copied().unwrap_or(random);
+        Ok(Self { octets, identifier, authenticator })
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    pub(super) fn authenticator(&self) -> &[u8; 16] {
+        &self.authenticator
+    }
+}
+
+/// Reads `Name=Value` words, then the lines of a file.
+pub(super) fn assignments(dictionary: Dictionary, words: &[String], file: Option<&str>) -> Result<Vec<Assignment>, Failure> {
+    let mut read = Vec::new();
+    for word in words {
+        read.push(assign(dictionary, word).map_err(Failure::invalid)?);
+    }
+    if let Some(name) = file {
+        let text = contents(name)?;
+        for (number, line) in attribute_lines(&text) {
+            read.push(assign(dictionary, line).map_err(|fault| Failure::invalid(format!("{name}:{number}: {fault}")))?);
+        }
+    }
+    Ok(read)
+}
+
+fn contents(name: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if name == "-" {
+        std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(name).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
+    };
+    read.map_err(|error| Failure::invalid(format!("{name}: cannot be read: {error}; give --file a text of Name = Value lines")))?;
+    Ok(text)
+}
+
+/// The lines that hold something, numbered from 1. radclient allows comments, and a comma at the end.
+fn attribute_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().map(|line| line.trim().trim_end_matches(',').trim_end());
+    lines.enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn assign(dictionary: Dictionary, text: &str) -> Result<Assignment, String> {
+    // radclient writes `:=` and `+=` as well.
+    let plain = text.split_once('=').map(|(name, value)| format!("{}={value}", name.trim_end_matches([':', '+'])));
+    dictionary.assign(plain.as_deref().unwrap_or(text)).map_err(|fault| match nearest(dictionary, &fault.name) {
+        near if near.is_empty() => fault.to_string(),
+        near => format!("{fault}; did you mean {}?", near.join(" or ")),
+    })
+}
+
+/// The names most like the one that nobody knows, at most three. None for a name that is known.
+fn nearest(dictionary: Dictionary, name: &str) -> Vec<&'static str> {
+    let plain = name.split(':').next().unwrap_or(name).to_lowercase();
+    if dictionary.by_name(&plain).is_some() {
+        return Vec::new();
+    }
+    let likeness = |known: &str| strsim::jaro_winkler(&plain, &known.to_lowercase());
+    let mut near: Vec<_> = dictionary.definitions().map(|definition| (likeness(definition.name), definition.name)).collect();
+    near.retain(|(likeness, _)| *likeness >= LIKENESS);
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    near.into_iter().take(3).map(|(_, name)| name).collect()
+}

@@ -1,0 +1,89 @@
+//! What `serve` and `check` are given: the configuration and the inventory, read together, with all that is wrong in both.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::outcome::{Exit, Failure};
+use crate::config::{Config, Problem, Severity};
+use crate::provisioning::{self, Catalog, Inventory};
+
+/// Where the two are read from.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Sources {
+    /// The configuration; without it everything has its default, and only this machine is served.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The inventory folder, instead of the one the configuration names.
+    #[arg(long, value_name = "DIR")]
+    inventory: Option<PathBuf>,
+}
+
+/// Both as far as they could be understood, and all that is wrong with them.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    pub(super) inventory: Inventory,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Sources {
+    /// Reads both. On a reload, `previous` is the catalog in force.
+    pub(super) fn examine(&self, previous: Option<&Catalog>) -> Setup {
+        let (mut config, mut problems) = Config::examine(self.config.as_deref());
+        if let Some(folder) = &self.inventory {
+            config.inventory.clone_from(folder);
+        }
+        let inventory = if self.may_do_without_inventory() && !config.inventory.exists() {
+            let what = format!("there is no folder {}; no SIM is known, and all are refused", config.inventory.display());
+            problems.push(Problem { severity: Severity::Warning, file: None, line: None, what, remedy: "give --inventory DIR".to_owned() });
+            Inventory::default()
+        } else {
+            inventory(&config, previous, &mut problems)
+        };
+        Setup { config, inventory, problems }
+    }
+
+    /// Nobody has named a folder: then it need not be there, and one can try attachd without any preparation.
+    fn may_do_without_inventory(&self) -> bool {
+        self.config.is_none() && self.inventory.is_none()
+    }
+}
+
+impl Setup {
+    pub(super) fn is_valid(&self) -> bool {
+        self.problems.iter().all(|problem| problem.severity == Severity::Warning)
+    }
+
+    /// Both, and the warnings; or all that is wrong.
+    pub(super) fn accepted(self) -> Result<(Config, Inventory, Vec<Problem>), Failure> {
+        if self.is_valid() {
+            Ok((self.config, self.inventory, self.problems))
+        } else {
+            Err(Failure::Listed(Exit::Invalid, self.problems.iter().map(ToString::to_string).collect()))
+        }
+    }
+}
+
+fn inventory(config: &Config, previous: Option<&Catalog>, problems: &mut Vec<Problem>) -> Inventory {
+    match Inventory::load(&config.inventory, previous) {
+        Ok(mut inventory) => {
+            problems.extend(std::mem::take(&mut inventory.warnings).into_iter().map(|warning| finding(Severity::Warning, warning)));
+            inventory
+        }
+        Err(wrong) => {
+            problems.extend(wrong.iter().map(|problem| finding(Severity::Error, problem.clone())));
+            let kept = wrong.iter().count();
+            if wrong.count() > kept {
+                let what = format!("{} more problems in {}", wrong.count() - kept, config.inventory.display());
+                let remedy = "mend these first".to_owned();
+                problems.push(Problem { severity: Severity::Error, file: None, line: None, what, remedy });
+            }
+            Inventory::default()
+        }
+    }
+}
+
+fn finding(severity: Severity, problem: provisioning::Problem) -> Problem {
+    let provisioning::Problem { file, line, what, remedy } = problem;
+    Problem { severity, file: Some(file), line: line.map(|line| line as usize), what, remedy }
+}
