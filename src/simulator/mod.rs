@@ -1,1 +1,6 @@
-//! (door plate)
+//! The gateway's side: fleets of SIMs behind packet gateways, and a referee.
+
+pub mod chance;
+pub mod moment;
+pub mod scenario;
+pub mod wheel;
