@@ -161,3 +161,6 @@ impl Directory for Tracker<Entry> {
         self.resolve_msisdn(msisdn)
     }
 }
+
+#[cfg(test)]
+mod tests;

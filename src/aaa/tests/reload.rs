@@ -1,0 +1,153 @@
+//! What a changed inventory does to what is running (PROTOCOL 6 and 10).
+
+use super::world::{iccid, inventory};
+use super::*;
+use crate::identity::GroupId;
+use crate::provisioning::ProvisioningState::{Active as Usable, Pending, Suspended, Terminated};
+
+/// Loads the inventory again, with one endpoint changed.
+fn reload(world: &mut World, who: &str, change: impl FnOnce(&mut Endpoint)) -> Result<Adoption, Vec<Objection>> {
+    let (catalog, mut endpoints) = inventory();
+    let place = endpoints.iter_mut().find(|(own, _)| *own == iccid(who)).unwrap();
+    change(&mut place.1);
+    world.load(catalog, endpoints, &[])
+}
+
+fn attached(who: &str) -> World {
+    let mut world = World::new();
+    world.access(who).accepted();
+    world.start(who, "S1");
+    world.later(10);
+    world
+}
+
+#[test]
+fn the_same_files_change_nothing() {
+    let mut world = attached("till");
+    let (catalog, endpoints) = inventory();
+    let adoption = world.load(catalog, endpoints, &[]).unwrap();
+    assert_eq!((adoption.added, adoption.changed, adoption.unchanged), (0, 0, 11));
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+}
+
+#[test]
+fn a_suspended_endpoint_loses_its_sessions_and_keeps_its_address() {
+    let mut world = attached("till");
+    assert_eq!(reload(&mut world, "till", |till| till.state = Suspended).unwrap().changed, 1);
+    assert_eq!(world.sessions("till"), ["S1 barred 100.64.0.2"]);
+    assert_eq!(world.network_state("till"), Detached);
+    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointSuspended));
+    world.later(100);
+    world.commit();
+    world.access("till2").accepted();
+    reload(&mut world, "till", |_| {}).unwrap();
+    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)));
+}
+
+#[test]
+fn a_terminated_endpoint_gives_its_address_back_and_comes_back_only_when_reinstated() {
+    let mut world = attached("till");
+    reload(&mut world, "till", |till| till.state = Terminated).unwrap();
+    world.commit();
+    assert_eq!(world.leased("static"), 0);
+    let objections = reload(&mut world, "till", |_| {}).unwrap_err();
+    assert_eq!(objections.len(), 1);
+    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointTerminated), "nothing has changed");
+
+    let (catalog, mut endpoints) = inventory();
+    endpoints[0].1.state = Pending;
+    world.load(catalog, endpoints, &[iccid("till")]).unwrap();
+    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointPending));
+    reload(&mut world, "till", |_| {}).unwrap();
+    world.access("till").accepted();
+}
+
+#[test]
+fn out_of_its_group_an_endpoint_is_nowhere() {
+    let mut world = attached("sensor");
+    reload(&mut world, "sensor", |sensor| (sensor.state, sensor.group) = (Pending, None)).unwrap();
+    assert_eq!(world.sessions("sensor"), ["S1 unassigned 100.64.1.2"]);
+    assert_eq!(world.network_state("sensor"), Unknown);
+    world.commit();
+    assert_eq!(world.leased("pooled"), 0);
+}
+
+#[test]
+fn a_move_inside_the_vslice_keeps_session_and_address() {
+    let mut world = attached("till");
+    reload(&mut world, "till", |till| till.group = Some(GroupId::new(4))).unwrap();
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)));
+    assert_eq!(world.network_state("till"), Active);
+}
+
+#[test]
+fn a_move_into_another_vslice_ends_them() {
+    let mut world = attached("till");
+    world.access("till2").accepted();
+    reload(&mut world, "till", |till| till.group = Some(GroupId::new(2))).unwrap();
+    assert_eq!(world.sessions("till"), ["S1 unassigned 100.64.0.2"]);
+    assert_eq!(world.network_state("till"), Detached);
+    world.commit();
+    assert_eq!(world.leased("static"), 1, "only the other till's is left in the old VSlice");
+    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "and this one is the new VSlice's");
+}
+
+#[test]
+fn a_configured_address_is_set_aside_before_anyone_attaches() {
+    let mut world = World::new();
+    let configured = Ipv4Addr::new(100, 64, 0, 2);
+    reload(&mut world, "till2", |till| till.static_ip = Some(configured)).unwrap();
+    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 3)));
+    assert_eq!(world.access("till2").accepted().ip, Some(configured));
+}
+
+#[test]
+fn an_address_in_use_cannot_be_configured_for_another() {
+    let mut world = attached("till");
+    let objections = reload(&mut world, "till2", |till| till.static_ip = Some(Ipv4Addr::new(100, 64, 0, 2))).unwrap_err();
+    assert!(objections[0].to_string().contains("100.64.0.2 is another endpoint's"), "{}", objections[0]);
+    assert_eq!(world.access("till2").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 3)), "nothing has changed");
+}
+
+#[test]
+fn another_configured_address_is_given_at_the_next_attach() {
+    let mut world = attached("till");
+    let configured = Ipv4Addr::new(100, 64, 0, 5);
+    reload(&mut world, "till", |till| till.static_ip = Some(configured)).unwrap();
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "a session uses the old one");
+    world.stop("till", "S1");
+    assert_eq!(world.access("till").accepted().ip, Some(configured));
+    world.commit();
+    assert_eq!(world.leased("static"), 1);
+    reload(&mut world, "till", |_| {}).unwrap();
+    world.commit();
+    assert_eq!(world.leased("static"), 0, "a withdrawn address is given back");
+}
+
+#[test]
+fn endpoints_gone_from_the_files_are_kept_until_pruned() {
+    let mut world = attached("till");
+    let (catalog, endpoints) = inventory();
+    let rest: Vec<_> = endpoints.into_iter().filter(|(own, _)| *own != iccid("till")).collect();
+    let adoption = world.load(catalog.clone(), rest.clone(), &[]).unwrap();
+    assert_eq!(adoption.gone, [iccid("till")]);
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+
+    let inventory = crate::provisioning::Inventory { catalog, endpoints: rest, reinstated: Vec::new(), warnings: Vec::new() };
+    let pruned = world.prune(inventory);
+    assert!(pruned.pruned);
+    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointUnknown));
+    world.commit();
+    assert_eq!(world.leased("static"), 0);
+    assert_eq!(world.aaa.endpoints(), 10);
+}
+
+#[test]
+fn a_resumed_endpoint_is_detached_and_welcome() {
+    let mut world = World::new();
+    reload(&mut world, "suspended", |endpoint| endpoint.state = Usable).unwrap();
+    assert_eq!(world.network_state("suspended"), Detached);
+    world.access("suspended").accepted();
+}

@@ -1,0 +1,293 @@
+//! A network of two VSlices with the same addresses, a handful of endpoints, and the packets they cause.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::aaa::*;
+use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker};
+use crate::network::{self, Counters, Nas, NetworkState, Place, Report, Reporter, Restart};
+use crate::provisioning::{
+    Allocation, Catalog, CredentialMethod, Credentials, Endpoint, Group, Inventory, ProvisioningState, Subnet, Vslice,
+};
+use crate::time::Timestamp;
+
+/// An answer, in a form that tests compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Accept(Box<Accept>),
+    Reject(RejectReason),
+}
+
+impl Answer {
+    pub(super) fn accepted(self) -> Accept {
+        match self {
+            Self::Accept(accept) => *accept,
+            Self::Reject(reason) => panic!("refused: {}", reason.moniker()),
+        }
+    }
+}
+
+/// The decision maker, its clock, and what it recorded.
+pub(super) struct World {
+    pub(super) aaa: Aaa,
+    pub(super) now: Timestamp,
+    /// Called-Station-Id of the next requests.
+    pub(super) apn: Option<&'static str>,
+    pub(super) attach_only: bool,
+    pub(super) proves: bool,
+    pub(super) unusable: bool,
+    /// Framed-IP-Address of the next reports.
+    pub(super) ip: Option<Ipv4Addr>,
+    pub(super) nas: u32,
+    /// Acct-Input-Octets of the next reports.
+    pub(super) octets: Option<u32>,
+    pub(super) records: usize,
+    pub(super) notes: Vec<Note>,
+    /// Releases not yet durable. [`World::commit`] makes them so.
+    pub(super) freed: Vec<Freed>,
+}
+
+/// Records into the counters of a test.
+struct Tape<'w> {
+    records: &'w mut usize,
+    notes: &'w mut Vec<Note>,
+    freed: &'w mut Vec<Freed>,
+}
+
+impl Recorder for Tape<'_> {
+    fn endpoint(&mut self, _: Iccid, _: &EndpointState) {
+        *self.records += 1;
+    }
+
+    fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {
+        *self.records += 1;
+    }
+
+    fn catalog(&mut self, _: &Catalog) {
+        *self.records += 1;
+    }
+
+    fn restart(&mut self, _: &Restart) {
+        *self.records += 1;
+    }
+
+    fn noted(&mut self, note: &Note) {
+        self.notes.push(*note);
+    }
+
+    fn freed(&mut self, freed: Freed) {
+        self.freed.push(freed);
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(Settings { hold_time: Duration::from_secs(60), ..Settings::default() })
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        let mut world = Self {
+            aaa: Aaa::new(settings),
+            now: Timestamp::from_secs(1_800_000_000),
+            apn: None,
+            attach_only: false,
+            proves: true,
+            unusable: false,
+            ip: None,
+            nas: 1,
+            octets: None,
+            records: 0,
+            notes: Vec::new(),
+            freed: Vec::new(),
+        };
+        let (catalog, endpoints) = inventory();
+        world.load(catalog, endpoints, &[]).unwrap();
+        world
+    }
+
+    pub(super) fn load(
+        &mut self,
+        catalog: Catalog,
+        endpoints: Vec<(Iccid, Endpoint)>,
+        reinstated: &[Iccid],
+    ) -> Result<Adoption, Vec<Objection>> {
+        let inventory = Inventory { catalog, endpoints, reinstated: reinstated.to_vec(), warnings: Vec::new() };
+        self.run(|aaa, now, tape| aaa.adopt(inventory, false, now, tape))
+    }
+
+    pub(super) fn prune(&mut self, inventory: Inventory) -> Adoption {
+        self.run(|aaa, now, tape| aaa.adopt(inventory, true, now, tape)).unwrap()
+    }
+
+    pub(super) fn later(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+    }
+
+    /// Everything recorded so far is durable.
+    pub(super) fn commit(&mut self) {
+        for freed in std::mem::take(&mut self.freed) {
+            self.aaa.free(&freed);
+        }
+    }
+
+    /// One whole walk over all endpoints.
+    pub(super) fn housekeep(&mut self) {
+        self.run(|aaa, now, tape| {
+            let mut walk = aaa.walk();
+            while !aaa.housekeep(&mut walk, 100, now, tape) {}
+        });
+    }
+
+    pub(super) fn access(&mut self, who: &str) -> Answer {
+        let (proves, unusable_credentials) = (self.proves, self.unusable);
+        let (name, apn, attach_only) = (iccid(who).to_string(), self.apn, self.attach_only);
+        let verdict = self.run(|aaa, now, tape| {
+            let request = AccessRequest {
+                subject: Subject { iccid: Some(name.as_bytes()), ..Subject::default() },
+                apn: apn.map(str::as_bytes),
+                attach_only,
+                proves: &|_| proves,
+                unusable_credentials,
+            };
+            aaa.authorize(&request, now, tape)
+        });
+        match verdict {
+            Verdict::Accept(accept) => Answer::Accept(Box::new(accept)),
+            Verdict::Reject(reason) => Answer::Reject(reason),
+        }
+    }
+
+    pub(super) fn start(&mut self, who: &str, session: &str) -> Accounted {
+        self.account(AccountingKind::Start, who, session)
+    }
+
+    pub(super) fn interim(&mut self, who: &str, session: &str) -> Accounted {
+        self.account(AccountingKind::Interim, who, session)
+    }
+
+    pub(super) fn stop(&mut self, who: &str, session: &str) -> Accounted {
+        self.account(AccountingKind::Stop, who, session)
+    }
+
+    pub(super) fn account(&mut self, kind: AccountingKind, who: &str, session: &str) -> Accounted {
+        // Each report comes a little after the one before.
+        self.now = self.now + Duration::from_micros(100);
+        let name = iccid(who).to_string();
+        let (apn, nas, ip, octets) = (self.apn, self.nas, self.ip, self.octets);
+        self.run(|aaa, now, tape| {
+            let report = Report {
+                reporter: Reporter { gateway: GatewayId::new(0), nas: Nas(nas) },
+                acct_session_id: session.as_bytes(),
+                acct_multi_session_id: None,
+                apn: apn.map(str::as_bytes),
+                event_time: now,
+                ip,
+                counters: Counters { input: octets, ..Counters::default() },
+                place: Place::default(),
+                session_time_s: None,
+                terminate_cause: None,
+                last_bearer: false,
+                authorisation: None,
+            };
+            let subject = Subject { iccid: Some(name.as_bytes()), ..Subject::default() };
+            aaa.account(&AccountingRequest { kind, subject, gateway: GatewayId::new(0), report }, now, tape)
+        })
+    }
+
+    pub(super) fn network_state(&self, who: &str) -> NetworkState {
+        self.aaa.look(iccid(who), self.now, |entry, _| entry.state.state).unwrap()
+    }
+
+    /// `ID open|CAUSE ADDRESS`, oldest first.
+    pub(super) fn sessions(&self, who: &str) -> Vec<String> {
+        let told = |entry: &Entry, _: &Catalog| {
+            let tell = |session: &network::Session| {
+                let standing = session.ended.as_ref().map_or("open", |ended| ended.cause.name());
+                let ip = session.ip.map_or("-".to_owned(), |ip| ip.to_string());
+                let conflict = if session.conflict { " conflict" } else { "" };
+                format!("{} {standing} {ip}{conflict}", session.key())
+            };
+            entry.state.sessions.iter().map(tell).collect()
+        };
+        self.aaa.look(iccid(who), self.now, told).unwrap()
+    }
+
+    /// How many addresses of the subnet with that allocation are leased in the first VSlice.
+    pub(super) fn leased(&self, allocation: &str) -> u64 {
+        let third_octet = u8::from(allocation == "pooled");
+        let stats = self.aaa.stats();
+        stats.vslices[0].pools.iter().filter(|pool| pool.cidr.network().octets()[2] == third_octet).map(|pool| pool.counts.leased).sum()
+    }
+
+    fn run<T>(&mut self, act: impl FnOnce(&Aaa, Timestamp, &mut Tape<'_>) -> T) -> T {
+        let mut tape = Tape { records: &mut self.records, notes: &mut self.notes, freed: &mut self.freed };
+        act(&self.aaa, self.now, &mut tape)
+    }
+}
+
+const PEOPLE: [&str; 11] =
+    ["till", "till2", "till3", "sensor", "sensor2", "sensor3", "camera", "drone", "pending", "suspended", "terminated"];
+
+/// A stable ICCID for each name.
+pub(super) fn iccid(who: &str) -> Iccid {
+    let number = PEOPLE.iter().position(|name| *name == who).unwrap_or(999);
+    Iccid::parse(format!("894450000000{number:07}").as_bytes()).unwrap()
+}
+
+/// VSlices `a` and `b` have the same addresses: a static /29 (5 to give) and a pooled /30 (1 to give). Groups: 0 static in `a`, 1 pooled
+/// in `a`, 2 static in `b` with credentials, 3 disabled, 4 static in `a` too.
+pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
+    use ProvisioningState::{Active, Pending, Suspended, Terminated};
+
+    let mut catalog = Catalog::default();
+    let subnet = |cidr: &str, allocation| Subnet { cidr: cidr.parse().unwrap(), allocation, exclude: Vec::new() };
+    let [a, b] = ["a", "b"].map(|moniker| {
+        catalog.put_vslice(Vslice {
+            moniker: Moniker::parse(moniker).unwrap(),
+            name: moniker.into(),
+            enabled: true,
+            dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
+            subnets: vec![subnet("100.64.0.0/29", Allocation::Static), subnet("100.64.1.0/30", Allocation::Pooled)],
+        })
+    });
+    let demanded = Credentials { method: CredentialMethod::Pap, username: "camera".into(), password: "see".into() };
+    for (moniker, vslice, enabled, allocation, credentials) in [
+        ("tills", a, true, Allocation::Static, None),
+        ("sensors", a, true, Allocation::Pooled, None),
+        ("cameras", b, true, Allocation::Static, Some(demanded)),
+        ("drones", a, false, Allocation::Static, None),
+        ("kiosks", a, true, Allocation::Static, None),
+    ] {
+        catalog.put_group(Group {
+            moniker: Moniker::parse(moniker).unwrap(),
+            name: moniker.into(),
+            vslice,
+            enabled,
+            allocation,
+            apns: if moniker == "tills" { vec![Apn::parse("festival.iot").unwrap()] } else { Vec::new() },
+            session_timeout_s: 86_400,
+            idle_timeout_s: 0,
+            interim_interval_s: 600,
+            credentials,
+        });
+    }
+    let group_of = |who: &str| match who {
+        "pending" => None,
+        "camera" => Some(2),
+        "drone" => Some(3),
+        _ if who.starts_with("sensor") => Some(1),
+        _ => Some(0),
+    };
+    let endpoint = |who: &&str| {
+        let state = match *who {
+            "pending" => Pending,
+            "suspended" => Suspended,
+            "terminated" => Terminated,
+            _ => Active,
+        };
+        let mut endpoint = Endpoint::new(state);
+        endpoint.group = group_of(who).map(GroupId::new);
+        (iccid(who), endpoint)
+    };
+    (catalog.clone(), PEOPLE.iter().map(endpoint).collect())
+}
