@@ -47,7 +47,7 @@ fn a2_a3_a4_a7_length_must_be_what_came() {
         ("Length 0", with_length(unsigned(&[]), 0), Malformed::LengthOutOfRange { length: 0 }),
         ("A4: one more than came", with_length(unsigned(b"\x01\x06nemo"), 27), Malformed::Truncated { length: 27, received: 26 }),
         ("A7: 4097", with_length(unsigned(&[0; 4077]), 4097), Malformed::LengthOutOfRange { length: 4097 }),
-        ("A7: 65535", with_length(unsigned(&[0; 65_515]), 65_535), Malformed::LengthOutOfRange { length: 65_535 }),
+        ("A7: 65535", with_length(unsigned(&vec![0; 65_515]), 65_535), Malformed::LengthOutOfRange { length: 65_535 }),
     ];
     for (case, octets, reason) in cases {
         assert_eq!(Datagram::frame(&octets).unwrap_err(), reason, "{case}");

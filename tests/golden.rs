@@ -2,15 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use attachd::wire::{Code, Datagram, Encoder, Secret, chap_matches, number, pap_matches, pap_password};
+use attachd::wire::dictionary::Dictionary;
+use attachd::wire::{Code, Datagram, Encoder, MessageAuthenticator, Secret, chap_matches, number, pap_matches, pap_password};
 use serde::Deserialize;
 
 /// fixtures/packets/rfc.json; its README says where each packet comes from.
 #[derive(Deserialize)]
 struct Vectors {
     packets: Vec<Exchange>,
+    user_password: UserPasswords,
+}
+
+#[derive(Deserialize)]
+struct UserPasswords {
+    secret: String,
+    request_authenticator: String,
+    cases: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -28,7 +38,8 @@ fn vectors() -> Vectors {
 }
 
 fn octets(hex: &str) -> Vec<u8> {
-    hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 /// The same attributes in the same order through the encoder, signed again.
@@ -86,6 +97,64 @@ fn passwords_are_proved() {
             assert!(!chap_matches(*ident, response, b"another", request.chap_challenge()), "{}", exchange.id);
         }
     }
+}
+
+#[test]
+fn hidden_passwords_of_the_reference() {
+    let UserPasswords { secret, request_authenticator, cases } = vectors().user_password;
+    let (secret, authenticator) = (Secret::new(secret.as_bytes()), octets(&request_authenticator).try_into().unwrap());
+    for (password, hidden) in cases {
+        let password = if password == "'x'*128" { "x".repeat(128) } else { password };
+        let mut buffer = [0; 4096];
+        let mut encoder = Encoder::new(&mut buffer, Code::ACCESS_REQUEST, 0);
+        encoder.user_password(password.as_bytes(), &secret, &authenticator);
+        let length = encoder.finish_request(&secret, authenticator).unwrap();
+        assert_eq!(Datagram::frame(&buffer[..length]).unwrap().first(number::USER_PASSWORD), Some(&octets(&hidden)[..]), "{password}");
+        assert!(pap_matches(&octets(&hidden), &secret, &authenticator, password.as_bytes()), "{password}");
+    }
+}
+
+/// Each `*.hex` of fixtures/packets with its twin `*.txt`, which is what a person is shown. A new packet is two new files, no code.
+#[test]
+fn every_packet_is_shown_as_its_twin() {
+    let mut shown = 0;
+    for entry in fs::read_dir("fixtures/packets").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "hex") {
+            continue;
+        }
+        let (packet, twin) = (octets(&fs::read_to_string(&path).unwrap()), path.with_extension("txt"));
+        let datagram = Datagram::frame(&packet).unwrap_or_else(|malformed| panic!("{}: {malformed}", path.display()));
+        assert_eq!(datagram.octets(), packet, "{}", path.display());
+        let readable = datagram.readable(Dictionary::default()).to_string();
+        // To write the twins anew: SHOW_AGAIN=1 cargo test --test golden; then read every change.
+        if std::env::var_os("SHOW_AGAIN").is_some() {
+            fs::write(&twin, &readable).unwrap();
+        }
+        assert_eq!(readable, fs::read_to_string(&twin).unwrap_or_default(), "{}", twin.display());
+        shown += 1;
+    }
+    assert!(shown >= 25, "only {shown} packets were found");
+}
+
+/// The packets that radclient of FreeRADIUS sent, and what was asked of it.
+#[test]
+fn packets_of_freeradius_verify() {
+    let secret = Secret::new(b"testing123");
+    let read = |name: &str| octets(&fs::read_to_string(format!("fixtures/packets/{name}.hex")).unwrap());
+
+    let attach = read("radclient-attach");
+    let attach = Datagram::frame(&attach).unwrap();
+    assert_eq!((attach.message_authenticator(), attach.verify_request(&secret)), (MessageAuthenticator::Present, Ok(())));
+    assert!(pap_matches(attach.first(number::USER_PASSWORD).unwrap(), &secret, attach.authenticator(), b"bob"));
+
+    let chap = read("radclient-chap-ipv6");
+    let chap = Datagram::frame(&chap).unwrap();
+    let (ident, response) = chap.first(number::CHAP_PASSWORD).unwrap().split_first().unwrap();
+    assert!(chap_matches(*ident, response, b"hello", chap.chap_challenge()));
+
+    let interim = read("radclient-interim");
+    assert_eq!(Datagram::frame(&interim).unwrap().verify_request(&secret), Ok(()));
 }
 
 #[test]

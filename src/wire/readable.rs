@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use serde::Serialize;
 
 use super::datagram::{Attribute, Datagram, vendor_specific};
-use super::dictionary::{Dictionary, Kind, date, hex};
+use super::dictionary::{Definition, Dictionary, Kind, date, hex};
 use super::extended::{Extended, extended};
 use super::number::{Place, tgpp};
 use super::tgpp::{TimeZone, UserLocation, unix_seconds};
@@ -61,8 +61,15 @@ impl Readable<'_> {
     }
 
     fn line(&self, place: Place, octets: &[u8]) -> Line {
-        let (name, value) = self.dictionary.show(place, octets);
-        Line { name, place: place.to_string(), value, meaning: meaning(self.dictionary, place, octets) }
+        let definition = self.dictionary.by_place(place);
+        let shown = definition.and_then(|definition| definition.show(octets));
+        let meaning = match (definition, &shown) {
+            (Some(definition), Some(_)) => meaning(&definition, octets),
+            (Some(definition), None) => Some(format!("no valid {}", definition.name)),
+            (None, _) => ascii(octets),
+        };
+        let (name, value) = shown.unwrap_or_else(|| (format!("Attr-{place}"), hex(octets)));
+        Line { name, place: place.to_string(), value, meaning }
     }
 }
 
@@ -70,7 +77,13 @@ impl fmt::Display for Readable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let datagram = &self.datagram;
         let authenticator = hex(datagram.authenticator());
-        writeln!(f, "{} {}, {} octets, authenticator {authenticator}", datagram.code(), datagram.identifier(), datagram.octets().len())?;
+        writeln!(
+            f,
+            "{}, identifier {}, {} octets, authenticator {authenticator}",
+            datagram.code(),
+            datagram.identifier(),
+            datagram.octets().len()
+        )?;
         for Line { name, value, meaning, .. } in self.lines() {
             write!(f, "    {name} = {value}")?;
             match meaning {
@@ -83,18 +96,17 @@ impl fmt::Display for Readable<'_> {
 }
 
 /// What is in octets whose kind does not say it.
-fn meaning(dictionary: Dictionary, place: Place, octets: &[u8]) -> Option<String> {
-    let known = match place {
+fn meaning(definition: &Definition, octets: &[u8]) -> Option<String> {
+    match definition.place {
         Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO } => {
             UserLocation::decode(octets).map(|location| location.to_string())
         }
         Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::MS_TIME_ZONE } => TimeZone::decode(octets).map(|zone| zone.to_string()),
         Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO_TIME } => ntp(octets),
         Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IPV6_DNS_SERVERS } => addresses(octets),
+        _ if definition.kind == Kind::Octets => ascii(octets),
         _ => None,
-    };
-    let opaque = dictionary.by_place(place).is_none_or(|definition| definition.kind == Kind::Octets);
-    known.or_else(|| if opaque { ascii(octets) } else { None })
+    }
 }
 
 fn ntp(octets: &[u8]) -> Option<String> {

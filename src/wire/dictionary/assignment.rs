@@ -153,10 +153,10 @@ mod tests {
             ("Attr-241.26.1.4=0x74657374", "f10c1a000000010474657374"),
             ("Attr-245.26.1.4=0x74657374", "f50d1a00000000010474657374"),
         ];
-        for (text, hex) in cases {
-            let (octets, shown) = written(&[text]).unwrap();
-            assert_eq!(super::text::hex(&octets), format!("0x{hex}"), "{text}");
-            assert_eq!(shown, [text]);
+        for (line, hex) in cases {
+            let (octets, shown) = written(&[line]).unwrap();
+            assert_eq!(text::hex(&octets), format!("0x{hex}"), "{line}");
+            assert_eq!(shown, [line]);
         }
     }
 

@@ -42,22 +42,20 @@ impl Dictionary {
         self.definitions().find(|definition| definition.place == place)
     }
 
-    /// Name and value as text. What is not in the dictionary, or no value of its kind, is named by its place and shown as octets.
-    pub(in crate::wire) fn show(self, place: Place, octets: &[u8]) -> (String, String) {
-        let shown = self.by_place(place).and_then(|definition| Some((definition, text::show(definition.kind, definition.values, octets)?)));
-        match shown {
-            Some((definition, text::Shown { tag: Some(tag), value })) => (format!("{}:{tag}", definition.name), value),
-            Some((definition, text::Shown { tag: None, value })) => (definition.name.to_owned(), value),
-            None => (format!("Attr-{place}"), hex(octets)),
-        }
-    }
-
     /// Every attribute there is a definition of.
     pub fn definitions(self) -> impl Iterator<Item = Definition> {
         number::definitions().map(move |definition| match definition.place.vendor {
             attachd::DEFAULT_VENDOR => Definition { place: Place { vendor: self.vendor, ..definition.place }, ..*definition },
             _ => *definition,
         })
+    }
+}
+
+impl Definition {
+    /// Name, with the tag if there is one, and value as text. None if these octets are no value of its kind.
+    pub(in crate::wire) fn show(&self, octets: &[u8]) -> Option<(String, String)> {
+        let text::Shown { tag, value } = text::show(self.kind, self.values, octets)?;
+        Some((tag.map_or_else(|| self.name.to_owned(), |tag| format!("{}:{tag}", self.name)), value))
     }
 }
 

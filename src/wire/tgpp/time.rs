@@ -53,14 +53,14 @@ impl TimeZone {
 }
 
 impl fmt::Display for TimeZone {
-    /// `UTC+05:30`, or `UTC+02:00 (1 h daylight saving)`.
+    /// `UTC+05:30`, or `UTC+02:00, 1 h of it daylight saving`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let minutes = self.offset_minutes();
         let sign = if minutes < 0 { '-' } else { '+' };
         write!(f, "UTC{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)?;
         match self.daylight_saving_hours {
             0 => Ok(()),
-            hours => write!(f, " ({hours} h daylight saving)"),
+            hours => write!(f, ", {hours} h of it daylight saving"),
         }
     }
 }
@@ -93,8 +93,8 @@ mod tests {
             ([0x0a, 0], -300, 0, "UTC-05:00"),
             ([0x49, 0], -210, 0, "UTC-03:30"),
             ([0x65, 0], 840, 0, "UTC+14:00"),
-            ([0x80, 1], 120, 1, "UTC+02:00 (1 h daylight saving)"),
-            ([0x80, 2], 120, 2, "UTC+02:00 (2 h daylight saving)"),
+            ([0x80, 1], 120, 1, "UTC+02:00, 1 h of it daylight saving"),
+            ([0x80, 2], 120, 2, "UTC+02:00, 2 h of it daylight saving"),
         ];
         for (octets, minutes, saving, shown) in cases {
             let zone = TimeZone::decode(&octets).unwrap();
