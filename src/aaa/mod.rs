@@ -106,6 +106,11 @@ impl Aaa {
         self.plan.load().catalog.clone()
     }
 
+    /// Shows the catalog in force; for those who only look.
+    pub fn with_catalog<T>(&self, see: impl FnOnce(&Catalog) -> T) -> T {
+        see(&self.plan.load().catalog)
+    }
+
     /// How many endpoints are known.
     #[must_use]
     pub fn endpoints(&self) -> usize {

@@ -1,0 +1,109 @@
+//! What goes wrong, told to people at a pace that they can read: each reason once a second, with the number of those kept back.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use tracing::{debug, info, warn};
+
+use super::tally::Dropped;
+use crate::aaa::{RejectReason, Subject};
+use crate::time::Timestamp;
+
+/// One worker's voice.
+pub(super) struct Complaints {
+    masks_identities: bool,
+    drops: [Pace; Dropped::ALL.len()],
+    rejects: [Pace; RejectReason::ALL.len()],
+}
+
+/// When something was last said, and how often it would have been since.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    second: u64,
+    kept_back: u32,
+}
+
+impl Complaints {
+    pub(super) fn new(masks_identities: bool) -> Self {
+        Self { masks_identities, drops: Default::default(), rejects: Default::default() }
+    }
+
+    /// A datagram was not answered.
+    pub(super) fn dropped(&mut self, reason: Dropped, from: SocketAddr, gateway: Option<&str>, now: Timestamp) {
+        let Some(kept_back) = self.drops[reason as usize].speaks(now) else { return };
+        let (reason, gateway) = (reason.label(), gateway.unwrap_or("-"));
+        if reason == Dropped::DuplicateInFlight.label() {
+            debug!(reason, %from, gateway, kept_back, "dropped");
+        } else {
+            warn!(reason, %from, gateway, kept_back, "dropped");
+        }
+    }
+
+    /// An endpoint may not be served.
+    pub(super) fn rejected(&mut self, reason: RejectReason, gateway: &str, subject: &Subject<'_>, now: Timestamp) {
+        if let Some(kept_back) = self.rejects[reason as usize].speaks(now) {
+            let who = Shown { subject, masked: self.masks_identities };
+            info!(reason = reason.moniker(), gateway, %who, kept_back, "refused");
+        }
+    }
+}
+
+impl Pace {
+    fn speaks(&mut self, now: Timestamp) -> Option<u32> {
+        if self.second == now.secs() {
+            self.kept_back += 1;
+            return None;
+        }
+        self.second = now.secs();
+        Some(std::mem::take(&mut self.kept_back))
+    }
+}
+
+/// The first identity of a subject, as a log line may show it.
+struct Shown<'a> {
+    subject: &'a Subject<'a>,
+    masked: bool,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = self.subject;
+        let candidates = [
+            ("iccid", subject.iccid),
+            ("imsi", subject.imsi),
+            ("calling-station-id", subject.calling_station_id),
+            ("user-name", subject.user_name),
+        ];
+        let Some((name, text)) = candidates.iter().find_map(|(name, text)| text.map(|text| (name, text))) else {
+            return f.write_str("nobody");
+        };
+        // Text from outside: shown so that it cannot forge a line of its own.
+        if self.masked {
+            write!(f, "{name} ..{}", text[text.len().saturating_sub(4)..].escape_ascii())
+        } else {
+            write!(f, "{name} {}", text.escape_ascii())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_second_has_one_line_and_the_next_tells_of_the_rest() {
+        let mut pace = Pace::default();
+        let said: Vec<_> = [100, 100, 100, 101, 102, 102].map(|second| pace.speaks(Timestamp::from_secs(second))).into();
+        assert_eq!(said, [Some(0), None, None, Some(2), Some(0), None]);
+    }
+
+    #[test]
+    fn an_identity_is_masked_and_can_forge_no_line() {
+        let subject = Subject { imsi: Some(b"234500000000001"), user_name: Some(b"x\n"), ..Subject::default() };
+        assert_eq!(Shown { subject: &subject, masked: true }.to_string(), "imsi ..0001");
+        assert_eq!(Shown { subject: &subject, masked: false }.to_string(), "imsi 234500000000001");
+        let subject = Subject { user_name: Some(b"a\nWARN all is lost"), ..Subject::default() };
+        assert_eq!(Shown { subject: &subject, masked: false }.to_string(), "user-name a\\nWARN all is lost");
+        assert_eq!(Shown { subject: &Subject::default(), masked: true }.to_string(), "nobody");
+    }
+}

@@ -1,0 +1,171 @@
+//! One worker without its sockets: datagrams come in batch by batch, and no receipt leaves before its records are durable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::Moment;
+use super::commit::{Admission, Committer};
+use super::gateways::Gateways;
+use super::pipeline::{Arrival, Conduct, Intake, Outcome, Pipeline};
+use super::replies::{Replies, Route};
+use super::tally::Dropped;
+use crate::aaa::{Aaa, Freed};
+use crate::time::Timestamp;
+
+/// Replies that may wait for the disk. At a hundred octets each this is what a worker may hold in memory for it, and about what it can
+/// acknowledge in a tenth of a second: more would be answered too late to be of use.
+const MAX_HELD: usize = 16_384;
+
+/// From here on only reports are taken: they tell what has happened, an Access-Request only what somebody would like (RFC 5080 2.2.3).
+const ACCOUNTING_ONLY: usize = MAX_HELD / 2;
+
+/// Rejects that may be held back; when there are more, the oldest leave early.
+const MAX_DELAYED: usize = 16_384;
+
+/// A worker's desk.
+pub struct Desk<C: Committer> {
+    aaa: Arc<Aaa>,
+    gateways: Arc<Gateways>,
+    pub pipeline: Pipeline,
+    committer: C,
+    out: Outcome<C::Records>,
+    in_flight: VecDeque<Submitted<C::Ticket>>,
+    held: usize,
+    delayed: VecDeque<(Duration, Replies)>,
+    delayed_count: usize,
+    reject_delay: Duration,
+    spare_replies: Vec<Replies>,
+    spare_freed: Vec<Vec<Freed>>,
+}
+
+/// A batch that the journal has, and what waits for it.
+struct Submitted<T> {
+    ticket: T,
+    receipts: Replies,
+    freed: Vec<Freed>,
+}
+
+impl<C: Committer> Desk<C> {
+    pub fn new(aaa: Arc<Aaa>, gateways: Arc<Gateways>, conduct: Conduct, mut committer: C) -> Self {
+        let records = committer.records();
+        Self {
+            pipeline: Pipeline::new(Arc::clone(&aaa), conduct),
+            aaa,
+            gateways,
+            out: Outcome::new(records),
+            committer,
+            in_flight: VecDeque::new(),
+            held: 0,
+            delayed: VecDeque::new(),
+            delayed_count: 0,
+            reject_delay: conduct.reject_delay,
+            spare_replies: Vec::new(),
+            spare_freed: Vec::new(),
+        }
+    }
+
+    /// Begins a batch: from here on `gateways` are those in force, and what may be taken in is settled.
+    pub fn begin(&mut self, gateways: &Arc<Gateways>, now: Moment, is_ready: bool) {
+        if !Arc::ptr_eq(&self.gateways, gateways) {
+            self.gateways = Arc::clone(gateways);
+        }
+        self.pipeline.is_ready = is_ready;
+        self.pipeline.intake = match self.committer.admission() {
+            Admission::Failing => Intake::Failing,
+            Admission::Overloaded => Intake::Full,
+            Admission::Open if self.held >= MAX_HELD => Intake::Full,
+            Admission::Open if self.held >= ACCOUNTING_ONLY => Intake::AccountingOnly,
+            Admission::Open => Intake::Open,
+        };
+        for replies in [&mut self.out.at_once, &mut self.out.receipts, &mut self.out.delayed] {
+            replies.arrived = now.running;
+        }
+    }
+
+    /// Serves one datagram of the batch.
+    pub fn handle(&mut self, arrival: &Arrival<'_>, now: Timestamp) {
+        self.pipeline.handle(&self.gateways, arrival, now, &mut self.out);
+    }
+
+    /// Ends the batch: what acknowledges nothing leaves, the records go to the journal, the receipts wait for them.
+    pub fn end(&mut self, now: Moment, mut send: impl FnMut(&Route, &[u8])) {
+        release(&mut self.pipeline, &mut self.out.at_once, now, &mut send);
+        if !self.out.delayed.is_empty() {
+            let rejects = std::mem::replace(&mut self.out.delayed, self.spare_replies.pop().unwrap_or_default());
+            self.delayed_count += rejects.len();
+            self.delayed.push_back((now.running + self.reject_delay, rejects));
+        }
+        if self.out.ledger.entries() > 0 || !self.out.receipts.is_empty() {
+            let records = self.committer.records();
+            let ticket = self.committer.submit(self.out.ledger.take(records));
+            let receipts = std::mem::replace(&mut self.out.receipts, self.spare_replies.pop().unwrap_or_default());
+            let freed = std::mem::replace(&mut self.out.ledger.freed, self.spare_freed.pop().unwrap_or_default());
+            self.held += receipts.len();
+            self.in_flight.push_back(Submitted { ticket, receipts, freed });
+        }
+    }
+
+    /// Lets go what has waited long enough: receipts whose records are durable, and rejects whose delay is over.
+    pub fn settle(&mut self, now: Moment, mut send: impl FnMut(&Route, &[u8])) {
+        let durable = self.committer.durable();
+        while self.in_flight.front().is_some_and(|submitted| Some(submitted.ticket) <= durable)
+            && let Some(Submitted { mut receipts, mut freed, .. }) = self.in_flight.pop_front()
+        {
+            self.held -= receipts.len();
+            release(&mut self.pipeline, &mut receipts, now, &mut send);
+            self.spare_replies.push(receipts);
+            freed.drain(..).for_each(|freed| self.aaa.free(&freed));
+            self.spare_freed.push(freed);
+        }
+        if self.committer.admission() == Admission::Failing {
+            self.give_up();
+        }
+        while self.delayed.front().is_some_and(|(due, _)| *due <= now.running || self.delayed_count > MAX_DELAYED)
+            && let Some((_, mut rejects)) = self.delayed.pop_front()
+        {
+            self.delayed_count -= rejects.len();
+            release(&mut self.pipeline, &mut rejects, now, &mut send);
+            self.spare_replies.push(rejects);
+        }
+    }
+
+    /// The disk fails: nobody knows when the records will be durable, and a receipt that comes too late is worth nothing. The gateways
+    /// ask again. The addresses go on waiting.
+    fn give_up(&mut self) {
+        for submitted in &mut self.in_flight {
+            self.held -= submitted.receipts.len();
+            submitted.receipts.iter().for_each(|(route, _)| self.pipeline.lost(route, Dropped::Journal));
+            submitted.receipts.clear();
+        }
+    }
+
+    /// Whether so much waits that it is better to leave datagrams with the kernel.
+    pub fn is_full(&self) -> bool {
+        self.held >= MAX_HELD
+    }
+
+    /// Whether nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.delayed.is_empty()
+    }
+
+    /// When the next delayed reject is due.
+    pub fn due(&self) -> Option<Duration> {
+        self.delayed.front().map(|(due, _)| *due)
+    }
+
+    /// The gateways of the batch.
+    pub fn gateways(&self) -> &Gateways {
+        &self.gateways
+    }
+}
+
+fn release(pipeline: &mut Pipeline, replies: &mut Replies, now: Moment, send: &mut impl FnMut(&Route, &[u8])) {
+    let latency = now.running.saturating_sub(replies.arrived);
+    for (route, octets) in replies.iter() {
+        pipeline.sent(route, octets, latency);
+        send(route, octets);
+    }
+    replies.clear();
+}

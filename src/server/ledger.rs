@@ -1,0 +1,64 @@
+//! The records of one batch, and what has to wait until they are durable.
+
+use crate::aaa::{Freed, Note, Recorder};
+use crate::identity::Iccid;
+use crate::network::{EndpointState, Restart};
+use crate::provisioning::{Catalog, Endpoint};
+
+/// Passes records on, keeps addresses back, and knows whether anything was recorded.
+#[derive(Debug)]
+pub struct Ledger<R> {
+    pub records: R,
+    /// Free once the records are durable.
+    pub freed: Vec<Freed>,
+    entries: u32,
+}
+
+impl<R> Ledger<R> {
+    pub fn new(records: R) -> Self {
+        Self { records, freed: Vec::new(), entries: 0 }
+    }
+
+    /// How many things have been recorded.
+    pub const fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Takes the records out and begins anew with `fresh` ones.
+    pub fn take(&mut self, fresh: R) -> R {
+        self.entries = 0;
+        std::mem::replace(&mut self.records, fresh)
+    }
+}
+
+impl<R: Recorder> Recorder for Ledger<R> {
+    fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
+        self.entries += 1;
+        self.records.endpoint(iccid, state);
+    }
+
+    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
+        self.entries += 1;
+        self.records.provisioned(iccid, version, endpoint);
+    }
+
+    fn catalog(&mut self, catalog: &Catalog) {
+        self.entries += 1;
+        self.records.catalog(catalog);
+    }
+
+    fn restart(&mut self, restart: &Restart) {
+        self.entries += 1;
+        self.records.restart(restart);
+    }
+
+    fn noted(&mut self, note: &Note) {
+        self.entries += 1;
+        self.records.noted(note);
+    }
+
+    fn freed(&mut self, freed: Freed) {
+        self.entries += 1;
+        self.freed.push(freed);
+    }
+}

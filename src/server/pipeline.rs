@@ -1,0 +1,323 @@
+//! The journey of one datagram, without socket or clock: octets in, a reply or a counted drop out.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::{self, Names};
+use super::complaints::Complaints;
+use super::duplicates::{Duplicates, Key, Known};
+use super::gateways::{Gateway, Gateways};
+use super::ledger::Ledger;
+use super::replies::{Replies, Route};
+use super::tally::{Dropped, Tally};
+use super::translate::Fields;
+use crate::aaa::{Aaa, Accept, AccessRequest, Recorder, Verdict};
+use crate::provisioning::Credentials;
+use crate::time::Timestamp;
+use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, TooLong, number};
+
+/// What a socket is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    Auth,
+    Acct,
+}
+
+/// The socket a datagram came in by.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// Its place among the sockets of a worker.
+    pub place: u8,
+    pub port: Port,
+}
+
+/// A received datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    pub listener: Listener,
+    pub from: SocketAddr,
+    /// The address it was sent to, where the socket is bound to all.
+    pub to: Option<IpAddr>,
+    pub octets: &'a [u8],
+}
+
+/// What may be taken in at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intake {
+    #[default]
+    Open,
+    /// More waits for the disk than is good: reports are taken, requests for more work are not.
+    AccountingOnly,
+    /// Too much waits for the disk.
+    Full,
+    /// The disk takes nothing: what is known is answered, nothing new is acknowledged.
+    Failing,
+}
+
+/// What comes out of the datagrams of one batch.
+#[derive(Debug)]
+pub struct Outcome<R> {
+    pub ledger: Ledger<R>,
+    /// Replies that acknowledge nothing new.
+    pub at_once: Replies,
+    /// Replies that are receipts for what is in the ledger.
+    pub receipts: Replies,
+    /// Rejects that are to be held back for a while.
+    pub delayed: Replies,
+}
+
+impl<R> Outcome<R> {
+    pub fn new(records: R) -> Self {
+        Self { ledger: Ledger::new(records), at_once: Replies::default(), receipts: Replies::default(), delayed: Replies::default() }
+    }
+}
+
+/// How the pipeline is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Conduct {
+    /// The number of our own dictionary.
+    pub vendor: u32,
+    pub vendor_attributes: bool,
+    /// Zero: rejects leave at once.
+    pub reject_delay: Duration,
+    pub masks_identities: bool,
+    pub duplicate_lifetime: Duration,
+    /// Requests that are remembered, and octets of their replies.
+    pub remembered: (usize, usize),
+}
+
+/// One worker's pipeline.
+pub struct Pipeline {
+    aaa: Arc<Aaa>,
+    conduct: Conduct,
+    duplicates: Duplicates,
+    complaints: Complaints,
+    pub intake: Intake,
+    /// Whether Status-Server is answered.
+    pub is_ready: bool,
+    pub tally: Tally,
+}
+
+/// A request whose sender is proven.
+#[derive(Clone, Copy)]
+struct Proven<'p> {
+    request: Datagram<'p>,
+    gateway: &'p Gateway,
+    arrival: &'p Arrival<'p>,
+    now: Timestamp,
+    route: Route,
+}
+
+impl Pipeline {
+    pub fn new(aaa: Arc<Aaa>, conduct: Conduct) -> Self {
+        let (requests, octets) = conduct.remembered;
+        Self {
+            aaa,
+            conduct,
+            duplicates: Duplicates::new(requests, octets, conduct.duplicate_lifetime),
+            complaints: Complaints::new(conduct.masks_identities),
+            intake: Intake::Open,
+            is_ready: true,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Serves one datagram: its reply is in `out` afterwards, or its drop is counted.
+    pub fn handle<R: Recorder>(&mut self, gateways: &Gateways, arrival: &Arrival<'_>, now: Timestamp, out: &mut Outcome<R>) {
+        if let Err(reason) = self.serve(gateways, arrival, now, out) {
+            self.tally.dropped(reason);
+            let name = gateways.of(arrival.from.ip()).map(|gateway| gateway.name.as_str());
+            self.complaints.dropped(reason, arrival.from, name, now);
+        }
+    }
+
+    /// A reply is on its way: its retransmissions are answered with the same octets from now on.
+    pub fn sent(&mut self, route: &Route, reply: &[u8], latency: Duration) {
+        if let Some(seat) = route.seat {
+            self.duplicates.answer(seat, reply);
+        }
+        self.tally.response(route.gateway, Code(reply.first().copied().unwrap_or_default()));
+        self.tally.took(route.request, latency);
+    }
+
+    /// A reply will never be sent: the retransmission of its request is served like a new one.
+    pub fn lost(&mut self, route: &Route, reason: Dropped) {
+        if let Some(seat) = route.seat {
+            self.duplicates.forget(seat);
+        }
+        self.tally.dropped(reason);
+    }
+
+    /// The order of PROTOCOL 1: the cheapest refusal comes first, and nothing is believed before its sender is proven.
+    fn serve<R: Recorder>(
+        &mut self,
+        gateways: &Gateways,
+        arrival: &Arrival<'_>,
+        now: Timestamp,
+        out: &mut Outcome<R>,
+    ) -> Result<(), Dropped> {
+        let gateway = gateways.of(arrival.from.ip()).ok_or(Dropped::UnknownGateway)?;
+        let request = Datagram::frame(arrival.octets).map_err(|_| Dropped::Malformed)?;
+        self.take_in(request.code(), arrival.listener.port)?;
+        verify(&request, gateway)?;
+        if !gateway.admits(now) {
+            return Err(Dropped::RateLimited);
+        }
+        self.tally.request(gateway.id, request.code());
+        let route = Route {
+            to: arrival.from,
+            from: arrival.to,
+            listener: arrival.listener.place,
+            gateway: gateway.id,
+            request: request.code(),
+            seat: None,
+        };
+        self.answer(Proven { request, gateway, arrival, now, route }, out)
+    }
+
+    /// Which codes belong on which port, and whether there is room for what they ask.
+    fn take_in(&self, code: Code, port: Port) -> Result<(), Dropped> {
+        let has_room = match (port, code) {
+            (_, Code::STATUS_SERVER) => true,
+            (Port::Auth, Code::ACCESS_REQUEST) => matches!(self.intake, Intake::Open | Intake::Failing),
+            (Port::Acct, Code::ACCOUNTING_REQUEST) => self.intake != Intake::Full,
+            _ => return Err(Dropped::UnknownCode),
+        };
+        if has_room { Ok(()) } else { Err(Dropped::Overload) }
+    }
+
+    fn answer<R: Recorder>(&mut self, proven: Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let Proven { request, arrival, now, route, .. } = proven;
+        if request.code() == Code::STATUS_SERVER {
+            // Never remembered: each one asks how we are now (RFC 5997 4.2).
+            return self.alive(&proven, out);
+        }
+        let key = Key { from: arrival.from, listener: arrival.listener.place, code: request.code().0, identifier: request.identifier() };
+        let seat = match self.duplicates.look_up(&key, request.authenticator(), now) {
+            Known::New(seat) => seat,
+            Known::InFlight => return Err(Dropped::DuplicateInFlight),
+            Known::Answered(reply) => {
+                out.at_once.push(route, reply);
+                self.tally.duplicate(request.code());
+                return Ok(());
+            }
+        };
+        let proven = Proven { route: Route { seat: Some(seat), ..route }, ..proven };
+        let answered = match request.code() {
+            _ if self.intake == Intake::Failing => Err(Dropped::Journal),
+            Code::ACCESS_REQUEST => self.authorize(&proven, out),
+            _ => self.account(&proven, out),
+        };
+        answered.inspect_err(|_| self.duplicates.forget(seat))
+    }
+
+    /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
+    fn authorize<R: Recorder>(&mut self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let Proven { request, gateway, now, route, .. } = proven;
+        let fields = Fields::gather(request, self.conduct.vendor);
+        let proves = |wanted: &Credentials| fields.prove(wanted, request, &gateway.secret);
+        let asked = AccessRequest {
+            subject: fields.subject,
+            apn: fields.apn,
+            attach_only: fields.is_attach_only(),
+            proves: &proves,
+            unusable_credentials: fields.has_unusable_credentials(),
+        };
+        match self.aaa.authorize(&asked, *now, &mut out.ledger) {
+            Verdict::Accept(accept) => self.accept(proven, &accept, &mut out.receipts),
+            Verdict::Reject(reason) => {
+                self.tally.rejected(reason);
+                self.complaints.rejected(reason, &gateway.name, &fields.subject, *now);
+                let replies = if self.conduct.reject_delay.is_zero() { &mut out.at_once } else { &mut out.delayed };
+                replies
+                    .write(*route, |room| answer::reject(room, request, &gateway.secret, reason))
+                    .map_err(|TooLong| Dropped::ReplyTooLong)
+            }
+        }
+    }
+
+    fn accept(&self, proven: &Proven<'_>, accept: &Accept, replies: &mut Replies) -> Result<(), Dropped> {
+        let Proven { request, gateway, route, .. } = proven;
+        let mut write = |names: Option<Names<'_>>| {
+            replies
+                .write(*route, |room| answer::accept(room, request, &gateway.secret, accept, names))
+                .map_err(|TooLong| Dropped::ReplyTooLong)
+        };
+        if !self.conduct.vendor_attributes {
+            return write(None);
+        }
+        self.aaa.with_catalog(|catalog| {
+            let group = catalog.group(accept.group);
+            let vslice = group.and_then(|group| catalog.vslice(group.vslice));
+            write(group.zip(vslice).map(|(group, vslice)| Names {
+                vendor: self.conduct.vendor,
+                vslice: vslice.moniker.as_str(),
+                group: group.moniker.as_str(),
+            }))
+        })
+    }
+
+    /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
+    fn account<R: Recorder>(&mut self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let Proven { request, gateway, arrival, now, route } = proven;
+        let fields = Fields::gather(request, self.conduct.vendor);
+        let (report, is_odd) = fields.accounting(gateway.id, arrival.from.ip(), *now);
+        let accounted = self.aaa.account(&report, *now, &mut out.ledger);
+        self.tally.accounted(report.kind);
+        self.tally.odd_timestamps += u32::from(is_odd);
+        self.tally.lowered_counters += u32::from(accounted.counters_lowered);
+        self.tally.repeated += u32::from(accounted.duplicate);
+        if let Some(reason) = accounted.refused {
+            self.tally.rejected(reason);
+            self.complaints.rejected(reason, &gateway.name, &fields.subject, *now);
+        }
+        out.receipts.write(*route, |room| answer::receipt(room, request, &gateway.secret)).map_err(|TooLong| Dropped::ReplyTooLong)
+    }
+
+    fn alive<R>(&self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let Proven { request, gateway, arrival, route, .. } = proven;
+        if !self.is_ready || self.intake == Intake::Failing {
+            return Err(Dropped::NotReady);
+        }
+        let code = match arrival.listener.port {
+            Port::Auth => Code::ACCESS_ACCEPT,
+            Port::Acct => Code::ACCOUNTING_RESPONSE,
+        };
+        out.at_once.write(*route, |room| answer::alive(room, request, &gateway.secret, code)).map_err(|TooLong| Dropped::ReplyTooLong)
+    }
+}
+
+/// Whether the sender is who its address says, and has signed what must be signed.
+fn verify(request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Dropped> {
+    request.verify_request(&gateway.secret).map_err(|forged| match forged {
+        Forged::Authenticator => Dropped::BadAuthenticator,
+        Forged::MessageAuthenticator => Dropped::BadMessageAuthenticator,
+    })?;
+    let is_signed = request.message_authenticator() == MessageAuthenticator::Present;
+    match request.code() {
+        // RFC 5997 3.
+        Code::STATUS_SERVER if !is_signed => Err(Dropped::BadMessageAuthenticator),
+        // What a gateway's settings ask for concerns Access-Requests only, and only those teach "auto" (PROTOCOL 10).
+        Code::ACCESS_REQUEST if is_signed => {
+            gateway.note_signature();
+            Ok(())
+        }
+        Code::ACCESS_REQUEST => may_be_unsigned(request, gateway),
+        _ => Ok(()),
+    }
+}
+
+fn may_be_unsigned(request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Dropped> {
+    let has_credentials =
+        [number::USER_PASSWORD, number::CHAP_PASSWORD, number::ARAP_PASSWORD].into_iter().any(|number| request.contains(number));
+    // RFC 3579 3.1 and 3.3 note 1.
+    let must_sign = gateway.requires_signature() || request.contains(number::EAP_MESSAGE) || !(has_credentials || gateway.is_lenient());
+    if must_sign {
+        return Err(Dropped::BadMessageAuthenticator);
+    }
+    if gateway.limit_proxy_state && request.contains(number::PROXY_STATE) {
+        return Err(Dropped::ProxyStateLimited);
+    }
+    Ok(())
+}
