@@ -1,1 +1,58 @@
-//! (door plate)
+//! A reply is a receipt: the records of what was decided, durable before the reply leaves, and state again after any crash.
+//!
+//! The journal is a log of upserts: a record holds the whole new state of one key under a version, and the newest version wins.
+//! So replay is idempotent and does not care in which order the workers handed their batches over.
+//!
+//! ```text
+//! worker   Batch ──submit──▶ Shared.queue      durable ◀── Lane (watermark, wake)
+//!                                │                          ▲
+//! thread                     Committer: all that waits, one write, one sync
+//!                                │
+//!                               Log: the segment at the end, a fresh one when it is full or a write failed
+//!                                │
+//! disk     Storage:  snapshot-000000000007  segment-000000000007  segment-000000000008
+//! start              Plan (names, headers) ─▶ Scanner (blocks, checksums) ─▶ Feed ─▶ the owner's appliers
+//! ```
+//!
+//! What it holds to:
+//! - A ticket is durable only after a sync that came after its write. A failed sync is never repeated on the same file.
+//! - What a worker submitted is never given up while the process lives: after a failure it is written again, first, to a fresh segment.
+//!   So when the journal is well again, the disk has caught up with the state in memory, and the owner need not know what failed.
+//! - A bad record is a torn tail only in the last segment, and only if no later group vouches for it; everywhere else it is damage, which
+//!   is named and refused. (Damage to the very last group of a process that was killed looks like a torn tail; it is cut and reported.)
+//!
+//! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression, replication.
+
+mod batch;
+mod committer;
+mod directory;
+mod error;
+mod feed;
+mod frame;
+mod handle;
+mod header;
+mod log;
+mod plan;
+mod recovery;
+mod scan;
+mod shared;
+mod snapshot;
+mod storage;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use batch::Batch;
+pub use committer::SyncMode;
+pub use directory::Directory;
+pub use error::{Damage, OpenError};
+pub use frame::{Entry, Kind, TooLarge};
+pub use handle::{Journal, Options};
+pub use header::{FileKind, FileName};
+pub use recovery::{Apply, FileReport, Loss, OnDamage, Recovered, Unreadable};
+pub use shared::{Failure, Figures, Health};
+pub use snapshot::{SnapshotError, SnapshotReport, SnapshotWriter};
+pub use storage::{AppendFile, Storage, Stored};
+pub use submit::{Admission, Submitter, Ticket, Wake};
+pub use thread::{Commit, Observer};

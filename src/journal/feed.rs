@@ -1,0 +1,95 @@
+//! One thread reads and verifies, the appliers' threads take what it read: a recovery is as fast as the slower of the two.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
+
+use parking_lot::Mutex;
+
+use super::error::OpenError;
+use super::recovery::{Apply, Unreadable};
+use super::scan::Block;
+
+/// Blocks on their way: enough that neither side waits for the other's hiccups, little memory.
+const DEPTH: usize = 8;
+
+/// A record that an applier did not take.
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// Which of the files.
+    pub file: usize,
+    pub offset: u64,
+    pub what: &'static str,
+}
+
+/// What the appliers did not take.
+#[derive(Debug, Default)]
+struct Problems {
+    any: AtomicBool,
+    list: Mutex<Vec<Problem>>,
+}
+
+/// The reader's end.
+pub(super) struct Feed<'a> {
+    /// `None` without appliers: then the reading itself is all that is wanted.
+    full: Option<SyncSender<(usize, Block)>>,
+    empty: Receiver<Block>,
+    problems: &'a Problems,
+}
+
+impl Feed<'_> {
+    /// Runs the appliers while `read` sends blocks, and returns what they did not take, in order.
+    pub(super) fn run<A: Apply>(
+        appliers: &mut [A],
+        read: impl FnOnce(&Feed<'_>) -> Result<(), OpenError>,
+    ) -> Result<Vec<Problem>, OpenError> {
+        let problems = Problems::default();
+        let (full, filled) = mpsc::sync_channel(DEPTH);
+        let (empty_again, empty) = mpsc::channel();
+        let feed = Feed { full: (!appliers.is_empty()).then_some(full), empty, problems: &problems };
+        let filled = Mutex::new(filled);
+        thread::scope(|scope| {
+            for applier in appliers {
+                let (filled, empty_again, problems) = (&filled, empty_again.clone(), &problems);
+                scope.spawn(move || apply(applier, filled, &empty_again, problems));
+            }
+            let outcome = read(&feed);
+            // The appliers end when they have taken what was sent.
+            drop(feed);
+            outcome
+        })?;
+        let mut problems = problems.list.into_inner();
+        problems.sort_by_key(|problem| (problem.file, problem.offset));
+        Ok(problems)
+    }
+
+    /// A block to be filled, with the memory of an earlier one if there is one.
+    pub(super) fn empty_block(&self) -> Block {
+        self.empty.try_recv().unwrap_or_default()
+    }
+
+    pub(super) fn send(&self, file: usize, block: Block) {
+        if let Some(full) = &self.full {
+            // Fails only if every applier's thread has ended, and then the scope ends with it.
+            let _ = full.send((file, block));
+        }
+    }
+
+    pub(super) fn has_problems(&self) -> bool {
+        self.problems.any.load(Ordering::Relaxed)
+    }
+}
+
+fn apply<A: Apply>(applier: &mut A, filled: &Mutex<Receiver<(usize, Block)>>, empty_again: &Sender<Block>, problems: &Problems) {
+    loop {
+        let received = filled.lock().recv();
+        let Ok((file, block)) = received else { return };
+        for (offset, entry) in block.entries() {
+            if let Err(Unreadable(what)) = applier(entry) {
+                problems.any.store(true, Ordering::Relaxed);
+                problems.list.lock().push(Problem { file, offset, what });
+            }
+        }
+        let _ = empty_again.send(block);
+    }
+}

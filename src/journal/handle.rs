@@ -1,0 +1,196 @@
+//! The journal as the server holds it: opened once, written by many, closed at the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::committer::{Committer, SyncMode};
+use super::directory::{Claim, Directory};
+use super::error::OpenError;
+use super::header::{FileKind, FileName};
+use super::log::Log;
+use super::recovery::{Apply, OnDamage, Recovered, recover};
+use super::shared::{Failure, Figures, Health, Shared};
+use super::snapshot::{SnapshotError, SnapshotWriter, Turn};
+use super::storage::Storage;
+use super::submit::{Submitter, Wake};
+use super::thread::{self, Observer};
+
+/// How a journal works.
+#[derive(Clone)]
+pub struct Options {
+    pub sync: SyncMode,
+    /// Octets after which a new segment is begun: a file that is quick to read and to remove.
+    pub segment_size: u64,
+    /// Octets that may wait for the disk before [`super::Admission::Overloaded`]: at full rate about a second's worth.
+    pub backlog: usize,
+    /// Under load, the least time from one commit to the next, so that many records share a sync.
+    pub gather: Duration,
+    /// A snapshot is due when the segments have so many octets, and more than the last snapshot.
+    pub snapshot_least: u64,
+    /// Octets a second at which a snapshot is written.
+    pub snapshot_rate: u64,
+    pub observer: Observer,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sync: SyncMode::Commit,
+            segment_size: 64 << 20,
+            backlog: 16 << 20,
+            gather: Duration::from_micros(800),
+            snapshot_least: 64 << 20,
+            snapshot_rate: 64 << 20,
+            observer: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// So many segments make a snapshot due, however small they are: each start and each failure begins one.
+const MANY_SEGMENTS: u64 = 64;
+
+/// A journal that is being written.
+pub struct Journal {
+    shared: Arc<Shared>,
+    /// `None`: in memory.
+    disk: Option<Disk>,
+    options: Options,
+}
+
+struct Disk {
+    storage: Arc<dyn Storage>,
+    committer: Option<JoinHandle<()>>,
+    /// Given back last.
+    _claim: Option<Claim>,
+}
+
+impl Journal {
+    /// Takes the folder for this process, gives every record in it to the appliers, and begins a new segment behind them.
+    ///
+    /// # Errors
+    /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses. Nothing is changed then.
+    pub fn open<A: Apply>(
+        folder: &Path,
+        options: Options,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<(Self, Recovered), OpenError> {
+        let (directory, claim) = Directory::claim(folder)?;
+        let storage: Arc<dyn Storage> = Arc::new(directory);
+        Self::start(&storage, Some(claim), options, on_damage, appliers)
+    }
+
+    /// The same on any storage.
+    pub fn open_on<A: Apply>(
+        storage: &Arc<dyn Storage>,
+        options: Options,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<(Self, Recovered), OpenError> {
+        Self::start(storage, None, options, on_damage, appliers)
+    }
+
+    /// A journal that forgets: every ticket is complete when it is given out. For measuring what durability costs.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self { shared: Shared::new(usize::MAX, true), disk: None, options: Options::default() }
+    }
+
+    fn start<A: Apply>(
+        storage: &Arc<dyn Storage>,
+        claim: Option<Claim>,
+        options: Options,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<(Self, Recovered), OpenError> {
+        let recovery = recover(&**storage, on_damage, appliers)?;
+        let failed = |error| OpenError::Io { file: storage.describe(&FileName::segment(recovery.next).to_string()), error };
+        let mut log = Log::new(Arc::clone(storage), options.segment_size, recovery.next, recovery.sealed, recovery.carried.clone());
+        let segment = log.open().map_err(failed)?;
+        recovery.tidy(&**storage);
+
+        let shared = Shared::new(options.backlog, false);
+        let counts = &shared.counts;
+        let octets = |kind| recovery.recovered.files.iter().filter(move |file| file.name.kind == kind).map(|file| file.octets).sum();
+        counts.log_octets.store(octets(FileKind::Segment), Ordering::Relaxed);
+        counts.snapshot_octets.store(octets(FileKind::Snapshot), Ordering::Relaxed);
+        counts.segment.store(segment, Ordering::Relaxed);
+        counts.covered.store(recovery.recovered.files.first().map_or(segment, |file| file.name.number), Ordering::Relaxed);
+        counts.snapshot_wanted.store(!recovery.recovered.lost.is_empty(), Ordering::Relaxed);
+
+        let committer = Committer::new(Arc::clone(&shared), log, options.sync, options.gather);
+        let committer = thread::spawn(committer, Arc::clone(&shared), Arc::clone(&options.observer)).map_err(failed)?;
+        let disk = Disk { storage: Arc::clone(storage), committer: Some(committer), _claim: claim };
+        Ok((Self { shared, disk: Some(disk), options }, recovery.recovered))
+    }
+
+    /// A way in for one worker.
+    #[must_use]
+    pub fn submitter(&self, wake: Wake) -> Submitter {
+        Submitter::new(Arc::clone(&self.shared), wake)
+    }
+
+    /// For /readyz.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// For /metrics.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
+    }
+
+    /// Whether the segments have grown so much that a snapshot would make the next start quicker and the folder smaller.
+    #[must_use]
+    pub fn snapshot_is_due(&self) -> bool {
+        let counts = &self.shared.counts;
+        let log = counts.log_octets.load(Ordering::Relaxed);
+        let least = self.options.snapshot_least.max(counts.snapshot_octets.load(Ordering::Relaxed));
+        let segments = counts.segment.load(Ordering::Relaxed).saturating_sub(counts.covered.load(Ordering::Relaxed));
+        let is_wanted = log > least || segments >= MANY_SEGMENTS || counts.snapshot_wanted.load(Ordering::Relaxed);
+        self.disk.is_some() && is_wanted && !counts.snapshotting.load(Ordering::Relaxed) && self.health() == Health::Good
+    }
+
+    /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's thread.
+    pub fn begin_snapshot(&self) -> Result<SnapshotWriter, SnapshotError> {
+        let disk = self.disk.as_ref().ok_or(SnapshotError::NotKept)?;
+        SnapshotWriter::begin(Turn::take(&self.shared)?, Arc::clone(&disk.storage), self.options.snapshot_rate)
+    }
+
+    /// Writes everything submitted, and ends.
+    ///
+    /// # Errors
+    /// If the disk did not take it: what waited is lost, and none of it was acknowledged.
+    pub fn close(mut self) -> Result<(), Failure> {
+        self.stop();
+        match self.health() {
+            Health::Good => Ok(()),
+            Health::Failing(failure) => Err(failure),
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(committer) = self.disk.as_mut().and_then(|disk| disk.committer.take()) {
+            self.shared.order_stop();
+            // It ends by an error only if it panicked, and then there is nothing left to write with.
+            let _ = committer.join();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("health", &self.health()).field("figures", &self.figures()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! The segment being written: groups of records at its end, and a fresh segment when it is full or cannot be trusted any more.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use super::frame::Mark;
+use super::header::{FileName, Header, Sealed};
+use super::storage::{AppendFile, Storage, write_all};
+
+/// The writing end of the journal. Knows no clock, thread or queue.
+///
+/// After any failed write or sync the kernel may have thrown away what it could not write, and reading back proves nothing. So a
+/// segment is given up at the first error: the next one states in its header up to where the old one counts, and the caller writes
+/// again what was not yet durable.
+pub(super) struct Log {
+    storage: Arc<dyn Storage>,
+    segment_size: u64,
+    active: Option<Active>,
+    /// The number of the next segment.
+    next: u64,
+    /// The end of the last segment that counts.
+    sealed: Option<Sealed>,
+    /// What the next segment begins with.
+    carried: Vec<u8>,
+}
+
+struct Active {
+    file: Box<dyn AppendFile>,
+    number: u64,
+    written: u64,
+    durable: u64,
+}
+
+/// How many batches go into one system call.
+const SLICES: usize = 64;
+
+impl Log {
+    /// A log that continues with segment `next` behind `sealed`. Nothing is written until the first call.
+    ///
+    /// `carried` are framed records that the next segment begins with.
+    pub(super) fn new(storage: Arc<dyn Storage>, segment_size: u64, next: u64, sealed: Option<Sealed>, carried: Vec<u8>) -> Self {
+        Self { storage, segment_size, active: None, next, sealed, carried }
+    }
+
+    /// Begins a segment if none is open. Returns its number.
+    pub(super) fn open(&mut self) -> io::Result<u64> {
+        if let Some(active) = &self.active {
+            return Ok(active.number);
+        }
+        let name = FileName::segment(self.next);
+        // A number is used once, whatever becomes of it.
+        self.next += 1;
+        let active = self.begin(name).inspect_err(|_| {
+            // Nothing was acknowledged from it. If it cannot be removed either, recovery will find that no other follows it.
+            let _ = self.storage.remove(&name.draft());
+            let _ = self.storage.remove(&name.to_string());
+        })?;
+        self.carried = Vec::new();
+        self.active = Some(active);
+        Ok(name.number)
+    }
+
+    /// The name is given when the contents are durable: so a segment with a bad header is damage, never an interrupted beginning.
+    fn begin(&self, name: FileName) -> io::Result<Active> {
+        let mut file = self.storage.create(&name.draft())?;
+        let header = Header { name, previous: self.sealed }.octets();
+        write_all(&mut *file, &mut [IoSlice::new(&header), IoSlice::new(&self.carried)])?;
+        file.sync()?;
+        self.storage.rename(&name.draft(), &name.to_string())?;
+        self.storage.sync_directory()?;
+        let written = (header.len() + self.carried.len()) as u64;
+        Ok(Active { file, number: name.number, written, durable: written })
+    }
+
+    /// Writes one group of framed records. Returns the octets it took.
+    pub(super) fn append<'a>(&mut self, batches: impl Iterator<Item = &'a [u8]>) -> io::Result<u64> {
+        self.open()?;
+        let Some(active) = &mut self.active else { return Ok(0) };
+        let before = active.written;
+        match active.append(batches) {
+            Ok(()) => Ok(active.written - before),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    /// Makes everything written durable.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let Some(active) = self.active.as_mut().filter(|active| active.durable < active.written) else { return Ok(()) };
+        match active.file.sync() {
+            Ok(()) => {
+                active.durable = active.written;
+                Ok(())
+            }
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    /// Whether it is time for the next segment.
+    pub(super) fn is_full(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.written >= self.segment_size)
+    }
+
+    /// Ends this segment and begins the next; everything written must be durable. Returns the number of the new one.
+    pub(super) fn rotate(&mut self) -> io::Result<u64> {
+        self.seal();
+        self.open()
+    }
+
+    /// Writes a last mark, so that even damage to the last group will not pass for a torn tail.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        if self.active.as_ref().is_some_and(|active| active.written > Header::SIZE as u64) {
+            self.append(std::iter::empty())?;
+            self.sync()?;
+        }
+        self.active = None;
+        Ok(())
+    }
+
+    fn give_up(&mut self, error: io::Error) -> io::Error {
+        self.seal();
+        error
+    }
+
+    fn seal(&mut self) {
+        if let Some(active) = self.active.take() {
+            self.sealed = Some(Sealed { number: active.number, end: active.durable });
+        }
+    }
+}
+
+impl Active {
+    fn append<'a>(&mut self, mut batches: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+        let mut mark = Vec::with_capacity(Mark::SIZE);
+        Mark { file: self.number, durable: self.durable }.append(&mut mark);
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        slices[0] = IoSlice::new(&mark);
+        let mut used = 1;
+        loop {
+            for octets in batches.by_ref().take(SLICES - used) {
+                slices[used] = IoSlice::new(octets);
+                used += 1;
+            }
+            if used == 0 {
+                return Ok(());
+            }
+            let octets: usize = slices[..used].iter().map(|slice| slice.len()).sum();
+            write_all(&mut *self.file, &mut slices[..used])?;
+            self.written += octets as u64;
+            used = 0;
+        }
+    }
+}

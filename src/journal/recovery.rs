@@ -1,0 +1,261 @@
+//! From files back to state: snapshot first, then every segment behind it, the owner keeping the newest version of each key.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use super::error::{Damage, OpenError};
+use super::feed::{Feed, Problem};
+use super::frame::{self, Entry, Kind};
+use super::header::{FileKind, FileName, Header, Sealed};
+use super::plan::{End, Plan, Planned, vouched_after};
+use super::scan::{Scanner, Step};
+use super::storage::Storage;
+
+/// What to do about acknowledged records that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDamage {
+    /// Name the place, change nothing.
+    Refuse,
+    /// Go on behind it and tell what is lost.
+    Continue,
+}
+
+/// The owner cannot make sense of a record whose checksum is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+/// Takes one record at a time and keeps it if its version is newer than what is kept for the key.
+///
+/// Several appliers share the records between them in any order, each on its own thread.
+pub trait Apply: FnMut(Entry<'_>) -> Result<(), Unreadable> + Send {}
+
+impl<F: FnMut(Entry<'_>) -> Result<(), Unreadable> + Send> Apply for F {}
+
+/// What a recovery found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// In the order in which they were read.
+    pub files: Vec<FileReport>,
+    /// A torn tail: written when the process ended, never acknowledged.
+    pub cut: Option<Loss>,
+    /// Acknowledged records that are gone; only with [`OnDamage::Continue`].
+    pub lost: Vec<Loss>,
+}
+
+impl Recovered {
+    /// Records read, all versions counted.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.files.iter().map(|file| file.records).sum()
+    }
+
+    /// Octets that count.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.files.iter().map(|file| file.octets).sum()
+    }
+}
+
+/// One file of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    pub name: FileName,
+    pub records: u64,
+    /// Octets that count; behind them the file may go on with what was given up.
+    pub octets: u64,
+}
+
+/// Octets of a file that hold no readable records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub file: String,
+    pub from: u64,
+    /// `None`: nobody knows.
+    pub to: Option<u64>,
+    pub what: String,
+}
+
+impl Loss {
+    pub(super) fn header(storage: &dyn Storage, name: FileName) -> Self {
+        let file = storage.describe(&name.to_string());
+        Self { file, from: 0, to: Some(Header::SIZE as u64), what: "its header cannot be read".into() }
+    }
+
+    pub(super) fn file(storage: &dyn Storage, name: FileName) -> Self {
+        Self { file: storage.describe(&name.to_string()), from: 0, to: None, what: "the file is missing".into() }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to {
+            Some(to) => write!(f, "{}: {} octets at offset {}: {}", self.file, to.saturating_sub(self.from), self.from, self.what),
+            None => write!(f, "{}: {}", self.file, self.what),
+        }
+    }
+}
+
+/// A recovery that went well, and what the writing end needs to continue.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub recovered: Recovered,
+    /// The number of the next segment.
+    pub next: u64,
+    pub sealed: Option<Sealed>,
+    /// Records behind the sealed end that nothing vouches for. They were read, but perhaps from the kernel's memory only: the process
+    /// was killed before its sync, or the sync failed. They go into the next segment, and are durable with it.
+    pub carried: Vec<u8>,
+    leftovers: Vec<String>,
+}
+
+/// Reads everything and gives it to the appliers. Changes nothing.
+pub(super) fn recover<A: Apply>(storage: &dyn Storage, on_damage: OnDamage, appliers: &mut [A]) -> Result<Recovery, OpenError> {
+    let mut plan = Plan::make(storage, on_damage)?;
+    let mut recovered = Recovered { lost: std::mem::take(&mut plan.lost), ..Recovered::default() };
+    let mut vouched = 0;
+    let problems = Feed::run(appliers, |feed| {
+        for (index, file) in plan.files.iter().enumerate() {
+            let is_last = index + 1 == plan.files.len();
+            let mut reading = Reading { storage, file: *file, is_last, on_damage, recovered: &mut recovered };
+            vouched = reading.read(index, feed)?;
+            if on_damage == OnDamage::Refuse && feed.has_problems() {
+                break;
+            }
+        }
+        Ok(())
+    })?;
+    for Problem { file, offset, what } in problems {
+        let name = storage.describe(&plan.files[file].name.to_string());
+        match on_damage {
+            OnDamage::Refuse => return Err(OpenError::Damage(Damage { file: name, offset, what: what.into() })),
+            OnDamage::Continue => recovered.lost.push(Loss { file: name, from: offset, to: None, what: what.into() }),
+        }
+    }
+    let (sealed, carried) = match recovered.files.last() {
+        Some(last) if last.name.kind == FileKind::Segment => {
+            let name = last.name.to_string();
+            let mut carried =
+                read_range(storage, &name, vouched, last.octets).map_err(|error| OpenError::Io { file: storage.describe(&name), error })?;
+            if frame::verified(&carried).all(|(_, entry)| entry.kind == Kind::MARK) {
+                carried.clear();
+            }
+            (Some(Sealed { number: last.name.number, end: vouched }), carried)
+        }
+        Some(_) | None => (None, Vec::new()),
+    };
+    Ok(Recovery { recovered, next: plan.next, sealed, carried, leftovers: plan.leftovers })
+}
+
+impl Recovery {
+    /// Removes what is left over. Only after the next segment has begun.
+    pub(super) fn tidy(&self, storage: &dyn Storage) {
+        for name in &self.leftovers {
+            // What cannot be removed now is left over again the next time.
+            let _ = storage.remove(name);
+        }
+    }
+}
+
+fn read_range(storage: &dyn Storage, name: &str, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    storage.read(name, from)?.take(to.saturating_sub(from)).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+/// The reading of one file.
+struct Reading<'a> {
+    storage: &'a dyn Storage,
+    file: Planned,
+    is_last: bool,
+    on_damage: OnDamage,
+    recovered: &'a mut Recovered,
+}
+
+impl Reading<'_> {
+    /// Gives the file to the feed. Returns how much of it was certainly durable.
+    fn read(&mut self, index: usize, feed: &Feed<'_>) -> Result<u64, OpenError> {
+        let start = Header::SIZE as u64;
+        let stop = match self.file.end {
+            End::Sealed(end) => end,
+            End::Open | End::Counted => u64::MAX,
+        };
+        let source = self.storage.read(&self.name(), start).map_err(|error| self.failed(error))?;
+        let mut scanner = Scanner::new(source.take(stop.saturating_sub(start)), self.file.name.number, start);
+        let mut records = 0;
+        let mut torn_at = None;
+        loop {
+            let mut block = feed.empty_block();
+            match scanner.next(&mut block).map_err(|error| self.failed(error))? {
+                Step::Block => {
+                    records += block.records;
+                    feed.send(index, block);
+                }
+                Step::End => break,
+                Step::Bad(offset) => {
+                    if self.is_torn(offset)? {
+                        let what = "written when the process ended, never acknowledged".into();
+                        self.recovered.cut = Some(self.loss(offset, self.file.size, what));
+                        torn_at = Some(offset);
+                        break;
+                    }
+                    self.damage(offset, "no readable record")?;
+                    let next = scanner.next_mark().map_err(|error| self.failed(error))?;
+                    self.note_lost(offset, next.map_or(self.file.size.min(stop), |(offset, _)| offset), "no readable record");
+                    if next.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.check_end(scanner.offset(), scanner.count_at_end(), records)?;
+        let octets = torn_at.unwrap_or(scanner.offset());
+        self.recovered.files.push(FileReport { name: self.file.name, records, octets });
+        Ok(scanner.vouched())
+    }
+
+    /// Whether the bad record at `offset` was still being written: the file is the last, and nothing behind vouches for it.
+    fn is_torn(&self, offset: u64) -> Result<bool, OpenError> {
+        Ok(self.is_last && self.file.end == End::Open && !vouched_after(self.storage, self.file.name, offset)?)
+    }
+
+    /// Whether the file went on as far as it should.
+    fn check_end(&mut self, offset: u64, count: Option<u64>, records: u64) -> Result<(), OpenError> {
+        let what = match self.file.end {
+            End::Sealed(end) if offset < end => "the file is shorter than it was",
+            End::Counted if count != Some(records) => "the snapshot is not complete",
+            End::Sealed(_) | End::Open | End::Counted => return Ok(()),
+        };
+        self.damage(offset, what)?;
+        let to = if let End::Sealed(end) = self.file.end { end } else { offset };
+        self.note_lost(offset, to, what);
+        Ok(())
+    }
+
+    fn damage(&self, offset: u64, what: &str) -> Result<(), OpenError> {
+        match self.on_damage {
+            OnDamage::Refuse => Err(OpenError::Damage(Damage { file: self.path(), offset, what: what.into() })),
+            OnDamage::Continue => Ok(()),
+        }
+    }
+
+    fn note_lost(&mut self, from: u64, to: u64, what: &str) {
+        let loss = self.loss(from, to, what.into());
+        self.recovered.lost.push(loss);
+    }
+
+    fn loss(&self, from: u64, to: u64, what: String) -> Loss {
+        Loss { file: self.path(), from, to: Some(to), what }
+    }
+
+    fn name(&self) -> String {
+        self.file.name.to_string()
+    }
+
+    fn path(&self) -> String {
+        self.storage.describe(&self.name())
+    }
+
+    fn failed(&self, error: io::Error) -> OpenError {
+        OpenError::Io { file: self.path(), error }
+    }
+}

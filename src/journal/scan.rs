@@ -1,0 +1,171 @@
+//! Reading a file of the journal in large blocks, every record verified.
+
+use std::io::{self, Read};
+
+use super::frame::{self, Entry, Front, Kind, Mark};
+
+/// Large enough that the kernel reads ahead, small enough to stay in the cache of a core.
+const BLOCK: usize = 1 << 20;
+
+/// A run of verified records.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    buffer: Vec<u8>,
+    verified: usize,
+    /// Records, without the engine's own.
+    pub records: u64,
+    /// Where in the file the block begins.
+    offset: u64,
+}
+
+impl Block {
+    /// The records with their offsets in the file; the engine's own are left out.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u64, Entry<'_>)> {
+        frame::verified(&self.buffer[..self.verified])
+            .map(|(at, entry)| (self.offset + at as u64, entry))
+            .filter(|(_, entry)| !matches!(entry.kind, Kind::MARK | Kind::END))
+    }
+}
+
+/// What comes next in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The block was filled.
+    Block,
+    /// All octets were whole records.
+    End,
+    /// At this offset there is no whole record.
+    Bad(u64),
+}
+
+/// Reads one file from some offset to its end.
+pub(super) struct Scanner<R> {
+    source: R,
+    /// Read, not yet handed out.
+    carry: Vec<u8>,
+    /// Where in the file `carry` begins.
+    offset: u64,
+    /// The number of the file, which its marks must bear.
+    number: u64,
+    /// How much of the file the marks so far vouch for.
+    vouched: u64,
+    /// The version of the last END record, and where it ended.
+    end: Option<(u64, u64)>,
+}
+
+impl<R: Read> Scanner<R> {
+    pub(super) const fn new(source: R, number: u64, offset: u64) -> Self {
+        Self { source, carry: Vec::new(), offset, number, vouched: offset, end: None }
+    }
+
+    /// Whether the file so far ended with an END record, and how many records it counted.
+    pub(super) fn count_at_end(&self) -> Option<u64> {
+        self.end.filter(|(_, offset)| *offset == self.offset).map(|(count, _)| count)
+    }
+
+    /// Fills `block` with the next run of good records.
+    pub(super) fn next(&mut self, block: &mut Block) -> io::Result<Step> {
+        let mut wanted = BLOCK;
+        loop {
+            let ended = self.read_to(wanted)?;
+            let Run { good, records, needed } = self.verify();
+            if good > 0 {
+                std::mem::swap(&mut block.buffer, &mut self.carry);
+                self.carry.clear();
+                self.carry.extend_from_slice(&block.buffer[good..]);
+                block.verified = good;
+                block.records = records;
+                block.offset = self.offset;
+                self.offset += good as u64;
+                return Ok(Step::Block);
+            }
+            match needed {
+                _ if self.carry.is_empty() => return Ok(Step::End),
+                Some(needed) if !ended => wanted = needed.max(BLOCK),
+                Some(_) | None => return Ok(Step::Bad(self.offset)),
+            }
+        }
+    }
+
+    /// Skips to the next mark of this file, beginning with the octet after the present one; `None` if there is none.
+    ///
+    /// Returns the offset of the mark, and what it vouches for.
+    pub(super) fn next_mark(&mut self) -> io::Result<Option<(u64, Mark)>> {
+        // The mark on which the scanner may stand has its magic at HEAD.
+        let mut from = frame::HEAD + 1;
+        loop {
+            let ended = self.read_to(BLOCK)?;
+            while let Some(found) = find(&self.carry, from, &Mark::MAGIC) {
+                from = found + 1;
+                let Some(at) = found.checked_sub(frame::HEAD) else { continue };
+                if let Some(mark) = Mark::read(&self.carry[at..]).filter(|mark| mark.file == self.number) {
+                    self.skip(at);
+                    return Ok(Some((self.offset, mark)));
+                }
+            }
+            if ended {
+                self.skip(self.carry.len());
+                return Ok(None);
+            }
+            // A mark may lie across the edge.
+            let kept = Mark::SIZE.min(self.carry.len());
+            self.skip(self.carry.len() - kept);
+            from = 0;
+        }
+    }
+
+    /// So much of the file was durable when what was read last was written.
+    pub(super) const fn vouched(&self) -> u64 {
+        self.vouched
+    }
+
+    /// Where the scanner stands.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn skip(&mut self, octets: usize) {
+        self.carry.drain(..octets);
+        self.offset += octets as u64;
+    }
+
+    /// Reads until so many octets are there; true at the end of the file.
+    fn read_to(&mut self, wanted: usize) -> io::Result<bool> {
+        let missing = wanted.saturating_sub(self.carry.len());
+        self.carry.reserve(missing);
+        let read = self.source.by_ref().take(missing as u64).read_to_end(&mut self.carry)?;
+        Ok(read < missing)
+    }
+
+    fn verify(&mut self) -> Run {
+        let mut run = Run { good: 0, records: 0, needed: None };
+        loop {
+            match frame::read(&self.carry[run.good..]) {
+                Front::Whole(entry, size) => {
+                    run.good += size;
+                    match entry.kind {
+                        Kind::MARK if entry.key == self.number => self.vouched = self.vouched.max(entry.version),
+                        Kind::MARK => {}
+                        Kind::END => self.end = Some((entry.version, self.offset + run.good as u64)),
+                        _ => run.records += 1,
+                    }
+                }
+                Front::Short(needed) => return Run { needed: Some(needed), ..run },
+                Front::Bad => return run,
+            }
+        }
+    }
+}
+
+/// What stands at the front of the octets read.
+struct Run {
+    /// Octets of whole records.
+    good: usize,
+    records: u64,
+    /// What follows is the beginning of a record of so many octets; `None`: it is no record.
+    needed: Option<usize>,
+}
+
+fn find(octets: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
+    octets.get(from..)?.windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
+}

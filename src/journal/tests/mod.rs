@@ -1,0 +1,8 @@
+//! The journal on a disk that fails: random traffic, crashes and damage, on a virtual clock.
+
+mod bad_input;
+mod crashes;
+mod damage;
+mod faulty;
+mod handle;
+mod owner;
