@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 pub enum SyncMode {
     /// When the disk has it.
     Commit,
-    /// When the kernel has it; the disk has it so much later.
+    /// When the kernel has it; the disk has it so much later. It survives a killed process, but no power cut.
     Interval(Duration),
 }
 

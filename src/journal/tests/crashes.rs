@@ -79,8 +79,9 @@ fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
             }
             Act::Full(full) => disk.set_full(*full),
             Act::Crash | Act::Restart => {
-                // With syncs on a timer, an acknowledgement says that the kernel has it: it survives a killed process, not a power cut.
-                let may_lose = matches!((act, mode), (Act::Crash, SyncMode::Interval(_)));
+                // With syncs on a timer, an acknowledgement says that the kernel has it: it survives a killed process, but no power
+                // cut, nor a kill while what the disk refused waits to be written again.
+                let may_lose = mode != SyncMode::Commit && (matches!(act, Act::Crash) || owner.is_failing());
                 let acknowledged = if may_lose { BTreeMap::new() } else { owner.acknowledged.clone() };
                 drop(owner);
                 disk.set_faults(Faults::default());
