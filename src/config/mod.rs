@@ -12,8 +12,7 @@ use std::time::Duration;
 
 pub use problem::{Problem, Problems, Severity};
 
-use crate::aaa::IdentityKind;
-use crate::server;
+use crate::{aaa, server};
 
 /// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it is for loopback only.
 pub const PUBLIC_SECRET: &[u8] = b"testing123";
@@ -27,30 +26,12 @@ pub struct Config {
     pub server: server::Settings,
     /// The inventory folder.
     pub inventory: PathBuf,
-    /// The first of these that a request carries names the endpoint.
-    pub identity_order: Vec<IdentityKind>,
-    pub sessions: Sessions,
-    pub pools: Pools,
+    /// The tables sessions and pools, and the order of identities.
+    pub aaa: aaa::Settings,
     pub journal: Journal,
     pub log: Log,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Problem>,
-}
-
-/// How long silence is believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sessions {
-    /// `None`: three interim intervals, at least an hour.
-    pub stale_after: Option<Duration>,
-    pub detach_after: Duration,
-    pub tombstone: Duration,
-    pub authorization_hold: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pools {
-    /// How long a released address rests before somebody else gets it.
-    pub hold_time: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use toml::de::DeTable;
 use super::gateway::gateways;
 use super::problem::Problem;
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
-use super::{Config, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, Pools, Sessions, SyncRule};
-use crate::aaa::IdentityKind;
+use super::{Config, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, SyncRule};
+use crate::aaa::{self, IdentityKind};
 use crate::server::{GatewaySettings, Settings};
 
 /// A year: longer than anything here is meant to last.
@@ -58,11 +58,9 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
     let mut log = root.section("log");
     let config = Config {
         data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
-        identity_order: radius.take("identity_order", IDENTITIES.map(|(_, kind)| kind).to_vec(), identity_order),
+        aaa: aaa(&mut radius, root.section("sessions"), root.section("pools")),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory: inventory(source, root.section("inventory")),
-        sessions: sessions(root.section("sessions")),
-        pools: pools(root.section("pools")),
         journal: journal(root.section("journal")),
         log: logging(&mut log),
         warnings: Vec::new(),
@@ -107,9 +105,9 @@ fn server(
         acct: acct.into_iter().map(|(_, address)| address).collect(),
         workers: radius.take("workers", 0, number(0..=256)) as usize,
         // RFC 5080 2.2.2 wants 5 to 30 seconds.
-        duplicate_lifetime: Duration::from_secs(radius.take("duplicate_lifetime_s", 30, number(5..=30))),
+        duplicate_lifetime: radius.take("duplicate_lifetime_s", Duration::from_secs(30), seconds(5..=30)),
         // A gateway repeats after a second or two: a longer delay would only make traffic.
-        reject_delay: Duration::from_millis(radius.take("reject_delay_ms", 0, number(0..=5000))),
+        reject_delay: radius.take("reject_delay_ms", Duration::ZERO, millis(0..=5000)),
         vendor: radius.take("vendor_id", 32473, vendor_id) as u32,
         vendor_attributes: radius.take("vendor_attributes", false, flag),
         http: http.take("listen", local(8080), socket_address),
@@ -146,29 +144,28 @@ fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> PathBuf {
     path
 }
 
-fn sessions(mut table: Table<'_, '_>) -> Sessions {
-    let stale_after_s = table.take("stale_after_s", 0, number(0..=YEAR_S));
-    let sessions = Sessions {
+/// What decisions depend on stands in several tables.
+fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table<'_, '_>) -> aaa::Settings {
+    let default = aaa::Settings::default();
+    let stale_after_s = sessions.take("stale_after_s", 0, number(0..=YEAR_S));
+    let settings = aaa::Settings {
+        identity_order: radius.take("identity_order", default.identity_order, identity_order),
         stale_after: (stale_after_s > 0).then(|| Duration::from_secs(stale_after_s)),
-        detach_after: Duration::from_secs(table.take("detach_after_s", 172_800, number(1..=YEAR_S))),
-        tombstone: Duration::from_secs(table.take("tombstone_s", 3600, number(0..=YEAR_S))),
-        authorization_hold: Duration::from_secs(table.take("authorization_hold_s", 120, number(1..=YEAR_S))),
+        detach_after: sessions.take("detach_after_s", default.detach_after, seconds(1..=YEAR_S)),
+        tombstone: sessions.take("tombstone_s", default.tombstone, seconds(0..=YEAR_S)),
+        authorization_hold: sessions.take("authorization_hold_s", default.authorization_hold, seconds(1..=YEAR_S)),
+        hold_time: pools.take("hold_time_s", default.hold_time, seconds(0..=YEAR_S)),
     };
-    table.finish();
-    sessions
-}
-
-fn pools(mut table: Table<'_, '_>) -> Pools {
-    let pools = Pools { hold_time: Duration::from_secs(table.take("hold_time_s", 60, number(0..=YEAR_S))) };
-    table.finish();
-    pools
+    sessions.finish();
+    pools.finish();
+    settings
 }
 
 fn journal(mut table: Table<'_, '_>) -> Journal {
     let rules = [("commit", SyncRule::Commit), ("interval", SyncRule::Interval)];
     let journal = Journal {
         sync: table.take("sync", SyncRule::Commit, choice(&rules)),
-        interval: Duration::from_millis(table.take("interval_ms", 100, number(1..=60_000))),
+        interval: table.take("interval_ms", Duration::from_millis(100), millis(1..=60_000)),
     };
     table.finish();
     journal
@@ -179,6 +176,14 @@ fn logging(table: &mut Table<'_, '_>) -> Log {
         format: table.take("format", LogFormat::Text, choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
         level: table.take("level", LogLevel::Info, choice(&LEVELS)),
     }
+}
+
+fn seconds(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<Duration> {
+    move |value| number(range)(value).map(Duration::from_secs)
+}
+
+fn millis(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<Duration> {
+    move |value| number(range)(value).map(Duration::from_millis)
 }
 
 fn folder(source: &Source<'_>, value: &Value<'_>) -> Reading<PathBuf> {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::read::{Source, config};
 use super::*;
+use crate::aaa::IdentityKind;
 use crate::server::{GatewaySettings, Requirement};
 use std::net::SocketAddr;
 
@@ -31,7 +32,14 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
     let local = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
     let expected = Config {
         data_dir: "attachd-data".into(),
-        identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+        aaa: aaa::Settings {
+            identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+            stale_after: None,
+            detach_after: Duration::from_secs(172_800),
+            tombstone: Duration::from_secs(3600),
+            authorization_hold: Duration::from_secs(120),
+            hold_time: Duration::from_secs(60),
+        },
         server: server::Settings {
             auth: local(1812),
             acct: local(1813),
@@ -52,13 +60,6 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             mask_identities: true,
         },
         inventory: "inventory".into(),
-        sessions: Sessions {
-            stale_after: None,
-            detach_after: Duration::from_secs(172_800),
-            tombstone: Duration::from_secs(3600),
-            authorization_hold: Duration::from_secs(120),
-        },
-        pools: Pools { hold_time: Duration::from_secs(60) },
         journal: Journal { sync: SyncRule::Commit, interval: Duration::from_millis(100) },
         log: Log { format: LogFormat::Text, level: LogLevel::Info },
         warnings: vec![],
@@ -109,7 +110,17 @@ fn every_documented_key_can_be_changed() {
     )
     .unwrap();
     assert_eq!(config.data_dir, Path::new("/var/lib/attachd"));
-    assert_eq!(config.identity_order, [IdentityKind::UserName, IdentityKind::Imsi]);
+    assert_eq!(
+        config.aaa,
+        aaa::Settings {
+            identity_order: vec![IdentityKind::UserName, IdentityKind::Imsi],
+            stale_after: Some(Duration::from_secs(900)),
+            detach_after: Duration::from_secs(7200),
+            tombstone: Duration::ZERO,
+            authorization_hold: Duration::from_secs(30),
+            hold_time: Duration::ZERO,
+        }
+    );
     assert_eq!(
         config.server,
         server::Settings {
@@ -133,10 +144,6 @@ fn every_documented_key_can_be_changed() {
         }
     );
     assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
-    assert_eq!(config.sessions.stale_after, Some(Duration::from_secs(900)));
-    assert_eq!(config.sessions.detach_after, Duration::from_secs(7200));
-    assert_eq!((config.sessions.tombstone, config.pools.hold_time), (Duration::ZERO, Duration::ZERO));
-    assert_eq!(config.sessions.authorization_hold, Duration::from_secs(30));
     assert_eq!(config.journal, Journal { sync: SyncRule::Interval, interval: Duration::from_millis(20) });
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
 }
