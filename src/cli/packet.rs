@@ -32,15 +32,21 @@ pub(super) fn write_attributes(
     Ok(())
 }
 
-/// The same for programs.
+/// The same for programs, which want texts without their quotes.
 pub(super) fn json(dictionary: Dictionary, datagram: &Datagram<'_>, secret: Option<&Secret>) -> Value {
+    let mut attributes = lines(dictionary, datagram, secret);
+    for line in &mut attributes {
+        if let Some(text) = line.value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            line.value = text.to_owned();
+        }
+    }
     let authenticator = format!("{:032x}", u128::from_be_bytes(*datagram.authenticator()));
     json!({
         "code": { "key": datagram.code().0, "name": datagram.code().to_string() },
         "identifier": datagram.identifier(),
         "length": datagram.octets().len(),
         "authenticator": authenticator,
-        "attributes": lines(dictionary, datagram, secret),
+        "attributes": attributes,
     })
 }
 

@@ -79,10 +79,18 @@ fn contents(name: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The lines that hold something, numbered from 1. radclient allows comments, and a comma at the end.
+/// The lines that hold something, numbered from 1. radclient allows comment lines, and a comma at the end.
 fn attribute_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines = text.lines().map(|line| line.trim().trim_end_matches(',').trim_end());
+    let lines = text.lines().map(|line| without_remark(line).trim().trim_end_matches(',').trim_end());
     lines.enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// `decode` puts what octets mean behind them; in a quoted text the same marks are text.
+fn without_remark(line: &str) -> &str {
+    match line.split_once("  # ") {
+        Some((before, _)) if !before.contains('"') => before,
+        _ => line,
+    }
 }
 
 fn assign(dictionary: Dictionary, text: &str) -> Result<Assignment, String> {
@@ -105,4 +113,34 @@ fn nearest(dictionary: Dictionary, name: &str) -> Vec<&'static str> {
     near.retain(|(likeness, _)| *likeness >= LIKENESS);
     near.sort_by(|one, other| other.0.total_cmp(&one.0));
     near.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_as_radclient_and_decode_write_it() {
+        let text = "# a comment\n\n  User-Name = \"a  # b\",\nClass = 0x4142  # AB\n\tNAS-Port := 7\r\n";
+        let lines: Vec<_> = attribute_lines(text).collect();
+        assert_eq!(lines, [(3, "User-Name = \"a  # b\""), (4, "Class = 0x4142"), (5, "NAS-Port := 7")]);
+        for (_, line) in lines {
+            assert!(assign(Dictionary::default(), line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_names_are_offered() {
+        let told = |text: &str| assign(Dictionary::default(), text).unwrap_err();
+        assert!(told("3GPP-ISMI=1").contains("; did you mean 3GPP-IMSI"), "{}", told("3GPP-ISMI=1"));
+        assert!(!told("Zzz=1").contains("did you mean"));
+        assert!(!told("Framed-IP-Address=1").contains("did you mean"), "the name is right, the value is not");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let long =
+            Assignment { place: Place { parent: 0, vendor: 0, number: 1 }, kind: crate::wire::number::Kind::Octets, octets: vec![0; 254] };
+        assert!(Request::build(Code::ACCESS_REQUEST, &[long], &Secret::new(b"s")).is_err());
+    }
 }
