@@ -73,8 +73,7 @@ impl Aaa {
             }
         }
         for (iccid, endpoint) in endpoints {
-            adopting.leave(iccid, &endpoint);
-            match adopting.settle_in(iccid, endpoint) {
+            match adopting.apply(iccid, endpoint) {
                 Arrival::Added => adoption.added += 1,
                 Arrival::Changed => adoption.changed += 1,
                 Arrival::Unchanged => adoption.unchanged += 1,
@@ -132,81 +131,76 @@ struct Adopting<'a, R> {
 impl<R: Recorder> Adopting<'_, R> {
     /// An endpoint that the files no longer name, and that stays: only its groups may have moved.
     fn keep(&mut self, iccid: Iccid) {
-        if let Some(endpoint) = self.aaa.tracker.read(iccid, |entry| entry.endpoint.clone()) {
-            self.leave(iccid, &endpoint);
-        }
+        self.aaa.tracker.with(iccid, |entry| {
+            let next = entry.endpoint.clone();
+            self.leave(iccid, entry, &next);
+        });
     }
 
     fn remove(&mut self, iccid: Iccid) {
-        let nowhere = Endpoint::new(ProvisioningState::Pending);
-        self.leave(iccid, &nowhere);
+        self.aaa.tracker.with(iccid, |entry| self.leave(iccid, entry, &Endpoint::new(ProvisioningState::Pending)));
         let Some(entry) = self.aaa.tracker.remove(iccid) else { return };
         self.aaa.census.left(entry.state.state, entry.endpoint.state);
         self.unindex(iccid, &entry.endpoint);
         self.records.provisioned(iccid, entry.state.version + 1, None);
     }
 
+    /// Puts an endpoint of the files in the place of what was known of it.
+    fn apply(&mut self, iccid: Iccid, next: Endpoint) -> Arrival {
+        let replaced = self.aaa.tracker.with(iccid, |entry| {
+            self.leave(iccid, entry, &next);
+            (entry.endpoint != next).then(|| self.replace(iccid, entry, next.clone()))
+        });
+        let (old, arrival) = match replaced {
+            Some(None) => return Arrival::Unchanged,
+            Some(Some(old)) => (Some(old), Arrival::Changed),
+            None => (None, Arrival::Added),
+        };
+        if let Some(old) = old {
+            self.unindex(iccid, &old);
+        }
+        self.aaa.index(iccid, next.imsis(), next.msisdn);
+        self.after.set_aside(&next, self.now);
+        if matches!(arrival, Arrival::Added) {
+            self.add(iccid, next);
+        }
+        arrival
+    }
+
     /// Ends what `next` will no longer allow: sessions, leases, the configured address.
-    fn leave(&mut self, iccid: Iccid, next: &Endpoint) {
+    fn leave(&mut self, iccid: Iccid, entry: &mut Entry, next: &Endpoint) {
         let (before, after) = (self.before, self.after);
-        self.aaa.tracker.with(iccid, |entry| {
-            if entry.endpoint == *next && entry.endpoint.groups().all(|group| same_vslice(before, after, group, group)) {
-                return;
-            }
-            let mut turn = Turn::begin(self.aaa, before, iccid, entry, self.now, self.records);
-            turn.give_up_groups(after, next);
-            turn.change_state(next.state);
-            turn.give_up_configured(after, next);
-            turn.end();
-        });
+        if entry.endpoint == *next && entry.endpoint.groups().all(|group| same_vslice(before, after, group, group)) {
+            return;
+        }
+        let mut turn = Turn::begin(self.aaa, before, iccid, entry, self.now, self.records);
+        turn.give_up_groups(after, next);
+        turn.change_state(next.state);
+        turn.give_up_configured(after, next);
+        turn.end();
     }
 
-    /// Puts `next` in the place of what was known.
-    fn settle_in(&mut self, iccid: Iccid, next: Endpoint) -> Arrival {
-        let (aaa, after, now) = (self.aaa, self.after, self.now);
-        let known = aaa.tracker.with(iccid, |entry| {
-            if entry.endpoint == next {
-                return (None, Arrival::Unchanged);
-            }
-            entry.state.version += 1;
-            let old = std::mem::replace(&mut entry.endpoint, next.clone());
-            aaa.census.provisioned(old.state, next.state);
-            self.records.provisioned(iccid, entry.state.version, Some(&entry.endpoint));
-            if is_placed(next.state) && !is_placed(old.state) {
-                let assigned = entry.state.assign();
-                aaa.census.moved(assigned.before, assigned.after);
-            }
-            (Some(old), Arrival::Changed)
-        });
-        match known {
-            Some((None, arrival)) => return arrival,
-            Some((Some(old), arrival)) => {
-                self.unindex(iccid, &old);
-                self.index(iccid, &next);
-                after.set_aside(&next, now);
-                return arrival;
-            }
-            None => {}
+    /// Returns what was known before.
+    fn replace(&mut self, iccid: Iccid, entry: &mut Entry, next: Endpoint) -> Endpoint {
+        entry.state.version += 1;
+        let old = std::mem::replace(&mut entry.endpoint, next);
+        self.aaa.census.provisioned(old.state, entry.endpoint.state);
+        self.records.provisioned(iccid, entry.state.version, Some(&entry.endpoint));
+        if is_placed(entry.endpoint.state) && !is_placed(old.state) {
+            let assigned = entry.state.assign();
+            self.aaa.census.moved(assigned.before, assigned.after);
+            self.records.endpoint(iccid, &entry.state);
         }
-        self.index(iccid, &next);
-        after.set_aside(&next, now);
-        let mut state =
-            EndpointState::new(if is_placed(next.state) && next.group.is_some() { NetworkState::Detached } else { NetworkState::Unknown });
+        old
+    }
+
+    fn add(&mut self, iccid: Iccid, endpoint: Endpoint) {
+        let mut state = EndpointState::new(first_state(&endpoint));
         // Above every version that an endpoint of this ICCID may have had before it was removed.
-        state.version = now.micros();
-        aaa.census.joined(state.state, next.state);
-        self.records.provisioned(iccid, state.version, Some(&next));
-        aaa.tracker.insert(iccid, Entry { endpoint: next, state });
-        Arrival::Added
-    }
-
-    fn index(&self, iccid: Iccid, endpoint: &Endpoint) {
-        for imsi in endpoint.imsis() {
-            self.aaa.tracker.index_imsi(imsi, iccid);
-        }
-        if let Some(msisdn) = endpoint.msisdn {
-            self.aaa.tracker.index_msisdn(msisdn, iccid);
-        }
+        state.version = self.now.micros();
+        self.aaa.census.joined(state.state, endpoint.state);
+        self.records.provisioned(iccid, state.version, Some(&endpoint));
+        self.aaa.tracker.insert(iccid, Entry { endpoint, state });
     }
 
     fn unindex(&self, iccid: Iccid, endpoint: &Endpoint) {
@@ -222,6 +216,11 @@ impl<R: Recorder> Adopting<'_, R> {
 /// Whether an endpoint of this state stands in the network at all. A pending one is in no group.
 fn is_placed(state: ProvisioningState) -> bool {
     state != ProvisioningState::Pending
+}
+
+/// Where an endpoint stands of which nothing has been heard yet (PROTOCOL 10).
+pub(super) fn first_state(endpoint: &Endpoint) -> NetworkState {
+    if is_placed(endpoint.state) && endpoint.group.is_some() { NetworkState::Detached } else { NetworkState::Unknown }
 }
 
 /// Whether going from one group (of the old plan) to another (of the new one) stays inside one VSlice.
@@ -291,14 +290,14 @@ impl<R: Recorder> Turn<'_, R> {
             && next.state != ProvisioningState::Terminated
             && next.group.is_some_and(|to| same_vslice(self.plan, after, home, to));
         let Some(vslice) = self.plan.catalog.group(home).map(|group| group.vslice).filter(|_| !stays) else { return };
-        self.entry.endpoint.static_ip = None;
+        let freed = Freed { vslice, ip, at: self.now };
         match self.entry.state.leases.iter().find(|lease| lease.ip == ip && lease.vslice == vslice).copied() {
             Some(lease) if lease.phase == LeasePhase::InUse => {}
             Some(lease) => {
                 self.entry.state.drop_lease(lease.group);
-                self.give_back(&lease);
+                self.free(freed);
             }
-            None => self.free(Freed { vslice, ip, at: self.now }),
+            None => self.free(freed),
         }
     }
 }

@@ -12,6 +12,7 @@ mod housekeep;
 mod identify;
 mod plan;
 mod recorder;
+mod recover;
 mod request;
 mod turn;
 mod verdict;
@@ -21,6 +22,7 @@ pub use adopt::{Adoption, Objection};
 pub use housekeep::Walk;
 pub use plan::PoolFill;
 pub use recorder::{Freed, Note, Recorder};
+pub use recover::{Recovered, Recovery};
 pub use request::{AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject};
 pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
 pub use view::{Stats, VsliceStats};
@@ -132,6 +134,15 @@ impl Aaa {
         // Under the endpoint's entry, so that it cannot take the address back between the look and the release.
         if self.tracker.with(freed.iccid, is_taken_back).is_none() {
             plan.release(freed.vslice, freed.ip, freed.at);
+        }
+    }
+
+    fn index(&self, iccid: Iccid, imsis: impl IntoIterator<Item = Imsi>, msisdn: Option<Msisdn>) {
+        for imsi in imsis {
+            self.tracker.index_imsi(imsi, iccid);
+        }
+        if let Some(msisdn) = msisdn {
+            self.tracker.index_msisdn(msisdn, iccid);
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use parking_lot::Mutex;
 
-use crate::identity::VsliceId;
+use crate::identity::{GroupId, VsliceId};
 use crate::pool::{Claim, Counts, Pool};
 use crate::provisioning::{Allocation, Catalog, Endpoint, Vslice};
 use crate::time::Timestamp;
@@ -105,6 +105,25 @@ impl Plan {
         let vslice = endpoint.group.and_then(|id| self.catalog.group(id)).map(|group| group.vslice);
         if let (Some(vslice), Some(ip)) = (vslice, endpoint.static_ip) {
             self.claim(vslice, ip, now);
+        }
+    }
+
+    /// Recovery: whether the address could be marked as leased, or is in no pool any more.
+    pub(super) fn restore_leased(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+        self.range_of(vslice, ip).is_none_or(|range| range.pool.lock().restore_leased(ip).is_ok())
+    }
+
+    /// Recovery: a hold that is still running is put back. That somebody has the address since then is no contest.
+    pub(super) fn restore_held(&self, vslice: VsliceId, ip: Ipv4Addr, released_at: Timestamp) {
+        if let Some(range) = self.range_of(vslice, ip) {
+            let _ = range.pool.lock().restore_held(ip, released_at);
+        }
+    }
+
+    pub(super) fn count_session(&self, group: Option<GroupId>, change: i64) {
+        let vslice = group.and_then(|id| self.catalog.group(id)).map(|group| group.vslice);
+        if let Some(meters) = vslice.and_then(|vslice| self.meters(vslice)) {
+            meters.sessions.fetch_add(change, Ordering::Relaxed);
         }
     }
 

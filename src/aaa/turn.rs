@@ -58,15 +58,13 @@ impl<'t, R: Recorder> Turn<'t, R> {
             census.refused(event);
         }
         if outcome.effect == Effect::Opened
-            && let Some(vslice) = outcome.session.and_then(|at| self.entry.state.sessions.get(at)?.group)
+            && let Some(group) = outcome.session.and_then(|at| self.entry.state.sessions.get(at)?.group)
         {
-            self.count_session(vslice, 1);
+            self.plan.count_session(Some(group), 1);
         }
         for closed in outcome.closed.iter() {
             census.closed(closed.cause);
-            if let Some(group) = closed.group {
-                self.count_session(group, -1);
-            }
+            self.plan.count_session(closed.group, -1);
         }
         for freed in outcome.freed.iter() {
             self.free(*freed);
@@ -156,12 +154,5 @@ impl<'t, R: Recorder> Turn<'t, R> {
 
     pub(super) fn free(&mut self, freed: network::Freed) {
         self.records.freed(Freed { iccid: self.iccid, vslice: freed.vslice, ip: freed.ip, at: freed.at });
-    }
-
-    fn count_session(&self, group: GroupId, change: i64) {
-        let vslice = self.plan.catalog.group(group).map(|group| group.vslice);
-        if let Some(meters) = vslice.and_then(|vslice| self.plan.meters(vslice)) {
-            meters.sessions.fetch_add(change, Ordering::Relaxed);
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod addresses;
+mod recovery;
 mod reload;
 mod world;
 

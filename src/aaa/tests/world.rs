@@ -43,32 +43,43 @@ pub(super) struct World {
     pub(super) octets: Option<u32>,
     pub(super) records: usize,
     pub(super) notes: Vec<Note>,
+    pub(super) journal: Vec<Record>,
     /// Releases not yet durable. [`World::commit`] makes them so.
     pub(super) freed: Vec<Freed>,
 }
 
+/// A record, kept as it was written.
+#[derive(Clone, Debug)]
+pub(super) enum Record {
+    Endpoint(Iccid, EndpointState),
+    Provisioned(Iccid, u64, Option<Endpoint>),
+    Catalog(Catalog),
+    Restart(Restart),
+}
+
 /// Records into the counters of a test.
 struct Tape<'w> {
+    journal: &'w mut Vec<Record>,
     records: &'w mut usize,
     notes: &'w mut Vec<Note>,
     freed: &'w mut Vec<Freed>,
 }
 
 impl Recorder for Tape<'_> {
-    fn endpoint(&mut self, _: Iccid, _: &EndpointState) {
-        *self.records += 1;
+    fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
+        self.write(Record::Endpoint(iccid, state.clone()));
     }
 
-    fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {
-        *self.records += 1;
+    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
+        self.write(Record::Provisioned(iccid, version, endpoint.cloned()));
     }
 
-    fn catalog(&mut self, _: &Catalog) {
-        *self.records += 1;
+    fn catalog(&mut self, catalog: &Catalog) {
+        self.write(Record::Catalog(catalog.clone()));
     }
 
-    fn restart(&mut self, _: &Restart) {
-        *self.records += 1;
+    fn restart(&mut self, restart: &Restart) {
+        self.write(Record::Restart(restart.clone()));
     }
 
     fn noted(&mut self, note: &Note) {
@@ -77,6 +88,13 @@ impl Recorder for Tape<'_> {
 
     fn freed(&mut self, freed: Freed) {
         self.freed.push(freed);
+    }
+}
+
+impl Tape<'_> {
+    fn write(&mut self, record: Record) {
+        *self.records += 1;
+        self.journal.push(record);
     }
 }
 
@@ -99,6 +117,7 @@ impl World {
             records: 0,
             notes: Vec::new(),
             freed: Vec::new(),
+            journal: Vec::new(),
         };
         let (catalog, endpoints) = inventory();
         world.load(catalog, endpoints, &[]).unwrap();
@@ -128,6 +147,31 @@ impl World {
         for freed in std::mem::take(&mut self.freed) {
             self.aaa.free(&freed);
         }
+    }
+
+    /// Another decision maker, restored from all records. Each may come up to three places early, as workers hand over their batches.
+    pub(super) fn restored(&self, mut shuffle: u64) -> Aaa {
+        let mut records = self.journal.clone();
+        for at in 1..records.len() {
+            shuffle = shuffle.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // Only the records of endpoints' states race with each other.
+            let early = at.saturating_sub((shuffle >> 62) as usize);
+            if records[early..=at].iter().all(|record| matches!(record, Record::Endpoint(..))) {
+                records[early..=at].rotate_right(1);
+            }
+        }
+        let mut recovery = Aaa::new(Settings { hold_time: Duration::from_secs(60), ..Settings::default() }).recover();
+        for record in records {
+            match record {
+                Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
+                Record::Provisioned(iccid, version, endpoint) => recovery.provisioned(iccid, version, endpoint),
+                Record::Catalog(catalog) => recovery.catalog(catalog),
+                Record::Restart(restart) => recovery.restart(restart),
+            }
+        }
+        let (aaa, recovered) = recovery.finish();
+        assert_eq!(recovered.contested, 0);
+        aaa
     }
 
     /// One whole walk over all endpoints.
@@ -220,7 +264,7 @@ impl World {
     }
 
     fn run<T>(&mut self, act: impl FnOnce(&Aaa, Timestamp, &mut Tape<'_>) -> T) -> T {
-        let mut tape = Tape { records: &mut self.records, notes: &mut self.notes, freed: &mut self.freed };
+        let mut tape = Tape { journal: &mut self.journal, records: &mut self.records, notes: &mut self.notes, freed: &mut self.freed };
         act(&self.aaa, self.now, &mut tape)
     }
 }

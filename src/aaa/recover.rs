@@ -1,0 +1,130 @@
+//! What was recorded comes back: the newest record of each endpoint, then the pools and counts that follow from all of them.
+
+use foldhash::HashSet;
+
+use super::adopt::first_state;
+use super::plan::Plan;
+use super::{Aaa, Entry};
+use crate::identity::Iccid;
+use crate::network::{EndpointState, LeasePhase, Restart};
+use crate::provisioning::{Catalog, Endpoint, ProvisioningState};
+
+/// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
+pub struct Recovery {
+    aaa: Aaa,
+    catalog: Catalog,
+    /// States that came before the record of their endpoint.
+    strangers: HashSet<Iccid>,
+}
+
+/// What recovery found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub endpoints: usize,
+    pub open_sessions: usize,
+    pub leases: usize,
+    /// Addresses that two records claimed. It cannot happen; if it does, the one found first keeps the address.
+    pub contested: usize,
+}
+
+impl Aaa {
+    /// Begins to restore the memory of a decision maker that has none yet.
+    #[must_use]
+    pub fn recover(self) -> Recovery {
+        Recovery { aaa: self, catalog: Catalog::default(), strangers: HashSet::default() }
+    }
+}
+
+impl Recovery {
+    /// The VSlices and groups, with the handles they had.
+    pub fn catalog(&mut self, catalog: Catalog) {
+        self.catalog = catalog;
+    }
+
+    /// An endpoint as it was provisioned; `None`: it was removed.
+    pub fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
+        self.strangers.remove(&iccid);
+        let Some(endpoint) = endpoint else {
+            self.aaa.tracker.remove(iccid);
+            return;
+        };
+        let mut endpoint = Some(endpoint);
+        self.aaa.tracker.with(iccid, |entry| {
+            if let Some(endpoint) = endpoint.take() {
+                entry.endpoint = endpoint;
+            }
+        });
+        if let Some(endpoint) = endpoint {
+            let mut state = EndpointState::new(first_state(&endpoint));
+            state.version = version;
+            self.aaa.tracker.insert(iccid, Entry { endpoint, state });
+        }
+    }
+
+    /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
+    pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
+        let mut state = Some(state);
+        self.aaa.tracker.with(iccid, |entry| {
+            if let Some(state) = state.take_if(|state| state.version >= entry.state.version) {
+                entry.state = state;
+            }
+        });
+        if self.aaa.tracker.read(iccid, |_| ()).is_none()
+            && let Some(state) = state
+        {
+            self.strangers.insert(iccid);
+            self.aaa.tracker.insert(iccid, Entry { endpoint: Endpoint::new(ProvisioningState::Pending), state });
+        }
+    }
+
+    /// A gateway's restart, which some sessions may not have heard of yet.
+    pub fn restart(&mut self, restart: Restart) {
+        self.aaa.restarts.note(restart);
+    }
+
+    /// Builds what follows from the records: indexes, pools and counts.
+    #[must_use]
+    pub fn finish(self) -> (Aaa, Recovered) {
+        let Self { aaa, catalog, strangers } = self;
+        for iccid in strangers {
+            aaa.tracker.remove(iccid);
+        }
+        let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
+        let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
+        let mut numbered = Vec::new();
+        aaa.tracker.for_each(|iccid, entry| {
+            aaa.census.joined(entry.state.state, entry.endpoint.state);
+            restore_addresses(&plan, entry, &mut recovered);
+            for session in entry.state.open_sessions() {
+                recovered.open_sessions += 1;
+                plan.count_session(session.group, 1);
+            }
+            numbered.push((iccid, entry.endpoint.imsis().collect::<Vec<_>>(), entry.endpoint.msisdn));
+        });
+        // A closure of the tracker must not call the tracker, so the indexes come second.
+        for (iccid, imsis, msisdn) in numbered {
+            aaa.index(iccid, imsis, msisdn);
+        }
+        aaa.plan.store(plan.into());
+        (aaa, recovered)
+    }
+}
+
+fn restore_addresses(plan: &Plan, entry: &Entry, recovered: &mut Recovered) {
+    for lease in &entry.state.leases {
+        match lease.phase {
+            LeasePhase::Released { at } => plan.restore_held(lease.vslice, lease.ip, at),
+            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Kept => {
+                recovered.leases += 1;
+                recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip));
+            }
+        }
+    }
+    let vslice = entry.endpoint.group.and_then(|id| plan.catalog.group(id)).map(|group| group.vslice);
+    if let (Some(vslice), Some(ip)) = (vslice, entry.endpoint.static_ip) {
+        let is_leased_to_it = entry.state.leases.iter().any(|lease| lease.ip == ip && lease.vslice == vslice);
+        if !is_leased_to_it {
+            recovered.contested += usize::from(!plan.restore_leased(vslice, ip));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A memory restored from its records is the memory that wrote them, whatever the order of concurrent records (PROTOCOL 8).
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::world::iccid;
+use super::*;
+use crate::time::Timestamp;
+
+/// One step of somebody's day.
+fn steps() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
+    prop::collection::vec((0u8..7, 0u8..6, 0u8..3), 1..120)
+}
+
+const WHO: [&str; 6] = ["till", "till2", "sensor", "sensor2", "sensor3", "camera"];
+
+fn walk(world: &mut World, steps: &[(u8, u8, u8)]) {
+    for (what, who, session) in steps {
+        let (who, session) = (WHO[usize::from(*who)], ["S1", "S2", "S3"][usize::from(*session)]);
+        match what {
+            0 | 1 => _ = world.access(who),
+            2 => _ = world.start(who, session),
+            3 => _ = world.interim(who, session),
+            4 => _ = world.stop(who, session),
+            5 => world.later(45),
+            _ => world.housekeep(),
+        }
+        if what % 2 == 0 {
+            world.commit();
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_was_recorded_comes_back(steps in steps(), shuffle in any::<u64>()) {
+        let mut world = World::new();
+        walk(&mut world, &steps);
+        world.commit();
+        let restored = world.restored(shuffle);
+        for who in WHO {
+            let as_kept = |aaa: &Aaa| aaa.look(iccid(who), world.now, |entry, _| {
+                let mut entry = entry.clone();
+                // When it was last heard of is told by the next record; on its own it is not worth one.
+                entry.state.last_activity = Timestamp::EPOCH;
+                entry.state.sessions.iter_mut().for_each(|session| session.heard = Timestamp::EPOCH);
+                entry
+            });
+            prop_assert_eq!(as_kept(&restored), as_kept(&world.aaa), "{}", who);
+        }
+        let pools = |aaa: &Aaa| aaa.stats().vslices.iter().flat_map(|vslice| &vslice.pools).map(|pool| pool.counts.leased).collect::<Vec<_>>();
+        prop_assert_eq!(pools(&restored), pools(&world.aaa));
+        prop_assert_eq!(restored.stats().network, world.aaa.stats().network);
+    }
+
+    #[test]
+    fn no_address_has_two_owners(steps in steps()) {
+        let mut world = World::new();
+        walk(&mut world, &steps);
+        let mut owners = HashMap::new();
+        world.aaa.for_each(|iccid, entry| {
+            let held = entry.state.leases.iter().filter(|lease| !matches!(lease.phase, crate::network::LeasePhase::Released { .. }));
+            for lease in held {
+                let former = owners.insert((lease.vslice, lease.ip), iccid);
+                assert_eq!(former, None, "{} in {:?}", lease.ip, lease.vslice);
+            }
+        });
+    }
+}
