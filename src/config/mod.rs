@@ -8,10 +8,10 @@ mod read;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub use problem::{Problem, Problems, Severity};
 
+use crate::journal::SyncMode;
 use crate::{aaa, server};
 
 /// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it is for loopback only.
@@ -28,28 +28,14 @@ pub struct Config {
     pub inventory: PathBuf,
     /// The tables sessions and pools, and the order of identities.
     pub aaa: aaa::Settings,
-    pub journal: Journal,
+    /// The table journal: when a reply may leave.
+    pub sync: SyncMode,
     pub log: Log,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Problem>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Journal {
-    pub sync: SyncRule,
-    /// How often "interval" syncs.
-    pub interval: Duration,
-}
-
-/// When a reply may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncRule {
-    /// After its records are on the disk.
-    Commit,
-    /// At once; the disk follows.
-    Interval,
-}
-
+/// What is written about the server's own doings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     pub format: LogFormat,

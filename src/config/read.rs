@@ -11,8 +11,9 @@ use toml::de::DeTable;
 use super::gateway::gateways;
 use super::problem::Problem;
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
-use super::{Config, Journal, Log, LogFormat, LogLevel, PUBLIC_SECRET, SyncRule};
+use super::{Config, Log, LogFormat, LogLevel, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
+use crate::journal::SyncMode;
 use crate::server::{GatewaySettings, Settings};
 
 /// A year: longer than anything here is meant to last.
@@ -61,7 +62,7 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
         aaa: aaa(&mut radius, root.section("sessions"), root.section("pools")),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory: inventory(source, root.section("inventory")),
-        journal: journal(root.section("journal")),
+        sync: sync(root.section("journal")),
         log: logging(&mut log),
         warnings: Vec::new(),
     };
@@ -161,14 +162,12 @@ fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table
     settings
 }
 
-fn journal(mut table: Table<'_, '_>) -> Journal {
-    let rules = [("commit", SyncRule::Commit), ("interval", SyncRule::Interval)];
-    let journal = Journal {
-        sync: table.take("sync", SyncRule::Commit, choice(&rules)),
-        interval: table.take("interval_ms", Duration::from_millis(100), millis(1..=60_000)),
-    };
-    table.finish();
-    journal
+fn sync(mut journal: Table<'_, '_>) -> SyncMode {
+    let interval = journal.take("interval_ms", Duration::from_millis(100), millis(1..=60_000));
+    let modes = [("commit", SyncMode::Commit), ("interval", SyncMode::Interval(interval))];
+    let mode = journal.take("sync", SyncMode::Commit, choice(&modes));
+    journal.finish();
+    mode
 }
 
 fn logging(table: &mut Table<'_, '_>) -> Log {

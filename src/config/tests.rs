@@ -7,6 +7,7 @@ use super::*;
 use crate::aaa::IdentityKind;
 use crate::server::{GatewaySettings, Requirement};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The example of the documentation: every key, at its default.
 const DOCUMENTED: &str = include_str!("../../fixtures/attachd.toml");
@@ -60,7 +61,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             mask_identities: true,
         },
         inventory: "inventory".into(),
-        journal: Journal { sync: SyncRule::Commit, interval: Duration::from_millis(100) },
+        sync: SyncMode::Commit,
         log: Log { format: LogFormat::Text, level: LogLevel::Info },
         warnings: vec![],
     };
@@ -144,7 +145,8 @@ fn every_documented_key_can_be_changed() {
         }
     );
     assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
-    assert_eq!(config.journal, Journal { sync: SyncRule::Interval, interval: Duration::from_millis(20) });
+    assert_eq!(config.sync, SyncMode::Interval(Duration::from_millis(20)));
+    assert_eq!(read("[journal]\nsync = \"interval\"").unwrap().sync, SyncMode::Interval(Duration::from_millis(100)));
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
 }
 
