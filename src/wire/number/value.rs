@@ -17,7 +17,7 @@ macro_rules! values {
 }
 
 values! {
-    "Service-Type, RFC 2865 5.6, RFC 5176 3.2, RFC 5607 6.1"
+    "Service-Type, RFC 2865 5.6, RFC 5176 3.2, RFC 5607"
     service_type {
         1 "Login-User", 2 "Framed-User" FRAMED, 3 "Callback-Login-User", 4 "Callback-Framed-User", 5 "Outbound-User",
         6 "Administrative-User", 7 "NAS-Prompt-User", 8 "Authenticate-Only", 9 "Callback-NAS-Prompt", 10 "Call-Check" CALL_CHECK,
@@ -59,7 +59,7 @@ values! {
     "Acct-Authentic, RFC 2866 5.6"
     acct_authentic { 1 "RADIUS" RADIUS, 2 "Local", 3 "Remote", 4 "Diameter", }
 
-    "Acct-Terminate-Cause, RFC 2866 5.10, RFC 3580 3.5"
+    "Acct-Terminate-Cause, RFC 2866 5.10, RFC 3580 2.1"
     acct_terminate_cause {
         1 "User-Request" USER_REQUEST, 2 "Lost-Carrier" LOST_CARRIER, 3 "Lost-Service" LOST_SERVICE, 4 "Idle-Timeout" IDLE_TIMEOUT,
         5 "Session-Timeout" SESSION_TIMEOUT, 6 "Admin-Reset" ADMIN_RESET, 7 "Admin-Reboot" ADMIN_REBOOT, 8 "Port-Error", 9 "NAS-Error" NAS_ERROR,
@@ -68,7 +68,7 @@ values! {
         19 "Supplicant-Restart", 20 "Reauthentication-Failure", 21 "Port-Reinit", 22 "Port-Disabled",
     }
 
-    "NAS-Port-Type, RFC 2865 5.41, RFC 3580 3.24, IANA"
+    "NAS-Port-Type, RFC 2865 5.41, RFC 3580, IANA"
     nas_port_type {
         0 "Async", 1 "Sync", 2 "ISDN", 3 "ISDN-V120", 4 "ISDN-V110", 5 "Virtual" VIRTUAL, 6 "PIAFS", 7 "HDLC-Clear-Channel", 8 "X.25",
         9 "X.75", 10 "G.3-Fax", 11 "SDSL", 12 "ADSL-CAP", 13 "ADSL-DMT", 14 "IDSL", 15 "Ethernet", 16 "xDSL", 17 "Cable",
