@@ -155,6 +155,11 @@ impl<C: Committer> Desk<C> {
         self.delayed.front().map(|(due, _)| *due)
     }
 
+    /// The decision maker behind it.
+    pub fn aaa(&self) -> &Aaa {
+        &self.aaa
+    }
+
     /// The gateways of the batch.
     pub fn gateways(&self) -> &Gateways {
         &self.gateways

@@ -17,3 +17,6 @@ pub mod translate;
 pub mod udp;
 
 pub use settings::{GatewaySettings, Requirement, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! The shell as a gateway sees it, datagram by datagram, on a clock of the test's own and without a socket.
+
+mod answers;
+mod commits;
+mod duplicates;
+mod refusals;
+mod scene;
+mod status;

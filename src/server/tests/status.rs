@@ -1,0 +1,57 @@
+//! Status-Server (checklist F).
+
+use super::scene::*;
+use crate::server::pipeline::Intake;
+use crate::server::tally::Dropped;
+use crate::wire::number::{self};
+use crate::wire::{Code, Encoder};
+
+fn status(identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
+    request(Code::STATUS_SERVER, identifier, |packet| {
+        packet.message_authenticator();
+        write(packet);
+    })
+}
+
+/// F1, F2, F5, F8.
+#[test]
+fn each_port_answers_in_its_own_way_and_looks_at_nothing_else() {
+    let mut scene = Scene::new();
+    let asked = status(1, |packet| {
+        packet.attribute(number::USER_NAME, b"till").attribute(number::USER_PASSWORD, &[0; 16]).integer(number::ACCT_STATUS_TYPE, 1);
+    });
+    let reply = scene.auth(&asked).reply();
+    assert_eq!(verified(&reply, Code::ACCESS_ACCEPT, &asked), [number::MESSAGE_AUTHENTICATOR]);
+    let reply = scene.acct(&asked).reply();
+    assert_eq!(verified(&reply, Code::ACCOUNTING_RESPONSE, &asked), [number::MESSAGE_AUTHENTICATOR]);
+    assert_eq!(scene.out.ledger.records.records, 0);
+}
+
+/// F3, F4.
+#[test]
+fn an_unsigned_one_or_a_stranger_hears_nothing() {
+    let mut scene = Scene::new();
+    let unsigned = request(Code::STATUS_SERVER, 1, |_| {});
+    assert_eq!(scene.auth(&unsigned), Got::Silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(scene.acct(&unsigned), Got::Silence(Dropped::BadMessageAuthenticator));
+    let mut forged = status(1, |_| {});
+    forged[30] ^= 1;
+    assert_eq!(scene.auth(&forged), Got::Silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(scene.from("203.0.113.1").auth(&status(1, |_| {})), Got::Silence(Dropped::UnknownGateway));
+}
+
+/// F7: silence is the news.
+#[test]
+fn silent_while_not_ready_and_never_remembered() {
+    let mut scene = Scene::new();
+    let asked = status(1, |_| {});
+    scene.auth(&asked).reply();
+    scene.pipeline.is_ready = false;
+    assert_eq!(scene.auth(&asked), Got::Silence(Dropped::NotReady));
+    scene.pipeline.is_ready = true;
+    scene.pipeline.intake = Intake::Failing;
+    assert_eq!(scene.auth(&asked), Got::Silence(Dropped::NotReady));
+    scene.pipeline.intake = Intake::Full;
+    scene.auth(&asked).reply();
+    assert_eq!(scene.pipeline.tally.duplicates, [0; 3]);
+}
