@@ -9,6 +9,8 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+use tracing::level_filters::LevelFilter;
+
 pub use problem::{Problem, Problems, Severity};
 
 use crate::journal::SyncMode;
@@ -39,23 +41,13 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     pub format: LogFormat,
-    pub level: LogLevel,
+    pub level: LevelFilter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
     Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    Off,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 impl Config {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
+use tracing::level_filters::LevelFilter;
 
 use super::gateway::gateways;
 use super::problem::Problem;
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
-use super::{Config, Log, LogFormat, LogLevel, PUBLIC_SECRET};
+use super::{Config, Log, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::journal::SyncMode;
 use crate::server::{GatewaySettings, Settings};
@@ -25,13 +26,13 @@ const VENDOR_MAX: u64 = 0x00FF_FFFF;
 const IDENTITIES: [(&str, IdentityKind); 4] =
     [("iccid", IdentityKind::Iccid), ("imsi", IdentityKind::Imsi), ("msisdn", IdentityKind::Msisdn), ("user-name", IdentityKind::UserName)];
 
-const LEVELS: [(&str, LogLevel); 6] = [
-    ("off", LogLevel::Off),
-    ("error", LogLevel::Error),
-    ("warn", LogLevel::Warn),
-    ("info", LogLevel::Info),
-    ("debug", LogLevel::Debug),
-    ("trace", LogLevel::Trace),
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
 ];
 
 /// What a configuration is read from.
@@ -173,7 +174,7 @@ fn sync(mut journal: Table<'_, '_>) -> SyncMode {
 fn logging(table: &mut Table<'_, '_>) -> Log {
     Log {
         format: table.take("format", LogFormat::Text, choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
-        level: table.take("level", LogLevel::Info, choice(&LEVELS)),
+        level: table.take("level", LevelFilter::INFO, choice(&LEVELS)),
     }
 }
 

@@ -62,7 +62,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
         },
         inventory: "inventory".into(),
         sync: SyncMode::Commit,
-        log: Log { format: LogFormat::Text, level: LogLevel::Info },
+        log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
         warnings: vec![],
     };
     assert_eq!(Config::load(None).unwrap(), expected);
@@ -147,7 +147,7 @@ fn every_documented_key_can_be_changed() {
     assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
     assert_eq!(config.sync, SyncMode::Interval(Duration::from_millis(20)));
     assert_eq!(read("[journal]\nsync = \"interval\"").unwrap().sync, SyncMode::Interval(Duration::from_millis(100)));
-    assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+    assert_eq!(config.log, Log { format: LogFormat::Json, level: LevelFilter::DEBUG });
 }
 
 /// A gateway that lacks nothing, on lines 1 to 3.
