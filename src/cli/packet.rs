@@ -2,16 +2,34 @@
 
 use std::io::Write;
 
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::outcome::Failure;
-use super::output::{Output, Role};
+use super::output::{Form, Forms, Output, Role};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::number::{self, attachd};
 use crate::wire::{Code, Datagram, LONGEST_PASSWORD, Line, Secret, pap_password};
 
-/// The vendor number of the Attachd- attributes, unless another is configured.
-pub(super) const VENDOR: u32 = attachd::DEFAULT_VENDOR;
+/// The options of a verb that shows packets.
+#[derive(Args)]
+pub(super) struct Shown {
+    /// The vendor number of the Attachd- attributes.
+    #[arg(long, value_name = "NUMBER", default_value_t = attachd::DEFAULT_VENDOR, value_parser = clap::value_parser!(u32).range(1..=0x00FF_FFFF))]
+    vendor_id: u32,
+    #[command(flatten)]
+    forms: Forms,
+}
+
+impl Shown {
+    pub(super) fn dictionary(&self) -> Dictionary {
+        Dictionary::new(self.vendor_id)
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.forms.form()
+    }
+}
 
 /// The first line: what it is.
 pub(super) fn title(datagram: &Datagram<'_>) -> String {

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::outcome::{self, Exit, Failure};
-use super::output::{Form, Forms, Output, Role};
+use super::output::{Form, Output, Role};
 use super::packet;
 use crate::time::Timestamp;
 use crate::wire::dictionary::Dictionary;
@@ -31,11 +31,8 @@ pub(super) struct Decode {
     /// Verify authenticators and reveal passwords with this shared secret.
     #[arg(long, value_name = "SECRET")]
     secret: Option<String>,
-    /// The vendor number of the Attachd- attributes.
-    #[arg(long, value_name = "NUMBER", default_value_t = packet::VENDOR)]
-    vendor_id: u32,
     #[command(flatten)]
-    forms: Forms,
+    shown: packet::Shown,
 }
 
 const EXAMPLES: &str = "\
@@ -55,8 +52,8 @@ impl Decode {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         let input = input::of(&self.input)?;
         let mut decoder = Decoder {
-            form: self.forms.form(),
-            dictionary: Dictionary::new(self.vendor_id),
+            form: self.shown.form(),
+            dictionary: self.shown.dictionary(),
             secret: self.secret.map(|secret| Secret::new(secret.as_bytes())),
             requests: Requests::default(),
             shown: 0,

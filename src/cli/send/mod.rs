@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::outcome::{self, Exit, Failure};
-use super::output::{Form, Forms, Output, Role};
+use super::output::{Form, Output, Role};
 use super::packet;
 use crate::wire::dictionary::Dictionary;
 use crate::wire::{Code, Datagram, MessageAuthenticator, Secret};
@@ -39,11 +39,8 @@ pub(super) struct Send {
     /// How many times the request is sent again.
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=20))]
     retries: u32,
-    /// The vendor number of the Attachd- attributes.
-    #[arg(long, value_name = "NUMBER", default_value_t = packet::VENDOR)]
-    vendor_id: u32,
     #[command(flatten)]
-    forms: Forms,
+    shown: packet::Shown,
 }
 
 const EXAMPLES: &str = "\
@@ -100,7 +97,7 @@ impl Kind {
 
 impl Send {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let dictionary = Dictionary::new(self.vendor_id);
+        let dictionary = self.shown.dictionary();
         let secret = match self.secret.as_str() {
             // RFC 2865 3
             "" => return Err(Failure::invalid("the secret is empty; give --secret the one shared with the server")),
@@ -150,7 +147,7 @@ impl Send {
                 "the reply of {to} has no Message-Authenticator, so it can be forged (BlastRADIUS); update that server"
             ));
         }
-        if self.forms.form() == Form::Json {
+        if self.shown.form() == Form::Json {
             let mut object = packet::json(dictionary, datagram, None);
             object["source"] = json!(to);
             object["verified"] = json!(true);
