@@ -267,6 +267,14 @@ fn c1_c2_message_authenticator_is_proved_wherever_it_stands() {
 }
 
 #[test]
+fn a_message_authenticator_is_written_once() {
+    let packet =
+        request(Code::ACCESS_REQUEST, |encoder| _ = encoder.message_authenticator().integer(number::NAS_PORT, 1).message_authenticator());
+    assert_eq!(packet.len(), 20 + 18 + 6);
+    assert_eq!(Datagram::frame(&packet).unwrap().verify_request(&secret()), Ok(()));
+}
+
+#[test]
 fn c4_message_authenticator_of_another_length_or_twice_is_invalid() {
     let once = [&[80, 18][..], &[0; 16]].concat();
     let cases = [

@@ -14,7 +14,6 @@ use super::secret::Secret;
 /// A packet being written. Attributes keep the order in which they are given.
 ///
 /// What does not fit is remembered and reported once, by the `finish_` that closes the packet.
-#[derive(Debug)]
 pub struct Encoder<'b> {
     buffer: &'b mut [u8],
     length: usize,
@@ -36,10 +35,14 @@ impl<'b> Encoder<'b> {
         encoder
     }
 
-    /// Reserves the Message-Authenticator here. Replies to an Access-Request or Status-Server have it first, against BlastRADIUS.
+    /// Reserves the Message-Authenticator here, unless it has its place already: there is at most one.
+    ///
+    /// Replies to an Access-Request or Status-Server have it first, against BlastRADIUS.
     pub fn message_authenticator(&mut self) -> &mut Self {
-        self.attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16]);
-        self.integrity = self.length.checked_sub(16);
+        if self.integrity.is_none() {
+            self.attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16]);
+            self.integrity = self.length.checked_sub(16);
+        }
         self
     }
 
@@ -164,6 +167,13 @@ impl<'b> Encoder<'b> {
     fn overflow(&mut self) -> &mut Self {
         self.overflowed = true;
         self
+    }
+}
+
+impl fmt::Debug for Encoder<'_> {
+    /// How far it is: what it holds are identities and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encoder({} octets)", self.length)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The layout of octets, in nom: header, attribute, vendor. Nothing outside this file knows nom.
+//! The layout of octets, in nom: header, attribute, vendor. Beside the values of 3GPP nothing else knows nom.
 
 use nom::bytes::complete::take;
 use nom::combinator::verify;

@@ -1,4 +1,13 @@
 //! Octets to RADIUS values and back. Pure: no clock, no socket, no map, no runtime, and on the hot path no allocation.
+//!
+//! In: `Datagram::frame` checks the framing, `verify_request` or `verify_reply` the sender, and only then are `values` worth reading.
+//! Out: an `Encoder` writes into the caller's buffer and signs when it is finished.
+//!
+//! What is known of attributes stands once, in the tables of [`number`]; [`dictionary`] is the same by name, for people. [`tgpp`] reads the
+//! few values of 3GPP that are octets with a meaning. `extended` and `Readable` allocate: they are for people and off the hot path.
+//!
+//! Deliberately absent: what an attribute means for a session, which attributes a packet must have, duplicates, transport, and all MD5
+//! that a gateway's secret has no part in (MS-CHAP, EAP). nom does the parsing and shows in no signature.
 
 mod authenticator;
 mod code;
