@@ -6,8 +6,8 @@
 //! What is known of attributes stands once, in the tables of [`number`]; [`dictionary`] is the same by name, for people. [`tgpp`] reads the
 //! few values of 3GPP that are octets with a meaning. `extended` and `Readable` allocate: they are for people and off the hot path.
 //!
-//! Deliberately absent: what an attribute means for a session, which attributes a packet must have, duplicates, transport, and all MD5
-//! that a gateway's secret has no part in (MS-CHAP, EAP). nom does the parsing and shows in no signature.
+//! Deliberately absent: what an attribute means for a session, which attributes a packet must have, duplicates, transport, MS-CHAP and
+//! EAP. nom does the parsing and shows in no signature.
 
 mod authenticator;
 mod code;
