@@ -1,0 +1,221 @@
+//! One session of an endpoint: what the server granted, when it ends and how, and what has been reported of it.
+
+use std::net::Ipv4Addr;
+
+use super::{At, Rules};
+use crate::simulator::chance::Chance;
+use crate::simulator::moment::Moment;
+use crate::wire::number::value::acct_terminate_cause;
+
+/// What an Access-Accept grants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    pub address: Ipv4Addr,
+    pub classes: Classes,
+    /// 0: no end.
+    pub session_timeout_s: u32,
+    /// 0: not said.
+    pub interim_s: u32,
+    /// Names the bearer at its gateway (3GPP-Charging-ID).
+    pub charging_id: u32,
+}
+
+/// Acct-Terminate-Cause (RFC 2866 5.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause(pub u32);
+
+impl Cause {
+    pub const USER_REQUEST: Self = Self(acct_terminate_cause::USER_REQUEST);
+    pub const LOST_CARRIER: Self = Self(acct_terminate_cause::LOST_CARRIER);
+    pub const SESSION_TIMEOUT: Self = Self(acct_terminate_cause::SESSION_TIMEOUT);
+}
+
+/// The Class attributes of an Accept, in their order, each after its length. Those of most servers fit in without a heap block.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Classes {
+    Few { used: u8, octets: [u8; Self::INLINE] },
+    Many(Box<[u8]>),
+}
+
+/// What a session has used by some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    pub seconds: u32,
+}
+
+/// How a session ends, when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Stop(Cause),
+    /// Comes back at once.
+    Flap,
+    /// Without a Stop.
+    Vanish,
+    Roam,
+}
+
+/// An open session.
+#[derive(Debug, PartialEq)]
+pub struct Session {
+    classes: Classes,
+    charging_id: u32,
+    opened: At,
+    ends: At,
+    interim_s: u32,
+    interim_due: At,
+    octets_s: u32,
+    fate: Fate,
+    /// An interim report is not answered yet.
+    pub report_owed: bool,
+    /// What the last report said.
+    reported: At,
+}
+
+/// A device receives four times what it sends.
+const DOWN_PER_UP: u64 = 4;
+
+impl Session {
+    pub(super) fn open(grant: &Grant, now: Moment, rules: &Rules, chance: &mut Chance) -> Self {
+        let (fate, length_s) = fate(rules, chance);
+        let timeout_s = f64::from(grant.session_timeout_s);
+        // RFC 2865 5.27: the server's limit ends it, whatever the device means to do.
+        let (fate, length_s) = if grant.session_timeout_s > 0 && timeout_s <= length_s {
+            (Fate::Stop(Cause::SESSION_TIMEOUT), timeout_s)
+        } else {
+            (fate, length_s)
+        };
+        let mut session = Self {
+            classes: grant.classes.clone(),
+            charging_id: grant.charging_id,
+            opened: At::of(now),
+            ends: At::after(now, length_s),
+            interim_s: if grant.interim_s > 0 { grant.interim_s } else { rules.interim_s },
+            interim_due: At::NEVER,
+            octets_s: rules.octets_s.draw(chance).min(f64::from(u32::MAX)) as u32,
+            fate,
+            report_owed: false,
+            reported: At::of(now),
+        };
+        session.plan_report(now, chance);
+        session
+    }
+
+    pub const fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    pub const fn charging_id(&self) -> u32 {
+        self.charging_id
+    }
+
+    pub const fn opened(&self) -> At {
+        self.opened
+    }
+
+    /// What it has used until `now`; cumulative (RFC 2869 2.1).
+    pub fn usage(&self, now: Moment) -> Usage {
+        self.usage_at(At::of(now))
+    }
+
+    /// What the last report said.
+    pub fn reported(&self) -> Usage {
+        self.usage_at(self.reported)
+    }
+
+    fn usage_at(&self, at: At) -> Usage {
+        let millis = u64::from(at.0.saturating_sub(self.opened.0));
+        let input = u64::from(self.octets_s) * millis / 1000;
+        Usage { input, output: input * DOWN_PER_UP, seconds: (millis / 1000) as u32 }
+    }
+
+    pub(super) const fn fate(&self) -> Fate {
+        self.fate
+    }
+
+    pub(super) const fn wakes(&self) -> At {
+        if self.interim_due.0 < self.ends.0 { self.interim_due } else { self.ends }
+    }
+
+    pub(super) fn is_over(&self, now: Moment) -> bool {
+        At::of(now) >= self.ends
+    }
+
+    /// Whether an interim report is due and none is on its way: only one is ever queued (RFC 2869 2.1).
+    pub(super) fn report(&mut self, now: Moment, chance: &mut Chance) -> bool {
+        if At::of(now) < self.interim_due {
+            return false;
+        }
+        self.plan_report(now, chance);
+        if self.report_owed {
+            return false;
+        }
+        self.report_owed = true;
+        self.reported = At::of(now);
+        true
+    }
+
+    /// The next report comes after the interval, a twentieth sooner or later: gateways spread them (RFC 2869 2.1).
+    fn plan_report(&mut self, now: Moment, chance: &mut Chance) {
+        const SPREAD: f64 = 0.05;
+        if self.interim_s > 0 {
+            self.interim_due = At::after(now, f64::from(self.interim_s) * SPREAD.mul_add(chance.signed(), 1.0));
+        }
+    }
+}
+
+/// What becomes of the session, and after how many seconds.
+fn fate(rules: &Rules, chance: &mut Chance) -> (Fate, f64) {
+    let length_s = rules.session_s.draw(chance);
+    let lot = chance.unit();
+    if lot < rules.flapping {
+        (Fate::Flap, 3.0 * chance.unit())
+    } else if lot < rules.flapping + rules.lost_stops {
+        (Fate::Vanish, length_s)
+    } else if lot < rules.flapping + rules.lost_stops + rules.roaming {
+        // Somewhere on its way.
+        (Fate::Roam, length_s * chance.unit())
+    } else {
+        (Fate::Stop(Cause::USER_REQUEST), length_s)
+    }
+}
+
+impl Classes {
+    const INLINE: usize = 22;
+
+    pub const NONE: Self = Self::Few { used: 0, octets: [0; Self::INLINE] };
+
+    /// Keeps the values, at most 255 octets each, as an attribute has them.
+    pub fn new<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut all = Vec::new();
+        for value in values {
+            if let Ok(len) = u8::try_from(value.len()) {
+                all.push(len);
+                all.extend_from_slice(value);
+            }
+        }
+        let mut octets = [0; Self::INLINE];
+        match octets.get_mut(..all.len()) {
+            Some(room) => {
+                room.copy_from_slice(&all);
+                Self::Few { used: all.len() as u8, octets }
+            }
+            None => Self::Many(all.into()),
+        }
+    }
+
+    /// The values, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = match self {
+            Self::Few { used, octets } => &octets[..usize::from(*used)],
+            Self::Many(octets) => octets,
+        };
+        std::iter::from_fn(move || {
+            let (len, after) = rest.split_first()?;
+            let (value, after) = after.split_at_checked(usize::from(*len))?;
+            rest = after;
+            Some(value)
+        })
+    }
+}

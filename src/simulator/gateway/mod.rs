@@ -1,0 +1,360 @@
+//! One packet gateway's RADIUS side: asks, repeats, fails over, understands answers. Owns no socket, thread or clock.
+//!
+//! [`Gateway::ask`] writes a request and remembers it; [`Gateway::poll`] repeats what is not answered; [`Gateway::receive`] says what a
+//! datagram means. What must be sent is left in an [`Outbound`].
+
+mod compose;
+mod identifiers;
+mod outbound;
+mod receipt;
+mod retransmission;
+
+#[cfg(test)]
+mod tests;
+
+pub use compose::{Bearer, Caller, Draft, NetworkEvent, Profile, Report, acct_session_id};
+pub use identifiers::Place;
+pub use outbound::{Dispatch, Door, Outbound};
+pub use receipt::{Answered, Evidence, Receipt, Stray};
+pub use retransmission::Policy;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::identifiers::Identifiers;
+use self::receipt::{Ended, Past};
+use self::retransmission::{Patience, Turn};
+use super::chance::Chance;
+use super::moment::Moment;
+use super::wheel::Wheel;
+use crate::wire::{Code, Datagram, Encoder, LONGEST, Secret, number};
+
+/// What all gateways of a run have in common.
+#[derive(Debug)]
+pub struct Settings {
+    pub servers: Vec<Server>,
+    pub secret: Secret,
+    pub access: Policy,
+    pub accounting: Policy,
+    /// After so many unanswered copies the next server of the role is asked.
+    pub failover_after: u32,
+    /// For so long a server that did not answer is left alone.
+    pub dead_for: Duration,
+    /// Source ports towards each server, at most.
+    pub most_ports: u16,
+    /// Replies to an Access-Request without Message-Authenticator are discarded, before any other check.
+    pub integrity_required: bool,
+    /// Zero: no Status-Server.
+    pub status_interval: Duration,
+}
+
+/// A server, and what it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub address: SocketAddr,
+    pub role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Access,
+    Accounting,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Attach,
+    Session,
+    Start,
+    Interim,
+    Stop,
+    Detach,
+    On,
+    Status,
+}
+
+/// A request's name among those who wait for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub kind: Kind,
+    /// Which endpoint; none for what the gateway says about itself.
+    pub endpoint: Option<u32>,
+    /// Which of its sessions.
+    pub serial: u32,
+    /// When it had to be sent.
+    pub scheduled: Moment,
+}
+
+/// One gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    number: u16,
+    profile: Profile,
+    settings: Arc<Settings>,
+    upstreams: Vec<Upstream>,
+    requests: Vec<Option<Request>>,
+    vacant: Vec<u32>,
+    timers: Wheel,
+    next_status: Moment,
+    chance: Chance,
+}
+
+/// A server as this gateway sees it.
+#[derive(Debug)]
+struct Upstream {
+    identifiers: Identifiers<Past>,
+    dead_until: Moment,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+struct Request {
+    ticket: Ticket,
+    server: u8,
+    place: Place,
+    authenticator: [u8; 16],
+    octets: Box<[u8]>,
+    patience: Patience,
+}
+
+impl Kind {
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Attach | Self::Session | Self::Status => Role::Access,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On => Role::Accounting,
+        }
+    }
+
+    const fn code(self) -> Code {
+        match self {
+            Self::Attach | Self::Session => Code::ACCESS_REQUEST,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On => Code::ACCOUNTING_REQUEST,
+            Self::Status => Code::STATUS_SERVER,
+        }
+    }
+
+    /// RFC 5997 4.1: Status-Server is answered with either.
+    const fn is_answered_by(self, code: Code) -> bool {
+        match self {
+            Self::Attach | Self::Session => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On => matches!(code, Code::ACCOUNTING_RESPONSE),
+            Self::Status => matches!(code, Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE),
+        }
+    }
+}
+
+impl Settings {
+    const fn policy(&self, kind: Kind) -> Policy {
+        match kind {
+            Kind::Attach | Kind::Session => self.access,
+            Kind::Start | Kind::Interim | Kind::Stop | Kind::Detach | Kind::On => self.accounting,
+            // RFC 5997 4.1: never repeated.
+            Kind::Status => Policy { initial: self.access.initial, transmissions: 1, ceiling: Duration::ZERO, total: Duration::ZERO },
+        }
+    }
+}
+
+impl Gateway {
+    /// The gateway `number` of a run. `chance` gives its authenticators and the jitter of its timers.
+    pub fn new(number: u16, profile: Profile, settings: Arc<Settings>, mut chance: Chance) -> Self {
+        let upstream = |_: &Server| Upstream { identifiers: Identifiers::new(settings.most_ports), dead_until: Moment::START };
+        let upstreams = settings.servers.iter().map(upstream).collect();
+        let next_status = if settings.status_interval.is_zero() {
+            Moment::NEVER
+        } else {
+            Moment::START + settings.status_interval.mul_f64(chance.unit())
+        };
+        Self {
+            number,
+            profile,
+            settings,
+            upstreams,
+            requests: Vec::new(),
+            vacant: Vec::new(),
+            timers: Wheel::default(),
+            next_status,
+            chance,
+        }
+    }
+
+    pub const fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Requests on their way.
+    pub const fn outstanding(&self) -> usize {
+        self.requests.len() - self.vacant.len()
+    }
+
+    /// Sends a request; `compose` writes its attributes. False if no identifier is free: it was not sent.
+    pub fn ask(&mut self, now: Moment, ticket: Ticket, compose: impl FnOnce(&mut Draft<'_, '_>), out: &mut Outbound) -> bool {
+        match self.choose(ticket.kind.role(), now) {
+            Some(server) => self.ask_server(server, now, ticket, compose, out),
+            None => false,
+        }
+    }
+
+    fn ask_server(
+        &mut self,
+        server: usize,
+        now: Moment,
+        ticket: Ticket,
+        compose: impl FnOnce(&mut Draft<'_, '_>),
+        out: &mut Outbound,
+    ) -> bool {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.requests.push(None);
+            self.requests.len() as u32 - 1
+        });
+        let Some(place) = self.upstreams[server].identifiers.take(slot) else {
+            self.vacant.push(slot);
+            return false;
+        };
+        let random = self.chance.authenticator();
+        let mut buffer = [0; LONGEST];
+        let mut encoder = Encoder::new(&mut buffer, ticket.kind.code(), place.identifier);
+        compose(&mut Draft { encoder: &mut encoder, secret: &self.settings.secret, authenticator: &random });
+        // The scenario bounds every text in it, so nothing we compose is too long; if it were, an empty datagram would tell.
+        let len = encoder.finish_request(&self.settings.secret, random).unwrap_or_default();
+        let octets: Box<[u8]> = buffer[..len].into();
+        let authenticator = authenticator_of(&octets).unwrap_or(random);
+        let policy = self.settings.policy(ticket.kind);
+        let patience = Patience::begin(&policy, now, &mut self.chance);
+        self.timers.set(slot, patience.deadline(&policy));
+        let request = Request { ticket, server: server as u8, place, authenticator, octets, patience };
+        self.send(&request, out);
+        self.requests[slot as usize] = Some(request);
+        true
+    }
+
+    /// Repeats what is due and asks for signs of life. Who is not answered any more is added to `unanswered`.
+    pub fn poll(&mut self, now: Moment, out: &mut Outbound, unanswered: &mut Vec<Ticket>) {
+        while let Some(slot) = self.timers.pop(now) {
+            let Some(request) = self.requests[slot as usize].as_ref() else { continue };
+            let policy = self.settings.policy(request.ticket.kind);
+            match request.patience.turn(&policy, now) {
+                Turn::Wait => self.timers.set(slot, request.patience.deadline(&policy)),
+                Turn::Repeat => self.repeat(slot, now, &policy, out),
+                Turn::GiveUp => {
+                    unanswered.push(request.ticket);
+                    self.release(slot, Ended::GivenUp, None);
+                }
+            }
+        }
+        if now >= self.next_status {
+            self.next_status = now + self.settings.status_interval;
+            self.ask_for_status(now, out);
+        }
+    }
+
+    /// When [`Self::poll`] has something to do.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let status = (self.next_status < Moment::NEVER).then_some(self.next_status);
+        self.timers.next_due().into_iter().chain(status).min()
+    }
+
+    /// The gateway restarts: it forgets what it asked.
+    pub fn forget(&mut self) {
+        for slot in 0..self.requests.len() as u32 {
+            if self.requests[slot as usize].is_some() {
+                self.timers.cancel(slot);
+                self.release(slot, Ended::Superseded, None);
+            }
+        }
+    }
+
+    fn repeat(&mut self, slot: u32, now: Moment, policy: &Policy, out: &mut Outbound) {
+        let Some(mut request) = self.requests[slot as usize].take() else { return };
+        request.patience.repeat(policy, now, &mut self.chance);
+        self.timers.set(slot, request.patience.deadline(policy));
+        let server = self.server_for_copy(&request, now);
+        let delay_s = now.since(request.patience.first_sent).as_secs() as u32;
+        if server != request.server || changes_with_time(&request.octets, delay_s) {
+            self.readdress(slot, &mut request, server, delay_s);
+        }
+        self.send(&request, out);
+        self.requests[slot as usize] = Some(request);
+    }
+
+    /// Where the next copy goes: after some copies without an answer the server counts as dead.
+    fn server_for_copy(&mut self, request: &Request, now: Moment) -> u8 {
+        if (request.patience.transmissions - 1).is_multiple_of(self.settings.failover_after) {
+            self.upstreams[usize::from(request.server)].dead_until = now + self.settings.dead_for;
+        }
+        self.choose(request.ticket.kind.role(), now).map_or(request.server, |server| server as u8)
+    }
+
+    /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator. The old identifier is free again, and
+    /// an answer to it is not an answer any more (RFC 5080 2.2.2).
+    fn readdress(&mut self, slot: u32, request: &mut Request, server: u8, delay_s: u32) {
+        let Some(place) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
+        let mut buffer = [0; LONGEST];
+        let Some(len) = rewrite(&request.octets, place.identifier, delay_s, &self.settings.secret, &mut buffer) else { return };
+        let past = Past {
+            ended: Ended::Superseded,
+            authenticator: request.authenticator,
+            request: std::mem::replace(&mut request.octets, buffer[..len].into()),
+            reply: None,
+        };
+        self.upstreams[usize::from(request.server)].identifiers.give_back(request.place, past);
+        request.authenticator = authenticator_of(&request.octets).unwrap_or(request.authenticator);
+        (request.server, request.place) = (server, place);
+    }
+
+    /// RFC 5997 4.1: a new identifier and authenticator each time, to every server.
+    fn ask_for_status(&mut self, now: Moment, out: &mut Outbound) {
+        let profile = self.profile.clone();
+        for server in 0..self.upstreams.len() {
+            let ticket = Ticket { kind: Kind::Status, endpoint: None, serial: 0, scheduled: now };
+            self.ask_server(server, now, ticket, |draft| draft.status(&profile), out);
+        }
+    }
+
+    /// The first server of the role that is not known to be dead; the first of all if they all are.
+    fn choose(&self, role: Role, now: Moment) -> Option<usize> {
+        let mut of_role = self.settings.servers.iter().enumerate().filter(|(_, server)| server.role == role).map(|(index, _)| index);
+        let first = of_role.clone().next();
+        of_role.find(|index| self.upstreams[*index].dead_until <= now).or(first)
+    }
+
+    fn send(&self, request: &Request, out: &mut Outbound) {
+        let door = Door { gateway: self.number, server: request.server, port: request.place.port };
+        out.push(Dispatch { door, to: self.settings.servers[usize::from(request.server)].address, octets: &request.octets });
+    }
+
+    /// The request in `slot` is over.
+    fn release(&mut self, slot: u32, ended: Ended, reply: Option<Box<[u8]>>) {
+        if let Some(request) = self.requests[slot as usize].take() {
+            let past = Past { ended, authenticator: request.authenticator, request: request.octets, reply };
+            self.upstreams[usize::from(request.server)].identifiers.give_back(request.place, past);
+            self.vacant.push(slot);
+        }
+    }
+}
+
+/// Whether a copy sent `delay_s` after the first must say so.
+fn changes_with_time(octets: &[u8], delay_s: u32) -> bool {
+    let said = Datagram::frame(octets).ok().and_then(|request| request.first(number::ACCT_DELAY_TIME)).map(<[u8]>::to_vec);
+    said.is_some_and(|said| said != delay_s.to_be_bytes())
+}
+
+/// The same request under another identifier, with its Acct-Delay-Time brought up to date. The random authenticator of an Access-Request
+/// stays: its password is hidden with it (RFC 2865 2.5).
+fn rewrite(octets: &[u8], identifier: u8, delay_s: u32, secret: &Secret, buffer: &mut [u8]) -> Option<usize> {
+    let request = Datagram::frame(octets).ok()?;
+    let mut encoder = Encoder::new(buffer, request.code(), identifier);
+    for attribute in request.attributes() {
+        match attribute.number {
+            number::MESSAGE_AUTHENTICATOR => encoder.message_authenticator(),
+            number::ACCT_DELAY_TIME => encoder.integer(number::ACCT_DELAY_TIME, delay_s),
+            other => encoder.attribute(other, attribute.value),
+        };
+    }
+    encoder.finish_request(secret, *request.authenticator()).ok()
+}
+
+fn authenticator_of(octets: &[u8]) -> Option<[u8; 16]> {
+    Datagram::frame(octets).ok().map(|request| *request.authenticator())
+}
