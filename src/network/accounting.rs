@@ -1,5 +1,7 @@
 //! Start, Interim-Update and Stop: what each does to the sessions of its endpoint (PROTOCOL 5 and 6).
 
+use std::cmp::Reverse;
+
 use super::bearer::Tally;
 use super::outcome::{CloseCause, Effect, Outcome};
 use super::session::{Ended, Standing};
@@ -29,7 +31,10 @@ impl EndpointState {
         let mut outcome = self.hear(now);
         match self.find(report, Reach::Reporter) {
             Some(Found::Open(at)) => self.start_again(at, report, now, &mut outcome),
-            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report.event_time) => self.recall(at, report, &mut outcome),
+            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report.event_time) => {
+                outcome.session = Some(at);
+                outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds);
+            }
             _ => self.open(report, Status::Start, group, now, &mut outcome),
         }
         self.finish(outcome)
@@ -40,7 +45,10 @@ impl EndpointState {
         let mut outcome = self.hear(now);
         match self.find(report, Reach::Gateway) {
             Some(Found::Open(at)) => self.update(at, report, now, &mut outcome),
-            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report.event_time) => self.recall(at, report, &mut outcome),
+            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report.event_time) => {
+                outcome.session = Some(at);
+                outcome.effect = self.recall(at, report, Status::Interim, Effect::TombstoneHolds);
+            }
             _ => self.open(report, Status::Interim, group, now, &mut outcome),
         }
         self.finish(outcome)
@@ -62,34 +70,46 @@ impl EndpointState {
     }
 
     fn find(&self, report: &Report<'_>, reach: Reach) -> Option<Found> {
-        let named = |session: &Session| session.is_named_by(report);
-        let exact = |session: &Session| session.reporter == report.reporter && named(session);
-        let open = self.sessions.iter().position(|session| session.is_open() && exact(session));
-        if let Some(at) = open
-            && !self.sessions[at].is_younger_than(report.event_time)
-        {
-            return Some(Found::Open(at));
-        }
-        // Gateways use identifiers again: an event from before the open session may belong to an ended one of the same name.
-        let ended = (0..self.sessions.len()).filter(|at| !self.sessions[*at].is_open() && exact(&self.sessions[*at]));
-        let latest = ended.max_by_key(|at| self.sessions[*at].ended.map(|ended| ended.at));
-        match (open, latest) {
-            (Some(_), Some(at)) if self.sessions[at].has_ended_by(report.event_time) => Some(Found::Ended(at)),
+        let exact = |session: &Session| session.reporter == report.reporter && session.is_named_by(report);
+        let open = self.places(|session| session.is_open() && exact(session));
+        let open = open.min_by_key(|at| !self.sessions[*at].is_named_in_full_by(report));
+        match (open, self.ended_before(report, exact)) {
+            // Gateways use identifiers again: an event from before the open session may belong to an ended one of the same name.
+            (Some(at), Some(tombstone))
+                if report.event_time < self.sessions[at].started && self.sessions[tombstone].has_ended_by(report.event_time) =>
+            {
+                Some(Found::Ended(tombstone))
+            }
             (Some(at), _) => Some(Found::Open(at)),
             (None, Some(at)) => Some(Found::Ended(at)),
-            (None, None) if reach == Reach::Gateway => {
-                let near = |session: &Session| session.reporter.gateway == report.reporter.gateway && named(session);
-                let only = |is_open: bool| self.only(|session| session.is_open() == is_open && near(session));
-                only(true).map(Found::Open).or_else(|| only(false).map(Found::Ended))
-            }
+            (None, None) if reach == Reach::Gateway => self.find_near(report),
             (None, None) => None,
         }
     }
 
-    fn only(&self, is_meant: impl Fn(&Session) -> bool) -> Option<usize> {
-        let mut meant = (0..self.sessions.len()).filter(|at| is_meant(&self.sessions[*at]));
-        let first = meant.next();
-        first.filter(|_| meant.next().is_none())
+    /// The session of another reporter behind the same configured gateway, if only one can be meant.
+    fn find_near(&self, report: &Report<'_>) -> Option<Found> {
+        let near = |session: &Session| session.reporter.gateway == report.reporter.gateway && session.is_named_by(report);
+        let mut open = self.places(|session| session.is_open() && near(session));
+        match (open.next(), open.next()) {
+            (Some(at), None) => Some(Found::Open(at)),
+            (None, _) => self.ended_before(report, near).map(Found::Ended),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer before one
+    /// that does not; then the first that ended since, or else the last of all.
+    fn ended_before(&self, report: &Report<'_>, is_meant: impl Fn(&Session) -> bool) -> Option<usize> {
+        let ended = || self.places(|session| !session.is_open() && is_meant(session));
+        let end = |at: usize| self.sessions[at].ended.map(|ended| ended.at);
+        let knows = |at: usize| self.sessions[at].knows(report.acct_session_id);
+        let since = ended().filter(|at| self.sessions[*at].has_ended_by(report.event_time));
+        since.min_by_key(|at| (!knows(*at), end(*at), Reverse(*at))).or_else(|| ended().max_by_key(|at| (knows(*at), end(*at))))
+    }
+
+    fn places(&self, is_meant: impl Fn(&Session) -> bool) -> impl Iterator<Item = usize> {
+        self.sessions.iter().enumerate().filter(move |(_, session)| is_meant(session)).map(|(at, _)| at)
     }
 
     fn open(&mut self, report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
@@ -145,8 +165,14 @@ impl EndpointState {
         session.heard = session.heard.max(now);
         match session.standing(report, Status::Start) {
             Standing::New => self.add_bearer(at, report, Status::Start, outcome),
-            Standing::BearerEnded => outcome.effect = Effect::TombstoneHolds,
-            Standing::Earlier | Standing::News | Standing::Repeated | Standing::Older => outcome.effect = Effect::Duplicate,
+            Standing::BearerEnded => outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds),
+            // Gateways that were cut off from us start their living sessions once more.
+            Standing::News => {
+                session.advance(report, Status::Start);
+                self.version += 1;
+                outcome.effect = Effect::Duplicate;
+            }
+            Standing::Earlier | Standing::Repeated | Standing::Older => outcome.effect = Effect::Duplicate,
         }
     }
 
@@ -166,9 +192,9 @@ impl EndpointState {
                 self.step(Event::SessionUpdate, outcome);
                 Effect::Updated
             }
-            Standing::Repeated => self.raise(at, report, Effect::Duplicate),
-            Standing::Older => self.raise(at, report, Effect::Outdated),
-            Standing::BearerEnded => self.raise(at, report, Effect::TombstoneHolds),
+            Standing::Repeated => self.recall(at, report, Status::Interim, Effect::Duplicate),
+            Standing::Older => self.recall(at, report, Status::Interim, Effect::Outdated),
+            Standing::BearerEnded => self.recall(at, report, Status::Interim, Effect::TombstoneHolds),
             Standing::Earlier => Effect::Outdated,
         };
     }
@@ -181,7 +207,7 @@ impl EndpointState {
             Standing::New => self.add_bearer(at, report, Status::Stop, outcome),
             Standing::News => note(session.advance(report, Status::Stop), outcome),
             Standing::Repeated | Standing::Older => session.close_bearer(report),
-            Standing::BearerEnded => return outcome.effect = self.raise(at, report, Effect::Duplicate),
+            Standing::BearerEnded => return outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate),
             Standing::Earlier => return outcome.effect = Effect::Outdated,
         }
         let session = &mut self.sessions[at];
@@ -206,12 +232,6 @@ impl EndpointState {
         outcome.effect = Effect::Updated;
     }
 
-    /// A Start or Interim-Update that came after the end of its session.
-    fn recall(&mut self, at: usize, report: &Report<'_>, outcome: &mut Outcome) {
-        outcome.session = Some(at);
-        outcome.effect = self.raise(at, report, Effect::TombstoneHolds);
-    }
-
     /// The Stop of a session that has ended: a repetition, or at last the Stop of one that was given up for lost, with its final counters.
     fn confirm_end(&mut self, at: usize, report: &Report<'_>, outcome: &mut Outcome) {
         outcome.session = Some(at);
@@ -219,24 +239,42 @@ impl EndpointState {
         match session.standing(report, Status::Stop) {
             Standing::New => session.add_bearer(Bearer::first_seen(report, Status::Stop)),
             Standing::News => note(session.advance(report, Status::Stop), outcome),
-            Standing::Repeated | Standing::Older | Standing::Earlier => session.close_bearer(report),
-            Standing::BearerEnded => return outcome.effect = self.raise(at, report, Effect::Duplicate),
-        }
-        let last = session.updated();
-        if let Some(ended) = &mut session.ended {
-            ended.at = ended.at.max(last);
-            if ended.terminate_cause == 0 {
-                ended.terminate_cause = report.terminate_cause.unwrap_or(0);
+            Standing::Repeated | Standing::Older => session.close_bearer(report),
+            Standing::Earlier => return outcome.effect = Effect::Outdated,
+            Standing::BearerEnded => {
+                outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
+                // Of two different Stops the later is the end.
+                self.version += u64::from(self.sessions[at].ended_not_before(report.event_time));
+                return;
             }
+        }
+        let end = session.updated();
+        session.ended_not_before(end);
+        if let Some(ended) = &mut session.ended
+            && ended.terminate_cause == 0
+        {
+            ended.terminate_cause = report.terminate_cause.unwrap_or(0);
         }
         self.version += 1;
         outcome.effect = Effect::TombstoneHolds;
     }
 
-    /// Takes from a report that is no news what it can still tell: counters that are higher than those known.
-    fn raise(&mut self, at: usize, report: &Report<'_>, effect: Effect) -> Effect {
-        let rose = self.sessions[at].bearer_mut(report.acct_session_id).is_some_and(|bearer| bearer.raise(&report.counters));
-        self.version += u64::from(rose);
+    /// Takes from a report that is no news what it can still tell: higher counters, those of a bearer nobody mentioned before the end, and of a
+    /// bearer that has ended how long reports of it came.
+    fn recall(&mut self, at: usize, report: &Report<'_>, status: Status, effect: Effect) -> Effect {
+        let session = &mut self.sessions[at];
+        let (is_open, is_earlier) = (session.is_open(), session.is_preceded_by(report));
+        if let Some(bearer) = session.bearer_mut(report.acct_session_id).filter(|_| !is_earlier) {
+            let rose = status != Status::Start && bearer.raise(&report.counters);
+            let lasts = is_open && !bearer.is_open() && report.event_time > bearer.event_time;
+            if lasts {
+                bearer.event_time = report.event_time;
+            }
+            self.version += u64::from(rose || lasts);
+        } else if status == Status::Interim && !is_open && !session.knows(report.acct_session_id) {
+            session.add_bearer(Bearer::first_seen(report, status));
+            self.version += 1;
+        }
         effect
     }
 }

@@ -50,7 +50,7 @@ impl Bearer {
     pub(super) fn first_seen(report: &Report<'_>, status: Status) -> Self {
         let mut bearer =
             Self { acct_session_id: text::keep(report.acct_session_id), input: 0, output: 0, event_time: report.event_time, status };
-        bearer.count(&report.counters);
+        bearer.count(&report.counters, status);
         bearer
     }
 
@@ -73,7 +73,7 @@ impl Bearer {
     pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> Tally {
         self.event_time = self.event_time.max(report.event_time);
         self.status = status;
-        self.count(&report.counters)
+        self.count(&report.counters, status)
     }
 
     /// Takes the counters of a report that is no news. Returns whether one rose.
@@ -83,7 +83,11 @@ impl Bearer {
         input || output
     }
 
-    fn count(&mut self, sent: &Counters) -> Tally {
+    fn count(&mut self, sent: &Counters, status: Status) -> Tally {
+        // Counters belong in Stop and Interim-Update (RFC 2866 5.3, RFC 5080 2.3.1). In a Start some gateways send zeros.
+        if status == Status::Start {
+            return Tally::default();
+        }
         let input = counters::advance(&mut self.input, sent.input, sent.input_gigawords);
         let output = counters::advance(&mut self.output, sent.output, sent.output_gigawords);
         let either = |reading| input == reading || output == reading;

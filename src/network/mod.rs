@@ -27,3 +27,6 @@ pub use restart::{Mark, Restart, Restarts};
 pub use session::{Ended, Session};
 pub use state::{Event, NetworkState, Step};
 pub use tracker::{Cursor, Tracker};
+
+#[cfg(test)]
+mod tests;

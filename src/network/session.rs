@@ -52,7 +52,7 @@ pub struct Ended {
 /// What a report is to the bearer it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The first of a bearer, or of a further one under a used name.
+    /// The first of its bearer.
     New,
     News,
     /// Of the same instant as the newest, and of no later kind.
@@ -130,7 +130,7 @@ impl Session {
     }
 
     /// In the order in which they were first heard of.
-    pub fn bearers(&self) -> impl DoubleEndedIterator<Item = &Bearer> {
+    pub fn bearers(&self) -> impl Iterator<Item = &Bearer> {
         std::iter::once(&self.first).chain(self.rare.iter().flat_map(|rare| &rare.bearers))
     }
 
@@ -219,20 +219,27 @@ impl Session {
     pub(super) fn is_named_by(&self, report: &Report<'_>) -> bool {
         match (multi_session_id(report), self.multi_session_id()) {
             (Some(sent), Some(own)) => text::spells(own, sent),
-            _ => self.bearers().any(|bearer| bearer.is_named_by(report.acct_session_id)),
+            _ => self.knows(report.acct_session_id),
         }
+    }
+
+    /// Whether both sides know the Acct-Multi-Session-Id, so that a report which names the session cannot mean another.
+    pub(super) fn is_named_in_full_by(&self, report: &Report<'_>) -> bool {
+        self.is_named_by(report) && self.multi_session_id().is_some() && multi_session_id(report).is_some()
+    }
+
+    /// Whether one of its bearers has that Acct-Session-Id.
+    pub(super) fn knows(&self, acct_session_id: &[u8]) -> bool {
+        self.bearers().any(|bearer| bearer.is_named_by(acct_session_id))
     }
 
     /// What a report of this session is to it.
     pub(super) fn standing(&self, report: &Report<'_>, status: Status) -> Standing {
-        match self.bearers().rfind(|bearer| bearer.is_named_by(report.acct_session_id)) {
+        match self.bearers().find(|bearer| bearer.is_named_by(report.acct_session_id)) {
             None => Standing::New,
-            Some(bearer) if !bearer.is_open() && (status == Status::Stop || report.event_time <= bearer.event_time) => {
-                Standing::BearerEnded
-            }
-            // Identifiers of bearers are used again, too.
-            Some(bearer) if !bearer.is_open() => Standing::New,
-            Some(_) if self.is_younger_than(report.event_time) => Standing::Earlier,
+            // Names of bearers come again in another session, not in the same one.
+            Some(bearer) if !bearer.is_open() => Standing::BearerEnded,
+            Some(_) if self.is_preceded_by(report) => Standing::Earlier,
             Some(bearer) if bearer.is_news(report.event_time, status) => Standing::News,
             Some(bearer) if report.event_time == bearer.event_time => Standing::Repeated,
             Some(_) => Standing::Older,
@@ -263,12 +270,9 @@ impl Session {
         self.learn_names(report);
     }
 
-    /// The latest bearer of that Acct-Session-Id.
     pub(super) fn bearer_mut(&mut self, acct_session_id: &[u8]) -> Option<&mut Bearer> {
-        let later = self.rare.as_mut().map(|rare| rare.bearers.iter_mut());
-        later
-            .and_then(|mut bearers| bearers.rfind(|bearer| bearer.is_named_by(acct_session_id)))
-            .or_else(|| Some(&mut self.first).filter(|bearer| bearer.is_named_by(acct_session_id)))
+        let further = self.rare.iter_mut().flat_map(|rare| &mut rare.bearers);
+        std::iter::once(&mut self.first).chain(further).find(|bearer| bearer.is_named_by(acct_session_id))
     }
 
     /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time. Sessions of the same name at two reporters
@@ -277,16 +281,27 @@ impl Session {
         self.key() != other.key() && self.apn() == other.apn()
     }
 
-    /// Whether the event came before this session began, and so belongs to an earlier one of the same name. In whole seconds: one
-    /// gateway may stamp some packets itself (seconds) and leave others to our arrival time (microseconds).
+    /// Whether the event came before this session began. In whole seconds: one gateway may stamp some packets itself (seconds) and leave others to our arrival time (microseconds).
     pub(super) fn is_younger_than(&self, event_time: Timestamp) -> bool {
         event_time.secs() < self.started.secs()
+    }
+
+    /// Whether the report is of an earlier session of the same name. The session began with its first bearer; of the others it says nothing.
+    pub(super) fn is_preceded_by(&self, report: &Report<'_>) -> bool {
+        self.is_younger_than(report.event_time) && self.first.is_named_by(report.acct_session_id)
     }
 
     /// Whether the session has ended, and an event of that time does not open it again. Compared as times are kept, in
     /// microseconds; of a gateway that stamps in whole seconds, an event within the second of the end counts as not newer.
     pub(super) fn has_ended_by(&self, event_time: Timestamp) -> bool {
         self.ended.is_some_and(|ended| event_time <= ended.at)
+    }
+
+    /// Moves the end of an ended session to `at`, if that is later. Returns whether it moved.
+    pub(super) fn ended_not_before(&mut self, at: Timestamp) -> bool {
+        let Some(ended) = self.ended.as_mut().filter(|ended| ended.at < at) else { return false };
+        ended.at = at;
+        true
     }
 
     /// Takes over names the session did not have yet.

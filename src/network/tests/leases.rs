@@ -1,0 +1,119 @@
+//! The life of a lease beside its sessions.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+
+pub(super) fn ip(group: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, group as u8, 2)
+}
+
+/// An Access-Accept at second 0, good for two minutes.
+pub(super) fn authorise(desk: &mut Desk, group: usize, kind: LeaseKind) {
+    let phase = LeasePhase::Authorised { until: at(120), authorisation: 7 };
+    let lease = Lease { group: GroupId::new(group), vslice: VsliceId::new(0), ip: ip(group), kind, phase };
+    assert_eq!(desk.endpoint.grant(lease), None);
+}
+
+fn phase(desk: &Desk, group: usize) -> Option<LeasePhase> {
+    desk.endpoint.lease(GroupId::new(group)).map(|lease| lease.phase)
+}
+
+fn freed(outcome: &Outcome) -> Vec<Freed> {
+    outcome.freed.iter().copied().collect()
+}
+
+#[test]
+fn a_pooled_lease_lives_as_long_as_the_last_session_of_its_group() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    desk.start(&report("a", 1));
+    assert_eq!(phase(&desk, 0), Some(LeasePhase::InUse));
+    desk.start(&Report { apn: Some(b"web"), ..report("b", 2) });
+    assert!(freed(&desk.stop(&report("a", 3))).is_empty(), "b is of the same group");
+    let last = desk.stop(&report("b", 4));
+    assert_eq!(freed(&last), [Freed { vslice: VsliceId::new(0), ip: ip(0), at: at(4) }]);
+    assert_eq!(phase(&desk, 0), Some(LeasePhase::Released { at: at(4) }));
+}
+
+#[test]
+fn a_static_lease_is_kept() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Static);
+    desk.start(&report("a", 1));
+    assert!(desk.stop(&report("a", 4)).freed.is_empty());
+    assert_eq!(phase(&desk, 0), Some(LeasePhase::Kept));
+    desk.start(&report("b", 5));
+    assert_eq!((phase(&desk, 0), desk.session("b").ip), (Some(LeasePhase::InUse), Some(ip(0))));
+}
+
+#[test]
+fn the_session_that_supersedes_keeps_the_address() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    desk.start(&report("a", 1));
+    let outcome = desk.start(&report("b", 10));
+    assert_eq!((causes(&outcome), freed(&outcome)), (vec!["superseded"], vec![]));
+    assert_eq!((phase(&desk, 0), desk.session("b").ip), (Some(LeasePhase::InUse), Some(ip(0))));
+}
+
+#[test]
+fn an_authorisation_without_start_lapses() {
+    for (kind, after) in [(LeaseKind::Pooled, LeasePhase::Released { at: at(120) }), (LeaseKind::Static, LeasePhase::Kept)] {
+        let mut desk = Desk::new();
+        authorise(&mut desk, 0, kind);
+        let (early, next) = desk.endpoint.settle(at(119), &limits(), &Restarts::default());
+        assert_eq!((early.freed.len(), next), (0, Some(at(120))));
+        let before = desk.endpoint.version;
+        let (outcome, _) = desk.endpoint.settle(at(120), &limits(), &Restarts::default());
+        assert_eq!(phase(&desk, 0), Some(after));
+        assert_eq!(outcome.freed.len(), usize::from(kind == LeaseKind::Pooled));
+        assert!(desk.endpoint.version > before);
+    }
+}
+
+#[test]
+fn an_expired_hold_is_forgotten_without_a_record() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    desk.start(&report("a", 1));
+    desk.stop(&report("a", 4));
+    let version = desk.endpoint.version;
+    assert_eq!(desk.endpoint.settle(at(63), &limits(), &Restarts::default()).1, Some(at(64)));
+    desk.endpoint.settle(at(64), &limits(), &Restarts::default());
+    assert_eq!((phase(&desk, 0), desk.endpoint.version), (None, version));
+}
+
+#[test]
+fn a_released_lease_is_not_taken_into_use_unasked() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    desk.start(&report("a", 1));
+    desk.stop(&report("a", 4));
+    desk.start(&report("b", 5));
+    assert_eq!((phase(&desk, 0), desk.session("b").ip), (Some(LeasePhase::Released { at: at(4) }), None));
+    assert!(desk.endpoint.take_into_use(GroupId::new(0)));
+    assert_eq!(desk.stop(&report("b", 6)).freed.len(), 1);
+}
+
+#[test]
+fn asking_again_leaves_a_lease_in_use() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    desk.start(&report("a", 1));
+    assert!(desk.endpoint.authorise(GroupId::new(0), at(200), 8));
+    assert_eq!(phase(&desk, 0), Some(LeasePhase::InUse));
+    assert!(!desk.endpoint.authorise(GroupId::new(1), at(200), 8));
+    assert!(desk.endpoint.settle(at(201), &limits(), &Restarts::default()).0.freed.is_empty());
+}
+
+#[test]
+fn a_lease_in_the_place_of_another_hands_the_former_back() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    let former = *desk.endpoint.lease(GroupId::new(0)).unwrap();
+    let other = Lease { ip: ip(9), ..former };
+    assert_eq!(desk.endpoint.grant(other), Some(former));
+    assert_eq!(desk.endpoint.drop_lease(GroupId::new(0)), Some(other));
+    assert_eq!(desk.endpoint.drop_lease(GroupId::new(0)), None);
+}

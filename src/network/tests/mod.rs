@@ -1,0 +1,96 @@
+//! The machine from outside: what gateways send, in the order in which it arrives, and what must be true afterwards.
+
+mod checklist;
+mod leases;
+mod model;
+mod rules;
+mod size;
+
+use std::time::Duration;
+
+use super::*;
+use crate::identity::{GatewayId, GroupId, VsliceId};
+use crate::time::Timestamp;
+
+/// The time of the tests begins here.
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + secs)
+}
+
+fn reporter(nas: u32) -> Reporter {
+    Reporter { gateway: GatewayId::new(0), nas: Nas(nas) }
+}
+
+/// The group that serves every APN of the tests.
+const GROUP: Option<GroupId> = Some(GroupId::new(0));
+
+/// A report by gateway 0, NAS 1, for APN `iot`, without anything optional.
+fn report(acct_session_id: &str, secs: u64) -> Report<'_> {
+    Report {
+        reporter: reporter(1),
+        acct_session_id: acct_session_id.as_bytes(),
+        acct_multi_session_id: None,
+        apn: Some(b"iot"),
+        event_time: at(secs),
+        ip: None,
+        counters: Counters::default(),
+        place: Place::default(),
+        session_time_s: None,
+        terminate_cause: None,
+        last_bearer: false,
+        authorisation: None,
+    }
+}
+
+fn octets(input: u32, output: u32) -> Counters {
+    Counters { input: Some(input), output: Some(output), ..Counters::default() }
+}
+
+fn limits() -> Limits {
+    Limits {
+        stale_after: Duration::from_secs(3600),
+        detach_after: Duration::from_secs(172_800),
+        tombstone: Duration::from_secs(3600),
+        hold: Duration::from_secs(60),
+    }
+}
+
+/// An endpoint in a group, and reports that arrive the moment they tell of.
+struct Desk {
+    endpoint: EndpointState,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { endpoint: EndpointState::new(NetworkState::Detached) }
+    }
+
+    fn start(&mut self, report: &Report<'_>) -> Outcome {
+        self.endpoint.start(report, GROUP, report.event_time)
+    }
+
+    fn interim(&mut self, report: &Report<'_>) -> Outcome {
+        self.endpoint.interim(report, GROUP, report.event_time)
+    }
+
+    fn stop(&mut self, report: &Report<'_>) -> Outcome {
+        self.endpoint.stop(report, GROUP, report.event_time)
+    }
+
+    /// The open sessions by their key, in order of their opening.
+    fn open(&self) -> Vec<&str> {
+        self.endpoint.open_sessions().map(Session::key).collect()
+    }
+
+    fn session(&self, key: &str) -> &Session {
+        self.endpoint.sessions.iter().rfind(|session| session.key() == key).unwrap()
+    }
+
+    fn state(&self) -> NetworkState {
+        self.endpoint.state
+    }
+}
+
+fn causes(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.closed.iter().map(|closed| closed.cause.name()).collect()
+}
