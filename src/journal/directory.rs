@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
@@ -93,7 +94,8 @@ impl Storage for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
-        let file = OpenOptions::new().write(true).create_new(true).open(self.path.join(name))?;
+        // Records tell who is where, and the catalog holds passwords: nobody else's to read.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path.join(name))?;
         Ok(Box::new(file))
     }
 

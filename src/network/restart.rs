@@ -111,6 +111,12 @@ impl Restarts {
         of_reporter.iter().filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.at).max()
     }
 
+    /// All of them, for a snapshot.
+    #[must_use]
+    pub fn noted(&self) -> Vec<Restart> {
+        self.table.read().by_reporter.values().flatten().map(|noted| noted.restart.clone()).collect()
+    }
+
     /// To be kept from before a walk, for [`Self::forget`] after it.
     #[must_use]
     pub fn mark(&self) -> Mark {

@@ -34,8 +34,9 @@ struct Place<T> {
     standing: Standing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+/// Whether a thing is still in the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
     /// Written in the files.
     Listed,
     /// Gone from the files, and kept as it was.
@@ -45,6 +46,22 @@ enum Standing {
 }
 
 impl Catalog {
+    /// The catalog with these things in these places.
+    #[must_use]
+    pub fn restored(vslices: impl IntoIterator<Item = (Vslice, Standing)>, groups: impl IntoIterator<Item = (Group, Standing)>) -> Self {
+        Self { vslices: vslices.into_iter().map(Place::from).collect(), groups: groups.into_iter().map(Place::from).collect() }
+    }
+
+    /// The VSlices of all places ever taken, in the order of their handles.
+    pub fn vslice_places(&self) -> impl ExactSizeIterator<Item = (&Vslice, Standing)> {
+        self.vslices.iter().map(|place| (&place.thing, place.standing))
+    }
+
+    /// The groups of all places ever taken, in the order of their handles.
+    pub fn group_places(&self) -> impl ExactSizeIterator<Item = (&Group, Standing)> {
+        self.groups.iter().map(|place| (&place.thing, place.standing))
+    }
+
     /// A copy in which nothing is listed yet. What is then put into it keeps the handle it had; what is not is gone.
     #[must_use]
     pub fn renewed(&self) -> Self {
@@ -157,6 +174,12 @@ fn present<T>(places: &[Place<T>]) -> impl Iterator<Item = (usize, &T)> {
 
 fn gone<T>(places: &[Place<T>]) -> impl Iterator<Item = &T> {
     places.iter().filter(|place| place.standing == Standing::Gone).map(|place| &place.thing)
+}
+
+impl<T> From<(T, Standing)> for Place<T> {
+    fn from((thing, standing): (T, Standing)) -> Self {
+        Self { thing, standing }
+    }
 }
 
 impl<T> Place<T> {

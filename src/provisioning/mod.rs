@@ -9,7 +9,7 @@ mod model;
 mod problem;
 mod state;
 
-pub use catalog::{Catalog, GroupFault};
+pub use catalog::{Catalog, GroupFault, Standing};
 pub use endpoint::{Endpoint, NoGroup};
 pub use inventory::{Inventory, export};
 pub use model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};

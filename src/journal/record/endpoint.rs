@@ -1,0 +1,89 @@
+//! The dynamic state of one endpoint.
+
+use thin_vec::ThinVec;
+
+use super::octets::{Reader, Writer, handle};
+use super::session;
+use crate::identity::{GroupId, VsliceId};
+use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, NetworkState};
+use crate::time::Timestamp;
+
+pub(super) fn write(writer: &mut Writer<'_>, state: &EndpointState) {
+    let base = state.last_activity;
+    writer.octet(state.state.key());
+    writer.number(base.micros());
+    writer.number(state.sessions.len() as u64);
+    for session in &state.sessions {
+        writer.block(|block| session::write(block, session, base));
+    }
+    writer.number(state.leases.len() as u64);
+    for lease in &state.leases {
+        writer.block(|block| write_lease(block, lease, base));
+    }
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, version: u64) -> Option<EndpointState> {
+    let state = NetworkState::from_key(reader.octet()?)?;
+    let last_activity = Timestamp::from_micros(reader.number()?);
+    let mut sessions = ThinVec::new();
+    let count = reader.count()?;
+    sessions.reserve_exact(count);
+    for _ in 0..count {
+        sessions.push(session::read(&mut reader.block()?, last_activity)?);
+    }
+    let mut leases = ThinVec::new();
+    let count = reader.count()?;
+    leases.reserve_exact(count);
+    for _ in 0..count {
+        leases.push(read_lease(&mut reader.block()?, last_activity)?);
+    }
+    Some(EndpointState { state, last_activity, version, sessions, leases })
+}
+
+/// The numbers of the phases; the kind is added as the upper bit.
+const AUTHORISED: u8 = 1;
+const IN_USE: u8 = 2;
+const KEPT: u8 = 3;
+const RELEASED: u8 = 4;
+const POOLED: u8 = 0x80;
+
+fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
+    let kind = match lease.kind {
+        LeaseKind::Static => 0,
+        LeaseKind::Pooled => POOLED,
+    };
+    let phase = match lease.phase {
+        LeasePhase::Authorised { .. } => AUTHORISED,
+        LeasePhase::InUse => IN_USE,
+        LeasePhase::Kept => KEPT,
+        LeasePhase::Released { .. } => RELEASED,
+    };
+    writer.octet(kind | phase);
+    writer.number(lease.group.index() as u64);
+    writer.number(lease.vslice.index() as u64);
+    writer.ipv4(lease.ip);
+    match lease.phase {
+        LeasePhase::Authorised { until, authorisation } => {
+            writer.time(until, base);
+            writer.raw(&authorisation.to_be_bytes());
+        }
+        LeasePhase::Released { at } => writer.time(at, base),
+        LeasePhase::InUse | LeasePhase::Kept => {}
+    }
+}
+
+fn read_lease(reader: &mut Reader<'_>, base: Timestamp) -> Option<Lease> {
+    let first = reader.octet()?;
+    let kind = if first & POOLED == 0 { LeaseKind::Static } else { LeaseKind::Pooled };
+    let group = GroupId::new(handle(reader.number()?)?);
+    let vslice = VsliceId::new(handle(reader.number()?)?);
+    let ip = reader.ipv4()?;
+    let phase = match first & !POOLED {
+        AUTHORISED => LeasePhase::Authorised { until: reader.time(base)?, authorisation: u64::from_be_bytes(reader.array()?) },
+        IN_USE => LeasePhase::InUse,
+        KEPT => LeasePhase::Kept,
+        RELEASED => LeasePhase::Released { at: reader.time(base)? },
+        _ => return None,
+    };
+    Some(Lease { group, vslice, ip, kind, phase })
+}

@@ -1,0 +1,167 @@
+//! What the records say: the kinds, and each kind's way to octets and back.
+//!
+//! Numbers are varints, times are differences to the time of the record, what is absent costs a bit. A list of bits comes first and its
+//! fields follow in the order of the bits; a later version of this format may use further bits, whose fields then stand last and are
+//! passed over by a reader that does not know them. Everything that repeats stands in a block that states its length.
+
+mod endpoint;
+mod octets;
+mod provisioning;
+mod session;
+
+use crate::identity::{GatewayId, Iccid};
+use crate::network::{EndpointState, Reporter, Restart};
+use crate::provisioning::{Catalog, Endpoint};
+use crate::time::Timestamp;
+
+use super::batch::Batch;
+use super::frame::{Entry, Kind, TooLarge};
+use super::recovery::Unreadable;
+use super::snapshot::SnapshotWriter;
+use octets::{Reader, Writer};
+
+/// The numbers of the kinds. One that was ever written is never given to another.
+mod kind {
+    use super::Kind;
+
+    pub(super) const ENDPOINT: Kind = Kind(1);
+    pub(super) const PROVISIONED: Kind = Kind(2);
+    pub(super) const CATALOG: Kind = Kind(3);
+    pub(super) const GATEWAY: Kind = Kind(4);
+    pub(super) const RESTART: Kind = Kind(5);
+    pub(super) const NOTE: Kind = Kind(6);
+}
+
+/// A record, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The dynamic state of an endpoint; its version is the record's.
+    Endpoint { iccid: Iccid, state: EndpointState },
+    /// How an endpoint is provisioned; `None`: no longer.
+    Provisioned { iccid: Iccid, version: u64, endpoint: Option<Endpoint> },
+    /// All VSlices and groups, each in the place of its handle.
+    Catalog { version: u64, catalog: Catalog },
+    /// The name that a handle stands for.
+    Gateway { id: GatewayId, name: String },
+    /// A gateway restarted.
+    Restart(Restart),
+    /// Recorded without effect. Not for snapshots.
+    Note(Note),
+}
+
+/// A report that moved nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub at: Timestamp,
+    pub iccid: Option<Iccid>,
+    /// What was reported.
+    pub what: String,
+    /// Why it was refused, if that is why nothing moved.
+    pub refused: Option<String>,
+}
+
+/// Where records are put: a batch, or a snapshot.
+pub trait Sink {
+    /// See [`Batch::put`].
+    fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge>;
+
+    fn put_endpoint(&mut self, iccid: Iccid, state: &EndpointState) -> Result<(), TooLarge> {
+        self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| endpoint::write(&mut Writer(buffer), state))
+    }
+
+    fn put_provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) -> Result<(), TooLarge> {
+        self.put(kind::PROVISIONED, iccid.raw(), version, |buffer| provisioning::write_endpoint(&mut Writer(buffer), endpoint))
+    }
+
+    fn put_catalog(&mut self, version: u64, catalog: &Catalog) -> Result<(), TooLarge> {
+        self.put(kind::CATALOG, 0, version, |buffer| provisioning::write_catalog(&mut Writer(buffer), catalog))
+    }
+
+    /// A handle has one name for ever.
+    fn put_gateway(&mut self, id: GatewayId, name: &str) -> Result<(), TooLarge> {
+        self.put(kind::GATEWAY, id.index() as u64, 1, |buffer| Writer(buffer).text(name))
+    }
+
+    fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
+        let key = (restart.reporter.gateway.index() as u64) << 32 | u64::from(restart.reporter.nas.0);
+        self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| write_restart(&mut Writer(buffer), restart))
+    }
+
+    fn put_note(&mut self, at: Timestamp, iccid: Option<Iccid>, what: &str, refused: Option<&str>) -> Result<(), TooLarge> {
+        self.put(kind::NOTE, iccid.map_or(0, Iccid::raw), at.micros(), |buffer| {
+            let mut writer = Writer(buffer);
+            writer.text(what);
+            writer.text(refused.unwrap_or_default());
+        })
+    }
+}
+
+impl Sink for Batch {
+    fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+        Self::put(self, kind, key, version, payload)
+    }
+}
+
+impl Sink for SnapshotWriter {
+    fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+        Self::put(self, kind, key, version, payload)
+    }
+}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// If it is of no known kind, or its octets say nothing that can be: names that are no names, numbers that are no identifiers.
+    pub fn read(entry: &Entry<'_>) -> Result<Self, Unreadable> {
+        let mut reader = Reader(entry.payload);
+        let iccid = || Iccid::from_raw(entry.key).ok_or(Unreadable("its key is no ICCID"));
+        match entry.kind {
+            kind::ENDPOINT => {
+                let state = endpoint::read(&mut reader, entry.version).ok_or(Unreadable("the state of an endpoint makes no sense"))?;
+                Ok(Self::Endpoint { iccid: iccid()?, state })
+            }
+            kind::PROVISIONED => {
+                let endpoint = provisioning::read_endpoint(&mut reader).ok_or(Unreadable("an endpoint makes no sense"))?;
+                Ok(Self::Provisioned { iccid: iccid()?, version: entry.version, endpoint })
+            }
+            kind::CATALOG => {
+                let catalog = provisioning::read_catalog(&mut reader).ok_or(Unreadable("the catalog makes no sense"))?;
+                Ok(Self::Catalog { version: entry.version, catalog })
+            }
+            kind::GATEWAY => read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense")),
+            kind::RESTART => read_restart(&mut reader).map(Self::Restart).ok_or(Unreadable("a restart makes no sense")),
+            kind::NOTE => read_note(&mut reader, entry).map(Self::Note).ok_or(Unreadable("a note makes no sense")),
+            _ => Err(Unreadable("no kind of record that this attachd knows")),
+        }
+    }
+}
+
+fn read_gateway(reader: &mut Reader<'_>, key: u64) -> Option<Record> {
+    Some(Record::Gateway { id: octets::handle(key).map(GatewayId::new)?, name: reader.text()?.to_owned() })
+}
+
+fn write_restart(writer: &mut Writer<'_>, restart: &Restart) {
+    writer.reporter(restart.reporter);
+    writer.time(restart.arrived, Timestamp::EPOCH);
+    writer.time(restart.at, restart.arrived);
+    writer.text(restart.apn.as_deref().unwrap_or_default());
+}
+
+fn read_restart(reader: &mut Reader<'_>) -> Option<Restart> {
+    let reporter: Reporter = reader.reporter()?;
+    let arrived = reader.time(Timestamp::EPOCH)?;
+    let at = reader.time(arrived)?;
+    let apn = Some(reader.text()?).filter(|apn| !apn.is_empty()).map(Into::into);
+    Some(Restart { reporter, apn, at, arrived })
+}
+
+fn read_note(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Note> {
+    let iccid = if entry.key == 0 { None } else { Some(Iccid::from_raw(entry.key)?) };
+    let what = reader.text()?.to_owned();
+    let refused = Some(reader.text()?).filter(|reason| !reason.is_empty()).map(str::to_owned);
+    Some(Note { at: Timestamp::from_micros(entry.version), iccid, what, refused })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The smallest parts of a record: numbers, times, texts, blocks. Writing cannot fail; reading believes nothing.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::identity::GatewayId;
+use crate::network::{Nas, Reporter};
+use crate::time::Timestamp;
+
+/// Appends to a record.
+pub(super) struct Writer<'b>(pub &'b mut Vec<u8>);
+
+impl Writer<'_> {
+    pub(super) fn octet(&mut self, octet: u8) {
+        self.0.push(octet);
+    }
+
+    pub(super) fn raw(&mut self, octets: &[u8]) {
+        self.0.extend_from_slice(octets);
+    }
+
+    /// Seven bits an octet, low ones first; the upper bit says that more follow.
+    pub(super) fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    /// As the difference to a time that the reader knows, small ones in few octets, whatever their sign.
+    pub(super) fn time(&mut self, time: Timestamp, base: Timestamp) {
+        let difference = time.micros().wrapping_sub(base.micros()).cast_signed();
+        self.number(((difference << 1) ^ (difference >> 63)).cast_unsigned());
+    }
+
+    pub(super) fn octets(&mut self, octets: &[u8]) {
+        self.number(octets.len() as u64);
+        self.raw(octets);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.octets(text.as_bytes());
+    }
+
+    pub(super) fn ipv4(&mut self, ip: Ipv4Addr) {
+        self.raw(&ip.octets());
+    }
+
+    pub(super) fn reporter(&mut self, reporter: Reporter) {
+        self.number(reporter.gateway.index() as u64);
+        self.raw(&reporter.nas.0.to_be_bytes());
+    }
+
+    /// What `body` writes, with its length before it.
+    pub(super) fn block(&mut self, body: impl FnOnce(&mut Writer<'_>)) {
+        let start = self.0.len();
+        // Room for a length of two octets, which nearly all have.
+        self.0.extend_from_slice(&[0; 2]);
+        body(&mut Writer(self.0));
+        let length = (self.0.len() - start - 2) as u64;
+        if length < 1 << 14 {
+            self.0[start] = length as u8 | 0x80;
+            self.0[start + 1] = (length >> 7) as u8;
+        } else {
+            let mut prefix = Vec::new();
+            Writer(&mut prefix).number(length);
+            self.0.splice(start..start + 2, prefix);
+        }
+    }
+}
+
+/// The rest of a record. `None` from any method: the octets are not what they should be.
+#[derive(Clone)]
+pub(super) struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn octet(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    pub(super) fn raw(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (front, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(front)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (front, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*front)
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet()?;
+            let bits = u64::from(octet & 0x7f);
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            number |= bits << shift;
+            if octet < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    pub(super) fn number_u32(&mut self) -> Option<u32> {
+        self.number()?.try_into().ok()
+    }
+
+    pub(super) fn time(&mut self, base: Timestamp) -> Option<Timestamp> {
+        let coded = self.number()?;
+        let difference = (coded >> 1) ^ (coded & 1).wrapping_neg();
+        Some(Timestamp::from_micros(base.micros().wrapping_add(difference)))
+    }
+
+    pub(super) fn octets(&mut self) -> Option<&'a [u8]> {
+        let length = self.number()?.try_into().ok()?;
+        self.raw(length)
+    }
+
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.octets()?).ok()
+    }
+
+    pub(super) fn ipv4(&mut self) -> Option<Ipv4Addr> {
+        self.array::<4>().map(Ipv4Addr::from)
+    }
+
+    pub(super) fn ipv6(&mut self) -> Option<Ipv6Addr> {
+        self.array::<16>().map(Ipv6Addr::from)
+    }
+
+    pub(super) fn reporter(&mut self) -> Option<Reporter> {
+        let gateway = GatewayId::new(handle(self.number()?)?);
+        Some(Reporter { gateway, nas: Nas(u32::from_be_bytes(self.array()?)) })
+    }
+
+    /// A block; whatever its reader leaves of it was written by a newer version.
+    pub(super) fn block(&mut self) -> Option<Self> {
+        self.octets().map(Self)
+    }
+
+    /// How many things follow. No more than there are octets, so that a bad number reserves no memory.
+    pub(super) fn count(&mut self) -> Option<usize> {
+        let count = self.number()?.try_into().ok()?;
+        (count <= self.0.len()).then_some(count)
+    }
+}
+
+/// The index of a handle.
+pub(super) fn handle(number: u64) -> Option<usize> {
+    u32::try_from(number).ok().filter(|index| *index < u32::MAX).map(|index| index as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(number: u64, time: u64, base: u64, text: String, length in 0..40_000usize) {
+            let (time, base) = (Timestamp::from_micros(time), Timestamp::from_micros(base));
+            let mut octets = Vec::new();
+            let mut writer = Writer(&mut octets);
+            writer.number(number);
+            writer.time(time, base);
+            writer.block(|block| block.raw(&vec![7; length]));
+            writer.text(&text);
+            let mut reader = Reader(&octets);
+            prop_assert_eq!(reader.number(), Some(number));
+            prop_assert_eq!(reader.time(base), Some(time));
+            prop_assert_eq!(reader.block().unwrap().0.len(), length);
+            prop_assert_eq!(reader.text(), Some(&*text));
+            prop_assert!(reader.0.is_empty());
+        }
+
+        #[test]
+        fn any_octets_are_read_without_a_panic(octets: Vec<u8>) {
+            let reader = Reader(&octets);
+            let _ = (reader.clone().number(), reader.clone().time(Timestamp::EPOCH), reader.clone().text(), reader.clone().block().is_some());
+            let _ = (reader.clone().count(), reader.clone().reporter(), reader.clone().ipv6());
+        }
+    }
+
+    #[test]
+    fn a_number_of_more_than_64_bits_is_none() {
+        assert_eq!(Reader(&[0xff; 10]).number(), None);
+        assert_eq!(Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).number(), Some(u64::MAX));
+        assert_eq!(Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).number(), None);
+        assert_eq!(Reader(&[0x80]).number(), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! One session of an endpoint, with its bearers.
+
+use std::net::IpAddr;
+use std::num::NonZeroU64;
+
+use super::octets::{Reader, Writer, handle};
+use crate::identity::{GroupId, Imeisv, Plmn};
+use crate::network::{Bearer, CloseCause, Ended, Place, Session, Status};
+use crate::time::Timestamp;
+
+/// What a session may have, in the order in which it is written.
+mod has {
+    pub(super) const GROUP: u64 = 1 << 0;
+    pub(super) const IP: u64 = 1 << 1;
+    pub(super) const CONFLICT: u64 = 1 << 2;
+    pub(super) const ENDED: u64 = 1 << 3;
+    pub(super) const AUTHORISATION: u64 = 1 << 4;
+    pub(super) const APN: u64 = 1 << 5;
+    pub(super) const MULTI_SESSION_ID: u64 = 1 << 6;
+    pub(super) const FOLDED: u64 = 1 << 7;
+    pub(super) const RAT: u64 = 1 << 8;
+    pub(super) const PLMN: u64 = 1 << 9;
+    pub(super) const NODE_V4: u64 = 1 << 10;
+    pub(super) const NODE_V6: u64 = 1 << 11;
+    pub(super) const LOCATION: u64 = 1 << 12;
+    pub(super) const IMEISV: u64 = 1 << 13;
+    pub(super) const TIME_ZONE: u64 = 1 << 14;
+    pub(super) const CHARGING_ID: u64 = 1 << 15;
+}
+
+pub(super) fn write(writer: &mut Writer<'_>, session: &Session, base: Timestamp) {
+    let place = session.place();
+    writer.number(bits(session, &place));
+    writer.reporter(session.reporter);
+    writer.time(session.started, base);
+    writer.time(session.heard, base);
+    writer.number(session.bearers().count() as u64);
+    for bearer in session.bearers() {
+        writer.block(|block| write_bearer(block, bearer, base));
+    }
+    session.group.into_iter().for_each(|group| writer.number(group.index() as u64));
+    session.ip.into_iter().for_each(|ip| writer.ipv4(ip));
+    if let Some(ended) = session.ended {
+        writer.time(ended.at, base);
+        writer.number(ended.terminate_cause.into());
+        writer.octet(ended.cause as u8);
+    }
+    session.authorisation.into_iter().for_each(|authorisation| writer.raw(&authorisation.get().to_be_bytes()));
+    session.apn().into_iter().for_each(|apn| writer.text(apn));
+    session.multi_session_id().into_iter().for_each(|id| writer.text(id));
+    if session.folded() != (0, 0) {
+        writer.number(session.folded().0);
+        writer.number(session.folded().1);
+    }
+    write_place(writer, &place);
+}
+
+fn write_place(writer: &mut Writer<'_>, place: &Place<'_>) {
+    place.rat.into_iter().for_each(|rat| writer.octet(rat));
+    place.plmn.into_iter().for_each(|plmn| writer.number(plmn.raw()));
+    match place.serving_node {
+        Some(IpAddr::V4(node)) => writer.ipv4(node),
+        Some(IpAddr::V6(node)) => writer.raw(&node.octets()),
+        None => {}
+    }
+    place.location.into_iter().for_each(|location| writer.octets(location));
+    place.imeisv.into_iter().for_each(|imeisv| writer.number(imeisv.raw()));
+    place.time_zone.into_iter().for_each(|time_zone| writer.raw(&time_zone));
+    place.charging_id.into_iter().for_each(|charging_id| writer.number(charging_id.into()));
+}
+
+fn bits(session: &Session, place: &Place<'_>) -> u64 {
+    [
+        (session.group.is_some(), has::GROUP),
+        (session.ip.is_some(), has::IP),
+        (session.conflict, has::CONFLICT),
+        (session.ended.is_some(), has::ENDED),
+        (session.authorisation.is_some(), has::AUTHORISATION),
+        (session.apn().is_some(), has::APN),
+        (session.multi_session_id().is_some(), has::MULTI_SESSION_ID),
+        (session.folded() != (0, 0), has::FOLDED),
+        (place.rat.is_some(), has::RAT),
+        (place.plmn.is_some(), has::PLMN),
+        (place.serving_node.is_some_and(|node| node.is_ipv4()), has::NODE_V4),
+        (place.serving_node.is_some_and(|node| node.is_ipv6()), has::NODE_V6),
+        (place.location.is_some(), has::LOCATION),
+        (place.imeisv.is_some(), has::IMEISV),
+        (place.time_zone.is_some(), has::TIME_ZONE),
+        (place.charging_id.is_some(), has::CHARGING_ID),
+    ]
+    .into_iter()
+    .fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits })
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> {
+    let bits = reader.number()?;
+    let reporter = reader.reporter()?;
+    let started = reader.time(base)?;
+    let heard = reader.time(base)?;
+    let further = reader.count()?.checked_sub(1)?;
+    let first = read_bearer(&mut reader.block()?, base)?;
+    let mut session = Session::new(reporter, first, started, heard);
+    for _ in 0..further {
+        session.add_bearer(read_bearer(&mut reader.block()?, base)?);
+    }
+    session.conflict = bits & has::CONFLICT != 0;
+    if bits & has::GROUP != 0 {
+        session.group = Some(GroupId::new(handle(reader.number()?)?));
+    }
+    if bits & has::IP != 0 {
+        session.ip = Some(reader.ipv4()?);
+    }
+    if bits & has::ENDED != 0 {
+        let at = reader.time(base)?;
+        let terminate_cause = reader.number_u32()?;
+        session.ended = Some(Ended { at, terminate_cause, cause: CloseCause::from_key(reader.octet()?)? });
+    }
+    if bits & has::AUTHORISATION != 0 {
+        session.authorisation = Some(NonZeroU64::new(u64::from_be_bytes(reader.array()?))?);
+    }
+    if bits & has::APN != 0 {
+        session.set_apn(reader.text()?);
+    }
+    if bits & has::MULTI_SESSION_ID != 0 {
+        session.set_multi_session_id(reader.text()?.into());
+    }
+    if bits & has::FOLDED != 0 {
+        session.set_folded((reader.number()?, reader.number()?));
+    }
+    session.move_to(&read_place(reader, bits)?);
+    Some(session)
+}
+
+fn read_place<'a>(reader: &mut Reader<'a>, bits: u64) -> Option<Place<'a>> {
+    let mut place = Place::default();
+    if bits & has::RAT != 0 {
+        place.rat = Some(reader.octet()?);
+    }
+    if bits & has::PLMN != 0 {
+        place.plmn = Some(Plmn::from_raw(reader.number()?)?);
+    }
+    if bits & has::NODE_V4 != 0 {
+        place.serving_node = Some(IpAddr::V4(reader.ipv4()?));
+    }
+    if bits & has::NODE_V6 != 0 {
+        place.serving_node = Some(IpAddr::V6(reader.ipv6()?));
+    }
+    if bits & has::LOCATION != 0 {
+        place.location = Some(reader.octets()?);
+    }
+    if bits & has::IMEISV != 0 {
+        place.imeisv = Some(Imeisv::from_raw(reader.number()?)?);
+    }
+    if bits & has::TIME_ZONE != 0 {
+        place.time_zone = Some(reader.array()?);
+    }
+    if bits & has::CHARGING_ID != 0 {
+        place.charging_id = Some(reader.number_u32()?);
+    }
+    Some(place)
+}
+
+fn write_bearer(writer: &mut Writer<'_>, bearer: &Bearer, base: Timestamp) {
+    writer.octet(bearer.status as u8);
+    writer.text(&bearer.acct_session_id);
+    writer.number(bearer.input);
+    writer.number(bearer.output);
+    writer.time(bearer.event_time, base);
+}
+
+fn read_bearer(reader: &mut Reader<'_>, base: Timestamp) -> Option<Bearer> {
+    let status = Status::from_key(reader.octet()?)?;
+    let acct_session_id = reader.text()?.into();
+    let (input, output) = (reader.number()?, reader.number()?);
+    Some(Bearer { acct_session_id, input, output, event_time: reader.time(base)?, status })
+}

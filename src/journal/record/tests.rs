@@ -1,0 +1,354 @@
+//! Golden octets both ways, every value there and back, and nothing panics.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
+
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::*;
+use crate::identity::{Apn, GroupId, Imeisv, Imsi, Moniker, Msisdn, Plmn, VsliceId};
+use crate::network::{Bearer, CloseCause, Ended, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place, Session, Status};
+use crate::provisioning::{Allocation, CredentialMethod, Credentials, Group, ProvisioningState, Standing, Subnet, Vslice};
+
+const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+fn iccid() -> Iccid {
+    Iccid::parse(b"8944500000000000014").unwrap()
+}
+
+/// The record as it lies on disk.
+fn framed(put: impl FnOnce(&mut Batch) -> Result<(), TooLarge>) -> Vec<u8> {
+    let mut batch = Batch::default();
+    put(&mut batch).unwrap();
+    batch.octets().to_vec()
+}
+
+fn read(framed: &[u8]) -> Result<Record, Unreadable> {
+    match super::super::frame::read(framed) {
+        super::super::frame::Front::Whole(entry, size) if size == framed.len() => Record::read(&entry),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+}
+
+/// A session as a packet gateway reports it: everything 3GPP has, one bearer.
+fn typical_session() -> Session {
+    let bearer = Bearer {
+        acct_session_id: "C0A8010A0000F00D".into(),
+        input: 123_456_789,
+        output: 1_234_567_890,
+        event_time: NOW,
+        status: Status::Interim,
+    };
+    let reporter = Reporter { gateway: GatewayId::new(3), nas: Nas(0xc0a8_010a) };
+    let began = Timestamp::from_secs(NOW.secs() - 86_400);
+    let mut session = Session::new(reporter, bearer, began, Timestamp::from_micros(NOW.micros() + 21_000));
+    session.group = Some(GroupId::new(12));
+    session.ip = Some(Ipv4Addr::new(100, 64, 3, 4));
+    session.authorisation = NonZeroU64::new(0xfeed_f00d_dead_beef);
+    session.set_apn("festival.iot");
+    session.move_to(&Place {
+        rat: Some(6),
+        plmn: Plmn::parse(b"23415").ok(),
+        serving_node: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
+        location: Some(&[0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03]),
+        imeisv: Imeisv::parse(b"3512340012345678").ok(),
+        time_zone: Some([0x40, 1]),
+        charging_id: Some(0xdead_beef),
+    });
+    session
+}
+
+fn typical_state() -> EndpointState {
+    let lease = Lease {
+        group: GroupId::new(12),
+        vslice: VsliceId::new(2),
+        ip: Ipv4Addr::new(100, 64, 3, 4),
+        kind: LeaseKind::Static,
+        phase: LeasePhase::InUse,
+    };
+    let last_activity = Timestamp::from_micros(NOW.micros() + 21_000);
+    let (sessions, leases) = ([typical_session()].into_iter().collect(), [lease].into_iter().collect());
+    EndpointState { state: NetworkState::Active, last_activity, version: 1789, sessions, leases }
+}
+
+#[test]
+fn an_endpoint_with_one_session_takes_at_most_200_octets() {
+    let octets = framed(|batch| batch.put_endpoint(iccid(), &typical_state()));
+    assert_eq!(octets.len(), 157);
+    assert_eq!(read(&octets), Ok(Record::Endpoint { iccid: iccid(), state: typical_state() }));
+}
+
+/// What is on the disks of others must be read for ever: a change of these octets is a new format.
+#[test]
+fn golden_octets() {
+    let detached = EndpointState { version: 7, last_activity: NOW, ..EndpointState::new(NetworkState::Detached) };
+    let endpoint = Endpoint::new(ProvisioningState::Active)
+        .in_group(GroupId::new(1))
+        .with_imsi(Imsi::parse(b"234500000000001").unwrap())
+        .with_msisdn(Msisdn::parse(b"447700000001").unwrap())
+        .with_static_ip(Ipv4Addr::new(100, 64, 0, 9))
+        .named("till 1");
+    let restart = Restart {
+        reporter: Reporter { gateway: GatewayId::new(3), nas: Nas(0xc0a8_010a) },
+        apn: Some("festival.iot".into()),
+        at: Timestamp::from_secs(NOW.secs() - 2),
+        arrived: NOW,
+    };
+    let table: [(&str, Vec<u8>, Record); 5] = [
+        (
+            "1569cd670b0000010e400b02fc5d010207000000000000001480c097d1edff96030000",
+            framed(|batch| batch.put_endpoint(iccid(), &detached)),
+            Record::Endpoint { iccid: iccid(), state: detached.clone() },
+        ),
+        (
+            "96bcb3111e0000020e400b02fc5d01020500000000000000320f0181d0e6efd6d898020081da938d912a644000090674696c6c203101",
+            framed(|batch| batch.put_provisioned(iccid(), 5, Some(&endpoint))),
+            Record::Provisioned { iccid: iccid(), version: 5, endpoint: Some(endpoint.clone()) },
+        ),
+        (
+            "b37102eb000000020e400b02fc5d01020600000000000000",
+            framed(|batch| batch.put_provisioned(iccid(), 6, None)),
+            Record::Provisioned { iccid: iccid(), version: 6, endpoint: None },
+        ),
+        (
+            "4680b2650700000403000000000000000100000000000000067067772d3031",
+            framed(|batch| batch.put_gateway(GatewayId::new(3), "pgw-01")),
+            Record::Gateway { id: GatewayId::new(3), name: "pgw-01".into() },
+        ),
+        (
+            "4b70c33f1e0000050a01a8c00300000000e025dafe5b060003c0a8010a8080afa2dbffad06ff91f4010c666573746976616c2e696f74",
+            framed(|batch| batch.put_restart(&restart)),
+            Record::Restart(restart.clone()),
+        ),
+    ];
+    for (golden, octets, record) in table {
+        assert_eq!(hex(&octets), golden, "{record:?}");
+        assert_eq!(read(&octets), Ok(record));
+    }
+}
+
+#[test]
+fn the_typical_session_octet_by_octet() {
+    let octets = framed(|batch| batch.put_endpoint(iccid(), &typical_state()));
+    let parts = [
+        // active, last heard of, one session of 111 octets
+        "2888e498d1edff960301ef00",
+        // what it has; gateway, NAS; begun a day before, heard of now
+        "b3ee0303c0a8010a8fc8bddd830500",
+        // one bearer of 30 octets: interim, its name, octets in and out, event time
+        "019e00021043304138303130413030303046303044959aef3ad285d8cc048fc802",
+        // group, address, authorisation, APN
+        "0c64400304feedf00ddeadbeef0c666573746976616c2e696f74",
+        // RAT, PLMN, serving node, location
+        "0697c407c00002070d8232f451109232f45100010203",
+        // IMEISV, time zone, charging identifier
+        "ced29494edac80184001effdb6f50d",
+        // one lease of 7 octets: static and in use, group, VSlice, address
+        "018700020c0264400304",
+    ];
+    assert_eq!(hex(&octets[24..]), parts.concat());
+}
+
+#[test]
+fn what_a_newer_version_adds_is_passed_over() {
+    let state = typical_state();
+    let mut body = Vec::new();
+    let mut writer = Writer(&mut body);
+    // As `endpoint::write`, but every block and the record itself go on.
+    writer.octet(state.state.key());
+    writer.number(state.last_activity.micros());
+    writer.number(1);
+    writer.block(|block| {
+        session::write(block, &state.sessions[0], state.last_activity);
+        block.text("something new");
+    });
+    writer.number(0);
+    writer.text("something else that is new");
+    let found = endpoint::read(&mut Reader(&body), state.version).unwrap();
+    assert_eq!(found.sessions, state.sessions);
+}
+
+#[test]
+fn what_makes_no_sense_is_named() {
+    let mut batch = Batch::default();
+    batch.put(Kind(77), 1, 1, |_| {}).unwrap();
+    assert_eq!(read(batch.octets()), Err(Unreadable("no kind of record that this attachd knows")));
+    let mut batch = Batch::default();
+    batch.put(kind::PROVISIONED, 5, 1, |_| {}).unwrap();
+    assert_eq!(read(batch.octets()), Err(Unreadable("its key is no ICCID")));
+    let mut batch = Batch::default();
+    batch.put(kind::ENDPOINT, iccid().raw(), 1, |buffer| buffer.push(11)).unwrap();
+    assert_eq!(read(batch.octets()), Err(Unreadable("the state of an endpoint makes no sense")));
+}
+
+#[test]
+fn a_note_says_what_was_refused() {
+    let note =
+        |iccid: Option<Iccid>, refused: Option<&str>| Note { at: NOW, iccid, what: "start".into(), refused: refused.map(str::to_owned) };
+    for (iccid, refused) in [(Some(iccid()), Some("endpoint-suspended")), (None, None)] {
+        let octets = framed(|batch| batch.put_note(NOW, iccid, "start", refused));
+        assert_eq!(read(&octets), Ok(Record::Note(note(iccid, refused))));
+    }
+}
+
+fn catalog() -> Catalog {
+    let vslice = |moniker: &str| Vslice {
+        moniker: Moniker::parse(moniker).unwrap(),
+        name: "Music festival".into(),
+        enabled: true,
+        dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
+        subnets: vec![Subnet {
+            cidr: "100.64.0.0/16".parse().unwrap(),
+            allocation: Allocation::Static,
+            exclude: vec!["100.64.0.0/28".parse().unwrap()],
+        }],
+    };
+    let group = |moniker: &str, credentials| Group {
+        moniker: Moniker::parse(moniker).unwrap(),
+        name: "ePos terminals".into(),
+        vslice: VsliceId::new(1),
+        enabled: false,
+        allocation: Allocation::Pooled,
+        apns: vec![Apn::parse("festival.iot").unwrap()],
+        session_timeout_s: 86_400,
+        idle_timeout_s: 0,
+        interim_interval_s: 600,
+        credentials,
+    };
+    let credentials = Credentials { method: CredentialMethod::Chap, username: "user".into(), password: "secret".into() };
+    Catalog::restored(
+        [(vslice("old"), Standing::Removed), (vslice("festival"), Standing::Listed)],
+        [(group("epos", None), Standing::Gone), (group("bar", Some(credentials)), Standing::Listed)],
+    )
+}
+
+#[test]
+fn handles_keep_their_numbers() {
+    let octets = framed(|batch| batch.put_catalog(9, &catalog()));
+    let Ok(Record::Catalog { version: 9, catalog: found }) = read(&octets) else { panic!("no catalog") };
+    assert_eq!(found, catalog());
+    assert_eq!(found.vslice_by_moniker("festival").unwrap().0, VsliceId::new(1));
+    assert_eq!(found.vslice(VsliceId::new(0)), None, "removed, and its place stays taken");
+}
+
+fn bearer() -> impl Strategy<Value = Bearer> {
+    (".{0,40}", any::<[u64; 2]>(), any::<u64>(), 1..=3u8).prop_map(|(id, [input, output], event_time, status)| Bearer {
+        acct_session_id: id.into(),
+        input,
+        output,
+        event_time: Timestamp::from_micros(event_time),
+        status: Status::from_key(status).unwrap(),
+    })
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    let names = (of("[a-z.]{1,70}"), of(".{0,40}"), any::<(u64, u64)>());
+    let place = (
+        of(any::<u8>()),
+        of("[0-9]{5,6}"),
+        of(any::<IpAddr>()),
+        of(prop::collection::vec(any::<u8>(), 1..40)),
+        of("[0-9]{14,16}"),
+        of(any::<[u8; 2]>()),
+        of(1..u32::MAX),
+    );
+    let rest = (of(0..1000usize), of(any::<Ipv4Addr>()), any::<bool>(), of((any::<u64>(), any::<u32>(), 1..=7u8)), any::<u64>());
+    let numbers = (0..1000usize, any::<u32>(), any::<u64>(), any::<u64>());
+    (numbers, prop::collection::vec(bearer(), 1..5), names, place, rest).prop_map(|(numbers, bearers, names, place, rest)| {
+        let (gateway, nas, started, heard) = numbers;
+        let reporter = Reporter { gateway: GatewayId::new(gateway), nas: Nas(nas) };
+        let mut bearers = bearers.into_iter();
+        let (started, heard) = (Timestamp::from_micros(started), Timestamp::from_micros(heard));
+        let mut session = Session::new(reporter, bearers.next().unwrap(), started, heard);
+        bearers.for_each(|bearer| session.add_bearer(bearer));
+        let (apn, multi_session_id, folded) = names;
+        if let Some(apn) = apn {
+            session.set_apn(&apn);
+        }
+        if let Some(id) = multi_session_id {
+            session.set_multi_session_id(id.into());
+        }
+        session.set_folded(folded);
+        let (group, ip, conflict, ended, authorisation) = rest;
+        session.group = group.map(GroupId::new);
+        session.ip = ip;
+        session.conflict = conflict;
+        session.ended = ended.map(|(at, terminate_cause, cause)| Ended {
+            at: Timestamp::from_micros(at),
+            terminate_cause,
+            cause: CloseCause::from_key(cause).unwrap(),
+        });
+        session.authorisation = NonZeroU64::new(authorisation);
+        let (rat, plmn, serving_node, location, imeisv, time_zone, charging_id) = place;
+        session.move_to(&Place {
+            rat,
+            plmn: plmn.map(|text| text.parse().unwrap()),
+            serving_node,
+            location: location.as_deref(),
+            imeisv: imeisv.map(|text| text.parse().unwrap()),
+            time_zone,
+            charging_id,
+        });
+        session
+    })
+}
+
+fn lease() -> impl Strategy<Value = Lease> {
+    (0..1000usize, 0..1000usize, any::<Ipv4Addr>(), any::<bool>(), 0..4u8, any::<[u64; 2]>()).prop_map(
+        |(group, vslice, ip, pooled, phase, [time, authorisation])| Lease {
+            group: GroupId::new(group),
+            vslice: VsliceId::new(vslice),
+            ip,
+            kind: if pooled { LeaseKind::Pooled } else { LeaseKind::Static },
+            phase: match phase {
+                0 => LeasePhase::Authorised { until: Timestamp::from_micros(time), authorisation },
+                1 => LeasePhase::InUse,
+                2 => LeasePhase::Kept,
+                _ => LeasePhase::Released { at: Timestamp::from_micros(time) },
+            },
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_state_of_an_endpoint_comes_back(
+        sessions in prop::collection::vec(session(), 0..3),
+        leases in prop::collection::vec(lease(), 0..3),
+        numbers: (u64, u64),
+        state in prop::sample::select(NetworkState::ALL.to_vec()),
+    ) {
+        let (version, last_activity) = (numbers.0, Timestamp::from_micros(numbers.1));
+        let (sessions, leases) = (sessions.into_iter().collect(), leases.into_iter().collect());
+        let state = EndpointState { state, last_activity, version, sessions, leases };
+        let octets = framed(|batch| batch.put_endpoint(iccid(), &state));
+        prop_assert_eq!(read(&octets), Ok(Record::Endpoint { iccid: iccid(), state }));
+    }
+
+    #[test]
+    fn any_octets_are_read_without_a_panic(kind in 0..8u8, key: u64, version: u64, payload: Vec<u8>) {
+        let _ = Record::read(&Entry { kind: Kind(kind), key, version, payload: &payload });
+    }
+
+    #[test]
+    fn nor_does_damage_inside_panic(at: prop::sample::Index, octet: u8) {
+        for mut payload in [
+            framed(|batch| batch.put_endpoint(iccid(), &typical_state())).split_off(24),
+            framed(|batch| batch.put_catalog(1, &catalog())).split_off(24),
+        ] {
+            let at = at.index(payload.len());
+            payload[at] = octet;
+            for kind in [kind::ENDPOINT, kind::CATALOG] {
+                let _ = Record::read(&Entry { kind, key: iccid().raw(), version: 1, payload: &payload });
+                let _ = Record::read(&Entry { kind, key: iccid().raw(), version: 1, payload: &payload[..at] });
+            }
+        }
+    }
+}
