@@ -1,0 +1,164 @@
+//! What the pure machines cost: addresses, sessions, and the map of endpoints.
+//!
+//! `cargo bench --bench machines`. The last lines tell the memory of an endpoint.
+#![allow(missing_docs, reason = "criterion's macros write functions without any")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may stop where it stands")]
+
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
+use attachd::network::{Counters, Cursor, EndpointState, Limits, Nas, NetworkState, Place, Report, Reporter, Restarts, Tracker};
+use attachd::pool::Pool;
+use attachd::provisioning::{Endpoint, ProvisioningState};
+use attachd::time::Timestamp;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+
+criterion_group!(machines, addresses, sessions, tracker);
+criterion_main!(machines);
+
+const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+const HOLD: Duration = Duration::from_secs(60);
+
+/// One address given and another released, in a /10 at three fills: fifty a second, so that 3000 are in their hold at any time.
+fn addresses(c: &mut Criterion) {
+    let mut bench = c.benchmark_group("allocate and release in a /10");
+    for (name, fill) in [("empty", 0.0), ("half full", 0.5), ("99.9 % full", 0.999)] {
+        let mut pool = Pool::new("100.64.0.0/10".parse().unwrap(), &[], HOLD);
+        let leases = (pool.counts().free as f64 * fill) as usize;
+        let mut given: Vec<Ipv4Addr> = (0..leases).map(|_| pool.allocate(START).unwrap()).collect();
+        let (mut now, mut next) = (START, 0usize);
+        bench.bench_function(BenchmarkId::from_parameter(name), |b| {
+            b.iter(|| {
+                now = now + Duration::from_millis(20);
+                let ip = pool.allocate(now).unwrap();
+                let old = if given.is_empty() {
+                    ip
+                } else {
+                    // A step that shares no divisor with any length visits all in a scattered order.
+                    next = (next + 2_654_435_761) % given.len();
+                    std::mem::replace(&mut given[next], ip)
+                };
+                pool.release(old, now).unwrap();
+            });
+        });
+    }
+    bench.finish();
+}
+
+fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
+    Report {
+        reporter: Reporter { gateway: GatewayId::new(0), nas: Nas(0xc000_020a) },
+        acct_session_id: id,
+        acct_multi_session_id: None,
+        apn: Some(b"festival.iot.mnc015.mcc234.gprs"),
+        event_time,
+        ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
+        counters: Counters::default(),
+        place: Place { rat: Some(8), location: Some(&[0x82, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), ..Place::default() },
+        session_time_s: None,
+        terminate_cause: None,
+        last_bearer: false,
+        authorisation: Some(7),
+    }
+}
+
+fn sessions(c: &mut Criterion) {
+    let group = Some(GroupId::new(0));
+    let limits = Limits { stale_after: HOLD, detach_after: HOLD, tombstone: HOLD, hold: HOLD };
+    let restarts = Restarts::default();
+
+    let mut now = START;
+    let mut endpoint = EndpointState::new(NetworkState::Detached);
+    endpoint.start(&report(b"0A0B0C0D00000001", now), group, now);
+    let mut octets = 0u32;
+    c.bench_function("interim update", |b| {
+        b.iter(|| {
+            now = now + Duration::from_secs(10);
+            octets = octets.wrapping_add(1_000_000);
+            let counters = Counters { input: Some(octets), output: Some(octets), ..Counters::default() };
+            black_box(endpoint.interim(&Report { counters, ..report(b"0A0B0C0D00000001", now) }, group, now));
+        });
+    });
+    c.bench_function("interim update repeated", |b| {
+        b.iter(|| black_box(endpoint.interim(&report(b"0A0B0C0D00000001", now), group, now)));
+    });
+    c.bench_function("settle with nothing due", |b| b.iter(|| black_box(endpoint.settle(now, &limits, &restarts))));
+
+    let mut endpoint = EndpointState::new(NetworkState::Detached);
+    c.bench_function("start and stop, and the tombstone forgotten", |b| {
+        b.iter(|| {
+            now = now + Duration::from_secs(100);
+            endpoint.settle(now, &limits, &restarts);
+            endpoint.start(&report(b"0A0B0C0D00000002", now), group, now);
+            now = now + Duration::from_secs(1);
+            black_box(endpoint.stop(&report(b"0A0B0C0D00000002", now), group, now));
+        });
+    });
+    c.bench_function("start and stop among sixteen tombstones", |b| {
+        b.iter(|| {
+            now = now + Duration::from_secs(1);
+            endpoint.start(&report(b"0A0B0C0D00000003", now), group, now);
+            now = now + Duration::from_secs(1);
+            black_box(endpoint.stop(&report(b"0A0B0C0D00000003", now), group, now));
+        });
+    });
+}
+
+type Entry = (Endpoint, EndpointState);
+
+fn iccid(number: u64) -> Iccid {
+    Iccid::parse(format!("8944500{number:012}").as_bytes()).unwrap()
+}
+
+fn imsi(number: u64) -> Imsi {
+    Imsi::parse(format!("23450{number:010}").as_bytes()).unwrap()
+}
+
+fn tracker(c: &mut Criterion) {
+    const ENDPOINTS: u64 = 1_000_000;
+    let before = resident();
+    let tracker: Tracker<Entry> = Tracker::with_capacity(ENDPOINTS as usize);
+    for number in 0..ENDPOINTS {
+        tracker.insert(iccid(number), (Endpoint::new(ProvisioningState::Active), EndpointState::new(NetworkState::Detached)));
+        tracker.index_imsi(imsi(number), iccid(number));
+        tracker.index_msisdn(Msisdn::parse(format!("4477{number:08}").as_bytes()).unwrap(), iccid(number));
+    }
+    let memory = (resident() - before) / ENDPOINTS as usize;
+
+    let order: Vec<u64> = (0..65_536u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15) % ENDPOINTS).collect();
+    let (iccids, imsis): (Vec<_>, Vec<_>) = order.iter().map(|number| (iccid(*number), imsi(*number))).unzip();
+    let mut at = 0;
+    let mut bench = c.benchmark_group("a million endpoints");
+    bench.bench_function("change by ICCID", |b| {
+        b.iter(|| {
+            at = (at + 1) % iccids.len();
+            black_box(tracker.with(iccids[at], |(_, state)| state.version += 1))
+        });
+    });
+    bench.bench_function("resolve an IMSI", |b| {
+        b.iter(|| {
+            at = (at + 1) % imsis.len();
+            black_box(tracker.resolve_imsi(imsis[at]))
+        });
+    });
+    let mut cursor = Cursor::default();
+    bench.bench_function("a thousand visits of a walk", |b| {
+        b.iter(|| cursor = tracker.walk(cursor, 1000, |_, (_, state)| state.version += 1).unwrap_or_default());
+    });
+    bench.finish();
+
+    let entry = size_of::<Iccid>() + size_of::<Entry>() + 1;
+    let index = 2 * size_of::<Iccid>() + 1;
+    println!("memory: {memory} octets for each of {ENDPOINTS} endpoints, measured, with both indexes");
+    println!("memory: {} octets for each of 10000000, computed: {entry} and twice {index}, in tables of 2^24 places", {
+        (entry + 2 * index) * (1 << 24) / 10_000_000
+    });
+}
+
+/// Octets in memory, of `/proc/self/statm`; 0 where there is none.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
