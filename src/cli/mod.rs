@@ -22,7 +22,7 @@ use output::Output;
 
 /// The RADIUS AAA server for IoT SIMs behind packet gateways, and the simulator of those gateways.
 #[derive(Parser)]
-#[command(name = "attachd", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "attachd", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
