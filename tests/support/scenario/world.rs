@@ -1,0 +1,261 @@
+//! The server of a scenario: the real desk, pipeline and decision maker, with a journal and a clock that the scenario moves.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attachd::aaa::{Aaa, Freed};
+use attachd::config::Config;
+use attachd::server::clock::Moment;
+use attachd::server::commit::Committer;
+use attachd::server::desk::Desk;
+use attachd::server::gateways::Gateways;
+use attachd::server::ledger::Ledger;
+use attachd::server::metrics::{Meters, Metrics};
+use attachd::server::pipeline::{Arrival, Conduct, Listener, Port};
+use attachd::server::tally::Dropped;
+use attachd::time::Timestamp;
+
+use super::disk::{Disk, Pages, Record};
+use super::inventory::Files;
+
+/// No two datagrams of a scenario arrive at the same time.
+const BETWEEN: Duration = Duration::from_millis(1);
+
+pub struct World {
+    pub start: Timestamp,
+    pub now: Timestamp,
+    pub config: Config,
+    pub disk: Disk,
+    pub gateways: Arc<Gateways>,
+    pub aaa: Arc<Aaa>,
+    /// Replies that nobody has looked at yet.
+    pub sent: VecDeque<Sent>,
+    /// Drops that nobody has expected yet.
+    pub drops: VecDeque<Dropped>,
+    pub is_ready: bool,
+    /// Every datagram, in order: for those who want to read along.
+    pub traffic: Vec<Seen>,
+    desk: Desk<Disk>,
+    metrics: Arc<Metrics>,
+    meters: Meters,
+    /// Addresses freed in the background, and the batch that must be durable first.
+    freed: Vec<(u64, Vec<Freed>)>,
+}
+
+/// A reply that has left.
+pub struct Sent {
+    pub to: SocketAddr,
+    pub port: Port,
+    pub octets: Vec<u8>,
+}
+
+/// A datagram on the wire.
+pub struct Seen {
+    pub at: Timestamp,
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub octets: Vec<u8>,
+}
+
+impl World {
+    /// When a scenario begins, unless it says otherwise: 2026-01-01T00:00:00Z.
+    pub const START: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+    /// `settings` is the text of an attachd.toml.
+    pub fn new(settings: &str, files: &Files, start: Timestamp) -> Result<Self, String> {
+        let config = configuration(settings)?;
+        let aaa = Arc::new(Aaa::new(config.aaa.clone()));
+        let gateways = Arc::new(Gateways::new(&config.server.gateways, Vec::new()));
+        let disk = Disk::new();
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let mut world = Self {
+            start,
+            now: start,
+            desk: desk(&config, &aaa, &gateways, &disk),
+            meters: metrics.meters(),
+            metrics,
+            config,
+            disk,
+            gateways,
+            aaa,
+            sent: VecDeque::new(),
+            drops: VecDeque::new(),
+            is_ready: true,
+            traffic: Vec::new(),
+            freed: Vec::new(),
+        };
+        world.adopt(files, false)?;
+        Ok(world)
+    }
+
+    /// One datagram arrives, alone in its batch.
+    pub fn receive(&mut self, from: SocketAddr, port: Port, octets: &[u8]) {
+        self.now = self.now + BETWEEN;
+        self.traffic.push(Seen { at: self.now, from, to: server(from, port), octets: octets.to_vec() });
+        let now = self.moment();
+        let place = u8::from(port == Port::Acct);
+        self.desk.begin(&self.gateways, now, self.is_ready);
+        self.desk.handle(&Arrival { listener: Listener { place, port }, from, to: None, octets }, self.now);
+        let mut left = Vec::new();
+        self.desk.end(now, |route, octets| left.push((*route, octets.to_vec())));
+        self.take(left);
+        self.settle();
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.settle();
+    }
+
+    /// Lets go what no longer has to wait.
+    pub fn settle(&mut self) {
+        let now = self.moment();
+        let mut left = Vec::new();
+        self.desk.settle(now, |route, octets| left.push((*route, octets.to_vec())));
+        self.take(left);
+        let durable = self.disk.durable();
+        for (_, freed) in self.freed.extract_if(.., |(ticket, _)| Some(*ticket) <= durable) {
+            for one in &freed {
+                self.aaa.free(one);
+            }
+        }
+        let tally = &mut self.desk.pipeline.tally;
+        for reason in Dropped::ALL {
+            self.drops.extend((0..tally.dropped[reason as usize]).map(|_| reason));
+        }
+        self.meters.report(tally, &self.gateways);
+    }
+
+    /// One whole walk over all endpoints.
+    pub fn housekeep(&mut self) {
+        let aaa = Arc::clone(&self.aaa);
+        let mut walk = aaa.walk();
+        let now = self.now;
+        self.background(|records| while !aaa.housekeep(&mut walk, 1000, now, records) {});
+    }
+
+    /// The inventory comes into force, or nothing changes.
+    pub fn adopt(&mut self, files: &Files, prune: bool) -> Result<(), String> {
+        let inventory = files.load(Some(&self.aaa.catalog()))?;
+        let (aaa, now) = (Arc::clone(&self.aaa), self.now);
+        let adopted = self.background(|records| aaa.adopt(inventory, prune, now, records));
+        adopted.map(|_| ()).map_err(|objections| objections.iter().map(|one| one.what.clone()).collect::<Vec<_>>().join("; "))
+    }
+
+    /// The gateways of another configuration come into force.
+    pub fn reconfigure(&mut self, settings: &str) -> Result<(), String> {
+        self.config = configuration(settings)?;
+        self.gateways = Arc::new(self.gateways.reloaded(&self.config.server.gateways));
+        Ok(())
+    }
+
+    /// The process dies and begins again with what was durable.
+    pub fn restart(&mut self, files: &Files) -> Result<(), String> {
+        let mut recovery = Aaa::new(self.config.aaa.clone()).recover();
+        for record in self.disk.crash() {
+            match record {
+                Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
+                Record::Provisioned(iccid, version, endpoint) => recovery.provisioned(iccid, version, endpoint),
+                Record::Catalog(catalog) => recovery.catalog(catalog),
+                Record::Restart(restart) => recovery.restart(restart),
+                Record::Note(_) => {}
+            }
+        }
+        let (aaa, recovered) = recovery.finish();
+        if recovered.contested > 0 {
+            return Err(format!("{} addresses have two owners after recovery", recovered.contested));
+        }
+        self.aaa = Arc::new(aaa);
+        self.freed.clear();
+        self.gateways = Arc::new(Gateways::new(&self.config.server.gateways, self.gateways.names().to_vec()));
+        self.desk = desk(&self.config, &self.aaa, &self.gateways, &self.disk);
+        self.adopt(files, false)
+    }
+
+    /// The exposition text, with the numbers of the whole beside those of the worker.
+    pub fn metrics(&self) -> String {
+        let mut text = self.metrics.render();
+        let stats = self.aaa.stats();
+        let mut line = |metric: String, value: String| _ = writeln!(text, "{metric} {value}");
+        for (state, count) in stats.provisioning {
+            line(format!("attachd_endpoints{{provisioning_state=\"{}\"}}", state.moniker()), count.to_string());
+        }
+        for (state, count) in stats.network {
+            line(format!("attachd_endpoints_network{{network_state=\"{}\"}}", state.moniker()), count.to_string());
+        }
+        for (cause, count) in stats.closed {
+            line(format!("attachd_sessions_closed_total{{cause=\"{}\"}}", cause.name()), count.to_string());
+        }
+        for (event, count) in stats.refused {
+            line(format!("attachd_state_refused_total{{event=\"{}\"}}", event.moniker()), count.to_string());
+        }
+        for vslice in stats.vslices {
+            let label = format!("{{vslice=\"{}\"}}", vslice.moniker);
+            line(format!("attachd_sessions{label}"), vslice.sessions.to_string());
+            line(format!("attachd_pool_allocations_total{label}"), vslice.allocations.to_string());
+            line(format!("attachd_pool_failures_total{label}"), vslice.failures.to_string());
+            line(format!("attachd_address_conflicts_total{label}"), vslice.conflicts.to_string());
+            for pool in vslice.pools {
+                let counts = pool.counts;
+                let states = [("leased", counts.leased), ("held", counts.held), ("free", counts.free), ("reserved", counts.reserved)];
+                for (state, count) in states {
+                    let labels = format!("vslice=\"{}\",subnet=\"{}\",state=\"{state}\"", vslice.moniker, pool.cidr);
+                    line(format!("attachd_pool_addresses{{{labels}}}"), count.to_string());
+                }
+            }
+        }
+        text
+    }
+
+    fn background<T>(&mut self, act: impl FnOnce(&mut Ledger<Pages>) -> T) -> T {
+        let mut ledger = Ledger::new(Pages::default());
+        let result = act(&mut ledger);
+        let freed = std::mem::take(&mut ledger.freed);
+        let ticket = self.disk.submit(ledger.take(Pages::default()));
+        self.freed.push((ticket, freed));
+        self.settle();
+        result
+    }
+
+    fn take(&mut self, left: Vec<(attachd::server::replies::Route, Vec<u8>)>) {
+        for (route, octets) in left {
+            let port = if route.listener == 1 { Port::Acct } else { Port::Auth };
+            self.traffic.push(Seen { at: self.now, from: server(route.to, port), to: route.to, octets: octets.clone() });
+            self.sent.push_back(Sent { to: route.to, port, octets });
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now, running: self.now.since(self.start) }
+    }
+}
+
+fn desk(config: &Config, aaa: &Arc<Aaa>, gateways: &Arc<Gateways>, disk: &Disk) -> Desk<Disk> {
+    let conduct = Conduct {
+        vendor: config.server.vendor,
+        vendor_attributes: config.server.vendor_attributes,
+        reject_delay: config.server.reject_delay,
+        masks_identities: config.server.mask_identities,
+        duplicate_lifetime: config.server.duplicate_lifetime,
+        remembered: (4096, 1 << 20),
+    };
+    Desk::new(Arc::clone(aaa), Arc::clone(gateways), conduct, disk.clone())
+}
+
+fn configuration(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("attachd.toml");
+    fs::write(&file, text).unwrap();
+    Config::load(Some(&file)).map_err(|problems| problems.to_string())
+}
+
+/// The server's own end of a conversation.
+fn server(peer: SocketAddr, port: Port) -> SocketAddr {
+    let number = if port == Port::Acct { 1813 } else { 1812 };
+    let address = if peer.is_ipv6() { "2001:db8:53::1" } else { "192.0.2.1" };
+    SocketAddr::new(address.parse().unwrap(), number)
+}
