@@ -1,21 +1,21 @@
-//! The journal as the shell needs it: batches go in, and some time later they are durable.
+//! The journal as a worker sees it: batches go in, and some time later they are durable.
 
-use crate::aaa::Recorder;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Whether records are wanted at present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    Open,
-    /// Too much waits for the disk.
-    Overloaded,
-    /// The disk takes nothing.
-    Failing,
-}
+use tracing::error;
 
-/// One submitter's way into the journal.
+use super::tally::accounting_label;
+use crate::aaa::{Freed, Note, Recorder, RejectReason};
+use crate::identity::{GatewayId, Iccid};
+use crate::journal::{Admission, Batch, Journal, Sink, Submitter, Ticket, TooLarge, Wake};
+use crate::network::{EndpointState, Restart};
+use crate::provisioning::{Catalog, Endpoint};
+use crate::time::Timestamp;
+
+/// One worker's way into the journal.
 ///
-/// Whatever is submitted becomes durable at some time, in the order of submission; while the disk fails that time is unknown, and
-/// [`Admission::Failing`] says so.
+/// Whatever is submitted becomes durable at some time; while the disk fails that time is unknown, and [`Admission::Failing`] says so.
 pub trait Committer {
     /// A batch being filled.
     type Records: Recorder;
@@ -32,4 +32,102 @@ pub trait Committer {
 
     /// All batches up to this one are durable.
     fn durable(&self) -> Option<Self::Ticket>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub struct Clerk(Submitter);
+
+impl Clerk {
+    /// `wake` is called when the journal has news.
+    pub fn new(journal: &Journal, wake: Wake) -> Self {
+        Self(journal.submitter(wake))
+    }
+
+    /// One that nobody wakes, for those who look now and then.
+    pub fn unwoken(journal: &Journal) -> Self {
+        Self::new(journal, Arc::new(|| {}))
+    }
+
+    /// Waits until a batch is durable, at most so long; not for workers. Whether it is.
+    pub fn wait(&self, ticket: Ticket, patience: Duration) -> bool {
+        self.0.wait(ticket, patience)
+    }
+}
+
+impl Committer for Clerk {
+    type Records = Scribe;
+    type Ticket = Ticket;
+
+    fn records(&mut self) -> Scribe {
+        Scribe { batch: self.0.batch(), at: Timestamp::EPOCH }
+    }
+
+    fn admission(&self) -> Admission {
+        self.0.admission()
+    }
+
+    fn submit(&mut self, records: Scribe) -> Ticket {
+        self.0.submit(records.batch)
+    }
+
+    fn durable(&self) -> Option<Ticket> {
+        Some(self.0.durable())
+    }
+}
+
+/// Writes what is recorded into a batch of the journal.
+#[derive(Debug)]
+pub struct Scribe {
+    batch: Batch,
+    /// When, for the records that have no version of their own.
+    pub at: Timestamp,
+}
+
+impl Scribe {
+    /// Octets written so far.
+    pub fn len(&self) -> usize {
+        self.batch.octets().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// A record of the shell's own: what a gateway's handle stands for.
+    pub fn gateway(&mut self, id: GatewayId, name: &str) {
+        complain(self.batch.put_gateway(id, name));
+    }
+}
+
+impl Recorder for Scribe {
+    fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
+        complain(self.batch.put_endpoint(iccid, state));
+    }
+
+    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
+        complain(self.batch.put_provisioned(iccid, version, endpoint));
+    }
+
+    fn catalog(&mut self, catalog: &Catalog) {
+        complain(self.batch.put_catalog(self.at.micros(), catalog));
+    }
+
+    fn restart(&mut self, restart: &Restart) {
+        complain(self.batch.put_restart(restart));
+    }
+
+    fn noted(&mut self, note: &Note) {
+        complain(self.batch.put_note(note.at, note.iccid, accounting_label(note.kind), note.refused.map(RejectReason::moniker)));
+    }
+
+    /// Nothing: the endpoint's own record says that the address is released.
+    fn freed(&mut self, _: Freed) {}
+}
+
+/// A record has at most a few kilobytes, and a catalog of 16 MiB has a hundred thousand groups: that one is too large is news.
+fn complain(put: Result<(), TooLarge>) {
+    if let Err(too_large) = put {
+        error!("{too_large}; it is not durable");
+    }
 }

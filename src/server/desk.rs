@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Moment;
-use super::commit::{Admission, Committer};
+use super::commit::Committer;
 use super::gateways::Gateways;
+use super::metrics::Meters;
 use super::pipeline::{Arrival, Conduct, Intake, Outcome, Pipeline};
 use super::replies::{Replies, Route};
 use super::tally::Dropped;
 use crate::aaa::{Aaa, Freed};
+use crate::journal::Admission;
 use crate::time::Timestamp;
 
 /// Replies that may wait for the disk. At a hundred octets each this is what a worker may hold in memory for it, and about what it can
@@ -140,6 +142,16 @@ impl<C: Committer> Desk<C> {
         }
     }
 
+    /// The server stops: rejects need not wait any longer.
+    pub fn hurry(&mut self) {
+        self.delayed.iter_mut().for_each(|(due, _)| *due = Duration::ZERO);
+    }
+
+    /// Adds what was counted to the metrics.
+    pub fn report(&mut self, meters: &mut Meters) {
+        meters.report(&mut self.pipeline.tally, &self.gateways);
+    }
+
     /// Whether so much waits that it is better to leave datagrams with the kernel.
     pub fn is_full(&self) -> bool {
         self.held >= MAX_HELD
@@ -158,11 +170,6 @@ impl<C: Committer> Desk<C> {
     /// The decision maker behind it.
     pub fn aaa(&self) -> &Aaa {
         &self.aaa
-    }
-
-    /// The gateways of the batch.
-    pub fn gateways(&self) -> &Gateways {
-        &self.gateways
     }
 }
 

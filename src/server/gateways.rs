@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ipnet::IpNet;
 
+use super::errand::Errand;
 use super::settings::{GatewaySettings, Requirement};
 use crate::identity::GatewayId;
 use crate::time::Timestamp;
@@ -87,9 +88,11 @@ impl Gateways {
         self.names.get(id.index()).map(String::as_str)
     }
 
-    /// All names ever given, in the order of their handles.
-    pub fn names(&self) -> &[String] {
-        &self.names
+    /// Has every handle recorded with its name: without it nobody could read its sessions after a restart.
+    pub fn record(&self, errand: &mut Errand) {
+        for (place, name) in self.names.iter().enumerate() {
+            errand.gateway(GatewayId::new(place), name);
+        }
     }
 }
 
@@ -245,7 +248,7 @@ mod tests {
         assert_eq!(b.id, before.of(source(2)).unwrap().id);
         assert!(b.requires_signature());
         assert!(!after.of(source(3)).unwrap().requires_signature());
-        assert_eq!(after.names(), ["old", "a", "b", "c"], "a handle is never given twice");
+        assert_eq!(after.names, ["old", "a", "b", "c"], "a handle is never given twice");
         assert_eq!(after.name(GatewayId::new(1)), Some("a"));
     }
 

@@ -1,4 +1,13 @@
 //! The shell: sockets and workers, gateways, duplicates, translation between wire and decision, commit before reply, metrics, http.
+//!
+//! ```text
+//! shell       binds, starts the threads, follows signals
+//! worker      udp → desk → udp, in batches; one thread a core
+//! desk        what waits: receipts for the journal, rejects for their delay
+//! pipeline    one datagram: gateways, duplicates, translate, aaa, answer
+//! housekeeper what time brings, reloads; records through an errand
+//! http        metrics, health, views
+//! ```
 
 pub mod answer;
 pub mod clock;
@@ -6,17 +15,27 @@ pub mod commit;
 mod complaints;
 pub mod desk;
 pub mod duplicates;
+mod errand;
 pub mod gateways;
+mod health;
+mod housekeeper;
+mod http;
 pub mod ledger;
 pub mod metrics;
 pub mod pipeline;
 pub mod replies;
 mod settings;
+mod shell;
 pub mod tally;
 pub mod translate;
 pub mod udp;
+mod view;
+mod worker;
 
+pub use errand::Errand;
+pub use housekeeper::{Reload, Reloaded};
 pub use settings::{GatewaySettings, Requirement, Settings};
+pub use shell::{ServeError, Shell};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::*;
+use crate::journal::Admission;
 use crate::server::clock::Moment;
-use crate::server::commit::{Admission, Committer};
+use crate::server::commit::Committer;
 use crate::server::desk::Desk;
 use crate::server::pipeline::{Arrival, Conduct, Listener, Port};
 use crate::server::tally::Dropped;

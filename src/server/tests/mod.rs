@@ -4,5 +4,5 @@ mod answers;
 mod commits;
 mod duplicates;
 mod refusals;
-mod scene;
+pub(super) mod scene;
 mod status;

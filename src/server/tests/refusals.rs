@@ -158,7 +158,8 @@ fn a_message_authenticator_must_be_right_wherever_it_stands() {
         let packet = request(Code::ACCESS_REQUEST, 5, |packet| _ = packet.attribute(number::MESSAGE_AUTHENTICATOR, &vec![0; length]));
         assert_eq!(scene.auth(&packet), silence(Dropped::BadMessageAuthenticator));
     }
-    let twice = request(Code::ACCESS_REQUEST, 6, |packet| _ = packet.message_authenticator().message_authenticator());
+    let twice =
+        request(Code::ACCESS_REQUEST, 6, |packet| _ = packet.message_authenticator().attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16]));
     assert_eq!(scene.auth(&twice), silence(Dropped::BadMessageAuthenticator));
 }
 

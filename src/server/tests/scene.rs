@@ -57,29 +57,32 @@ iccid,imsi,msisdn,state,group,secondary_groups,static_ip,name
 8944500000000000030,234500000000003,447700000003,suspended,epos,,,stolen
 ";
 
-pub(super) const TILL: &str = "234500000000001";
-pub(super) const CAMERA: &str = "234500000000002";
-pub(super) const STOLEN: &str = "234500000000003";
+pub(in crate::server) const TILL: &str = "234500000000001";
+pub(in crate::server) const CAMERA: &str = "234500000000002";
+pub(in crate::server) const STOLEN: &str = "234500000000003";
 
 /// The decision maker with the inventory above.
-pub(super) fn aaa() -> Arc<Aaa> {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("inventory.toml"), CATALOG).unwrap();
-    fs::write(folder.path().join("endpoints.csv"), ENDPOINTS).unwrap();
+pub(in crate::server) fn aaa() -> Arc<Aaa> {
     let aaa = Aaa::new(Settings::default());
-    let inventory = Inventory::load(folder.path(), None).unwrap();
-    aaa.adopt(inventory, false, NOW, &mut Tape::default()).unwrap();
+    aaa.adopt(inventory(), false, NOW, &mut Tape::default()).unwrap();
     Arc::new(aaa)
 }
 
-pub(super) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub(in crate::server) fn inventory() -> Inventory {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("inventory.toml"), CATALOG).unwrap();
+    fs::write(folder.path().join("endpoints.csv"), ENDPOINTS).unwrap();
+    Inventory::load(folder.path(), None).unwrap()
+}
 
-pub(super) fn secret() -> Secret {
+pub(in crate::server) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+pub(in crate::server) fn secret() -> Secret {
     Secret::new(b"xyzzy5461")
 }
 
 /// The gateways: `name`, source, what is required of their Access-Requests.
-pub(super) fn gateways() -> Gateways {
+pub(in crate::server) fn gateways() -> Gateways {
     let of = |name: &str, source: &str, require_message_authenticator, limit_proxy_state, rate_limit| GatewaySettings {
         name: name.to_owned(),
         source: source.parse().unwrap(),
@@ -98,7 +101,7 @@ pub(super) fn gateways() -> Gateways {
     Gateways::new(&list, Vec::new())
 }
 
-pub(super) fn conduct() -> Conduct {
+pub(in crate::server) fn conduct() -> Conduct {
     Conduct {
         vendor: DEFAULT_VENDOR,
         vendor_attributes: false,
@@ -111,8 +114,8 @@ pub(super) fn conduct() -> Conduct {
 
 /// Counts what is recorded.
 #[derive(Debug, Default)]
-pub(super) struct Tape {
-    pub(super) records: usize,
+pub(in crate::server) struct Tape {
+    pub(in crate::server) records: usize,
 }
 
 impl Recorder for Tape {
@@ -141,7 +144,7 @@ impl Recorder for Tape {
 
 /// What a gateway gets for a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Got {
+pub(in crate::server) enum Got {
     /// A reply that acknowledges nothing new.
     AtOnce(Vec<u8>),
     /// A reply that waits for records.
@@ -152,7 +155,7 @@ pub(super) enum Got {
 }
 
 impl Got {
-    pub(super) fn reply(self) -> Vec<u8> {
+    pub(in crate::server) fn reply(self) -> Vec<u8> {
         match self {
             Self::AtOnce(reply) | Self::Receipt(reply) | Self::Delayed(reply) => reply,
             Self::Silence(reason) => panic!("silence: {}", reason.label()),
@@ -161,21 +164,21 @@ impl Got {
 }
 
 /// A pipeline and the clock it is told.
-pub(super) struct Scene {
-    pub(super) pipeline: Pipeline,
-    pub(super) gateways: Gateways,
-    pub(super) out: Outcome<Tape>,
-    pub(super) now: Timestamp,
+pub(in crate::server) struct Scene {
+    pub(in crate::server) pipeline: Pipeline,
+    pub(in crate::server) gateways: Gateways,
+    pub(in crate::server) out: Outcome<Tape>,
+    pub(in crate::server) now: Timestamp,
     /// The gateway that sends.
-    pub(super) from: SocketAddr,
+    pub(in crate::server) from: SocketAddr,
 }
 
 impl Scene {
-    pub(super) fn new() -> Self {
+    pub(in crate::server) fn new() -> Self {
         Self::with(conduct())
     }
 
-    pub(super) fn with(conduct: Conduct) -> Self {
+    pub(in crate::server) fn with(conduct: Conduct) -> Self {
         Self {
             pipeline: Pipeline::new(aaa(), conduct),
             gateways: gateways(),
@@ -185,21 +188,21 @@ impl Scene {
         }
     }
 
-    pub(super) fn from(&mut self, ip: &str) -> &mut Self {
+    pub(in crate::server) fn from(&mut self, ip: &str) -> &mut Self {
         self.from.set_ip(ip.parse::<IpAddr>().unwrap());
         self
     }
 
-    pub(super) fn auth(&mut self, octets: &[u8]) -> Got {
+    pub(in crate::server) fn auth(&mut self, octets: &[u8]) -> Got {
         self.send(Port::Auth, octets)
     }
 
-    pub(super) fn acct(&mut self, octets: &[u8]) -> Got {
+    pub(in crate::server) fn acct(&mut self, octets: &[u8]) -> Got {
         self.send(Port::Acct, octets)
     }
 
     /// Sends a datagram; what comes back has left at once, whatever it waits for.
-    pub(super) fn send(&mut self, port: Port, octets: &[u8]) -> Got {
+    pub(in crate::server) fn send(&mut self, port: Port, octets: &[u8]) -> Got {
         let before = self.pipeline.tally.dropped;
         let listener = Listener { place: u8::from(port == Port::Acct), port };
         let arrival = Arrival { listener, from: self.from, to: None, octets };
@@ -219,13 +222,13 @@ impl Scene {
         got.remove(0)
     }
 
-    pub(super) fn later(&mut self, seconds: u64) {
+    pub(in crate::server) fn later(&mut self, seconds: u64) {
         self.now = self.now + Duration::from_secs(seconds);
     }
 }
 
 /// A request under this identifier, with what `write` puts in.
-pub(super) fn request(code: Code, identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
+pub(in crate::server) fn request(code: Code, identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
     let mut buffer = vec![0; 4096];
     let mut encoder = Encoder::new(&mut buffer, code, identifier);
     write(&mut encoder);
@@ -236,14 +239,14 @@ pub(super) fn request(code: Code, identifier: u8, write: impl FnOnce(&mut Encode
 }
 
 /// A signed Access-Request for the SIM with this IMSI.
-pub(super) fn access(identifier: u8, imsi: &str) -> Vec<u8> {
+pub(in crate::server) fn access(identifier: u8, imsi: &str) -> Vec<u8> {
     request(Code::ACCESS_REQUEST, identifier, |packet| {
         packet.message_authenticator().vendor(tgpp::VENDOR, tgpp::IMSI, imsi.as_bytes());
     })
 }
 
 /// An Accounting-Request of this status about the session `S1` of the SIM with this IMSI.
-pub(super) fn accounting(identifier: u8, imsi: &str, status: u32) -> Vec<u8> {
+pub(in crate::server) fn accounting(identifier: u8, imsi: &str, status: u32) -> Vec<u8> {
     request(Code::ACCOUNTING_REQUEST, identifier, |packet| {
         packet.integer(number::ACCT_STATUS_TYPE, status).attribute(number::ACCT_SESSION_ID, b"S1").vendor(
             tgpp::VENDOR,
@@ -253,13 +256,13 @@ pub(super) fn accounting(identifier: u8, imsi: &str, status: u32) -> Vec<u8> {
     })
 }
 
-pub(super) fn start(identifier: u8, imsi: &str) -> Vec<u8> {
+pub(in crate::server) fn start(identifier: u8, imsi: &str) -> Vec<u8> {
     accounting(identifier, imsi, acct_status_type::START)
 }
 
 /// Checks what every reply must be: of this code, the request's identifier, verified, and in the Access family with the
 /// Message-Authenticator first. Gives the numbers of its attributes in order.
-pub(super) fn verified(reply: &[u8], code: Code, request: &[u8]) -> Vec<u8> {
+pub(in crate::server) fn verified(reply: &[u8], code: Code, request: &[u8]) -> Vec<u8> {
     let (reply, request) = (Datagram::frame(reply).unwrap(), Datagram::frame(request).unwrap());
     assert_eq!((reply.code(), reply.identifier()), (code, request.identifier()));
     reply.verify_reply(request.authenticator(), &secret()).unwrap();

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::{Domain, Protocol, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Room for some ten thousand requests, so that a commit or a busy moment is no loss.
 const RECEIVE_BUFFER: libc::c_int = 16 * 1024 * 1024;
@@ -50,6 +52,15 @@ impl Socket {
             _ => {}
         }
         Ok(Self { inner, address })
+    }
+
+    /// The socket under the eye of the current runtime, which tells when something has come.
+    ///
+    /// # Errors
+    /// If the runtime cannot watch it.
+    pub fn watched(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: the socket owns its descriptor, and neither closes nor replaces it before it is dropped.
+        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }.map_err(io::Error::from)
     }
 
     /// The address it is bound to, with the actual port.

@@ -1,20 +1,26 @@
-//! Every metric of the shell: names, help texts, handles. The only file here that knows the metrics crates.
+//! Every metric of the shell: names, help texts, handles. The only place here that knows the metrics crates.
 //!
-//! Workers count in a [`Tally`] and report once per batch. The latency histogram is kept here as plain buckets, for the exporter would
-//! keep every single sample until somebody scrapes.
+//! Workers count in a [`Tally`] and report once per batch; what others count is read when somebody scrapes.
 
-use std::fmt::Write as _;
+mod latencies;
+mod scrape;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, with_local_recorder};
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::gateways::Gateways;
-use super::tally::{ACCOUNTING, BUCKETS_US, Dropped, Latencies, REQUESTS, RESPONSES, Tally, accounting_label};
+use super::tally::{ACCOUNTING, Dropped, REQUESTS, RESPONSES, Tally, accounting_label};
 use crate::aaa::RejectReason;
 use crate::identity::GatewayId;
+use latencies::SharedLatencies;
+
+const COMMIT_SECONDS: &str = "attachd_journal_commit_seconds";
 
 /// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a second on a bad one.
 const COMMIT_BUCKETS: [f64; 10] = [0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
@@ -24,38 +30,39 @@ pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     latencies: [SharedLatencies; REQUESTS.len()],
-}
-
-/// The latency buckets that all workers add to, once per batch.
-#[derive(Default)]
-struct SharedLatencies {
-    buckets: [AtomicU64; BUCKETS_US.len() + 1],
-    sum_us: AtomicU64,
+    commits: Histogram,
 }
 
 impl Metrics {
     /// # Errors
     /// If the exporter does not take the buckets.
     pub fn new() -> Result<Arc<Self>, BuildError> {
-        let commit = Matcher::Full("attachd_journal_commit_seconds".to_owned());
+        let commit = Matcher::Full(COMMIT_SECONDS.to_owned());
         let recorder = PrometheusBuilder::new().set_buckets_for_metric(commit, &COMMIT_BUCKETS)?.build_recorder();
-        with_local_recorder(&recorder, || {
+        let commits = with_local_recorder(&recorder, || {
             describe();
+            scrape::describe();
             gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+            histogram!(COMMIT_SECONDS)
         });
-        Ok(Arc::new(Self { handle: recorder.handle(), recorder, latencies: Default::default() }))
+        Ok(Arc::new(Self { handle: recorder.handle(), recorder, latencies: Default::default(), commits }))
     }
 
     /// The exposition text.
     pub fn render(&self) -> String {
         let mut text = self.handle.render();
-        self.render_latencies(&mut text);
+        latencies::render(&self.latencies, &mut text);
         text
     }
 
     /// To be called every second: drains what the exporter's histograms have gathered.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
+    }
+
+    /// The journal has made a group of records durable.
+    pub fn committed(&self, took: Duration) {
+        self.commits.record(took.as_secs_f64());
     }
 
     /// The handles of one worker.
@@ -77,22 +84,6 @@ impl Metrics {
     pub fn socket_drops(&self, listener: SocketAddr) -> SocketDrops {
         let counter = with_local_recorder(&self.recorder, || counter!("radius_socket_drops_total", "listener" => listener.to_string()));
         SocketDrops { counter, last: 0 }
-    }
-
-    fn render_latencies(&self, text: &mut String) {
-        const NAME: &str = "radius_request_duration_seconds";
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "# HELP {NAME} From the arrival of a request to the departure of its reply.\n# TYPE {NAME} histogram");
-        for (code, shared) in REQUESTS.iter().zip(&self.latencies) {
-            let mut count = 0;
-            for (bucket, bound) in shared.buckets.iter().zip(BUCKETS_US.map(Some).into_iter().chain([None])) {
-                count += bucket.load(Ordering::Relaxed);
-                let bound = bound.map_or_else(|| "+Inf".to_owned(), |us| (us as f64 / 1e6).to_string());
-                let _ = writeln!(text, "{NAME}_bucket{{code=\"{code}\",le=\"{bound}\"}} {count}");
-            }
-            let sum = shared.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
-            let _ = writeln!(text, "{NAME}_sum{{code=\"{code}\"}} {sum}\n{NAME}_count{{code=\"{code}\"}} {count}");
-        }
     }
 }
 
@@ -165,17 +156,6 @@ impl SocketDrops {
     }
 }
 
-impl SharedLatencies {
-    fn add(&self, latencies: Latencies) {
-        for (shared, count) in self.buckets.iter().zip(latencies.buckets).filter(|(_, count)| *count > 0) {
-            shared.fetch_add(u64::from(count), Ordering::Relaxed);
-        }
-        if latencies.sum_us > 0 {
-            self.sum_us.fetch_add(latencies.sum_us, Ordering::Relaxed);
-        }
-    }
-}
-
 fn add(counters: &[Counter], counts: &mut [u32]) {
     counters.iter().zip(counts).for_each(|(counter, count)| increment(counter, count));
 }
@@ -202,14 +182,13 @@ fn describe() {
     );
     describe_counter!("attachd_lowered_counters_total", "Accounting reports with a counter lower than before that was no wrap.");
     describe_gauge!("attachd_build_info", "Always 1; the label tells which attachd this is.");
-    describe_histogram!("attachd_journal_commit_seconds", Unit::Seconds, "How long it took to make a group of records durable.");
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "How long it took to make a group of records durable.");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::Code;
-    use std::time::Duration;
 
     #[test]
     fn what_a_worker_counts_is_exposed() {

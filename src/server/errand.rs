@@ -1,0 +1,111 @@
+//! Changes that no gateway asked for: imports, reloads, what time brings. Recorded like all others, only that nobody waits for a reply.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::commit::{Clerk, Committer, Scribe};
+use crate::aaa::{Aaa, Freed, Note, Recorder};
+use crate::identity::{GatewayId, Iccid};
+use crate::journal::{Admission, Journal, Ticket};
+use crate::network::{EndpointState, Restart};
+use crate::provisioning::{Catalog, Endpoint};
+use crate::time::Timestamp;
+
+/// A batch is handed over when it has so many octets: an import of ten million endpoints is not one write.
+const BATCH: usize = 1 << 20;
+
+/// Records on their way, and the addresses that become free when they are durable.
+#[derive(Debug)]
+pub struct Errand {
+    clerk: Clerk,
+    scribe: Scribe,
+    freed: Vec<Freed>,
+    waiting: VecDeque<(Ticket, Vec<Freed>)>,
+}
+
+impl Errand {
+    pub fn new(journal: &Journal) -> Self {
+        let mut clerk = Clerk::unwoken(journal);
+        Self { scribe: clerk.records(), clerk, freed: Vec::new(), waiting: VecDeque::new() }
+    }
+
+    /// Whether the journal takes changes at present. To be asked before anything is changed.
+    pub fn may_begin(&self) -> bool {
+        self.clerk.admission() == Admission::Open
+    }
+
+    /// From here on it is `now`.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.scribe.at = now;
+    }
+
+    /// What a gateway's handle stands for: without it nobody could read its sessions after a restart.
+    pub fn gateway(&mut self, id: GatewayId, name: &str) {
+        self.scribe.gateway(id, name);
+    }
+
+    /// Hands over what has been recorded.
+    pub fn submit(&mut self) {
+        if self.scribe.is_empty() && self.freed.is_empty() {
+            return;
+        }
+        let mut fresh = self.clerk.records();
+        fresh.at = self.scribe.at;
+        let ticket = self.clerk.submit(std::mem::replace(&mut self.scribe, fresh));
+        self.waiting.push_back((ticket, std::mem::take(&mut self.freed)));
+    }
+
+    /// Frees the addresses whose release is durable.
+    pub fn settle(&mut self, aaa: &Aaa) {
+        let durable = self.clerk.durable();
+        while self.waiting.front().is_some_and(|(ticket, _)| Some(*ticket) <= durable)
+            && let Some((_, freed)) = self.waiting.pop_front()
+        {
+            for freed in &freed {
+                aaa.free(freed);
+            }
+        }
+    }
+
+    /// Waits until everything handed over is durable, at most so long. Whether it is.
+    pub fn finish(&mut self, aaa: &Aaa, patience: Duration) -> bool {
+        self.submit();
+        let is_durable = self.waiting.back().is_none_or(|(ticket, _)| self.clerk.wait(*ticket, patience));
+        self.settle(aaa);
+        is_durable
+    }
+
+    fn hand_over_if_large(&mut self) {
+        if self.scribe.len() >= BATCH {
+            self.submit();
+        }
+    }
+}
+
+impl Recorder for Errand {
+    fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
+        self.scribe.endpoint(iccid, state);
+        self.hand_over_if_large();
+    }
+
+    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
+        self.scribe.provisioned(iccid, version, endpoint);
+        self.hand_over_if_large();
+    }
+
+    fn catalog(&mut self, catalog: &Catalog) {
+        self.scribe.catalog(catalog);
+    }
+
+    fn restart(&mut self, restart: &Restart) {
+        self.scribe.restart(restart);
+    }
+
+    fn noted(&mut self, note: &Note) {
+        self.scribe.noted(note);
+    }
+
+    fn freed(&mut self, freed: Freed) {
+        self.freed.push(freed);
+    }
+}

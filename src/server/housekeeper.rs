@@ -1,0 +1,112 @@
+//! The thread beside the workers: what time brings, reloads, the upkeep of the metrics.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::clock::Moment;
+use super::errand::Errand;
+use super::metrics::Metrics;
+use super::settings::GatewaySettings;
+use super::worker::Common;
+use crate::aaa::{Aaa, Walk};
+use crate::provisioning::{Catalog, Inventory};
+
+/// How often it looks.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Endpoints per look: ten million are seen in three minutes, and a look takes a millisecond of one core.
+const BUDGET: usize = 5_000;
+
+/// How often the metrics are tidied.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// How long the records of a reload, or the last ones, are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was read anew.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub gateways: Vec<GatewaySettings>,
+    pub inventory: Inventory,
+    /// Whether endpoints that the files no longer name are removed.
+    pub prune: bool,
+}
+
+/// Reads configuration and inventory anew, given the catalog in force; what is wrong with them is one text.
+pub type Reload = Box<dyn FnMut(&Catalog) -> Result<Reloaded, String> + Send>;
+
+/// What the housekeeper can be told. That the teller is gone tells it to end.
+pub(super) enum Order {
+    Reload,
+}
+
+pub(super) struct Housekeeper {
+    pub(super) common: Arc<Common>,
+    pub(super) aaa: Arc<Aaa>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) errand: Errand,
+    pub(super) reload: Reload,
+}
+
+impl Housekeeper {
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        let mut walk = self.aaa.walk();
+        let mut tidied = Duration::ZERO;
+        loop {
+            match orders.recv_timeout(PACE) {
+                Ok(Order::Reload) => self.reload(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = self.common.clock.now();
+            self.look_after(&mut walk, now);
+            if now.running >= tidied + UPKEEP {
+                tidied = now.running;
+                self.metrics.upkeep();
+            }
+        }
+        if !self.errand.finish(&self.aaa, PATIENCE) {
+            warn!("the last changes are not durable yet");
+        }
+    }
+
+    fn look_after(&mut self, walk: &mut Walk, now: Moment) {
+        if self.errand.may_begin() {
+            self.errand.begin(now.wall);
+            self.aaa.housekeep(walk, BUDGET, now.wall, &mut self.errand);
+            self.errand.submit();
+        }
+        self.errand.settle(&self.aaa);
+    }
+
+    /// All of it or nothing.
+    fn reload(&mut self) {
+        let reloaded = match (self.reload)(&self.aaa.catalog()) {
+            Ok(reloaded) => reloaded,
+            Err(problems) => return error!("nothing was reloaded: {problems}"),
+        };
+        let now = self.common.clock.now().wall;
+        self.errand.begin(now);
+        match self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand) {
+            Ok(adoption) => {
+                let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
+                gateways.record(&mut self.errand);
+                self.common.gateways.store(Arc::new(gateways));
+                let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
+                info!(added, changed, gone, pruned = adoption.pruned, gateways = reloaded.gateways.len(), "reloaded");
+            }
+            Err(objections) => {
+                for objection in objections {
+                    error!("{objection}");
+                }
+                error!("nothing was reloaded: the inventory does not fit what is running");
+            }
+        }
+        if !self.errand.finish(&self.aaa, PATIENCE) {
+            warn!("the reload is in force, but not durable yet");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Metrics, health and two views over HTTP. Read-only.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::health::Phase;
+use super::metrics::Metrics;
+use super::view::{EndpointView, SessionView};
+use super::worker::Common;
+use crate::aaa::Aaa;
+use crate::identity::Iccid;
+use crate::journal::{Health, Journal};
+
+/// What the views look at.
+pub(super) struct Front {
+    pub(super) common: Arc<Common>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Set when the server begins to serve.
+    pub(super) opened: OnceLock<Opened>,
+}
+
+pub(super) struct Opened {
+    pub(super) aaa: Arc<Aaa>,
+    pub(super) journal: Arc<Journal>,
+}
+
+pub(super) fn router(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/endpoints/{iccid}", get(endpoint))
+        .route("/api/v1/sessions", get(sessions))
+        .fallback(|| async { Refusal::NOT_FOUND })
+        .with_state(front)
+}
+
+/// How many sessions a list shows if nobody says otherwise.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Around every answer of the API.
+#[derive(Serialize)]
+struct Envelope<T> {
+    success: bool,
+    messages: Vec<&'static str>,
+    data: Option<T>,
+}
+
+/// The same around a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListEnvelope<T> {
+    success: bool,
+    messages: Vec<&'static str>,
+    data: Vec<T>,
+    total_items: usize,
+    limit: usize,
+    offset: usize,
+}
+
+/// An answer without data.
+struct Refusal(StatusCode, &'static str);
+
+impl Refusal {
+    const NOT_FOUND: Self = Self(StatusCode::NOT_FOUND, "Record not found");
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, message) = self;
+        (status, Json(Envelope::<()> { success: false, messages: vec![message], data: None })).into_response()
+    }
+}
+
+async fn metrics(State(front): State<Arc<Front>>) -> impl IntoResponse {
+    if let Some(opened) = front.opened.get() {
+        front.metrics.observe(&opened.aaa.stats(), opened.journal.figures());
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], front.metrics.render())
+}
+
+/// 200 and an empty list, or 503 and the reasons.
+async fn ready(State(front): State<Arc<Front>>) -> impl IntoResponse {
+    let mut reasons = Vec::new();
+    match front.common.health.phase() {
+        Phase::Recovering => reasons.push("the journal and the inventory are being loaded".to_owned()),
+        Phase::Serving => {}
+        Phase::Stopping => reasons.push("the server is stopping".to_owned()),
+    }
+    if let Some(Health::Failing(failure)) = front.opened.get().map(|opened| opened.journal.health()) {
+        reasons.push(failure.to_string());
+    }
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(reasons))
+}
+
+async fn endpoint(State(front): State<Arc<Front>>, Path(iccid): Path<String>) -> Result<Json<Envelope<EndpointView>>, Refusal> {
+    let data = Some(look(&front, &iccid)?);
+    Ok(Json(Envelope { success: true, messages: Vec::new(), data }))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    iccid: Option<String>,
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+async fn sessions(
+    State(front): State<Arc<Front>>,
+    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<ListEnvelope<SessionView>>, Refusal> {
+    let Ok(Query(wanted)) = wanted else {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "limit and offset are numbers"));
+    };
+    let iccid = wanted.iccid.ok_or(Refusal(StatusCode::BAD_REQUEST, "say which endpoint: ?iccid="))?;
+    let all = look(&front, &iccid)?.into_sessions();
+    let (limit, offset) = (wanted.limit.unwrap_or(DEFAULT_LIMIT), wanted.offset.unwrap_or(0));
+    let total_items = all.len();
+    let data = all.into_iter().skip(offset).take(limit).collect();
+    Ok(Json(ListEnvelope { success: true, messages: Vec::new(), data, total_items, limit, offset }))
+}
+
+fn look(front: &Front, iccid: &str) -> Result<EndpointView, Refusal> {
+    let iccid: Iccid = iccid.parse().map_err(|error: crate::identity::IdentityError| Refusal(StatusCode::BAD_REQUEST, error.rule))?;
+    let opened = front.opened.get().ok_or(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the journal and the inventory are being loaded"))?;
+    let gateways = front.common.gateways.load();
+    opened
+        .aaa
+        .look(iccid, front.common.clock.now().wall, |entry, catalog| EndpointView::of(iccid, entry, catalog, &gateways))
+        .ok_or(Refusal::NOT_FOUND)
+}

@@ -1,0 +1,305 @@
+//! The life of a server: sockets first, then service, then an orderly end.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tracing::{error, info};
+
+use super::clock::Clock;
+use super::commit::Clerk;
+use super::desk::Desk;
+use super::errand::Errand;
+use super::gateways::Gateways;
+use super::health::{Health, Phase};
+use super::housekeeper::{Housekeeper, Order, Reload};
+use super::http::{Front, Opened, router};
+use super::metrics::Metrics;
+use super::pipeline::{Conduct, Listener, Port};
+use super::settings::Settings;
+use super::udp::Socket;
+use super::worker::{Common, Parts};
+use crate::aaa::Aaa;
+use crate::journal::{Commit, Failure, Journal, Observer};
+
+/// Requests remembered against retransmission, over all workers. A gateway's socket has 256 identifiers, so this is four thousand sockets;
+/// each entry takes 72 octets when it is first used.
+const REMEMBERED: usize = 1 << 20;
+
+/// Octets of their replies: 64 each, and an Accept takes a hundred, a receipt twenty.
+const REMEMBERED_OCTETS: usize = 64 << 20;
+
+/// A server with its sockets open, and not serving yet.
+pub struct Shell {
+    settings: Settings,
+    /// By worker.
+    sockets: Vec<Vec<(Listener, Socket)>>,
+    front: Arc<Front>,
+    http: Http,
+    stop: watch::Sender<()>,
+}
+
+/// The thread that answers HTTP.
+struct Http {
+    address: SocketAddr,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// Why a server could not be, or could not go on.
+#[derive(Debug)]
+pub enum ServeError {
+    Bind {
+        what: &'static str,
+        address: SocketAddr,
+        error: io::Error,
+    },
+    /// A thread or a runtime could not be made.
+    System(io::Error),
+    /// Something the server consists of ended by itself.
+    Ended(&'static str),
+    Journal(Failure),
+}
+
+impl Shell {
+    /// Binds every socket, and answers HTTP from here on: alive, but not ready.
+    ///
+    /// # Errors
+    /// If an address cannot be had.
+    pub fn open(settings: Settings) -> Result<Self, ServeError> {
+        let workers = match settings.workers {
+            0 => thread::available_parallelism().map_or(1, Into::into),
+            workers => workers,
+        };
+        let sockets = bind_all(&settings, workers)?;
+        let http = TcpListener::bind(settings.http).map_err(|error| ServeError::Bind { what: "http", address: settings.http, error })?;
+        let common =
+            Common { gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())), health: Health::default(), clock: Clock::start() };
+        let metrics = Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
+        let front = Arc::new(Front { common: Arc::new(common), metrics, opened: OnceLock::new() });
+        let (stop, stopped) = watch::channel(());
+        let http = Http::start(http, Arc::clone(&front), stopped).map_err(ServeError::System)?;
+        Ok(Self { settings, sockets, front, http, stop })
+    }
+
+    /// What the journal tells of its commits, for the metrics.
+    pub fn observer(&self) -> Observer {
+        let metrics = Arc::clone(&self.front.metrics);
+        Arc::new(move |commit: Commit| metrics.committed(commit.took))
+    }
+
+    /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `names` are the gateways' handles as the journal knows them.
+    ///
+    /// # Errors
+    /// If a thread cannot be made or ends by itself, or the journal could not be written to its end.
+    pub fn serve(self, aaa: Aaa, journal: Journal, names: Vec<String>, reload: Reload) -> Result<(), ServeError> {
+        self.serve_until(aaa, journal, names, reload, signals)
+    }
+
+    /// The same, until `until` is over; it may give orders.
+    fn serve_until<U: Future<Output = io::Result<()>>>(
+        self,
+        aaa: Aaa,
+        journal: Journal,
+        names: Vec<String>,
+        reload: Reload,
+        until: impl FnOnce(mpsc::Sender<Order>) -> U,
+    ) -> Result<(), ServeError> {
+        let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
+        let Self { settings, sockets, front, http, stop } = self;
+        let common = Arc::clone(&front.common);
+        let mut errand = Errand::new(&journal);
+        let gateways = Gateways::new(&settings.gateways, names);
+        gateways.record(&mut errand);
+        errand.submit();
+        common.gateways.store(Arc::new(gateways));
+
+        let (ended, mut endings) = tokio::sync::mpsc::unbounded_channel();
+        let ready = ready_line(sockets.first().map_or(&[], Vec::as_slice), http.address);
+        let conduct = conduct(&settings, sockets.len().max(1));
+        let workshop = Workshop { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
+        let mut threads = Vec::new();
+        for (number, sockets) in sockets.into_iter().enumerate() {
+            let ended = ended.clone();
+            threads.push(workshop.worker(number, sockets, move || _ = ended.send("a worker"))?);
+        }
+        let (orders, taken) = mpsc::channel();
+        let housekeeper =
+            Housekeeper { common: Arc::clone(&common), aaa: Arc::clone(&aaa), metrics: Arc::clone(&front.metrics), errand, reload };
+        let housekeeper = spawn("housekeeper", move || housekeeper.run(&taken))?;
+        // It fails only if the views have been opened before, which nobody does.
+        let _ = front.opened.set(Opened { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
+        common.health.enter(Phase::Serving);
+        // If nobody reads it, nobody misses it.
+        let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
+
+        let outcome = runtime().map_err(ServeError::System)?.block_on(async {
+            tokio::select! {
+                ended = endings.recv() => Err(ServeError::Ended(ended.unwrap_or("a worker"))),
+                told = until(orders) => told.map_err(ServeError::System),
+            }
+        });
+        common.health.enter(Phase::Stopping);
+        info!("stopping");
+        drop(stop);
+        threads.into_iter().chain([housekeeper]).for_each(|thread| _ = thread.join());
+        let _ = http.thread.join();
+        drop(front);
+        outcome?;
+        match Arc::into_inner(journal) {
+            Some(journal) => journal.close().map_err(ServeError::Journal),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What every worker is made from.
+struct Workshop<'s> {
+    front: &'s Front,
+    aaa: &'s Arc<Aaa>,
+    journal: &'s Journal,
+    stop: &'s watch::Sender<()>,
+    conduct: Conduct,
+}
+
+impl Workshop<'_> {
+    /// Sets a worker to work; `ended` is called when it no longer does.
+    fn worker(
+        &self,
+        number: usize,
+        sockets: Vec<(Listener, Socket)>,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, ServeError> {
+        let bell = Arc::new(Notify::new());
+        let ringer = Arc::clone(&bell);
+        let clerk = Clerk::new(self.journal, Arc::new(move || ringer.notify_one()));
+        let common = Arc::clone(&self.front.common);
+        let with_drops = |(listener, socket): (Listener, Socket)| {
+            let drops = self.front.metrics.socket_drops(socket.address());
+            (listener, socket, drops)
+        };
+        let parts = Parts {
+            desk: Desk::new(Arc::clone(self.aaa), common.gateways.load_full(), self.conduct, clerk),
+            common,
+            sockets: sockets.into_iter().map(with_drops).collect(),
+            meters: self.front.metrics.meters(),
+            bell,
+            stop: self.stop.subscribe(),
+        };
+        let runtime = runtime().map_err(ServeError::System)?;
+        spawn(&format!("worker-{number}"), move || {
+            if let Err(error) = runtime.block_on(parts.work()) {
+                error!("a worker cannot go on: {error}");
+            }
+            ended();
+        })
+    }
+}
+
+fn conduct(settings: &Settings, workers: usize) -> Conduct {
+    Conduct {
+        vendor: settings.vendor,
+        vendor_attributes: settings.vendor_attributes,
+        reject_delay: settings.reject_delay,
+        masks_identities: settings.mask_identities,
+        duplicate_lifetime: settings.duplicate_lifetime,
+        // Each worker remembers the peers that the kernel gives it.
+        remembered: (REMEMBERED / workers, REMEMBERED_OCTETS / workers),
+    }
+}
+
+/// Every address once for every worker; of each worker, those for accounting first.
+fn bind_all(settings: &Settings, workers: usize) -> Result<Vec<Vec<(Listener, Socket)>>, ServeError> {
+    let mut by_worker: Vec<Vec<(Listener, Socket)>> = (0..workers).map(|_| Vec::new()).collect();
+    let acct = settings.acct.iter().map(|address| (Port::Acct, "acct", *address));
+    let auth = settings.auth.iter().map(|address| (Port::Auth, "auth", *address));
+    for (place, (port, what, address)) in acct.chain(auth).enumerate() {
+        let sockets = Socket::open_all(address, workers).map_err(|error| ServeError::Bind { what, address, error })?;
+        for (worker, socket) in by_worker.iter_mut().zip(sockets) {
+            worker.push((Listener { place: place as u8, port }, socket));
+        }
+    }
+    Ok(by_worker)
+}
+
+impl Http {
+    fn start(listener: TcpListener, front: Arc<Front>, mut stop: watch::Receiver<()>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let runtime = runtime()?;
+        let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                // Who still reads when we stop gets no more: nothing that is answered here must not be lost.
+                tokio::select! {
+                    served = axum::serve(listener, router(front)) => served,
+                    _ = stop.changed() => Ok(()),
+                }
+            })
+        })?;
+        Ok(Self { address, thread })
+    }
+}
+
+/// Follows signals, until one says stop.
+async fn signals(orders: mpsc::Sender<Order>) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            // The housekeeper takes orders as long as we hold the other end.
+            _ = hangup.recv() => drop(orders.send(Order::Reload)),
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        }
+    }
+}
+
+/// What scripts and people wait for: requests are answered from now on, and where.
+fn ready_line(sockets: &[(Listener, Socket)], http: SocketAddr) -> String {
+    let mut line = format!("attachd {} ready:", env!("CARGO_PKG_VERSION"));
+    for (port, name) in [(Port::Auth, "auth"), (Port::Acct, "acct")] {
+        for (_, socket) in sockets.iter().filter(|(listener, _)| listener.port == port) {
+            line.extend([" ", name, " ", &socket.address().to_string(), ","]);
+        }
+    }
+    line + " http " + &http.to_string()
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServeError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(ServeError::System)
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { what, address, error } => {
+                let remedy = match error.kind() {
+                    io::ErrorKind::AddrInUse => "stop what listens there, or choose another address",
+                    io::ErrorKind::PermissionDenied => "choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
+                    io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+                    _ => "choose another address",
+                };
+                write!(f, "cannot listen on {address} ({what}): {error}; {remedy}")
+            }
+            Self::System(error) => write!(f, "the system refuses what a server needs: {error}"),
+            Self::Ended(what) => write!(f, "{what} ended by itself; the log says why"),
+            Self::Journal(failure) => write!(f, "the last records could not be written, and nobody was told that they were: {failure}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+#[cfg(test)]
+mod tests;

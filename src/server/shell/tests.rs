@@ -1,0 +1,258 @@
+//! A whole server over real sockets of the loopback interface, with its journal on disk.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::*;
+use crate::identity::GatewayId;
+use crate::journal::{Apply, Entry, OnDamage, Options, Record};
+use crate::server::tests::scene::*;
+use crate::server::{GatewaySettings, Reloaded, Requirement};
+use crate::wire::number::attachd::DEFAULT_VENDOR;
+use crate::wire::number::value::acct_status_type;
+use crate::wire::{Code, LONGEST};
+
+fn settings() -> Settings {
+    let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    Settings {
+        auth: vec![free],
+        acct: vec![free],
+        workers: 2,
+        duplicate_lifetime: Duration::from_secs(30),
+        reject_delay: Duration::ZERO,
+        vendor: DEFAULT_VENDOR,
+        vendor_attributes: false,
+        http: free,
+        gateways: vec![loopback("pgw")],
+        mask_identities: true,
+    }
+}
+
+fn loopback(name: &str) -> GatewaySettings {
+    GatewaySettings {
+        name: name.to_owned(),
+        source: "127.0.0.0/8".parse().unwrap(),
+        secret: Box::from(*b"xyzzy5461"),
+        require_message_authenticator: Requirement::Auto,
+        limit_proxy_state: true,
+        rate_limit: 0,
+    }
+}
+
+/// A running server.
+struct Running {
+    auth: SocketAddr,
+    acct: SocketAddr,
+    http: SocketAddr,
+    gateway: UdpSocket,
+    stop: tokio::sync::oneshot::Sender<()>,
+    orders: mpsc::Sender<Order>,
+    thread: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Running {
+    fn start(settings: Settings, journal: Journal, reload: Reload) -> Self {
+        let shell = Shell::open(settings).unwrap();
+        let address = |wanted| shell.sockets[0].iter().find(|(listener, _)| listener.port == wanted).unwrap().1.address();
+        let (auth, acct, http) = (address(Port::Auth), address(Port::Acct), shell.http.address);
+        assert_eq!(get(http, "/livez").0, 200);
+        assert_eq!(get(http, "/readyz").0, 503, "nothing is loaded yet");
+
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (started, starting) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let aaa = Arc::into_inner(aaa()).unwrap();
+            shell.serve_until(aaa, journal, Vec::new(), reload, |orders| {
+                started.send(orders).unwrap();
+                async { stopped.await.map_err(io::Error::other) }
+            })
+        });
+        let orders = starting.recv().unwrap();
+        let gateway = UdpSocket::bind("127.0.0.1:0").unwrap();
+        gateway.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        Self { auth, acct, http, gateway, stop, orders, thread }
+    }
+
+    fn ask(&self, to: SocketAddr, request: &[u8]) -> Vec<u8> {
+        self.gateway.send_to(request, to).unwrap();
+        let mut reply = vec![0; LONGEST];
+        let (len, from) = self.gateway.recv_from(&mut reply).unwrap();
+        assert_eq!(from, to);
+        reply.truncate(len);
+        reply
+    }
+
+    fn json(&self, path: &str) -> (u16, Value) {
+        let (status, body) = get(self.http, path);
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    fn metric(&self, line: &str) -> bool {
+        get(self.http, "/metrics").1.lines().any(|have| have == line)
+    }
+
+    fn stop(self) -> Result<(), ServeError> {
+        self.stop.send(()).unwrap();
+        drop(self.orders);
+        self.thread.join().unwrap()
+    }
+}
+
+fn get(http: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(http).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: attachd\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn no_reload() -> Reload {
+    Box::new(|_| Err("there is nothing to reload".to_owned()))
+}
+
+#[test]
+fn a_session_is_served_shown_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(settings(), open(folder.path(), |_: Entry<'_>| Ok(())), no_reload());
+
+    let asked = access(1, TILL);
+    verified(&running.ask(running.auth, &asked), Code::ACCESS_ACCEPT, &asked);
+    let started = start(2, TILL);
+    let receipt = running.ask(running.acct, &started);
+    verified(&receipt, Code::ACCOUNTING_RESPONSE, &started);
+    assert_eq!(running.ask(running.acct, &started), receipt, "a retransmission");
+    assert_eq!(running.json("/readyz"), (200, serde_json::json!([])));
+
+    let (status, shown) = running.json("/api/v1/endpoints/8944500000000000014");
+    assert_eq!(status, 200);
+    let endpoint = &shown["data"];
+    assert_eq!(endpoint["imsis"], serde_json::json!(["234500000000001"]));
+    assert_eq!(endpoint["provisioningState"], serde_json::json!({"key": 50, "moniker": "active", "name": "Active"}));
+    assert_eq!(endpoint["networkState"], serde_json::json!({"key": 40, "moniker": "active", "name": "Active"}));
+    assert_eq!(endpoint["endpointGroup"], serde_json::json!({"moniker": "epos", "name": "ePos terminals"}));
+    assert_eq!(
+        endpoint["ipAddresses"],
+        serde_json::json!([{"vslice": "festival", "ip": "100.64.0.2", "allocation": "static", "state": "in-use"}])
+    );
+    assert_eq!(endpoint["sessions"][0]["gateway"], "pgw");
+    assert_eq!(endpoint["sessions"][0]["endedAt"], Value::Null);
+    let (_, list) = running.json("/api/v1/sessions?iccid=8944500000000000014");
+    assert_eq!((&list["totalItems"], &list["limit"], &list["offset"]), (&1.into(), &100.into(), &0.into()));
+    assert_eq!(list["data"][0]["acctSessionId"], "S1");
+
+    let stopped = accounting(3, TILL, acct_status_type::STOP);
+    verified(&running.ask(running.acct, &stopped), Code::ACCOUNTING_RESPONSE, &stopped);
+    for line in [
+        "radius_requests_total{gateway=\"pgw\",code=\"Access-Request\"} 1",
+        "radius_responses_total{gateway=\"pgw\",code=\"Accounting-Response\"} 3",
+        "radius_duplicates_total{code=\"Accounting-Request\"} 1",
+        "attachd_accounting_total{status=\"stop\"} 1",
+        "attachd_sessions_closed_total{cause=\"stop\"} 1",
+        "attachd_endpoints_network{network_state=\"idle\"} 1",
+        "attachd_pool_addresses{vslice=\"festival\",subnet=\"100.64.0.0/16\",state=\"leased\"} 1",
+        "radius_request_duration_seconds_count{code=\"Access-Request\"} 1",
+    ] {
+        assert!(running.metric(line), "{line}\n{}", get(running.http, "/metrics").1);
+    }
+    running.stop().unwrap();
+
+    let mut records = Vec::new();
+    drop(open(folder.path(), |entry: Entry<'_>| {
+        records.push(Record::read(&entry)?);
+        Ok(())
+    }));
+    assert!(records.contains(&Record::Gateway { id: GatewayId::new(0), name: "pgw".to_owned() }));
+    let versions = records.iter().filter(|record| matches!(record, Record::Endpoint { .. })).count();
+    assert_eq!(versions, 3, "attached, opened, closed");
+}
+
+fn open(folder: &Path, applier: impl Apply) -> Journal {
+    Journal::open(folder, Options::default(), OnDamage::Refuse, &mut [applier]).unwrap().0
+}
+
+#[test]
+fn the_views_say_what_is_wrong_with_a_question() {
+    let running = Running::start(settings(), Journal::in_memory(), no_reload());
+    for (path, status, message) in [
+        ("/api/v1/endpoints/8944500000000000999", 404, "Record not found"),
+        ("/api/v1/endpoints/till", 400, "an ICCID has 19 or 20 digits and begins with 89"),
+        ("/api/v1/sessions", 400, "say which endpoint: ?iccid="),
+        ("/api/v1/sessions?iccid=8944500000000000014&limit=all", 400, "limit and offset are numbers"),
+        ("/api/v1/nothing", 404, "Record not found"),
+    ] {
+        let expected = serde_json::json!({"success": false, "messages": [message], "data": null});
+        assert_eq!(running.json(path), (status, expected), "{path}");
+    }
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_reload_is_whole_or_nothing() {
+    let mut answers = vec![
+        Err("attachd.toml:3: unknown key".to_owned()),
+        Ok(Reloaded { gateways: vec![loopback("pgw-2")], inventory: inventory(), prune: false }),
+    ];
+    answers.reverse();
+    let (reloaded, done) = mpsc::channel();
+    let reload: Reload = Box::new(move |_| {
+        reloaded.send(()).unwrap();
+        answers.pop().unwrap_or_else(|| Err("no more".to_owned()))
+    });
+    let running = Running::start(settings(), Journal::in_memory(), reload);
+    let reload = || {
+        // The third order is taken only when the second is done with.
+        running.orders.send(Order::Reload).unwrap();
+        done.recv().unwrap();
+    };
+    let ask = |identifier| running.ask(running.auth, &access(identifier, TILL));
+    reload();
+    ask(1);
+    reload();
+    reload();
+    ask(2);
+    assert!(running.metric("radius_requests_total{gateway=\"pgw\",code=\"Access-Request\"} 1"));
+    assert!(running.metric("radius_requests_total{gateway=\"pgw-2\",code=\"Access-Request\"} 1"));
+    running.stop().unwrap();
+}
+
+#[test]
+fn an_address_in_use_is_named_with_a_remedy() {
+    let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap();
+    let error = Shell::open(Settings { acct: vec![taken], ..settings() }).err().unwrap().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {taken} (acct): ")), "{error}");
+    assert!(error.ends_with("; stop what listens there, or choose another address"), "{error}");
+    let same = Settings { auth: vec![taken], acct: vec![taken], ..settings() };
+    drop(holder);
+    assert!(Shell::open(same).is_err(), "one address cannot be both");
+}
+
+/// Were a datagram found by the sweep only, each would take half a second or more.
+#[test]
+fn a_datagram_wakes_its_worker() {
+    let running = Running::start(settings(), Journal::in_memory(), no_reload());
+    let clock = Clock::start();
+    for identifier in 0..10 {
+        running.ask(running.auth, &access(identifier, STOLEN));
+        running.ask(running.acct, &start(identifier, TILL));
+    }
+    assert!(clock.now().running < Duration::from_secs(5));
+    running.stop().unwrap();
+}
+
+#[test]
+fn two_servers_live_side_by_side_in_one_process() {
+    let first = Running::start(settings(), Journal::in_memory(), no_reload());
+    let second = Running::start(settings(), Journal::in_memory(), no_reload());
+    first.ask(first.auth, &access(1, STOLEN));
+    assert!(first.metric("attachd_rejects_total{reason=\"endpoint-suspended\"} 1"));
+    assert!(second.metric("attachd_rejects_total{reason=\"endpoint-suspended\"} 0"));
+    first.stop().unwrap();
+    second.ask(second.auth, &access(1, STOLEN));
+    second.stop().unwrap();
+}

@@ -1,0 +1,194 @@
+//! What is shown of an endpoint and its sessions over HTTP.
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use super::gateways::Gateways;
+use crate::aaa::Entry;
+use crate::identity::{Iccid, Imeisv, Imsi, Moniker, Msisdn, Plmn};
+use crate::network::{LeaseKind, LeasePhase, NetworkState, Session};
+use crate::provisioning::{Catalog, ProvisioningState};
+use crate::time::Timestamp;
+use crate::wire::dictionary::Dictionary;
+use crate::wire::number;
+use crate::wire::tgpp::RatType;
+
+/// An endpoint, whole.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EndpointView {
+    iccid: Iccid,
+    imsis: Vec<Imsi>,
+    msisdn: Option<Msisdn>,
+    name: Option<Box<str>>,
+    provisioning_state: Enumerated,
+    network_state: NetworkState,
+    endpoint_group: Option<Named>,
+    vslice: Option<Named>,
+    ip_addresses: Vec<AddressView>,
+    last_activity: Option<Timestamp>,
+    sessions: Vec<SessionView>,
+}
+
+/// One PDN connection, open or remembered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionView {
+    id: String,
+    gateway: Option<String>,
+    acct_session_id: String,
+    bearers: Vec<String>,
+    apn: Option<String>,
+    ip: Option<Ipv4Addr>,
+    /// Another endpoint has this address, or nobody may.
+    conflict: bool,
+    started_at: Timestamp,
+    updated_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    /// As RFC 2866 5.10 names it.
+    terminate_cause: Option<String>,
+    /// Why we hold it for ended.
+    close_cause: Option<&'static str>,
+    input_octets: u64,
+    output_octets: u64,
+    rat_type: Option<RatView>,
+    plmn: Option<Plmn>,
+    imeisv: Option<Imeisv>,
+}
+
+/// A state with the number that SIM platforms give it.
+#[derive(Debug, Serialize)]
+struct Enumerated {
+    key: u8,
+    moniker: &'static str,
+    name: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Named {
+    moniker: Moniker,
+    name: String,
+}
+
+#[derive(Debug, Serialize)]
+struct AddressView {
+    vslice: Option<Moniker>,
+    ip: Ipv4Addr,
+    allocation: &'static str,
+    state: &'static str,
+}
+
+/// A radio access; a number without a name is shown as such.
+#[derive(Debug, Serialize)]
+struct RatView {
+    key: u8,
+    name: String,
+}
+
+impl EndpointView {
+    pub(super) fn of(iccid: Iccid, entry: &Entry, catalog: &Catalog, gateways: &Gateways) -> Self {
+        let Entry { endpoint, state } = entry;
+        let group = endpoint.group.and_then(|id| catalog.group(id));
+        let vslice = group.and_then(|group| catalog.vslice(group.vslice));
+        Self {
+            iccid,
+            imsis: endpoint.imsis().collect(),
+            msisdn: endpoint.msisdn,
+            name: endpoint.name.clone(),
+            provisioning_state: enumerated(endpoint.state),
+            network_state: state.state,
+            endpoint_group: group.map(|group| Named { moniker: group.moniker.clone(), name: group.name.to_string() }),
+            vslice: vslice.map(|vslice| Named { moniker: vslice.moniker.clone(), name: vslice.name.to_string() }),
+            ip_addresses: addresses(entry, catalog),
+            last_activity: Some(state.last_activity).filter(|time| *time > Timestamp::EPOCH),
+            sessions: state.sessions.iter().map(|session| SessionView::of(session, gateways)).collect(),
+        }
+    }
+
+    pub(super) fn into_sessions(self) -> Vec<SessionView> {
+        self.sessions
+    }
+}
+
+/// The leases, and the address configured by hand if it is not among them yet.
+fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
+    let moniker = |id| catalog.vslice(id).map(|vslice| vslice.moniker.clone());
+    let leases = entry.state.leases.iter().map(|lease| AddressView {
+        vslice: moniker(lease.vslice),
+        ip: lease.ip,
+        allocation: match lease.kind {
+            LeaseKind::Static => "static",
+            LeaseKind::Pooled => "pooled",
+        },
+        state: match lease.phase {
+            LeasePhase::Authorised { .. } => "authorised",
+            LeasePhase::InUse => "in-use",
+            LeasePhase::Kept => "kept",
+            LeasePhase::Released { .. } => "held",
+        },
+    });
+    let mut addresses: Vec<AddressView> = leases.collect();
+    if let Some(ip) = entry.endpoint.static_ip.filter(|ip| addresses.iter().all(|address| address.ip != *ip)) {
+        let vslice = entry.endpoint.group.and_then(|id| catalog.group(id)).and_then(|group| moniker(group.vslice));
+        addresses.push(AddressView { vslice, ip, allocation: "static", state: "configured" });
+    }
+    addresses
+}
+
+impl SessionView {
+    fn of(session: &Session, gateways: &Gateways) -> Self {
+        let gateway = gateways.name(session.reporter.gateway);
+        let (input_octets, output_octets) = session.octets();
+        let place = session.place();
+        let bearers: Vec<String> = session.bearers().map(|bearer| bearer.acct_session_id.to_string()).collect();
+        Self {
+            id: format!("{}/{:08x}/{}", gateway.unwrap_or("-"), session.reporter.nas.0, session.key()),
+            gateway: gateway.map(str::to_owned),
+            acct_session_id: bearers.first().cloned().unwrap_or_default(),
+            bearers,
+            apn: session.apn().map(str::to_owned),
+            ip: session.ip,
+            conflict: session.conflict,
+            started_at: session.started,
+            updated_at: session.heard,
+            ended_at: session.ended.map(|ended| ended.at),
+            terminate_cause: session.ended.and_then(|ended| terminate_cause(ended.terminate_cause)),
+            close_cause: session.ended.map(|ended| ended.cause.name()),
+            input_octets,
+            output_octets,
+            rat_type: place.rat.map(|rat| RatView { key: rat, name: RatType(rat).to_string() }),
+            plmn: place.plmn,
+            imeisv: place.imeisv,
+        }
+    }
+}
+
+fn enumerated(state: ProvisioningState) -> Enumerated {
+    Enumerated { key: state.key(), moniker: state.moniker(), name: state.name() }
+}
+
+/// 0: none was sent. A number without a name is shown as such.
+fn terminate_cause(cause: u32) -> Option<String> {
+    if cause == 0 {
+        return None;
+    }
+    let definition = Dictionary::default().definitions().find(|definition| {
+        (definition.place.parent, definition.place.vendor, definition.place.number) == (0, 0, number::ACCT_TERMINATE_CAUSE)
+    });
+    let name = definition.and_then(|definition| definition.values.iter().find(|(number, _)| *number == cause));
+    Some(name.map_or_else(|| cause.to_string(), |(_, name)| (*name).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_have_the_names_of_the_rfc() {
+        assert_eq!(terminate_cause(0), None);
+        assert_eq!(terminate_cause(1).as_deref(), Some("User-Request"));
+        assert_eq!(terminate_cause(11).as_deref(), Some("NAS-Reboot"));
+        assert_eq!(terminate_cause(999).as_deref(), Some("999"));
+    }
+}

@@ -1,0 +1,213 @@
+//! One worker: its own sockets on every address, its own runtime, and a desk. It waits, feeds, flushes and counts; it decides nothing.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, Sleep};
+
+use super::clock::Clock;
+use super::commit::Committer;
+use super::desk::Desk;
+use super::gateways::Gateways;
+use super::health::Health;
+use super::metrics::{Meters, SocketDrops};
+use super::pipeline::{Arrival, Listener, Port};
+use super::replies::Route;
+use super::tally::Dropped;
+use super::udp::{BATCH, Inbox, Outbox, Socket};
+
+/// Batches taken from an accounting socket before the next socket has its turn; an authentication socket gives one. So under load
+/// reports are served before new attaches, and yet nobody starves.
+const ACCOUNTING_BATCHES: usize = 4;
+
+/// The longest sleep: whatever the kernel forgot to tell is found then.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long receipts are waited for when the server stops.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all workers share.
+pub(super) struct Common {
+    pub(super) gateways: ArcSwap<Gateways>,
+    pub(super) health: Health,
+    pub(super) clock: Clock,
+}
+
+/// What a worker is made of; it can be sent to the worker's thread.
+pub(super) struct Parts<C: Committer> {
+    pub(super) common: Arc<Common>,
+    pub(super) desk: Desk<C>,
+    /// Accounting first; a listener's place is its place here.
+    pub(super) sockets: Vec<(Listener, Socket, SocketDrops)>,
+    pub(super) meters: Meters,
+    /// Rung when the journal has news.
+    pub(super) bell: Arc<Notify>,
+    /// Changes when the server is to stop.
+    pub(super) stop: watch::Receiver<()>,
+}
+
+struct Worker<C: Committer> {
+    common: Arc<Common>,
+    desk: Desk<C>,
+    piers: Vec<Pier>,
+    meters: Meters,
+}
+
+/// A socket, and what travels through it.
+struct Pier {
+    listener: Listener,
+    socket: AsyncFd<Socket>,
+    drops: SocketDrops,
+    inbox: Inbox,
+    outbox: Outbox,
+    /// The last look found nothing more.
+    is_empty: bool,
+    /// What the kernel told before that look is no news.
+    is_old_news: bool,
+}
+
+impl<C: Committer> Parts<C> {
+    /// Works until told to stop, then waits until what was taken in is answered. To be run on the worker's own runtime.
+    ///
+    /// # Errors
+    /// If the runtime cannot watch the sockets.
+    pub(super) async fn work(self) -> io::Result<()> {
+        let Self { common, desk, sockets, meters, bell, mut stop } = self;
+        let piers = sockets.into_iter().map(|(listener, socket, drops)| Pier::new(listener, socket, drops)).collect::<io::Result<_>>()?;
+        let mut worker = Worker { common, desk, piers, meters };
+        let mut alarm = Box::pin(tokio::time::sleep(SWEEP));
+        while !stop.has_changed().unwrap_or(true) {
+            if worker.turn() {
+                continue;
+            }
+            worker.wind(alarm.as_mut());
+            tokio::select! {
+                () = worker.arrivals() => {}
+                () = bell.notified() => {}
+                () = alarm.as_mut() => {}
+                _ = stop.changed() => break,
+            }
+        }
+        let _ = tokio::time::timeout(PATIENCE, worker.finish(&bell)).await;
+        Ok(())
+    }
+}
+
+impl<C: Committer> Worker<C> {
+    /// One batch in, and out what may leave. Whether there is more to be had at once.
+    fn turn(&mut self) -> bool {
+        let now = self.common.clock.now();
+        self.desk.begin(&self.common.gateways.load(), now, self.common.health.is_ready());
+        if !self.desk.is_full() {
+            for pier in &mut self.piers {
+                pier.receive(|arrival| self.desk.handle(arrival, now.wall));
+            }
+        }
+        self.desk.end(now, outward(&mut self.piers));
+        self.settle();
+        !self.desk.is_full() && self.piers.iter().any(|pier| !pier.is_empty)
+    }
+
+    /// Reports what was counted, then sends what may leave: who has a reply finds it in the metrics.
+    fn settle(&mut self) {
+        self.desk.settle(self.common.clock.now(), outward(&mut self.piers));
+        self.desk.report(&mut self.meters);
+        for pier in &mut self.piers {
+            let outcome = pier.outbox.flush(pier.socket.get_ref());
+            self.desk.pipeline.tally.dropped[Dropped::Unsent as usize] += outcome.lost as u32;
+            pier.drops.report(pier.inbox.drops());
+        }
+    }
+
+    /// Nothing more is taken in; what is waited for still leaves.
+    async fn finish(&mut self, bell: &Notify) {
+        self.desk.hurry();
+        self.settle();
+        while !self.desk.is_idle() {
+            bell.notified().await;
+            self.settle();
+        }
+    }
+
+    /// Sets the alarm to the next delayed reject, at the latest to the next sweep.
+    fn wind(&self, alarm: Pin<&mut Sleep>) {
+        let sleep = self.desk.due().map_or(SWEEP, |due| due.saturating_sub(self.common.clock.now().running).min(SWEEP));
+        let now = Instant::now();
+        if alarm.is_elapsed() || alarm.deadline() > now + sleep {
+            alarm.reset(now + sleep);
+        }
+    }
+
+    /// Waits until a socket has something. While the desk is full, the kernel keeps what comes.
+    async fn arrivals(&mut self) {
+        poll_fn(|context| {
+            if self.desk.is_full() {
+                return Poll::Pending;
+            }
+            // All are asked, so that each will wake us.
+            let ready = self.piers.iter_mut().filter_map(|pier| pier.poll(context).is_ready().then_some(())).count();
+            if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+impl Pier {
+    fn new(listener: Listener, socket: Socket, drops: SocketDrops) -> io::Result<Self> {
+        let socket = socket.watched()?;
+        Ok(Self { listener, socket, drops, inbox: Inbox::default(), outbox: Outbox::default(), is_empty: false, is_old_news: false })
+    }
+
+    fn receive(&mut self, mut handle: impl FnMut(&Arrival<'_>)) {
+        let batches = match self.listener.port {
+            Port::Acct => ACCOUNTING_BATCHES,
+            Port::Auth => 1,
+        };
+        for _ in 0..batches {
+            // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
+            let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
+            for datagram in self.inbox.iter() {
+                handle(&Arrival { listener: self.listener, from: datagram.from, to: datagram.to, octets: datagram.octets });
+            }
+            self.is_empty = received < BATCH;
+            if self.is_empty {
+                self.is_old_news = true;
+                return;
+            }
+        }
+    }
+
+    /// Whether the kernel has told of something since the last look. It tells only once, so nothing may lie between an empty look and this
+    /// that lets the runtime run.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.socket.poll_read_ready(context) {
+                Poll::Ready(Ok(mut guard)) if self.is_old_news => {
+                    guard.clear_ready();
+                    self.is_old_news = false;
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    self.is_old_news = false;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+/// Puts a reply into the outbox of the socket by which its request came.
+fn outward(piers: &mut [Pier]) -> impl FnMut(&Route, &[u8]) {
+    |route, octets| {
+        if let Some(pier) = piers.get_mut(usize::from(route.listener)) {
+            pier.outbox.push(route.to, route.from, octets);
+        }
+    }
+}
