@@ -73,13 +73,12 @@ impl EndpointState {
         let exact = |session: &Session| session.reporter == report.reporter && session.is_named_by(report);
         let open = self.places(|session| session.is_open() && exact(session));
         let open = open.min_by_key(|at| !self.sessions[*at].is_named_in_full_by(report));
+        if let Some(at) = open.filter(|at| report.event_time >= self.sessions[*at].started) {
+            return Some(Found::Open(at));
+        }
         match (open, self.ended_before(report, exact)) {
             // Gateways use identifiers again: an event from before the open session may belong to an ended one of the same name.
-            (Some(at), Some(tombstone))
-                if report.event_time < self.sessions[at].started && self.sessions[tombstone].has_ended_by(report.event_time) =>
-            {
-                Some(Found::Ended(tombstone))
-            }
+            (Some(_), Some(at)) if self.sessions[at].has_ended_by(report.event_time) => Some(Found::Ended(at)),
             (Some(at), _) => Some(Found::Open(at)),
             (None, Some(at)) => Some(Found::Ended(at)),
             (None, None) if reach == Reach::Gateway => self.find_near(report),
@@ -98,8 +97,8 @@ impl EndpointState {
         }
     }
 
-    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer before one
-    /// that does not; then the first that ended since, or else the last of all.
+    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer before one that does not; then the first that
+    /// ended since, or else the last of all.
     fn ended_before(&self, report: &Report<'_>, is_meant: impl Fn(&Session) -> bool) -> Option<usize> {
         let ended = || self.places(|session| !session.is_open() && is_meant(session));
         let end = |at: usize| self.sessions[at].ended.map(|ended| ended.at);
@@ -244,7 +243,8 @@ impl EndpointState {
             Standing::BearerEnded => {
                 outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
                 // Of two different Stops the later is the end.
-                self.version += u64::from(self.sessions[at].ended_not_before(report.event_time));
+                let ends_later = self.sessions[at].ended.is_some_and(|ended| report.event_time.secs() > ended.at.secs());
+                self.version += u64::from(ends_later && self.sessions[at].ended_not_before(report.event_time));
                 return;
             }
         }
@@ -266,7 +266,7 @@ impl EndpointState {
         let (is_open, is_earlier) = (session.is_open(), session.is_preceded_by(report));
         if let Some(bearer) = session.bearer_mut(report.acct_session_id).filter(|_| !is_earlier) {
             let rose = status != Status::Start && bearer.raise(&report.counters);
-            let lasts = is_open && !bearer.is_open() && report.event_time > bearer.event_time;
+            let lasts = is_open && !bearer.is_open() && report.event_time.secs() > bearer.event_time.secs();
             if lasts {
                 bearer.event_time = report.event_time;
             }

@@ -66,7 +66,11 @@ impl Bearer {
 
     /// Whether a report is news. Gateways stamp in whole seconds, so within one instant the kind of report decides; a repetition is no news.
     pub(super) fn is_news(&self, event_time: Timestamp, status: Status) -> bool {
-        (event_time, status) > (self.event_time, self.status)
+        match status {
+            // There is one Start. Repeated, it can seem a little newer: Acct-Delay-Time counts whole seconds.
+            Status::Start => event_time.secs() > self.event_time.secs(),
+            Status::Interim | Status::Stop => (event_time, status) > (self.event_time, self.status),
+        }
     }
 
     /// Takes a report that is news.
