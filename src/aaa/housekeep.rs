@@ -2,7 +2,8 @@
 
 use super::turn::Turn;
 use super::{Aaa, Entry, Recorder};
-use crate::network::{Cursor, Mark, NetworkState};
+use crate::identity::Iccid;
+use crate::network::{Cursor, Mark, NetworkState, Restart};
 use crate::time::Timestamp;
 
 /// Where the walk stands; kept by whoever walks.
@@ -35,6 +36,34 @@ impl Aaa {
         self.restarts.forget(walk.restarts);
         *walk = self.walk();
         true
+    }
+}
+
+impl Aaa {
+    /// Shows about `budget` more endpoints, as they are kept. Returns whether the walk has come round. What changes meanwhile is seen as it
+    /// was or as it is. `see` runs while an entry is held: it should copy, and be quick.
+    pub fn observe(&self, walk: &mut Walk, budget: usize, mut see: impl FnMut(Iccid, &Entry)) -> bool {
+        match self.tracker.walk(walk.cursor, budget, |iccid, entry| see(iccid, entry)) {
+            Some(cursor) => {
+                walk.cursor = cursor;
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Gateway restarts that have not ended all their sessions yet.
+    #[must_use]
+    pub fn pending_restarts(&self) -> Vec<Restart> {
+        self.restarts.pending()
+    }
+}
+
+impl Entry {
+    /// Nothing has ever been heard of it: its state follows from how it is provisioned.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.state.last_activity == Timestamp::EPOCH && self.state.sessions.is_empty() && self.state.leases.is_empty()
     }
 }
 

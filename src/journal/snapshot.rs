@@ -24,6 +24,8 @@ pub enum SnapshotError {
     NotKept,
     /// The journal cannot write.
     Failing(String),
+    /// A record that would be missing in it.
+    TooLarge(TooLarge),
     Io(io::Error),
 }
 
@@ -33,6 +35,7 @@ impl fmt::Display for SnapshotError {
             Self::Busy => f.write_str("a snapshot is being written already"),
             Self::NotKept => f.write_str("a journal in memory has no snapshots"),
             Self::Failing(reason) => write!(f, "no snapshot while the journal cannot write: {reason}"),
+            Self::TooLarge(error) => write!(f, "the snapshot would not be whole: {error}"),
             Self::Io(error) => write!(f, "the snapshot could not be written: {error}"),
         }
     }

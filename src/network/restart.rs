@@ -117,6 +117,12 @@ impl Restarts {
         self.table.read().by_reporter.values().flatten().map(|noted| noted.restart.clone()).collect()
     }
 
+    /// Everything noted and not forgotten yet.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Restart> {
+        self.table.read().by_reporter.values().flatten().map(|noted| noted.restart.clone()).collect()
+    }
+
     /// To be kept from before a walk, for [`Self::forget`] after it.
     #[must_use]
     pub fn mark(&self) -> Mark {

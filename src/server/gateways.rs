@@ -88,10 +88,15 @@ impl Gateways {
         self.names.get(id.index()).map(String::as_str)
     }
 
+    /// Every handle ever given, with its name.
+    pub fn handles(&self) -> impl Iterator<Item = (GatewayId, &str)> {
+        self.names.iter().enumerate().map(|(place, name)| (GatewayId::new(place), name.as_str()))
+    }
+
     /// Has every handle recorded with its name: without it nobody could read its sessions after a restart.
     pub fn record(&self, errand: &mut Errand) {
-        for (place, name) in self.names.iter().enumerate() {
-            errand.gateway(GatewayId::new(place), name);
+        for (id, name) in self.handles() {
+            errand.gateway(id, name);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! desk        what waits: receipts for the journal, rejects for their delay
 //! pipeline    one datagram: gateways, duplicates, translate, aaa, answer
 //! housekeeper what time brings, reloads; records through an errand
+//! snapshots   all that is known, written beside the traffic
 //! http        metrics, health, views
 //! ```
 
@@ -26,6 +27,7 @@ pub mod pipeline;
 pub mod replies;
 mod settings;
 mod shell;
+mod snapshots;
 pub mod tally;
 pub mod translate;
 pub mod udp;

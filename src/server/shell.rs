@@ -23,6 +23,7 @@ use super::http::{Front, Opened, router};
 use super::metrics::Metrics;
 use super::pipeline::{Conduct, Listener, Port};
 use super::settings::Settings;
+use super::snapshots::Snapshots;
 use super::udp::Socket;
 use super::worker::{Common, Parts};
 use crate::aaa::Aaa;
@@ -132,6 +133,10 @@ impl Shell {
         let housekeeper =
             Housekeeper { common: Arc::clone(&common), aaa: Arc::clone(&aaa), metrics: Arc::clone(&front.metrics), errand, reload };
         let housekeeper = spawn("housekeeper", move || housekeeper.run(&taken))?;
+        let snapshots =
+            Snapshots { common: Arc::clone(&common), aaa: Arc::clone(&aaa), journal: Arc::clone(&journal), stop: stop.subscribe() };
+        let beside = runtime().map_err(ServeError::System)?;
+        let snapshots = spawn("snapshots", move || beside.block_on(snapshots.run()))?;
         // It fails only if the views have been opened before, which nobody does.
         let _ = front.opened.set(Opened { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
         common.health.enter(Phase::Serving);
@@ -147,7 +152,7 @@ impl Shell {
         common.health.enter(Phase::Stopping);
         info!("stopping");
         drop(stop);
-        threads.into_iter().chain([housekeeper]).for_each(|thread| _ = thread.join());
+        threads.into_iter().chain([housekeeper, snapshots]).for_each(|thread| _ = thread.join());
         let _ = http.thread.join();
         drop(front);
         outcome?;
