@@ -122,6 +122,19 @@ fn decode_knows_what_comes_in() {
     assert!(from_file.stdout.starts_with(&cut.stdout) && cut.stdout.len() * 2 > from_file.stdout.len());
 }
 
+/// The golden packets of the codec, seen through the command line.
+#[test]
+fn decode_shows_packets_as_they_are_written_down() {
+    for entry in fs::read_dir(fixtures().join("packets")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "hex") {
+            let shown = fs::read_to_string(path.with_extension("txt")).unwrap();
+            let ran = attachd(&["decode", path.to_str().unwrap()]);
+            assert_eq!(ran, Ran { exit: 0, stdout: shown, stderr: String::new() }, "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn a_closed_pipe_is_no_failure() {
     let mut child = command(&["decode", "-"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -207,7 +220,7 @@ fn an_accept_is_success_and_a_reject_is_not() {
     let (ran, requests) = send(vec![accept], "auth", &["user-name=alice", "User-Password=secret", "3GPP-IMSI=234500000000001"]);
     assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     assert!(
-        ran.stdout.starts_with("Access-Accept id ") && ran.stdout.contains("\n  Reply-Message = \"endpoint-unknown\"\n"),
+        ran.stdout.starts_with("Access-Accept, ") && ran.stdout.contains("\n    Reply-Message = \"endpoint-unknown\"\n"),
         "{}",
         ran.stdout
     );

@@ -31,31 +31,37 @@ impl Shown {
     }
 }
 
-/// The first line: what it is.
-pub(super) fn title(datagram: &Datagram<'_>) -> String {
-    format!("{} id {}, {} octets", datagram.code(), datagram.identifier(), datagram.octets().len())
-}
-
-/// A line for each attribute, as `send --file` reads it again.
-pub(super) fn write_attributes(
+/// A line for itself, painted, and one for each attribute; these `send --file` reads again.
+pub(super) fn write(
     output: &mut Output,
     dictionary: Dictionary,
     datagram: &Datagram<'_>,
     secret: Option<&Secret>,
+    role: Role,
 ) -> Result<(), Failure> {
-    for line in lines(dictionary, datagram, secret) {
-        let meaning = line.meaning.map(|meaning| output.painted(Role::Faint, &format!("  # {meaning}"))).unwrap_or_default();
-        writeln!(output, "  {} = {}{meaning}", line.name, line.value)?;
+    let text = datagram.readable(dictionary).to_string();
+    let (title, attributes) = text.split_once('\n').unwrap_or((&text, ""));
+    let title = output.painted(role, title);
+    writeln!(output, "{title}")?;
+    let password = secret.and_then(|secret| password(datagram, secret));
+    for line in attributes.lines() {
+        match (&password, line.split_once(PASSWORD)) {
+            (Some(password), Some((indent, _))) => writeln!(output, "{indent}{PASSWORD}\"{password}\"")?,
+            _ => writeln!(output, "{line}")?,
+        }
     }
     Ok(())
 }
 
 /// The same for programs, which want texts without their quotes.
 pub(super) fn json(dictionary: Dictionary, datagram: &Datagram<'_>, secret: Option<&Secret>) -> Value {
-    let mut attributes = lines(dictionary, datagram, secret);
-    for line in &mut attributes {
-        if let Some(text) = line.value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-            line.value = text.to_owned();
+    let password = secret.and_then(|secret| password(datagram, secret));
+    let mut attributes = datagram.readable(dictionary).lines();
+    for Line { name, value, .. } in &mut attributes {
+        if let Some(text) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            *value = text.to_owned();
+        } else if let Some(password) = password.as_ref().filter(|_| PASSWORD.starts_with(name.as_str())) {
+            value.clone_from(password);
         }
     }
     let authenticator = format!("{:032x}", u128::from_be_bytes(*datagram.authenticator()));
@@ -68,18 +74,13 @@ pub(super) fn json(dictionary: Dictionary, datagram: &Datagram<'_>, secret: Opti
     })
 }
 
+/// How the line of a hidden password begins.
+const PASSWORD: &str = "User-Password = ";
+
 /// Who knows the secret may see the password that it hides (RFC 2865 5.2).
-fn lines(dictionary: Dictionary, datagram: &Datagram<'_>, secret: Option<&Secret>) -> Vec<Line> {
-    let mut lines = datagram.readable(dictionary).lines();
+fn password(datagram: &Datagram<'_>, secret: &Secret) -> Option<String> {
     let mut room = [0; LONGEST_PASSWORD];
-    let hidden = datagram.first(number::USER_PASSWORD).filter(|_| datagram.code() == Code::ACCESS_REQUEST);
-    if let (Some(hidden), Some(secret)) = (hidden, secret)
-        && let Some(password) = pap_password(hidden, secret, datagram.authenticator(), &mut room)
-    {
-        let place = number::USER_PASSWORD.to_string();
-        if let Some(line) = lines.iter_mut().find(|line| line.place == place) {
-            line.value = format!("\"{}\"", password.escape_ascii());
-        }
-    }
-    lines
+    let hidden = datagram.first(number::USER_PASSWORD).filter(|_| datagram.code() == Code::ACCESS_REQUEST)?;
+    let password = pap_password(hidden, secret, datagram.authenticator(), &mut room)?;
+    Some(password.escape_ascii().to_string())
 }

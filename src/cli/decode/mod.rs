@@ -89,7 +89,7 @@ struct Decoder<'a> {
 }
 
 /// When and between whom a packet was seen.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Seen {
     at: Option<Timestamp>,
     path: Path,
@@ -149,18 +149,20 @@ impl Decoder<'_> {
         if self.shown > 1 {
             writeln!(self.output)?;
         }
+        if seen != Seen::default() {
+            let trail = self.output.painted(Role::Faint, &seen.to_string());
+            writeln!(self.output, "{trail}")?;
+        }
         let role = match datagram.code() {
             Code::ACCESS_REJECT => Role::Bad,
             Code::ACCESS_ACCEPT => Role::Good,
             _ => Role::Heading,
         };
-        let title = self.output.painted(role, &packet::title(datagram));
-        writeln!(self.output, "{title}{seen}")?;
-        packet::write_attributes(self.output, self.dictionary, datagram, self.secret.as_ref())?;
+        packet::write(self.output, self.dictionary, datagram, self.secret.as_ref(), role)?;
         if let Some(proof) = proof {
             let role = if proof.has_failed() { Role::Bad } else { Role::Faint };
             let proof = self.output.painted(role, &proof.to_string());
-            writeln!(self.output, "  ({proof})")?;
+            writeln!(self.output, "    ({proof})")?;
         }
         Ok(())
     }
@@ -180,7 +182,7 @@ impl Decoder<'_> {
         match self.form {
             Form::Text => {
                 let title = self.output.painted(Role::Bad, "Malformed");
-                writeln!(self.output, "{title}: {malformed}{seen}")?;
+                writeln!(self.output, "{seen}\n{title}: {malformed}")?;
             }
             Form::Json => {
                 let mut object = json!({ "malformed": malformed.to_string() });
@@ -206,12 +208,12 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((source, destination)) = self.path {
-            write!(f, "  {source} > {destination}")?;
-        }
         if let Some(at) = self.at {
-            write!(f, "  {at}")?;
+            write!(f, "{at}  ")?;
         }
-        Ok(())
+        match self.path {
+            Some((source, destination)) => write!(f, "{source} > {destination}"),
+            None => Ok(()),
+        }
     }
 }

@@ -160,12 +160,10 @@ impl Send {
             Code::ACCESS_REJECT => Role::Bad,
             _ => Role::Good,
         };
-        let title = output.painted(role, &packet::title(datagram));
-        writeln!(output, "{title}  from {to}")?;
-        packet::write_attributes(output, dictionary, datagram, None)?;
+        packet::write(output, dictionary, datagram, None, role)?;
         let tries = if reply.tries == 1 { String::new() } else { format!(" at try {}", reply.tries) };
-        let proof = output.painted(Role::Faint, &format!("verified; after {took_ms:.1} ms{tries}"));
-        writeln!(output, "  ({proof})")?;
+        let proof = output.painted(Role::Faint, &format!("verified; from {to} after {took_ms:.1} ms{tries}"));
+        writeln!(output, "    ({proof})")?;
         Ok(())
     }
 }

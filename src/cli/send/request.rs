@@ -85,9 +85,9 @@ fn attribute_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// `decode` puts what octets mean behind them; in a quoted text the same marks are text.
+/// `decode` puts what octets mean behind them; in a quoted text the same mark is text.
 fn without_remark(line: &str) -> &str {
-    match line.split_once("  # ") {
+    match line.split_once("  (") {
         Some((before, _)) if !before.contains('"') => before,
         _ => line,
     }
@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn a_file_is_read_as_radclient_and_decode_write_it() {
-        let text = "# a comment\n\n  User-Name = \"a  # b\",\nClass = 0x4142  # AB\n\tNAS-Port := 7\r\n";
+        let text = "# a comment\n\n  User-Name = \"a  (b\",\nClass = 0x4142  (AB)\n\tNAS-Port := 7\r\n";
         let lines: Vec<_> = attribute_lines(text).collect();
-        assert_eq!(lines, [(3, "User-Name = \"a  # b\""), (4, "Class = 0x4142"), (5, "NAS-Port := 7")]);
+        assert_eq!(lines, [(3, "User-Name = \"a  (b\""), (4, "Class = 0x4142"), (5, "NAS-Port := 7")]);
         for (_, line) in lines {
             assert!(assign(Dictionary::default(), line).is_ok(), "{line}");
         }
