@@ -9,6 +9,7 @@ mod outcome;
 mod output;
 mod packet;
 mod send;
+mod serve;
 mod setup;
 mod table;
 
@@ -32,6 +33,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 wrong usage or invali
 
 #[derive(Subcommand)]
 enum Verb {
+    Serve(serve::Serve),
     Check(check::Check),
     Send(send::Send),
     Decode(decode::Decode),
@@ -46,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let mut output = Output::stdout();
     let done = match arguments.verb {
+        Verb::Serve(verb) => verb.run(),
         Verb::Check(verb) => verb.run(&mut output),
         Verb::Send(verb) => verb.run(&mut output),
         Verb::Decode(verb) => verb.run(&mut output),

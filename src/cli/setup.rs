@@ -1,6 +1,6 @@
 //! What `serve` and `check` are given: the configuration and the inventory, read together, with all that is wrong in both.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -27,6 +27,10 @@ pub(super) struct Setup {
 }
 
 impl Sources {
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Reads both. On a reload, `previous` is the catalog in force.
     pub(super) fn examine(&self, previous: Option<&Catalog>) -> Setup {
         let (mut config, mut problems) = Config::examine(self.config.as_deref());

@@ -1,6 +1,7 @@
 //! The shell: sockets and workers, gateways, duplicates, translation between wire and decision, commit before reply, metrics, http.
 //!
 //! ```text
+//! restore     the memory of the last life
 //! shell       binds, starts the threads, follows signals
 //! worker      udp → desk → udp, in batches; one thread a core
 //! desk        what waits: receipts for the journal, rejects for their delay
@@ -25,6 +26,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod pipeline;
 pub mod replies;
+mod restore;
 mod settings;
 mod shell;
 mod snapshots;
@@ -36,6 +38,7 @@ mod worker;
 
 pub use errand::Errand;
 pub use housekeeper::{Reload, Reloaded};
+pub use restore::{Restored, restore};
 pub use settings::{GatewaySettings, Requirement, Settings};
 pub use shell::{ServeError, Shell};
 

@@ -1,0 +1,126 @@
+//! `attachd serve`: the server, until it is told to stop.
+
+use std::time::Duration;
+
+use clap::Args;
+use tracing::{info, warn};
+
+use super::outcome::{Exit, Failure};
+use super::setup::Sources;
+use crate::aaa::{Aaa, Objection};
+use crate::config::{Config, Log, LogFormat, Problem};
+use crate::journal::{OnDamage, Options};
+use crate::provisioning::Inventory;
+use crate::server::clock::Clock;
+use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, restore};
+
+/// Serve packet gateways, until SIGTERM or SIGINT; SIGHUP loads gateways and inventory anew.
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    sources: Sources,
+    /// Remove endpoints, groups and VSlices that the inventory no longer names; else they are kept and reported.
+    #[arg(long)]
+    prune: bool,
+    /// Go on behind damage in the middle of the journal, and tell what is lost.
+    #[arg(long)]
+    repair: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attachd serve                                    this machine only, with the secret testing123
+  attachd serve --config /etc/attachd/attachd.toml
+  kill -HUP PID                                    reload, whole or not at all
+
+When it is ready it prints one line with the addresses it listens on; everything else is logged to standard error.";
+
+/// How long the records of the first import may take: ten million endpoints on a slow disk.
+const IMPORT: Duration = Duration::from_secs(600);
+
+impl Serve {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let config = Config::load(self.sources.config()).or_else(|_| self.sources.examine(None).accepted().map(|(config, ..)| config))?;
+        log_to_stderr(&config.log);
+        let shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
+        let options = Options { sync: config.sync, observer: shell.observer(), ..Options::default() };
+        let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
+        let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()))
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        tell_of(&restored);
+        let Restored { aaa, journal, gateways, .. } = restored;
+
+        let (_, inventory, warnings) = self.sources.examine(Some(&aaa.catalog())).accepted()?;
+        for warning in &warnings {
+            warn!("{warning}");
+        }
+        let mut errand = Errand::new(&journal);
+        adopt(&aaa, inventory, self.prune, &mut errand)?;
+        if !errand.finish(&aaa, IMPORT) {
+            return Err(Failure::failed(format!(
+                "the inventory could not be recorded in {}; is the disk full?",
+                config.data_dir.display()
+            )));
+        }
+        shell.serve(aaa, journal, gateways, self.reload()).map_err(|error| failed(&error))?;
+        Ok(Exit::Done)
+    }
+
+    fn reload(self) -> Reload {
+        Box::new(move |catalog| {
+            let setup = self.sources.examine(Some(catalog));
+            if !setup.is_valid() {
+                return Err(setup.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"));
+            }
+            Ok(Reloaded { gateways: setup.config.server.gateways, inventory: setup.inventory, prune: self.prune })
+        })
+    }
+}
+
+fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, errand: &mut Errand) -> Result<(), Failure> {
+    let now = Clock::start().now().wall;
+    errand.begin(now);
+    let adoption = aaa
+        .adopt(inventory, prune, now, errand)
+        .map_err(|objections| Failure::Listed(Exit::Invalid, objections.iter().map(Objection::to_string).collect()))?;
+    let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
+    info!(endpoints = aaa.endpoints(), added, changed, gone, pruned = adoption.pruned, "inventory adopted");
+    if gone > 0 && !adoption.pruned {
+        warn!("{gone} endpoints are no longer in the inventory and are kept; start with --prune to remove them");
+    }
+    Ok(())
+}
+
+fn tell_of(restored: &Restored) {
+    let memory = &restored.memory;
+    info!(
+        records = restored.read.records(),
+        endpoints = memory.endpoints,
+        open_sessions = memory.open_sessions,
+        leases = memory.leases,
+        "journal read"
+    );
+    if let Some(cut) = &restored.read.cut {
+        warn!("a torn tail was cut off; nothing in it was ever acknowledged: {cut}");
+    }
+    for lost in &restored.read.lost {
+        warn!("lost for good: {lost}");
+    }
+    if memory.contested > 0 {
+        warn!("{} addresses are claimed by two records; the first keeps each", memory.contested);
+    }
+}
+
+fn failed(error: &ServeError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+fn log_to_stderr(log: &Log) {
+    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(std::io::stderr);
+    // It fails only if a log is there already, and then that one is as good.
+    let _ = match log.format {
+        LogFormat::Text => builder.with_ansi(super::output::may_colour()).with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
+    };
+}

@@ -1,0 +1,51 @@
+//! Before service: the memory of the last life, read from the journal.
+
+use std::path::Path;
+
+use crate::aaa::{Aaa, Recovered};
+use crate::identity::GatewayId;
+use crate::journal::{self, Entry, Journal, OnDamage, OpenError, Options, Record, Unreadable};
+
+/// Everything a server goes on with.
+pub struct Restored {
+    pub aaa: Aaa,
+    pub journal: Journal,
+    /// The names of the gateways' handles, in their order.
+    pub gateways: Vec<String>,
+    /// What the journal held.
+    pub read: journal::Recovered,
+    /// What became of it.
+    pub memory: Recovered,
+}
+
+/// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is recorded there.
+///
+/// # Errors
+/// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses.
+pub fn restore(folder: &Path, options: Options, on_damage: OnDamage, aaa: Aaa) -> Result<Restored, OpenError> {
+    let mut recovery = aaa.recover();
+    let mut gateways = Vec::new();
+    // One applier: the records of what is provisioned are in order in the files, and only there.
+    let apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
+        match Record::read(&entry)? {
+            Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
+            Record::Provisioned { iccid, version, endpoint } => recovery.provisioned(iccid, version, endpoint),
+            Record::Catalog { catalog, .. } => recovery.catalog(catalog),
+            Record::Gateway { id, name } => remember(&mut gateways, id, name),
+            Record::Restart(restart) => recovery.restart(restart),
+            Record::Note(_) => {}
+        }
+        Ok(())
+    };
+    let (journal, read) = Journal::open(folder, options, on_damage, &mut [apply])?;
+    let (aaa, memory) = recovery.finish();
+    Ok(Restored { aaa, journal, gateways, read, memory })
+}
+
+/// Handles are given in order and never taken back, so the list has no lasting gaps.
+fn remember(gateways: &mut Vec<String>, id: GatewayId, name: String) {
+    if gateways.len() <= id.index() {
+        gateways.resize_with(id.index() + 1, String::new);
+    }
+    gateways[id.index()] = name;
+}
