@@ -73,6 +73,12 @@ impl Wheel {
         self.link(name);
     }
 
+    /// When a timer set to `due` fires at the earliest.
+    #[must_use]
+    pub fn rounded(due: Moment) -> Moment {
+        Moment::from_micros(u64::from(tick_not_before(due)) << TICK_BITS)
+    }
+
     /// Unsets the timer `name`, if it is set.
     pub fn cancel(&mut self, name: u32) {
         if self.timers.get(name as usize).is_some_and(|timer| timer.slot != UNSET) {

@@ -111,6 +111,8 @@ pub struct Device {
     pub gateway: u16,
     /// Attempts that failed one after the other.
     failures: u8,
+    /// Its last session ended without a word, and the server may still show it.
+    pub went_silently: bool,
 }
 
 /// Each state owns its data. A time of `NEVER` means that only an answer or a summons leads on.
@@ -130,7 +132,7 @@ pub struct At(u32);
 
 impl Device {
     pub const fn new(gateway: u16) -> Self {
-        Self { state: State::Detached { returns: At::NEVER }, serial: 0, address: 0, gateway, failures: 0 }
+        Self { state: State::Detached { returns: At::NEVER }, serial: 0, address: 0, gateway, failures: 0, went_silently: false }
     }
 
     pub const fn phase(&self) -> Phase {
@@ -142,6 +144,11 @@ impl Device {
             State::Active(_) => Phase::Active,
             State::Closing { .. } => Phase::Closing,
         }
+    }
+
+    /// Whether it stays detached until somebody summons it.
+    pub const fn is_away(&self) -> bool {
+        matches!(self.state, State::Detached { returns: At::NEVER })
     }
 
     /// When it wants to be woken.
@@ -271,6 +278,8 @@ impl Device {
 
     fn open(&mut self, grant: &Grant, now: Moment, rules: &Rules, chance: &mut Chance) -> (State, Action) {
         self.failures = 0;
+        // PROTOCOL 6: its Start supersedes whatever was left.
+        self.went_silently = false;
         self.address = u32::from(grant.address);
         (State::Active(Session::open(grant, now, rules, chance)), Action::ReportStart)
     }

@@ -18,6 +18,7 @@ pub use outbound::{Dispatch, Door, Outbound};
 pub use receipt::{Answered, Evidence, Receipt, Stray};
 pub use retransmission::Policy;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,8 +99,22 @@ pub struct Gateway {
     vacant: Vec<u32>,
     timers: Wheel,
     next_status: Moment,
+    /// Requests that the server may answer more than once.
+    echoes: VecDeque<Echo>,
+    copies: u64,
     chance: Chance,
 }
+
+/// What verifies another answer to a request whose identifier may be in use again by then.
+#[derive(Clone, Copy, Debug)]
+struct Echo {
+    server: u8,
+    place: Place,
+    authenticator: [u8; 16],
+}
+
+/// Echoes that are remembered: few requests have any.
+const MOST_ECHOES: usize = 4096;
 
 /// A server as this gateway sees it.
 #[derive(Debug)]
@@ -120,6 +135,22 @@ struct Request {
 }
 
 impl Kind {
+    pub const ALL: [Self; 8] = [Self::Attach, Self::Session, Self::Start, Self::Interim, Self::Stop, Self::Detach, Self::On, Self::Status];
+
+    /// As reports name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attach => "attach",
+            Self::Session => "access",
+            Self::Start => "start",
+            Self::Interim => "interim",
+            Self::Stop => "stop",
+            Self::Detach => "detach",
+            Self::On => "accounting-on",
+            Self::Status => "status",
+        }
+    }
+
     pub const fn role(self) -> Role {
         match self {
             Self::Attach | Self::Session | Self::Status => Role::Access,
@@ -175,6 +206,8 @@ impl Gateway {
             vacant: Vec::new(),
             timers: Wheel::default(),
             next_status,
+            echoes: VecDeque::new(),
+            copies: 0,
             chance,
         }
     }
@@ -255,6 +288,31 @@ impl Gateway {
         self.timers.next_due().into_iter().chain(status).min()
     }
 
+    /// Copies sent beyond the first of each request.
+    pub const fn copies(&self) -> u64 {
+        self.copies
+    }
+
+    /// Who is waited for.
+    pub fn waiting(&self) -> impl Iterator<Item = Ticket> {
+        self.requests.iter().flatten().map(|request| request.ticket)
+    }
+
+    /// This request is on the network more than once, or late: it may be answered again when its identifier is already in use anew.
+    pub fn expect_echo(&mut self, door: Door, octets: &[u8]) {
+        if let Ok(request) = Datagram::frame(octets) {
+            let place = Place { port: door.port, identifier: request.identifier() };
+            self.remember(Echo { server: door.server, place, authenticator: *request.authenticator() });
+        }
+    }
+
+    fn remember(&mut self, echo: Echo) {
+        if self.echoes.len() == MOST_ECHOES {
+            self.echoes.pop_front();
+        }
+        self.echoes.push_back(echo);
+    }
+
     /// The gateway restarts: it forgets what it asked.
     pub fn forget(&mut self) {
         for slot in 0..self.requests.len() as u32 {
@@ -268,6 +326,8 @@ impl Gateway {
     fn repeat(&mut self, slot: u32, now: Moment, policy: &Policy, out: &mut Outbound) {
         let Some(mut request) = self.requests[slot as usize].take() else { return };
         request.patience.repeat(policy, now, &mut self.chance);
+        self.copies += 1;
+        self.remember(Echo { server: request.server, place: request.place, authenticator: request.authenticator });
         self.timers.set(slot, request.patience.deadline(policy));
         let server = self.server_for_copy(&request, now);
         let delay_s = now.since(request.patience.first_sent).as_secs() as u32;

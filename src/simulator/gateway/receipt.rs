@@ -89,9 +89,15 @@ impl Gateway {
         };
         match &tenancy.past {
             Some(past) if reply.verify_reply(&past.authenticator, &self.settings.secret).is_ok() => past.receipt(&reply),
+            _ if self.is_echo(door, place, &reply) => Receipt::Obsolete,
             Some(_) => Receipt::Stray(Stray::Forged(forged.unwrap_or(Forged::Authenticator))),
             None => Receipt::Stray(forged.map_or(Stray::Unasked, Stray::Forged)),
         }
+    }
+
+    fn is_echo(&self, door: Door, place: Place, reply: &Datagram<'_>) -> bool {
+        let mut here = self.echoes.iter().filter(|echo| echo.server == door.server && echo.place == place);
+        here.any(|echo| reply.verify_reply(&echo.authenticator, &self.settings.secret).is_ok())
     }
 
     /// The packets of the exchange that `octets`, received through `door`, belongs or claims to belong to.

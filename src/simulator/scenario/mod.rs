@@ -135,6 +135,9 @@ pub struct Group {
     /// The APN its endpoints ask for; empty: none is sent.
     #[serde(default)]
     pub apn: String,
+    /// The reason for which all its endpoints are refused, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -193,7 +193,7 @@ fn value_of(text: &str) -> Value {
 }
 
 impl ScenarioError {
-    fn new(place: String, key: &str, what: String) -> Self {
+    pub fn new(place: String, key: &str, what: String) -> Self {
         Self { place, key: key.to_owned(), what }
     }
 }

@@ -1,0 +1,237 @@
+//! A scenario made ready to run: everything looked up, numbered and checked once, then only read.
+
+mod population;
+mod rendezvous;
+
+pub use population::{Endpoint, Names, Population};
+pub use rendezvous::Rendezvous;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use std::sync::Arc;
+
+use ipnet::Ipv4Net;
+
+use super::gateway::{Policy, Profile, Role, Server, Settings};
+use super::moment::Moment;
+use super::scenario::{Allocation, Expect, Habits, Integrity, Load, Loaded, Repeat, Roam, Scenario, ScenarioError};
+use crate::time::Timestamp;
+use crate::wire::Secret;
+
+/// What all threads of a run read.
+#[derive(Debug)]
+pub struct Plan {
+    pub seed: u64,
+    /// The time of day at [`Moment::START`].
+    pub epoch: Timestamp,
+    /// How many regions share the work.
+    pub regions: usize,
+    pub population: Population,
+    pub groups: Vec<Group>,
+    pub gateways: Vec<Site>,
+    pub settings: Arc<Settings>,
+    pub phases: Vec<Phase>,
+    pub reboots: Vec<Reboot>,
+    pub habits: Network,
+    pub roam: Roam,
+    pub expect: Expect,
+    pub vendor: u32,
+    /// Requests on their way in each region.
+    pub outstanding: usize,
+    pub settle: Duration,
+    pub patience: Duration,
+    pub rendezvous: Rendezvous,
+}
+
+/// Where the addresses of a group come from.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub moniker: String,
+    /// Groups of one VSlice have the same number. Addresses are unique only together with it.
+    pub vslice: u16,
+    pub allocation: Allocation,
+    pub subnets: Vec<Ipv4Net>,
+    pub apn: String,
+    pub refused: Option<String>,
+}
+
+/// A gateway, and where it sends from.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub profile: Profile,
+    pub source: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Phase {
+    pub name: String,
+    pub load: Load,
+    pub length: Duration,
+}
+
+/// A gateway is away from `down` to `up`.
+#[derive(Clone, Copy, Debug)]
+pub struct Reboot {
+    pub gateway: u16,
+    pub down: Moment,
+    pub up: Moment,
+    pub announced: bool,
+}
+
+/// What the network does to datagrams, as shares.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub lost: f64,
+    pub duplicated: f64,
+    pub reordered: f64,
+    pub late: f64,
+    pub late_by: Duration,
+    pub corrupted: f64,
+    pub wrong_secret: f64,
+    pub lost_replies: f64,
+}
+
+/// Source ports of one gateway towards one server, at most: 65,536 requests.
+const MOST_PORTS: u16 = 256;
+
+impl Plan {
+    /// Prepares a run that begins at `epoch` in so many regions. Reads the endpoint files that the scenario names.
+    ///
+    /// # Errors
+    /// If one of them cannot be read or is wrong.
+    pub fn new(loaded: &Loaded, epoch: Timestamp, regions: usize) -> Result<Self, ScenarioError> {
+        let scenario = &loaded.scenario;
+        let groups = groups(scenario);
+        let phases: Vec<Phase> = scenario.phase.iter().filter_map(phase).collect();
+        Ok(Self {
+            seed: scenario.seed,
+            epoch,
+            regions,
+            population: Population::read(loaded, &groups)?,
+            groups,
+            gateways: gateways(scenario),
+            settings: Arc::new(settings(scenario)),
+            reboots: reboots(scenario),
+            habits: Network::of(&scenario.habits),
+            roam: scenario.habits.roam,
+            expect: scenario.expect.clone(),
+            vendor: scenario.target.vendor_id,
+            outstanding: scenario.outstanding.div_ceil(regions.max(1)),
+            settle: Duration::from_secs_f64(scenario.settle_s),
+            patience: Duration::from_secs_f64(scenario.target.patience_s),
+            rendezvous: Rendezvous::new(phases.len(), regions),
+            phases,
+        })
+    }
+
+    /// Seconds since 1970, as Event-Timestamp has them.
+    pub const fn seconds(&self, moment: Moment) -> u32 {
+        ((self.epoch.micros() + moment.micros()) / 1_000_000) as u32
+    }
+
+    /// What names the bearer of an endpoint's session at its gateway. Other runs against the same server begin elsewhere.
+    pub const fn charging_id(&self, endpoint: u32, serial: u32) -> u32 {
+        let start = (self.epoch.secs() as u32).wrapping_mul(0x9E37_79B1);
+        start.wrapping_add(serial.wrapping_mul(self.population.len())).wrapping_add(endpoint)
+    }
+}
+
+impl Network {
+    fn of(habits: &Habits) -> Self {
+        Self {
+            lost: habits.lost,
+            duplicated: habits.duplicated,
+            reordered: habits.reordered,
+            late: habits.late,
+            late_by: Duration::from_secs_f64(habits.late_by_s),
+            corrupted: habits.corrupted,
+            wrong_secret: habits.wrong_secret,
+            lost_replies: habits.lost_replies,
+        }
+    }
+
+    /// Whether every datagram simply arrives.
+    pub fn is_perfect(&self) -> bool {
+        [self.lost, self.duplicated, self.reordered, self.late, self.corrupted, self.wrong_secret].iter().all(|share| *share == 0.0)
+    }
+}
+
+fn groups(scenario: &Scenario) -> Vec<Group> {
+    let mut vslices: Vec<&str> = Vec::new();
+    let mut groups = Vec::new();
+    for group in &scenario.group {
+        let known = vslices.iter().position(|vslice| *vslice == group.vslice);
+        let vslice = known.unwrap_or_else(|| {
+            vslices.push(&group.vslice);
+            vslices.len() - 1
+        });
+        groups.push(Group {
+            moniker: group.moniker.clone(),
+            vslice: vslice as u16,
+            allocation: group.allocation,
+            subnets: group.subnets.clone(),
+            apn: group.apn.clone(),
+            refused: group.refused.clone(),
+        });
+    }
+    groups
+}
+
+fn gateways(scenario: &Scenario) -> Vec<Site> {
+    let addresses = scenario.gateway.iter().flat_map(|gateway| {
+        let first = u32::from(gateway.nas_ip);
+        (0..u32::from(gateway.count)).map(move |number| (Ipv4Addr::from(first.wrapping_add(number)), gateway))
+    });
+    let site = |(name, (nas_ip, gateway)): (String, (Ipv4Addr, &super::scenario::Gateway))| Site {
+        profile: Profile { name, nas_ip, plmn: gateway.plmn.clone() },
+        source: gateway.source,
+    };
+    scenario.gateway_names().zip(addresses).map(site).collect()
+}
+
+fn settings(scenario: &Scenario) -> Settings {
+    let target = &scenario.target;
+    let servers = |addresses: &[std::net::SocketAddr], role| {
+        let server = move |address: &std::net::SocketAddr| Server { address: *address, role };
+        addresses.iter().map(server).collect::<Vec<Server>>()
+    };
+    let policy = |repeat: Repeat| Policy {
+        initial: Duration::from_secs_f64(repeat.initial_s),
+        transmissions: repeat.transmissions,
+        ceiling: Duration::from_secs_f64(repeat.ceiling_s),
+        total: Duration::from_secs_f64(repeat.total_s),
+    };
+    Settings {
+        servers: [servers(&target.auth, Role::Access), servers(&target.acct, Role::Accounting)].concat(),
+        secret: Secret::new(target.secret.as_bytes()),
+        access: policy(scenario.retransmission.access),
+        accounting: policy(scenario.retransmission.accounting),
+        failover_after: scenario.retransmission.failover_after,
+        dead_for: Duration::from_secs_f64(scenario.retransmission.dead_s),
+        most_ports: MOST_PORTS,
+        integrity_required: scenario.expect.message_authenticator != Integrity::Any,
+        status_interval: Duration::from_secs_f64(target.status_interval_s),
+    }
+}
+
+/// The check of the scenario has seen that every phase is sound.
+fn phase(phase: &super::scenario::Phase) -> Option<Phase> {
+    let load = phase.load().ok()?;
+    Some(Phase { name: phase.name.clone(), load, length: Duration::from_secs_f64(phase.for_s) })
+}
+
+fn reboots(scenario: &Scenario) -> Vec<Reboot> {
+    let number = |name: &str| scenario.gateway_names().position(|gateway| gateway == name).map(|index| index as u16);
+    let moment = |seconds| Moment::START + Duration::from_secs_f64(seconds);
+    let mut reboots: Vec<Reboot> = scenario
+        .reboot
+        .iter()
+        .filter_map(|reboot| {
+            let (down, up) = (moment(reboot.at_s), moment(reboot.at_s + reboot.takes_s));
+            Some(Reboot { gateway: number(&reboot.gateway)?, down, up, announced: reboot.announced })
+        })
+        .collect();
+    reboots.sort_by_key(|reboot| reboot.down);
+    reboots
+}

@@ -1,0 +1,244 @@
+//! The referee: knows what a right server does, and shows every breach with the packets that prove it.
+
+mod ledger;
+mod rule;
+mod standing;
+
+pub use ledger::{Conflict, Hold, Ledger, Spot};
+pub use rule::Rule;
+pub use standing::{Seen, Standing, compare};
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::gateway::{Evidence, Stray};
+use super::moment::Moment;
+use super::plan::{Endpoint, Group, Plan};
+use super::scenario::{Allocation, Integrity};
+use crate::wire::{Datagram, Forged, MessageAuthenticator, number};
+
+/// One breach of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    pub rule: Rule,
+    pub at: Moment,
+    /// The ICCID concerned, if one is.
+    pub endpoint: Option<String>,
+    /// What exactly.
+    pub detail: String,
+    pub packets: Vec<Exhibit>,
+}
+
+/// A packet that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exhibit {
+    /// `request`, `reply`, `first reply`.
+    pub label: &'static str,
+    pub octets: Box<[u8]>,
+}
+
+/// Breaches kept with their packets; beyond them only the counts grow.
+const KEPT: usize = 100;
+
+/// Judges one region's exchanges. All regions share the ledger.
+#[derive(Debug)]
+pub struct Referee {
+    plan: Arc<Plan>,
+    ledger: Arc<Ledger>,
+    counts: BTreeMap<Rule, u64>,
+    violations: Vec<Violation>,
+}
+
+/// What is known of an endpoint when its answer comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Applicant<'a> {
+    pub endpoint: Endpoint<'a>,
+    pub iccid: &'a [u8],
+    /// The address it had last.
+    pub address: Option<Ipv4Addr>,
+    /// It only asked leave to attach.
+    pub attach_only: bool,
+}
+
+impl Referee {
+    pub const fn new(plan: Arc<Plan>, ledger: Arc<Ledger>) -> Self {
+        Self { plan, ledger, counts: BTreeMap::new(), violations: Vec::new() }
+    }
+
+    /// How often each rule was broken.
+    pub const fn counts(&self) -> &BTreeMap<Rule, u64> {
+        &self.counts
+    }
+
+    /// The first breaches, with their packets.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Writes down a breach.
+    pub fn report(&mut self, violation: Violation) {
+        *self.counts.entry(violation.rule).or_default() += 1;
+        if self.violations.len() < KEPT {
+            self.violations.push(violation);
+        }
+    }
+
+    /// Says what a discarded datagram proves. Damaged on purpose by the simulated network, it proves nothing.
+    pub fn discarded(&mut self, now: Moment, stray: Stray, octets: &[u8], evidence: Option<Evidence<'_>>) {
+        let (rule, detail) = match stray {
+            Stray::Malformed(malformed) => (Rule::ReplyMalformed, malformed.to_string()),
+            Stray::Unasked => (Rule::ReplyUnasked, "no request under this identifier".to_owned()),
+            Stray::Forged(forged @ Forged::Authenticator) => (Rule::ReplyAuthenticator, forged.to_string()),
+            Stray::Forged(forged @ Forged::MessageAuthenticator) => (Rule::ReplyMessageAuthenticator, forged.to_string()),
+            Stray::Unprotected => (Rule::ReplyUnprotected, "there is no Message-Authenticator".to_owned()),
+            Stray::WrongSource => (Rule::ReplySource, "the request went elsewhere".to_owned()),
+            Stray::WrongCode(code) => (Rule::ReplyCode, code.to_string()),
+        };
+        self.breach(rule, now, None, detail, evidence, octets);
+    }
+
+    /// Another reply to an answered request.
+    pub fn repeated(&mut self, now: Moment, identical: bool, octets: &[u8], evidence: Option<Evidence<'_>>) {
+        if !identical && self.plan.expect.identical_duplicates {
+            let packets = evidence.map(|evidence| {
+                let first = evidence.reply.map(|reply| Exhibit { label: "first reply", octets: reply.into() });
+                [Exhibit { label: "request", octets: evidence.request.into() }].into_iter().chain(first)
+            });
+            let second = Exhibit { label: "second reply", octets: octets.into() };
+            self.report(Violation {
+                rule: Rule::DuplicateDiffers,
+                at: now,
+                endpoint: None,
+                detail: "the first valid reply had other octets".to_owned(),
+                packets: packets.into_iter().flatten().chain([second]).collect(),
+            });
+        }
+    }
+
+    pub fn late(&mut self, now: Moment, octets: &[u8], evidence: Option<Evidence<'_>>) {
+        self.breach(Rule::ReplyLate, now, None, "nobody waits for it any more".to_owned(), evidence, octets);
+    }
+
+    /// An answer although every copy that was sent was damaged or had a wrong secret.
+    pub fn forged_answered(&mut self, now: Moment, iccid: &[u8], evidence: Evidence<'_>) {
+        let reply = evidence.reply.unwrap_or_default();
+        self.breach(Rule::ForgedAnswered, now, Some(iccid), "no intact copy was sent".to_owned(), Some(evidence), reply);
+    }
+
+    /// Judges an Access-Accept.
+    pub fn accepted(&mut self, now: Moment, applicant: &Applicant<'_>, address: Option<Ipv4Addr>, evidence: Evidence<'_>) {
+        self.protected(now, applicant.iccid, evidence);
+        let endpoint = &applicant.endpoint;
+        if let Some(reason) = self.reason(endpoint) {
+            return self.about(Rule::Accepted, now, applicant, format!("expected a reject: {reason}"), evidence);
+        }
+        let Some(group) = endpoint.group.and_then(|group| self.plan.groups.get(usize::from(group))).cloned() else { return };
+        match address {
+            Some(address) => self.address(now, applicant, &group, address, evidence),
+            None if applicant.attach_only || group.subnets.is_empty() => {}
+            None => self.about(Rule::AddressMissing, now, applicant, "Framed-IP-Address is missing".to_owned(), evidence),
+        }
+    }
+
+    /// Judges an Access-Reject.
+    pub fn refused(&mut self, now: Moment, applicant: &Applicant<'_>, reason: &str, evidence: Evidence<'_>) {
+        self.protected(now, applicant.iccid, evidence);
+        match self.reason(&applicant.endpoint) {
+            None => self.about(Rule::Refused, now, applicant, format!("said: {reason}"), evidence),
+            Some(expected) if self.plan.expect.reasons && reason != expected => {
+                self.about(Rule::Reason, now, applicant, format!("said: {reason}; expected: {expected}"), evidence);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The endpoint's hold on its address has changed.
+    pub fn loosen(&self, endpoint: &Endpoint<'_>, address: Ipv4Addr, hold: Hold, now: Moment) {
+        if let Some(group) = self.group(endpoint).filter(|group| group.allocation == Allocation::Pooled) {
+            self.ledger.loosen(Spot { vslice: group.vslice, address }, endpoint.number, hold, now);
+        }
+    }
+
+    /// How the endpoint holds an address.
+    pub fn hold(&self, endpoint: &Endpoint<'_>, address: Ipv4Addr, now: Moment) -> Option<Hold> {
+        let group = self.group(endpoint)?;
+        self.ledger.hold(Spot { vslice: group.vslice, address }, endpoint.number, now)
+    }
+
+    /// Why the endpoint must be refused (PROTOCOL 4).
+    fn reason(&self, endpoint: &Endpoint<'_>) -> Option<String> {
+        let state = endpoint.state.reason().map(ToOwned::to_owned);
+        state.or_else(|| self.group(endpoint).and_then(|group| group.refused.clone()))
+    }
+
+    fn group(&self, endpoint: &Endpoint<'_>) -> Option<&Group> {
+        self.plan.groups.get(usize::from(endpoint.group?))
+    }
+
+    fn address(&mut self, now: Moment, applicant: &Applicant<'_>, group: &Group, address: Ipv4Addr, evidence: Evidence<'_>) {
+        let number = applicant.endpoint.number;
+        if group.subnets.is_empty() {
+            return;
+        }
+        if !group.subnets.iter().any(|subnet| subnet.contains(&address)) {
+            let subnets: Vec<String> = group.subnets.iter().map(ToString::to_string).collect();
+            return self.about(Rule::AddressOutside, now, applicant, format!("{address} is not in {}", subnets.join(", ")), evidence);
+        }
+        if let Some(kept) = self.kept(applicant, group, now)
+            && kept != address
+        {
+            self.about(Rule::AddressChanged, now, applicant, format!("{address} instead of {kept}"), evidence);
+        }
+        if let Some(conflict) = self.ledger.claim(Spot { vslice: group.vslice, address }, number, now) {
+            let mut names = super::plan::Names::default();
+            self.plan.population.endpoint(conflict.endpoint, self.plan.seed, &mut names);
+            let (rule, how) = match conflict.hold {
+                Hold::Firm => (Rule::AddressDuplicate, "has it"),
+                Hold::Lingering => (Rule::AddressDuplicate, "may still have it, its session ended without a Stop"),
+                Hold::Released => (Rule::AddressEarly, "gave it back"),
+            };
+            let detail = format!("{address}: {} {how}, for {:.3} s", names.shown(), conflict.since.as_secs_f64());
+            self.about(rule, now, applicant, detail, evidence);
+        }
+    }
+
+    /// The address that the endpoint must get, if there is one (PROTOCOL 7).
+    fn kept(&self, applicant: &Applicant<'_>, group: &Group, now: Moment) -> Option<Ipv4Addr> {
+        let Applicant { endpoint, address, .. } = applicant;
+        match group.allocation {
+            Allocation::Static => endpoint.static_ip.or(*address),
+            Allocation::Pooled => {
+                let spot = Spot { vslice: group.vslice, address: (*address)? };
+                let lives = matches!(self.ledger.hold(spot, endpoint.number, now), Some(Hold::Firm | Hold::Lingering));
+                (self.plan.expect.same_address && lives).then_some(spot.address)
+            }
+        }
+    }
+
+    /// PROTOCOL 1: every reply to an Access-Request has its Message-Authenticator, first.
+    fn protected(&mut self, now: Moment, iccid: &[u8], evidence: Evidence<'_>) {
+        let Some(reply) = evidence.reply.and_then(|octets| Datagram::frame(octets).ok()) else { return };
+        let present = reply.message_authenticator() == MessageAuthenticator::Present;
+        let first = reply.attributes().next().is_some_and(|first| first.number == number::MESSAGE_AUTHENTICATOR);
+        let kept = match self.plan.expect.message_authenticator {
+            Integrity::First => first,
+            Integrity::Present => present,
+            Integrity::Any => true,
+        };
+        if !kept {
+            self.breach(Rule::ReplyUnprotected, now, Some(iccid), "it does not stand first".to_owned(), Some(evidence), reply.octets());
+        }
+    }
+
+    fn about(&mut self, rule: Rule, now: Moment, applicant: &Applicant<'_>, detail: String, evidence: Evidence<'_>) {
+        self.breach(rule, now, Some(applicant.iccid), detail, Some(evidence), evidence.reply.unwrap_or_default());
+    }
+
+    fn breach(&mut self, rule: Rule, at: Moment, iccid: Option<&[u8]>, detail: String, evidence: Option<Evidence<'_>>, reply: &[u8]) {
+        let request = evidence.map(|evidence| Exhibit { label: "request", octets: evidence.request.into() });
+        let reply = Exhibit { label: "reply", octets: reply.into() };
+        let endpoint = iccid.map(|iccid| String::from_utf8_lossy(iccid).into_owned());
+        self.report(Violation { rule, at, endpoint, detail, packets: request.into_iter().chain([reply]).collect() });
+    }
+}

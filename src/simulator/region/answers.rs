@@ -1,0 +1,155 @@
+//! What comes back: every datagram is judged by the referee, and told to the endpoint that waits for it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::Region;
+use super::reply::{Accept, Reply};
+use crate::simulator::device::{Event, Grant, Phase};
+use crate::simulator::gateway::{Answered, Door, Evidence, Kind, Receipt, Ticket};
+use crate::simulator::moment::Moment;
+use crate::simulator::referee::Applicant;
+
+impl Region {
+    /// A datagram has come in through `door`.
+    pub fn receive(&mut self, now: Moment, door: Door, from: SocketAddr, octets: &[u8]) {
+        if self.chance.happens(self.plan.habits.lost_replies) {
+            return;
+        }
+        let Some(gateway) = self.gateways.get_mut(usize::from(door.gateway)) else { return };
+        let receipt = gateway.receive(now, door, from, octets);
+        let identifier = octets.get(1).copied().unwrap_or_default();
+        match receipt {
+            Receipt::Answered(answered) => self.answered(now, door, identifier, answered),
+            Receipt::Repeated { identical } => {
+                self.tally.repeated += 1;
+                self.referee.repeated(now, identical, octets, gateway.evidence(door, identifier));
+            }
+            Receipt::Late => {
+                self.tally.late += 1;
+                // Where the simulated network delays datagrams, the server is not to blame.
+                if self.plan.habits.late == 0.0 {
+                    self.referee.late(now, octets, gateway.evidence(door, identifier));
+                }
+            }
+            Receipt::Obsolete => self.tally.obsolete += 1,
+            Receipt::Stray(stray) => {
+                self.tally.discarded += 1;
+                self.referee.discarded(now, stray, octets, gateway.evidence(door, identifier));
+            }
+        }
+        self.carry(now);
+    }
+
+    fn answered(&mut self, now: Moment, door: Door, identifier: u8, answered: Answered) {
+        let ticket = answered.ticket;
+        let reply = self.judge(now, door, identifier, ticket);
+        let (latency, service) = (now.since(ticket.scheduled), now.since(answered.first_sent));
+        let counts = &mut self.tally[ticket.kind];
+        counts.answered += 1;
+        counts.latency.record(latency);
+        counts.service.record(service);
+        self.interval.answered += 1;
+        self.interval.latency.record(latency);
+        if let Reply::Reject { reason } = &reply {
+            counts.rejected += 1;
+            self.interval.rejected += 1;
+            match self.tally.rejects.get_mut(reason) {
+                Some(count) => *count += 1,
+                None => drop(self.tally.rejects.insert(reason.clone(), 1)),
+            }
+        }
+        if let Some(local) = ticket.endpoint {
+            self.tell(local, ticket, &reply, now);
+        }
+    }
+
+    /// Lets the referee see the exchange; gives what the reply says.
+    fn judge(&mut self, now: Moment, door: Door, identifier: u8, ticket: Ticket) -> Reply {
+        let Self { plan, share, devices, gateways, referee, mischief, names, .. } = self;
+        let evidence = gateways[usize::from(door.gateway)].evidence(door, identifier);
+        let evidence = evidence.unwrap_or(Evidence { request: &[], reply: None });
+        let reply = Reply::read(evidence.reply.unwrap_or_default());
+        let Some(local) = ticket.endpoint else { return reply };
+        let endpoint = plan.population.endpoint(local * share.of as u32 + share.index as u32, plan.seed, names);
+        if mischief.as_ref().is_some_and(|network| network.has_only_forged(door, identifier)) {
+            referee.forged_answered(now, &names.iccid, evidence);
+        }
+        let address = devices[local as usize].address();
+        let applicant = Applicant { endpoint, iccid: &names.iccid, address, attach_only: ticket.kind == Kind::Attach };
+        match &reply {
+            Reply::Accept(accept) => referee.accepted(now, &applicant, accept.address, evidence),
+            Reply::Reject { reason } => referee.refused(now, &applicant, reason, evidence),
+            Reply::Acknowledgement => {}
+        }
+        reply
+    }
+
+    /// Tells the device, if it still waits for this.
+    fn tell(&mut self, local: u32, ticket: Ticket, reply: &Reply, now: Moment) {
+        if self.devices[local as usize].serial() != ticket.serial {
+            return;
+        }
+        match ticket.kind {
+            Kind::Attach | Kind::Session => match reply {
+                Reply::Accept(accept) => {
+                    let grant = self.grant(local, ticket, accept);
+                    self.attend(local, Event::Granted(&grant), now, now);
+                    if self.is_draining() {
+                        self.attend(local, Event::Dismissed, now, now);
+                    }
+                }
+                Reply::Reject { .. } | Reply::Acknowledgement => self.attend(local, Event::Refused, now, now),
+            },
+            Kind::Start => {
+                self.tally.attaches += 1;
+                self.interval.attaches += 1;
+            }
+            Kind::Interim => self.interim_over(local),
+            Kind::Stop | Kind::Detach => self.attend(local, Event::Released, now, now),
+            Kind::On | Kind::Status => {}
+        }
+    }
+
+    /// The gateway has given a request up.
+    pub(super) fn unanswered(&mut self, ticket: Ticket, now: Moment) {
+        self.tally[ticket.kind].unanswered += 1;
+        self.interval.unanswered += 1;
+        let Some(local) = ticket.endpoint else { return };
+        if self.devices[local as usize].serial() != ticket.serial {
+            return;
+        }
+        match ticket.kind {
+            Kind::Attach | Kind::Session => self.attend(local, Event::Unanswered, now, now),
+            Kind::Interim => self.interim_over(local),
+            Kind::Stop | Kind::Detach => self.attend(local, Event::Released, now, now),
+            Kind::Start | Kind::On | Kind::Status => {}
+        }
+    }
+
+    fn interim_over(&mut self, local: u32) {
+        if let Some(session) = self.devices[local as usize].session_mut() {
+            session.report_owed = false;
+        }
+    }
+
+    fn grant(&self, local: u32, ticket: Ticket, accept: &Accept) -> Grant {
+        Grant {
+            address: accept.address.unwrap_or_else(|| self.own_address(local)),
+            classes: accept.classes.clone(),
+            session_timeout_s: accept.session_timeout_s,
+            interim_s: accept.interim_s,
+            charging_id: self.plan.charging_id(self.global(local), ticket.serial),
+        }
+    }
+
+    /// Checklist H10: the gateway's own choice, where the server leaves it to it.
+    fn own_address(&self, local: u32) -> Ipv4Addr {
+        const POOL: u32 = 0x0A00_0000;
+        Ipv4Addr::from(POOL | (self.global(local) + 1) & 0x00FF_FFFF)
+    }
+
+    /// Whether the device is on its way in.
+    pub(super) const fn strives(phase: Phase) -> bool {
+        matches!(phase, Phase::Attaching | Phase::Authorising)
+    }
+}

@@ -1,0 +1,271 @@
+//! An event happens to a device, and its gateway does what follows from it.
+
+use std::net::Ipv4Addr;
+
+use super::{Region, TOLERANCE};
+use crate::simulator::chance::Chance;
+use crate::simulator::device::{Action, Cause, Event, Session};
+use crate::simulator::gateway::{Bearer, Caller, Draft, Kind, NetworkEvent, Profile, Report, Ticket};
+use crate::simulator::moment::Moment;
+use crate::simulator::plan::Endpoint;
+use crate::simulator::referee::Hold;
+use crate::simulator::scenario::Roam;
+use crate::wire::number::value::acct_status_type;
+
+/// A request that waits until others are answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    local: u32,
+    ticket: Ticket,
+}
+
+/// The old session of an endpoint that has gone to another gateway.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) gateway: u16,
+    serial: u32,
+    session: Session,
+    address: Ipv4Addr,
+}
+
+impl Region {
+    /// Lets `event` happen to a device and does what its gateway must do. `scheduled` is when that had to be.
+    pub(super) fn attend(&mut self, local: u32, event: Event<'_>, now: Moment, scheduled: Moment) {
+        let global = self.global(local);
+        let device = &mut self.devices[local as usize];
+        let (before, address) = (device.phase(), device.address());
+        let mut chance = stream(self.plan.seed, global, device.serial(), &event, scheduled);
+        let action = device.on(event, now, self.plan.population.rules(global), &mut chance);
+        let (after, wakes) = (device.phase(), device.wakes());
+        self.striving = self.striving + usize::from(Self::strives(after)) - usize::from(Self::strives(before));
+        if let Some(wakes) = wakes {
+            self.timers.set(local, wakes);
+        } else {
+            self.timers.cancel(local);
+            self.enqueue(local);
+        }
+        self.act(local, action, address, now, scheduled);
+    }
+
+    /// A device that stays away can be summoned again.
+    fn enqueue(&mut self, local: u32) {
+        let device = &self.devices[local as usize];
+        if device.is_away() && !self.queued[local as usize] {
+            self.queued[local as usize] = true;
+            self.free.push_back(local);
+        }
+    }
+
+    fn act(&mut self, local: u32, action: Action, address: Option<Ipv4Addr>, now: Moment, scheduled: Moment) {
+        match action {
+            Action::Nothing => self.stop_leaving(local, now),
+            Action::AskToAttach => self.ask(local, Kind::Attach, now, scheduled),
+            Action::Authorise => self.ask(local, Kind::Session, now, scheduled),
+            Action::ReportStart => {
+                self.report(local, Kind::Start, now, scheduled);
+                self.stop_leaving(local, now);
+            }
+            Action::ReportInterim => self.report(local, Kind::Interim, now, scheduled),
+            Action::ReportStop(session, cause) => {
+                let device = &self.devices[local as usize];
+                let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
+                let leaving = Leaving { gateway: device.gateway, serial: device.serial(), session, address };
+                self.report_stop(local, &leaving, cause, now, scheduled);
+                self.hold(local, leaving.address, Hold::Released, now);
+            }
+            Action::ReportDetach => self.report(local, Kind::Detach, now, scheduled),
+            Action::Roam(session) => self.roam(local, session, address, now, scheduled),
+            Action::Vanish(_) => {
+                self.vanish(local, address.unwrap_or(Ipv4Addr::UNSPECIFIED), now);
+            }
+        }
+    }
+
+    /// The endpoint turns up at another gateway.
+    fn roam(&mut self, local: u32, session: Session, address: Option<Ipv4Addr>, now: Moment, scheduled: Moment) {
+        let device = &mut self.devices[local as usize];
+        let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let leaving = Leaving { gateway: device.gateway, serial: device.serial().wrapping_sub(1), session, address };
+        device.gateway = (device.gateway + 1) % self.gateways.len().max(1) as u16;
+        match self.plan.roam {
+            Roam::StopThenStart => {
+                self.report_stop(local, &leaving, Cause::LOST_CARRIER, now, scheduled);
+                self.hold(local, leaving.address, Hold::Released, now);
+            }
+            Roam::StartFirst => drop(self.leaving.insert(local, leaving)),
+            Roam::NoStop => self.vanish(local, leaving.address, now),
+        }
+        self.ask(local, Kind::Session, now, scheduled);
+    }
+
+    /// The old gateway of an endpoint that has arrived at another, or has not, reports the end there. The address goes with the endpoint.
+    fn stop_leaving(&mut self, local: u32, now: Moment) {
+        if let Some(leaving) = self.leaving.remove(&local) {
+            self.report_stop(local, &leaving, Cause::LOST_CARRIER, now, now);
+            if self.devices[local as usize].session().is_none() {
+                self.hold(local, leaving.address, Hold::Released, now);
+            }
+        }
+    }
+
+    /// Its session is over, and nobody tells the server.
+    fn vanish(&mut self, local: u32, address: Ipv4Addr, now: Moment) {
+        self.devices[local as usize].went_silently = true;
+        self.hold(local, address, Hold::Lingering, now);
+    }
+
+    fn hold(&mut self, local: u32, address: Ipv4Addr, hold: Hold, now: Moment) {
+        let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
+        self.referee.loosen(&endpoint, address, hold, now);
+    }
+
+    /// An Access-Request, now or when others are answered.
+    fn ask(&mut self, local: u32, kind: Kind, now: Moment, scheduled: Moment) {
+        let serial = self.devices[local as usize].serial();
+        let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
+        self.note_delay(now, scheduled);
+        if self.waiting.is_empty() && self.outstanding() < self.plan.outstanding && self.ask_now(local, ticket, now) {
+            return;
+        }
+        self.tally.held_back += 1;
+        self.waiting.push_back(Waiting { local, ticket });
+    }
+
+    /// Those who wait go on as soon as they may.
+    pub(super) fn admit_waiting(&mut self, now: Moment) {
+        let mut room = self.plan.outstanding.saturating_sub(self.outstanding());
+        while room > 0
+            && let Some(Waiting { local, ticket }) = self.waiting.pop_front()
+        {
+            let device = &self.devices[local as usize];
+            let still_asks = Self::strives(device.phase()) && device.serial() == ticket.serial && device.wakes().is_none();
+            if still_asks && !self.ask_now(local, ticket, now) {
+                self.waiting.push_front(Waiting { local, ticket });
+                break;
+            }
+            room -= 1;
+        }
+    }
+
+    fn ask_now(&mut self, local: u32, ticket: Ticket, now: Moment) -> bool {
+        if !self.find_gateway(local) {
+            // Nobody serves this area: the radio says so at once.
+            self.attend(local, Event::Unanswered, now, now);
+            return true;
+        }
+        let event = (ticket.kind == Kind::Attach).then_some(NetworkEvent::Attach);
+        let charging_id = self.plan.charging_id(self.global(local), ticket.serial);
+        let gateway = self.devices[local as usize].gateway;
+        self.send(gateway, local, ticket, now, |draft, profile, caller| draft.access(profile, caller, charging_id, event))
+    }
+
+    /// Moves the device to a gateway that is up; false if there is none.
+    fn find_gateway(&mut self, local: u32) -> bool {
+        let count = self.gateways.len();
+        let own = usize::from(self.devices[local as usize].gateway);
+        let Some(up) = (0..count).map(|step| (own + step) % count).find(|gateway| !self.down[*gateway]) else { return false };
+        self.devices[local as usize].gateway = up as u16;
+        true
+    }
+
+    /// A report about the present session, or the endpoint itself.
+    fn report(&mut self, local: u32, kind: Kind, now: Moment, scheduled: Moment) {
+        let device = &self.devices[local as usize];
+        let (gateway, address, serial) = (device.gateway, device.address().unwrap_or(Ipv4Addr::UNSPECIFIED), device.serial());
+        let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
+        let event_s = self.plan.seconds(now);
+        let session = device.session().map(|session| (session.charging_id(), session.classes().clone(), session.reported()));
+        let detached = self.plan.charging_id(self.global(local), serial);
+        let sent = self.send(gateway, local, ticket, now, |draft, profile, caller| match session {
+            Some((charging_id, classes, usage)) => {
+                let report = if kind == Kind::Start { Report::Start } else { Report::Interim(usage) };
+                draft.accounting(profile, caller, &Bearer { charging_id, address, classes: &classes }, report, event_s);
+            }
+            None => draft.network_report(profile, caller, NetworkEvent::Detach, detached, event_s),
+        });
+        self.note_delay(now, scheduled);
+        self.tally.unsent += u64::from(!sent);
+    }
+
+    fn report_stop(&mut self, local: u32, leaving: &Leaving, cause: Cause, now: Moment, scheduled: Moment) {
+        let Leaving { gateway, serial, session, address } = leaving;
+        let ticket = Ticket { kind: Kind::Stop, endpoint: Some(local), serial: *serial, scheduled };
+        let bearer = Bearer { charging_id: session.charging_id(), address: *address, classes: session.classes() };
+        let (usage, event_s) = (session.usage(now), self.plan.seconds(now));
+        let sent = self.send(*gateway, local, ticket, now, |draft, profile, caller| {
+            draft.accounting(profile, caller, &bearer, Report::Stop(usage, cause), event_s);
+        });
+        self.note_delay(now, scheduled);
+        self.tally.unsent += u64::from(!sent);
+    }
+
+    /// Accounting-On.
+    pub(super) fn announce(&mut self, gateway: u16, now: Moment) {
+        let ticket = Ticket { kind: Kind::On, endpoint: None, serial: 0, scheduled: now };
+        let event_s = self.plan.seconds(now);
+        let Self { gateways, raw, tally, interval, .. } = self;
+        let gateway = &mut gateways[usize::from(gateway)];
+        let profile = gateway.profile().clone();
+        gateway.ask(now, ticket, |draft| draft.restart(&profile, acct_status_type::ACCOUNTING_ON, event_s), raw);
+        tally[Kind::On].asked += 1;
+        interval.asked += 1;
+    }
+
+    fn send(
+        &mut self,
+        gateway: u16,
+        local: u32,
+        ticket: Ticket,
+        now: Moment,
+        compose: impl FnOnce(&mut Draft<'_, '_>, &Profile, &Caller<'_>),
+    ) -> bool {
+        let global = self.global(local);
+        let Self { plan, gateways, raw, names, tally, interval, .. } = self;
+        let endpoint = plan.population.endpoint(global, plan.seed, names);
+        let caller = Caller {
+            iccid: &names.iccid,
+            imsi: &names.imsi,
+            msisdn: &names.msisdn,
+            identify: endpoint.identify,
+            vendor: plan.vendor,
+            apn: apn(plan, &endpoint),
+            password: endpoint.password,
+            rat: endpoint.rat,
+            number: global,
+        };
+        let profile = &plan.gateways[usize::from(gateway)].profile;
+        let sent = gateways[usize::from(gateway)].ask(now, ticket, |draft| compose(draft, profile, &caller), raw);
+        tally[ticket.kind].asked += u64::from(sent);
+        interval.asked += u64::from(sent);
+        sent
+    }
+
+    /// A generator that falls behind its own schedule must say so.
+    fn note_delay(&mut self, now: Moment, scheduled: Moment) {
+        let delay = now.since(scheduled);
+        if delay > TOLERANCE {
+            self.tally.behind += 1;
+            self.tally.behind_most = self.tally.behind_most.max(delay);
+        }
+    }
+}
+
+fn apn<'a>(plan: &'a super::Plan, endpoint: &Endpoint<'_>) -> &'a str {
+    endpoint.group.and_then(|group| plan.groups.get(usize::from(group))).map_or("", |group| &group.apn)
+}
+
+/// Different events of one session draw from different streams, so that none depends on how often another happened. What happens
+/// again and again in a session is told apart by its time.
+fn stream(seed: u64, endpoint: u32, serial: u32, event: &Event<'_>, scheduled: Moment) -> Chance {
+    let (kind, time) = match event {
+        Event::Summoned => (1, 0),
+        Event::Woken => (2, scheduled.millis() as u32),
+        Event::Granted(_) => (3, 0),
+        Event::Refused => (4, 0),
+        Event::Unanswered => (5, 0),
+        Event::Released => (6, 0),
+        Event::Silenced => (7, 0),
+        Event::Dismissed => (8, 0),
+    };
+    Chance::stream(seed, u64::from(endpoint) << 8 | kind, u64::from(serial) << 32 | u64::from(time))
+}

@@ -1,0 +1,167 @@
+//! A network that loses, doubles, delays and damages what gateways send, as the scenario says.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::simulator::chance::Chance;
+use crate::simulator::gateway::{Dispatch, Door, Outbound};
+use crate::simulator::moment::Moment;
+use crate::simulator::plan::Network;
+use crate::wire::{Datagram, Encoder, LONGEST, SHORTEST, Secret, number};
+
+/// How far a datagram falls behind the others when it is reordered.
+const REORDERED_BY: Duration = Duration::from_millis(20);
+
+/// The way between the gateways and the sockets.
+#[derive(Debug)]
+pub(super) struct Mischief {
+    network: Network,
+    chance: Chance,
+    delayed: BinaryHeap<Reverse<Delayed>>,
+    order: u64,
+    /// The request under each identifier of which an intact copy was sent last.
+    intact: HashMap<(Door, u8), [u8; 16]>,
+    /// Identifiers under which only spoilt copies were sent.
+    forged: HashSet<(Door, u8)>,
+    wrong_secret: Secret,
+}
+
+/// Ordered by its time, and among equals by its turn.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Delayed {
+    due: Moment,
+    order: u64,
+    door: Door,
+    to: SocketAddr,
+    octets: Box<[u8]>,
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Lost,
+    Intact,
+    /// Answers may come twice, or later than anybody waits.
+    Echoing,
+    Spoilt,
+}
+
+impl Mischief {
+    pub(super) fn new(network: Network, chance: Chance) -> Self {
+        let wrong_secret = Secret::new(b"not the secret");
+        Self { network, chance, delayed: BinaryHeap::new(), order: 0, intact: HashMap::new(), forged: HashSet::new(), wrong_secret }
+    }
+
+    /// Lets one datagram pass, or not.
+    pub(super) fn pass(&mut self, now: Moment, dispatch: Dispatch<'_>, out: &mut Outbound) -> Fate {
+        let lot = self.chance.unit();
+        let mut edge = 0.0;
+        let mut within = |share: f64| {
+            edge += share;
+            lot < edge
+        };
+        let network = &self.network;
+        if within(network.lost) {
+            Fate::Lost
+        } else if within(network.duplicated) {
+            self.intact(dispatch, out);
+            out.push(dispatch);
+            Fate::Echoing
+        } else if within(network.reordered) {
+            self.delay(now + REORDERED_BY.mul_f64(self.chance.clone().unit()), dispatch);
+            Fate::Echoing
+        } else if within(network.late) {
+            self.delay(now + self.network.late_by, dispatch);
+            Fate::Echoing
+        } else if within(network.corrupted) {
+            let damaged = self.damaged(dispatch.octets);
+            self.spoil(dispatch, &damaged, out)
+        } else if within(network.wrong_secret) {
+            match resigned(dispatch.octets, &self.wrong_secret) {
+                Some(other) => self.spoil(dispatch, &other, out),
+                None => Fate::Lost,
+            }
+        } else {
+            self.intact(dispatch, out);
+            Fate::Intact
+        }
+    }
+
+    /// Sends what was held up until now.
+    pub(super) fn release(&mut self, now: Moment, out: &mut Outbound) {
+        while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now)
+            && let Some(Reverse(delayed)) = self.delayed.pop()
+        {
+            self.intact(Dispatch { door: delayed.door, to: delayed.to, octets: &delayed.octets }, out);
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.delayed.peek().map(|Reverse(first)| first.due)
+    }
+
+    /// Whether the server cannot rightly answer under this identifier, because it has not seen an intact copy.
+    pub(super) fn has_only_forged(&self, door: Door, identifier: u8) -> bool {
+        self.forged.contains(&(door, identifier))
+    }
+
+    fn intact(&mut self, dispatch: Dispatch<'_>, out: &mut Outbound) {
+        let place = (dispatch.door, identifier(dispatch.octets));
+        self.forged.remove(&place);
+        self.intact.insert(place, authenticator(dispatch.octets));
+        out.push(dispatch);
+    }
+
+    fn spoil(&mut self, dispatch: Dispatch<'_>, octets: &[u8], out: &mut Outbound) -> Fate {
+        let place = (dispatch.door, identifier(dispatch.octets));
+        if self.intact.get(&place) != Some(&authenticator(dispatch.octets)) {
+            self.forged.insert(place);
+        }
+        out.push(Dispatch { octets, ..dispatch });
+        Fate::Spoilt
+    }
+
+    fn delay(&mut self, due: Moment, dispatch: Dispatch<'_>) {
+        self.order += 1;
+        let Dispatch { door, to, octets } = dispatch;
+        self.delayed.push(Reverse(Delayed { due, order: self.order, door, to, octets: octets.into() }));
+    }
+
+    /// One bit is turned over. Not in code, identifier and length, and not where a Message-Authenticator says what it is: the rest is
+    /// what the server must notice.
+    fn damaged(&mut self, octets: &[u8]) -> Vec<u8> {
+        let mut damaged = octets.to_vec();
+        let spare = if octets.get(SHORTEST) == Some(&number::MESSAGE_AUTHENTICATOR) { 2 } else { 0 };
+        let place = 4 + self.chance.below(octets.len().saturating_sub(4 + spare).max(1));
+        let place = if spare > 0 && place >= SHORTEST { place + spare } else { place };
+        if let Some(octet) = damaged.get_mut(place) {
+            *octet ^= 1 << self.chance.below(8);
+        }
+        damaged
+    }
+}
+
+/// The same request, signed by somebody who does not know the secret.
+fn resigned(octets: &[u8], secret: &Secret) -> Option<Vec<u8>> {
+    let request = Datagram::frame(octets).ok()?;
+    let mut buffer = [0; LONGEST];
+    let mut encoder = Encoder::new(&mut buffer, request.code(), request.identifier());
+    for attribute in request.attributes() {
+        match attribute.number {
+            number::MESSAGE_AUTHENTICATOR => encoder.message_authenticator(),
+            other => encoder.attribute(other, attribute.value),
+        };
+    }
+    let len = encoder.finish_request(secret, *request.authenticator()).ok()?;
+    Some(buffer[..len].to_vec())
+}
+
+fn identifier(octets: &[u8]) -> u8 {
+    octets.get(1).copied().unwrap_or_default()
+}
+
+fn authenticator(octets: &[u8]) -> [u8; 16] {
+    octets.get(4..SHORTEST).and_then(|octets| octets.try_into().ok()).unwrap_or_default()
+}

@@ -1,0 +1,65 @@
+//! What a reply grants or refuses, read out of its attributes.
+
+use std::net::Ipv4Addr;
+
+use crate::simulator::device::Classes;
+use crate::wire::number::{self, value};
+use crate::wire::{Code, Datagram};
+
+/// The content of a valid reply.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Accept(Accept),
+    Reject { reason: String },
+    Acknowledgement,
+}
+
+#[derive(Debug)]
+pub(super) struct Accept {
+    /// None: the gateway assigns one of its own.
+    pub(super) address: Option<Ipv4Addr>,
+    pub(super) classes: Classes,
+    pub(super) session_timeout_s: u32,
+    pub(super) interim_s: u32,
+}
+
+impl Reply {
+    pub(super) fn read(octets: &[u8]) -> Self {
+        let Ok(reply) = Datagram::frame(octets) else { return Self::Acknowledgement };
+        match reply.code() {
+            Code::ACCESS_ACCEPT => accept(&reply),
+            Code::ACCESS_REJECT => {
+                let reason = reply.first(number::REPLY_MESSAGE).map(String::from_utf8_lossy).unwrap_or_default();
+                Self::Reject { reason: reason.into_owned() }
+            }
+            // RFC 2865 4.4: whoever does not support a challenge treats it as a reject.
+            Code::ACCESS_CHALLENGE => Self::Reject { reason: "Access-Challenge".to_owned() },
+            _ => Self::Acknowledgement,
+        }
+    }
+}
+
+fn accept(reply: &Datagram<'_>) -> Reply {
+    // RFC 2865 5.6: a service that the gateway does not offer is a reject.
+    if let Some(service) = integer(reply, number::SERVICE_TYPE).filter(|service| *service != value::service_type::FRAMED) {
+        return Reply::Reject { reason: format!("Service-Type {service}") };
+    }
+    Reply::Accept(Accept {
+        address: address(reply),
+        classes: Classes::new(reply.attributes().filter(|attribute| attribute.number == number::CLASS).map(|class| class.value)),
+        session_timeout_s: integer(reply, number::SESSION_TIMEOUT).unwrap_or_default(),
+        interim_s: integer(reply, number::ACCT_INTERIM_INTERVAL).unwrap_or_default(),
+    })
+}
+
+/// Checklist H10: 255.255.255.255 and .254 leave the choice to the user or the gateway (RFC 2865 5.8).
+fn address(reply: &Datagram<'_>) -> Option<Ipv4Addr> {
+    const ANY_BY_GATEWAY: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 254);
+    let octets: [u8; 4] = reply.first(number::FRAMED_IP_ADDRESS)?.try_into().ok()?;
+    let address = Ipv4Addr::from(octets);
+    (address != ANY_BY_GATEWAY && !address.is_broadcast() && !address.is_unspecified()).then_some(address)
+}
+
+fn integer(reply: &Datagram<'_>, number: u8) -> Option<u32> {
+    Some(u32::from_be_bytes(reply.first(number)?.try_into().ok()?))
+}

@@ -1,0 +1,101 @@
+//! What only shows when endpoint and gateway work together.
+
+use std::net::SocketAddr;
+
+use super::*;
+use crate::simulator::gateway::Door;
+use crate::simulator::scenario::{Change, load};
+use crate::time::Timestamp;
+use crate::wire::number::{self, value};
+use crate::wire::{Code, Datagram, Encoder, LONGEST, Secret};
+
+fn region(changes: &[(&str, &str)]) -> Region {
+    let changes: Vec<Change> = changes.iter().map(|(key, value)| Change { key: (*key).into(), value: (*value).into() }).collect();
+    let plan = Arc::new(Plan::new(&load("steady", &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1).unwrap());
+    Region::new(plan, Arc::new(Ledger::new(Duration::from_secs(60), Duration::from_secs(3600))), 0)
+}
+
+const ONE_AT_A_TIME: (&str, &str) = ("phase", "[{ name = \"one\", kind = \"closed\", in_flight = 1, for_s = 100 }]");
+
+/// What was sent since the last time.
+fn sent(region: &mut Region) -> Vec<(Door, SocketAddr, Vec<u8>)> {
+    let sent = region.outbound().iter().map(|sent| (sent.door, sent.to, sent.octets.to_vec())).collect();
+    region.outbound().clear();
+    sent
+}
+
+fn reply(request: &[u8], code: Code, attributes: impl Fn(&mut Encoder<'_>)) -> Vec<u8> {
+    let request = Datagram::frame(request).unwrap();
+    let mut buffer = [0; LONGEST];
+    let mut encoder = Encoder::new(&mut buffer, code, request.identifier());
+    if code != Code::ACCOUNTING_RESPONSE {
+        encoder.message_authenticator();
+    }
+    attributes(&mut encoder);
+    let len = encoder.finish_reply(&Secret::new(b"testing123"), request.authenticator()).unwrap();
+    buffer[..len].to_vec()
+}
+
+#[test]
+fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
+    let mut region = region(&[ONE_AT_A_TIME]);
+    region.poll(Moment::START);
+    let (door, server, request) = sent(&mut region).remove(0);
+    let accept = reply(&request, Code::ACCESS_ACCEPT, |encoder| {
+        encoder.integer(number::FRAMED_IP_ADDRESS, 0xFFFF_FFFE).attribute(number::CLASS, b"one").attribute(number::CLASS, b"two");
+    });
+    region.receive(Moment::from_millis(1), door, server, &accept);
+    let (_, _, start) = sent(&mut region).remove(0);
+    let start = Datagram::frame(&start).unwrap();
+    assert_eq!(start.first(number::ACCT_STATUS_TYPE), Some(&value::acct_status_type::START.to_be_bytes()[..]));
+    assert_eq!(start.first(number::FRAMED_IP_ADDRESS).map(|octets| octets[0]), Some(10), "one of its own");
+    let request = Datagram::frame(&request).unwrap();
+    assert_eq!(start.first(number::ACCT_SESSION_ID), request.first(number::ACCT_SESSION_ID), "RFC 2866 5.5: the same in all");
+    assert_eq!(start.attributes().filter(|attribute| attribute.number == number::CLASS).count(), 2);
+}
+
+#[test]
+fn no_more_is_outstanding_than_allowed_and_nobody_is_forgotten() {
+    let storm = ("phase", "[{ name = \"all\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 100 }]");
+    let mut region = region(&[storm, ("outstanding", "10"), ("fleet.0.count", "300"), ("fleet.1.count", "200")]);
+    let mut served = 0;
+    for millis in 0..20_000 {
+        let now = Moment::from_millis(millis);
+        region.poll(now);
+        assert!(region.outstanding() <= 20, "ten attaches and their Starts");
+        for (door, server, request) in sent(&mut region) {
+            let code = if Datagram::frame(&request).unwrap().code() == Code::ACCESS_REQUEST {
+                served += 1;
+                Code::ACCESS_ACCEPT
+            } else {
+                Code::ACCOUNTING_RESPONSE
+            };
+            region.receive(now, door, server, &reply(&request, code, |_| {}));
+        }
+        if region.phase() == 1 {
+            break;
+        }
+    }
+    assert_eq!((served, region.phase(), region.tally().attaches), (500, 1, 500), "the storm is over when everyone is served");
+    assert!(region.tally().held_back > 400);
+}
+
+#[test]
+fn a_generator_that_is_late_says_so() {
+    let mut region = region(&[("phase", "[{ name = \"steady\", kind = \"steady\", rate = 100, for_s = 10, arrival = \"uniform\" }]")]);
+    region.poll(Moment::from_millis(9));
+    assert_eq!((sent(&mut region).len(), region.tally().behind), (1, 0));
+    region.poll(Moment::from_millis(500));
+    assert!(region.tally().behind > 40);
+    assert!(region.tally().behind_most > Duration::from_millis(480));
+}
+
+/// Device, timer, place in the queues and the ledger's entry: a million of them below 200 MB.
+#[test]
+fn a_million_endpoints_fit() {
+    let timer = 16;
+    let queues = 4 + 4 + 1;
+    // An entry of the hash map at its worst filling.
+    let address = 2 * 24;
+    assert!(size_of::<Device>() + timer + queues + address < 200, "{}", size_of::<Device>());
+}
