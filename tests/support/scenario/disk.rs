@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use attachd::aaa::{AccountingKind, Freed, Note, Recorder};
 use attachd::identity::Iccid;
+use attachd::journal::Admission;
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{Catalog, Endpoint};
-use attachd::server::commit::{Admission, Committer};
+use attachd::server::commit::Committer;
 
 /// One record, as it was handed over.
 #[derive(Clone)]

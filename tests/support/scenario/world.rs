@@ -171,7 +171,8 @@ impl World {
         }
         self.aaa = Arc::new(aaa);
         self.freed.clear();
-        self.gateways = Arc::new(Gateways::new(&self.config.server.gateways, self.gateways.names().to_vec()));
+        let names = self.gateways.handles().map(|(_, name)| name.to_owned()).collect();
+        self.gateways = Arc::new(Gateways::new(&self.config.server.gateways, names));
         self.desk = desk(&self.config, &self.aaa, &self.gateways, &self.disk);
         self.adopt(files, false)
     }
