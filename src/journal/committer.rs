@@ -141,6 +141,7 @@ impl Committer {
         }
         let octets = self.log.append(self.waiting.iter().map(|submission| submission.batch.octets()))?;
         self.shared.counts.log_octets.fetch_add(octets, Ordering::Relaxed);
+        self.shared.counts.commits.fetch_add(1, Ordering::Relaxed);
         let records = self.waiting.iter().map(|submission| u64::from(submission.batch.records())).sum();
         self.unsynced.append(&mut self.waiting);
         Ok(records)

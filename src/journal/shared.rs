@@ -32,11 +32,15 @@ impl fmt::Display for Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 /// Numbers for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Records written since the start.
     pub records: u64,
+    /// Groups that they were written in.
+    pub commits: u64,
     /// Octets on disk that a recovery would read: the snapshot and the segments after it.
     pub octets: u64,
     /// Octets that wait for the disk.
@@ -48,6 +52,7 @@ pub struct Figures {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub records: AtomicU64,
+    pub commits: AtomicU64,
     pub failures: AtomicU64,
     /// Octets of segments not covered by the snapshot.
     pub log_octets: AtomicU64,
@@ -241,6 +246,7 @@ impl Shared {
         let counts = &self.counts;
         Figures {
             records: counts.records.load(Ordering::Relaxed),
+            commits: counts.commits.load(Ordering::Relaxed),
             octets: counts.log_octets.load(Ordering::Relaxed) + counts.snapshot_octets.load(Ordering::Relaxed),
             backlog: self.gate.backlog.load(Ordering::Relaxed) as u64,
             failures: counts.failures.load(Ordering::Relaxed),
