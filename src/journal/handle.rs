@@ -43,7 +43,7 @@ impl Default for Options {
             backlog: 16 << 20,
             gather: Duration::from_micros(800),
             snapshot_least: 64 << 20,
-            snapshot_rate: 64 << 20,
+            snapshot_rate: 32 << 20,
             observer: Arc::new(|_| {}),
         }
     }
@@ -91,6 +91,12 @@ impl Journal {
         appliers: &mut [A],
     ) -> Result<(Self, Recovered), OpenError> {
         Self::start(storage, None, options, on_damage, appliers)
+    }
+
+    /// Gives every record in the folder to the appliers, without taking it and without changing anything; beside a running server, too.
+    pub fn read<A: Apply>(folder: &Path, on_damage: OnDamage, appliers: &mut [A]) -> Result<Recovered, OpenError> {
+        let directory = Directory::open(folder)?;
+        recover(&directory, on_damage, appliers).map(|recovery| recovery.recovered)
     }
 
     /// A journal that forgets: every ticket is complete when it is given out. For measuring what durability costs.

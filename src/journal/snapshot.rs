@@ -13,7 +13,7 @@ use super::shared::{Rotated, Shared};
 use super::storage::{AppendFile, Storage, write_all};
 
 /// Octets written and synced at a time: so little is dirty that a commit never waits long behind it.
-const PIECE: usize = 512 << 10;
+const PIECE: usize = 256 << 10;
 
 /// A snapshot that could not be begun or finished. The journal is as it was before.
 #[derive(Debug)]
