@@ -24,6 +24,7 @@ impl Aaa {
     /// Settles about `budget` more endpoints. Returns whether the walk has come round.
     pub fn housekeep(&self, walk: &mut Walk, budget: usize, now: Timestamp, records: &mut impl Recorder) -> bool {
         let plan = self.plan();
+        plan.ripen(now);
         let next = self.tracker.walk(walk.cursor, budget, |iccid, entry| {
             if may_be_due(entry) {
                 Turn::begin(self, &plan, iccid, entry, now, records).end();

@@ -1,5 +1,6 @@
 //! `attachd serve`: the server, until it is told to stop.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -120,7 +121,7 @@ fn log_to_stderr(log: &Log) {
     let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(std::io::stderr);
     // It fails only if a log is there already, and then that one is as good.
     let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(super::output::may_colour()).with_target(false).try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal() && super::output::may_colour()).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
     };
 }

@@ -142,3 +142,17 @@ fn a_start_within_the_hold_takes_the_address_back() {
     assert_eq!(phases, [LeasePhase::InUse]);
     assert_eq!(world.leased("pooled"), 1);
 }
+
+#[test]
+fn a_quiet_pool_counts_its_free_addresses_too() {
+    let mut world = World::new();
+    world.access("sensor").accepted();
+    world.start("sensor", "S1");
+    world.stop("sensor", "S1");
+    world.commit();
+    let held = |world: &World| world.aaa.stats().vslices[0].pools.iter().map(|pool| pool.counts.held).sum::<u64>();
+    assert_eq!(held(&world), 1);
+    world.later(61);
+    world.housekeep();
+    assert_eq!(held(&world), 0);
+}
