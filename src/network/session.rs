@@ -265,7 +265,11 @@ impl Session {
 
     /// Takes over what the newest report says of the session as a whole.
     pub(super) fn follow(&mut self, report: &Report<'_>) {
-        self.ip = report.ip.or(self.ip);
+        if report.ip.is_some() && report.ip != self.ip {
+            self.ip = report.ip;
+            // The mark was about the other address; whoever knows the leases judges this one.
+            self.conflict = false;
+        }
         self.move_to(&report.place);
         self.learn_names(report);
     }
