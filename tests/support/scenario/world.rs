@@ -1,7 +1,6 @@
 //! The server of a scenario: the real desk, pipeline and decision maker, with a journal and a clock that the scenario moves.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use attachd::aaa::{Aaa, Freed};
 use attachd::config::Config;
+use attachd::journal::Figures;
 use attachd::server::clock::Moment;
 use attachd::server::commit::Committer;
 use attachd::server::desk::Desk;
@@ -177,39 +177,10 @@ impl World {
         self.adopt(files, false)
     }
 
-    /// The exposition text, with the numbers of the whole beside those of the worker.
+    /// The exposition text.
     pub fn metrics(&self) -> String {
-        let mut text = self.metrics.render();
-        let stats = self.aaa.stats();
-        let mut line = |metric: String, value: String| _ = writeln!(text, "{metric} {value}");
-        for (state, count) in stats.provisioning {
-            line(format!("attachd_endpoints{{provisioning_state=\"{}\"}}", state.moniker()), count.to_string());
-        }
-        for (state, count) in stats.network {
-            line(format!("attachd_endpoints_network{{network_state=\"{}\"}}", state.moniker()), count.to_string());
-        }
-        for (cause, count) in stats.closed {
-            line(format!("attachd_sessions_closed_total{{cause=\"{}\"}}", cause.name()), count.to_string());
-        }
-        for (event, count) in stats.refused {
-            line(format!("attachd_state_refused_total{{event=\"{}\"}}", event.moniker()), count.to_string());
-        }
-        for vslice in stats.vslices {
-            let label = format!("{{vslice=\"{}\"}}", vslice.moniker);
-            line(format!("attachd_sessions{label}"), vslice.sessions.to_string());
-            line(format!("attachd_pool_allocations_total{label}"), vslice.allocations.to_string());
-            line(format!("attachd_pool_failures_total{label}"), vslice.failures.to_string());
-            line(format!("attachd_address_conflicts_total{label}"), vslice.conflicts.to_string());
-            for pool in vslice.pools {
-                let counts = pool.counts;
-                let states = [("leased", counts.leased), ("held", counts.held), ("free", counts.free), ("reserved", counts.reserved)];
-                for (state, count) in states {
-                    let labels = format!("vslice=\"{}\",subnet=\"{}\",state=\"{state}\"", vslice.moniker, pool.cidr);
-                    line(format!("attachd_pool_addresses{{{labels}}}"), count.to_string());
-                }
-            }
-        }
-        text
+        self.metrics.observe(&self.aaa.stats(), Figures::default());
+        self.metrics.render()
     }
 
     fn background<T>(&mut self, act: impl FnOnce(&mut Ledger<Pages>) -> T) -> T {
