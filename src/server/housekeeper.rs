@@ -88,9 +88,12 @@ impl Housekeeper {
             Ok(reloaded) => reloaded,
             Err(problems) => return error!("nothing was reloaded: {problems}"),
         };
+        let adopting = self.common.adopting.lock();
         let now = self.common.clock.now().wall;
         self.errand.begin(now);
-        match self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand) {
+        let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand);
+        drop(adopting);
+        match adopted {
             Ok(adoption) => {
                 let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
                 gateways.record(&mut self.errand);

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -79,8 +80,12 @@ impl Shell {
         };
         let sockets = bind_all(&settings, workers)?;
         let http = TcpListener::bind(settings.http).map_err(|error| ServeError::Bind { what: "http", address: settings.http, error })?;
-        let common =
-            Common { gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())), health: Health::default(), clock: Clock::start() };
+        let common = Common {
+            gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
+            health: Health::default(),
+            clock: Clock::start(),
+            adopting: Mutex::new(()),
+        };
         let metrics = Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
         let front = Arc::new(Front { common: Arc::new(common), metrics, opened: OnceLock::new() });
         let (stop, stopped) = watch::channel(());

@@ -60,8 +60,11 @@ impl Snapshots {
                 too_large = put;
             }
         };
-        let now = self.common.clock.now().wall;
-        self.aaa.with_catalog(|catalog| keep(snapshot.put_catalog(now.micros(), catalog)));
+        {
+            let _nothing_is_being_adopted = self.common.adopting.lock();
+            let now = self.common.clock.now().wall;
+            self.aaa.with_catalog(|catalog| keep(snapshot.put_catalog(now.micros(), catalog)));
+        }
         for (id, name) in self.common.gateways.load().handles() {
             keep(snapshot.put_gateway(id, name));
         }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep};
@@ -33,11 +34,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How long receipts are waited for when the server stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What all workers share.
+/// What all threads share.
 pub(super) struct Common {
     pub(super) gateways: ArcSwap<Gateways>,
     pub(super) health: Health,
     pub(super) clock: Clock,
+    /// Held while an inventory comes into force: a catalog and the time that is its version belong together.
+    pub(super) adopting: Mutex<()>,
 }
 
 /// What a worker is made of; it can be sent to the worker's thread.
