@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -73,7 +73,7 @@ fn help_and_version_are_no_errors() {
     assert_eq!(attachd(&["--version"]), Ran { exit: 0, stdout: version, stderr: String::new() });
     let help = attachd(&["--help"]);
     assert_eq!(help.exit, 0);
-    for verb in ["check", "send", "decode", "completions"] {
+    for verb in ["serve", "check", "send", "decode", "completions"] {
         assert!(help.stdout.contains(verb), "{verb}");
         let of_verb = attachd(&["help", verb]);
         assert_eq!(of_verb.exit, 0);
@@ -278,4 +278,41 @@ fn nobody_there_is_told_at_once() {
     let ran = attachd(&["send", "status", &address]);
     assert_eq!(ran.exit, 1);
     assert!(ran.stderr.contains("nobody listens on"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_server_answers_reloads_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["inventory.toml", "endpoints.csv"] {
+        fs::copy(fixtures().join("festival").join(name), folder.path().join(name)).unwrap();
+    }
+    let free = "[\"127.0.0.1:0\"]";
+    let text = format!("[radius]\nauth = {free}\nacct = {free}\n[http]\nlisten = \"127.0.0.1:0\"\n[inventory]\npath = \".\"\n");
+    let config = folder.path().join("attachd.toml");
+    fs::write(&config, text).unwrap();
+
+    let mut server = command(&["serve", "--config", config.to_str().unwrap()]).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let address = |kind: &str| ready.split(&format!("{kind} ")).nth(1).unwrap().split([',', '\n']).next().unwrap().to_owned();
+    let ask = || attachd(&["send", "auth", &address("auth"), "3GPP-IMSI=234500000000001", "Called-Station-Id=festival.iot"]);
+    let accepted = ask();
+    assert_eq!(accepted.exit, 0, "{accepted:?}");
+    assert!(accepted.stdout.contains("Framed-IP-Address = 100.64."), "{}", accepted.stdout);
+    assert_eq!(attachd(&["send", "status", &address("acct")]).exit, 0);
+
+    let signal = |name: &str| Command::new("kill").args([name, &server.id().to_string()]).status().unwrap();
+    // A reload that is refused changes nothing.
+    fs::write(folder.path().join("endpoints.csv"), "nonsense\n").unwrap();
+    signal("-HUP");
+    assert_eq!(ask().exit, 0);
+    signal("-TERM");
+    let mut log = String::new();
+    server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(server.wait().unwrap().code(), Some(0), "{log}");
+    assert!(!log.contains('\x1b'), "colours belong on a terminal: {log}");
+
+    let refused = attachd(&["serve", "--config", config.to_str().unwrap()]);
+    assert_eq!(refused.exit, 2);
+    assert!(refused.stderr.contains("endpoints.csv:1: "), "{}", refused.stderr);
 }

@@ -1,6 +1,6 @@
 //! What `serve` and `check` are given: the configuration and the inventory, read together, with all that is wrong in both.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -27,8 +27,12 @@ pub(super) struct Setup {
 }
 
 impl Sources {
-    pub(super) fn config(&self) -> Option<&Path> {
-        self.config.as_deref()
+    /// The configuration alone. If something is wrong with it, the inventory's problems are told along with it.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        match Config::load(self.config.as_deref()) {
+            Ok(config) => Ok(config),
+            Err(_) => self.examine(None).accepted().map(|(config, ..)| config),
+        }
     }
 
     /// Reads both. On a reload, `previous` is the catalog in force.
@@ -37,7 +41,11 @@ impl Sources {
         if let Some(folder) = &self.inventory {
             config.inventory.clone_from(folder);
         }
-        let inventory = if self.may_do_without_inventory() && !config.inventory.exists() {
+        let is_anywhere = self.inventory.is_some() || problems.iter().all(|problem| problem.file.is_none() || problem.line.is_some());
+        let inventory = if !is_anywhere {
+            // The configuration could not be read at all: where its inventory stands, nobody knows.
+            Inventory::default()
+        } else if self.may_do_without_inventory() && !config.inventory.exists() {
             let what = format!("there is no folder {}; no SIM is known, and all are refused", config.inventory.display());
             problems.push(Problem { severity: Severity::Warning, file: None, line: None, what, remedy: "give --inventory DIR".to_owned() });
             Inventory::default()

@@ -1,15 +1,16 @@
 //! `attachd serve`: the server, until it is told to stop.
 
-use std::io::IsTerminal as _;
+mod logging;
+
 use std::time::Duration;
 
 use clap::Args;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::outcome::{Exit, Failure};
-use super::setup::Sources;
+use super::setup::{Setup, Sources};
 use crate::aaa::{Aaa, Objection};
-use crate::config::{Config, Log, LogFormat, Problem};
+use crate::config::{Config, Severity};
 use crate::journal::{OnDamage, Options};
 use crate::provisioning::Inventory;
 use crate::server::clock::Clock;
@@ -42,8 +43,8 @@ const IMPORT: Duration = Duration::from_secs(600);
 
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let config = Config::load(self.sources.config()).or_else(|_| self.sources.examine(None).accepted().map(|(config, ..)| config))?;
-        log_to_stderr(&config.log);
+        let config = self.sources.config()?;
+        logging::start(&config.log);
         let shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
         let options = Options { sync: config.sync, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
@@ -52,6 +53,7 @@ impl Serve {
         tell_of(&restored);
         let Restored { aaa, journal, gateways, .. } = restored;
 
+        // Read only now: the handles of its groups continue those of the catalog that was restored.
         let (_, inventory, warnings) = self.sources.examine(Some(&aaa.catalog())).accepted()?;
         for warning in &warnings {
             warn!("{warning}");
@@ -64,17 +66,32 @@ impl Serve {
                 config.data_dir.display()
             )));
         }
-        shell.serve(aaa, journal, gateways, self.reload()).map_err(|error| failed(&error))?;
+        shell.serve(aaa, journal, gateways, self.reload(config)).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
     }
 
-    fn reload(self) -> Reload {
+    /// What SIGHUP does: both files again, and nothing unless both are right.
+    fn reload(self, mut running: Config) -> Reload {
+        running.server.gateways.clear();
+        running.warnings.clear();
         Box::new(move |catalog| {
             let setup = self.sources.examine(Some(catalog));
-            if !setup.is_valid() {
-                return Err(setup.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"));
+            for problem in &setup.problems {
+                match problem.severity {
+                    Severity::Error => error!("{problem}"),
+                    Severity::Warning => warn!("{problem}"),
+                }
             }
-            Ok(Reloaded { gateways: setup.config.server.gateways, inventory: setup.inventory, prune: self.prune })
+            if !setup.is_valid() {
+                return Err("see the problems above".to_owned());
+            }
+            let Setup { mut config, inventory, .. } = setup;
+            let gateways = std::mem::take(&mut config.server.gateways);
+            config.inventory.clone_from(&running.inventory);
+            if config != running {
+                warn!("only gateways and inventory are reloaded; what else has changed in the configuration waits for a restart");
+            }
+            Ok(Reloaded { gateways, inventory, prune: self.prune })
         })
     }
 }
@@ -106,22 +123,13 @@ fn tell_of(restored: &Restored) {
         warn!("a torn tail was cut off; nothing in it was ever acknowledged: {cut}");
     }
     for lost in &restored.read.lost {
-        warn!("lost for good: {lost}");
+        error!("lost for good: {lost}");
     }
     if memory.contested > 0 {
-        warn!("{} addresses are claimed by two records; the first keeps each", memory.contested);
+        error!("{} addresses are claimed by two records; the first keeps each", memory.contested);
     }
 }
 
 fn failed(error: &ServeError) -> Failure {
     Failure::failed(error.to_string())
-}
-
-fn log_to_stderr(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(std::io::stderr);
-    // It fails only if a log is there already, and then that one is as good.
-    let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal() && super::output::may_colour()).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
-    };
 }
