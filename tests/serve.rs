@@ -1,0 +1,316 @@
+//! `attachd serve` as users meet it: the built program, real sockets, signals, exit codes.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::UdpSocket;
+
+use attachd::wire::Code;
+use support::gateway::{Gateway, Reply};
+use support::server::{Folder, Server};
+
+const TILL: &str = "8944500000000000014";
+const TILL_IMSI: &str = "3GPP-IMSI = 234500000000001";
+const SUSPENDED_IMSI: &str = "3GPP-IMSI = 234500000000121";
+
+/// A report about the first till.
+fn report(gateway: &mut Gateway, server: &Server, status: &str, more: &[&str]) -> Reply {
+    let status = format!("Acct-Status-Type = {status}");
+    let lines = [&[TILL_IMSI, &status, "Acct-Session-Id = 0001", "Called-Station-Id = festival.iot"], more].concat();
+    gateway.ask(server.acct[0], Code::ACCOUNTING_REQUEST, &lines)
+}
+
+fn attach(gateway: &mut Gateway, server: &Server, who: &str) -> Reply {
+    gateway.ask(server.auth[0], Code::ACCESS_REQUEST, &[who, "Called-Station-Id = festival.iot"])
+}
+
+fn network_state(server: &Server) -> u64 {
+    server.endpoint(TILL)["networkState"]["key"].as_u64().unwrap()
+}
+
+#[test]
+fn a_till_attaches_and_the_views_follow() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let mut gateway = Gateway::facing(server.auth[0]);
+    assert_eq!(server.get("/livez").0, 200);
+    assert_eq!(server.get("/readyz"), (200, "[]".to_owned()));
+    assert_eq!(network_state(&server), 20);
+
+    let accept = attach(&mut gateway, &server, TILL_IMSI);
+    assert_eq!(accept.code, Code::ACCESS_ACCEPT);
+    assert!(accept.says("Framed-IP-Address = 100.64.0.16"), "{:?}", accept.attributes);
+    assert_eq!(network_state(&server), 30);
+
+    let class = format!("Class = {}", accept.value("Class").unwrap());
+    let start = report(&mut gateway, &server, "Start", &["Framed-IP-Address = 100.64.0.16", &class, "3GPP-RAT-Type = NB-IoT"]);
+    assert_eq!((start.code, start.octets.len()), (Code::ACCOUNTING_RESPONSE, 20));
+    assert_eq!(network_state(&server), 40);
+    report(&mut gateway, &server, "Interim-Update", &["Acct-Input-Octets = 1000", "Acct-Output-Octets = 2000"]);
+
+    let till = server.endpoint(TILL);
+    assert_eq!(till["iccid"], TILL);
+    assert_eq!(till["provisioningState"]["key"], 50);
+    assert_eq!(till["networkState"], serde_json::json!({ "key": 40, "moniker": "active", "name": "Active" }));
+    assert_eq!(till["endpointGroup"]["moniker"], "epos");
+    assert_eq!(till["vslice"]["moniker"], "festival");
+    assert_eq!(till["ipAddresses"][0]["ip"], "100.64.0.16");
+    let session = &till["sessions"][0];
+    assert_eq!(session["acctSessionId"], "0001");
+    assert_eq!(session["gateway"], "pgw-01");
+    assert_eq!(session["ratType"], serde_json::json!({ "key": 8, "name": "NB-IoT" }));
+    assert_eq!((session["inputOctets"].as_u64(), session["outputOctets"].as_u64()), (Some(1000), Some(2000)));
+    let listed = server.json(&format!("/api/v1/sessions?iccid={TILL}"));
+    assert_eq!((listed["success"].as_bool(), listed["totalItems"].as_u64()), (Some(true), Some(1)));
+    assert_eq!(listed["data"][0], *session);
+
+    report(&mut gateway, &server, "Stop", &["Acct-Terminate-Cause = User-Request", "3GPP-Session-Stop-Indicator = 255"]);
+    assert_eq!(network_state(&server), 30);
+    assert_eq!(server.endpoint(TILL)["sessions"][0]["terminateCause"], "User-Request");
+
+    let reject = attach(&mut gateway, &server, SUSPENDED_IMSI);
+    assert_eq!(reject.code, Code::ACCESS_REJECT);
+    assert!(reject.says("Reply-Message = \"endpoint-suspended\""), "{:?}", reject.attributes);
+
+    let (status, body) = server.get("/api/v1/endpoints/8944500000009999999");
+    assert_eq!((status, body.contains("\"Record not found\"")), (404, true), "{body}");
+    assert_eq!(server.get("/nowhere").0, 404);
+
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+}
+
+/// INTERFACES: names and labels; a contract with dashboards.
+const METRICS: &[(&str, &[&str])] = &[
+    ("radius_requests_total", &["gateway", "code"]),
+    ("radius_responses_total", &["gateway", "code"]),
+    ("radius_dropped_total", &["reason"]),
+    ("radius_duplicates_total", &["code"]),
+    ("radius_request_duration_seconds_bucket", &["code", "le"]),
+    ("radius_request_duration_seconds_sum", &["code"]),
+    ("radius_request_duration_seconds_count", &["code"]),
+    ("radius_socket_drops_total", &["listener"]),
+    ("attachd_rejects_total", &["reason"]),
+    ("attachd_accounting_total", &["status"]),
+    ("attachd_endpoints", &["provisioning_state"]),
+    ("attachd_endpoints_network", &["network_state"]),
+    ("attachd_sessions", &["vslice"]),
+    ("attachd_sessions_closed_total", &["cause"]),
+    ("attachd_state_refused_total", &["event"]),
+    ("attachd_pool_addresses", &["vslice", "subnet", "state"]),
+    ("attachd_pool_allocations_total", &["vslice"]),
+    ("attachd_pool_failures_total", &["vslice"]),
+    ("attachd_address_conflicts_total", &["vslice"]),
+    ("attachd_journal_commit_seconds_bucket", &["le"]),
+    ("attachd_journal_commit_seconds_count", &[]),
+    ("attachd_journal_records_total", &[]),
+    ("attachd_journal_bytes", &[]),
+    ("attachd_build_info", &["version"]),
+];
+
+/// Every series: its name and the names of its labels.
+fn series(exposition: &str) -> BTreeMap<&str, BTreeSet<Vec<&str>>> {
+    let mut series: BTreeMap<&str, BTreeSet<Vec<&str>>> = BTreeMap::new();
+    for line in exposition.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (metric, _) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = metric.split_once('{').unwrap_or((metric, ""));
+        let labels = labels.trim_end_matches('}').split("\",").filter_map(|label| label.split_once('='));
+        series.entry(name).or_default().insert(labels.map(|(name, _)| name).collect());
+    }
+    series
+}
+
+#[test]
+fn every_metric_is_there_with_its_labels() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let mut gateway = Gateway::facing(server.auth[0]);
+    attach(&mut gateway, &server, TILL_IMSI);
+    attach(&mut gateway, &server, SUSPENDED_IMSI);
+    report(&mut gateway, &server, "Start", &[]);
+    let mut broken = gateway.request(Code::ACCOUNTING_REQUEST, &["Acct-Status-Type = Start"]);
+    broken[10] ^= 1;
+    assert!(gateway.hears_nothing(server.acct[0], &broken));
+
+    let (status, exposition) = server.get("/metrics");
+    assert_eq!(status, 200);
+    let found = series(&exposition);
+    for (name, labels) in METRICS {
+        let wanted = BTreeSet::from([labels.to_vec()]);
+        assert_eq!(found.get(name), Some(&wanted), "{name}");
+        let family = name.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count");
+        assert!(exposition.contains(&format!("# TYPE {family} ")), "{family} has no type");
+        assert!(exposition.contains(&format!("# HELP {family} ")), "{family} has no help");
+    }
+    for line in [
+        "radius_requests_total{gateway=\"pgw-01\",code=\"Access-Request\"} 2",
+        "radius_responses_total{gateway=\"pgw-01\",code=\"Access-Reject\"} 1",
+        "radius_dropped_total{reason=\"bad-authenticator\"} 1",
+        "attachd_rejects_total{reason=\"endpoint-suspended\"} 1",
+        "attachd_accounting_total{status=\"start\"} 1",
+        "attachd_sessions{vslice=\"festival\"} 1",
+        "attachd_endpoints{provisioning_state=\"suspended\"} 8",
+        "attachd_endpoints_network{network_state=\"active\"} 1",
+        "attachd_pool_addresses{vslice=\"festival\",subnet=\"100.65.0.0/20\",state=\"reserved\"} 3",
+    ] {
+        server.until(line, |server| server.has_metric(line));
+    }
+    for secret in [TILL, "234500000000001", "100.64.0.16", "testing123"] {
+        assert!(!exposition.contains(secret), "a label tells {secret}");
+    }
+}
+
+#[test]
+fn a_retransmission_gets_the_same_octets_whichever_worker_has_it() {
+    let folder = Folder::new();
+    folder.edit("attachd.toml", "workers = 2", "workers = 4");
+    let server = folder.serve();
+    // Several ports, so that the kernel spreads them over the workers.
+    for _ in 0..8 {
+        let mut gateway = Gateway::facing(server.auth[0]);
+        let request = gateway.request(Code::ACCESS_REQUEST, &[TILL_IMSI]);
+        let first = gateway.send(server.auth[0], &request).octets;
+        assert_eq!(gateway.send(server.auth[0], &request).octets, first);
+    }
+    let line = "radius_duplicates_total{code=\"Access-Request\"} 8";
+    server.until(line, |server| server.has_metric(line));
+}
+
+#[test]
+fn status_server_is_answered_on_both_ports() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let mut gateway = Gateway::facing(server.auth[0]);
+    assert_eq!(gateway.ask(server.auth[0], Code::STATUS_SERVER, &[]).code, Code::ACCESS_ACCEPT);
+    assert_eq!(gateway.ask(server.acct[0], Code::STATUS_SERVER, &[]).code, Code::ACCOUNTING_RESPONSE);
+}
+
+#[test]
+fn several_listeners_of_both_families() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("this machine has no IPv6: nothing to see");
+        return;
+    }
+    let folder = Folder::with(
+        "[radius]\nauth = [\"127.0.0.1:0\", \"[::1]:0\"]\nacct = [\"127.0.0.1:0\", \"[::1]:0\"]\nworkers = 2\n\
+         [http]\nlisten = \"127.0.0.1:0\"\n\
+         [[gateway]]\nname = \"four\"\nsource = \"127.0.0.0/8\"\nsecret = \"testing123\"\n\
+         [[gateway]]\nname = \"six\"\nsource = \"::1\"\nsecret = \"testing123\"\n",
+    );
+    let server = folder.serve();
+    assert_eq!((server.auth.len(), server.acct.len()), (2, 2));
+    for (auth, acct, name) in [(0, 0, "four"), (1, 1, "six")] {
+        let mut gateway = Gateway::facing(server.auth[auth]);
+        let accept = gateway.ask(server.auth[auth], Code::ACCESS_REQUEST, &[TILL_IMSI]);
+        assert!(accept.says("Framed-IP-Address = 100.64.0.16"), "{:?}", accept.attributes);
+        let lines = [TILL_IMSI, "Acct-Status-Type = Start", "Acct-Session-Id = 0001"];
+        assert_eq!(gateway.ask(server.acct[acct], Code::ACCOUNTING_REQUEST, &lines).code, Code::ACCOUNTING_RESPONSE);
+        let line = format!("radius_requests_total{{gateway=\"{name}\",code=\"Access-Request\"}} 1");
+        server.until(&line, |server| server.has_metric(&line));
+    }
+}
+
+/// How many reloads were refused so far.
+fn refusals(server: &Server) -> usize {
+    server.log().matches("nothing was reloaded").count()
+}
+
+#[test]
+fn a_reload_is_whole_or_nothing() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let mut gateway = Gateway::facing(server.auth[0]);
+    assert_eq!(attach(&mut gateway, &server, SUSPENDED_IMSI).code, Code::ACCESS_REJECT);
+
+    // One line of many is wrong: the good ones beside it do not come into force.
+    let csv = "inventory/endpoints.csv";
+    let row = "8944500000000001210,234500000000121,447700000121,suspended,epos,,,till 121 in repair";
+    folder.edit(csv, row, &row.replace("suspended", "active"));
+    folder.edit(csv, "active,epos,,,till 2\n", "active,nowhere,,,till 2\n");
+    server.signal("HUP");
+    server.until("the refusal is logged", |server| refusals(server) == 1);
+    assert_eq!(attach(&mut gateway, &server, SUSPENDED_IMSI).code, Code::ACCESS_REJECT);
+
+    folder.edit(csv, "active,nowhere,,,till 2\n", "active,epos,,,till 2\n");
+    folder.edit("attachd.toml", "[http]", "[[gateway]]\nname = \"renamed\"\nsource = \"127.0.0.0/8\"\nsecret = \"testing123\"\n[http]");
+    server.signal("HUP");
+    let active = "attachd_endpoints{provisioning_state=\"suspended\"} 7";
+    server.until(active, |server| server.has_metric(active));
+    assert_eq!(attach(&mut gateway, &server, SUSPENDED_IMSI).code, Code::ACCESS_ACCEPT);
+    let line = "radius_responses_total{gateway=\"renamed\",code=\"Access-Accept\"} 1";
+    server.until(line, |server| server.has_metric(line));
+
+    // A configuration that cannot be read changes nothing either.
+    folder.write("attachd.toml", "what = is this");
+    server.signal("HUP");
+    server.until("the refusal is logged", |server| refusals(server) == 2);
+    assert_eq!(attach(&mut gateway, &server, SUSPENDED_IMSI).code, Code::ACCESS_ACCEPT);
+
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("nowhere"), "{}", ended.stderr);
+}
+
+/// What was acknowledged is there again: after an orderly end, and after a sudden one.
+#[test]
+fn what_was_answered_survives() {
+    let folder = Folder::new();
+    for (round, orderly) in [true, false, true].into_iter().enumerate() {
+        let server = folder.serve();
+        if round > 0 {
+            let till = server.endpoint(TILL);
+            assert_eq!(till["networkState"]["key"], 40);
+            assert_eq!(till["sessions"][0]["inputOctets"], round * 1000);
+            assert_eq!(till["ipAddresses"][0]["state"], "in-use");
+        }
+        let mut gateway = Gateway::facing(server.auth[0]);
+        let accept = attach(&mut gateway, &server, TILL_IMSI);
+        assert!(accept.says("Framed-IP-Address = 100.64.0.16"), "{:?}", accept.attributes);
+        let octets = format!("Acct-Input-Octets = {}", (round + 1) * 1000);
+        report(&mut gateway, &server, "Interim-Update", &[&octets, "Framed-IP-Address = 100.64.0.16"]);
+        let ended = if orderly { server.terminate() } else { server.kill() };
+        assert_eq!(ended.status.code(), orderly.then_some(0), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_served() {
+    let cases: [(&str, i32, &[&str]); 4] = [
+        ("[radius]\nauht = [\"127.0.0.1:0\"]\n", 2, &["attachd.toml:2", "auht"]),
+        ("[radius]\nduplicate_lifetime_s = 99\nworkers = -1\n", 2, &["attachd.toml:2", "attachd.toml:3"]),
+        // The secret that everybody knows is for this machine only.
+        ("[radius]\nauth = [\"0.0.0.0:0\"]\n", 2, &["testing123", "0.0.0.0:0"]),
+        ("[inventory]\npath = \"nowhere\"\n", 2, &["nowhere"]),
+    ];
+    for (settings, exit, words) in cases {
+        let ended = Folder::with(settings).refuses();
+        assert_eq!(ended.status.code(), Some(exit), "{settings}: {}", ended.stderr);
+        for word in words {
+            assert!(ended.stderr.contains(word), "{settings}: nothing about {word} in: {}", ended.stderr);
+        }
+    }
+    let folder = Folder::new();
+    folder.edit("inventory/endpoints.csv", "8944500000000000014", "8944500000000000015");
+    let ended = folder.refuses();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.contains("endpoints.csv:2"), "{}", ended.stderr);
+}
+
+#[test]
+fn two_servers_do_not_share_an_address() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    for (from, taken) in [("auth = [\"127.0.0.1:0\"]", server.auth[0]), ("listen = \"127.0.0.1:0\"", server.http)] {
+        let other = Folder::new();
+        other.edit("attachd.toml", from, &from.replace("127.0.0.1:0", &taken.to_string()));
+        let ended = other.refuses();
+        assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&taken.to_string()), "{}", ended.stderr);
+    }
+    // Nor a journal: two writers would tear it.
+    let ended = folder.refuses();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("attachd-data"), "{}", ended.stderr);
+}

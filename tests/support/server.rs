@@ -1,0 +1,199 @@
+//! attachd as users run it: a child process with a folder of its own. However a test ends, the child ends with it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What every configuration of a test begins with: ports that the kernel chooses.
+const PORTS: &str = "[radius]\nauth = [\"127.0.0.1:0\"]\nacct = [\"127.0.0.1:0\"]\nworkers = 2\n[http]\nlisten = \"127.0.0.1:0\"\n";
+
+/// The festival, in a folder that may be changed.
+pub struct Folder(TempDir);
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+    pub auth: Vec<SocketAddr>,
+    pub acct: Vec<SocketAddr>,
+    pub http: SocketAddr,
+}
+
+/// A server that is no more.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stderr: String,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        Self::with(PORTS)
+    }
+
+    /// With an attachd.toml of one's own.
+    pub fn with(settings: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write("attachd.toml", settings);
+        fs::create_dir(folder.path("inventory")).unwrap();
+        let festival = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/festival");
+        for name in ["inventory.toml", "endpoints.csv"] {
+            fs::copy(festival.join(name), folder.path("inventory").join(name)).unwrap();
+        }
+        folder
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Puts `to` in the place of `from`, which must be there.
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "{name} has no `{from}`");
+        self.write(name, &text.replacen(from, to, 1));
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
+        command.arg("serve").arg("--config").arg(self.path("attachd.toml"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs until it says that it is ready.
+    pub fn serve(&self) -> Server {
+        let (mut server, stdout) = self.spawn();
+        let Ok(ready) = stdout.recv_timeout(PATIENCE) else { panic!("attachd is not ready: {}", server.kill().stderr) };
+        server.read_addresses(&ready);
+        server
+    }
+
+    /// Expects that it does not come so far.
+    pub fn refuses(&self) -> Ended {
+        let (server, stdout) = self.spawn();
+        match stdout.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Disconnected) => server.ended(),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => panic!("attachd goes on all the same: {}", server.kill().stderr),
+        }
+    }
+
+    fn spawn(&self) -> (Server, mpsc::Receiver<String>) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
+        command.arg("serve").arg("--config").arg(self.path("attachd.toml"));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, shared) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        let reader = thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *shared.lock().unwrap() += &(line + "\n")));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        (Server { child, log, reader: Some(reader), auth: Vec::new(), acct: Vec::new(), http: ([0, 0, 0, 0], 0).into() }, told)
+    }
+}
+
+impl Server {
+    /// `attachd 0.1.0 ready: auth 127.0.0.1:1812, acct 127.0.0.1:1813, http 127.0.0.1:8080`
+    fn read_addresses(&mut self, ready: &str) {
+        let (_, listed) = ready.split_once(" ready: ").unwrap_or_else(|| panic!("no ready line: {ready}"));
+        for pair in listed.split(", ") {
+            let (what, address) = pair.split_once(' ').unwrap();
+            let address = address.parse().unwrap();
+            match what {
+                "auth" => self.auth.push(address),
+                "acct" => self.acct.push(address),
+                "http" => self.http = address,
+                other => panic!("what is `{other}` in {ready}"),
+            }
+        }
+    }
+
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect_timeout(&self.http, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: attachd\r\nConnection: close\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    pub fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// An endpoint, as the API shows it.
+    pub fn endpoint(&self, iccid: &str) -> Value {
+        self.json(&format!("/api/v1/endpoints/{iccid}"))["data"].clone()
+    }
+
+    pub fn has_metric(&self, line: &str) -> bool {
+        self.get("/metrics").1.lines().any(|have| have == line)
+    }
+
+    /// Waits until it is so; some things happen a little later than their reply.
+    pub fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let tries = PATIENCE.as_millis() / PAUSE.as_millis();
+        assert!(
+            (0..tries).any(|_| is_so(self) || {
+                thread::sleep(PAUSE);
+                false
+            }),
+            "not so after {PATIENCE:?}: {what}"
+        );
+    }
+
+    /// What it has written to standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// An orderly end.
+    pub fn terminate(self) -> Ended {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// As if the machine had lost its power.
+    pub fn kill(mut self) -> Ended {
+        let _ = self.child.kill();
+        self.ended()
+    }
+
+    fn ended(mut self) -> Ended {
+        let status = self.child.wait().unwrap();
+        let _ = self.reader.take().map(JoinHandle::join);
+        Ended { status, stderr: self.log() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
