@@ -50,7 +50,8 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
             findings.error(&span, "a gateway is not a table", "write [[gateway]] on a line of its own for each");
             continue;
         };
-        if let Some(gateway) = gateway(source, Table::new("[[gateway]]", span.clone(), entries, findings), findings) {
+        let place = read.len() + 1;
+        if let Some(gateway) = gateway(source, place, Table::new("[[gateway]]", span.clone(), entries, findings), findings) {
             refuse_twins(&gateway, &span, &read, findings);
             read.push((span, gateway));
         }
@@ -58,31 +59,17 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
     read.into_iter().map(|(_, gateway)| gateway).collect()
 }
 
-/// One gateway, if everything it needs is there and right.
-fn gateway(source: &Source<'_>, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<GatewaySettings> {
+/// The gateway at this place of the list, from 1, if everything it needs is there and right. Only the secret has no default: who forgets it must hear of it.
+fn gateway(source: &Source<'_>, place: usize, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<GatewaySettings> {
     let default = default();
-    let name = required(&mut table, "name", findings, "name = \"pgw-01\"", name);
-    let prefix = required(&mut table, "source", findings, "source = \"192.0.2.1\"", prefix);
+    let name = table.take("name", format!("pgw-{place:02}"), name);
+    let prefix = table.take("source", default.source, prefix);
     let secret = secret(source, &mut table, findings);
     let require_message_authenticator = table.take("require_message_authenticator", default.require_message_authenticator, choice(&RULES));
     let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
     let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
     table.finish();
-    Some(GatewaySettings { name: name?, source: prefix?, secret: secret?, require_message_authenticator, limit_proxy_state, rate_limit })
-}
-
-/// A key that has no sensible default in a gateway of one's own.
-fn required<'i, T>(
-    table: &mut Table<'_, 'i>,
-    key: &'static str,
-    findings: &Findings<'_>,
-    example: &str,
-    read: impl FnOnce(&Value<'i>) -> Reading<T>,
-) -> Option<T> {
-    if !table.has(key) {
-        findings.error(&table.span(), format!("a gateway without {key}"), format!("add a line like {example}"));
-    }
-    table.optional(key, read)
+    Some(GatewaySettings { name, source: prefix, secret: secret?, require_message_authenticator, limit_proxy_state, rate_limit })
 }
 
 fn name(value: &Value<'_>) -> Reading<String> {

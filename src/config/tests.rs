@@ -184,8 +184,6 @@ fn each_fault_is_told_with_its_line_and_a_remedy() {
         ("[log]\nformat = \"xml\"", ":2: format: \"xml\" is not known; write one of \"text\", \"json\""),
         ("[log]\nlevel = \"loud\"", ":2: level: \"loud\" is not known; write one of \"off\", \"error\""),
         ("[gateway]\nname = \"a\"", ":1: gateway is not a list of tables; write [[gateway]]"),
-        ("[[gateway]]\nsecret = \"x\"\nsource = \"::1\"", ":1: a gateway without name; add a line like name = \"pgw-01\""),
-        ("[[gateway]]\nname = \"a\"\nsecret = \"x\"", ":1: a gateway without source; add a line like source = "),
     ];
     for (text, message) in cases {
         let refused = refused(text);
@@ -277,6 +275,14 @@ fn the_festival_is_at_its_defaults_but_for_its_folder() {
     let config = Config::load(Some(&festival.join("attachd.toml"))).unwrap();
     assert_eq!((&config.inventory, &config.data_dir), (&festival, &festival.join("attachd-data")));
     assert_eq!(config.server, read("").unwrap().server);
+}
+
+#[test]
+fn a_gateway_of_ones_own_has_defaults_but_for_its_secret() {
+    let config =
+        read("[[gateway]]\nsecret = \"of sixteen octets\"\nsource = \"::1\"\n[[gateway]]\nsecret = \"of sixteen octets\"").unwrap();
+    let told: Vec<String> = config.server.gateways.iter().map(|gateway| format!("{} {}", gateway.name, gateway.source)).collect();
+    assert_eq!(told, ["pgw-01 ::1/128", "pgw-02 127.0.0.0/8"]);
 }
 
 #[test]
