@@ -5,6 +5,8 @@
 mod check;
 mod completions;
 mod decode;
+mod export;
+mod inspect;
 mod outcome;
 mod output;
 mod packet;
@@ -37,6 +39,8 @@ enum Verb {
     Check(check::Check),
     Send(send::Send),
     Decode(decode::Decode),
+    Inspect(inspect::Inspect),
+    Export(export::Export),
     Completions(completions::Completions),
 }
 
@@ -52,6 +56,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(verb) => verb.run(&mut output),
         Verb::Send(verb) => verb.run(&mut output),
         Verb::Decode(verb) => verb.run(&mut output),
+        Verb::Inspect(verb) => verb.run(&mut output),
+        Verb::Export(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
     };
     match done.and_then(|exit| output.finish().map(|()| exit)) {

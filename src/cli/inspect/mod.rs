@@ -1,0 +1,134 @@
+//! `attachd inspect`: what is in a data folder, without changing it; beside a running server, too.
+
+mod records;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::outcome::{Exit, Failure};
+use super::output::{Form, Forms, Output, Role};
+use super::table::Table;
+use crate::identity::Iccid;
+use crate::journal::{Entry, Journal, Loss, OnDamage, OpenError, Record, Recovered};
+use records::Names;
+
+/// Show the files of a data folder, what they hold, and what is damaged.
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Inspect {
+    /// The data folder.
+    #[arg(value_name = "DATA_DIR")]
+    folder: PathBuf,
+    /// Show every record of this endpoint, oldest first.
+    #[arg(long, value_name = "ICCID")]
+    iccid: Option<Iccid>,
+    /// Show every record.
+    #[arg(long, conflicts_with = "iccid")]
+    records: bool,
+    #[command(flatten)]
+    forms: Forms,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attachd inspect attachd-data
+  attachd inspect attachd-data --iccid 8944500000000000014
+  attachd inspect attachd-data --records --json | jq 'select(.kind == \"note\")'
+
+Records are printed one a line in JSON. The newest version of a record counts.
+Exit codes: 0 all can be read, 1 the folder cannot be read, 3 something is damaged.";
+
+impl Inspect {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+        let recovered = if self.records || self.iccid.is_some() { self.show_records(output)? } else { self.show_files(output)? };
+        Ok(if recovered.lost.is_empty() { Exit::Done } else { Exit::Unmet })
+    }
+
+    fn show_files(&self, output: &mut Output) -> Result<Recovered, Failure> {
+        let mut kinds = BTreeMap::<&str, u64>::new();
+        let recovered = self.read(|record| {
+            *kinds.entry(records::kind(&record)).or_default() += 1;
+        })?;
+        match self.forms.form() {
+            Form::Json => writeln!(output, "{:#}", describe(&recovered, &kinds))?,
+            Form::Text => write_tables(&recovered, &kinds, output)?,
+        }
+        Ok(recovered)
+    }
+
+    /// In two readings: the names that records mean by number may stand behind them.
+    fn show_records(&self, output: &mut Output) -> Result<Recovered, Failure> {
+        let mut names = Names::default();
+        self.read(|record| names.learn(record))?;
+        let is_wanted = |record: &Record| self.iccid.is_none_or(|iccid| records::iccid(record) == Some(iccid));
+        // Records are read on a thread of their own; only this one may write.
+        let (shown, to_write) = mpsc::sync_channel(256);
+        thread::scope(|scope| {
+            let names = &names;
+            let reading = scope.spawn(move || {
+                self.read(|record| {
+                    if is_wanted(&record) {
+                        // Fails when nobody wants to see more.
+                        let _ = shown.send(names.describe(&record));
+                    }
+                })
+            });
+            for record in to_write {
+                match self.forms.form() {
+                    Form::Json => writeln!(output, "{record}")?,
+                    Form::Text => records::write_text(&record, output)?,
+                }
+            }
+            reading.join().map_err(|_| Failure::failed("the reading of records ended by itself"))?
+        })
+    }
+
+    fn read(&self, mut see: impl FnMut(Record) + Send) -> Result<Recovered, Failure> {
+        let mut applier = |entry: Entry<'_>| {
+            see(Record::read(&entry)?);
+            Ok(())
+        };
+        Journal::read(&self.folder, OnDamage::Continue, std::slice::from_mut(&mut applier)).map_err(|error| failed(&error))
+    }
+}
+
+pub(super) fn failed(error: &OpenError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+fn describe(recovered: &Recovered, kinds: &BTreeMap<&str, u64>) -> Value {
+    let loss = |loss: &Loss| json!({"file": loss.file, "from": loss.from, "to": loss.to, "what": loss.what});
+    let files = recovered.files.iter().map(|file| json!({"name": file.name.to_string(), "records": file.records, "octets": file.octets}));
+    json!({
+        "files": files.collect::<Vec<_>>(),
+        "kinds": kinds,
+        "tornTail": recovered.cut.as_ref().map(loss),
+        "damage": recovered.lost.iter().map(loss).collect::<Vec<_>>(),
+    })
+}
+
+fn write_tables(recovered: &Recovered, kinds: &BTreeMap<&str, u64>, output: &mut Output) -> Result<(), Failure> {
+    let mut files = Table::new(["FILE", "RECORDS", "OCTETS"]);
+    for file in &recovered.files {
+        files.row([file.name.to_string(), file.records.to_string(), file.octets.to_string()]);
+    }
+    files.write(output)?;
+    let mut table = Table::new(["KIND", "RECORDS"]);
+    for (kind, count) in kinds {
+        table.row([(*kind).to_owned(), count.to_string()]);
+    }
+    table.write(output)?;
+    if let Some(cut) = &recovered.cut {
+        writeln!(output, "{}: {cut}", output.painted(Role::Faint, "torn tail"))?;
+    }
+    for loss in &recovered.lost {
+        writeln!(output, "{}: {loss}", output.painted(Role::Bad, "damage"))?;
+    }
+    Ok(())
+}

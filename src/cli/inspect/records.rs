@@ -1,0 +1,227 @@
+//! Records in words: JSON for programs, and from it lines for people.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::super::output::Output;
+use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
+use crate::journal::Record;
+use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Reporter, Session};
+use crate::provisioning::{Catalog, Endpoint, Group, Vslice};
+use crate::time::Timestamp;
+use crate::wire::tgpp::RatType;
+
+pub(super) const fn kind(record: &Record) -> &'static str {
+    match record {
+        Record::Endpoint { .. } => "endpoint",
+        Record::Provisioned { .. } => "provisioned",
+        Record::Catalog { .. } => "catalog",
+        Record::Gateway { .. } => "gateway",
+        Record::Restart(_) => "restart",
+        Record::Note(_) => "note",
+    }
+}
+
+/// The endpoint that a record is about.
+pub(super) fn iccid(record: &Record) -> Option<Iccid> {
+    match record {
+        Record::Endpoint { iccid, .. } | Record::Provisioned { iccid, .. } => Some(*iccid),
+        Record::Note(note) => note.iccid,
+        Record::Catalog { .. } | Record::Gateway { .. } | Record::Restart(_) => None,
+    }
+}
+
+/// What the numbers in records stand for.
+#[derive(Default)]
+pub(super) struct Names {
+    catalog: Catalog,
+    catalog_version: u64,
+    gateways: HashMap<GatewayId, String>,
+}
+
+impl Names {
+    pub(super) fn learn(&mut self, record: Record) {
+        match record {
+            Record::Catalog { version, catalog } if version >= self.catalog_version => {
+                (self.catalog, self.catalog_version) = (catalog, version);
+            }
+            Record::Gateway { id, name } => _ = self.gateways.insert(id, name),
+            Record::Catalog { .. } | Record::Endpoint { .. } | Record::Provisioned { .. } | Record::Restart(_) | Record::Note(_) => {}
+        }
+    }
+
+    pub(super) fn describe(&self, record: &Record) -> Value {
+        let body = match record {
+            Record::Endpoint { iccid, state } => self.endpoint(*iccid, state),
+            Record::Provisioned { iccid, version, endpoint } => self.provisioned(*iccid, *version, endpoint.as_ref()),
+            Record::Catalog { version, catalog } => self.catalog(*version, catalog),
+            Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
+            Record::Restart(restart) => json!({
+                "gateway": self.gateway(restart.reporter),
+                "nas": nas(restart.reporter),
+                "apn": restart.apn.as_deref(),
+                "at": restart.at,
+                "arrived": restart.arrived,
+            }),
+            Record::Note(note) => json!({"iccid": note.iccid, "at": note.at, "what": note.what, "refused": note.refused}),
+        };
+        with_kind(kind(record), body)
+    }
+
+    fn endpoint(&self, iccid: Iccid, state: &EndpointState) -> Value {
+        json!({
+            "iccid": iccid,
+            "version": state.version,
+            "networkState": state.state,
+            "lastActivity": at(state.last_activity),
+            "sessions": state.sessions.iter().map(|session| self.session(session)).collect::<Vec<_>>(),
+            "ipAddresses": state.leases.iter().map(|lease| self.lease(lease)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn session(&self, session: &Session) -> Value {
+        let (input, output) = session.octets();
+        let place = session.place();
+        json!({
+            "gateway": self.gateway(session.reporter),
+            "nas": nas(session.reporter),
+            "acctSessionId": session.bearers().next().map(|bearer| bearer.acct_session_id.as_str()),
+            "acctMultiSessionId": session.multi_session_id(),
+            "bearers": session.bearers().count(),
+            "endpointGroup": session.group.map(|id| self.group(id)),
+            "apn": session.apn(),
+            "ip": session.ip,
+            "conflict": session.conflict,
+            "startedAt": session.started,
+            "updatedAt": session.heard,
+            "endedAt": session.ended.map(|ended| ended.at),
+            "closeCause": session.ended.map(|ended| ended.cause.name()),
+            "inputOctets": input,
+            "outputOctets": output,
+            "ratType": place.rat.map(|rat| RatType(rat).to_string()),
+            "plmn": place.plmn,
+            "imeisv": place.imeisv,
+        })
+    }
+
+    fn lease(&self, lease: &Lease) -> Value {
+        let (state, until) = match lease.phase {
+            LeasePhase::Authorised { until, .. } => ("authorised", Some(until)),
+            LeasePhase::InUse => ("in-use", None),
+            LeasePhase::Kept => ("kept", None),
+            LeasePhase::Released { at } => ("released", Some(at)),
+        };
+        let allocation = match lease.kind {
+            LeaseKind::Static => "static",
+            LeaseKind::Pooled => "pooled",
+        };
+        let (vslice, group) = (self.vslice(lease.vslice), self.group(lease.group));
+        json!({"ip": lease.ip, "vslice": vslice, "endpointGroup": group, "allocation": allocation, "state": state, "at": until})
+    }
+
+    fn provisioned(&self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) -> Value {
+        let Some(endpoint) = endpoint else { return json!({"iccid": iccid, "version": version, "removed": true}) };
+        json!({
+            "iccid": iccid,
+            "version": version,
+            "provisioningState": endpoint.state.moniker(),
+            "imsis": endpoint.imsis().collect::<Vec<_>>(),
+            "msisdn": endpoint.msisdn,
+            "groups": endpoint.groups().map(|id| self.group(id)).collect::<Vec<_>>(),
+            "staticIp": endpoint.static_ip,
+            "name": endpoint.name,
+        })
+    }
+
+    /// Without the passwords.
+    fn catalog(&self, version: u64, catalog: &Catalog) -> Value {
+        let vslice = |(id, vslice): (VsliceId, &Vslice)| {
+            let subnets = vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
+            json!({
+                "number": id.index(), "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled,
+                "subnets": subnets.collect::<Vec<_>>(),
+            })
+        };
+        let group = |(id, group): (GroupId, &Group)| {
+            json!({
+                "number": id.index(), "moniker": group.moniker, "name": group.name.as_str(), "enabled": group.enabled,
+                "vslice": self.vslice(group.vslice), "allocation": group.allocation.moniker(), "apns": group.apns,
+            })
+        };
+        json!({
+            "version": version,
+            "vslices": catalog.vslices().map(vslice).collect::<Vec<_>>(),
+            "groups": catalog.groups().map(group).collect::<Vec<_>>(),
+        })
+    }
+
+    fn gateway(&self, reporter: Reporter) -> String {
+        self.gateways.get(&reporter.gateway).cloned().unwrap_or_else(|| format!("#{}", reporter.gateway.index()))
+    }
+
+    fn group(&self, id: GroupId) -> String {
+        self.catalog.group(id).map_or_else(|| format!("#{}", id.index()), |group| group.moniker.to_string())
+    }
+
+    fn vslice(&self, id: VsliceId) -> String {
+        self.catalog.vslice(id).map_or_else(|| format!("#{}", id.index()), |vslice| vslice.moniker.to_string())
+    }
+}
+
+fn nas(reporter: Reporter) -> String {
+    format!("{:08x}", reporter.nas.0)
+}
+
+fn at(time: Timestamp) -> Option<Timestamp> {
+    Some(time).filter(|time| *time > Timestamp::EPOCH)
+}
+
+fn with_kind(kind: &str, body: Value) -> Value {
+    let mut record = Map::new();
+    record.insert("kind".to_owned(), kind.into());
+    if let Value::Object(fields) = body {
+        record.extend(fields);
+    }
+    Value::Object(record)
+}
+
+/// One line for the record, one more, indented, for each thing in it.
+pub(super) fn write_text(record: &Value, output: &mut Output) -> io::Result<()> {
+    let Value::Object(fields) = record else { return Ok(()) };
+    let line = words(fields.iter().filter(|(name, _)| *name != "kind"));
+    writeln!(output, "{} {line}", word(&record["kind"]))?;
+    for (name, value) in fields {
+        for thing in value.as_array().into_iter().flatten().filter_map(Value::as_object) {
+            writeln!(output, "  {} {}", one_of(name), words(thing.iter()))?;
+        }
+    }
+    Ok(())
+}
+
+fn one_of(things: &str) -> &str {
+    match things {
+        "ipAddresses" => "ipAddress",
+        others => others.strip_suffix('s').unwrap_or(others),
+    }
+}
+
+/// What is there, as `name value`; things with parts of their own are left to lines of their own.
+fn words<'v>(fields: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
+    let shown = fields.filter(|(_, value)| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(things) => things.iter().any(|thing| !thing.is_object()),
+        Value::Object(_) | Value::Bool(true) | Value::Number(_) | Value::String(_) => true,
+    });
+    shown.map(|(name, value)| format!("{name} {}", word(value))).collect::<Vec<_>>().join("  ")
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(things) => things.iter().map(word).collect::<Vec<_>>().join(","),
+        Value::Object(enumerated) => enumerated.get("moniker").map(word).unwrap_or_default(),
+        other => other.to_string(),
+    }
+}

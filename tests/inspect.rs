@@ -1,0 +1,171 @@
+//! `attachd inspect` and `attachd export` on a journal as a server leaves it.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attachd::identity::{GatewayId, GroupId, Iccid, VsliceId};
+use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Sink};
+use attachd::network::{Bearer, EndpointState, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Reporter, Session, Status};
+use attachd::provisioning::Inventory;
+use attachd::time::Timestamp;
+use serde_json::{Value, json};
+
+const TILL: &str = "8944500000000000014";
+
+/// Exit code, standard output, standard error.
+fn attachd(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_attachd")).args(arguments).output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn inventory() -> Inventory {
+    Inventory::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/festival"), None).unwrap()
+}
+
+fn state(version: u64) -> EndpointState {
+    let now = Timestamp::from_secs(1_790_000_000 + version);
+    let ip = "100.64.0.16".parse().unwrap();
+    let bearer = Bearer { acct_session_id: "S1".into(), input: 100 * version, output: 5, event_time: now, status: Status::Interim };
+    let reporter = Reporter { gateway: GatewayId::new(0), nas: Nas(0xc0a8_010a) };
+    let mut session = Session::new(reporter, bearer, Timestamp::from_secs(1_790_000_000), now);
+    session.ip = Some(ip);
+    session.set_apn("festival.iot");
+    let lease = Lease { group: GroupId::new(0), vslice: VsliceId::new(0), ip, kind: LeaseKind::Static, phase: LeasePhase::InUse };
+    EndpointState {
+        state: NetworkState::Active,
+        last_activity: now,
+        version,
+        sessions: [session].into_iter().collect(),
+        leases: [lease].into_iter().collect(),
+    }
+}
+
+/// A journal with the festival's inventory and two records of one till.
+fn write_journal(folder: &Path) {
+    let inventory = inventory();
+    let till = Iccid::parse(TILL.as_bytes()).unwrap();
+    write(folder, |batch| {
+        batch.put_catalog(1, &inventory.catalog).unwrap();
+        batch.put_gateway(GatewayId::new(0), "pgw-01").unwrap();
+        for (iccid, endpoint) in &inventory.endpoints {
+            batch.put_provisioned(*iccid, 1, Some(endpoint)).unwrap();
+        }
+        batch.put_endpoint(till, &state(1)).unwrap();
+    });
+    write(folder, |batch| {
+        batch.put_endpoint(till, &state(2)).unwrap();
+        batch.put_note(Timestamp::from_secs(1_790_000_003), Some(till), "start", Some("endpoint-suspended")).unwrap();
+    });
+}
+
+fn write(folder: &Path, put: impl FnOnce(&mut Batch)) {
+    let (journal, _) = Journal::open(folder, Options::default(), OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())]).unwrap();
+    let mut submitter = journal.submitter(Arc::new(|| {}));
+    let mut batch = submitter.batch();
+    put(&mut batch);
+    let ticket = submitter.submit(batch);
+    assert!(submitter.wait(ticket, Duration::from_secs(30)));
+    journal.close().unwrap();
+}
+
+#[test]
+fn files_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    write_journal(folder.path());
+    let data_dir = folder.path().to_str().unwrap();
+
+    let (exit, shown, complaint) = attachd(&["inspect", data_dir, "--json"]);
+    assert_eq!((exit, complaint.as_str()), (0, ""));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let endpoints = inventory().endpoints.len();
+    assert_eq!(shown["kinds"], json!({"catalog": 1, "endpoint": 2, "gateway": 1, "note": 1, "provisioned": endpoints}));
+    assert_eq!(shown["files"].as_array().unwrap().len(), 2);
+    assert_eq!((&shown["damage"], &shown["tornTail"]), (&json!([]), &Value::Null));
+
+    let (exit, table, _) = attachd(&["inspect", data_dir]);
+    assert_eq!(exit, 0);
+    assert!(table.starts_with("FILE                  RECORDS  OCTETS\nsegment-000000000001"), "{table}");
+}
+
+#[test]
+fn the_records_of_one_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    write_journal(folder.path());
+    let data_dir = folder.path().to_str().unwrap();
+
+    let (exit, shown, _) = attachd(&["inspect", data_dir, "--iccid", TILL, "--json"]);
+    assert_eq!(exit, 0);
+    let records: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        records.iter().map(|record| record["kind"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["provisioned", "endpoint", "endpoint", "note"]
+    );
+    let newest = &records[2];
+    assert_eq!((&newest["version"], &newest["sessions"][0]["gateway"]), (&2.into(), &"pgw-01".into()));
+    assert_eq!(newest["ipAddresses"][0]["vslice"], "festival");
+    assert_eq!(newest["networkState"]["moniker"], "active");
+
+    let (_, text, _) = attachd(&["inspect", data_dir, "--iccid", TILL]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[1].starts_with(&format!("endpoint iccid {TILL}  lastActivity 2026-")), "{text}");
+    assert!(lines[2].contains("ipAddress") || lines[3].contains("ipAddress"), "{text}");
+    assert!(lines.last().unwrap().ends_with("refused endpoint-suspended  what start"), "{text}");
+}
+
+#[test]
+fn damage_is_shown_and_told_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    write_journal(folder.path());
+    let segment = folder.path().join("segment-000000000001");
+    let mut octets = fs::read(&segment).unwrap();
+    octets[100] ^= 1;
+    fs::write(&segment, octets).unwrap();
+    let (exit, shown, _) = attachd(&["inspect", folder.path().to_str().unwrap()]);
+    assert_eq!(exit, 3);
+    assert!(shown.contains(&format!("damage: {}: ", segment.display())), "{shown}");
+    assert!(shown.contains("octets at offset 72: no readable record"), "{shown}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    for (path, said) in [(&*file, "is no folder; data_dir must name one"), (&*folder.path().join("missing"), "cannot open the data folder")]
+    {
+        let (exit, shown, complaint) = attachd(&["inspect", path.to_str().unwrap()]);
+        assert_eq!((exit, shown.as_str(), complaint.lines().count()), (1, "", 1));
+        assert!(complaint.contains(said), "{complaint}");
+    }
+}
+
+#[test]
+fn the_inventory_comes_back_as_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    write_journal(&data_dir);
+    let target = folder.path().join("exported");
+    let arguments = ["export", target.to_str().unwrap(), "--data-dir", data_dir.to_str().unwrap()];
+    let (exit, said, _) = attachd(&arguments);
+    assert_eq!(exit, 0);
+    let before = inventory();
+    assert_eq!(said, format!("{} endpoints written to {}\n", before.endpoints.len(), target.display()));
+    let after = Inventory::load(&target, None).unwrap();
+    assert_eq!(after.catalog, before.catalog);
+    let sorted = |inventory: Inventory| {
+        let mut endpoints = inventory.endpoints;
+        endpoints.sort_by_key(|(iccid, _)| *iccid);
+        endpoints
+    };
+    assert!(sorted(after) == sorted(before));
+
+    let (exit, _, complaint) = attachd(&arguments);
+    assert_eq!(exit, 1);
+    assert!(complaint.contains("is there already; choose an empty folder"), "{complaint}");
+}
