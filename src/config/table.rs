@@ -80,10 +80,6 @@ impl<'a, 'i> Table<'a, 'i> {
         self.span.clone()
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
     /// Takes a key out of the table, to be read by the caller.
     pub(super) fn value(&mut self, key: &'static str) -> Option<Value<'i>> {
         self.known.push(key);
