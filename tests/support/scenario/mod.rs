@@ -9,7 +9,7 @@ mod packet;
 mod reply;
 mod runner;
 mod script;
-mod world;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 
