@@ -30,11 +30,18 @@ pub struct Config {
     pub inventory: PathBuf,
     /// The tables sessions and pools, and the order of identities.
     pub aaa: aaa::Settings,
-    /// The table journal: when a reply may leave.
-    pub sync: SyncMode,
+    pub journal: Journal,
     pub log: Log,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Problem>,
+}
+
+/// When a reply may leave, and how much of the past is kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Journal {
+    pub sync: SyncMode,
+    /// Octets by which the journal grows before the next snapshot replaces them.
+    pub snapshot_least: u64,
 }
 
 /// What is written about the server's own doings.

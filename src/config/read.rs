@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::gateway::gateways;
 use super::problem::Problem;
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
-use super::{Config, Log, LogFormat, PUBLIC_SECRET};
+use super::{Config, Journal, Log, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::journal::SyncMode;
 use crate::server::{GatewaySettings, Settings};
@@ -63,7 +63,7 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
         aaa: aaa(&mut radius, root.section("sessions"), root.section("pools")),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory: inventory(source, root.section("inventory")),
-        sync: sync(root.section("journal")),
+        journal: journal(root.section("journal")),
         log: logging(&mut log),
         warnings: Vec::new(),
     };
@@ -163,12 +163,16 @@ fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table
     settings
 }
 
-fn sync(mut journal: Table<'_, '_>) -> SyncMode {
-    let interval = journal.take("interval_ms", Duration::from_millis(100), millis(1..=60_000));
+fn journal(mut table: Table<'_, '_>) -> Journal {
+    let interval = table.take("interval_ms", Duration::from_millis(100), millis(1..=60_000));
     let modes = [("commit", SyncMode::Commit), ("interval", SyncMode::Interval(interval))];
-    let mode = journal.take("sync", SyncMode::Commit, choice(&modes));
-    journal.finish();
-    mode
+    let journal = Journal {
+        sync: table.take("sync", SyncMode::Commit, choice(&modes)),
+        // A tebibyte: more than anybody wants to read at a start.
+        snapshot_least: table.take("snapshot_mib", 64, number(0..=1 << 20)) << 20,
+    };
+    table.finish();
+    journal
 }
 
 fn logging(table: &mut Table<'_, '_>) -> Log {

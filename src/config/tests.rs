@@ -61,7 +61,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             mask_identities: true,
         },
         inventory: "inventory".into(),
-        sync: SyncMode::Commit,
+        journal: Journal { sync: SyncMode::Commit, snapshot_least: 64 << 20 },
         log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
         warnings: vec![],
     };
@@ -96,6 +96,7 @@ fn every_documented_key_can_be_changed() {
         [journal]
         sync = "interval"
         interval_ms = 20
+        snapshot_mib = 0
         [log]
         format = "json"
         level = "debug"
@@ -145,8 +146,8 @@ fn every_documented_key_can_be_changed() {
         }
     );
     assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
-    assert_eq!(config.sync, SyncMode::Interval(Duration::from_millis(20)));
-    assert_eq!(read("[journal]\nsync = \"interval\"").unwrap().sync, SyncMode::Interval(Duration::from_millis(100)));
+    assert_eq!(config.journal, Journal { sync: SyncMode::Interval(Duration::from_millis(20)), snapshot_least: 0 });
+    assert_eq!(read("[journal]\nsync = \"interval\"").unwrap().journal.sync, SyncMode::Interval(Duration::from_millis(100)));
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LevelFilter::DEBUG });
 }
 
@@ -181,6 +182,7 @@ fn each_fault_is_told_with_its_line_and_a_remedy() {
         ("[sessions]\nstale_after_s = 1.5", ":2: stale_after_s: a fraction where a number is wanted"),
         ("[journal]\nsync = \"never\"", ":2: sync: \"never\" is not known; write one of \"commit\", \"interval\""),
         ("[journal]\ninterval_ms = 0", ":2: interval_ms: 0 is out of range"),
+        ("[journal]\nsnapshot_mib = -1", ":2: snapshot_mib: -1 is out of range"),
         ("[log]\nformat = \"xml\"", ":2: format: \"xml\" is not known; write one of \"text\", \"json\""),
         ("[log]\nlevel = \"loud\"", ":2: level: \"loud\" is not known; write one of \"off\", \"error\""),
         ("[gateway]\nname = \"a\"", ":1: gateway is not a list of tables; write [[gateway]]"),

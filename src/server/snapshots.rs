@@ -11,7 +11,7 @@ use crate::aaa::Aaa;
 use crate::journal::{Journal, Sink, SnapshotError, SnapshotReport, TooLarge};
 
 /// How often it is asked whether a snapshot is due.
-const PACE: Duration = Duration::from_secs(1);
+const PACE: Duration = Duration::from_millis(100);
 
 /// After a snapshot that failed, the next is tried not before this.
 const PAUSE: Duration = Duration::from_secs(30);

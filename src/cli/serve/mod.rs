@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::outcome::{Exit, Failure};
 use super::setup::{Setup, Sources};
 use crate::aaa::{Aaa, Objection};
-use crate::config::{Config, Severity};
+use crate::config::{self, Config, Severity};
 use crate::journal::{OnDamage, Options};
 use crate::provisioning::Inventory;
 use crate::server::clock::Clock;
@@ -46,7 +46,8 @@ impl Serve {
         let config = self.sources.config()?;
         logging::start(&config.log);
         let shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
-        let options = Options { sync: config.sync, observer: shell.observer(), ..Options::default() };
+        let config::Journal { sync, snapshot_least } = config.journal;
+        let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
         let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()))
             .map_err(|error| Failure::failed(error.to_string()))?;
