@@ -184,7 +184,7 @@ impl Server {
         self.ended()
     }
 
-    fn ended(mut self) -> Ended {
+    pub fn ended(mut self) -> Ended {
         let status = self.child.wait().unwrap();
         let _ = self.reader.take().map(JoinHandle::join);
         Ended { status, stderr: self.log() }
