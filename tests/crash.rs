@@ -7,7 +7,6 @@
 
 mod support;
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -83,8 +82,7 @@ impl Count {
 
 /// Killed while it wrote one.
 fn has_half_a_snapshot(folder: &Folder) -> bool {
-    let names = fs::read_dir(folder.path("attachd-data")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.into_iter().any(|name| name.starts_with("snapshot-") && name.ends_with(".tmp"))
+    folder.files("attachd-data").iter().any(|name| name.starts_with("snapshot-") && name.contains(".tmp"))
 }
 
 fn number(variable: &str) -> Option<u64> {

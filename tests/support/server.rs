@@ -59,6 +59,14 @@ impl Folder {
         self.0.path().join(name)
     }
 
+    /// The names of the files in it.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
