@@ -8,7 +8,7 @@
 //!          ┌──────────┴───────┴──────────┐
 //!        server                      simulator        shells: sockets, threads, clocks
 //!       ┌──┼────────┐                    │
-//!      aaa journal wire ────────────── wire           aaa decides; journal keeps; wire speaks
+//!      aaa journal wire, udp ───────── wire, udp      aaa decides; journal keeps; wire speaks; udp carries
 //!    ┌──┼──┐  │
 //! network pool provisioning                           what happens; addresses; what may exist
 //!    └──┴──┴─ identity, time                          the ground
@@ -18,6 +18,7 @@
 //!
 //! - [`identity`], [`time`]: ICCID, IMSI, MSISDN, APN, moniker; a point in time. Know nothing.
 //! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in without allocation.
+//! - [`udp`]: batches of datagrams in and out of the kernel. Knows nothing of RADIUS; the one room with unsafe code.
 //! - [`provisioning`]: what may exist: VSlices, subnets, groups, endpoints, their state machine, the inventory and its files.
 //! - [`network`]: what is happening: the network-state machine, sessions, leases, and the tracker of all endpoints by ICCID.
 //! - [`pool`]: the addresses of one subnet.
@@ -50,4 +51,5 @@ pub mod provisioning;
 pub mod server;
 pub mod simulator;
 pub mod time;
+pub mod udp;
 pub mod wire;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use attachd::server::udp::{BATCH, Inbox, Outbox, Socket};
+use attachd::udp::{BATCH, Inbox, Outbox, Socket};
 use hdrhistogram::Histogram;
 
 /// Source ports of the gateway.

@@ -32,7 +32,6 @@ mod shell;
 mod snapshots;
 pub mod tally;
 pub mod translate;
-pub mod udp;
 mod view;
 mod worker;
 

@@ -25,10 +25,10 @@ use super::metrics::Metrics;
 use super::pipeline::{Conduct, Listener, Port};
 use super::settings::Settings;
 use super::snapshots::Snapshots;
-use super::udp::Socket;
 use super::worker::{Common, Parts};
 use crate::aaa::Aaa;
 use crate::journal::{Commit, Failure, Journal, Observer};
+use crate::udp::Socket;
 
 /// Requests remembered against retransmission, over all workers. A gateway's socket has 256 identifiers, so this is four thousand sockets;
 /// each entry takes 72 octets when it is first used.

@@ -22,7 +22,7 @@ use super::metrics::{Meters, SocketDrops};
 use super::pipeline::{Arrival, Listener, Port};
 use super::replies::Route;
 use super::tally::Dropped;
-use super::udp::{BATCH, Inbox, Outbox, Socket};
+use crate::udp::{BATCH, Inbox, Outbox, Socket};
 
 /// Batches taken from an accounting socket before the next socket has its turn; an authentication socket gives one. So under load
 /// reports are served before new attaches, and yet nobody starves.
