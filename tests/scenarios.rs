@@ -49,3 +49,30 @@ fn every_case_of_the_checklist_is_shown_or_excused() {
     assert!(wrong.is_empty(), "the index should say\n{}", wrong.join("\n"));
     assert!(shown.is_empty(), "there are no such cases: {shown:?}");
 }
+
+/// The player is no better than its complaints: each of these scenarios is wrong, at that line.
+#[test]
+fn what_is_not_so_is_complained_of_with_its_line() {
+    let cases = [
+        (1, "is no statement", "frobnicate"),
+        (1, "below nothing", "  User-Name = x"),
+        (2, "is no attribute of the dictionary", "> Access-Request\n  Bogus = 1"),
+        (2, "nobody has said what $nobody is", "> Access-Request\n  3GPP-IMSI = $nobody"),
+        (2, "replies were sent that nobody expected", "> Status-Server\nafter 1s"),
+        (1, "dropped as bad-message-authenticator, and nobody expected it", "> Status-Server unsigned"),
+        (2, "no reply: dropped as bad-message-authenticator", "> Status-Server unsigned\n< Access-Accept"),
+        (2, "dropped as bad-message-authenticator, not as malformed", "> Status-Server unsigned\n< silence malformed"),
+        (2, "answered with Access-Accept", "> Status-Server\n< silence malformed"),
+        (2, "the reply is Access-Accept", "> Status-Server\n< Access-Reject"),
+        (3, "is not true of the reply", "> Status-Server\n< Access-Accept\n  Framed-IP-Address = 192.0.2.1"),
+        (2, "1 attributes instead of 0", "> Status-Server\n< Access-Accept exactly"),
+        (1, "is detached, not idle", "endpoint $till-1 idle"),
+        (2, "0 sessions instead of 1", "endpoint $till-1 detached\n  session 0001 open"),
+        (2, "is not exposed", "metrics\n  attachd_sessions{vslice=\"festival\"} 1"),
+    ];
+    for (line, what, text) in cases {
+        let played = Script::read(text).and_then(|script| scenario::Runner::play(&script).map(|_| ()));
+        let (at, complaint) = played.expect_err(text);
+        assert!(at == line && complaint.contains(what), "{text}\n{at}: {complaint}");
+    }
+}
