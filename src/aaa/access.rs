@@ -19,7 +19,11 @@ impl Aaa {
         let decided = self.tracker.with(iccid, |entry| {
             let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
             let decided = turn.authorize(request);
-            turn.end();
+            if decided.is_ok() {
+                turn.attest();
+            } else {
+                turn.end();
+            }
             decided
         });
         match decided {

@@ -48,7 +48,11 @@ impl Aaa {
         let accounted = self.tracker.with(iccid, |entry| {
             let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
             let accounted = turn.account(request);
-            turn.end();
+            if accounted.is_ok() {
+                turn.attest();
+            } else {
+                turn.end();
+            }
             accounted
         });
         accounted.unwrap_or(Err(RejectReason::EndpointUnknown))

@@ -46,8 +46,14 @@ impl<'t, R: Recorder> Turn<'t, R> {
     /// Records what has changed, if anything has.
     pub(super) fn end(self) {
         if self.entry.state.version != self.version {
-            self.records.endpoint(self.iccid, &self.entry.state);
+            self.attest();
         }
+    }
+
+    /// Records the state for the reply that will rest on it, changed or not: what another worker changed a moment ago may still be in that
+    /// worker's own batch, and this reply must not be a receipt for what no disk has.
+    pub(super) fn attest(self) {
+        self.records.endpoint(self.iccid, &self.entry.state);
     }
 
     /// Counts an outcome and passes on the addresses it freed.

@@ -1,6 +1,6 @@
 //! The command line: one file per verb, and the few habits they share (`outcome`, `output`).
 //!
-//! A new verb is a file with a struct of arguments and its `run`, and one line in [`Verb`].
+//! A new verb is a file with a struct of arguments and its `run`, and one line in `Verb`.
 
 mod check;
 mod completions;

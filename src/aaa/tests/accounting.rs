@@ -87,9 +87,9 @@ fn repetitions_are_answered_and_change_nothing() {
     let lowered = world.interim("till", "S1");
     assert!(lowered.counters_lowered);
     world.stop("till", "S1");
-    let records = world.records;
+    let told = world.sessions("till");
     assert!(world.stop("till", "S1").duplicate);
-    assert_eq!(world.records, records);
+    assert_eq!(world.sessions("till"), told);
 }
 
 #[test]
