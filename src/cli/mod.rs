@@ -10,9 +10,11 @@ mod inspect;
 mod outcome;
 mod output;
 mod packet;
+mod report;
 mod send;
 mod serve;
 mod setup;
+mod simulate;
 mod table;
 
 use std::ffi::OsString;
@@ -41,6 +43,8 @@ enum Verb {
     Decode(decode::Decode),
     Inspect(inspect::Inspect),
     Export(export::Export),
+    Simulate(Box<simulate::Simulate>),
+    Report(report::Report),
     Completions(completions::Completions),
 }
 
@@ -58,6 +62,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Decode(verb) => verb.run(&mut output),
         Verb::Inspect(verb) => verb.run(&mut output),
         Verb::Export(verb) => verb.run(&mut output),
+        Verb::Simulate(verb) => verb.run(&mut output),
+        Verb::Report(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
     };
     match done.and_then(|exit| output.finish().map(|()| exit)) {

@@ -15,6 +15,10 @@ pub(super) enum Exit {
     Invalid = 2,
     /// It ran, and an expectation failed.
     Unmet = 3,
+    /// The other side never answered.
+    Unanswered = 4,
+    /// Ended by SIGINT, as a shell names it.
+    Interrupted = 130,
 }
 
 /// Why a verb did not get to its end.

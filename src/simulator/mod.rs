@@ -2,12 +2,15 @@
 
 pub mod chance;
 pub mod device;
+pub mod driver;
 pub mod gateway;
 pub mod moment;
 pub mod plan;
 pub mod referee;
 pub mod region;
+pub mod report;
 pub mod scenario;
 pub mod schedule;
+pub mod search;
 pub mod tally;
 pub mod wheel;

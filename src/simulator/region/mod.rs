@@ -216,6 +216,11 @@ impl Region {
         interval
     }
 
+    /// Whether nothing has happened since then.
+    pub const fn is_quiet(&self) -> bool {
+        self.interval.asked == 0 && self.interval.answered == 0 && self.interval.copies == 0
+    }
+
     /// Requests on their way.
     pub fn outstanding(&self) -> usize {
         self.gateways.iter().map(Gateway::outstanding).sum()

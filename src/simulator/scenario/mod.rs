@@ -5,6 +5,7 @@
 mod builtin;
 mod check;
 mod distribution;
+mod inventory;
 mod limit;
 mod pattern;
 mod read;

@@ -1,0 +1,52 @@
+//! `attachd report`: shows a run again, or compares two.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::outcome::{Exit, Failure};
+use super::output::Output;
+use crate::simulator::report;
+
+/// Show the JSON report of a run again, or compare two.
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Report {
+    /// A report that `attachd simulate --json` has written.
+    first: PathBuf,
+    /// Another, to compare it with.
+    second: Option<PathBuf>,
+    /// Make the page with plots of it.
+    #[arg(long, value_name = "FILE", conflicts_with = "second")]
+    html: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attachd report run.json
+  attachd report run.json --html run.html
+  attachd report before.json after.json";
+
+impl Report {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+        let first = read(&self.first)?;
+        let text = match &self.second {
+            Some(second) => report::compare(&first, &read(second)?),
+            None => report::table(&first),
+        };
+        output.write_all(text.as_bytes())?;
+        if let Some(path) = &self.html {
+            let page = report::page(&first);
+            fs::write(path, page).map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn read(path: &Path) -> Result<report::Report, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::invalid(format!("{}:{}: no report of attachd simulate: {error}", path.display(), error.line())))
+}

@@ -1,0 +1,280 @@
+//! The shell of the simulator: real clock, real sockets, a thread for each region. Decides nothing.
+
+mod capture;
+mod clock;
+mod sockets;
+mod view;
+mod worker;
+
+pub use capture::CaptureOptions;
+pub use clock::Clock;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use self::capture::Capture;
+use self::worker::{News, Worker};
+use super::gateway::Kind;
+use super::moment::Moment;
+use super::plan::Plan;
+use super::referee::{Ledger, Rule, Seen, Violation, compare};
+use super::region::Region;
+use super::scenario::{Loaded, ScenarioError};
+use super::tally::{Interval, Tally};
+
+/// Endpoints whose sessions are asked for at the end, at most: a request each.
+const MOST_VIEWED: usize = 2000;
+
+/// What one run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    pub tally: Tally,
+    pub seconds: Vec<Second>,
+    pub counts: BTreeMap<Rule, u64>,
+    pub violations: Vec<Violation>,
+    pub began: crate::time::Timestamp,
+    pub lasted: Duration,
+    pub threads: usize,
+    pub endpoints: u32,
+    pub ending: Ending,
+    /// What the final comparison with the server's own view came to.
+    pub view: View,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Finished,
+    Interrupted,
+    /// The target has not given one valid answer.
+    Unanswered,
+}
+
+/// The comparison with what the server shows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    NotAsked,
+    /// So many endpoints were compared.
+    Compared(usize),
+    Failed(String),
+}
+
+/// One second of all regions together.
+#[derive(Clone, Debug)]
+pub struct Second {
+    /// Since the beginning.
+    pub number: u64,
+    pub phase: String,
+    pub interval: Interval,
+}
+
+/// Why a run could not begin.
+#[derive(Debug)]
+pub enum DriveError {
+    Scenario(ScenarioError),
+    /// A socket, a thread or a file.
+    System(String),
+}
+
+/// How a run is watched.
+pub struct Watch<'a> {
+    /// Told of every second.
+    pub on_second: &'a mut dyn FnMut(&Second),
+    /// Ends the run early, once it is true.
+    pub stop: Arc<AtomicBool>,
+    pub capture: Option<CaptureOptions>,
+}
+
+/// Runs a scenario against its target.
+///
+/// # Errors
+/// If it cannot begin. Whatever happens later is part of the outcome.
+pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
+    let threads = match loaded.scenario.threads {
+        0 => thread::available_parallelism().map_or(1, Into::into),
+        threads => threads,
+    };
+    let clock = Clock::start();
+    let plan = Arc::new(Plan::new(loaded, clock.epoch(), threads).map_err(DriveError::Scenario)?);
+    let hold = Duration::from_secs_f64(plan.expect.hold_s);
+    let ledger = Arc::new(Ledger::new(hold, Duration::from_secs_f64(plan.expect.stale_s)));
+    let capture = watch
+        .capture
+        .as_ref()
+        .map(|options| Capture::begin(options, clock.epoch()))
+        .transpose()
+        .map_err(|error| system("the capture file cannot be written", &error))?;
+    sockets::permit_many();
+    let (sender, news) = channel();
+    let mut handles = Vec::new();
+    for index in 0..threads {
+        let region = Region::new(plan.clone(), ledger.clone(), index);
+        let worker = Worker::new(index, clock, &plan, region, watch.stop.clone(), capture.as_ref().map(Capture::handle));
+        let sender = sender.clone();
+        let thread = thread::Builder::new().name(format!("region-{index}")).spawn(move || worker.run(&sender));
+        handles.push(thread.map_err(|error| system("a thread cannot be started", &error))?);
+    }
+    drop(sender);
+    let observer = Observer::new(&plan, clock, watch.stop, threads);
+    let (seconds, ending) = observer.follow(&news, watch.on_second);
+    let regions: Vec<Region> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
+    let lasted = clock.now().since(Moment::START);
+    if let Some(capture) = capture {
+        capture.finish().map_err(|error| system("the capture file cannot be written", &error))?;
+    }
+    if regions.len() < threads {
+        return Err(DriveError::System("a thread of the simulator has failed; this is a mistake in attachd".to_owned()));
+    }
+    Ok(conclude(&plan, loaded.scenario.target.http, clock, regions, Parts { seconds, ending, lasted }))
+}
+
+/// What the observer saw.
+struct Parts {
+    seconds: Vec<Second>,
+    ending: Ending,
+    lasted: Duration,
+}
+
+/// Adds everything up, and asks the server for its own view.
+fn conclude(plan: &Plan, http: Option<SocketAddr>, clock: Clock, mut regions: Vec<Region>, parts: Parts) -> Outcome {
+    let view = match http {
+        Some(http) if parts.ending == Ending::Finished => compare_views(http, clock.now(), &mut regions),
+        Some(_) | None => View::NotAsked,
+    };
+    let mut outcome = Outcome {
+        tally: Tally::default(),
+        seconds: parts.seconds,
+        counts: BTreeMap::new(),
+        violations: Vec::new(),
+        began: clock.epoch(),
+        lasted: parts.lasted,
+        threads: regions.len(),
+        endpoints: plan.population.len(),
+        ending: parts.ending,
+        view,
+    };
+    for region in &regions {
+        outcome.tally.merge(region.tally());
+        for (rule, count) in region.referee().counts() {
+            *outcome.counts.entry(*rule).or_default() += count;
+        }
+        outcome.violations.extend_from_slice(region.referee().violations());
+    }
+    outcome.violations.sort_by_key(|violation| violation.at);
+    outcome
+}
+
+/// The final view, endpoint by endpoint; of very many, every so-and-so-many-th.
+fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View {
+    let mut reader = match view::Reader::connect(http) {
+        Ok(reader) => reader,
+        Err(error) => return View::Failed(format!("{http}: {error}")),
+    };
+    let mut compared = 0;
+    for region in regions.iter_mut() {
+        let standings = region.standings();
+        let stride = (standings.len() / MOST_VIEWED).max(1);
+        for (iccid, standing) in standings.into_iter().step_by(stride) {
+            let seen: Vec<Seen> = match reader.sessions(&iccid) {
+                Ok(seen) => seen,
+                Err(error) => return View::Failed(format!("{http}: {error}")),
+            };
+            compared += 1;
+            for (rule, detail) in compare(&standing, &seen) {
+                let violation = Violation { rule, at: now, endpoint: Some(iccid.clone()), detail, packets: Vec::new() };
+                region.referee_mut().report(violation);
+            }
+        }
+    }
+    View::Compared(compared)
+}
+
+/// Collects the seconds of all regions, and gives up a target that never answers.
+struct Observer<'a> {
+    plan: &'a Plan,
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+    /// Seconds that not all regions have told yet.
+    pending: BTreeMap<u64, Second>,
+    /// How many seconds each region has told; all of them, once it is done.
+    told: Vec<u64>,
+    seconds: Vec<Second>,
+    heard: bool,
+    asked: bool,
+}
+
+impl<'a> Observer<'a> {
+    fn new(plan: &'a Plan, clock: Clock, stop: Arc<AtomicBool>, regions: usize) -> Self {
+        Self { plan, clock, stop, pending: BTreeMap::new(), told: vec![0; regions], seconds: Vec::new(), heard: false, asked: false }
+    }
+
+    fn follow(mut self, news: &Receiver<News>, on_second: &mut dyn FnMut(&Second)) -> (Vec<Second>, Ending) {
+        let mut ending = Ending::Finished;
+        loop {
+            match news.recv_timeout(Duration::from_millis(100)) {
+                Ok(News::Second { region, number, phase, interval }) => {
+                    self.note(number, phase, &interval);
+                    self.told[region] = number + 1;
+                }
+                Ok(News::Done { region }) => self.told[region] = u64::MAX,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.publish(on_second);
+            if ending == Ending::Finished {
+                ending = self.judge();
+            }
+        }
+        // A thread that has failed leaves its part out.
+        self.told.fill(u64::MAX);
+        self.publish(on_second);
+        (self.seconds, ending)
+    }
+
+    fn judge(&self) -> Ending {
+        if self.stop.load(Ordering::Relaxed) {
+            return Ending::Interrupted;
+        }
+        if self.asked && !self.heard && self.clock.now().since(Moment::START) > self.plan.patience {
+            self.stop.store(true, Ordering::Relaxed);
+            return Ending::Unanswered;
+        }
+        Ending::Finished
+    }
+
+    fn note(&mut self, number: u64, phase: usize, interval: &Interval) {
+        self.heard |= interval.answered > 0;
+        self.asked |= interval.asked > 0;
+        let name = || self.plan.phases.get(phase).map_or_else(|| "settle".to_owned(), |phase| phase.name.clone());
+        let fresh = || Second { number, phase: name(), interval: Interval::default() };
+        self.pending.entry(number).or_insert_with(fresh).interval.merge(interval);
+    }
+
+    fn publish(&mut self, on_second: &mut dyn FnMut(&Second)) {
+        let told_by_all = self.told.iter().copied().min().unwrap_or_default();
+        while let Some(entry) = self.pending.first_entry()
+            && *entry.key() < told_by_all
+        {
+            let second = entry.remove();
+            on_second(&second);
+            self.seconds.push(second);
+        }
+    }
+}
+
+impl Outcome {
+    /// All requests about endpoints and gateways; signs of life do not count.
+    pub fn requests() -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(|kind| *kind != Kind::Status)
+    }
+}
+
+fn system(what: &str, error: &io::Error) -> DriveError {
+    DriveError::System(format!("{what}: {error}"))
+}

@@ -1,0 +1,352 @@
+//! What a run came to, as people and programs read it. The JSON form is the truth; table, page and comparison are views of it.
+//!
+//! Its schema is fixtures/simulate/report.schema.json.
+
+mod compare;
+mod html;
+mod plot;
+mod table;
+
+pub use compare::compare;
+pub use html::page;
+pub use table::{headline, line, percentiles, table};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::driver::{Ending, Outcome, Second, View};
+use super::gateway::Kind;
+use super::referee::{Rule, Violation};
+use super::scenario::{Limit, Metric, Scenario, Scope};
+use super::tally::{Counts, Latencies, Tally};
+
+/// Changes when a program that reads the JSON form would have to change.
+const SCHEMA: u32 = 1;
+
+/// More of what it scheduled than this share came late: the generator, not the server, was measured.
+const MOST_BEHIND: f64 = 0.01;
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Report {
+    pub schema: u32,
+    pub version: String,
+    pub scenario: serde_json::Value,
+    pub began: String,
+    pub lasted_s: f64,
+    pub threads: usize,
+    pub endpoints: u32,
+    pub ending: String,
+    pub verdict: Verdict,
+    pub requests: Vec<Requests>,
+    pub total: Requests,
+    /// Answers a second, from the first to the last second with any.
+    pub rate_s: f64,
+    pub attaches: u64,
+    pub attaches_s: f64,
+    pub rejects: BTreeMap<String, u64>,
+    pub replies: Replies,
+    pub generator: Generator,
+    pub limits: Vec<Checked>,
+    pub referee: Findings,
+    pub seconds: Vec<Row>,
+    /// Latency from the scheduled time: microseconds and how many.
+    pub distribution: Vec<(u64, u64)>,
+}
+
+/// Whether all was well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Passed,
+    /// A limit, the referee or the generator.
+    Failed,
+    Unanswered,
+    Interrupted,
+}
+
+/// All requests of one kind.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Requests {
+    pub kind: String,
+    pub asked: u64,
+    pub answered: u64,
+    pub rejected: u64,
+    pub unanswered: u64,
+    /// From the scheduled time.
+    pub latency: Quantiles,
+    /// From the first sending.
+    pub service: Quantiles,
+}
+
+/// Of a distribution, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Quantiles {
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub p9999: f64,
+    pub max: f64,
+}
+
+/// Copies, and answers beyond the first.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Replies {
+    pub copies: u64,
+    pub repeated: u64,
+    pub late: u64,
+    pub obsolete: u64,
+    pub discarded: u64,
+}
+
+/// Whether the schedule was kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Generator {
+    pub kept_up: bool,
+    /// Requests that came more than 10 ms late.
+    pub behind: u64,
+    pub behind_most_ms: f64,
+    /// Arrivals that found no detached endpoint.
+    pub starved: u64,
+    /// Attaches that waited because too many requests were on their way.
+    pub held_back: u64,
+    pub unsent: u64,
+}
+
+/// A limit and what was measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Checked {
+    pub limit: String,
+    pub value: String,
+    pub kept: bool,
+}
+
+/// What the referee found.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Findings {
+    pub violations: u64,
+    pub rules: BTreeMap<String, u64>,
+    /// The first of them, with their packets.
+    pub shown: Vec<Finding>,
+    /// How the final comparison with the server's own view went.
+    pub view: String,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Finding {
+    pub rule: String,
+    pub what: String,
+    pub at_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    pub detail: String,
+    /// Label and octets in hexadecimal.
+    pub packets: Vec<(String, String)>,
+}
+
+/// One second.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Row {
+    pub second: u64,
+    pub phase: String,
+    pub attaches: u64,
+    pub asked: u64,
+    pub copies: u64,
+    pub answered: u64,
+    pub rejected: u64,
+    pub unanswered: u64,
+    pub outstanding: u64,
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// Violations kept in a report.
+const SHOWN: usize = 100;
+
+impl Report {
+    /// Judges a run by its scenario.
+    pub fn new(scenario: &Scenario, outcome: &Outcome) -> Self {
+        let tally = &outcome.tally;
+        let total = tally.sum(Outcome::requests());
+        let measures = Measures { tally, counts: &outcome.counts, seconds: &outcome.seconds };
+        let limits: Vec<Checked> = scenario.limits.iter().map(|limit| measures.check(*limit)).collect();
+        let generator = generator(tally, &total);
+        let violations: u64 = outcome.counts.values().sum();
+        let verdict = match outcome.ending {
+            Ending::Unanswered => Verdict::Unanswered,
+            Ending::Interrupted => Verdict::Interrupted,
+            Ending::Finished if violations == 0 && generator.kept_up && limits.iter().all(|limit| limit.kept) => Verdict::Passed,
+            Ending::Finished => Verdict::Failed,
+        };
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: serde_json::to_value(without_secret(scenario)).unwrap_or_default(),
+            began: outcome.began.to_string(),
+            lasted_s: outcome.lasted.as_secs_f64(),
+            threads: outcome.threads,
+            endpoints: outcome.endpoints,
+            ending: format!("{:?}", outcome.ending).to_lowercase(),
+            verdict,
+            requests: tally.used().map(|(kind, counts)| requests(kind.name(), counts)).collect(),
+            total: requests("all", &total),
+            rate_s: measures.per_second(|second| second.interval.answered),
+            attaches: tally.attaches,
+            attaches_s: measures.per_second(|second| second.interval.attaches),
+            rejects: tally.rejects.clone(),
+            replies: Replies {
+                copies: tally.copies,
+                repeated: tally.repeated,
+                late: tally.late,
+                obsolete: tally.obsolete,
+                discarded: tally.discarded,
+            },
+            generator,
+            limits,
+            referee: findings(outcome, violations),
+            seconds: outcome.seconds.iter().map(row).collect(),
+            distribution: total.latency.buckets().collect(),
+        }
+    }
+
+    /// As programs read it.
+    ///
+    /// # Errors
+    /// If a number cannot be written as JSON, which none here can fail to.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+}
+
+/// The report is shown around; the secret is not.
+fn without_secret(scenario: &Scenario) -> Scenario {
+    let mut scenario = scenario.clone();
+    "********".clone_into(&mut scenario.target.secret);
+    for fleet in &mut scenario.fleet {
+        fleet.password = fleet.password.as_ref().map(|_| "********".to_owned());
+    }
+    scenario
+}
+
+fn requests(kind: &str, counts: &Counts) -> Requests {
+    Requests {
+        kind: kind.to_owned(),
+        asked: counts.asked,
+        answered: counts.answered,
+        rejected: counts.rejected,
+        unanswered: counts.asked - counts.answered,
+        latency: quantiles(&counts.latency),
+        service: quantiles(&counts.service),
+    }
+}
+
+fn quantiles(latencies: &Latencies) -> Quantiles {
+    let at = |quantile| latencies.quantile_ms(quantile);
+    Quantiles { mean: latencies.mean_ms(), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999), max: at(1.0) }
+}
+
+fn generator(tally: &Tally, total: &Counts) -> Generator {
+    let behind_share = tally.behind as f64 / (total.asked.max(1)) as f64;
+    Generator {
+        kept_up: behind_share <= MOST_BEHIND && tally.starved == 0 && tally.unsent == 0,
+        behind: tally.behind,
+        behind_most_ms: tally.behind_most.as_secs_f64() * 1000.0,
+        starved: tally.starved,
+        held_back: tally.held_back,
+        unsent: tally.unsent,
+    }
+}
+
+fn findings(outcome: &Outcome, violations: u64) -> Findings {
+    Findings {
+        violations,
+        rules: outcome.counts.iter().map(|(rule, count)| (rule.id().to_owned(), *count)).collect(),
+        shown: outcome.violations.iter().take(SHOWN).map(finding).collect(),
+        view: match &outcome.view {
+            View::NotAsked => "not asked for".to_owned(),
+            View::Compared(endpoints) => format!("{endpoints} endpoints compared"),
+            View::Failed(why) => format!("failed: {why}"),
+        },
+    }
+}
+
+fn finding(violation: &Violation) -> Finding {
+    let hex = |octets: &[u8]| octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
+    Finding {
+        rule: violation.rule.id().to_owned(),
+        what: violation.rule.what().to_owned(),
+        at_s: violation.at.micros() as f64 / 1e6,
+        endpoint: violation.endpoint.clone(),
+        detail: violation.detail.clone(),
+        packets: violation.packets.iter().map(|packet| (packet.label.to_owned(), hex(&packet.octets))).collect(),
+    }
+}
+
+fn row(second: &Second) -> Row {
+    let interval = &second.interval;
+    Row {
+        second: second.number,
+        phase: second.phase.clone(),
+        attaches: interval.attaches,
+        asked: interval.asked,
+        copies: interval.copies,
+        answered: interval.answered,
+        rejected: interval.rejected,
+        unanswered: interval.unanswered,
+        outstanding: interval.outstanding,
+        p50: interval.latency.quantile_ms(0.5),
+        p99: interval.latency.quantile_ms(0.99),
+        max: interval.latency.quantile_ms(1.0),
+    }
+}
+
+/// What limits are checked against.
+struct Measures<'a> {
+    tally: &'a Tally,
+    counts: &'a BTreeMap<Rule, u64>,
+    seconds: &'a [Second],
+}
+
+impl Measures<'_> {
+    fn check(&self, limit: Limit) -> Checked {
+        let value = self.value(limit);
+        Checked { limit: limit.to_string(), value: limit.metric.show(value), kept: limit.is_kept(value) }
+    }
+
+    fn value(&self, limit: Limit) -> f64 {
+        let counts = self.tally.sum(Outcome::requests().filter(|kind| in_scope(*kind, limit.scope)));
+        let share = |part: u64| part as f64 / counts.asked.max(1) as f64;
+        let broken = |rules: &[Rule]| rules.iter().filter_map(|rule| self.counts.get(rule)).sum::<u64>() as f64;
+        match limit.metric {
+            Metric::Latency(quantile) => counts.latency.quantile_ms(quantile),
+            Metric::Service(quantile) => counts.service.quantile_ms(quantile),
+            Metric::Loss => share(counts.asked - counts.answered),
+            Metric::Retransmissions => share(self.tally.copies),
+            Metric::Rejects => broken(&[Rule::Accepted, Rule::Refused, Rule::Reason]),
+            Metric::Rate => self.per_second(|second| second.interval.answered),
+            Metric::Attaches => self.per_second(|second| second.interval.attaches),
+            Metric::Violations => self.counts.values().sum::<u64>() as f64,
+        }
+    }
+
+    /// The average over the seconds from the first to the last with anything in them.
+    fn per_second(&self, count: impl Fn(&Second) -> u64) -> f64 {
+        let busy = |second: &Second| count(second) > 0;
+        let first = self.seconds.iter().position(busy).unwrap_or_default();
+        let last = self.seconds.iter().rposition(busy).map_or(first, |last| last + 1);
+        let total: u64 = self.seconds[first..last].iter().map(&count).sum();
+        total as f64 / (last - first).max(1) as f64
+    }
+}
+
+fn in_scope(kind: Kind, scope: Scope) -> bool {
+    use super::gateway::Role;
+    match scope {
+        Scope::All => true,
+        Scope::Access => kind.role() == Role::Access,
+        Scope::Accounting => kind.role() == Role::Accounting,
+    }
+}
