@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -78,16 +79,21 @@ impl Folder {
         self.write(name, &text.replacen(from, to, 1));
     }
 
+    /// As everybody starts it. A file that may not grow any further is an error to it, like a full disk, and not its end.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
-        command.arg("serve").arg("--config").arg(self.path("attachd.toml"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_attachd"), "serve", "--config"]);
+        command.arg(self.path("attachd.toml")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     /// Runs until it says that it is ready.
     pub fn serve(&self) -> Server {
-        let (mut server, stdout) = self.spawn();
+        self.serve_with(&[])
+    }
+
+    pub fn serve_with(&self, options: &[&str]) -> Server {
+        let (mut server, stdout) = Server::spawn(self.command().args(options));
         let Ok(ready) = stdout.recv_timeout(PATIENCE) else { panic!("attachd is not ready: {}", server.kill().stderr) };
         server.read_addresses(&ready);
         server
@@ -95,28 +101,26 @@ impl Folder {
 
     /// Expects that it does not come so far.
     pub fn refuses(&self) -> Ended {
-        let (server, stdout) = self.spawn();
+        let (server, stdout) = Server::spawn(&mut self.command());
         match stdout.recv_timeout(PATIENCE) {
             Err(RecvTimeoutError::Disconnected) => server.ended(),
             Ok(_) | Err(RecvTimeoutError::Timeout) => panic!("attachd goes on all the same: {}", server.kill().stderr),
         }
     }
+}
 
-    fn spawn(&self) -> (Server, mpsc::Receiver<String>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
-        command.arg("serve").arg("--config").arg(self.path("attachd.toml"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+impl Server {
+    fn spawn(command: &mut Command) -> (Self, mpsc::Receiver<String>) {
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, shared) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
         let reader = thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *shared.lock().unwrap() += &(line + "\n")));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        (Server { child, log, reader: Some(reader), auth: Vec::new(), acct: Vec::new(), http: ([0, 0, 0, 0], 0).into() }, told)
+        (Self { child, log, reader: Some(reader), auth: Vec::new(), acct: Vec::new(), http: ([0, 0, 0, 0], 0).into() }, told)
     }
-}
 
-impl Server {
     /// `attachd 0.1.0 ready: auth 127.0.0.1:1812, acct 127.0.0.1:1813, http 127.0.0.1:8080`
     fn read_addresses(&mut self, ready: &str) {
         let (_, listed) = ready.split_once(" ready: ").unwrap_or_else(|| panic!("no ready line: {ready}"));
@@ -178,6 +182,12 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// From now on no file of it may be longer; `None`: as long as it likes.
+    pub fn limit_files(&self, octets: Option<u64>) {
+        let limit = Rlimit { current: octets, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
     }
 
     /// An orderly end.

@@ -5,13 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use attachd::wire::{Code, Datagram, LONGEST, Secret, number};
+use attachd::wire::dictionary::Dictionary;
+use attachd::wire::{Code, Datagram, Encoder, LONGEST, Secret, number};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::device::{Device, Step};
 use super::owners::Owners;
-use crate::support::gateway::{Gateway, SECRET};
+use crate::support::gateway::SECRET;
 use crate::support::server::Server;
 
 /// How long a reply is waited for before the request is sent again.
@@ -19,6 +20,7 @@ const WAIT: Duration = Duration::from_millis(100);
 
 pub(super) struct Lane {
     number: usize,
+    identifier: u8,
     random: ChaCha8Rng,
     pub(super) devices: Vec<Device>,
     /// An Accounting-On, sent and not answered.
@@ -30,7 +32,7 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(number: usize, random: ChaCha8Rng) -> Self {
-        Self { number, random, devices: Vec::new(), restarting: None, reported: None, acknowledged: 0 }
+        Self { number, identifier: 0, random, devices: Vec::new(), restarting: None, reported: None, acknowledged: 0 }
     }
 
     pub(super) fn is_restarting(&self) -> bool {
@@ -39,22 +41,22 @@ impl Lane {
 
     /// Goes on until told to stop.
     pub(super) fn work(&mut self, server: &Server, owners: &Owners, stop: &AtomicBool) {
-        let mut line = Line::to(server);
+        let line = Line::to(server);
         let may_wait = || !stop.load(Ordering::Relaxed);
         while may_wait() {
             if self.random.random_ratio(1, 300) {
                 self.devices.iter().for_each(|device| device.will_end(owners));
-                let request = self.request(&mut line, Code::ACCOUNTING_REQUEST, vec!["Acct-Status-Type = Accounting-On".to_owned()]);
+                let request = self.request(Code::ACCOUNTING_REQUEST, &["Acct-Status-Type = Accounting-On".to_owned()]);
                 self.restarting = Some(request);
                 self.restart(&line, may_wait);
             } else if let Some(lines) = self.reported.clone().filter(|_| self.random.random_ratio(1, 50)) {
                 // The same report under another identifier: it says nothing new.
                 let again = [lines, vec!["Acct-Delay-Time = 1".to_owned()]].concat();
-                let request = self.request(&mut line, Code::ACCOUNTING_REQUEST, again);
+                let request = self.request(Code::ACCOUNTING_REQUEST, &again);
                 line.exchange(&request, may_wait);
             } else {
                 let at = self.random.random_range(0..self.devices.len());
-                self.step(at, &mut line, owners, may_wait);
+                self.step(at, &line, owners, may_wait);
             }
         }
     }
@@ -76,14 +78,14 @@ impl Lane {
     }
 
     /// The next thing that happens to one endpoint.
-    fn step(&mut self, at: usize, line: &mut Line, owners: &Owners, may_wait: impl Fn() -> bool) {
+    fn step(&mut self, at: usize, line: &Line, owners: &Owners, may_wait: impl Fn() -> bool) {
         let step = self.devices[at].next(&mut self.random);
         let code = if step == Step::Access { Code::ACCESS_REQUEST } else { Code::ACCOUNTING_REQUEST };
         if matches!(step, Step::Stop { .. }) {
             self.devices[at].will_end(owners);
         }
         let lines = self.devices[at].lines(step);
-        let request = self.request(line, code, lines.clone());
+        let request = self.request(code, &lines);
         self.devices[at].pending = Some((step, request));
         self.finish(at, line, owners, may_wait);
         if self.devices[at].pending.is_none() && code == Code::ACCOUNTING_REQUEST {
@@ -98,8 +100,10 @@ impl Lane {
             return;
         };
         device.pending = None;
-        device.acknowledge(step, address(&reply), owners);
-        self.acknowledged += 1;
+        let accepted = address(&reply);
+        device.acknowledge(step, accepted, owners);
+        // A reject acknowledges nothing.
+        self.acknowledged += u64::from(step != Step::Access || accepted.is_some());
     }
 
     fn restart(&mut self, line: &Line, may_wait: impl Fn() -> bool) {
@@ -111,15 +115,27 @@ impl Lane {
         self.acknowledged += 1;
     }
 
-    fn request(&self, line: &mut Line, code: Code, mut lines: Vec<String>) -> Vec<u8> {
-        lines.push(format!("NAS-IP-Address = 192.0.2.{}", self.number + 1));
-        line.gateway.request(code, &lines.iter().map(String::as_str).collect::<Vec<_>>())
+    /// With an authenticator that never comes again (RFC 2865 section 3): the fleet uses its identifiers faster than they are forgotten.
+    fn request(&mut self, code: Code, lines: &[String]) -> Vec<u8> {
+        self.identifier = self.identifier.wrapping_add(1);
+        let (secret, authenticator) = (Secret::new(SECRET), self.random.random());
+        let mut buffer = vec![0; LONGEST];
+        let mut encoder = Encoder::new(&mut buffer, code, self.identifier);
+        if code == Code::ACCESS_REQUEST {
+            encoder.message_authenticator();
+        }
+        for line in lines {
+            encoder.assign(&Dictionary::default().assign(line).unwrap(), &secret, &authenticator);
+        }
+        encoder.address(number::NAS_IP_ADDRESS, Ipv4Addr::new(192, 0, 2, self.number as u8 + 1));
+        let length = encoder.finish_request(&secret, authenticator).unwrap();
+        buffer.truncate(length);
+        buffer
     }
 }
 
 /// A socket towards one life of the server.
 struct Line {
-    gateway: Gateway,
     socket: UdpSocket,
     auth: SocketAddr,
     acct: SocketAddr,
@@ -129,7 +145,7 @@ impl Line {
     fn to(server: &Server) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(WAIT)).unwrap();
-        Self { gateway: Gateway::facing(server.auth[0]), socket, auth: server.auth[0], acct: server.acct[0] }
+        Self { socket, auth: server.auth[0], acct: server.acct[0] }
     }
 
     /// The verified reply; `None` if it may not be waited for any longer.

@@ -139,7 +139,12 @@ impl Fleet {
         self.lanes.iter_mut().map(|lane| lane.repeat_unanswered(server, owners, deadline)).sum()
     }
 
-    /// Requests answered so far.
+    /// So many requests are under way at most.
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Receipts so far.
     pub fn acknowledged(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.acknowledged).sum()
     }

@@ -1,0 +1,116 @@
+//! What the operator changed in the files stays changed, also when the plug is pulled right after.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
+
+mod support;
+
+use attachd::wire::Code;
+use support::gateway::{Gateway, Reply};
+use support::server::{Folder, Server};
+
+const TILL: &str = "8944500000000000014";
+const ROW: &str = "8944500000000000014,234500000000001,447700000001,active,epos,,,till 1\n";
+const ENDPOINTS: &str = "inventory/endpoints.csv";
+
+#[test]
+fn an_endpoint_gone_from_the_files_is_kept_until_it_is_pruned() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let address = open_session(&server);
+    folder.edit(ENDPOINTS, ROW, "");
+    reload(&server, "gone=1");
+    assert_eq!(addresses(&server), [address.as_str()]);
+    server.kill();
+
+    let server = folder.serve();
+    assert!(server.log().contains("1 endpoints are no longer in the inventory and are kept"), "{}", server.log());
+    assert!(server.endpoint(TILL)["sessions"][0]["endedAt"].is_null());
+    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()), "it is served as before");
+    server.kill();
+
+    let server = folder.serve_with(&["--prune"]);
+    assert_eq!(server.get(&format!("/api/v1/endpoints/{TILL}")).0, 404);
+    assert!(attach(&server).says("Reply-Message = \"endpoint-unknown\""));
+    server.kill();
+
+    let server = folder.serve();
+    assert!(!server.log().contains("are kept"), "{}", server.log());
+    assert_eq!(server.get(&format!("/api/v1/endpoints/{TILL}")).0, 404);
+}
+
+#[test]
+fn a_suspended_endpoint_stays_suspended_and_keeps_its_address() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let address = open_session(&server);
+    become_(&folder, &server, "active", "suspended");
+    server.kill();
+
+    let server = folder.serve();
+    let till = server.endpoint(TILL);
+    assert_eq!((till["provisioningState"]["key"].as_u64(), till["networkState"]["key"].as_u64()), (Some(60), Some(20)));
+    assert_eq!(till["sessions"][0]["closeCause"], "barred");
+    assert!(attach(&server).says("Reply-Message = \"endpoint-suspended\""));
+    become_(&folder, &server, "suspended", "active");
+    server.kill();
+
+    let server = folder.serve();
+    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()));
+}
+
+#[test]
+fn a_terminated_endpoint_comes_back_only_when_it_is_reinstated() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    open_session(&server);
+    become_(&folder, &server, "active", "terminated");
+    server.kill();
+
+    let server = folder.serve();
+    assert!(attach(&server).says("Reply-Message = \"endpoint-terminated\""));
+    assert!(addresses(&server).is_empty(), "its address is given back");
+    server.kill();
+
+    folder.edit(ENDPOINTS, ",terminated,", ",active,");
+    let ended = folder.refuses();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.contains(TILL) && ended.stderr.contains("reinstated"), "{}", ended.stderr);
+
+    folder.edit(ENDPOINTS, ROW, &ROW.replace(",active,epos,", ",reinstated,,"));
+    let server = folder.serve();
+    assert!(attach(&server).says("Reply-Message = \"endpoint-pending\""));
+    server.kill();
+
+    folder.edit(ENDPOINTS, ",reinstated,,", ",active,epos,");
+    let server = folder.serve();
+    assert_eq!(attach(&server).code, Code::ACCESS_ACCEPT);
+}
+
+/// Changes the state in the file, and loads it.
+fn become_(folder: &Folder, server: &Server, from: &str, to: &str) {
+    folder.edit(ENDPOINTS, &ROW.replace("active", from), &ROW.replace("active", to));
+    reload(server, "changed=1");
+}
+
+fn reload(server: &Server, told: &str) {
+    server.signal("HUP");
+    server.until(told, |server| server.log().lines().any(|line| line.contains("reloaded") && line.contains(told)));
+}
+
+/// Returns the address.
+fn open_session(server: &Server) -> String {
+    let address = attach(server).value("Framed-IP-Address").unwrap().to_owned();
+    let mut gateway = Gateway::facing(server.acct[0]);
+    let lines = [&format!("Attachd-ICCID = {TILL}"), "Acct-Status-Type = Start", "Acct-Session-Id = 0001"];
+    gateway.ask(server.acct[0], Code::ACCOUNTING_REQUEST, &lines);
+    address
+}
+
+fn attach(server: &Server) -> Reply {
+    Gateway::facing(server.auth[0]).ask(server.auth[0], Code::ACCESS_REQUEST, &[&format!("Attachd-ICCID = {TILL}")])
+}
+
+fn addresses(server: &Server) -> Vec<String> {
+    let till = server.endpoint(TILL);
+    till["ipAddresses"].as_array().unwrap().iter().map(|address| address["ip"].as_str().unwrap().to_owned()).collect()
+}
