@@ -3,6 +3,7 @@
 //! A new verb is a file with a struct of arguments and its `run`, and one line in `Verb`.
 
 mod check;
+mod colour;
 mod completions;
 mod decode;
 mod export;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Style};
 
+use super::colour;
+
 /// What scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -75,7 +77,7 @@ pub(super) fn warn(message: &dyn Display) {
 
 fn tell(word: &str, style: Style, message: &dyn Display) {
     let mut stderr = io::stderr().lock();
-    let style = if stderr.is_terminal() && super::output::may_colour() { style } else { Style::new() };
+    let style = if stderr.is_terminal() && colour::is_wanted() { style } else { Style::new() };
     // With standard error gone, too, there is no one left to tell.
     let _ = writeln!(stderr, "{style}{word}{style:#}: {message}");
 }

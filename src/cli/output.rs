@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use clap::builder::styling::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 
+use super::colour;
 use super::outcome::Failure;
 
 /// In which form results are printed.
@@ -55,7 +56,7 @@ impl Output {
         let is_terminal = stdout.is_terminal();
         let writer: Box<dyn Write> =
             if is_terminal { Box::new(LineWriter::new(stdout.lock())) } else { Box::new(BufWriter::new(stdout.lock())) };
-        Self { writer, coloured: is_terminal && may_colour() }
+        Self { writer, coloured: is_terminal && colour::is_wanted() }
     }
 
     pub(super) fn painted(&self, role: Role, text: &str) -> String {
@@ -82,9 +83,4 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
-}
-
-/// NO_COLOR, if not empty, forbids colours (no-color.org).
-pub(super) fn may_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

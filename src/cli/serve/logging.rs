@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::fmt;
 
-use crate::cli::output::may_colour;
+use crate::cli::colour;
 use crate::config::{Log, LogFormat};
 
 /// From here on `tracing` is heard.
@@ -13,7 +13,7 @@ pub(super) fn start(log: &Log) {
         .with_writer(io::stderr)
         .with_max_level(log.level)
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal() && may_colour())
+        .with_ansi(io::stderr().is_terminal() && colour::is_wanted())
         // With standard error gone there is no place left to complain about it.
         .log_internal_errors(false);
     // It fails only if somebody listens already, and then there is a log.
