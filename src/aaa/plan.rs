@@ -77,10 +77,15 @@ impl Plan {
 
     /// Gives an endpoint back the address that it released at `released_at` and that is still held for it.
     pub(super) fn reclaim(&self, vslice: VsliceId, ip: Ipv4Addr, released_at: Timestamp, now: Timestamp) -> bool {
-        let reclaimed = self.range_of(vslice, ip).map(|range| range.pool.lock().reclaim(ip, released_at, now));
-        // Leased: the record of the release is not durable yet, so the pool has not heard of it. Nobody else can have it, for the hold has
-        // not even begun there.
-        matches!(reclaimed, Some(Ok(()) | Err(Claim::Leased)))
+        let Some(range) = self.range_of(vslice, ip) else { return false };
+        let mut pool = range.pool.lock();
+        match pool.reclaim(ip, released_at, now) {
+            Ok(()) => true,
+            // If the pool has not heard of the release, its record is not durable yet, and the address has been the endpoint's all the time.
+            // Else somebody else has it: a worker whose batch began a little later saw the hold pass before this one does.
+            Err(Claim::Leased) => !pool.has_heard(ip, released_at),
+            Err(Claim::Outside | Claim::Reserved | Claim::Held { .. }) => false,
+        }
     }
 
     pub(super) fn release(&self, vslice: VsliceId, ip: Ipv4Addr, at: Timestamp) {

@@ -136,6 +136,12 @@ impl Pool {
         self.claim(ip, now)
     }
 
+    /// Whether the release of that time has come here. If it has, and the address is leased, then by somebody who took it since.
+    #[must_use]
+    pub fn has_heard(&self, ip: Ipv4Addr, released_at: Timestamp) -> bool {
+        self.offset(ip).is_some_and(|offset| self.ledger.released_at(offset) == released_at)
+    }
+
     /// The address is nobody's any more, and held from now on.
     pub fn release(&mut self, ip: Ipv4Addr, now: Timestamp) -> Result<(), NotLeased> {
         self.tidy(now);

@@ -21,7 +21,10 @@ impl Pool {
     pub fn restore_held(&mut self, ip: Ipv4Addr, released_at: Timestamp) -> Result<(), Claim> {
         let offset = self.offset(ip).ok_or(Claim::Outside)?;
         match self.ledger.mark(offset) {
-            Mark::Leased => return Err(Claim::Leased),
+            Mark::Leased => {
+                self.ledger.set_released_at(offset, self.ledger.released_at(offset).max(released_at));
+                return Err(Claim::Leased);
+            }
             Mark::Fresh => {}
             Mark::Parked | Mark::Held | Mark::Ripe | Mark::Restored if self.ledger.released_at(offset) >= released_at => return Ok(()),
             Mark::Parked | Mark::Held | Mark::Ripe | Mark::Restored => self.withdraw(offset),

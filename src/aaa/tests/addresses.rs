@@ -156,3 +156,18 @@ fn a_quiet_pool_counts_its_free_addresses_too() {
     world.housekeep();
     assert_eq!(held(&world), 0);
 }
+
+#[test]
+fn an_address_is_not_taken_back_from_whom_a_faster_clock_gave_it() {
+    let mut world = World::new();
+    world.access("sensor").accepted();
+    world.start("sensor", "S1");
+    world.stop("sensor", "S1");
+    world.commit();
+    let stopped = world.now;
+    world.now = stopped + Duration::from_secs(60);
+    let address = world.access("sensor2").accepted().ip;
+    // The first sensor asks a worker that read its clock a moment earlier.
+    world.now = stopped + Duration::from_micros(59_999_999);
+    assert_eq!(world.access("sensor"), Answer::Reject(RejectReason::PoolExhausted), "{address:?} is the other's");
+}
