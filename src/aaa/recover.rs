@@ -1,6 +1,6 @@
 //! What was recorded comes back: the newest record of each endpoint, then the pools and counts that follow from all of them.
 
-use foldhash::HashSet;
+use foldhash::HashMap;
 
 use super::adopt::first_state;
 use super::plan::Plan;
@@ -13,8 +13,8 @@ use crate::provisioning::{Catalog, Endpoint, ProvisioningState};
 pub struct Recovery {
     aaa: Aaa,
     catalog: Catalog,
-    /// States that came before the record of their endpoint.
-    strangers: HashSet<Iccid>,
+    /// Endpoints that were removed, and the version of their end: states from before it may stand behind it.
+    removed: HashMap<Iccid, u64>,
 }
 
 /// What recovery found.
@@ -31,7 +31,7 @@ impl Aaa {
     /// Begins to restore the memory of a decision maker that has none yet.
     #[must_use]
     pub fn recover(self) -> Recovery {
-        Recovery { aaa: self, catalog: Catalog::default(), strangers: HashSet::default() }
+        Recovery { aaa: self, catalog: Catalog::default(), removed: HashMap::default() }
     }
 }
 
@@ -43,8 +43,8 @@ impl Recovery {
 
     /// An endpoint as it was provisioned; `None`: it was removed.
     pub fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
-        self.strangers.remove(&iccid);
         let Some(endpoint) = endpoint else {
+            self.removed.insert(iccid, version);
             self.aaa.tracker.remove(iccid);
             return;
         };
@@ -62,7 +62,13 @@ impl Recovery {
     }
 
     /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
+    ///
+    /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as soon as it is adopted, and hands its
+    /// records over earlier than a long adoption. What was acknowledged then is kept, and finds its endpoint again in the inventory.
     pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
+        if self.removed.get(&iccid).is_some_and(|end| state.version < *end) {
+            return;
+        }
         let mut state = Some(state);
         self.aaa.tracker.with(iccid, |entry| {
             if let Some(state) = state.take_if(|state| state.version >= entry.state.version) {
@@ -72,7 +78,6 @@ impl Recovery {
         if self.aaa.tracker.read(iccid, |_| ()).is_none()
             && let Some(state) = state
         {
-            self.strangers.insert(iccid);
             self.aaa.tracker.insert(iccid, Entry { endpoint: Endpoint::new(ProvisioningState::Pending), state });
         }
     }
@@ -85,10 +90,7 @@ impl Recovery {
     /// Builds what follows from the records: indexes, pools and counts.
     #[must_use]
     pub fn finish(self) -> (Aaa, Recovered) {
-        let Self { aaa, catalog, strangers } = self;
-        for iccid in strangers {
-            aaa.tracker.remove(iccid);
-        }
+        let Self { aaa, catalog, .. } = self;
         let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut numbered = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::world::iccid;
+use super::world::{Record, iccid, inventory};
 use super::*;
 use crate::time::Timestamp;
 
@@ -67,4 +67,30 @@ proptest! {
             }
         });
     }
+}
+
+#[test]
+fn a_session_is_kept_though_the_record_of_its_new_endpoint_was_still_on_its_way() {
+    let mut world = World::new();
+    let ip = world.access("till").accepted().ip;
+    world.start("till", "S1");
+    world.journal.retain(|record| !matches!(record, Record::Provisioned(who, ..) if *who == iccid("till")));
+    let mut world = World { aaa: world.restored(0), ..world };
+    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointPending), "until the inventory says what it is");
+    let (catalog, endpoints) = inventory();
+    world.load(catalog, endpoints, &[]).unwrap();
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+    assert_eq!(world.access("till").accepted().ip, ip);
+}
+
+#[test]
+fn a_late_record_does_not_bring_back_a_removed_endpoint() {
+    let mut world = World::new();
+    world.access("till").accepted();
+    let late = world.journal.last().cloned().unwrap();
+    let (catalog, mut endpoints) = inventory();
+    endpoints.retain(|(who, _)| *who != iccid("till"));
+    world.prune(crate::provisioning::Inventory { catalog, endpoints, reinstated: Vec::new(), warnings: Vec::new() });
+    world.journal.push(late);
+    assert_eq!(world.restored(0).endpoints(), 10);
 }
