@@ -93,8 +93,10 @@ impl Recorder for Errand {
         self.hand_over_if_large();
     }
 
+    /// Goes ahead of everything that names its handles: it is handed over before it is in force.
     fn catalog(&mut self, catalog: &Catalog) {
         self.scribe.catalog(catalog);
+        self.submit();
     }
 
     fn restart(&mut self, restart: &Restart) {
@@ -107,5 +109,20 @@ impl Recorder for Errand {
 
     fn freed(&mut self, freed: Freed) {
         self.freed.push(freed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_is_handed_over_before_it_is_in_force() {
+        let journal = Journal::in_memory();
+        let mut errand = Errand::new(&journal);
+        errand.gateway(GatewayId::new(0), "pgw-01");
+        assert_eq!(journal.figures().records, 0);
+        errand.catalog(&Catalog::default());
+        assert_eq!(journal.figures().records, 2);
     }
 }

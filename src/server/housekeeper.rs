@@ -97,6 +97,8 @@ impl Housekeeper {
             Ok(adoption) => {
                 let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
                 gateways.record(&mut self.errand);
+                // Before a session can name them.
+                self.errand.submit();
                 self.common.gateways.store(Arc::new(gateways));
                 let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
                 info!(added, changed, gone, pruned = adoption.pruned, gateways = reloaded.gateways.len(), "reloaded");
