@@ -138,10 +138,15 @@ impl<R: Recorder> Adopting<'_, R> {
     }
 
     fn remove(&mut self, iccid: Iccid) {
-        self.aaa.tracker.with(iccid, |entry| self.leave(iccid, entry, &Endpoint::new(ProvisioningState::Pending)));
-        let Some(entry) = self.aaa.tracker.remove(iccid) else { return };
-        self.aaa.census.left(entry.state.state, entry.endpoint.state);
-        self.unindex(iccid, &entry.endpoint);
+        // Pending from here on: what comes before it is gone is refused, and takes no address that nobody would give back.
+        let old = self.aaa.tracker.with(iccid, |entry| {
+            let pending = Endpoint::new(ProvisioningState::Pending);
+            self.leave(iccid, entry, &pending);
+            std::mem::replace(&mut entry.endpoint, pending)
+        });
+        let Some((old, entry)) = old.zip(self.aaa.tracker.remove(iccid)) else { return };
+        self.aaa.census.left(entry.state.state, old.state);
+        self.unindex(iccid, &old);
         self.records.provisioned(iccid, entry.state.version + 1, None);
     }
 
