@@ -96,7 +96,11 @@ impl Aaa {
             let object = |what: String, remedy| Objection { iccid: *iccid, what, remedy };
             let known = self.tracker.read(*iccid, |entry| {
                 let refused = entry.endpoint.state.imported(endpoint.state, reinstated.contains(iccid)).err();
-                (refused, entry.endpoint.static_ip, entry.state.leases.iter().map(|lease| lease.ip).collect::<Vec<_>>())
+                (
+                    refused,
+                    plan.configured(&entry.endpoint).map(|(_, ip)| ip),
+                    entry.state.leases.iter().map(|lease| lease.ip).collect::<Vec<_>>(),
+                )
             });
             let (refused, configured, leased) = known.unwrap_or_default();
             if let Some(refused) = refused {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::identity::{GroupId, VsliceId};
 use crate::pool::{Claim, Counts, Pool};
-use crate::provisioning::{Allocation, Catalog, Endpoint, Vslice};
+use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Vslice};
 use crate::time::Timestamp;
 
 /// What every decision reads besides its endpoint.
@@ -107,10 +107,15 @@ impl Plan {
 
     /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else. Its own lease may have done so before.
     pub(super) fn set_aside(&self, endpoint: &Endpoint, now: Timestamp) {
-        let vslice = endpoint.group.and_then(|id| self.catalog.group(id)).map(|group| group.vslice);
-        if let (Some(vslice), Some(ip)) = (vslice, endpoint.static_ip) {
+        if let Some((vslice, ip)) = self.configured(endpoint) {
             self.claim(vslice, ip, now);
         }
+    }
+
+    /// The address that is set aside for an endpoint, and where. A terminated one has given its up.
+    pub(super) fn configured(&self, endpoint: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
+        let vslice = endpoint.group.and_then(|id| self.catalog.group(id))?.vslice;
+        endpoint.static_ip.filter(|_| endpoint.state != ProvisioningState::Terminated).map(|ip| (vslice, ip))
     }
 
     /// Recovery: whether the address could be marked as leased, or is in no pool any more.

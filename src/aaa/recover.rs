@@ -122,8 +122,7 @@ fn restore_addresses(plan: &Plan, entry: &Entry, recovered: &mut Recovered) {
             }
         }
     }
-    let vslice = entry.endpoint.group.and_then(|id| plan.catalog.group(id)).map(|group| group.vslice);
-    if let (Some(vslice), Some(ip)) = (vslice, entry.endpoint.static_ip) {
+    if let Some((vslice, ip)) = plan.configured(&entry.endpoint) {
         let is_leased_to_it = entry.state.leases.iter().any(|lease| lease.ip == ip && lease.vslice == vslice);
         if !is_leased_to_it {
             recovered.contested += usize::from(!plan.restore_leased(vslice, ip));

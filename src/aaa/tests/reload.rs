@@ -151,3 +151,25 @@ fn a_resumed_endpoint_is_detached_and_welcome() {
     assert_eq!(world.network_state("suspended"), Detached);
     world.access("suspended").accepted();
 }
+
+#[test]
+fn a_terminated_endpoint_has_given_up_its_configured_address_also_after_a_restart() {
+    let configured = Ipv4Addr::new(100, 64, 0, 2);
+    let configure = |state| move |till: &mut Endpoint| (till.static_ip, till.state) = (Some(configured), state);
+    let mut world = World::new();
+    reload(&mut world, "till", configure(Usable)).unwrap();
+    reload(&mut world, "till", configure(Terminated)).unwrap();
+    world.commit();
+    world.later(100);
+    (world.apn, world.ip) = (None, Some(configured));
+    world.start("till2", "S1");
+    assert_eq!(world.sessions("till2"), ["S1 open 100.64.0.2"]);
+    let mut world = World { aaa: world.restored(0), ..world };
+    assert_eq!(world.leased("static"), 1);
+
+    let (catalog, mut endpoints) = inventory();
+    endpoints[0].1.static_ip = Some(configured);
+    endpoints[0].1.state = Pending;
+    let objections = world.load(catalog, endpoints, &[iccid("till")]).unwrap_err();
+    assert!(objections[0].to_string().contains("100.64.0.2 is another endpoint's"), "{}", objections[0]);
+}
