@@ -96,19 +96,18 @@ impl Aaa {
             let object = |what: String, remedy| Objection { iccid: *iccid, what, remedy };
             let known = self.tracker.read(*iccid, |entry| {
                 let refused = entry.endpoint.state.imported(endpoint.state, reinstated.contains(iccid)).err();
-                (
-                    refused,
-                    plan.configured(&entry.endpoint).map(|(_, ip)| ip),
-                    entry.state.leases.iter().map(|lease| lease.ip).collect::<Vec<_>>(),
-                )
+                // A released one is on its way to somebody else.
+                let leased = entry.state.leases.iter().filter(|lease| !matches!(lease.phase, LeasePhase::Released { .. }));
+                let leased = leased.map(|lease| (lease.vslice, lease.ip));
+                (refused, leased.chain(plan.configured(&entry.endpoint)).collect::<Vec<_>>())
             });
-            let (refused, configured, leased) = known.unwrap_or_default();
+            let (refused, own) = known.unwrap_or_default();
             if let Some(refused) = refused {
                 objections.push(object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
             }
-            let Some(ip) = endpoint.static_ip.filter(|ip| configured != Some(*ip) && !leased.contains(ip)) else { continue };
             let vslice = endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);
-            if vslice.is_some_and(|vslice| !plan.is_free(vslice, ip, now)) {
+            let Some((vslice, ip)) = vslice.zip(endpoint.static_ip).filter(|wanted| !own.contains(wanted)) else { continue };
+            if !plan.is_free(vslice, ip, now) {
                 let what = format!("its address {ip} is another endpoint's, or was until a moment ago");
                 objections.push(object(what, "choose a free address, or take it away first and load again after the hold time"));
             }

@@ -173,3 +173,12 @@ fn a_terminated_endpoint_has_given_up_its_configured_address_also_after_a_restar
     let objections = world.load(catalog, endpoints, &[iccid("till")]).unwrap_err();
     assert!(objections[0].to_string().contains("100.64.0.2 is another endpoint's"), "{}", objections[0]);
 }
+
+#[test]
+fn a_configured_address_is_another_one_in_another_vslice() {
+    let mut world = World::new();
+    let address = world.access("camera").accepted().ip;
+    reload(&mut world, "till", |till| till.static_ip = address).unwrap();
+    let objections = reload(&mut world, "till", |till| (till.static_ip, till.group) = (address, Some(GroupId::new(2)))).unwrap_err();
+    assert!(objections[0].to_string().contains("is another endpoint's"), "{}", objections[0]);
+}
