@@ -2,53 +2,63 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::SockRef;
 
-use crate::simulator::gateway::{Door, Outbound};
+use crate::simulator::gateway::{Dispatch, Door, Outbound};
 use crate::simulator::plan::Plan;
-use crate::wire::LONGEST;
+use crate::udp::{BATCH, Inbox, Outbox, Sent, Socket};
 
-/// Room for the answers of a moment in which the thread is elsewhere.
-const BUFFER: usize = 4 * 1024 * 1024;
-
-/// Datagrams taken from one socket before the others have their turn.
-const BATCH: usize = 64;
+/// Batches taken from one socket before the others have their turn.
+const BATCHES: usize = 4;
 
 pub(super) struct Sockets {
-    sources: Vec<Option<IpAddr>>,
-    open: Vec<(Door, UdpSocket)>,
-    places: HashMap<Door, usize>,
-    ready: Vec<usize>,
-    buffer: Box<[u8; LONGEST]>,
-    /// The first thing that went wrong is told, once.
-    complained: bool,
     region: usize,
+    sources: Vec<Option<IpAddr>>,
+    open: Vec<(Door, Socket)>,
+    places: HashMap<Door, usize>,
+    /// Sockets at which something waits.
+    ready: Vec<usize>,
+    inbox: Inbox,
+    outbox: Outbox,
+    /// The first thing that goes wrong is told, once.
+    complained: bool,
 }
 
 impl Sockets {
     pub(super) fn new(region: usize, plan: &Plan) -> Self {
         Self {
+            region,
             sources: plan.gateways.iter().map(|gateway| gateway.source).collect(),
             open: Vec::new(),
             places: HashMap::new(),
             ready: Vec::new(),
-            buffer: Box::new([0; LONGEST]),
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
             complained: false,
-            region,
         }
     }
 
-    /// Sends everything. What the system does not take is lost, as on any network, and repeated by the gateway.
+    /// Sends everything, in batches by socket. What the system does not take is lost, as on any network, and repeated by the gateway.
     pub(super) fn send(&mut self, outbound: &Outbound) {
+        let mut dispatches: Vec<(usize, Dispatch<'_>)> = Vec::with_capacity(outbound.len());
         for dispatch in outbound.iter() {
-            let sent = self.place(dispatch.door, dispatch.to).and_then(|place| self.open[place].1.send_to(dispatch.octets, dispatch.to));
-            if let Err(error) = sent {
-                self.complain(dispatch.to, &error);
+            match self.place(dispatch.door, dispatch.to) {
+                Ok(place) => dispatches.push((place, dispatch)),
+                Err(error) => self.complain(&format!("a socket towards {} cannot be opened: {error}", dispatch.to)),
+            }
+        }
+        dispatches.sort_by_key(|(place, _)| *place);
+        for of_one in dispatches.chunk_by(|left, right| left.0 == right.0) {
+            for (_, dispatch) in of_one {
+                self.outbox.push(dispatch.to, None, dispatch.octets);
+            }
+            let Sent { lost, .. } = self.outbox.flush(&self.open[of_one[0].0].1);
+            if lost > 0 {
+                self.complain("the system does not take all datagrams");
             }
         }
     }
@@ -68,12 +78,18 @@ impl Sockets {
     /// Hands over what has arrived.
     pub(super) fn receive(&mut self, mut hand_over: impl FnMut(Door, SocketAddr, &[u8])) {
         for place in &self.ready {
-            let Some((door, socket)) = self.open.get(*place) else { continue };
-            for _ in 0..BATCH {
-                match socket.recv_from(&mut *self.buffer) {
-                    Ok((len, from)) => hand_over(*door, from, &self.buffer[..len]),
-                    // Nothing more, or an ICMP message about one datagram.
-                    Err(_) => break,
+            let (door, socket) = &self.open[*place];
+            for _ in 0..BATCHES {
+                match self.inbox.receive(socket) {
+                    Ok(count) => {
+                        self.inbox.iter().for_each(|received| hand_over(*door, received.from, received.octets));
+                        if count < BATCH {
+                            break;
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    // An ICMP message about one datagram.
+                    Err(_) => {}
                 }
             }
         }
@@ -85,20 +101,16 @@ impl Sockets {
         }
         let any = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
         let source = self.sources.get(usize::from(door.gateway)).copied().flatten().unwrap_or(any);
-        let socket = UdpSocket::bind((source, 0))?;
-        socket.set_nonblocking(true)?;
-        // A smaller buffer only loses datagrams sooner.
-        let _ = SockRef::from(&socket).set_recv_buffer_size(BUFFER);
-        let _ = SockRef::from(&socket).set_send_buffer_size(BUFFER);
+        let socket = Socket::open_all(SocketAddr::new(source, 0), 1)?.pop().ok_or(ErrorKind::AddrNotAvailable)?;
         self.open.push((door, socket));
         self.places.insert(door, self.open.len() - 1);
         Ok(self.open.len() - 1)
     }
 
-    fn complain(&mut self, to: SocketAddr, error: &io::Error) {
-        if !self.complained && error.kind() != ErrorKind::WouldBlock {
+    fn complain(&mut self, what: &str) {
+        if !self.complained {
             self.complained = true;
-            tracing::warn!(region = self.region, %to, %error, "a datagram cannot be sent; further ones are not reported");
+            tracing::warn!(region = self.region, "{what}; this is told only once");
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Plan {
     /// Requests on their way in each region.
     pub outstanding: usize,
     pub settle: Duration,
+    /// How late a request may begin.
+    pub tolerance: Duration,
     pub patience: Duration,
     pub rendezvous: Rendezvous,
 }
@@ -119,6 +121,7 @@ impl Plan {
             vendor: scenario.target.vendor_id,
             outstanding: scenario.outstanding.div_ceil(regions.max(1)),
             settle: Duration::from_secs_f64(scenario.settle_s),
+            tolerance: Duration::from_secs_f64(scenario.tolerance_ms / 1000.0),
             patience: Duration::from_secs_f64(scenario.target.patience_s),
             rendezvous: Rendezvous::new(phases.len(), regions),
             phases,

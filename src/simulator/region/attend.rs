@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Region, TOLERANCE};
+use super::Region;
 use crate::simulator::chance::Chance;
 use crate::simulator::device::{Action, Cause, Event, Session};
 use crate::simulator::gateway::{Bearer, Caller, Draft, Kind, NetworkEvent, Profile, Report, Ticket};
@@ -243,7 +243,7 @@ impl Region {
     /// A generator that falls behind its own schedule must say so.
     fn note_delay(&mut self, now: Moment, scheduled: Moment) {
         let delay = now.since(scheduled);
-        if delay > TOLERANCE {
+        if delay > self.plan.tolerance {
             self.tally.behind += 1;
             self.tally.behind_most = self.tally.behind_most.max(delay);
         }

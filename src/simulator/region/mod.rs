@@ -39,9 +39,6 @@ use super::wheel::Wheel;
 /// So much is begun at one go, before the sockets are looked after again.
 const BATCH: usize = 64;
 
-/// A generator that is later than this with what it scheduled has not kept its schedule.
-const TOLERANCE: Duration = Duration::from_millis(10);
-
 /// See the module.
 #[derive(Debug)]
 pub struct Region {

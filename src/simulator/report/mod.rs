@@ -105,7 +105,7 @@ pub struct Replies {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Generator {
     pub kept_up: bool,
-    /// Requests that came more than 10 ms late.
+    /// Requests that came later than `tolerance_ms` after their time.
     pub behind: u64,
     pub behind_most_ms: f64,
     /// Arrivals that found no detached endpoint.

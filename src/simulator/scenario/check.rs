@@ -32,6 +32,7 @@ fn target(scenario: &Scenario) -> Verdict {
     seconds(target.status_interval_s, "target.status_interval_s")?;
     seconds(target.patience_s, "target.patience_s")?;
     seconds(scenario.settle_s, "settle_s")?;
+    seconds(scenario.tolerance_ms / 1000.0, "tolerance_ms")?;
     seconds(scenario.expect.hold_s, "expect.hold_s")?;
     seconds(scenario.expect.stale_s, "expect.stale_s")?;
     demand(scenario.threads <= 256, "threads", "must be at most 256")?;

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub threads: usize,
     /// Requests on their way at once; beyond it endpoints wait, and their wait counts as latency.
     pub outstanding: usize,
+    /// A request that begins later than this after its time has not kept the schedule; more than one in a hundred, and the run has failed.
+    pub tolerance_ms: f64,
     /// How long the end waits for answers that are still owed.
     pub settle_s: f64,
     /// What must be true at the end: `p99 < 10 ms`, `loss < 0.01 %`, `rejects = expected`.
@@ -373,6 +375,7 @@ impl Default for Scenario {
             seed: 1,
             threads: 0,
             outstanding: 65_536,
+            tolerance_ms: 10.0,
             settle_s: 35.0,
             limits: Vec::new(),
             target: Target::default(),
