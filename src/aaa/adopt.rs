@@ -253,9 +253,7 @@ impl<R: Recorder> Turn<'_, R> {
             }
             let left = self.entry.state.leave_group(*group, self.now);
             self.follow(&left);
-            if let Some(lease) = self.entry.state.drop_lease(*group) {
-                self.give_back(&lease);
-            }
+            self.take_lease(*group);
         }
         // Without its primary group's VSlice the endpoint has left the network it was attached to.
         let left_home = self.entry.endpoint.group.is_some_and(|home| {
@@ -283,10 +281,18 @@ impl<R: Recorder> Turn<'_, R> {
         if next != ProvisioningState::Suspended {
             let groups: Vec<GroupId> = self.entry.state.leases.iter().map(|lease| lease.group).collect();
             for group in groups {
-                if let Some(lease) = self.entry.state.drop_lease(group) {
-                    self.give_back(&lease);
-                }
+                self.take_lease(group);
             }
+        }
+    }
+
+    /// Takes the group's address away. The record of the endpoint remembers the hold; a configured address stays set aside.
+    fn take_lease(&mut self, group: GroupId) {
+        let configured = self.plan.configured(&self.entry.endpoint);
+        if self.entry.state.lease(group).is_some_and(|lease| configured == Some((lease.vslice, lease.ip))) {
+            self.entry.state.drop_lease(group);
+        } else if let Some(freed) = self.entry.state.release_lease(group, self.now) {
+            self.free(freed);
         }
     }
 
@@ -301,10 +307,7 @@ impl<R: Recorder> Turn<'_, R> {
         let freed = Freed { vslice, ip, at: self.now };
         match self.entry.state.leases.iter().find(|lease| lease.ip == ip && lease.vslice == vslice).copied() {
             Some(lease) if lease.phase == LeasePhase::InUse => {}
-            Some(lease) => {
-                self.entry.state.drop_lease(lease.group);
-                self.free(freed);
-            }
+            Some(lease) => self.entry.state.release_lease(lease.group, self.now).into_iter().for_each(|freed| self.free(freed)),
             None => self.free(freed),
         }
     }

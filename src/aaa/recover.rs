@@ -6,7 +6,7 @@ use super::adopt::first_state;
 use super::plan::Plan;
 use super::{Aaa, Entry};
 use crate::identity::Iccid;
-use crate::network::{EndpointState, LeasePhase, Restart};
+use crate::network::{EndpointState, Lease, LeasePhase, Restart};
 use crate::provisioning::{Catalog, Endpoint, ProvisioningState};
 
 /// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
@@ -15,6 +15,8 @@ pub struct Recovery {
     catalog: Catalog,
     /// Endpoints that were removed, and the version of their end: states from before it may stand behind it.
     removed: HashMap<Iccid, u64>,
+    /// What they had until then may still be in its hold.
+    bequeathed: Vec<Lease>,
 }
 
 /// What recovery found.
@@ -31,7 +33,7 @@ impl Aaa {
     /// Begins to restore the memory of a decision maker that has none yet.
     #[must_use]
     pub fn recover(self) -> Recovery {
-        Recovery { aaa: self, catalog: Catalog::default(), removed: HashMap::default() }
+        Recovery { aaa: self, catalog: Catalog::default(), removed: HashMap::default(), bequeathed: Vec::new() }
     }
 }
 
@@ -45,7 +47,7 @@ impl Recovery {
     pub fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
         let Some(endpoint) = endpoint else {
             self.removed.insert(iccid, version);
-            self.aaa.tracker.remove(iccid);
+            self.bequeathed.extend(self.aaa.tracker.remove(iccid).into_iter().flat_map(|entry| entry.state.leases));
             return;
         };
         let mut endpoint = Some(endpoint);
@@ -90,7 +92,7 @@ impl Recovery {
     /// Builds what follows from the records: indexes, pools and counts.
     #[must_use]
     pub fn finish(self) -> (Aaa, Recovered) {
-        let Self { aaa, catalog, .. } = self;
+        let Self { aaa, catalog, bequeathed, .. } = self;
         let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut numbered = Vec::new();
@@ -103,6 +105,9 @@ impl Recovery {
             }
             numbered.push((iccid, entry.endpoint.imsis().collect::<Vec<_>>(), entry.endpoint.msisdn));
         });
+        for lease in &bequeathed {
+            restore_hold(&plan, lease);
+        }
         // A closure of the tracker must not call the tracker, so the indexes come second.
         for (iccid, imsis, msisdn) in numbered {
             aaa.index(iccid, imsis, msisdn);
@@ -115,7 +120,7 @@ impl Recovery {
 fn restore_addresses(plan: &Plan, entry: &Entry, recovered: &mut Recovered) {
     for lease in &entry.state.leases {
         match lease.phase {
-            LeasePhase::Released { at } => plan.restore_held(lease.vslice, lease.ip, at),
+            LeasePhase::Released { .. } => restore_hold(plan, lease),
             LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Kept => {
                 recovered.leases += 1;
                 recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip));
@@ -127,5 +132,11 @@ fn restore_addresses(plan: &Plan, entry: &Entry, recovered: &mut Recovered) {
         if !is_leased_to_it {
             recovered.contested += usize::from(!plan.restore_leased(vslice, ip));
         }
+    }
+}
+
+fn restore_hold(plan: &Plan, lease: &Lease) {
+    if let LeasePhase::Released { at } = lease.phase {
+        plan.restore_held(lease.vslice, lease.ip, at);
     }
 }

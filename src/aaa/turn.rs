@@ -105,6 +105,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
         }
         if let LeasePhase::Released { at } = lease.phase {
             self.plan.reclaim(lease.vslice, lease.ip, at, self.now).then_some(())?;
+            self.entry.state.grant(Lease { phase: LeasePhase::Kept, ..lease });
         }
         Some(lease.ip)
     }
@@ -126,9 +127,9 @@ impl<'t, R: Recorder> Turn<'t, R> {
     }
 
     /// Makes a lease that the endpoint no longer has free again, unless it is one of those: released already, or still configured.
-    pub(super) fn give_back(&mut self, former: &Lease) {
-        let configured = self.entry.endpoint.static_ip == Some(former.ip);
-        if !configured && !matches!(former.phase, LeasePhase::Released { .. }) {
+    fn give_back(&mut self, former: &Lease) {
+        let is_configured = self.plan.configured(&self.entry.endpoint) == Some((former.vslice, former.ip));
+        if !is_configured && !matches!(former.phase, LeasePhase::Released { .. }) {
             self.free(network::Freed { vslice: former.vslice, ip: former.ip, at: self.now });
         }
     }

@@ -113,6 +113,16 @@ impl EndpointState {
         Some(lease)
     }
 
+    /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
+    /// is returned; `None` if the lease was released before, or there is none.
+    pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<Freed> {
+        let released = LeasePhase::Released { at: now };
+        let lease = self.leases.iter_mut().find(|lease| lease.group == group && !matches!(lease.phase, LeasePhase::Released { .. }))?;
+        lease.phase = released;
+        self.version += 1;
+        Some(Freed { vslice: lease.vslice, ip: lease.ip, at: now })
+    }
+
     /// A session of `group` was opened: its promised or kept lease is in use from now on. Returns the address.
     pub(super) fn occupy_lease(&mut self, group: GroupId) -> Option<Ipv4Addr> {
         let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;

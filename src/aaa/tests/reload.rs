@@ -182,3 +182,27 @@ fn a_configured_address_is_another_one_in_another_vslice() {
     let objections = reload(&mut world, "till", |till| (till.static_ip, till.group) = (address, Some(GroupId::new(2)))).unwrap_err();
     assert!(objections[0].to_string().contains("is another endpoint's"), "{}", objections[0]);
 }
+
+/// Terminated, moved into another VSlice, pruned: what an endpoint leaves behind is held, and a restart does not cut the hold short.
+#[test]
+fn an_address_taken_away_is_held_also_over_a_restart() {
+    let (terminated, moved) = (|till: &mut Endpoint| till.state = Terminated, |till: &mut Endpoint| till.group = Some(GroupId::new(2)));
+    let changes: [&dyn Fn(&mut World); 3] =
+        [&|world| _ = reload(world, "till", terminated).unwrap(), &|world| _ = reload(world, "till", moved).unwrap(), &|world| {
+            let (catalog, endpoints) = inventory();
+            let endpoints = endpoints.into_iter().filter(|(own, _)| *own != iccid("till")).collect();
+            world.prune(crate::provisioning::Inventory { catalog, endpoints, reinstated: Vec::new(), warnings: Vec::new() });
+        }];
+    for change in changes {
+        let mut world = attached("till");
+        change(&mut world);
+        world.commit();
+        let mut world = World { aaa: world.restored(0), ..world };
+        world.later(30);
+        assert_eq!(world.access("till2").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 3)), "the first is still in its hold");
+        world.later(31);
+        world.ip = Some(Ipv4Addr::new(100, 64, 0, 2));
+        world.start("till3", "S1");
+        assert_eq!(world.sessions("till3"), ["S1 open 100.64.0.2"], "now it is free for everybody");
+    }
+}
