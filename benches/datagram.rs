@@ -158,7 +158,7 @@ impl Bench {
     fn serve(&mut self) {
         let (port, from, octets) = &self.packets[self.next];
         let arrival = Arrival { listener: Listener { place: u8::from(*port == Port::Acct), port: *port }, from: *from, to: None, octets };
-        self.pipeline.handle(&self.gateways, &arrival, self.now, &mut self.out);
+        self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         self.next += 1;
         if self.next.is_multiple_of(BATCH as usize) {
             self.send();

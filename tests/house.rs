@@ -29,7 +29,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("metrics::", &["server/metrics", "simulator/metrics"]),
     ("Instant::now", &["server/", "cli/", "simulator/driver", "journal/thread"]),
     ("SystemTime::now", &["server/", "cli/", "simulator/driver", "journal/thread"]),
-    ("unsafe {", &["udp/"]),
+    ("unsafe {", &["udp/", "wire/abreast"]),
     ("libc::", &["udp/"]),
 ];
 

@@ -85,9 +85,9 @@ impl<C: Committer> Desk<C> {
         }
     }
 
-    /// Serves one datagram of the batch.
-    pub fn handle(&mut self, arrival: &Arrival<'_>, now: Timestamp) {
-        self.pipeline.handle(&self.gateways, arrival, now, &mut self.out);
+    /// Serves datagrams of the batch.
+    pub fn handle<'a>(&mut self, arrivals: impl IntoIterator<Item = Arrival<'a>>, now: Timestamp) {
+        self.pipeline.handle(&self.gateways, arrivals, now, &mut self.out);
     }
 
     /// Ends the batch: what acknowledges nothing leaves, the records go to the journal, the receipts wait for them.

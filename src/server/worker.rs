@@ -110,7 +110,13 @@ impl<C: Committer> Worker<C> {
         self.desk.begin(&self.common.gateways.load(), now, self.common.health.is_ready());
         if !self.desk.is_full() {
             for pier in &mut self.piers {
-                pier.receive(|arrival| self.desk.handle(arrival, now.wall));
+                for _ in 0..pier.batches() {
+                    let is_full = pier.receive();
+                    self.desk.handle(pier.arrivals(), now.wall);
+                    if !is_full {
+                        break;
+                    }
+                }
             }
         }
         self.desk.end(now, outward(&mut self.piers));
@@ -168,23 +174,26 @@ impl Pier {
         Ok(Self { listener, socket, drops, inbox: Inbox::default(), outbox: Outbox::default(), is_empty: false, is_old_news: false })
     }
 
-    fn receive(&mut self, mut handle: impl FnMut(&Arrival<'_>)) {
-        let batches = match self.listener.port {
+    /// How many batches may be taken before the next socket has its turn.
+    fn batches(&self) -> usize {
+        match self.listener.port {
             Port::Acct => ACCOUNTING_BATCHES,
             Port::Auth => 1,
-        };
-        for _ in 0..batches {
-            // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
-            let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
-            for datagram in self.inbox.iter() {
-                handle(&Arrival { listener: self.listener, from: datagram.from, to: datagram.to, octets: datagram.octets });
-            }
-            self.is_empty = received < BATCH;
-            if self.is_empty {
-                self.is_old_news = true;
-                return;
-            }
         }
+    }
+
+    /// Takes in a batch. Whether it is a full one, so that more may wait.
+    fn receive(&mut self) -> bool {
+        // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
+        let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
+        self.is_empty = received < BATCH;
+        self.is_old_news |= self.is_empty;
+        !self.is_empty
+    }
+
+    /// The batch last taken in.
+    fn arrivals(&self) -> impl Iterator<Item = Arrival<'_>> {
+        self.inbox.iter().map(|datagram| Arrival { listener: self.listener, from: datagram.from, to: datagram.to, octets: datagram.octets })
     }
 
     /// Whether the kernel has told of something since the last look. It tells only once, so nothing may lie between an empty look and this

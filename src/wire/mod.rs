@@ -9,6 +9,7 @@
 //! Deliberately absent: what an attribute means for a session, which attributes a packet must have, duplicates, transport, MS-CHAP and
 //! EAP. nom does the parsing and shows in no signature.
 
+mod abreast;
 mod authenticator;
 mod code;
 mod datagram;
@@ -23,7 +24,7 @@ mod secret;
 pub mod tgpp;
 mod tunnel;
 
-pub use authenticator::Forged;
+pub use authenticator::{AT_ONCE, Forged, verify_requests};
 pub use code::Code;
 pub use datagram::{Attribute, Attributes, Datagram, Key, LONGEST, Malformed, MessageAuthenticator, SHORTEST, Value, Values};
 pub use encoder::{Encoder, TooLong};

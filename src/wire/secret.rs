@@ -15,6 +15,8 @@ pub struct Secret {
     octets: Box<[u8]>,
     inner: Md5,
     outer: Md5,
+    /// What the two states are made of, for digests abreast.
+    keys: [[u8; BLOCK]; 2],
 }
 
 impl Secret {
@@ -27,8 +29,18 @@ impl Secret {
         } else {
             key[..secret.len()].copy_from_slice(secret);
         }
-        let keyed = |pad: u8| Md5::new().chain_update(key.map(|octet| octet ^ pad));
-        Self { octets: secret.into(), inner: keyed(0x36), outer: keyed(0x5c) }
+        let keys @ [inner, outer] = [0x36, 0x5c].map(|pad: u8| key.map(|octet| octet ^ pad));
+        Self { octets: secret.into(), inner: Md5::new_with_prefix(inner), outer: Md5::new_with_prefix(outer), keys }
+    }
+
+    /// What stands behind every packet before it is digested.
+    pub(in crate::wire) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// The blocks that an HMAC puts before the packet, and before the digest of that.
+    pub(in crate::wire) const fn keys(&self) -> &[[u8; BLOCK]; 2] {
+        &self.keys
     }
 
     /// MD5 over the parts and then the secret: every authenticator (RFC 2865 section 3).

@@ -69,7 +69,7 @@ impl Office {
         for (port, octets) in batch {
             let listener = Listener { place: u8::from(*port == Port::Acct), port: *port };
             let arrival = Arrival { listener, from: "192.0.2.1:40000".parse().unwrap(), to: None, octets };
-            self.desk.handle(&arrival, self.now.wall);
+            self.desk.handle([arrival], self.now.wall);
         }
         let sent = &mut self.sent;
         self.desk.end(self.now, |_, octets| sent.push(octets.to_vec()));

@@ -29,8 +29,8 @@ fn a_retransmission_of_what_still_waits_is_dropped() {
     let asked = access(1, TILL);
     let listener = Listener { place: 0, port: Port::Auth };
     let arrival = Arrival { listener, from: scene.from, to: None, octets: &asked };
-    scene.pipeline.handle(&scene.gateways, &arrival, NOW, &mut scene.out);
-    scene.pipeline.handle(&scene.gateways, &arrival, NOW, &mut scene.out);
+    scene.pipeline.handle(&scene.gateways, [arrival], NOW, &mut scene.out);
+    scene.pipeline.handle(&scene.gateways, [arrival], NOW, &mut scene.out);
     assert_eq!(scene.out.receipts.len(), 1);
     assert_eq!(scene.pipeline.tally.dropped[Dropped::DuplicateInFlight as usize], 1);
 }

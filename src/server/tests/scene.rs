@@ -206,7 +206,7 @@ impl Scene {
         let before = self.pipeline.tally.dropped;
         let listener = Listener { place: u8::from(port == Port::Acct), port };
         let arrival = Arrival { listener, from: self.from, to: None, octets };
-        self.pipeline.handle(&self.gateways, &arrival, self.now, &mut self.out);
+        self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         let mut got = Vec::new();
         let Outcome { at_once, receipts, delayed, .. } = &mut self.out;
         for (replies, kind) in [(at_once, Got::AtOnce as fn(_) -> _), (receipts, Got::Receipt), (delayed, Got::Delayed)] {

@@ -99,7 +99,7 @@ impl World {
         let now = self.moment();
         let place = u8::from(port == Port::Acct);
         self.desk.begin(&self.gateways, now, self.is_ready);
-        self.desk.handle(&Arrival { listener: Listener { place, port }, from, to: None, octets }, self.now);
+        self.desk.handle([Arrival { listener: Listener { place, port }, from, to: None, octets }], self.now);
         let mut left = Vec::new();
         self.desk.end(now, |route, octets| left.push((*route, octets.to_vec())));
         self.take(left);
