@@ -17,8 +17,11 @@ use crate::provisioning::{Catalog, Inventory};
 /// How often it looks.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Endpoints per look: ten million are seen in three minutes, and a look takes a millisecond of one core.
+/// The most endpoints per look: ten million are seen in three minutes, and a look takes a millisecond of one core.
 const BUDGET: usize = 5_000;
+
+/// Looks in which a small fleet is seen once: nothing that only the walk brings about is due sooner than in minutes.
+const LOOKS: usize = 100;
 
 /// How often the metrics are tidied.
 const UPKEEP: Duration = Duration::from_secs(1);
@@ -76,7 +79,8 @@ impl Housekeeper {
     fn look_after(&mut self, walk: &mut Walk, now: Moment) {
         if self.errand.may_begin() {
             self.errand.begin(now.wall);
-            self.aaa.housekeep(walk, BUDGET, now.wall, &mut self.errand);
+            let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
+            self.aaa.housekeep(walk, budget, now.wall, &mut self.errand);
             self.errand.submit();
         }
         self.errand.settle(&self.aaa);
