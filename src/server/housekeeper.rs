@@ -20,8 +20,8 @@ const PACE: Duration = Duration::from_millis(100);
 /// The most endpoints per look: ten million are seen in three minutes, and a look takes a millisecond of one core.
 const BUDGET: usize = 5_000;
 
-/// Looks in which a small fleet is seen once: nothing that only the walk brings about is due sooner than in minutes.
-const LOOKS: usize = 100;
+/// Looks in which a small fleet is seen once: half a second, since an authorisation may be held for no longer than one.
+const LOOKS: usize = 5;
 
 /// How often the metrics are tidied.
 const UPKEEP: Duration = Duration::from_secs(1);
