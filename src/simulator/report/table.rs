@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Quantiles, Report, Requests, Row, Verdict, row};
 use crate::simulator::driver::Second;
 
-/// The head of the lines that [`line`] writes.
+/// The head of the lines that [`line()`] writes.
 pub fn headline() -> &'static str {
     "   time  phase         attach/s   sent/s   answ/s  reject  repeat    open   p50 ms   p99 ms   max ms"
 }
