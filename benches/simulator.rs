@@ -12,6 +12,7 @@ use std::thread;
 use attachd::simulator::driver::{self, Watch};
 use attachd::simulator::report::Report;
 use attachd::simulator::scenario::{Change, load};
+use attachd::simulator::tally::Second;
 use attachd::udp::{Inbox, Outbox, Socket};
 use attachd::wire::number::{CLASS, FRAMED_IP_ADDRESS};
 use attachd::wire::{Code, Datagram, Encoder, Secret};
@@ -30,7 +31,7 @@ fn main() {
     ];
     let loaded = load("steady", &changes).unwrap_or_else(|error| panic!("{error}"));
     let mut busy = 0.0;
-    let mut on_second = |_: &driver::Second| busy = thread_seconds("region-0").unwrap_or(busy);
+    let mut on_second = |_: &Second| busy = thread_seconds("region-0").unwrap_or(busy);
     let watch = Watch { on_second: &mut on_second, stop: Arc::new(AtomicBool::new(false)), capture: None };
     let outcome = driver::run(&loaded, watch).unwrap_or_else(|error| panic!("{error:?}"));
     let report = Report::new(&loaded.scenario, &outcome);

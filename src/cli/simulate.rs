@@ -13,10 +13,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::outcome::{self, Exit, Failure};
 use super::output::Output;
-use crate::simulator::driver::{self, CaptureOptions, DriveError, Second, Watch};
+use crate::simulator::driver::{self, CaptureOptions, DriveError, Watch};
 use crate::simulator::report::{self, Report, Verdict};
 use crate::simulator::scenario::{BUILTINS, Builtin, Change, Loaded, load};
 use crate::simulator::search::Finder;
+use crate::simulator::tally::Second;
 use crate::wire::Datagram;
 use crate::wire::dictionary::Dictionary;
 
@@ -300,7 +301,7 @@ impl Display {
 
     fn show(&mut self, second: &Second) {
         if let Some(bar) = &self.bar {
-            bar.set_position(second.number + 1);
+            bar.set_position(second.second + 1);
             bar.set_message(format!("{}\n{}", report::headline(), report::line(second)));
         } else if self.plain {
             let mut stderr = io::stderr().lock();

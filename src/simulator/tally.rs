@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use super::gateway::Kind;
 
@@ -65,7 +66,7 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub struct Latencies(Histogram<u64>);
 
-/// One second of a run.
+/// What happened in one region since the last look.
 #[derive(Clone, Debug, Default)]
 pub struct Interval {
     pub attaches: u64,
@@ -76,6 +77,25 @@ pub struct Interval {
     pub unanswered: u64,
     pub outstanding: u64,
     pub latency: Latencies,
+}
+
+/// One second of all regions together, as it is shown and kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Second {
+    /// Since the beginning.
+    pub second: u64,
+    pub phase: String,
+    pub attaches: u64,
+    pub asked: u64,
+    pub copies: u64,
+    pub answered: u64,
+    pub rejected: u64,
+    pub unanswered: u64,
+    pub outstanding: u64,
+    /// Milliseconds from the scheduled time.
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
 }
 
 impl Default for Tally {
@@ -169,6 +189,24 @@ impl Counts {
 }
 
 impl Interval {
+    /// What is kept of it. A histogram for each second of a long run would be too much.
+    pub fn shown(&self, second: u64, phase: String) -> Second {
+        Second {
+            second,
+            phase,
+            attaches: self.attaches,
+            asked: self.asked,
+            copies: self.copies,
+            answered: self.answered,
+            rejected: self.rejected,
+            unanswered: self.unanswered,
+            outstanding: self.outstanding,
+            p50: self.latency.quantile_ms(0.5),
+            p99: self.latency.quantile_ms(0.99),
+            max: self.latency.quantile_ms(1.0),
+        }
+    }
+
     pub fn merge(&mut self, other: &Self) {
         self.attaches += other.attaches;
         self.asked += other.asked;

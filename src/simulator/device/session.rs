@@ -16,18 +16,16 @@ pub struct Grant {
     pub session_timeout_s: u32,
     /// 0: not said.
     pub interim_s: u32,
-    /// Names the bearer at its gateway (3GPP-Charging-ID).
-    pub charging_id: u32,
 }
 
-/// Acct-Terminate-Cause (RFC 2866 5.10).
+/// Acct-Terminate-Cause (RFC 2866 5.10), in the one octet that all its values need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cause(pub u32);
+pub struct Cause(pub u8);
 
 impl Cause {
-    pub const USER_REQUEST: Self = Self(acct_terminate_cause::USER_REQUEST);
-    pub const LOST_CARRIER: Self = Self(acct_terminate_cause::LOST_CARRIER);
-    pub const SESSION_TIMEOUT: Self = Self(acct_terminate_cause::SESSION_TIMEOUT);
+    pub const USER_REQUEST: Self = Self(acct_terminate_cause::USER_REQUEST as u8);
+    pub const LOST_CARRIER: Self = Self(acct_terminate_cause::LOST_CARRIER as u8);
+    pub const SESSION_TIMEOUT: Self = Self(acct_terminate_cause::SESSION_TIMEOUT as u8);
 }
 
 /// The Class attributes of an Accept, in their order, each after its length. Those of most servers fit in without a heap block.
@@ -60,7 +58,6 @@ pub(super) enum Fate {
 #[derive(Debug, PartialEq)]
 pub struct Session {
     classes: Classes,
-    charging_id: u32,
     opened: At,
     ends: At,
     interim_s: u32,
@@ -88,7 +85,6 @@ impl Session {
         };
         let mut session = Self {
             classes: grant.classes.clone(),
-            charging_id: grant.charging_id,
             opened: At::of(now),
             ends: At::after(now, length_s),
             interim_s: if grant.interim_s > 0 { grant.interim_s } else { rules.interim_s },
@@ -104,10 +100,6 @@ impl Session {
 
     pub const fn classes(&self) -> &Classes {
         &self.classes
-    }
-
-    pub const fn charging_id(&self) -> u32 {
-        self.charging_id
     }
 
     pub const fn opened(&self) -> At {

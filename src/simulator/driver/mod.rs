@@ -26,7 +26,7 @@ use super::plan::Plan;
 use super::referee::{Ledger, Rule, Seen, Violation, compare};
 use super::region::Region;
 use super::scenario::{Loaded, ScenarioError};
-use super::tally::{Interval, Tally};
+use super::tally::{Interval, Second, Tally};
 
 /// Endpoints whose sessions are asked for at the end, at most: a request each.
 const MOST_VIEWED: usize = 2000;
@@ -63,15 +63,6 @@ pub enum View {
     /// So many endpoints were compared.
     Compared(usize),
     Failed(String),
-}
-
-/// One second of all regions together.
-#[derive(Clone, Debug)]
-pub struct Second {
-    /// Since the beginning.
-    pub number: u64,
-    pub phase: String,
-    pub interval: Interval,
 }
 
 /// Why a run could not begin.
@@ -201,7 +192,7 @@ struct Observer<'a> {
     clock: Clock,
     stop: Arc<AtomicBool>,
     /// Seconds that not all regions have told yet.
-    pending: BTreeMap<u64, Second>,
+    pending: BTreeMap<u64, (usize, Interval)>,
     /// How many seconds each region has told; all of them, once it is done.
     told: Vec<u64>,
     seconds: Vec<Second>,
@@ -251,9 +242,8 @@ impl<'a> Observer<'a> {
     fn note(&mut self, number: u64, phase: usize, interval: &Interval) {
         self.heard |= interval.answered > 0;
         self.asked |= interval.asked > 0;
-        let name = || self.plan.phases.get(phase).map_or_else(|| "settle".to_owned(), |phase| phase.name.clone());
-        let fresh = || Second { number, phase: name(), interval: Interval::default() };
-        self.pending.entry(number).or_insert_with(fresh).interval.merge(interval);
+        let (_, sum) = self.pending.entry(number).or_insert_with(|| (phase, Interval::default()));
+        sum.merge(interval);
     }
 
     fn publish(&mut self, on_second: &mut dyn FnMut(&Second)) {
@@ -261,7 +251,9 @@ impl<'a> Observer<'a> {
         while let Some(entry) = self.pending.first_entry()
             && *entry.key() < told_by_all
         {
-            let second = entry.remove();
+            let (number, (phase, interval)) = entry.remove_entry();
+            let name = self.plan.phases.get(phase).map_or("settle", |phase| &phase.name);
+            let second = interval.shown(number, name.to_owned());
             on_second(&second);
             self.seconds.push(second);
         }

@@ -97,7 +97,7 @@ impl Draft<'_, '_> {
             Report::Interim(usage) => self.usage(usage),
             Report::Stop(usage, Cause(cause)) => {
                 self.usage(usage);
-                self.encoder.integer(number::ACCT_TERMINATE_CAUSE, cause);
+                self.encoder.integer(number::ACCT_TERMINATE_CAUSE, u32::from(cause));
                 // The only bearer of the session was its last (TS 29.061 16.4.7.2-11).
                 self.encoder.vendor(tgpp::VENDOR, tgpp::SESSION_STOP_INDICATOR, &[0xFF]);
             }

@@ -92,7 +92,7 @@ impl Region {
         match ticket.kind {
             Kind::Attach | Kind::Session => match reply {
                 Reply::Accept(accept) => {
-                    let grant = self.grant(local, ticket, accept);
+                    let grant = self.grant(local, accept);
                     self.attend(local, Event::Granted(&grant), now, now);
                     if self.is_draining() {
                         self.attend(local, Event::Dismissed, now, now);
@@ -132,13 +132,12 @@ impl Region {
         }
     }
 
-    fn grant(&self, local: u32, ticket: Ticket, accept: &Accept) -> Grant {
+    fn grant(&self, local: u32, accept: &Accept) -> Grant {
         Grant {
             address: accept.address.unwrap_or_else(|| self.own_address(local)),
             classes: accept.classes.clone(),
             session_timeout_s: accept.session_timeout_s,
             interim_s: accept.interim_s,
-            charging_id: self.plan.charging_id(self.global(local), ticket.serial),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::Region;
 use crate::simulator::chance::Chance;
-use crate::simulator::device::{Action, Cause, Event, Session};
+use crate::simulator::device::{Action, Cause, Event, Phase, Session};
 use crate::simulator::gateway::{Bearer, Caller, Draft, Kind, NetworkEvent, Profile, Report, Ticket};
 use crate::simulator::moment::Moment;
 use crate::simulator::plan::Endpoint;
@@ -12,11 +12,12 @@ use crate::simulator::referee::Hold;
 use crate::simulator::scenario::Roam;
 use crate::wire::number::value::acct_status_type;
 
-/// A request that waits until others are answered.
+/// A request that waits until others are answered. In an avalanche nearly everybody does, so it is small.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     local: u32,
-    ticket: Ticket,
+    serial: u32,
+    scheduled: Moment,
 }
 
 /// The old session of an endpoint that has gone to another gateway.
@@ -59,8 +60,7 @@ impl Region {
     fn act(&mut self, local: u32, action: Action, address: Option<Ipv4Addr>, now: Moment, scheduled: Moment) {
         match action {
             Action::Nothing => self.stop_leaving(local, now),
-            Action::AskToAttach => self.ask(local, Kind::Attach, now, scheduled),
-            Action::Authorise => self.ask(local, Kind::Session, now, scheduled),
+            Action::AskToAttach | Action::Authorise => self.ask(local, now, scheduled),
             Action::ReportStart => {
                 self.report(local, Kind::Start, now, scheduled);
                 self.stop_leaving(local, now);
@@ -95,7 +95,7 @@ impl Region {
             Roam::StartFirst => drop(self.leaving.insert(local, leaving)),
             Roam::NoStop => self.vanish(local, leaving.address, now),
         }
-        self.ask(local, Kind::Session, now, scheduled);
+        self.ask(local, now, scheduled);
     }
 
     /// The old gateway of an endpoint that has arrived at another, or has not, reports the end there. The address goes with the endpoint.
@@ -120,42 +120,46 @@ impl Region {
     }
 
     /// An Access-Request, now or when others are answered.
-    fn ask(&mut self, local: u32, kind: Kind, now: Moment, scheduled: Moment) {
-        let serial = self.devices[local as usize].serial();
-        let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
+    fn ask(&mut self, local: u32, now: Moment, scheduled: Moment) {
         self.note_delay(now, scheduled);
-        if self.waiting.is_empty() && self.outstanding() < self.plan.outstanding && self.ask_now(local, ticket, now) {
+        if self.waiting.is_empty() && self.outstanding() < self.plan.outstanding && self.ask_now(local, now, scheduled) {
             return;
         }
         self.tally.held_back += 1;
-        self.waiting.push_back(Waiting { local, ticket });
+        self.waiting.push_back(Waiting { local, serial: self.devices[local as usize].serial(), scheduled });
     }
 
     /// Those who wait go on as soon as they may.
     pub(super) fn admit_waiting(&mut self, now: Moment) {
         let mut room = self.plan.outstanding.saturating_sub(self.outstanding());
         while room > 0
-            && let Some(Waiting { local, ticket }) = self.waiting.pop_front()
+            && let Some(waiting) = self.waiting.pop_front()
         {
+            let Waiting { local, serial, scheduled } = waiting;
             let device = &self.devices[local as usize];
-            let still_asks = Self::strives(device.phase()) && device.serial() == ticket.serial && device.wakes().is_none();
-            if still_asks && !self.ask_now(local, ticket, now) {
-                self.waiting.push_front(Waiting { local, ticket });
+            let still_asks = Self::strives(device.phase()) && device.serial() == serial && device.wakes().is_none();
+            if still_asks && !self.ask_now(local, now, scheduled) {
+                self.waiting.push_front(waiting);
                 break;
             }
             room -= 1;
         }
     }
 
-    fn ask_now(&mut self, local: u32, ticket: Ticket, now: Moment) -> bool {
+    fn ask_now(&mut self, local: u32, now: Moment, scheduled: Moment) -> bool {
         if !self.find_gateway(local) {
             // Nobody serves this area: the radio says so at once.
             self.attend(local, Event::Unanswered, now, now);
             return true;
         }
-        let event = (ticket.kind == Kind::Attach).then_some(NetworkEvent::Attach);
-        let charging_id = self.plan.charging_id(self.global(local), ticket.serial);
-        let gateway = self.devices[local as usize].gateway;
+        let device = &self.devices[local as usize];
+        let (kind, event) = match device.phase() {
+            Phase::Attaching => (Kind::Attach, Some(NetworkEvent::Attach)),
+            Phase::Detached | Phase::Authorising | Phase::Idle | Phase::Active | Phase::Closing => (Kind::Session, None),
+        };
+        let (gateway, serial) = (device.gateway, device.serial());
+        let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
+        let charging_id = self.plan.charging_id(self.global(local), serial);
         self.send(gateway, local, ticket, now, |draft, profile, caller| draft.access(profile, caller, charging_id, event))
     }
 
@@ -174,14 +178,14 @@ impl Region {
         let (gateway, address, serial) = (device.gateway, device.address().unwrap_or(Ipv4Addr::UNSPECIFIED), device.serial());
         let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
         let event_s = self.plan.seconds(now);
-        let session = device.session().map(|session| (session.charging_id(), session.classes().clone(), session.reported()));
-        let detached = self.plan.charging_id(self.global(local), serial);
+        let session = device.session().map(|session| (session.classes().clone(), session.reported()));
+        let charging_id = self.plan.charging_id(self.global(local), serial);
         let sent = self.send(gateway, local, ticket, now, |draft, profile, caller| match session {
-            Some((charging_id, classes, usage)) => {
+            Some((classes, usage)) => {
                 let report = if kind == Kind::Start { Report::Start } else { Report::Interim(usage) };
                 draft.accounting(profile, caller, &Bearer { charging_id, address, classes: &classes }, report, event_s);
             }
-            None => draft.network_report(profile, caller, NetworkEvent::Detach, detached, event_s),
+            None => draft.network_report(profile, caller, NetworkEvent::Detach, charging_id, event_s),
         });
         self.note_delay(now, scheduled);
         self.tally.unsent += u64::from(!sent);
@@ -190,7 +194,8 @@ impl Region {
     fn report_stop(&mut self, local: u32, leaving: &Leaving, cause: Cause, now: Moment, scheduled: Moment) {
         let Leaving { gateway, serial, session, address } = leaving;
         let ticket = Ticket { kind: Kind::Stop, endpoint: Some(local), serial: *serial, scheduled };
-        let bearer = Bearer { charging_id: session.charging_id(), address: *address, classes: session.classes() };
+        let charging_id = self.plan.charging_id(self.global(local), *serial);
+        let bearer = Bearer { charging_id, address: *address, classes: session.classes() };
         let (usage, event_s) = (session.usage(now), self.plan.seconds(now));
         let sent = self.send(*gateway, local, ticket, now, |draft, profile, caller| {
             draft.accounting(profile, caller, &bearer, Report::Stop(usage, cause), event_s);

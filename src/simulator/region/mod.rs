@@ -251,7 +251,11 @@ impl Region {
         let nas_ip = self.gateways.get(usize::from(device.gateway)).map_or(Ipv4Addr::UNSPECIFIED, |gateway| gateway.profile().nas_ip);
         match (device.session(), device.address()) {
             (Some(session), Some(address)) => Standing::Live {
-                acct_session_id: String::from_utf8_lossy(&acct_session_id(nas_ip, session.charging_id())).into_owned(),
+                acct_session_id: String::from_utf8_lossy(&acct_session_id(
+                    nas_ip,
+                    self.plan.charging_id(self.global(local), device.serial()),
+                ))
+                .into_owned(),
                 address,
                 reported: session.reported(),
             },

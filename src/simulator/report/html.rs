@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::plot::{Curve, Plot, Scale, escaped};
-use super::{Report, Row, Verdict, table};
+use super::{Report, Verdict, table};
+use crate::simulator::tally::Second;
 
 /// The page.
 pub fn page(report: &Report) -> String {
@@ -92,7 +93,7 @@ fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-fn over_time<'a>(report: &Report, name: &'a str, colour: usize, of: impl Fn(&Row) -> f64) -> Curve<'a> {
+fn over_time<'a>(report: &Report, name: &'a str, colour: usize, of: impl Fn(&Second) -> f64) -> Curve<'a> {
     Curve { name, colour, points: report.seconds.iter().map(|row| ((row.second + 1) as f64, of(row))).collect() }
 }
 

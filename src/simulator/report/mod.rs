@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::driver::{Ending, Outcome, Second, View};
+use super::driver::{Ending, Outcome, View};
 use super::gateway::Kind;
 use super::referee::{Rule, Violation};
 use super::scenario::{Limit, Metric, Scenario, Scope};
-use super::tally::{Counts, Latencies, Tally};
+use super::tally::{Counts, Latencies, Second, Tally};
 
 /// Changes when a program that reads the JSON form would have to change.
 const SCHEMA: u32 = 1;
@@ -49,7 +49,7 @@ pub struct Report {
     pub generator: Generator,
     pub limits: Vec<Checked>,
     pub referee: Findings,
-    pub seconds: Vec<Row>,
+    pub seconds: Vec<Second>,
     /// Latency from the scheduled time: microseconds and how many.
     pub distribution: Vec<(u64, u64)>,
 }
@@ -146,23 +146,6 @@ pub struct Finding {
     pub packets: Vec<(String, String)>,
 }
 
-/// One second.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Row {
-    pub second: u64,
-    pub phase: String,
-    pub attaches: u64,
-    pub asked: u64,
-    pub copies: u64,
-    pub answered: u64,
-    pub rejected: u64,
-    pub unanswered: u64,
-    pub outstanding: u64,
-    pub p50: f64,
-    pub p99: f64,
-    pub max: f64,
-}
-
 /// Violations kept in a report.
 const SHOWN: usize = 100;
 
@@ -193,9 +176,9 @@ impl Report {
             verdict,
             requests: tally.used().map(|(kind, counts)| requests(kind.name(), counts)).collect(),
             total: requests("all", &total),
-            rate_s: measures.per_second(|second| second.interval.answered),
+            rate_s: measures.per_second(|second| second.answered),
             attaches: tally.attaches,
-            attaches_s: measures.per_second(|second| second.interval.attaches),
+            attaches_s: measures.per_second(|second| second.attaches),
             rejects: tally.rejects.clone(),
             replies: Replies {
                 copies: tally.copies,
@@ -207,7 +190,7 @@ impl Report {
             generator,
             limits,
             referee: findings(outcome, violations),
-            seconds: outcome.seconds.iter().map(row).collect(),
+            seconds: outcome.seconds.clone(),
             distribution: total.latency.buckets().collect(),
         }
     }
@@ -285,24 +268,6 @@ fn finding(violation: &Violation) -> Finding {
     }
 }
 
-fn row(second: &Second) -> Row {
-    let interval = &second.interval;
-    Row {
-        second: second.number,
-        phase: second.phase.clone(),
-        attaches: interval.attaches,
-        asked: interval.asked,
-        copies: interval.copies,
-        answered: interval.answered,
-        rejected: interval.rejected,
-        unanswered: interval.unanswered,
-        outstanding: interval.outstanding,
-        p50: interval.latency.quantile_ms(0.5),
-        p99: interval.latency.quantile_ms(0.99),
-        max: interval.latency.quantile_ms(1.0),
-    }
-}
-
 /// What limits are checked against.
 struct Measures<'a> {
     tally: &'a Tally,
@@ -326,8 +291,8 @@ impl Measures<'_> {
             Metric::Loss => share(counts.asked - counts.answered),
             Metric::Retransmissions => share(self.tally.copies),
             Metric::Rejects => broken(&[Rule::Accepted, Rule::Refused, Rule::Reason]),
-            Metric::Rate => self.per_second(|second| second.interval.answered),
-            Metric::Attaches => self.per_second(|second| second.interval.attaches),
+            Metric::Rate => self.per_second(|second| second.answered),
+            Metric::Attaches => self.per_second(|second| second.attaches),
             Metric::Violations => self.counts.values().sum::<u64>() as f64,
         }
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Quantiles, Report, Requests, Row, Verdict, row};
-use crate::simulator::driver::Second;
+use super::{Quantiles, Report, Requests, Verdict};
+use crate::simulator::tally::Second;
 
 /// The head of the lines that [`line()`] writes.
 pub fn headline() -> &'static str {
@@ -12,7 +12,7 @@ pub fn headline() -> &'static str {
 
 /// One second.
 pub fn line(second: &Second) -> String {
-    let Row { second, phase, attaches, asked, copies, answered, rejected, outstanding, p50, p99, max, .. } = row(second);
+    let Second { second, phase, attaches, asked, copies, answered, rejected, outstanding, p50, p99, max, .. } = second;
     format!(
         "{:>5} s  {phase:<12} {attaches:>9} {asked:>8} {answered:>8} {rejected:>7} {copies:>7} {outstanding:>7} {p50:>8.2} {p99:>8.2} {max:>8.2}",
         second + 1

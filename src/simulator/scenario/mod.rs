@@ -374,7 +374,7 @@ impl Default for Scenario {
             about: String::new(),
             seed: 1,
             threads: 0,
-            outstanding: 65_536,
+            outstanding: 32_768,
             tolerance_ms: 10.0,
             settle_s: 35.0,
             limits: Vec::new(),
