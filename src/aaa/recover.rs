@@ -72,14 +72,12 @@ impl Recovery {
             return;
         }
         let mut state = Some(state);
-        self.aaa.tracker.with(iccid, |entry| {
+        let known = self.aaa.tracker.with(iccid, |entry| {
             if let Some(state) = state.take_if(|state| state.version >= entry.state.version) {
                 entry.state = state;
             }
         });
-        if self.aaa.tracker.read(iccid, |_| ()).is_none()
-            && let Some(state) = state
-        {
+        if let (None, Some(state)) = (known, state) {
             self.aaa.tracker.insert(iccid, Entry { endpoint: Endpoint::new(ProvisioningState::Pending), state });
         }
     }
