@@ -11,12 +11,13 @@
 //!      aaa journal wire, udp ───────── wire, udp      aaa decides; journal keeps; wire speaks; udp carries
 //!    ┌──┼──┐  │
 //! network pool provisioning                           what happens; addresses; what may exist
-//!    └──┴──┴─ identity, time                          the ground
+//!    └──┴──┴─ identity, time, prefetch                the ground
 //! ```
 //!
 //! Arrows only fall; the test `house` enforces it. A room is a folder:
 //!
 //! - [`identity`], [`time`]: ICCID, IMSI, MSISDN, APN, moniker; a point in time. Know nothing.
+//! - [`prefetch`]: memory asked for before it is needed. Knows nothing either.
 //! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in without allocation.
 //! - [`udp`]: batches of datagrams in and out of the kernel. Knows nothing of RADIUS; the one room with unsafe code.
 //! - [`provisioning`]: what may exist: VSlices, subnets, groups, endpoints, their state machine, the inventory and its files.
@@ -47,6 +48,7 @@ pub mod identity;
 pub mod journal;
 pub mod network;
 pub mod pool;
+pub mod prefetch;
 pub mod provisioning;
 pub mod server;
 pub mod simulator;

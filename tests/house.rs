@@ -9,17 +9,18 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["config", "server", "simulator", "aaa", "journal", "wire", "provisioning", "network", "identity", "time"]),
     ("config", &["server", "simulator", "aaa", "journal", "identity", "time"]),
-    ("server", &["aaa", "journal", "wire", "udp", "network", "provisioning", "identity", "time"]),
+    ("server", &["aaa", "journal", "wire", "udp", "network", "provisioning", "identity", "time", "prefetch"]),
     ("simulator", &["wire", "udp", "identity", "time"]),
     ("aaa", &["network", "pool", "provisioning", "identity", "time"]),
     ("journal", &["network", "provisioning", "identity", "time"]),
-    ("network", &["identity", "time"]),
+    ("network", &["identity", "time", "prefetch"]),
     ("pool", &["identity", "time"]),
     ("provisioning", &["identity", "time"]),
     ("wire", &[]),
     ("udp", &[]),
     ("identity", &[]),
     ("time", &[]),
+    ("prefetch", &[]),
 ];
 
 /// What may be named only behind one door, and where that door is.
@@ -29,7 +30,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("metrics::", &["server/metrics", "simulator/metrics"]),
     ("Instant::now", &["server/", "cli/", "simulator/driver", "journal/thread"]),
     ("SystemTime::now", &["server/", "cli/", "simulator/driver", "journal/thread"]),
-    ("unsafe {", &["udp/", "wire/abreast"]),
+    ("unsafe {", &["udp/", "wire/abreast", "prefetch"]),
     ("libc::", &["udp/"]),
 ];
 

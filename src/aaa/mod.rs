@@ -8,6 +8,7 @@ mod accounting;
 mod admission;
 mod adopt;
 mod census;
+mod foresight;
 mod housekeep;
 mod identify;
 mod plan;
@@ -19,6 +20,7 @@ mod verdict;
 mod view;
 
 pub use adopt::{Adoption, Objection};
+pub use foresight::SIDE_BY_SIDE;
 pub use housekeep::Walk;
 pub use plan::PoolFill;
 pub use recorder::{Freed, Note, Recorder};
@@ -119,11 +121,20 @@ impl Aaa {
         self.tracker.len()
     }
 
-    /// Makes an address free whose release is durable. Not before: else a crash could leave it with two owners (PROTOCOL 8).
-    pub fn free(&self, freed: &Freed) {
+    /// Makes addresses free whose release is durable. Not before: else a crash could leave one with two owners (PROTOCOL 8).
+    pub fn free(&self, freed: &[Freed]) {
+        let plan = self.plan.load();
+        for some in freed.chunks(SIDE_BY_SIDE) {
+            self.foresee_freed(some);
+            for freed in some {
+                self.free_one(freed, &plan);
+            }
+        }
+    }
+
+    fn free_one(&self, freed: &Freed, plan: &Plan) {
         use crate::network::LeasePhase::Released;
 
-        let plan = self.plan.load();
         let is_taken_back = |entry: &mut Entry| {
             let lease = entry.state.leases.iter().find(|lease| lease.vslice == freed.vslice && lease.ip == freed.ip);
             let is_wanted = lease.is_some_and(|lease| lease.phase != Released { at: freed.at });

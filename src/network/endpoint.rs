@@ -7,6 +7,7 @@ use thin_vec::ThinVec;
 use super::outcome::{CloseCause, Closed, Effect, Outcome};
 use super::session::Ended;
 use super::{Event, Lease, NetworkState, Report, Restarts, Session, Step};
+use crate::prefetch;
 use crate::time::Timestamp;
 
 /// A device has at most 11 PDN connections. More open sessions than this is a gateway that makes up identifiers.
@@ -53,6 +54,13 @@ impl EndpointState {
     #[must_use]
     pub const fn new(state: NetworkState) -> Self {
         Self { state, last_activity: Timestamp::EPOCH, version: 0, sessions: ThinVec::new(), leases: ThinVec::new() }
+    }
+
+    /// A hint before anything happens to it: its sessions and leases lie elsewhere. How many there are is written there too, so the first is
+    /// asked for.
+    pub fn approach(&self) {
+        prefetch::lines(self.sessions.as_ptr(), size_of::<Session>());
+        prefetch::line(self.leases.as_ptr());
     }
 
     pub fn open_sessions(&self) -> impl Iterator<Item = &Session> {

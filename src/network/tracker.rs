@@ -6,6 +6,7 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
+use crate::prefetch;
 
 /// How many pieces the map of endpoints is walked in, and how many locks each has. A table doubles, and the sweep visits, one piece of
 /// one lock at a time: with a handful of locks (dashmap's default is four for each core) ten million endpoints would mean pauses of a
@@ -82,6 +83,33 @@ impl<E> Tracker<E> {
         self.msisdns.get(&msisdn).map(|entry| *entry)
     }
 
+    /// The first of three hints that make ready what [`Self::with`] will touch: where in its table the endpoint would be. Between two hints
+    /// about one endpoint there should be those about others, for each waits for what the one before has asked for.
+    pub fn foresee(&self, iccid: Iccid) {
+        foresee(self.piece(iccid), &iccid);
+    }
+
+    /// The second hint: the entry itself.
+    pub fn approach(&self, iccid: Iccid) {
+        let piece = self.piece(iccid);
+        let hash = piece.hash_usize(&iccid);
+        let table = piece.shards()[piece.determine_shard(hash)].read();
+        // Looks at the tags alone: one of 128 endpoints is the wrong one.
+        if let Some(bucket) = table.find(hash as u64, |_| true) {
+            prefetch::lines(bucket.as_ptr(), size_of::<(Iccid, E)>());
+        }
+    }
+
+    /// A hint before [`Self::resolve_imsi`].
+    pub fn foresee_imsi(&self, imsi: Imsi) {
+        foresee(&self.imsis, &imsi);
+    }
+
+    /// A hint before [`Self::resolve_msisdn`].
+    pub fn foresee_msisdn(&self, msisdn: Msisdn) {
+        foresee(&self.msisdns, &msisdn);
+    }
+
     /// Visits whole pieces from `cursor` on until at least `budget` entries were seen. Returns where to go on, `None` after the last one.
     /// What is inserted meanwhile may be missed by this walk, and is seen by the next.
     pub fn walk(&self, cursor: Cursor, budget: usize, mut visit: impl FnMut(Iccid, &mut E)) -> Option<Cursor> {
@@ -118,6 +146,17 @@ impl<E> Tracker<E> {
         let mixed = iccid.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &self.pieces[(mixed >> (64 - PIECES.ilog2())) as usize]
     }
+}
+
+/// Asks for the tags and the entries at the place where a table begins to look for a key. How hashbrown lays them out is no promise of its:
+/// from one place on, tags ascend and entries descend. If that changes, the hint is idle.
+fn foresee<K: Eq + Hash, V>(map: &Map<K, V>, key: &K) {
+    let hash = map.hash_usize(key);
+    let table = map.shards()[map.determine_shard(hash)].read();
+    let at = hash & (table.buckets() - 1);
+    let middle = table.data_end().as_ptr();
+    prefetch::line(middle.cast::<u8>().wrapping_add(at));
+    prefetch::line(middle.wrapping_sub(at + 1));
 }
 
 fn index<K: Eq + Hash>(endpoints: usize) -> Map<K, Iccid> {

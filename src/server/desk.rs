@@ -11,7 +11,7 @@ use super::metrics::Meters;
 use super::pipeline::{Arrival, Conduct, Intake, Outcome, Pipeline};
 use super::replies::{Replies, Route};
 use super::tally::Dropped;
-use crate::aaa::{Aaa, Freed};
+use crate::aaa::{Aaa, Freed, SIDE_BY_SIDE};
 use crate::journal::Admission;
 use crate::time::Timestamp;
 
@@ -117,7 +117,8 @@ impl<C: Committer> Desk<C> {
             self.held -= receipts.len();
             release(&mut self.pipeline, &mut receipts, now, &mut send);
             self.spare_replies.push(receipts);
-            freed.drain(..).for_each(|freed| self.aaa.free(&freed));
+            self.aaa.free(&freed);
+            freed.clear();
             self.spare_freed.push(freed);
         }
         if self.committer.admission() == Admission::Failing {
@@ -175,7 +176,10 @@ impl<C: Committer> Desk<C> {
 
 fn release(pipeline: &mut Pipeline, replies: &mut Replies, now: Moment, send: &mut impl FnMut(&Route, &[u8])) {
     let latency = now.running.saturating_sub(replies.arrived);
-    for (route, octets) in replies.iter() {
+    for (nth, (route, octets)) in replies.iter().enumerate() {
+        if let Some(soon) = replies.route(nth + SIDE_BY_SIDE) {
+            pipeline.foresee_sent(soon);
+        }
         pipeline.sent(route, octets, latency);
         send(route, octets);
     }

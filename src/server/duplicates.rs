@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use zerocopy::FromZeros;
 
+use crate::prefetch;
 use crate::time::Timestamp;
 
 /// What makes two datagrams the same request, but for the authenticator.
@@ -109,15 +110,35 @@ impl Duplicates {
         }
     }
 
+    /// The first of two hints before [`Self::look_up`].
+    pub fn foresee(&self, key: &Key) {
+        let (place, _) = self.place(&PackedKey::from(key));
+        prefetch::line(&raw const self.sets[place].heads);
+    }
+
+    /// The second hint, for which the first must have done its work.
+    pub fn approach(&self, key: &Key) {
+        let (place, tag) = self.place(&PackedKey::from(key));
+        let set = &self.sets[place];
+        if let Some(way) = set.heads.iter().position(|head| head.tag == tag) {
+            prefetch::line(&raw const set.entries[way]);
+        }
+    }
+
+    /// A hint before [`Self::answer`].
+    pub fn foresee_answer(&self, seat: Seat) {
+        if let Some(set) = self.sets.get(seat.set as usize) {
+            prefetch::line(&raw const set.entries[usize::from(seat.way)]);
+        }
+    }
+
     /// What is known of a request; a new one takes its seat at once.
     ///
     /// The same key with another authenticator is a new request, and the old one is forgotten.
     pub fn look_up(&mut self, key: &Key, authenticator: &[u8; 16], now: Timestamp) -> Known<'_> {
         let key = PackedKey::from(key);
-        let hash = self.hasher.hash_one(key);
-        let place = hash as usize & (self.sets.len() - 1);
+        let (place, tag) = self.place(&key);
         let set = &mut self.sets[place];
-        let tag = (hash >> 32) as u32 | 1;
         let now = now.millis() as u32;
 
         let mine = (0..WAYS).find(|way| set.heads[*way].tag == tag && set.entries[*way].key == key);
@@ -154,6 +175,12 @@ impl Duplicates {
         if self.is_taken(seat) {
             self.sets[seat.set as usize].heads[seat.way as usize].tag = 0;
         }
+    }
+
+    /// The set that a key belongs to, and its tag there.
+    fn place(&self, key: &PackedKey) -> (usize, u32) {
+        let hash = self.hasher.hash_one(key);
+        (hash as usize & (self.sets.len() - 1), (hash >> 32) as u32 | 1)
     }
 
     fn is_taken(&self, seat: Seat) -> bool {

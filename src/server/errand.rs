@@ -61,9 +61,7 @@ impl Errand {
         while self.waiting.front().is_some_and(|(ticket, _)| Some(*ticket) <= durable)
             && let Some((_, freed)) = self.waiting.pop_front()
         {
-            for freed in &freed {
-                aaa.free(freed);
-            }
+            aaa.free(&freed);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::answer::{self, Names};
 use super::complaints::Complaints;
-use super::duplicates::{Duplicates, Key, Known};
+use super::duplicates::{Duplicates, Key, Known, Seat};
 use super::gateways::{Gateway, Gateways};
 use super::ledger::Ledger;
 use super::replies::{Replies, Route};
@@ -117,6 +117,22 @@ struct Proven<'p> {
     route: Route,
 }
 
+/// A request that has to be decided: proven, not seen before, and read.
+struct Fresh<'p> {
+    proven: Proven<'p>,
+    /// Where it waits for its reply.
+    seat: Seat,
+    fields: Fields<'p>,
+}
+
+impl Claimed<'_> {
+    /// By what a retransmission of it is known.
+    fn key(&self) -> Key {
+        let Arrival { listener, from, .. } = self.arrival;
+        Key { from, listener: listener.place, code: self.request.code().0, identifier: self.request.identifier() }
+    }
+}
+
 impl Pipeline {
     pub fn new(aaa: Arc<Aaa>, conduct: Conduct) -> Self {
         let (requests, octets) = conduct.remembered;
@@ -144,29 +160,53 @@ impl Pipeline {
     ) {
         let mut arrivals = arrivals.into_iter();
         loop {
-            let mut claimed = [const { None }; AT_ONCE];
-            let mut count = 0;
-            while count < AT_ONCE
-                && let Some(arrival) = arrivals.next()
-            {
-                match self.take_in(gateways, arrival) {
-                    Ok(claim) => {
-                        claimed[count] = Some(claim);
-                        count += 1;
-                    }
-                    Err(reason) => self.refuse(reason, gateways, &arrival, now),
-                }
-            }
-            if count == 0 {
+            let mut claims = [const { None }; AT_ONCE];
+            if self.take_in_some(&mut claims, gateways, &mut arrivals, now) == 0 {
                 return;
             }
-            let proofs = verify_requests(&claimed, |claim: &Claimed<'_>| (&claim.request, &claim.gateway.secret));
-            for (claim, proof) in claimed.iter().flatten().zip(proofs) {
-                if let Err(reason) = self.serve(claim, proof, now, out) {
-                    self.refuse(reason, gateways, &claim.arrival, now);
+            let proofs = verify_requests(&claims, |claim: &Claimed<'_>| (&claim.request, &claim.gateway.secret));
+            claims.iter().flatten().for_each(|claim| self.duplicates.approach(&claim.key()));
+            let mut fresh = [const { None }; AT_ONCE];
+            for ((fresh, claim), proof) in fresh.iter_mut().zip(claims.iter().flatten()).zip(proofs) {
+                match self.admit(claim, proof, now, out) {
+                    Ok(new) => *fresh = new,
+                    Err(reason) => self.refuse(reason, gateways, &claim.arrival, now),
+                }
+            }
+            self.aaa.foresee(fresh.iter().flatten().map(|fresh| &fresh.fields.subject));
+            for fresh in fresh.iter().flatten() {
+                if let Err(reason) = self.serve(fresh, out) {
+                    self.refuse(reason, gateways, &fresh.proven.arrival, now);
                 }
             }
         }
+    }
+
+    /// Takes in datagrams until there is a claim for every place, or no datagram any more; gives how many claims there are.
+    fn take_in_some<'a, 'p>(
+        &mut self,
+        claims: &mut [Option<Claimed<'p>>; AT_ONCE],
+        gateways: &'p Gateways,
+        arrivals: &mut impl Iterator<Item = Arrival<'a>>,
+        now: Timestamp,
+    ) -> usize
+    where
+        'a: 'p,
+    {
+        let mut count = 0;
+        while count < AT_ONCE
+            && let Some(arrival) = arrivals.next()
+        {
+            match self.take_in(gateways, arrival) {
+                Ok(claim) => {
+                    self.duplicates.foresee(&claim.key());
+                    claims[count] = Some(claim);
+                    count += 1;
+                }
+                Err(reason) => self.refuse(reason, gateways, &arrival, now),
+            }
+        }
+        count
     }
 
     fn refuse(&mut self, reason: Dropped, gateways: &Gateways, arrival: &Arrival<'_>, now: Timestamp) {
@@ -182,6 +222,13 @@ impl Pipeline {
         }
         self.tally.response(route.gateway, Code(reply.first().copied().unwrap_or_default()));
         self.tally.took(route.request, latency);
+    }
+
+    /// A hint before [`Self::sent`].
+    pub fn foresee_sent(&self, route: &Route) {
+        if let Some(seat) = route.seat {
+            self.duplicates.foresee_answer(seat);
+        }
     }
 
     /// A reply will never be sent: the retransmission of its request is served like a new one.
@@ -200,13 +247,14 @@ impl Pipeline {
         Ok(Claimed { request, gateway, arrival })
     }
 
-    fn serve<R: Recorder>(
+    /// Hears a claim whose proof has been computed: what is known or needs no decision is answered at once, what is new is read.
+    fn admit<'p, R: Recorder>(
         &mut self,
-        claim: &Claimed<'_>,
+        claim: &Claimed<'p>,
         proof: Result<(), Forged>,
         now: Timestamp,
         out: &mut Outcome<R>,
-    ) -> Result<(), Dropped> {
+    ) -> Result<Option<Fresh<'p>>, Dropped> {
         let Claimed { request, gateway, arrival } = *claim;
         judge(proof, &request, gateway)?;
         if !gateway.admits(now) {
@@ -221,7 +269,23 @@ impl Pipeline {
             request: request.code(),
             seat: None,
         };
-        self.answer(Proven { request, gateway, arrival, now, route }, out)
+        let proven = Proven { request, gateway, arrival, now, route };
+        if request.code() == Code::STATUS_SERVER {
+            // Never remembered: each one asks how we are now (RFC 5997 4.2).
+            return self.alive(&proven, out).map(|()| None);
+        }
+        match self.duplicates.look_up(&claim.key(), request.authenticator(), now) {
+            Known::New(seat) => {
+                let route = Route { seat: Some(seat), ..route };
+                Ok(Some(Fresh { proven: Proven { route, ..proven }, seat, fields: Fields::gather(&request, self.conduct.vendor) }))
+            }
+            Known::InFlight => Err(Dropped::DuplicateInFlight),
+            Known::Answered(reply) => {
+                out.at_once.push(route, reply);
+                self.tally.duplicate(request.code());
+                Ok(None)
+            }
+        }
     }
 
     /// Which codes belong on which port, and whether there is room for what they ask.
@@ -235,35 +299,18 @@ impl Pipeline {
         if has_room { Ok(()) } else { Err(Dropped::Overload) }
     }
 
-    fn answer<R: Recorder>(&mut self, proven: Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Proven { request, arrival, now, route, .. } = proven;
-        if request.code() == Code::STATUS_SERVER {
-            // Never remembered: each one asks how we are now (RFC 5997 4.2).
-            return self.alive(&proven, out);
-        }
-        let key = Key { from: arrival.from, listener: arrival.listener.place, code: request.code().0, identifier: request.identifier() };
-        let seat = match self.duplicates.look_up(&key, request.authenticator(), now) {
-            Known::New(seat) => seat,
-            Known::InFlight => return Err(Dropped::DuplicateInFlight),
-            Known::Answered(reply) => {
-                out.at_once.push(route, reply);
-                self.tally.duplicate(request.code());
-                return Ok(());
-            }
-        };
-        let proven = Proven { route: Route { seat: Some(seat), ..route }, ..proven };
-        let answered = match request.code() {
+    fn serve<R: Recorder>(&mut self, fresh: &Fresh<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let answered = match fresh.proven.request.code() {
             _ if self.intake == Intake::Failing => Err(Dropped::Journal),
-            Code::ACCESS_REQUEST => self.authorize(&proven, out),
-            _ => self.account(&proven, out),
+            Code::ACCESS_REQUEST => self.authorize(fresh, out),
+            _ => self.account(fresh, out),
         };
-        answered.inspect_err(|_| self.duplicates.forget(seat))
+        answered.inspect_err(|_| self.duplicates.forget(fresh.seat))
     }
 
     /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
-    fn authorize<R: Recorder>(&mut self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Proven { request, gateway, now, route, .. } = proven;
-        let fields = Fields::gather(request, self.conduct.vendor);
+    fn authorize<R: Recorder>(&mut self, fresh: &Fresh<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let Fresh { proven: proven @ Proven { request, gateway, now, route, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, &gateway.secret);
         let asked = AccessRequest {
             subject: fields.subject,
@@ -307,9 +354,8 @@ impl Pipeline {
     }
 
     /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
-    fn account<R: Recorder>(&mut self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Proven { request, gateway, arrival, now, route } = proven;
-        let fields = Fields::gather(request, self.conduct.vendor);
+    fn account<R: Recorder>(&mut self, fresh: &Fresh<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+        let Fresh { proven: Proven { request, gateway, arrival, now, route }, fields, .. } = fresh;
         let (report, is_odd) = fields.accounting(gateway.id, arrival.from.ip(), *now);
         let accounted = self.aaa.account(&report, *now, &mut out.ledger);
         self.tally.accounted(report.kind);

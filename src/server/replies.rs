@@ -64,6 +64,11 @@ impl Replies {
         })
     }
 
+    /// Where the reply at this place goes.
+    pub fn route(&self, place: usize) -> Option<&Route> {
+        self.list.get(place).map(|(route, _)| route)
+    }
+
     pub fn len(&self) -> usize {
         self.list.len()
     }

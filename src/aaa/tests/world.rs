@@ -144,9 +144,7 @@ impl World {
 
     /// Everything recorded so far is durable.
     pub(super) fn commit(&mut self) {
-        for freed in std::mem::take(&mut self.freed) {
-            self.aaa.free(&freed);
-        }
+        self.aaa.free(&std::mem::take(&mut self.freed));
     }
 
     /// Another decision maker, restored from all records. Each may come up to three places early, as workers hand over their batches.

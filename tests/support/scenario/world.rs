@@ -119,9 +119,7 @@ impl World {
         self.take(left);
         let durable = self.disk.durable();
         for (_, freed) in self.freed.extract_if(.., |(ticket, _)| Some(*ticket) <= durable) {
-            for one in &freed {
-                self.aaa.free(one);
-            }
+            self.aaa.free(&freed);
         }
         let tally = &mut self.desk.pipeline.tally;
         for reason in Dropped::ALL {

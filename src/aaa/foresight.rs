@@ -1,0 +1,67 @@
+//! Hints: the memory that several decisions will touch is asked for before the first of them is made.
+//!
+//! A fleet of millions fits into no cache, and a decision follows four pointers, each of which would be waited for: from the IMSI to the
+//! ICCID, to the entry's place, to the entry, to its sessions and leases. Here all go one step, then all the next. Nothing is decided, and
+//! a wrong guess costs nothing but time.
+
+use super::{Aaa, Entry, Freed, Subject};
+use crate::identity::{Iccid, Imsi, Msisdn};
+use crate::network::Tracker;
+
+/// How many go side by side: enough to hide the waiting, and what the nearest cache easily holds.
+pub const SIDE_BY_SIDE: usize = 8;
+
+/// What probably names an endpoint. What really does is found out when it is decided.
+#[derive(Clone, Copy)]
+enum Name {
+    Iccid(Iccid),
+    Imsi(Imsi),
+    Msisdn(Msisdn),
+}
+
+impl Aaa {
+    /// Makes ready what deciding about these will need.
+    pub fn foresee<'s>(&self, subjects: impl IntoIterator<Item = &'s Subject<'s>>) {
+        let mut names = [None; SIDE_BY_SIDE];
+        for (name, subject) in names.iter_mut().zip(subjects) {
+            *name = Name::of(subject);
+            match *name {
+                Some(Name::Imsi(imsi)) => self.tracker.foresee_imsi(imsi),
+                Some(Name::Msisdn(msisdn)) => self.tracker.foresee_msisdn(msisdn),
+                Some(Name::Iccid(_)) | None => {}
+            }
+        }
+        approach(&self.tracker, names.map(|name| name?.resolve(&self.tracker)));
+    }
+
+    /// Makes ready what freeing these will need.
+    pub(super) fn foresee_freed(&self, freed: &[Freed]) {
+        let mut iccids = [None; SIDE_BY_SIDE];
+        iccids.iter_mut().zip(freed).for_each(|(iccid, freed)| *iccid = Some(freed.iccid));
+        approach(&self.tracker, iccids);
+    }
+}
+
+fn approach(tracker: &Tracker<Entry>, iccids: [Option<Iccid>; SIDE_BY_SIDE]) {
+    let all = || iccids.iter().copied().flatten();
+    all().for_each(|iccid| tracker.foresee(iccid));
+    all().for_each(|iccid| tracker.approach(iccid));
+    all().for_each(|iccid| _ = tracker.read(iccid, |entry| entry.state.approach()));
+}
+
+impl Name {
+    fn of(subject: &Subject<'_>) -> Option<Self> {
+        let imsi = || Imsi::parse(subject.imsi?).ok().map(Self::Imsi);
+        let msisdn = || Msisdn::parse(subject.calling_station_id?).ok().map(Self::Msisdn);
+        let iccid = || Iccid::parse(subject.iccid?).ok().map(Self::Iccid);
+        iccid().or_else(imsi).or_else(msisdn)
+    }
+
+    fn resolve(self, tracker: &Tracker<Entry>) -> Option<Iccid> {
+        match self {
+            Self::Iccid(iccid) => Some(iccid),
+            Self::Imsi(imsi) => tracker.resolve_imsi(imsi),
+            Self::Msisdn(msisdn) => tracker.resolve_msisdn(msisdn),
+        }
+    }
+}
