@@ -22,11 +22,12 @@ use super::metrics::{Meters, SocketDrops};
 use super::pipeline::{Arrival, Listener, Port};
 use super::replies::Route;
 use super::tally::Dropped;
-use crate::udp::{BATCH, Inbox, Outbox, Socket};
+use crate::udp::{Inbox, Outbox, Socket};
 
-/// Batches taken from an accounting socket before the next socket has its turn; an authentication socket gives one. So under load
-/// reports are served before new attaches, and yet nobody starves.
-const ACCOUNTING_BATCHES: usize = 4;
+/// Datagrams after which the next socket has its turn. Accounting is given more: so under load reports are served before new attaches, and
+/// yet nobody starves.
+const ACCT_TURN: usize = 256;
+const AUTH_TURN: usize = 64;
 
 /// The longest sleep: whatever the kernel forgot to tell is found then.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -110,12 +111,10 @@ impl<C: Committer> Worker<C> {
         self.desk.begin(&self.common.gateways.load(), now, self.common.health.is_ready());
         if !self.desk.is_full() {
             for pier in &mut self.piers {
-                for _ in 0..pier.batches() {
-                    let is_full = pier.receive();
+                let mut left = pier.turn();
+                while left > 0 && !pier.is_empty {
+                    left = left.saturating_sub(pier.receive());
                     self.desk.handle(pier.arrivals(), now.wall);
-                    if !is_full {
-                        break;
-                    }
                 }
             }
         }
@@ -174,21 +173,22 @@ impl Pier {
         Ok(Self { listener, socket, drops, inbox: Inbox::default(), outbox: Outbox::default(), is_empty: false, is_old_news: false })
     }
 
-    /// How many batches may be taken before the next socket has its turn.
-    fn batches(&self) -> usize {
+    /// Begins its turn: how many datagrams may be taken before the next socket has its own.
+    fn turn(&mut self) -> usize {
+        self.is_empty = false;
         match self.listener.port {
-            Port::Acct => ACCOUNTING_BATCHES,
-            Port::Auth => 1,
+            Port::Acct => ACCT_TURN,
+            Port::Auth => AUTH_TURN,
         }
     }
 
-    /// Takes in a batch. Whether it is a full one, so that more may wait.
-    fn receive(&mut self) -> bool {
+    /// Takes in a batch; gives how many datagrams it has.
+    fn receive(&mut self) -> usize {
         // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
         let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
-        self.is_empty = received < BATCH;
+        self.is_empty = !self.inbox.is_full();
         self.is_old_news |= self.is_empty;
-        !self.is_empty
+        received
     }
 
     /// The batch last taken in.

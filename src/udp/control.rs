@@ -4,7 +4,8 @@ use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
-/// Room for the control messages of one datagram: packet info (at most 40 octets with header) and one number (24), aligned as their header.
+/// Room for the control messages of one message: packet info (at most 40 octets with header) and two numbers (24 each), aligned as their
+/// header.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub(super) struct Control([u8; 96]);
@@ -14,8 +15,10 @@ pub(super) struct Control([u8; 96]);
 pub(super) struct Heard {
     /// The address it was sent to.
     pub(super) to: Option<IpAddr>,
-    /// How many datagrams the socket has dropped for want of room since it was opened; absent if none.
+    /// How many messages the socket has dropped for want of room since it was opened; absent if none.
     pub(super) drops: Option<u32>,
+    /// The length of each datagram, if there are several.
+    pub(super) segment: Option<u16>,
 }
 
 impl Control {
@@ -46,9 +49,8 @@ impl Control {
                     heard.to =
                         data.get(..16).and_then(|octets| <[u8; 16]>::try_from(octets).ok()).map(|octets| Ipv6Addr::from(octets).into());
                 }
-                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
-                    heard.drops = data.get(..4).and_then(|octets| <[u8; 4]>::try_from(octets).ok()).map(u32::from_ne_bytes);
-                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => heard.drops = word(data),
+                (libc::SOL_UDP, libc::UDP_GRO) => heard.segment = word(data).and_then(|length| u16::try_from(length).ok()),
                 _ => {}
             }
             at = end.next_multiple_of(size_of::<usize>());
@@ -92,6 +94,10 @@ impl Control {
         unsafe { ptr::write_unaligned(self.0.as_mut_ptr().add(at).cast(), header) };
         (start - at + data.len()).next_multiple_of(size_of::<usize>())
     }
+}
+
+fn word(data: &[u8]) -> Option<u32> {
+    data.get(..4).and_then(|octets| <[u8; 4]>::try_from(octets).ok()).map(u32::from_ne_bytes)
 }
 
 #[cfg(test)]

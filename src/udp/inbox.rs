@@ -1,4 +1,4 @@
-//! Receiving: one system call fills a batch of reused buffers.
+//! Receiving: one system call fills a batch of reused buffers, each with one datagram or with many that came together (UDP GRO).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,24 +10,32 @@ use super::control::Control;
 use super::name::Name;
 use super::{BATCH, MAX_DATAGRAM, Socket};
 
-/// Buffers lie one cache line more than a page apart: at whole pages their beginnings would all fall into the same few cache sets.
-const STRIDE: usize = MAX_DATAGRAM + 64;
+/// The most that the kernel puts into one message: an IP packet of the largest size (UDP_GRO of at most 64 datagrams).
+const MAX_MESSAGE: usize = 65_536;
+
+/// Buffers lie one cache line more than whole pages apart: at whole pages their beginnings would all fall into the same few cache sets.
+/// What no message has ever reached is no memory but a promise of the kernel.
+const STRIDE: usize = MAX_MESSAGE + 64;
 
 /// A batch of received datagrams.
 pub struct Inbox {
     octets: Box<[u8]>,
     names: Box<[Name; BATCH]>,
     controls: Box<[Control; BATCH]>,
-    arrivals: Vec<Arrival>,
+    messages: Vec<Message>,
+    datagrams: usize,
     drops: u32,
 }
 
+/// What one buffer holds.
 #[derive(Clone, Copy)]
-struct Arrival {
+struct Message {
     from: SocketAddr,
     to: Option<IpAddr>,
     slot: usize,
     len: usize,
+    /// The length of each datagram in it; the last may be shorter.
+    segment: usize,
 }
 
 /// One received datagram, in the inbox's buffer.
@@ -45,25 +53,27 @@ impl Default for Inbox {
             octets: vec![0; BATCH * STRIDE].into(),
             names: Box::new([Name::empty(); BATCH]),
             controls: Box::new([Control::EMPTY; BATCH]),
-            arrivals: Vec::with_capacity(BATCH),
+            messages: Vec::with_capacity(BATCH),
+            datagrams: 0,
             drops: 0,
         }
     }
 }
 
 impl Inbox {
-    /// Receives what waits at the socket, at most a batch; the batch before is gone.
+    /// Receives what waits at the socket, at most a batch; the batch before is gone. Gives how many datagrams there are.
     ///
     /// # Errors
     /// `WouldBlock` if nothing waits; anything else concerns single datagrams or peers (RFC 792 messages) and is no reason to stop.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
-        self.arrivals.clear();
+        self.messages.clear();
+        self.datagrams = 0;
         let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
         let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
         let buffers = self.octets.chunks_exact_mut(STRIDE);
         let rooms = buffers.zip(self.names.iter_mut()).zip(self.controls.iter_mut());
         for ((header, vector), ((buffer, name), control)) in headers.iter_mut().zip(&mut vectors).zip(rooms) {
-            *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: MAX_DATAGRAM };
+            *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: MAX_MESSAGE };
             // SAFETY: all-zero is a valid mmsghdr.
             let mut fresh: libc::mmsghdr = unsafe { std::mem::zeroed() };
             fresh.msg_hdr.msg_name = ptr::from_mut(name).cast();
@@ -85,27 +95,39 @@ impl Inbox {
             let header = unsafe { header.assume_init_ref() };
             self.note(slot, header);
         }
-        Ok(self.arrivals.len())
+        Ok(self.datagrams)
     }
 
     fn note(&mut self, slot: usize, header: &libc::mmsghdr) {
         let heard = self.controls[slot].heard(header.msg_hdr.msg_controllen);
         self.drops = heard.drops.unwrap_or(self.drops);
         if let Some(from) = self.names[slot].address() {
-            self.arrivals.push(Arrival { from, to: heard.to, slot, len: (header.msg_len as usize).min(MAX_DATAGRAM) });
+            let len = (header.msg_len as usize).min(MAX_MESSAGE);
+            let segment = heard.segment.map_or(len, usize::from).max(1);
+            self.messages.push(Message { from, to: heard.to, slot, len, segment });
+            self.datagrams += len.div_ceil(segment).max(1);
         }
+    }
+
+    /// Whether the last batch had no room for another message, so that more may wait.
+    pub fn is_full(&self) -> bool {
+        self.messages.len() == BATCH
     }
 
     /// The datagrams of the last batch.
     pub fn iter(&self) -> impl Iterator<Item = Received<'_>> {
-        self.arrivals.iter().map(|arrival| Received {
-            from: arrival.from,
-            to: arrival.to,
-            octets: &self.octets[arrival.slot * STRIDE..][..arrival.len],
+        self.messages.iter().flat_map(|message| {
+            let all = &self.octets[message.slot * STRIDE..][..message.len];
+            // An empty datagram is one, too.
+            let count = message.len.div_ceil(message.segment).max(1);
+            (0..count).map(move |nth| {
+                let octets = &all[nth * message.segment..];
+                Received { from: message.from, to: message.to, octets: &octets[..octets.len().min(message.segment).min(MAX_DATAGRAM)] }
+            })
         })
     }
 
-    /// How many datagrams the kernel has dropped at this socket, for want of room, since it was opened. Wraps at 2^32.
+    /// How many messages the kernel has dropped at this socket, for want of room, since it was opened. Wraps at 2^32.
     pub const fn drops(&self) -> u32 {
         self.drops
     }

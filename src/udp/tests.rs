@@ -30,10 +30,11 @@ fn a_batch_comes_in_and_goes_out_grouped() {
             second.send_to(&vec![number; 20 + number as usize % 3], server.address()).unwrap();
         }
         let mut inbox = Inbox::default();
-        assert_eq!(inbox.receive(&server).unwrap(), BATCH);
-        inbox.iter().for_each(|received| outbox.push(received.from, received.to, received.octets));
-        assert_eq!(inbox.receive(&server).unwrap(), 80 - BATCH);
-        inbox.iter().for_each(|received| outbox.push(received.from, received.to, received.octets));
+        for (count, is_full) in [(BATCH, true), (BATCH, true), (80 - 2 * BATCH, false)] {
+            assert_eq!(inbox.receive(&server).unwrap(), count);
+            assert_eq!(inbox.is_full(), is_full);
+            inbox.iter().for_each(|received| outbox.push(received.from, received.to, received.octets));
+        }
         assert_eq!(outbox.flush(&server), Sent { sent: 80, lost: 0 });
 
         let mut buffer = [0; 100];
@@ -50,6 +51,25 @@ fn a_batch_comes_in_and_goes_out_grouped() {
             assert_eq!(len, 20 + buffer[0] as usize % 3, "each in its own length");
         }
     }
+}
+
+#[test]
+fn what_came_together_is_taken_apart_again() {
+    let (server, sender) = (open("127.0.0.1:0"), open("127.0.0.1:0"));
+    let mut outbox = Outbox::default();
+    // Two trains of one length each, with a shorter last wagon or alone; and an empty one.
+    for (length, count) in [(100, 5), (60, 1), (333, 64), (0, 1)] {
+        (0..count).for_each(|number| outbox.push(server.address(), None, &vec![number; length]));
+    }
+    assert_eq!(outbox.flush(&sender), Sent { sent: 71, lost: 0 });
+    let mut received = receive(&mut Inbox::default(), &server);
+    assert!(received.iter().all(|(from, ..)| *from == sender.address()));
+    let mut by_length: Vec<(usize, Vec<u8>)> = Vec::new();
+    received.sort_by_key(|(.., octets)| octets.len());
+    for chunk in received.chunk_by(|(.., left), (.., right)| left.len() == right.len()) {
+        by_length.push((chunk[0].2.len(), chunk.iter().map(|(.., octets)| octets.first().copied().unwrap_or(0)).collect()));
+    }
+    assert_eq!(by_length, [(0, vec![0]), (60, vec![0]), (100, (0..5).collect()), (333, (0..64).collect())], "in the order they were sent");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::simulator::gateway::{Dispatch, Door, Outbound};
 use crate::simulator::plan::Plan;
-use crate::udp::{BATCH, Inbox, Outbox, Sent, Socket};
+use crate::udp::{Inbox, Outbox, Sent, Socket};
 
 /// Batches taken from one socket before the others have their turn.
 const BATCHES: usize = 4;
@@ -81,9 +81,9 @@ impl Sockets {
             let (door, socket) = &self.open[*place];
             for _ in 0..BATCHES {
                 match self.inbox.receive(socket) {
-                    Ok(count) => {
+                    Ok(_) => {
                         self.inbox.iter().for_each(|received| hand_over(*door, received.from, received.octets));
-                        if count < BATCH {
+                        if !self.inbox.is_full() {
                             break;
                         }
                     }
