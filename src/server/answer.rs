@@ -1,8 +1,8 @@
-//! From a verdict to the octets of a reply.
+//! From a verdict to the octets of a reply, still to be signed.
 
 use crate::aaa::{Accept, RejectReason};
 use crate::wire::number::{self, attachd, microsoft};
-use crate::wire::{Code, Datagram, Encoder, MessageAuthenticator, Secret, TooLong};
+use crate::wire::{Code, Datagram, Draft, Encoder, MessageAuthenticator, TooLong};
 
 use std::net::Ipv4Addr;
 
@@ -19,13 +19,7 @@ pub struct Names<'a> {
 }
 
 /// Access-Accept. The Message-Authenticator is its first attribute, against BlastRADIUS, as in every reply of this family.
-pub fn accept(
-    room: &mut [u8],
-    request: &Datagram<'_>,
-    secret: &Secret,
-    accept: &Accept,
-    names: Option<Names<'_>>,
-) -> Result<usize, TooLong> {
+pub fn accept(room: &mut [u8], request: &Datagram<'_>, accept: &Accept, names: Option<Names<'_>>) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, Code::ACCESS_ACCEPT, request.identifier());
     reply.message_authenticator();
     if let Some(ip) = accept.ip {
@@ -54,29 +48,29 @@ pub fn accept(
         );
     }
     reply.copy(request, number::PROXY_STATE);
-    reply.finish_reply(secret, request.authenticator())
+    reply.draft_reply(request.authenticator())
 }
 
 /// Access-Reject: the reason, and nothing of the request but its Proxy-States.
-pub fn reject(room: &mut [u8], request: &Datagram<'_>, secret: &Secret, reason: RejectReason) -> Result<usize, TooLong> {
+pub fn reject(room: &mut [u8], request: &Datagram<'_>, reason: RejectReason) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, Code::ACCESS_REJECT, request.identifier());
     reply.message_authenticator().attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes()).copy(request, number::PROXY_STATE);
-    reply.finish_reply(secret, request.authenticator())
+    reply.draft_reply(request.authenticator())
 }
 
 /// Accounting-Response: a receipt and nothing else; signed twice only if the request was.
-pub fn receipt(room: &mut [u8], request: &Datagram<'_>, secret: &Secret) -> Result<usize, TooLong> {
+pub fn receipt(room: &mut [u8], request: &Datagram<'_>) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, Code::ACCOUNTING_RESPONSE, request.identifier());
     if request.message_authenticator() == MessageAuthenticator::Present {
         reply.message_authenticator();
     }
     reply.copy(request, number::PROXY_STATE);
-    reply.finish_reply(secret, request.authenticator())
+    reply.draft_reply(request.authenticator())
 }
 
 /// The answer to Status-Server: the code that the port is used to, a Message-Authenticator, and the Proxy-States (RFC 5997 3).
-pub fn alive(room: &mut [u8], request: &Datagram<'_>, secret: &Secret, code: Code) -> Result<usize, TooLong> {
+pub fn alive(room: &mut [u8], request: &Datagram<'_>, code: Code) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, code, request.identifier());
     reply.message_authenticator().copy(request, number::PROXY_STATE);
-    reply.finish_reply(secret, request.authenticator())
+    reply.draft_reply(request.authenticator())
 }

@@ -15,7 +15,7 @@ use super::translate::Fields;
 use crate::aaa::{Aaa, Accept, AccessRequest, Recorder, Verdict};
 use crate::provisioning::Credentials;
 use crate::time::Timestamp;
-use crate::wire::{AT_ONCE, Code, Datagram, Forged, MessageAuthenticator, TooLong, number, verify_requests};
+use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, MessageAuthenticator, TooLong, number, sign_replies, verify_requests};
 
 /// What a socket is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub struct Pipeline {
     conduct: Conduct,
     duplicates: Duplicates,
     complaints: Complaints,
+    /// Where replies are written and signed.
+    rooms: Box<[[u8; LONGEST]]>,
     pub intake: Intake,
     /// Whether Status-Server is answered.
     pub is_ready: bool,
@@ -125,6 +127,24 @@ struct Fresh<'p> {
     fields: Fields<'p>,
 }
 
+/// What a request is answered, and when.
+#[derive(Clone, Copy)]
+struct Answer {
+    draft: Draft,
+    leaves: Leaves,
+}
+
+/// When a reply may leave.
+#[derive(Clone, Copy)]
+enum Leaves {
+    /// It acknowledges nothing.
+    AtOnce,
+    /// When the disk has what it acknowledges.
+    WithItsRecords,
+    /// After the reject delay.
+    Delayed,
+}
+
 impl Claimed<'_> {
     /// By what a retransmission of it is known.
     fn key(&self) -> Key {
@@ -141,6 +161,7 @@ impl Pipeline {
             conduct,
             duplicates: Duplicates::new(requests, octets, conduct.duplicate_lifetime),
             complaints: Complaints::new(conduct.masks_identities),
+            rooms: vec![[0; LONGEST]; AT_ONCE].into(),
             intake: Intake::Open,
             is_ready: true,
             tally: Tally::default(),
@@ -174,12 +195,34 @@ impl Pipeline {
                 }
             }
             self.aaa.foresee(fresh.iter().flatten().map(|fresh| &fresh.fields.subject));
-            for fresh in fresh.iter().flatten() {
-                if let Err(reason) = self.serve(fresh, out) {
-                    self.refuse(reason, gateways, &fresh.proven.arrival, now);
-                }
+            self.serve_all(&fresh, gateways, out);
+        }
+    }
+
+    /// Serves what was taken in together, and signs the replies side by side.
+    fn serve_all<R: Recorder>(&mut self, fresh: &[Option<Fresh<'_>>; AT_ONCE], gateways: &Gateways, out: &mut Outcome<R>) {
+        let mut rooms = std::mem::take(&mut self.rooms);
+        let mut answers = [None; AT_ONCE];
+        for ((answer, fresh), room) in answers.iter_mut().zip(fresh.iter().flatten()).zip(&mut rooms) {
+            match self.serve(fresh, room, &mut out.ledger) {
+                Ok(answered) => *answer = Some((fresh, answered)),
+                Err(reason) => self.refuse(reason, gateways, &fresh.proven.arrival, fresh.proven.now),
             }
         }
+        let mut unsigned = [const { None }; AT_ONCE];
+        for ((unsigned, answer), room) in unsigned.iter_mut().zip(answers).zip(&mut rooms) {
+            *unsigned = answer.map(|(fresh, answer)| answer.draft.of(room, &fresh.proven.gateway.secret));
+        }
+        sign_replies(&mut unsigned);
+        for ((fresh, answer), room) in answers.into_iter().zip(&rooms).filter_map(|(answer, room)| Some((answer?, room))) {
+            let replies = match answer.leaves {
+                Leaves::AtOnce => &mut out.at_once,
+                Leaves::WithItsRecords => &mut out.receipts,
+                Leaves::Delayed => &mut out.delayed,
+            };
+            replies.push(fresh.proven.route, &room[..answer.draft.length()]);
+        }
+        self.rooms = rooms;
     }
 
     /// Takes in datagrams until there is a claim for every place, or no datagram any more; gives how many claims there are.
@@ -299,18 +342,18 @@ impl Pipeline {
         if has_room { Ok(()) } else { Err(Dropped::Overload) }
     }
 
-    fn serve<R: Recorder>(&mut self, fresh: &Fresh<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
+    fn serve<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
         let answered = match fresh.proven.request.code() {
             _ if self.intake == Intake::Failing => Err(Dropped::Journal),
-            Code::ACCESS_REQUEST => self.authorize(fresh, out),
-            _ => self.account(fresh, out),
+            Code::ACCESS_REQUEST => self.authorize(fresh, room, ledger),
+            _ => self.account(fresh, room, ledger),
         };
         answered.inspect_err(|_| self.duplicates.forget(fresh.seat))
     }
 
     /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
-    fn authorize<R: Recorder>(&mut self, fresh: &Fresh<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Fresh { proven: proven @ Proven { request, gateway, now, route, .. }, fields, .. } = fresh;
+    fn authorize<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+        let Fresh { proven: Proven { request, gateway, now, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, &gateway.secret);
         let asked = AccessRequest {
             subject: fields.subject,
@@ -319,45 +362,38 @@ impl Pipeline {
             proves: &proves,
             unusable_credentials: fields.has_unusable_credentials(),
         };
-        match self.aaa.authorize(&asked, *now, &mut out.ledger) {
-            Verdict::Accept(accept) => self.accept(proven, &accept, &mut out.receipts),
+        match self.aaa.authorize(&asked, *now, ledger) {
+            Verdict::Accept(accept) => Leaves::WithItsRecords.when(self.accept(room, request, &accept)),
             Verdict::Reject(reason) => {
                 self.tally.rejected(reason);
                 self.complaints.rejected(reason, &gateway.name, &fields.subject, *now);
-                let replies = if self.conduct.reject_delay.is_zero() { &mut out.at_once } else { &mut out.delayed };
-                replies
-                    .write(*route, |room| answer::reject(room, request, &gateway.secret, reason))
-                    .map_err(|TooLong| Dropped::ReplyTooLong)
+                let leaves = if self.conduct.reject_delay.is_zero() { Leaves::AtOnce } else { Leaves::Delayed };
+                leaves.when(answer::reject(room, request, reason))
             }
         }
     }
 
-    fn accept(&self, proven: &Proven<'_>, accept: &Accept, replies: &mut Replies) -> Result<(), Dropped> {
-        let Proven { request, gateway, route, .. } = proven;
-        let mut write = |names: Option<Names<'_>>| {
-            replies
-                .write(*route, |room| answer::accept(room, request, &gateway.secret, accept, names))
-                .map_err(|TooLong| Dropped::ReplyTooLong)
-        };
+    fn accept(&self, room: &mut [u8], request: &Datagram<'_>, accept: &Accept) -> Result<Draft, TooLong> {
         if !self.conduct.vendor_attributes {
-            return write(None);
+            return answer::accept(room, request, accept, None);
         }
         self.aaa.with_catalog(|catalog| {
             let group = catalog.group(accept.group);
             let vslice = group.and_then(|group| catalog.vslice(group.vslice));
-            write(group.zip(vslice).map(|(group, vslice)| Names {
+            let names = group.zip(vslice).map(|(group, vslice)| Names {
                 vendor: self.conduct.vendor,
                 vslice: vslice.moniker.as_str(),
                 group: group.moniker.as_str(),
-            }))
+            });
+            answer::accept(room, request, accept, names)
         })
     }
 
     /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
-    fn account<R: Recorder>(&mut self, fresh: &Fresh<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Fresh { proven: Proven { request, gateway, arrival, now, route }, fields, .. } = fresh;
+    fn account<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+        let Fresh { proven: Proven { request, gateway, arrival, now, .. }, fields, .. } = fresh;
         let (report, is_odd) = fields.accounting(gateway.id, arrival.from.ip(), *now);
-        let accounted = self.aaa.account(&report, *now, &mut out.ledger);
+        let accounted = self.aaa.account(&report, *now, ledger);
         self.tally.accounted(report.kind);
         self.tally.odd_timestamps += u32::from(is_odd);
         self.tally.lowered_counters += u32::from(accounted.counters_lowered);
@@ -366,7 +402,7 @@ impl Pipeline {
             self.tally.rejected(reason);
             self.complaints.rejected(reason, &gateway.name, &fields.subject, *now);
         }
-        out.receipts.write(*route, |room| answer::receipt(room, request, &gateway.secret)).map_err(|TooLong| Dropped::ReplyTooLong)
+        Leaves::WithItsRecords.when(answer::receipt(room, request))
     }
 
     fn alive<R>(&self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
@@ -378,7 +414,15 @@ impl Pipeline {
             Port::Auth => Code::ACCESS_ACCEPT,
             Port::Acct => Code::ACCOUNTING_RESPONSE,
         };
-        out.at_once.write(*route, |room| answer::alive(room, request, &gateway.secret, code)).map_err(|TooLong| Dropped::ReplyTooLong)
+        out.at_once
+            .write(*route, |room| Ok(answer::alive(room, request, code)?.sign(room, &gateway.secret)))
+            .map_err(|TooLong| Dropped::ReplyTooLong)
+    }
+}
+
+impl Leaves {
+    fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
+        draft.map(|draft| Answer { draft, leaves: self }).map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }
 

@@ -8,8 +8,8 @@
 /// Messages that are digested at once.
 pub(super) const ABREAST: usize = 8;
 
-/// Blocks of 64 octets that one of them may have: more than any usual packet, and few enough to lie in the nearest cache.
-const BLOCKS: usize = 12;
+/// What is put behind every message, at least: a one bit, and its length (RFC 1321 sections 3.1 and 3.2).
+const PADDING: usize = 9;
 
 /// What digests begin with (RFC 1321 section 3.3).
 const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
@@ -17,15 +17,15 @@ const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 /// The same word of each message.
 type Word = [u32; ABREAST];
 
-/// Eight messages, each in its lane.
-pub(super) struct Lanes {
+/// Eight messages, each in its lane, of at most so many blocks of 64 octets.
+pub(super) struct Lanes<const BLOCKS: usize> {
     words: [[Word; 16]; BLOCKS],
     digests: [Word; 4],
     blocks: Word,
     is_possible: bool,
 }
 
-impl Default for Lanes {
+impl<const BLOCKS: usize> Default for Lanes<BLOCKS> {
     fn default() -> Self {
         Self { words: [[[0; ABREAST]; 16]; BLOCKS], digests: [[0; ABREAST]; 4], blocks: [0; ABREAST], is_possible: is_possible() }
     }
@@ -38,10 +38,16 @@ fn is_possible() -> bool {
     return false;
 }
 
-impl Lanes {
+impl<const BLOCKS: usize> Lanes<BLOCKS> {
+    /// Whether a message of so many octets can be digested.
+    pub(super) fn takes(&self, octets: usize) -> bool {
+        self.is_possible && octets + PADDING <= BLOCKS * 64
+    }
+
     /// Puts a message into a lane. Whether it fits; if not, the lane is left out.
     pub(super) fn load(&mut self, lane: usize, parts: &[&[u8]]) -> bool {
-        let mut message = [0; BLOCKS * 64];
+        let mut message = [[0; 64]; BLOCKS];
+        let message = message.as_flattened_mut();
         let mut length = 0;
         for part in parts {
             let Some(room) = message.get_mut(length..length + part.len()) else { return false };
@@ -49,7 +55,7 @@ impl Lanes {
             length += part.len();
         }
         // RFC 1321 sections 3.1 and 3.2: a one bit, zeros, and the length in bits as the last eight octets of a block.
-        let end = (length + 9).next_multiple_of(64);
+        let end = (length + PADDING).next_multiple_of(64);
         if end > message.len() || !self.is_possible {
             return false;
         }
@@ -90,11 +96,11 @@ mod avx2 {
         _mm256_extract_epi32, _mm256_or_si256, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_sll_epi32, _mm256_srl_epi32, _mm256_xor_si256,
     };
 
-    use super::{BLOCKS, SHIFTS, SINES, START, Word};
+    use super::{SHIFTS, SINES, START, Word};
 
     /// The state of each lane after as many blocks as it has.
     #[target_feature(enable = "avx2")]
-    pub(super) fn digest(words: &[[Word; 16]; BLOCKS], blocks: Word) -> [Word; 4] {
+    pub(super) fn digest(words: &[[Word; 16]], blocks: Word) -> [Word; 4] {
         let longest = blocks.into_iter().max().unwrap_or(0);
         let [mut a, mut b, mut c, mut d] = START.map(|word| _mm256_set1_epi32(word.cast_signed()));
         let blocks = vector(&blocks);
@@ -201,9 +207,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut lanes = Lanes { is_possible: true, ..Lanes::default() };
-        assert!(lanes.load(0, &[&[7; BLOCKS * 64 - 9]]));
-        assert!(!lanes.load(1, &[&[7; BLOCKS * 64 - 8]]));
+        let mut lanes = Lanes::<12> { is_possible: true, ..Lanes::default() };
+        assert!(lanes.load(0, &[&[7; 12 * 64 - 9]]));
+        assert!(!lanes.load(1, &[&[7; 12 * 64 - 8]]));
         assert!(!lanes.load(2, &[&[7; 400], &[7; 400]]));
     }
 
@@ -211,7 +217,7 @@ mod tests {
         /// Whatever lies in the other lanes, each digest is the one that everybody computes.
         #[test]
         fn every_lane_is_md5(messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 1..=ABREAST)) {
-            let mut lanes = Lanes::default();
+            let mut lanes = Lanes::<12>::default();
             if lanes.is_possible {
                 for (lane, message) in messages.iter().enumerate() {
                     let (head, tail) = message.split_at(message.len() / 3);

@@ -73,11 +73,17 @@ pub const AT_ONCE: usize = ABREAST;
 /// With fewer, eight digests abreast take longer than these one after the other.
 const WORTH_WHILE: usize = 3;
 
+/// Blocks of 64 octets that a request may have to be digested abreast: more than any usual one, and few enough to lie in the nearest cache.
+const REQUEST: usize = 12;
+
+/// Blocks of what an HMAC digests in the end: its key, and the digest of the packet.
+const OUTER: usize = 2;
+
 /// Verifies several requests, each by the rule of [`Datagram::verify_request`] and with its own secret: what nearly all need is computed
 /// side by side, the rest one by one.
 pub fn verify_requests<T>(requests: &[Option<T>; AT_ONCE], of: impl Fn(&T) -> (&Datagram<'_>, &Secret)) -> [Result<(), Forged>; AT_ONCE] {
     let mut outcomes = [Ok(()); AT_ONCE];
-    let mut lanes = Lanes::default();
+    let mut lanes = Lanes::<REQUEST>::default();
     let mut waiting = [None; AT_ONCE];
     let is_worth_while = requests.iter().flatten().count() >= WORTH_WHILE;
     for (lane, (request, secret)) in requests.iter().enumerate().filter_map(|(lane, request)| Some((lane, of(request.as_ref()?)))) {
@@ -89,7 +95,7 @@ pub fn verify_requests<T>(requests: &[Option<T>; AT_ONCE], of: impl Fn(&T) -> (&
     if waiting.iter().any(Option::is_some) {
         lanes.run();
     }
-    let mut outer = Lanes::default();
+    let mut outer = Lanes::<OUTER>::default();
     for lane in 0..AT_ONCE {
         if let (Some(Sought::MessageAuthenticator(_)), Some(request)) = (waiting[lane], &requests[lane]) {
             let [_, key] = of(request).1.keys();
@@ -130,7 +136,7 @@ impl Sought {
         }
     }
 
-    fn load(self, lanes: &mut Lanes, lane: usize, request: &Datagram<'_>, secret: &Secret) -> bool {
+    fn load(self, lanes: &mut Lanes<REQUEST>, lane: usize, request: &Datagram<'_>, secret: &Secret) -> bool {
         let packet = request.octets();
         match self {
             Self::Authenticator => lanes.load(lane, &[&packet[..4], &ZEROS, &packet[SHORTEST..], secret.octets()]),

@@ -10,6 +10,7 @@ use super::extended::{FRAGMENT, MORE};
 use super::number;
 use super::password::hide;
 use super::secret::Secret;
+use super::signing::Draft;
 
 /// A packet being written. Attributes keep the order in which they are given.
 ///
@@ -111,6 +112,16 @@ impl<'b> Encoder<'b> {
     /// Signs a reply to the request that carried this authenticator.
     pub fn finish_reply(self, secret: &Secret, request_authenticator: &[u8; 16]) -> Result<usize, TooLong> {
         self.finish_computed(secret, request_authenticator)
+    }
+
+    /// Leaves a reply to the request that carried this authenticator to be signed later.
+    pub fn draft_reply(self, request_authenticator: &[u8; 16]) -> Result<Draft, TooLong> {
+        if self.overflowed {
+            return Err(TooLong);
+        }
+        self.buffer[2..4].copy_from_slice(&(self.length as u16).to_be_bytes());
+        self.buffer[4..SHORTEST].copy_from_slice(request_authenticator);
+        Ok(Draft { length: self.length, integrity: self.integrity })
     }
 
     fn finish_computed(self, secret: &Secret, in_place: &[u8; 16]) -> Result<usize, TooLong> {

@@ -1,7 +1,7 @@
 //! Octets to RADIUS values and back. Pure: no clock, no socket, no map, no runtime, and on the hot path no allocation.
 //!
 //! In: `Datagram::frame` checks the framing, `verify_request` or `verify_reply` the sender, and only then are `values` worth reading.
-//! Out: an `Encoder` writes into the caller's buffer and signs when it is finished.
+//! Out: an `Encoder` writes into the caller's buffer and signs when it is finished; or leaves a `Draft`, to be signed beside others.
 //!
 //! What is known of attributes stands once, in the tables of [`number`]; [`dictionary`] is the same by name, for people. [`tgpp`] reads the
 //! few values of 3GPP that are octets with a meaning. `extended` and `Readable` allocate: they are for people and off the hot path.
@@ -21,6 +21,7 @@ pub mod number;
 mod password;
 mod readable;
 mod secret;
+mod signing;
 pub mod tgpp;
 mod tunnel;
 
@@ -32,4 +33,5 @@ pub use extended::{Extended, extended};
 pub use password::{LONGEST_PASSWORD, chap_matches, chap_response, pap_matches, pap_password};
 pub use readable::{Line, Readable};
 pub use secret::Secret;
+pub use signing::{Draft, Unsigned, sign_replies};
 pub use tunnel::{LONGEST_TUNNEL_PASSWORD, LONGEST_TUNNEL_VALUE, hide_tunnel_password, tunnel_password};

@@ -1,0 +1,173 @@
+//! Signs replies: alone, or several side by side.
+
+use super::abreast::Lanes;
+use super::authenticator::{AT_ONCE, message_authenticator};
+use super::datagram::SHORTEST;
+use super::secret::Secret;
+
+/// With fewer, eight digests abreast take longer than these one after the other.
+const WORTH_WHILE: usize = 3;
+
+/// Blocks of 64 octets that a reply may have to be digested abreast, its secret and the padding included.
+const REPLY: usize = 6;
+
+/// Blocks of what an HMAC digests in the end: its key, and the digest of the packet.
+const OUTER: usize = 2;
+
+/// A reply that is written but not signed: the request's authenticator stands in the place of its own, and zeros in that of its
+/// Message-Authenticator, as the digests want it (RFC 2865 section 3, RFC 3579 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub(super) length: usize,
+    /// Where the Message-Authenticator stands.
+    pub(super) integrity: Option<usize>,
+}
+
+/// A draft in its buffer, and the secret to sign it with.
+pub struct Unsigned<'r> {
+    packet: &'r mut [u8],
+    integrity: Option<usize>,
+    secret: &'r Secret,
+}
+
+impl Draft {
+    /// Signs it, in the buffer it was written into; gives the reply's length.
+    pub fn sign(self, buffer: &mut [u8], secret: &Secret) -> usize {
+        self.of(buffer, secret).sign();
+        self.length
+    }
+
+    /// The octets of the reply.
+    pub const fn length(self) -> usize {
+        self.length
+    }
+
+    /// Together with the buffer it was written into.
+    pub fn of<'r>(self, buffer: &'r mut [u8], secret: &'r Secret) -> Unsigned<'r> {
+        Unsigned { packet: &mut buffer[..self.length], integrity: self.integrity, secret }
+    }
+}
+
+/// Signs several, each with its own secret; the first digests side by side, then the second ones.
+pub fn sign_replies(replies: &mut [Option<Unsigned<'_>>; AT_ONCE]) {
+    let mut lanes = Lanes::<REPLY>::default();
+    let is_worth_while = replies.iter().flatten().count() >= WORTH_WHILE;
+    for reply in replies.iter_mut() {
+        if let Some(alone) = reply.take_if(|reply| !is_worth_while || !reply.fits(&lanes)) {
+            alone.sign();
+        }
+    }
+    integrate(replies);
+    for (lane, reply) in present(replies) {
+        lanes.load(lane, &[reply.packet, reply.secret.octets()]);
+    }
+    lanes.run();
+    for (lane, reply) in present(replies) {
+        reply.authenticate(lanes.digest(lane));
+    }
+}
+
+/// Fills in the Message-Authenticators of those that have one.
+fn integrate(replies: &mut [Option<Unsigned<'_>>; AT_ONCE]) {
+    if !replies.iter().flatten().any(|reply| reply.integrity.is_some()) {
+        return;
+    }
+    let mut inner = Lanes::<REPLY>::default();
+    for (lane, reply) in present(replies).filter(|(_, reply)| reply.integrity.is_some()) {
+        let [key, _] = reply.secret.keys();
+        inner.load(lane, &[key, reply.packet]);
+    }
+    inner.run();
+    let mut outer = Lanes::<OUTER>::default();
+    for (lane, reply) in present(replies).filter(|(_, reply)| reply.integrity.is_some()) {
+        let [_, key] = reply.secret.keys();
+        outer.load(lane, &[key, &inner.digest(lane)]);
+    }
+    outer.run();
+    for (lane, reply) in present(replies) {
+        reply.integrate(outer.digest(lane));
+    }
+}
+
+fn present<'a, 'r>(replies: &'a mut [Option<Unsigned<'r>>; AT_ONCE]) -> impl Iterator<Item = (usize, &'a mut Unsigned<'r>)> {
+    replies.iter_mut().enumerate().filter_map(|(lane, reply)| Some((lane, reply.as_mut()?)))
+}
+
+impl Unsigned<'_> {
+    fn sign(mut self) {
+        if let Some(offset) = self.integrity {
+            let in_place = self.in_place();
+            self.integrate(message_authenticator(self.packet, offset, &in_place, self.secret));
+        }
+        let authenticator = self.secret.authenticator(&[self.packet]);
+        self.authenticate(authenticator);
+    }
+
+    /// Whether both its digests can be computed abreast.
+    fn fits(&self, lanes: &Lanes<REPLY>) -> bool {
+        let [key, _] = self.secret.keys();
+        lanes.takes(self.packet.len() + key.len().max(self.secret.octets().len()))
+    }
+
+    /// The request's authenticator.
+    fn in_place(&self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&self.packet[4..SHORTEST]);
+        octets
+    }
+
+    fn integrate(&mut self, digest: [u8; 16]) {
+        if let Some(offset) = self.integrity {
+            self.packet[offset..offset + 16].copy_from_slice(&digest);
+        }
+    }
+
+    fn authenticate(&mut self, digest: [u8; 16]) {
+        self.packet[4..SHORTEST].copy_from_slice(&digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{Code, Datagram, Encoder, LONGEST, number};
+
+    /// A reply with so many octets of Proxy-State, whose request had this authenticator.
+    fn draft(buffer: &mut [u8], is_signed_twice: bool, state: usize, authenticator: &[u8; 16]) -> Draft {
+        let mut reply = Encoder::new(buffer, Code::ACCESS_ACCEPT, 7);
+        if is_signed_twice {
+            reply.message_authenticator();
+        }
+        for chunk in vec![5; state].chunks(200) {
+            reply.attribute(number::PROXY_STATE, chunk);
+        }
+        reply.draft_reply(authenticator).unwrap()
+    }
+
+    proptest! {
+        /// However many there are, and however long: each verifies, with its own secret and its own request.
+        #[test]
+        fn every_reply_verifies(replies in prop::collection::vec((any::<bool>(), 0..500_usize, any::<[u8; 16]>(), "[a-z]{1,70}"), 1..=AT_ONCE)) {
+            let secrets: Vec<Secret> = replies.iter().map(|(.., secret)| Secret::new(secret.as_bytes())).collect();
+            let mut rooms = vec![[0; LONGEST]; replies.len()];
+            let mut drafts = [const { None }; AT_ONCE];
+            for (nth, ((is_signed_twice, state, authenticator, _), room)) in replies.iter().zip(&mut rooms).enumerate() {
+                drafts[nth] = Some(draft(room, *is_signed_twice, *state, authenticator).of(room, &secrets[nth]));
+            }
+            sign_replies(&mut drafts);
+            for (((.., authenticator, _), room), secret) in replies.iter().zip(&rooms).zip(&secrets) {
+                let reply = Datagram::frame(room).unwrap();
+                prop_assert_eq!(reply.verify_reply(authenticator, secret), Ok(()));
+            }
+        }
+
+        #[test]
+        fn alone_it_verifies_too(is_signed_twice: bool, state in 0..1000_usize, authenticator: [u8; 16]) {
+            let (mut room, secret) = ([0; LONGEST], Secret::new(b"testing123"));
+            let length = draft(&mut room, is_signed_twice, state, &authenticator).sign(&mut room, &secret);
+            prop_assert_eq!(Datagram::frame(&room[..length]).unwrap().verify_reply(&authenticator, &secret), Ok(()));
+        }
+    }
+}
