@@ -2,6 +2,8 @@
 //!
 //! Each worker has a table of its own and so needs no lock: the kernel gives all datagrams of one peer to one worker. Both the number
 //! of entries and the octets of remembered replies are bounded; the oldest give way. Memory is touched only as it fills.
+//!
+//! A peer counts its identifiers up, so neighbours lie beside each other: what one request has brought into the cache serves seven more.
 
 use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +40,7 @@ pub enum Known<'a> {
 pub struct Seat {
     set: u32,
     way: u8,
+    place: u8,
     serial: u32,
 }
 
@@ -50,56 +53,71 @@ pub struct Duplicates {
     serial: u32,
 }
 
-/// Entries that a key may live in: the heads of so many fill one cache line.
+/// Runs that a key may live in: the heads of so many fill one cache line.
 const WAYS: usize = 8;
 
-/// The entries that a key may live in.
+/// Neighbouring identifiers that are kept together.
+const RUN: usize = 8;
+
+/// The runs that a key may live in.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 struct Set {
     heads: [Head; WAYS],
-    entries: [Entry; WAYS],
+    runs: [Run; WAYS],
 }
 
-/// What is needed of an entry to find it, or to see that it is the one to give way.
+/// What is needed of a run to find it, or to see that it is the one to give way.
 #[derive(Clone, Copy, FromZeros)]
 #[repr(C)]
 struct Head {
-    /// Part of the key's hash, odd; 0 if the entry is empty.
+    /// Part of the key's hash, odd; 0 if the run is empty.
     tag: u32,
-    /// Milliseconds, modulo 2^32: what is compared are ages far below 49 days.
+    /// When a request was last seated in it. Milliseconds, modulo 2^32: what is compared are ages far below 49 days.
     since: u32,
 }
 
-/// One request, in one cache line.
-#[derive(Clone, Copy, FromZeros)]
+/// The requests of one peer under neighbouring identifiers.
+#[derive(FromZeros)]
 #[repr(C, align(64))]
+struct Run {
+    key: RunKey,
+    entries: [Entry; RUN],
+}
+
+/// One request.
+#[derive(Clone, Copy, FromZeros)]
+#[repr(C)]
 struct Entry {
-    key: PackedKey,
     authenticator: [u8; 16],
     /// Where the reply begins in the ring.
     reply: u64,
-    /// [`IN_FLIGHT`], or the reply's length.
+    /// When it came.
+    since: u32,
+    /// [`EMPTY`], [`IN_FLIGHT`], or the reply's length.
     reply_len: u32,
     serial: u32,
 }
 
+/// No reply has no octets.
+const EMPTY: u32 = 0;
 const IN_FLIGHT: u32 = u32::MAX;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, FromZeros)]
 #[repr(C)]
-struct PackedKey {
+struct RunKey {
     ip: [u8; 16],
     port: u16,
     listener: u8,
     code: u8,
-    identifier: u8,
+    /// The identifiers' common part.
+    run: u8,
 }
 
 impl Duplicates {
     /// Room for `capacity` requests (rounded up to a power of two) and `octets` of replies.
     pub fn new(capacity: usize, octets: usize, lifetime: Duration) -> Self {
-        let sets = capacity.div_ceil(WAYS).next_power_of_two();
+        let sets = capacity.div_ceil(WAYS * RUN).next_power_of_two();
         Self {
             // Zero pages that the kernel maps when they are first touched. Where there is no memory for so many, one set must do.
             sets: Set::new_vec_zeroed(sets).unwrap_or_else(|_| vec![Set::new_zeroed()]),
@@ -112,23 +130,24 @@ impl Duplicates {
 
     /// The first of two hints before [`Self::look_up`].
     pub fn foresee(&self, key: &Key) {
-        let (place, _) = self.place(&PackedKey::from(key));
-        prefetch::line(&raw const self.sets[place].heads);
+        let (set, _) = self.home(&RunKey::from(key));
+        prefetch::line(&raw const self.sets[set].heads);
     }
 
     /// The second hint, for which the first must have done its work.
     pub fn approach(&self, key: &Key) {
-        let (place, tag) = self.place(&PackedKey::from(key));
-        let set = &self.sets[place];
+        let (set, tag) = self.home(&RunKey::from(key));
+        let set = &self.sets[set];
         if let Some(way) = set.heads.iter().position(|head| head.tag == tag) {
-            prefetch::line(&raw const set.entries[way]);
+            prefetch::line(&raw const set.runs[way].key);
+            prefetch::line(&raw const set.runs[way].entries[place(key)]);
         }
     }
 
     /// A hint before [`Self::answer`].
     pub fn foresee_answer(&self, seat: Seat) {
         if let Some(set) = self.sets.get(seat.set as usize) {
-            prefetch::line(&raw const set.entries[usize::from(seat.way)]);
+            prefetch::line(&raw const set.runs[usize::from(seat.way)].entries[usize::from(seat.place)]);
         }
     }
 
@@ -136,63 +155,70 @@ impl Duplicates {
     ///
     /// The same key with another authenticator is a new request, and the old one is forgotten.
     pub fn look_up(&mut self, key: &Key, authenticator: &[u8; 16], now: Timestamp) -> Known<'_> {
-        let key = PackedKey::from(key);
-        let (place, tag) = self.place(&key);
-        let set = &mut self.sets[place];
+        let run = RunKey::from(key);
+        let (home, tag) = self.home(&run);
+        let (set, place) = (&mut self.sets[home], place(key));
         let now = now.millis() as u32;
 
-        let mine = (0..WAYS).find(|way| set.heads[*way].tag == tag && set.entries[*way].key == key);
-        if let Some(way) = mine {
-            let entry = &set.entries[way];
-            if entry.authenticator == *authenticator && now.wrapping_sub(set.heads[way].since) < self.lifetime_ms {
-                if entry.reply_len == IN_FLIGHT {
-                    return Known::InFlight;
-                }
-                // A reply that the ring has overwritten is one of the oldest that had to give way.
-                if self.replies.holds(entry.reply) {
-                    return Known::Answered(self.replies.read(entry.reply, entry.reply_len));
-                }
+        let mine = (0..WAYS).find(|way| set.heads[*way].tag == tag && set.runs[*way].key == run);
+        let way = mine.unwrap_or_else(|| {
+            let way = set.oldest(now);
+            set.runs[way] = Run { key: run, entries: [Entry::new_zeroed(); RUN] };
+            way
+        });
+        let entry = &mut set.runs[way].entries[place];
+        if entry.reply_len != EMPTY && entry.authenticator == *authenticator && now.wrapping_sub(entry.since) < self.lifetime_ms {
+            if entry.reply_len == IN_FLIGHT {
+                return Known::InFlight;
+            }
+            // A reply that the ring has overwritten is one of the oldest that had to give way.
+            if self.replies.holds(entry.reply) {
+                return Known::Answered(self.replies.read(entry.reply, entry.reply_len));
             }
         }
-        let way = mine.unwrap_or_else(|| set.oldest(now));
         self.serial = self.serial.wrapping_add(1);
         set.heads[way] = Head { tag, since: now };
-        set.entries[way] = Entry { key, authenticator: *authenticator, reply: 0, reply_len: IN_FLIGHT, serial: self.serial };
-        Known::New(Seat { set: place as u32, way: way as u8, serial: self.serial })
+        *entry = Entry { authenticator: *authenticator, reply: 0, since: now, reply_len: IN_FLIGHT, serial: self.serial };
+        Known::New(Seat { set: home as u32, way: way as u8, place: place as u8, serial: self.serial })
     }
 
     /// Remembers the reply of a request in flight. Nothing happens if another has taken its seat in the meantime.
     pub fn answer(&mut self, seat: Seat, reply: &[u8]) {
-        if self.is_taken(seat) {
-            let entry = &mut self.sets[seat.set as usize].entries[seat.way as usize];
+        let Self { sets, replies, .. } = self;
+        if let Some(entry) = taken(sets, seat) {
             entry.reply_len = reply.len() as u32;
-            entry.reply = self.replies.write(reply);
+            entry.reply = replies.write(reply);
         }
     }
 
     /// Lets go of a request that will have no reply, so that its retransmission is served.
     pub fn forget(&mut self, seat: Seat) {
-        if self.is_taken(seat) {
-            self.sets[seat.set as usize].heads[seat.way as usize].tag = 0;
+        if let Some(entry) = taken(&mut self.sets, seat) {
+            entry.reply_len = EMPTY;
         }
     }
 
-    /// The set that a key belongs to, and its tag there.
-    fn place(&self, key: &PackedKey) -> (usize, u32) {
-        let hash = self.hasher.hash_one(key);
+    /// The set that a run belongs to, and its tag there.
+    fn home(&self, run: &RunKey) -> (usize, u32) {
+        let hash = self.hasher.hash_one(run);
         (hash as usize & (self.sets.len() - 1), (hash >> 32) as u32 | 1)
-    }
-
-    fn is_taken(&self, seat: Seat) -> bool {
-        self.sets.get(seat.set as usize).is_some_and(|set| {
-            let entry = &set.entries[seat.way as usize];
-            entry.serial == seat.serial && entry.reply_len == IN_FLIGHT
-        })
     }
 }
 
+/// Where in its run a request lies.
+fn place(key: &Key) -> usize {
+    usize::from(key.identifier) % RUN
+}
+
+/// What waits in a seat, unless another has taken it.
+fn taken(sets: &mut [Set], seat: Seat) -> Option<&mut Entry> {
+    let run = sets.get_mut(seat.set as usize)?.runs.get_mut(usize::from(seat.way))?;
+    let entry = run.entries.get_mut(usize::from(seat.place))?;
+    (entry.serial == seat.serial && entry.reply_len == IN_FLIGHT).then_some(entry)
+}
+
 impl Set {
-    /// The one that gives way: an empty one, else the oldest.
+    /// The run that gives way: an empty one, else the oldest.
     fn oldest(&self, now: u32) -> usize {
         let age = |way: &usize| match self.heads[*way] {
             Head { tag: 0, .. } => u32::MAX,
@@ -202,13 +228,13 @@ impl Set {
     }
 }
 
-impl From<&Key> for PackedKey {
+impl From<&Key> for RunKey {
     fn from(key: &Key) -> Self {
         let ip = match key.from.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
             IpAddr::V6(ip) => ip.octets(),
         };
-        Self { ip, port: key.from.port(), listener: key.listener, code: key.code, identifier: key.identifier }
+        Self { ip, port: key.from.port(), listener: key.listener, code: key.code, run: key.identifier / RUN as u8 }
     }
 }
 
@@ -328,16 +354,16 @@ mod tests {
 
     #[test]
     fn the_oldest_of_a_set_gives_way() {
-        let mut table = Duplicates::new(WAYS, 4096, LIFETIME);
-        for identifier in 0..=WAYS as u8 {
-            let taken = seat(&table.look_up(&key(1, identifier), &[1; 16], Timestamp::from_secs(100 + u64::from(identifier))));
-            table.answer(taken, &[identifier]);
+        let mut table = Duplicates::new(WAYS * RUN, 4096, LIFETIME);
+        for port in 0..=WAYS as u16 {
+            let taken = seat(&table.look_up(&key(port, 7), &[1; 16], Timestamp::from_secs(100 + u64::from(port))));
+            table.answer(taken, &[port as u8]);
         }
         let now = Timestamp::from_secs(109);
-        for identifier in 1..=WAYS as u8 {
-            assert_eq!(table.look_up(&key(1, identifier), &[1; 16], now), Known::Answered(&[identifier]));
+        for port in 1..=WAYS as u16 {
+            assert_eq!(table.look_up(&key(port, 7), &[1; 16], now), Known::Answered(&[port as u8]));
         }
-        assert!(matches!(table.look_up(&key(1, 0), &[1; 16], now), Known::New(_)));
+        assert!(matches!(table.look_up(&key(0, 7), &[1; 16], now), Known::New(_)));
     }
 
     #[test]
@@ -362,7 +388,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             6 => (0..3u16, 0..12u8, 0..3u8).prop_map(|(port, identifier, authenticator)| Step::Request { port, identifier, authenticator }),
-            4 => (0..4usize, 0..40usize).prop_map(|(which, len)| Step::Answer { which, len }),
+            4 => (0..4usize, 1..40usize).prop_map(|(which, len)| Step::Answer { which, len }),
             1 => (0..4usize).prop_map(|which| Step::Forget { which }),
             1 => (0..9_000u64).prop_map(|ms| Step::Wait { ms }),
         ];
