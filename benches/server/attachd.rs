@@ -46,12 +46,20 @@ impl Attachd {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
+
+    /// Ends it in good order.
+    pub fn stop(&mut self) -> io::Result<()> {
+        terminate(self.child.id());
+        self.child.wait().map(drop)
+    }
 }
 
 impl Drop for Attachd {
     fn drop(&mut self) {
-        terminate(self.child.id());
-        let _ = self.child.wait();
+        // One that has been stopped has been waited for, and its number may be another's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.stop();
+        }
     }
 }
 
@@ -107,10 +115,10 @@ interim_interval_s = 600
     )?;
     let mut csv = BufWriter::new(File::create(folder.join("inventory/endpoints.csv"))?);
     let secret = Secret::new(SECRET.as_bytes());
-    writeln!(csv, "iccid,imsi,group")?;
+    writeln!(csv, "iccid,imsi,msisdn,group")?;
     for number in 0..endpoints {
         let device = Device { number, secret: &secret };
-        writeln!(csv, "{},{},meters", device.iccid(), device.imsi())?;
+        writeln!(csv, "{},{},{},meters", device.iccid(), device.imsi(), device.msisdn())?;
     }
     csv.flush()
 }

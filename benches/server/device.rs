@@ -90,8 +90,12 @@ impl Device<'_> {
         format!("{digits}{}", (10 - sum % 10) % 10)
     }
 
+    pub fn msisdn(&self) -> String {
+        format!("4477{:09}", self.number % 1_000_000_000)
+    }
+
     fn describe(&self, encoder: &mut Encoder<'_>) {
-        let msisdn = format!("4477{:09}", self.number % 1_000_000_000);
+        let msisdn = self.msisdn();
         encoder.attribute(number::USER_NAME, msisdn.as_bytes());
         encoder.address(number::NAS_IP_ADDRESS, Ipv4Addr::new(192, 0, 2, 10));
         encoder.attribute(number::NAS_IDENTIFIER, b"pgw1.example");

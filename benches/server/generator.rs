@@ -112,6 +112,11 @@ impl Generator {
         Ok(Self { lines: (0..LINES).map(|_| line()).collect::<io::Result<_>>()?, clock: Instant::now() })
     }
 
+    /// Whether what goes to one address at once may go as one message that is cut up later; else each datagram goes alone.
+    pub fn send_in_trains(&mut self, yes: bool) {
+        self.lines.iter_mut().for_each(|line| line.outbox = if yes { Outbox::default() } else { Outbox::one_by_one() });
+    }
+
     /// Sends all packets to where they belong, or all to `instead`; `hear` is shown each reply with the place of its packet.
     pub fn run(&mut self, packets: &Packets, instead: Option<SocketAddr>, pace: Pace, mut hear: impl FnMut(usize, &[u8])) -> Run {
         let mut run = Run {

@@ -5,7 +5,9 @@
 //! Method:
 //! - Two processes share core 0: a plain recvmmsg/sendmmsg echo (this binary once more), and the real `attachd serve` with one worker and a
 //!   journal that is synced before every reply (`sync = "commit"`). They are driven in turn, with the same packets, by one generator on
-//!   core 1: sixteen source ports with 256 identifiers each, signed packets of one length made beforehand.
+//!   core 1: sixteen source ports with 256 identifiers each, signed packets of one length made beforehand. It sends each datagram by itself
+//!   in one round, and what goes to one address as a train (UDP GSO) in the next: as a network card delivers what trickles in, and what
+//!   comes in bursts.
 //! - Each round takes some endpoints, far apart in the fleet, through attach, start, interim and stop; then come rejects of unknown SIMs, and
 //!   duplicates of what was sent last. As many requests as there are identifiers are on their way at once.
 //! - CPU is what the scheduler accounts to all threads of the process (`/proc/PID/task/*/schedstat`), the journal's thread included, divided
@@ -38,7 +40,7 @@ use hdrhistogram::Histogram;
 use attachd::{Attachd, SECRET, prepare};
 use device::{Device, Granted, Room, Status};
 use generator::{Generator, LINES, Pace, Packets, Run};
-use process::{Spent, resident, run_on};
+use process::{Spent, resident, run_anywhere, run_on};
 
 /// Endpoints that one round takes; few enough that their packets fit into the generator's memory, many enough that no cache holds them.
 const ROUND: u64 = 200_000;
@@ -95,6 +97,9 @@ const KINDS: [(Kind, &str); 6] = [
     (Kind::Reject, "reject"),
 ];
 
+/// Whether a round's datagrams go in trains.
+const SENDING: [bool; 2] = [false, true];
+
 /// What was measured of one kind.
 struct Figures {
     requests: u64,
@@ -125,6 +130,12 @@ impl Default for Figures {
 impl Figures {
     fn rate(&self) -> f64 {
         self.requests as f64 / self.took.as_secs_f64().max(1e-9)
+    }
+
+    fn shown(&self) -> String {
+        let (echo, _, _) = self.echo.each(self.echo_requests);
+        let (cpu, user, system) = self.spent.each(self.requests);
+        format!("{echo:>9.2}{cpu:>8.2}{user:>7.2}{system:>8.2}{:>7.2}{:>6.0}", cpu / echo.max(1e-9), self.rate() / 1e3)
     }
 }
 
@@ -195,26 +206,30 @@ impl Bench {
     }
 
     fn measure(mut self, requests: u64) -> Result<(), Box<dyn Error>> {
-        let mut figures: [Figures; KINDS.len()] = Default::default();
+        let mut figures: [[Figures; KINDS.len()]; 2] = Default::default();
         let rounds = requests.div_ceil(self.granted.len() as u64);
-        // The first round touches what was never touched before: address pools, buffers, the tables of both sides.
-        let before = resident(self.server.pid());
+        // The first round touches what was never touched before: buffers, the tables of both sides.
         self.round(&mut Default::default(), None)?;
-        println!(
-            "{} octets more for each of {} first attaches",
-            (resident(self.server.pid()) - before) / self.granted.len() as u64,
-            self.granted.len()
-        );
+        let before = resident(self.server.pid());
+        self.open_sessions()?;
+        let more = resident(self.server.pid()).saturating_sub(before);
+        println!("{} octets more for each of {} open sessions", more / self.granted.len() as u64, self.granted.len());
         for _ in 0..rounds {
-            self.round(&mut figures, None)?;
+            for (figures, in_trains) in figures.iter_mut().zip(SENDING) {
+                self.generator.send_in_trains(in_trains);
+                self.round(figures, None)?;
+            }
         }
-        let rates = figures.each_ref().map(|figures| figures.rate() / 2.0);
+        let [alone, in_trains] = &mut figures;
+        let rates = alone.each_ref().map(|figures| figures.rate() / 2.0);
+        self.generator.send_in_trains(false);
         for _ in 0..rounds.div_ceil(4) {
-            self.round(&mut figures, Some(&rates))?;
+            self.round(alone, Some(&rates))?;
         }
-        table(&figures);
-        let best = f64::min(figures[Kind::Attach as usize].rate(), figures[Kind::Interim as usize].rate());
-        self.overload(best, requests)
+        table(alone, in_trains);
+        let best = f64::min(alone[Kind::Attach as usize].rate(), alone[Kind::Interim as usize].rate());
+        self.overload(best, requests)?;
+        self.restart()
     }
 
     /// Takes the endpoints of one round through all kinds: as fast as may be, or at the given rates.
@@ -297,8 +312,8 @@ impl Bench {
         }
     }
 
-    /// Twice as much as can be served: interims of open sessions and new attaches in equal parts.
-    fn overload(&mut self, best: f64, requests: u64) -> Result<(), Box<dyn Error>> {
+    /// Opens a session for each endpoint of a round.
+    fn open_sessions(&mut self) -> Result<(), Box<dyn Error>> {
         self.round += 1;
         for kind in [Kind::Attach, Kind::Start] {
             self.packets.clear();
@@ -307,6 +322,12 @@ impl Bench {
             }
             self.drive(kind, Pace::Flood)?;
         }
+        Ok(())
+    }
+
+    /// Twice as much as can be served: interims of open sessions and new attaches in equal parts.
+    fn overload(&mut self, best: f64, requests: u64) -> Result<(), Box<dyn Error>> {
+        self.open_sessions()?;
         self.packets.clear();
         for nth in 0..self.granted.len().max(requests as usize / 4) {
             let kind = if (nth / LINES).is_multiple_of(2) { Kind::Interim } else { Kind::Attach };
@@ -325,28 +346,35 @@ impl Bench {
         );
         Ok(())
     }
+
+    /// Stops the server in good order and starts it on what it has recorded.
+    fn restart(&mut self) -> Result<(), Box<dyn Error>> {
+        self.server.stop()?;
+        run_anywhere();
+        self.server = Attachd::start(&self.folder)?;
+        println!("restarted on its journal: ready after {:.1} s", self.server.starting.as_secs_f64());
+        Ok(())
+    }
 }
 
-fn table(figures: &[Figures; KINDS.len()]) {
-    println!(
-        "{:<10}{:>7}{:>9}{:>9}{:>7}{:>8}{:>7}{:>9}{:>9}{:>9}{:>9}",
-        "", "octets", "echo us", "cpu us", "user", "system", "ratio", "rate k/s", "p50 ms", "p99 ms", "p99.9 ms"
-    );
-    for ((_, name), figures) in KINDS.iter().zip(figures) {
-        let (echo, _, _) = figures.echo.each(figures.echo_requests);
-        let (cpu, user, system) = figures.spent.each(figures.requests);
-        let ms = |quantile| figures.latencies.value_at_quantile(quantile) as f64 / 1e6;
+fn table(alone: &[Figures; KINDS.len()], in_trains: &[Figures; KINDS.len()]) {
+    let side = format!("{:>9}{:>8}{:>7}{:>8}{:>7}{:>6}", "echo us", "cpu us", "user", "system", "ratio", "k/s");
+    println!("{:<10}{:>7} |{:^45} |{:^45} |{:^26}", "", "", "each datagram alone", "in trains", "latency at half the rate");
+    println!("{:<10}{:>7} |{side} |{side} |{:>8}{:>8}{:>10}", "", "octets", "p50 ms", "p99 ms", "p99.9 ms");
+    for ((_, name), (alone, in_trains)) in KINDS.iter().zip(alone.iter().zip(in_trains)) {
+        let ms = |quantile| alone.latencies.value_at_quantile(quantile) as f64 / 1e6;
         println!(
-            "{name:<10}{:>7}{echo:>9.2}{cpu:>9.2}{user:>7.2}{system:>8.2}{:>7.2}{:>9.0}{:>9.2}{:>9.2}{:>9.2}",
-            figures.octets,
-            cpu / echo.max(1e-9),
-            figures.rate() / 1e3,
+            "{name:<10}{:>7} |{} |{} |{:>8.2}{:>8.2}{:>10.2}",
+            alone.octets,
+            alone.shown(),
+            in_trains.shown(),
             ms(0.5),
             ms(0.99),
             ms(0.999),
         );
-        if figures.repeated > 0 {
-            println!("{:<10}{} requests had to be sent again", "", figures.repeated);
+        let repeated = alone.repeated + in_trains.repeated;
+        if repeated > 0 {
+            println!("{:<10}{repeated} requests had to be sent again", "");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// CPU that a process has used.
@@ -67,10 +68,19 @@ pub fn resident(pid: u32) -> u64 {
 
 /// Ties this thread, and what it starts from here on, to one core. On a machine with one core nothing happens.
 pub fn run_on(core: usize) {
-    // SAFETY: the set is a plain bit field that lives until the call returns.
+    run_on_all_of(core..=core);
+}
+
+/// Unties this thread, and what it starts from here on.
+pub fn run_anywhere() {
+    run_on_all_of(0..=libc::CPU_SETSIZE as usize - 1);
+}
+
+fn run_on_all_of(cores: RangeInclusive<usize>) {
+    // SAFETY: the set is a plain bit field that lives until the call returns; the kernel passes over cores that do not exist.
     unsafe {
         let mut set: libc::cpu_set_t = mem::zeroed();
-        libc::CPU_SET(core, &mut set);
+        cores.for_each(|core| libc::CPU_SET(core, &mut set));
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
     }
 }

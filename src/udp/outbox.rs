@@ -75,8 +75,7 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Without the kernel's help: every reply is a message of its own.
-    #[cfg(test)]
+    /// Without the kernel's help: every reply is a message of its own. For benches and tests, which compare.
     pub fn one_by_one() -> Self {
         Self { segmentation: false, ..Self::default() }
     }
