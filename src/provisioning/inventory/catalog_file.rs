@@ -115,7 +115,7 @@ fn subnet(mut section: Section<'_>, report: &mut Report) -> Option<Subnet> {
     }
     let mut exclude = Vec::with_capacity(excluded.len());
     for text in excluded {
-        let Some(range) = text.range("exclude", report) else { continue };
+        let Some(range) = text.addresses("exclude", report) else { continue };
         if !cidr.contains(&range) {
             report.problem(text.line, format!("exclude: {range} is not inside {cidr}"), "leave it out, or correct it");
         }

@@ -159,6 +159,11 @@ impl Lined<String> {
         report.problem(self.line, format!("{key}: {range} has bits set beyond its prefix"), format!("write \"{}\"", range.trunc()));
         None
     }
+
+    /// An address range, or an address as the range of itself.
+    pub(super) fn addresses(&self, key: &str, report: &mut Report) -> Option<Ipv4Net> {
+        self.value.parse().map_or_else(|_| self.range(key, report), |ip: Ipv4Addr| Some(ip.into()))
+    }
 }
 
 /// Names are shown in lists and logs, one to a line.

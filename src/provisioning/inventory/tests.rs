@@ -77,6 +77,15 @@ fn what_is_not_written_has_its_default() {
 }
 
 #[test]
+fn an_address_may_be_excluded_by_itself() {
+    let catalog = CATALOG_TEXT.replace("/24\"", "/24\"\n exclude = [\"100.64.0.5\", \"100.64.0.8/29\"]");
+    let inventory = load(&catalog, "iccid\n");
+    let excluded: Vec<String> =
+        inventory.catalog.vslices().flat_map(|(_, vslice)| &vslice.subnets[0].exclude).map(ToString::to_string).collect();
+    assert_eq!(excluded, ["100.64.0.5/32", "100.64.0.8/29"]);
+}
+
+#[test]
 fn a_state_not_written_follows_from_the_group() {
     let table = [
         ("", "epos", ProvisioningState::Active),
