@@ -3,6 +3,7 @@
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
@@ -37,14 +38,31 @@ impl Restart {
 
     /// Whether the session had begun. Gateways stamp in whole seconds, and open sessions at once when they are back: within the second of the
     /// restart a session lives if it was heard of later.
+    ///
+    /// What was heard of well after the restart lives in any case: had it been open before, that report would have found it ended. So a gateway
+    /// whose clock is slow does not lose its sessions when the restart is read from the journal once more.
     fn comes_after(&self, session: &Session) -> bool {
         match session.started.secs().cmp(&self.at.secs()) {
-            Less => true,
+            Less => session.heard <= self.arrived + UNDER_WAY,
             Equal => session.heard < self.arrived,
             Greater => false,
         }
     }
+
+    /// Takes in another restart of the same sessions. The later one counts, by the gateway's time: a repetition that was long on its way tells
+    /// nothing of the sessions opened since.
+    fn merge(&mut self, other: &Self) {
+        match other.at.secs().cmp(&self.at.secs()) {
+            Less => {}
+            Equal => self.arrived = self.arrived.max(other.arrived),
+            Greater => self.arrived = other.arrived,
+        }
+        self.at = self.at.max(other.at);
+    }
 }
+
+/// How much later than a restart a report from before it may arrive, and still open a session that has ended with it.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// The restarts that a walk over all endpoints has not yet carried out. While there is none, asking costs one relaxed load.
 #[derive(Debug, Default)]
@@ -80,8 +98,7 @@ impl Restarts {
         let mark = table.mark;
         let of_reporter = table.by_reporter.entry(restart.reporter).or_default();
         if let Some(own) = of_reporter.iter_mut().find(|own| own.restart.apn == restart.apn) {
-            own.restart.at = own.restart.at.max(restart.at);
-            own.restart.arrived = own.restart.arrived.max(restart.arrived);
+            own.restart.merge(&restart);
             own.mark = mark;
         } else {
             of_reporter.push(Noted { restart, mark });

@@ -249,6 +249,28 @@ fn within_the_second_of_a_restart_the_order_of_arrival_decides() {
 }
 
 #[test]
+fn an_older_restart_that_comes_later_ends_nothing_new() {
+    let restarts = Restarts::default();
+    restarts.note(Restart::of(&report("", 10), at(10)));
+    restarts.note(Restart::of(&report("", 5), at(12)));
+    let mut endpoint = EndpointState::new(NetworkState::Idle);
+    endpoint.start(&report("a", 10), GROUP, at(11));
+    assert!(endpoint.gateway_restart(&restarts, at(12)).closed.is_empty());
+}
+
+/// Its Accounting-On has no Event-Timestamp, its Starts have one that is an hour slow.
+#[test]
+fn a_restart_read_once_more_does_not_end_the_sessions_of_a_slow_clock() {
+    let restarts = Restarts::default();
+    restarts.note(Restart::of(&report("", 3600), at(3600)));
+    for (opened, lives) in [(at(3600), false), (at(3610), true)] {
+        let mut endpoint = EndpointState::new(NetworkState::Idle);
+        endpoint.start(&report("a", 10), GROUP, opened);
+        assert_eq!(endpoint.gateway_restart(&restarts, at(4000)).closed.is_empty(), lives);
+    }
+}
+
+#[test]
 fn the_restarts_noted_are_bounded() {
     let restarts = Restarts::default();
     for nas in 0..5000 {
