@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use super::metrics::Metrics;
 use super::view::{EndpointView, SessionView};
 use super::worker::Common;
 use crate::aaa::Aaa;
-use crate::identity::Iccid;
+use crate::identity::{Iccid, IdentityError};
 use crate::journal::{Health, Journal};
 
 /// What the views look at.
@@ -38,6 +39,7 @@ pub(super) fn router(front: Arc<Front>) -> Router {
         .route("/api/v1/endpoints/{iccid}", get(endpoint))
         .route("/api/v1/sessions", get(sessions))
         .fallback(|| async { Refusal::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { Refusal(StatusCode::METHOD_NOT_ALLOWED, "this can only be read") })
         .with_state(front)
 }
 
@@ -100,8 +102,13 @@ async fn ready(State(front): State<Arc<Front>>) -> impl IntoResponse {
     (status, Json(reasons))
 }
 
-async fn endpoint(State(front): State<Arc<Front>>, Path(iccid): Path<String>) -> Result<Json<Envelope<EndpointView>>, Refusal> {
-    let data = Some(look(&front, &iccid)?);
+/// What is no ICCID, or not even text, names no endpoint.
+async fn endpoint(
+    State(front): State<Arc<Front>>,
+    named: Result<Path<String>, PathRejection>,
+) -> Result<Json<Envelope<EndpointView>>, Refusal> {
+    let iccid = named.ok().and_then(|Path(text)| text.parse().ok()).ok_or(Refusal::NOT_FOUND)?;
+    let data = Some(look(&front, iccid)?);
     Ok(Json(Envelope { success: true, messages: Vec::new(), data }))
 }
 
@@ -114,21 +121,21 @@ struct Wanted {
 
 async fn sessions(
     State(front): State<Arc<Front>>,
-    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ListEnvelope<SessionView>>, Refusal> {
     let Ok(Query(wanted)) = wanted else {
         return Err(Refusal(StatusCode::BAD_REQUEST, "limit and offset are numbers"));
     };
     let iccid = wanted.iccid.ok_or(Refusal(StatusCode::BAD_REQUEST, "say which endpoint: ?iccid="))?;
-    let all = look(&front, &iccid)?.into_sessions();
+    let iccid = iccid.parse().map_err(|error: IdentityError| Refusal(StatusCode::BAD_REQUEST, error.rule))?;
+    let all = look(&front, iccid)?.into_sessions();
     let (limit, offset) = (wanted.limit.unwrap_or(DEFAULT_LIMIT), wanted.offset.unwrap_or(0));
     let total_items = all.len();
     let data = all.into_iter().skip(offset).take(limit).collect();
     Ok(Json(ListEnvelope { success: true, messages: Vec::new(), data, total_items, limit, offset }))
 }
 
-fn look(front: &Front, iccid: &str) -> Result<EndpointView, Refusal> {
-    let iccid: Iccid = iccid.parse().map_err(|error: crate::identity::IdentityError| Refusal(StatusCode::BAD_REQUEST, error.rule))?;
+fn look(front: &Front, iccid: Iccid) -> Result<EndpointView, Refusal> {
     let opened = front.opened.get().ok_or(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the journal and the inventory are being loaded"))?;
     let gateways = front.common.gateways.load();
     opened

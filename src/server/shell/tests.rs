@@ -103,8 +103,12 @@ impl Running {
 }
 
 fn get(http: SocketAddr, path: &str) -> (u16, String) {
+    request(http, "GET", path)
+}
+
+fn request(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(http).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: attachd\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: attachd\r\nConnection: close\r\n\r\n").unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -180,7 +184,9 @@ fn the_views_say_what_is_wrong_with_a_question() {
     let running = Running::start(settings(), Journal::in_memory(), no_reload());
     for (path, status, message) in [
         ("/api/v1/endpoints/8944500000000000999", 404, "Record not found"),
-        ("/api/v1/endpoints/till", 400, "an ICCID has 19 or 20 digits and begins with 89"),
+        ("/api/v1/endpoints/till", 404, "Record not found"),
+        ("/api/v1/endpoints/%ff", 404, "Record not found"),
+        ("/api/v1/sessions?iccid=till", 400, "an ICCID has 19 or 20 digits and begins with 89"),
         ("/api/v1/sessions", 400, "say which endpoint: ?iccid="),
         ("/api/v1/sessions?iccid=8944500000000000014&limit=all", 400, "limit and offset are numbers"),
         ("/api/v1/nothing", 404, "Record not found"),
@@ -188,6 +194,14 @@ fn the_views_say_what_is_wrong_with_a_question() {
         let expected = serde_json::json!({"success": false, "messages": [message], "data": null});
         assert_eq!(running.json(path), (status, expected), "{path}");
     }
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_can_only_be_read_says_so() {
+    let running = Running::start(settings(), Journal::in_memory(), no_reload());
+    let (status, body) = request(running.http, "DELETE", "/api/v1/endpoints/8944500000000000014");
+    assert_eq!((status, body.as_str()), (405, r#"{"success":false,"messages":["this can only be read"],"data":null}"#));
     running.stop().unwrap();
 }
 
