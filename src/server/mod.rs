@@ -9,12 +9,14 @@
 //! housekeeper what time brings, reloads; records through an errand
 //! snapshots   all that is known, written beside the traffic
 //! http        metrics, health, views
+//! connections who may ask, and for how long
 //! ```
 
 pub mod answer;
 pub mod clock;
 pub mod commit;
 mod complaints;
+mod connections;
 pub mod desk;
 pub mod duplicates;
 mod errand;

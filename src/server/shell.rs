@@ -15,6 +15,7 @@ use tracing::{error, info};
 
 use super::clock::Clock;
 use super::commit::Clerk;
+use super::connections;
 use super::desk::Desk;
 use super::errand::Errand;
 use super::gateways::Gateways;
@@ -247,7 +248,7 @@ impl Http {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 // Who still reads when we stop gets no more: nothing that is answered here must not be lost.
                 tokio::select! {
-                    served = axum::serve(listener, router(front)) => served,
+                    never = connections::serve(listener, router(front), connections::LIMITS) => match never {},
                     _ = stop.changed() => Ok(()),
                 }
             })
