@@ -253,6 +253,23 @@ fn a_reload_is_whole_or_nothing() {
     assert!(ended.stderr.contains("nowhere"), "{}", ended.stderr);
 }
 
+/// Whoever starts a server may signal it before it is ready; a reload then comes after the start, and the end is in order.
+#[test]
+fn a_signal_that_comes_early_is_answered() {
+    let folder = Folder::new();
+    for signal in ["HUP", "TERM"] {
+        let (server, _) = Server::spawn(&mut folder.command());
+        server.until("the log has begun", |server| !server.log().is_empty());
+        server.signal(signal);
+        if signal == "HUP" {
+            server.until("reloaded", |server| server.log().contains("reloaded"));
+            server.signal("TERM");
+        }
+        let ended = server.ended();
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {}", ended.stderr);
+    }
+}
+
 /// What was acknowledged is there again: after an orderly end, and after a sudden one.
 #[test]
 fn what_was_answered_survives() {

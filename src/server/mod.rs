@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! restore     the memory of the last life
-//! shell       binds, starts the threads, follows signals
+//! shell       binds, starts the threads, ends them in order
+//! signals     what the operator tells the process
 //! worker      udp → desk → udp, in batches; one thread a core
 //! desk        what waits: receipts for the journal, rejects for their delay
 //! pipeline    one datagram: gateways, duplicates, translate, aaa, answer
@@ -31,6 +32,7 @@ pub mod replies;
 mod restore;
 mod settings;
 mod shell;
+mod signals;
 mod snapshots;
 pub mod tally;
 pub mod translate;
@@ -42,6 +44,7 @@ pub use housekeeper::{Reload, Reloaded};
 pub use restore::{Restored, restore};
 pub use settings::{GatewaySettings, Requirement, Settings};
 pub use shell::{ServeError, Shell};
+pub use signals::Signals;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
@@ -25,6 +24,7 @@ use super::http::{Front, Opened, router};
 use super::metrics::Metrics;
 use super::pipeline::{Conduct, Listener, Port};
 use super::settings::Settings;
+use super::signals::Signals;
 use super::snapshots::Snapshots;
 use super::worker::{Common, Parts};
 use crate::aaa::Aaa;
@@ -104,8 +104,8 @@ impl Shell {
     ///
     /// # Errors
     /// If a thread cannot be made or ends by itself, or the journal could not be written to its end.
-    pub fn serve(self, aaa: Aaa, journal: Journal, names: Vec<String>, reload: Reload) -> Result<(), ServeError> {
-        self.serve_until(aaa, journal, names, reload, signals)
+    pub fn serve(self, aaa: Aaa, journal: Journal, names: Vec<String>, reload: Reload, signals: Signals) -> Result<(), ServeError> {
+        self.serve_until(aaa, journal, names, reload, |orders| signals.follow(orders))
     }
 
     /// The same, until `until` is over; it may give orders.
@@ -254,21 +254,6 @@ impl Http {
             })
         })?;
         Ok(Self { address, thread })
-    }
-}
-
-/// Follows signals, until one says stop.
-async fn signals(orders: mpsc::Sender<Order>) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            // The housekeeper takes orders as long as we hold the other end.
-            _ = hangup.recv() => drop(orders.send(Order::Reload)),
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-        }
     }
 }
 

@@ -110,7 +110,8 @@ impl Folder {
 }
 
 impl Server {
-    fn spawn(command: &mut Command) -> (Self, mpsc::Receiver<String>) {
+    /// A server that may not be ready yet, and the lines that it prints.
+    pub fn spawn(command: &mut Command) -> (Self, mpsc::Receiver<String>) {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, shared) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));

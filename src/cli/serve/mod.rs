@@ -14,7 +14,7 @@ use crate::config::{self, Config, Severity};
 use crate::journal::{OnDamage, Options};
 use crate::provisioning::Inventory;
 use crate::server::clock::Clock;
-use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, restore};
+use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, Signals, restore};
 
 /// Serve packet gateways, until SIGTERM or SIGINT; SIGHUP loads gateways and inventory anew.
 #[derive(Args)]
@@ -45,6 +45,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.sources.config()?;
         logging::start(&config.log);
+        let signals = Signals::catch().map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
         let shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
         let config::Journal { sync, snapshot_least } = config.journal;
         let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
@@ -67,7 +68,7 @@ impl Serve {
                 config.data_dir.display()
             )));
         }
-        shell.serve(aaa, journal, gateways, self.reload(config)).map_err(|error| failed(&error))?;
+        shell.serve(aaa, journal, gateways, self.reload(config), signals).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
     }
 

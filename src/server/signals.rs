@@ -1,0 +1,44 @@
+//! What the operator tells the process: SIGHUP reloads, SIGTERM and SIGINT end it in order.
+
+use std::io;
+use std::sync::mpsc;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::housekeeper::Order;
+
+/// The signals that are ours to answer.
+pub struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on no signal ends the process by itself: one that comes while the server still starts is answered as soon as it serves.
+    ///
+    /// # Errors
+    /// If the system lets nobody watch them.
+    pub fn catch() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Passes orders on, until a signal says stop.
+    pub(super) async fn follow(mut self, orders: mpsc::Sender<Order>) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                // The housekeeper takes orders as long as we hold the other end.
+                _ = self.hangup.recv() => drop(orders.send(Order::Reload)),
+                _ = self.terminate.recv() => return Ok(()),
+                _ = self.interrupt.recv() => return Ok(()),
+            }
+        }
+    }
+}
