@@ -270,6 +270,19 @@ fn a_signal_that_comes_early_is_answered() {
     }
 }
 
+#[test]
+fn two_sessions_of_one_name_have_each_an_id_of_its_own() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let mut gateway = Gateway::facing(server.auth[0]);
+    for status in ["Start", "Stop", "Start"] {
+        report(&mut gateway, &server, status, &[]);
+    }
+    let sessions = server.json(&format!("/api/v1/sessions?iccid={TILL}"))["data"].clone();
+    assert_eq!(sessions[0]["acctSessionId"], sessions[1]["acctSessionId"]);
+    assert_ne!(sessions[0]["id"], sessions[1]["id"]);
+}
+
 /// What was acknowledged is there again: after an orderly end, and after a sudden one.
 #[test]
 fn what_was_answered_survives() {

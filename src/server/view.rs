@@ -143,7 +143,7 @@ impl SessionView {
         let place = session.place();
         let bearers: Vec<String> = session.bearers().map(|bearer| bearer.acct_session_id.to_string()).collect();
         Self {
-            id: format!("{}/{:08x}/{}", gateway.unwrap_or("-"), session.reporter.nas.0, session.key()),
+            id: session.number().to_string(),
             gateway: gateway.map(str::to_owned),
             acct_session_id: bearers.first().cloned().unwrap_or_default(),
             bearers,
