@@ -11,6 +11,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nas(pub u32);
 
+impl Nas {
+    /// All behind the configured prefix: for them speaks an Accounting-On that names none. No NAS has the address 0.0.0.0.
+    pub const EVERY: Self = Self(0);
+}
+
 /// The sender of a report. Sessions of different reporters are different sessions, even under one Acct-Session-Id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reporter {

@@ -9,12 +9,13 @@ use compact_str::CompactString;
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
-use super::{Report, Reporter, Session, access_point};
+use super::{Nas, Report, Reporter, Session, access_point};
 use crate::time::Timestamp;
 
 /// An Accounting-On or -Off (RFC 2866 5.1): the reporter's sessions begun before it have ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restart {
+    /// Of [`Nas::EVERY`], if the gateway restarted as a whole.
     pub reporter: Reporter,
     /// Only the sessions of this APN; lower case, without suffix.
     pub apn: Option<CompactString>,
@@ -33,7 +34,11 @@ impl Restart {
 
     /// Whether it ends this session.
     fn closes(&self, session: &Session) -> bool {
-        session.reporter == self.reporter && self.comes_after(session) && self.apn.as_deref().is_none_or(|apn| session.apn() == Some(apn))
+        self.concerns(session.reporter) && self.comes_after(session) && self.apn.as_deref().is_none_or(|apn| session.apn() == Some(apn))
+    }
+
+    fn concerns(&self, reporter: Reporter) -> bool {
+        reporter == self.reporter || whole(reporter) == self.reporter
     }
 
     /// Whether the session had begun. Gateways stamp in whole seconds, and open sessions at once when they are back: within the second of the
@@ -59,6 +64,11 @@ impl Restart {
         }
         self.at = self.at.max(other.at);
     }
+}
+
+/// The gateway of a reporter, with all that is behind it.
+fn whole(reporter: Reporter) -> Reporter {
+    Reporter { nas: Nas::EVERY, ..reporter }
 }
 
 /// How much later than a restart a report from before it may arrive, and still open a session that has ended with it.
@@ -124,8 +134,8 @@ impl Restarts {
             return None;
         }
         let table = self.table.read();
-        let of_reporter = table.by_reporter.get(&session.reporter)?;
-        of_reporter.iter().filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.at).max()
+        let of_reporter = [session.reporter, whole(session.reporter)].into_iter().filter_map(|reporter| table.by_reporter.get(&reporter));
+        of_reporter.flatten().filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.at).max()
     }
 
     /// All of them, for a snapshot.

@@ -195,6 +195,7 @@ impl<'a> Fields<'a> {
         Nas(match (self.nas_ip, self.nas_ipv6.or(self.nas_identifier), source) {
             (Some(ip), _, _) => ip,
             (None, Some(octets), _) => fingerprint(octets),
+            (None, None, _) if self.kind() == AccountingKind::GatewayRestart => return Nas::EVERY,
             (None, None, IpAddr::V4(ip)) => ip.into(),
             (None, None, IpAddr::V6(ip)) => fingerprint(&ip.octets()),
         })
