@@ -120,16 +120,25 @@ impl<'t, R: Recorder> Turn<'t, R> {
             Allocation::Static => LeaseKind::Static,
             Allocation::Pooled => LeaseKind::Pooled,
         };
-        let lease = Lease { group, vslice, ip, kind, phase: LeasePhase::Kept };
-        if let Some(former) = self.entry.state.grant(lease) {
-            self.give_back(&former);
+        self.take_over(Lease { group, vslice, ip, kind, phase: LeasePhase::Kept });
+    }
+
+    fn take_over(&mut self, lease: Lease) {
+        let former = self.entry.state.grant(lease);
+        if let Some(former) = former.filter(|former| (former.vslice, former.ip) != (lease.vslice, lease.ip)) {
+            self.give_back(former);
         }
     }
 
-    /// Makes a lease that the endpoint no longer has free again, unless it is one of those: released already, or still configured.
-    fn give_back(&mut self, former: &Lease) {
-        let is_configured = self.plan.configured(&self.entry.endpoint) == Some((former.vslice, former.ip));
-        if !is_configured && !matches!(former.phase, LeasePhase::Released { .. }) {
+    /// Makes a lease that the endpoint no longer has free again, unless it is still configured. Its hold begins now, if it has not before.
+    fn give_back(&mut self, former: Lease) {
+        if self.plan.configured(&self.entry.endpoint) == Some((former.vslice, former.ip)) {
+            return;
+        }
+        if let LeasePhase::Released { at } = former.phase {
+            self.entry.state.remember_hold(former, at);
+        } else {
+            self.entry.state.remember_hold(former, self.now);
             self.free(network::Freed { vslice: former.vslice, ip: former.ip, at: self.now });
         }
     }
@@ -149,6 +158,10 @@ impl<'t, R: Recorder> Turn<'t, R> {
                 return Reported::Own;
             }
             _ => {
+                if let Some(held) = self.given_up(vslice, ip) {
+                    self.take_over(Lease { group: admission.id, phase: LeasePhase::Kept, ..held });
+                    return Reported::Own;
+                }
                 if let Some(Ok(allocation)) = self.plan.claim(vslice, ip, self.now) {
                     self.grant(admission.id, vslice, ip, allocation);
                     return Reported::Own;
@@ -157,6 +170,13 @@ impl<'t, R: Recorder> Turn<'t, R> {
         }
         self.plan.meters(vslice).inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
         Reported::Conflict
+    }
+
+    /// An address that this endpoint gave up a moment ago, and has again: its hold keeps only others away.
+    fn given_up(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<Lease> {
+        let held = *self.entry.state.held(vslice, ip)?;
+        let LeasePhase::Released { at } = held.phase else { return None };
+        self.plan.reclaim(vslice, ip, at, self.now).then_some(held)
     }
 
     pub(super) fn free(&mut self, freed: network::Freed) {

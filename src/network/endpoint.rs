@@ -27,7 +27,7 @@ pub struct EndpointState {
     pub version: u64,
     /// Open ones, and the tombstones of ended ones.
     pub sessions: ThinVec<Session>,
-    /// At most one for each group.
+    /// At most one for each group; behind those, addresses given up for another one that are still in their hold.
     pub leases: ThinVec<Lease>,
 }
 

@@ -65,22 +65,60 @@ impl Lease {
     }
 }
 
+/// Gateways that report one address after the other would fill the record; of so many in their hold the newest matter.
+const MAX_HELD: usize = 8;
+
 impl EndpointState {
+    /// The group's own lease: what was given up for it stands behind it.
     #[must_use]
     pub fn lease(&self, group: GroupId) -> Option<&Lease> {
         self.leases.iter().find(|lease| lease.group == group)
     }
 
+    /// Of each group its own lease, without the addresses that were given up for it and are still in their hold.
+    pub fn own_leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.iter().filter(|lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease)))
+    }
+
+    /// A lease whose address is in its hold for this endpoint.
+    #[must_use]
+    pub fn held(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<&Lease> {
+        self.leases.iter().find(|lease| lease.vslice == vslice && lease.ip == ip && matches!(lease.phase, LeasePhase::Released { .. }))
+    }
+
     /// Puts `lease` in the place of the group's former one, which is returned: giving that back to its pool is the caller's.
     pub fn grant(&mut self, lease: Lease) -> Option<Lease> {
         self.version += 1;
-        if let Some(own) = self.leases.iter_mut().find(|own| own.group == lease.group) {
-            return Some(std::mem::replace(own, lease));
+        let own = self.leases.iter().position(|own| own.group == lease.group);
+        let former = own.map(|at| std::mem::replace(&mut self.leases[at], lease));
+        // What it has again is in no hold any more.
+        self.leases.retain(|other| *other == lease || (other.vslice, other.ip) != (lease.vslice, lease.ip));
+        if own.is_none() {
+            self.add_lease(lease);
         }
+        former
+    }
+
+    /// Remembers the hold of an address that was given up for another one: after a crash the pool must know of it.
+    pub fn remember_hold(&mut self, former: Lease, at: Timestamp) {
+        let released_at = |lease: &Lease| match lease.phase {
+            LeasePhase::Released { at } => Some(at),
+            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Kept => None,
+        };
+        let held = || self.leases.iter().enumerate().filter_map(|(place, lease)| Some((released_at(lease)?, place)));
+        if held().count() >= MAX_HELD
+            && let Some((_, oldest)) = held().min()
+        {
+            self.leases.remove(oldest);
+        }
+        self.version += 1;
+        self.add_lease(Lease { phase: LeasePhase::Released { at }, ..former });
+    }
+
+    fn add_lease(&mut self, lease: Lease) {
         // Nearly every endpoint has exactly one lease: no spare places.
         self.leases.reserve_exact(1);
         self.leases.push(lease);
-        None
     }
 
     /// Promises the group's lease until `until`. A lease in use stays in use. `false` if the group has none.

@@ -114,7 +114,7 @@ impl EndpointView {
 /// The leases, and the address configured by hand if it is not among them yet.
 fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
     let moniker = |id| catalog.vslice(id).map(|vslice| vslice.moniker.clone());
-    let leases = entry.state.leases.iter().map(|lease| AddressView {
+    let leases = entry.state.own_leases().map(|lease| AddressView {
         vslice: moniker(lease.vslice),
         ip: lease.ip,
         allocation: match lease.kind {

@@ -117,3 +117,21 @@ fn a_lease_in_the_place_of_another_hands_the_former_back() {
     assert_eq!(desk.endpoint.drop_lease(GroupId::new(0)), Some(other));
     assert_eq!(desk.endpoint.drop_lease(GroupId::new(0)), None);
 }
+
+#[test]
+fn addresses_given_up_stand_behind_the_own_lease_and_are_bounded() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    for secs in 1..=20 {
+        let next = Lease { ip: ip(secs as usize), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
+        let former = desk.endpoint.grant(next).unwrap();
+        desk.endpoint.remember_hold(former, at(secs));
+        assert_eq!(desk.endpoint.own_leases().map(|lease| lease.ip).collect::<Vec<_>>(), [next.ip]);
+    }
+    let is_held = |group| desk.endpoint.held(VsliceId::new(0), ip(group)).is_some();
+    assert!(!is_held(11) && (12..20).all(is_held) && !is_held(20), "the newest eight");
+
+    let again = Lease { ip: ip(15), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
+    desk.endpoint.grant(again);
+    assert!(desk.endpoint.held(VsliceId::new(0), ip(15)).is_none(), "what it has again is in no hold");
+}

@@ -121,5 +121,5 @@ fn tell_leases(entry: &Entry, catalog: &Catalog) -> Vec<Told> {
             ],
         }
     };
-    entry.state.leases.iter().map(of).collect()
+    entry.state.own_leases().map(of).collect()
 }
