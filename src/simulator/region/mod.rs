@@ -282,7 +282,8 @@ impl Region {
             self.phase += 1;
             self.served = false;
             self.phase_began = now;
-            self.schedule = schedule(&self.plan, self.share, self.phase, now);
+            let takers = if self.is_draining() { self.present_first() } else { self.share.endpoints };
+            self.schedule = schedule(&self.plan, Share { endpoints: takers, ..self.share }, self.phase, now);
             if self.phase == self.plan.phases.len() {
                 self.stop(now);
             }
@@ -291,6 +292,15 @@ impl Region {
 
     fn is_draining(&self) -> bool {
         self.plan.phases.get(self.phase).is_some_and(|phase| phase.load == Load::Drain)
+    }
+
+    /// Brings those who have something to leave to the front of the order, and says how many they are: among all the others a drain
+    /// would not be even.
+    fn present_first(&mut self) -> u32 {
+        let Self { order, devices, .. } = self;
+        let (present, away): (Vec<u32>, Vec<u32>) = order.iter().copied().partition(|local| !devices[*local as usize].is_away());
+        *order = [present.as_slice(), away.as_slice()].concat();
+        present.len() as u32
     }
 
     fn wake_devices(&mut self, now: Moment) {

@@ -90,6 +90,29 @@ fn a_generator_that_is_late_says_so() {
     assert!(region.tally().behind_most > Duration::from_millis(480));
 }
 
+/// Few of many are attached; their Stops are spread over the time all the same.
+#[test]
+fn a_drain_is_even() {
+    let phases = "[{ name = \"in\", kind = \"steady\", rate = 100, for_s = 1 }, { name = \"out\", kind = \"drain\", for_s = 10 }]";
+    let mut region = region(&[("phase", phases), ("fleet.*.session_s", "3600")]);
+    let mut stops = [0; 12];
+    for millis in 0..11_000 {
+        let now = Moment::from_millis(millis);
+        region.poll(now);
+        for (door, server, request) in sent(&mut region) {
+            let framed = Datagram::frame(&request).unwrap();
+            let stop = framed.first(number::ACCT_STATUS_TYPE) == Some(&value::acct_status_type::STOP.to_be_bytes()[..]);
+            stops[now.secs() as usize] += usize::from(stop);
+            let code = if framed.code() == Code::ACCESS_REQUEST { Code::ACCESS_ACCEPT } else { Code::ACCOUNTING_RESPONSE };
+            region.receive(now, door, server, &reply(&request, code, |_| {}));
+        }
+    }
+    let sessions = stops.iter().sum::<usize>();
+    assert!(sessions > 70, "{stops:?}");
+    // The last fifth of the time is for the answers.
+    assert!(stops[1..9].iter().all(|count| count.abs_diff(sessions / 8) <= 2), "{stops:?}");
+}
+
 /// Device, timer, place in the queues and the ledger's entry: a million of them below 200 MB.
 #[test]
 fn a_million_endpoints_fit() {
