@@ -11,8 +11,12 @@ use crate::simulator::moment::Moment;
 use crate::simulator::plan::Network;
 use crate::wire::{Datagram, Encoder, LONGEST, SHORTEST, Secret, number};
 
-/// How far a datagram falls behind the others when it is reordered.
+/// How far a datagram falls behind the others when it is reordered, at most.
 const REORDERED_BY: Duration = Duration::from_millis(20);
+
+/// How far the second of two equal datagrams falls behind the first, at most: some come while the server still works on the first, some
+/// when it has answered.
+const DUPLICATED_BY: Duration = Duration::from_millis(50);
 
 /// The way between the gateways and the sockets.
 #[derive(Debug)]
@@ -67,10 +71,10 @@ impl Mischief {
             Fate::Lost
         } else if within(network.duplicated) {
             self.intact(dispatch, out);
-            out.push(dispatch);
+            self.delay_within(DUPLICATED_BY, now, dispatch);
             Fate::Echoing
         } else if within(network.reordered) {
-            self.delay(now + REORDERED_BY.mul_f64(self.chance.clone().unit()), dispatch);
+            self.delay_within(REORDERED_BY, now, dispatch);
             Fate::Echoing
         } else if within(network.late) {
             self.delay(now + self.network.late_by, dispatch);
@@ -121,6 +125,11 @@ impl Mischief {
         }
         out.push(Dispatch { octets, ..dispatch });
         Fate::Spoilt
+    }
+
+    fn delay_within(&mut self, most: Duration, now: Moment, dispatch: Dispatch<'_>) {
+        let due = now + most.mul_f64(self.chance.unit());
+        self.delay(due, dispatch);
     }
 
     fn delay(&mut self, due: Moment, dispatch: Dispatch<'_>) {
