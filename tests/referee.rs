@@ -159,6 +159,10 @@ fn no_habit_makes_a_right_server_guilty() {
         &[("habits.roaming", "0.6"), ("habits.roam", "stop-then-start")],
         &[("reboot", "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]")],
         &[(
+            "reboot",
+            "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3, planned = true }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3, planned = true, announced = false }]",
+        )],
+        &[(
             "phase",
             "[{ name = \"a\", kind = \"storm\", share = 1.0, over_s = 2, for_s = 60 }, { name = \"b\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 60 }, { name = \"c\", kind = \"drain\", for_s = 5 }]",
         )],

@@ -73,6 +73,7 @@ pub enum Kind {
     Stop,
     Detach,
     On,
+    Off,
     Status,
 }
 
@@ -135,7 +136,8 @@ struct Request {
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [Self::Attach, Self::Session, Self::Start, Self::Interim, Self::Stop, Self::Detach, Self::On, Self::Status];
+    pub const ALL: [Self; 9] =
+        [Self::Attach, Self::Session, Self::Start, Self::Interim, Self::Stop, Self::Detach, Self::On, Self::Off, Self::Status];
 
     /// As reports name it.
     pub const fn name(self) -> &'static str {
@@ -147,6 +149,7 @@ impl Kind {
             Self::Stop => "stop",
             Self::Detach => "detach",
             Self::On => "accounting-on",
+            Self::Off => "accounting-off",
             Self::Status => "status",
         }
     }
@@ -154,14 +157,14 @@ impl Kind {
     pub const fn role(self) -> Role {
         match self {
             Self::Attach | Self::Session | Self::Status => Role::Access,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On => Role::Accounting,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => Role::Accounting,
         }
     }
 
     const fn code(self) -> Code {
         match self {
             Self::Attach | Self::Session => Code::ACCESS_REQUEST,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On => Code::ACCOUNTING_REQUEST,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => Code::ACCOUNTING_REQUEST,
             Self::Status => Code::STATUS_SERVER,
         }
     }
@@ -170,7 +173,9 @@ impl Kind {
     const fn is_answered_by(self, code: Code) -> bool {
         match self {
             Self::Attach | Self::Session => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On => matches!(code, Code::ACCOUNTING_RESPONSE),
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => {
+                matches!(code, Code::ACCOUNTING_RESPONSE)
+            }
             Self::Status => matches!(code, Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE),
         }
     }
@@ -180,7 +185,7 @@ impl Settings {
     const fn policy(&self, kind: Kind) -> Policy {
         match kind {
             Kind::Attach | Kind::Session => self.access,
-            Kind::Start | Kind::Interim | Kind::Stop | Kind::Detach | Kind::On => self.accounting,
+            Kind::Start | Kind::Interim | Kind::Stop | Kind::Detach | Kind::On | Kind::Off => self.accounting,
             // RFC 5997 4.1: never repeated.
             Kind::Status => Policy { initial: self.access.initial, transmissions: 1, ceiling: Duration::ZERO, total: Duration::ZERO },
         }

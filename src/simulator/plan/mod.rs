@@ -78,6 +78,8 @@ pub struct Reboot {
     pub gateway: u16,
     pub down: Moment,
     pub up: Moment,
+    /// Accounting-Off when it goes, Accounting-On when it is back.
+    pub planned: bool,
     pub announced: bool,
 }
 
@@ -232,7 +234,7 @@ fn reboots(scenario: &Scenario) -> Vec<Reboot> {
         .iter()
         .filter_map(|reboot| {
             let (down, up) = (moment(reboot.at_s), moment(reboot.at_s + reboot.takes_s));
-            Some(Reboot { gateway: number(&reboot.gateway)?, down, up, announced: reboot.announced })
+            Some(Reboot { gateway: number(&reboot.gateway)?, down, up, planned: reboot.planned, announced: reboot.announced })
         })
         .collect();
     reboots.sort_by_key(|reboot| reboot.down);

@@ -106,7 +106,7 @@ impl Region {
             }
             Kind::Interim => self.interim_over(local),
             Kind::Stop | Kind::Detach => self.attend(local, Event::Released, now, now),
-            Kind::On | Kind::Status => {}
+            Kind::On | Kind::Off | Kind::Status => {}
         }
     }
 
@@ -122,7 +122,7 @@ impl Region {
             Kind::Attach | Kind::Session => self.attend(local, Event::Unanswered, now, now),
             Kind::Interim => self.interim_over(local),
             Kind::Stop | Kind::Detach => self.attend(local, Event::Released, now, now),
-            Kind::Start | Kind::On | Kind::Status => {}
+            Kind::Start | Kind::On | Kind::Off | Kind::Status => {}
         }
     }
 

@@ -204,15 +204,16 @@ impl Region {
         self.tally.unsent += u64::from(!sent);
     }
 
-    /// Accounting-On.
-    pub(super) fn announce(&mut self, gateway: u16, now: Moment) {
-        let ticket = Ticket { kind: Kind::On, endpoint: None, serial: 0, scheduled: now };
+    /// Accounting-On or Accounting-Off: `kind` says which.
+    pub(super) fn announce(&mut self, gateway: u16, kind: Kind, now: Moment) {
+        let status = if kind == Kind::Off { acct_status_type::ACCOUNTING_OFF } else { acct_status_type::ACCOUNTING_ON };
+        let ticket = Ticket { kind, endpoint: None, serial: 0, scheduled: now };
         let event_s = self.plan.seconds(now);
         let Self { gateways, raw, tally, interval, .. } = self;
         let gateway = &mut gateways[usize::from(gateway)];
         let profile = gateway.profile().clone();
-        gateway.ask(now, ticket, |draft| draft.restart(&profile, acct_status_type::ACCOUNTING_ON, event_s), raw);
-        tally[Kind::On].asked += 1;
+        gateway.ask(now, ticket, |draft| draft.restart(&profile, status, event_s), raw);
+        tally[kind].asked += 1;
         interval.asked += 1;
     }
 

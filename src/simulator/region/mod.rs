@@ -27,9 +27,9 @@ use self::attend::{Leaving, Waiting};
 use self::mischief::{Fate, Mischief};
 use super::chance::Chance;
 use super::device::{Device, Event, Phase};
-use super::gateway::{Gateway, Outbound, Ticket, acct_session_id};
+use super::gateway::{Gateway, Kind, Outbound, Ticket, acct_session_id};
 use super::moment::Moment;
-use super::plan::{Names, Plan};
+use super::plan::{Names, Plan, Reboot};
 use super::referee::{Hold, Ledger, Referee, Standing};
 use super::scenario::Load;
 use super::schedule::{Begin, Schedule, Share};
@@ -68,6 +68,8 @@ pub struct Region {
     ended: Option<Moment>,
     /// What restarts do when, in that order.
     upheavals: VecDeque<Upheaval>,
+    /// Who lost a session when a gateway went down, by gateway.
+    bereft: Vec<Vec<Bereft>>,
     mischief: Option<Mischief>,
     chance: Chance,
     referee: Referee,
@@ -80,16 +82,26 @@ pub struct Region {
     names: Names,
 }
 
-/// A gateway goes down or comes back.
+/// A step of a gateway's restart.
 #[derive(Debug)]
 struct Upheaval {
     at: Moment,
     gateway: u16,
-    /// It comes back, and says so or not.
-    up: Option<bool>,
-    /// Who lost a session there.
-    bereft: Vec<Bereft>,
+    turn: Turn,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Down,
+    /// It says Accounting-Off.
+    Off,
+    Up,
+    /// It says Accounting-On.
+    On,
+}
+
+/// A gateway that is shut down says so once what it sent before has arrived.
+const BEFORE_OFF: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 struct Bereft {
@@ -118,6 +130,7 @@ impl Region {
             devices: (0..share.endpoints).map(|local| Device::new((local as usize % gateways.len().max(1)) as u16)).collect(),
             timers: Wheel::with_capacity(endpoints),
             down: vec![false; gateways.len()],
+            bereft: vec![Vec::new(); gateways.len()],
             gateways,
             free: order.iter().copied().collect(),
             queued: vec![true; endpoints],
@@ -376,9 +389,11 @@ impl Region {
     fn endure(&mut self, now: Moment) {
         while self.upheavals.front().is_some_and(|next| next.at <= now) && self.ended.is_none() {
             let Some(upheaval) = self.upheavals.pop_front() else { break };
-            match upheaval.up {
-                None => self.go_down(upheaval.gateway, now),
-                Some(announced) => self.come_back(&upheaval, announced, now),
+            match upheaval.turn {
+                Turn::Down => self.go_down(upheaval.gateway, now),
+                Turn::Up => self.down[usize::from(upheaval.gateway)] = false,
+                Turn::Off => self.say(upheaval.gateway, Kind::Off, now),
+                Turn::On => self.say(upheaval.gateway, Kind::On, now),
             }
         }
     }
@@ -397,17 +412,12 @@ impl Region {
             self.attend(local, Event::Silenced, now, now);
         }
         self.leaving.retain(|_, leaving| leaving.gateway != gateway);
-        if let Some(back) = self.upheavals.iter_mut().find(|next| next.gateway == gateway) {
-            back.bereft = bereft;
-        }
+        self.bereft[usize::from(gateway)] = bereft;
     }
 
-    fn come_back(&mut self, upheaval: &Upheaval, announced: bool, now: Moment) {
-        self.down[usize::from(upheaval.gateway)] = false;
-        if !announced {
-            return;
-        }
-        for Bereft { local, serial, address } in upheaval.bereft.iter().copied() {
+    /// A gateway tells the server that the sessions it had are over.
+    fn say(&mut self, gateway: u16, kind: Kind, now: Moment) {
+        for Bereft { local, serial, address } in self.bereft[usize::from(gateway)].iter().copied() {
             let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
             // Whoever has come back elsewhere in the meantime keeps what it has.
             if self.referee.hold(&endpoint, address, now) == Some(Hold::Lingering) {
@@ -417,7 +427,7 @@ impl Region {
             device.went_silently &= device.serial() != serial;
         }
         if self.share.index == 0 {
-            self.announce(upheaval.gateway, now);
+            self.announce(gateway, kind, now);
         }
     }
 
@@ -449,12 +459,14 @@ fn schedule(plan: &Plan, share: Share, phase: usize, now: Moment) -> Schedule {
 }
 
 fn upheavals(plan: &Plan) -> VecDeque<Upheaval> {
-    let moment = |at, gateway, up| Upheaval { at, gateway, up, bereft: Vec::new() };
-    let mut all: Vec<Upheaval> = plan
-        .reboots
-        .iter()
-        .flat_map(|reboot| [moment(reboot.down, reboot.gateway, None), moment(reboot.up, reboot.gateway, Some(reboot.announced))])
-        .collect();
+    let mut all: Vec<Upheaval> = plan.reboots.iter().flat_map(turns).collect();
     all.sort_by_key(|upheaval| upheaval.at);
     all.into()
+}
+
+fn turns(reboot: &Reboot) -> impl Iterator<Item = Upheaval> {
+    let Reboot { gateway, down, up, planned, announced } = *reboot;
+    let off = (down + BEFORE_OFF).min(up);
+    let turns = [(true, down, Turn::Down), (planned, off, Turn::Off), (true, up, Turn::Up), (announced, up, Turn::On)];
+    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| Upheaval { at, gateway, turn })
 }

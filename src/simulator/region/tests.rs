@@ -113,6 +113,29 @@ fn a_drain_is_even() {
     assert!(stops[1..9].iter().all(|count| count.abs_diff(sessions / 8) <= 2), "{stops:?}");
 }
 
+/// RFC 2866 5.1, TS 29.061 16.4.5: each is repeated until it is answered.
+#[test]
+fn a_gateway_that_is_shut_down_says_so_before_and_after() {
+    let reboot = ("reboot", "[{ gateway = \"pgw-2\", at_s = 2, takes_s = 20, planned = true }]");
+    let mut region = region(&[ONE_AT_A_TIME, reboot]);
+    let mut said = Vec::new();
+    for millis in 0..30_000 {
+        let now = Moment::from_millis(millis);
+        region.poll(now);
+        for (_, _, request) in sent(&mut region) {
+            let request = Datagram::frame(&request).unwrap();
+            let status = request.first(number::ACCT_STATUS_TYPE).map_or(0, |octets| u32::from(octets[3]));
+            if matches!(status, value::acct_status_type::ACCOUNTING_ON | value::acct_status_type::ACCOUNTING_OFF) {
+                assert_eq!(request.first(number::NAS_IDENTIFIER), Some(&b"pgw-2"[..]));
+                said.push((now.secs(), status));
+            }
+        }
+    }
+    let first = |wanted| said.iter().find(|(_, status)| *status == wanted).map(|(second, _)| *second);
+    assert_eq!((first(value::acct_status_type::ACCOUNTING_OFF), first(value::acct_status_type::ACCOUNTING_ON)), (Some(3), Some(22)));
+    assert!(said.len() > 4, "{said:?}");
+}
+
 /// Device, timer, place in the queues and the ledger's entry: a million of them below 200 MB.
 #[test]
 fn a_million_endpoints_fit() {

@@ -349,7 +349,10 @@ pub struct Reboot {
     pub at_s: f64,
     /// For so long nobody can attach there.
     pub takes_s: f64,
-    /// Whether it says so with Accounting-On.
+    /// Whether it says so with Accounting-Off before it goes.
+    #[serde(default)]
+    pub planned: bool,
+    /// Whether it says so with Accounting-On when it is back.
     #[serde(default = "yes")]
     pub announced: bool,
 }
