@@ -5,9 +5,10 @@
 mod responder;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -62,6 +63,7 @@ impl Drop for Server {
 }
 
 const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/referee.toml");
+const BAD_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/bad-key.toml");
 const SHORT: &str =
     "phase=[{ name = \"steady\", kind = \"steady\", rate = 60, for_s = 2 }, { name = \"drain\", kind = \"drain\", for_s = 1 }]";
 
@@ -127,6 +129,72 @@ fn a_target_that_never_answers_ends_with_4() {
     let run = simulate(SCENARIO, &arguments);
     assert_eq!(run.status.code(), Some(4), "{}", text(&run.stderr));
     assert!(text(&run.stdout).contains("has not given one valid answer"));
+}
+
+#[test]
+fn an_interrupted_run_still_leaves_its_files() {
+    for signal in ["INT", "TERM"] {
+        let server = Server::start(None);
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let names = ["run.json", "run.html", "run.hgrm", "run.pcap"].map(file);
+        let more = ["--json", &names[0], "--html", &names[1], "--hdr", &names[2], "--pcap", &names[3], "--set", "phase.0.for_s=600"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
+        command.args(["simulate", SCENARIO]).args(short(&server, &more)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut run = command.spawn().unwrap();
+        // The headline, and the first second.
+        let mut progress = BufReader::new(run.stderr.take().unwrap()).lines();
+        let seen: Vec<String> = progress.by_ref().take(2).map(Result::unwrap).collect();
+        assert!(seen[1].contains("steady"), "{seen:?}");
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", run.id())).status().unwrap();
+        assert!(sent.success());
+        progress.for_each(drop);
+        let ended = run.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(130), "{signal}: {}", text(&ended.stdout));
+        assert!(text(&ended.stdout).trim_end().ends_with("interrupted"));
+        let report: Value = serde_json::from_str(&fs::read_to_string(&names[0]).unwrap()).unwrap();
+        assert_eq!((&report["verdict"], &report["ending"]), (&"interrupted".into(), &"interrupted".into()));
+        assert!(report["total"]["answered"].as_u64() > Some(0));
+        assert!(fs::read_to_string(&names[1]).unwrap().contains("interrupted"));
+        assert!(fs::read_to_string(&names[2]).unwrap().contains("inf"));
+        assert!(fs::metadata(&names[3]).unwrap().len() > 1000, "a capture with packets in it");
+    }
+}
+
+/// What a machine cannot do must not be laid at the server's door.
+#[test]
+fn a_generator_that_does_not_keep_its_schedule_fails_the_run() {
+    let server = Server::start(None);
+    for (change, expected) in [("tolerance_ms=0", "behind schedule: "), ("fleet.*.session_s=100", "starved: ")] {
+        // Nine endpoints, and sixty arrivals a second.
+        let run = simulate(SCENARIO, &short(&server, &["--set", "fleet.*.count=3", "--set", change]));
+        let shown = text(&run.stdout);
+        assert_eq!(run.status.code(), Some(3), "{shown}");
+        assert!(shown.contains(expected) && shown.contains("THE GENERATOR DID NOT KEEP ITS SCHEDULE"), "{shown}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_scenario_is_said_with_its_place() {
+    for (scenario, arguments, expected) in [
+        (BAD_KEY, &[][..], "bad-key.toml:4: losst: unknown field `losst`, expected one of `roaming`"),
+        ("nonsense", &[], "nonsense: neither a file nor one of smoke, steady"),
+        (SCENARIO, &["--set", "habits.lost=2"], "--set habits.lost: must be a share between 0 and 1"),
+        (SCENARIO, &["--set", "phase.0.kind=calm"], "unknown variant `calm`, expected one of `ramp`, `steady`"),
+        (SCENARIO, &["--set", "habits"], "a change is KEY=VALUE"),
+    ] {
+        let run = simulate(scenario, &arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<String>>());
+        let said = text(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected) && said.lines().count() == 1, "{said}\nshould contain: {expected}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_known_before_the_run() {
+    let run = simulate(SCENARIO, &["--json", "/nonexistent/run.json"].map(ToOwned::to_owned));
+    assert_eq!((run.status.code(), text(&run.stdout).as_str()), (Some(1), ""));
+    assert!(text(&run.stderr).contains("/nonexistent/run.json cannot be written"));
 }
 
 fn schema_path() -> &'static Path {

@@ -10,6 +10,7 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::outcome::{self, Exit, Failure};
 use super::output::Output;
@@ -141,6 +142,7 @@ impl Simulate {
             writeln!(output, "{count} endpoints in {}", folder.display())?;
             return Ok(Exit::Done);
         }
+        self.results.prepare()?;
         let stop = stop_on_signal()?;
         let report = match loaded.scenario.search.clone() {
             Some(search) => self.search(&loaded, Finder::new(search), &stop)?,
@@ -237,17 +239,29 @@ impl Results {
         self.pcap.clone().map(|path| CaptureOptions { path, one_in: self.pcap_sample })
     }
 
+    /// A file that cannot be written is better known before a long run than after it.
+    fn prepare(&self) -> Result<(), Failure> {
+        let json = self.json.as_deref().filter(|_| !self.json_is_output());
+        for path in [json, self.html.as_deref(), self.hdr.as_deref(), self.pcap.as_deref()].into_iter().flatten() {
+            fs::File::create(path).map_err(|error| cannot_write(path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn json_is_output(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+
     fn write(&self, report: &Report, output: &mut Output) -> Result<(), Failure> {
         let json = report.to_json().map_err(|error| Failure::failed(error.to_string()))?;
-        let to_output = self.json.as_deref() == Some(Path::new("-"));
-        if to_output {
+        if self.json_is_output() {
             writeln!(output, "{json}")?;
         } else {
             output.write_all(report::table(report).as_bytes())?;
             show_violations(report, output)?;
         }
         let files = [
-            (self.json.as_deref().filter(|_| !to_output), json),
+            (self.json.as_deref().filter(|_| !self.json_is_output()), json),
             (self.html.as_deref(), report::page(report)),
             (self.hdr.as_deref(), report::percentiles(report)),
         ];
@@ -333,10 +347,21 @@ fn list(output: &mut Output) -> Result<Exit, Failure> {
 fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
+    let unwatched = |error: io::Error| Failure::failed(format!("signals cannot be watched: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unwatched)?;
+    let watch = |kind| {
+        let _within = runtime.enter();
+        signal(kind).map_err(unwatched)
+    };
+    let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
     thread::spawn(move || {
-        while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        loop {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(Exit::Interrupted as i32);
             }
