@@ -34,7 +34,7 @@ fn main() {
     let mut on_second = |_: &Second| busy = thread_seconds("region-0").unwrap_or(busy);
     let watch = Watch { on_second: &mut on_second, stop: Arc::new(AtomicBool::new(false)), capture: None };
     let outcome = driver::run(&loaded, watch).unwrap_or_else(|error| panic!("{error:?}"));
-    let report = Report::new(&loaded.scenario, &outcome);
+    let report = Report::new(&loaded, &outcome);
     let each = busy * 1e6 / report.total.answered as f64;
     println!(
         "{:.0} requests/s from one thread; {each:.2} us of its CPU time each, that is {:.0}/s from one core",

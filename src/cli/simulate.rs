@@ -12,15 +12,14 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::outcome::{self, Exit, Failure};
+use super::outcome::{Exit, Failure};
 use super::output::Output;
 use crate::simulator::driver::{self, CaptureOptions, DriveError, Watch};
+use crate::simulator::referee::Rule;
 use crate::simulator::report::{self, Report, Verdict};
-use crate::simulator::scenario::{BUILTINS, Builtin, Change, Loaded, load};
+use crate::simulator::scenario::{BUILTINS, Builtin, Change, Loaded, State, load};
 use crate::simulator::search::Finder;
 use crate::simulator::tally::Second;
-use crate::wire::Datagram;
-use crate::wire::dictionary::Dictionary;
 
 /// Play packet gateways against a RADIUS server, and check every answer.
 #[derive(Args)]
@@ -185,32 +184,32 @@ impl Simulate {
             DriveError::System(what) => Failure::failed(what),
         })?;
         progress.finish();
-        Ok(Report::new(&loaded.scenario, &outcome))
+        Ok(Report::new(loaded, &outcome))
     }
 
     /// Tries one rate after the other; the report is that of the best.
     fn search(&self, loaded: &Loaded, mut finder: Finder, stop: &Arc<AtomicBool>) -> Result<Report, Failure> {
-        let mut best = None;
+        let (mut best, mut tries) = (None, Vec::new());
         while let Some(rate) = finder.next() {
             let report = self.once(&finder.step(loaded, rate), stop)?;
+            let ends = matches!(report.verdict, Verdict::Unanswered | Verdict::Interrupted);
+            let tried = report.as_try(rate);
             let kept = report.verdict == Verdict::Passed;
-            let why = report.limits.iter().filter(|limit| !limit.kept).map(|limit| format!("{}: {}", limit.limit, limit.value));
-            let why: Vec<String> = why.chain((!report.generator.kept_up).then(|| "the generator is too slow".to_owned())).collect();
-            let word = if kept { "kept".to_owned() } else { format!("broken ({})", why.join("; ")) };
-            let _ = writeln!(io::stderr(), "{rate:>9.0}/s  p99 {:.2} ms  {word}", report.total.latency.p99);
-            if matches!(report.verdict, Verdict::Unanswered | Verdict::Interrupted) {
-                return Ok(report);
-            }
             finder.tell(rate, kept);
-            if kept || best.is_none() {
+            if !ends {
+                // With standard error gone there is no one left to tell.
+                let _ = writeln!(io::stderr(), "{}", report::try_line(&tried));
+                tries.push(tried);
+            }
+            if kept || ends || best.is_none() {
                 best = Some(report);
             }
+            if ends {
+                break;
+            }
         }
-        match finder.best() {
-            Some(rate) => _ = writeln!(io::stderr(), "the highest rate that keeps the limits: {rate:.0} attaches a second"),
-            None => outcome::warn(&"no rate keeps the limits"),
-        }
-        best.ok_or_else(|| Failure::invalid("the search has nothing to try"))
+        let best = best.ok_or_else(|| Failure::invalid("the search has nothing to try"))?;
+        Ok(Report { tries, ..best })
     }
 }
 
@@ -276,18 +275,17 @@ impl Results {
 
 /// The first few in full: what happened, and the packets that show it.
 fn show_violations(report: &Report, output: &mut Output) -> Result<(), Failure> {
-    let vendor = report.scenario.pointer("/target/vendor_id").and_then(serde_json::Value::as_u64);
-    let dictionary = Dictionary::new(vendor.unwrap_or_default() as u32);
     for finding in report.referee.shown.iter().take(SHOWN) {
         let endpoint = finding.endpoint.as_deref().unwrap_or("-");
         writeln!(output, "\n{:.3} s  {}  {endpoint}: the server {}: {}", finding.at_s, finding.rule, finding.what, finding.detail)?;
-        for (label, hex) in &finding.packets {
-            writeln!(output, "{label}: {hex}")?;
-            let octets: Vec<u8> = (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect();
-            if let Ok(datagram) = Datagram::frame(&octets) {
-                write!(output, "{}", datagram.readable(dictionary))?;
-            }
-        }
+        output.write_all(finding.exhibits(report.dictionary()).as_bytes())?;
+    }
+    if report.rejects.contains_key(State::Unknown.reason().unwrap_or_default()) && report.referee.rules.contains_key(Rule::Refused.id()) {
+        let name = &report.name;
+        writeln!(
+            output,
+            "\nthe server does not know these endpoints; `attachd simulate {name} --write-inventory DIR` writes what it needs"
+        )?;
     }
     let more = report.referee.shown.len().saturating_sub(SHOWN);
     if more > 0 {

@@ -22,7 +22,8 @@ pub fn compare(left: &Report, right: &Report) -> String {
         let _ = writeln!(text, "{name:<28} {:>14} {:>14} {:>10}", number(first), number(second), change(first, second));
     }
     for report in [left, right] {
-        let _ = writeln!(text, "{} {}: {:?}, {} violations", report.began, report.version, report.verdict, report.referee.violations);
+        let Report { name, began, version, verdict, referee, .. } = report;
+        let _ = writeln!(text, "{name} {began} {version}: {verdict:?}, {} violations", referee.violations);
     }
     text
 }

@@ -3,13 +3,15 @@
 //! Its schema is fixtures/simulate/report.schema.json.
 
 mod compare;
+mod finding;
 mod html;
 mod plot;
 mod table;
 
 pub use compare::compare;
+pub use finding::Finding;
 pub use html::page;
-pub use table::{headline, line, percentiles, table};
+pub use table::{headline, line, percentiles, table, try_line};
 
 use std::collections::BTreeMap;
 
@@ -17,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use super::driver::{Ending, Outcome, View};
 use super::gateway::Kind;
-use super::referee::{Rule, Violation};
-use super::scenario::{Limit, Metric, Scenario, Scope};
+use super::referee::Rule;
+use super::scenario::{Limit, Loaded, Metric, Scenario, Scope};
 use super::tally::{Counts, Latencies, Second, Tally};
+use crate::wire::dictionary::Dictionary;
 
 /// Changes when a program that reads the JSON form would have to change.
 const SCHEMA: u32 = 1;
@@ -31,6 +34,8 @@ const MOST_BEHIND: f64 = 0.01;
 pub struct Report {
     pub schema: u32,
     pub version: String,
+    /// Of the scenario.
+    pub name: String,
     pub scenario: serde_json::Value,
     pub began: String,
     pub lasted_s: f64,
@@ -48,6 +53,9 @@ pub struct Report {
     pub replies: Replies,
     pub generator: Generator,
     pub limits: Vec<Checked>,
+    /// What a search for the highest rate has tried, in this order; all else in the report is about the best of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<Try>,
     pub referee: Findings,
     pub seconds: Vec<Second>,
     /// Latency from the scheduled time: microseconds and how many.
@@ -123,6 +131,17 @@ pub struct Checked {
     pub kept: bool,
 }
 
+/// A rate that a search has tried.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Try {
+    /// Attaches a second.
+    pub rate_s: f64,
+    /// In milliseconds.
+    pub p99: f64,
+    /// The limits that it broke, with what was measured.
+    pub broken: Vec<String>,
+}
+
 /// What the referee found.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Findings {
@@ -134,24 +153,19 @@ pub struct Findings {
     pub view: String,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Finding {
-    pub rule: String,
-    pub what: String,
-    pub at_s: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    pub detail: String,
-    /// Label and octets in hexadecimal.
-    pub packets: Vec<(String, String)>,
-}
-
 /// Violations kept in a report.
 const SHOWN: usize = 100;
 
+impl Try {
+    pub fn is_kept(&self) -> bool {
+        self.broken.is_empty()
+    }
+}
+
 impl Report {
     /// Judges a run by its scenario.
-    pub fn new(scenario: &Scenario, outcome: &Outcome) -> Self {
+    pub fn new(loaded: &Loaded, outcome: &Outcome) -> Self {
+        let scenario = &loaded.scenario;
         let tally = &outcome.tally;
         let total = tally.sum(Outcome::requests());
         let measures = Measures { tally, counts: &outcome.counts, seconds: &outcome.seconds };
@@ -167,6 +181,7 @@ impl Report {
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: loaded.name.clone(),
             scenario: serde_json::to_value(without_secret(scenario)).unwrap_or_default(),
             began: outcome.began.to_string(),
             lasted_s: outcome.lasted.as_secs_f64(),
@@ -189,10 +204,20 @@ impl Report {
             },
             generator,
             limits,
+            tries: Vec::new(),
             referee: findings(outcome, violations),
             seconds: outcome.seconds.clone(),
             distribution: total.latency.buckets().collect(),
         }
+    }
+
+    /// This run as one try of a search.
+    pub fn as_try(&self, rate_s: f64) -> Try {
+        let limits = self.limits.iter().filter(|limit| !limit.kept).map(|limit| format!("{}: {}", limit.limit, limit.value));
+        let generator = (!self.generator.kept_up).then(|| "the generator is too slow".to_owned());
+        let referee = (self.referee.violations > 0).then(|| format!("the referee found {} violations", self.referee.violations));
+        let broken: Vec<String> = limits.chain(generator).chain(referee).collect();
+        Try { rate_s, p99: self.total.latency.p99, broken }
     }
 
     /// As programs read it.
@@ -201,6 +226,12 @@ impl Report {
     /// If a number cannot be written as JSON, which none here can fail to.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
+    }
+
+    /// With the vendor number that attachd's own attributes had in this run.
+    pub fn dictionary(&self) -> Dictionary {
+        let vendor = self.scenario.pointer("/target/vendor_id").and_then(serde_json::Value::as_u64);
+        Dictionary::new(vendor.unwrap_or_default() as u32)
     }
 }
 
@@ -247,24 +278,12 @@ fn findings(outcome: &Outcome, violations: u64) -> Findings {
     Findings {
         violations,
         rules: outcome.counts.iter().map(|(rule, count)| (rule.id().to_owned(), *count)).collect(),
-        shown: outcome.violations.iter().take(SHOWN).map(finding).collect(),
+        shown: outcome.violations.iter().take(SHOWN).map(Finding::of).collect(),
         view: match &outcome.view {
             View::NotAsked => "not asked for".to_owned(),
             View::Compared(endpoints) => format!("{endpoints} endpoints compared"),
             View::Failed(why) => format!("failed: {why}"),
         },
-    }
-}
-
-fn finding(violation: &Violation) -> Finding {
-    let hex = |octets: &[u8]| octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
-    Finding {
-        rule: violation.rule.id().to_owned(),
-        what: violation.rule.what().to_owned(),
-        at_s: violation.at.micros() as f64 / 1e6,
-        endpoint: violation.endpoint.clone(),
-        detail: violation.detail.clone(),
-        packets: violation.packets.iter().map(|packet| (packet.label.to_owned(), hex(&packet.octets))).collect(),
     }
 }
 

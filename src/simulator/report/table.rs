@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Quantiles, Report, Requests, Verdict};
+use super::{Quantiles, Report, Requests, Try, Verdict};
 use crate::simulator::tally::Second;
 
 /// The head of the lines that [`line()`] writes.
@@ -17,6 +17,13 @@ pub fn line(second: &Second) -> String {
         "{:>5} s  {phase:<12} {attaches:>9} {asked:>8} {answered:>8} {rejected:>7} {copies:>7} {outstanding:>7} {p50:>8.2} {p99:>8.2} {max:>8.2}",
         second + 1
     )
+}
+
+/// One try of a search.
+pub fn try_line(tried: &Try) -> String {
+    let Try { rate_s, p99, broken } = tried;
+    let word = if tried.is_kept() { "kept".to_owned() } else { format!("broken ({})", broken.join("; ")) };
+    format!("{rate_s:>9.0} attaches/s  p99 {p99:>8.2} ms  {word}")
 }
 
 /// Everything that matters, for a terminal.
@@ -70,6 +77,7 @@ fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text, "limit    {:<34} {:>16}   {}", limit.limit, limit.value, if limit.kept { "kept" } else { "BROKEN" })?;
     }
     write_referee(text, report)?;
+    write_tries(text, report)?;
     writeln!(text, "{}", verdict(report.verdict))
 }
 
@@ -113,6 +121,19 @@ fn write_referee(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text, "         {rule:<34} {count:>16}")?;
     }
     Ok(())
+}
+
+fn write_tries(text: &mut String, report: &Report) -> std::fmt::Result {
+    if report.tries.is_empty() {
+        return Ok(());
+    }
+    for tried in &report.tries {
+        writeln!(text, "tried    {}", try_line(tried))?;
+    }
+    match report.tries.iter().filter(|tried| tried.is_kept()).map(|tried| tried.rate_s).reduce(f64::max) {
+        Some(best) => writeln!(text, "found    {best:.0} attaches a second keep the limits; the figures above are theirs"),
+        None => writeln!(text, "found    no rate that keeps the limits"),
+    }
 }
 
 const fn verdict(verdict: Verdict) -> &'static str {

@@ -19,9 +19,11 @@ pub struct Change {
     pub value: String,
 }
 
-/// A scenario, and the folder in which its relative paths begin.
+/// A scenario with its name, and the folder in which its relative paths begin.
 #[derive(Clone, Debug)]
 pub struct Loaded {
+    /// Of a built-in scenario; of a file, how the user named it.
+    pub name: String,
     /// Complete: it extends nothing any more.
     pub scenario: Scenario,
     pub folder: PathBuf,
@@ -56,7 +58,7 @@ pub fn load(name: &str, changes: &[Change]) -> Result<Loaded, ScenarioError> {
         scenario = deserialized(&merged).map_err(|what| ScenarioError::new(place, &change.key, what))?;
     }
     match check(&scenario) {
-        None => Ok(Loaded { scenario, folder: source.folder }),
+        None => Ok(Loaded { name: name.to_owned(), scenario, folder: source.folder }),
         Some(Fault { key, what }) => {
             let changed = changes.iter().find(|change| change.key == key);
             let place = changed.map_or_else(|| source.place_of(&key), |change| format!("--set {}", change.key));
