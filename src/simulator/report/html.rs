@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use super::plot::{Curve, Plot, Scale, escaped};
-use super::{Report, Verdict, table};
+use super::{Quantiles, Report, Verdict};
 use crate::simulator::tally::Second;
+
+const STYLE: &str = include_str!("page.css");
 
 /// The page.
 pub fn page(report: &Report) -> String {
@@ -14,143 +16,216 @@ pub fn page(report: &Report) -> String {
     out
 }
 
-const STYLE: &str = "
-:root{--ink:#1c2128;--faint:#6a737d;--paper:#fff;--line:#e3e6ea;--c0:#1f6feb;--c1:#2da44e;--c2:#d4781b;--c3:#cf222e;--good:#1a7f37;--bad:#cf222e}
-@media(prefers-color-scheme:dark){:root{--ink:#d7dce2;--faint:#8b949e;--paper:#0f1318;--line:#2a313a;--c0:#58a6ff;--c1:#56d364;--c2:#f0a35e;--c3:#ff7b72;--good:#56d364;--bad:#ff7b72}}
-body{margin:2rem auto;max-width:60rem;padding:0 1rem;font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
-h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}p{margin:.3rem 0}.faint{color:var(--faint)}
-.good{color:var(--good)}.bad{color:var(--bad)}pre{overflow-x:auto;font:12px/1.45 ui-monospace,monospace;padding:.8rem;border:1px solid var(--line);border-radius:6px}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}td,th{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right}
-td:first-child,th:first-child{text-align:left}figure{margin:1.5rem 0}figcaption{font-weight:600}.key{font-weight:400;margin-left:1rem;font-size:13px}
-svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--faint)}text.left,text.unit{text-anchor:end}text.below{text-anchor:middle}
-.grid{stroke:var(--line)}line.mark{stroke:var(--faint);stroke-dasharray:2 4}polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
-polyline.c0{stroke:var(--c0)}polyline.c1{stroke:var(--c1)}polyline.c2{stroke:var(--c2)}polyline.c3{stroke:var(--c3)}
-.key.c0{color:var(--c0)}.key.c1{color:var(--c1)}.key.c2{color:var(--c2)}.key.c3{color:var(--c3)}";
-
 fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
-    let about = report.scenario.get("about").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let (class, word) = match report.verdict {
-        Verdict::Passed => ("good", "passed"),
-        Verdict::Failed => ("bad", "failed"),
-        Verdict::Unanswered => ("bad", "unanswered"),
-        Verdict::Interrupted => ("bad", "interrupted"),
-    };
+    let (class, word) = verdict(report.verdict);
+    let name = escaped(&report.name);
     writeln!(out, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">")?;
-    writeln!(out, "<title>attachd simulate: {word}</title><style>{STYLE}</style>")?;
-    writeln!(out, "<h1>attachd simulate: <span class=\"{class}\">{word}</span></h1><p>{}</p>", escaped(about))?;
-    writeln!(
-        out,
-        "<p class=\"faint\">{} · {:.1} s · {} endpoints · {} threads · attachd {}</p>",
-        escaped(&report.began),
-        report.lasted_s,
-        report.endpoints,
-        report.threads,
-        escaped(&report.version)
-    )?;
+    writeln!(out, "<title>{name}: {word}</title><style>{STYLE}</style>")?;
+    writeln!(out, "<h1>{name}<span class=\"badge {class}\">{word}</span></h1>")?;
+    writeln!(out, "<p>{}</p>", escaped(text_at(report, "/about")))?;
+    write_circumstances(out, report)?;
+    write_tiles(out, report)?;
     write_limits(out, report)?;
-    for plot in [rates(report), latencies(report), outstanding(report), distribution(report)] {
+    write_findings(out, report)?;
+    writeln!(out, "<h2>Over time</h2>")?;
+    for plot in [rates(report), latencies(report), outstanding(report)] {
         out.push_str(&plot.svg());
     }
-    write_findings(out, report)?;
-    writeln!(out, "<h2>Table</h2><pre>{}</pre>", escaped(&table(report)))?;
+    writeln!(out, "<h2>Latency</h2>")?;
+    out.push_str(&distribution(report).svg());
+    write_requests(out, report)?;
+    write_replies(out, report)?;
     let scenario = serde_json::to_string_pretty(&report.scenario).unwrap_or_default();
     writeln!(out, "<h2>Scenario</h2><details><summary>as it was run</summary><pre>{}</pre></details></html>", escaped(&scenario))
 }
 
+const fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Passed => ("good", "passed"),
+        Verdict::Failed => ("bad", "failed"),
+        Verdict::Unanswered => ("bad", "unanswered"),
+        Verdict::Interrupted => ("bad", "interrupted"),
+    }
+}
+
+fn text_at<'a>(report: &'a Report, key: &str) -> &'a str {
+    report.scenario.pointer(key).and_then(serde_json::Value::as_str).unwrap_or_default()
+}
+
+/// Against whom, when, how large.
+fn write_circumstances(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        out,
+        "<p class=\"faint\">against {} · {} · {:.1} s · {} endpoints · {} threads · attachd {}</p>",
+        escaped(text_at(report, "/target/auth/0")),
+        escaped(&report.began),
+        report.lasted_s,
+        grouped(u64::from(report.endpoints)),
+        report.threads,
+        escaped(&report.version)
+    )
+}
+
+/// What one wants to know first.
+fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
+    let total = &report.total;
+    let busiest = report.seconds.iter().map(|second| second.answered).max().unwrap_or_default();
+    let violations = report.referee.violations;
+    let tiles = [
+        ("attaches", grouped(report.attaches), format!("{} a second", grouped(report.attaches_s as u64))),
+        (
+            "requests answered",
+            grouped(total.answered),
+            format!("{} a second, {} in the busiest", grouped(report.rate_s as u64), grouped(busiest)),
+        ),
+        ("unanswered", grouped(total.unanswered), format!("{} copies sent", grouped(report.replies.copies))),
+        ("latency, median", format!("{:.2} ms", total.latency.p50), "from the scheduled time".to_owned()),
+        ("latency, p99", format!("{:.2} ms", total.latency.p99), format!("at most {:.2} ms", total.latency.max)),
+        ("referee", grouped(violations), if violations == 1 { "violation" } else { "violations" }.to_owned()),
+    ];
+    write!(out, "<div class=\"tiles\">")?;
+    for (name, value, note) in tiles {
+        write!(out, "<dl class=\"tile\"><dt>{name}</dt><dd>{value}</dd><dd>{note}</dd></dl>")?;
+    }
+    writeln!(out, "</div>")
+}
+
 fn write_limits(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "<table><tr><th>limit<th>measured<th></tr>")?;
+    writeln!(out, "<h2>Limits</h2><table><tr><th>limit<th>measured<th></tr>")?;
     for limit in &report.limits {
         let (class, word) = if limit.kept { ("good", "kept") } else { ("bad", "broken") };
         writeln!(out, "<tr><td>{}<td>{}<td class=\"{class}\">{word}</tr>", escaped(&limit.limit), escaped(&limit.value))?;
     }
     let (class, word) = if report.referee.violations == 0 { ("good", "content") } else { ("bad", "not content") };
-    writeln!(out, "<tr><td>referee<td>{} violations<td class=\"{class}\">{word}</tr>", report.referee.violations)?;
-    let (class, word) = if report.generator.kept_up { ("good", "kept") } else { ("bad", "not kept") };
-    writeln!(out, "<tr><td>generator's schedule<td>{} late<td class=\"{class}\">{word}</tr></table>", report.generator.behind)
+    writeln!(
+        out,
+        "<tr><td>the referee; final view: {}<td>{} violations<td class=\"{class}\">{word}</tr>",
+        escaped(&report.referee.view),
+        report.referee.violations
+    )?;
+    let (class, word) =
+        if report.generator.kept_up { ("good", "kept") } else { ("bad", "not kept: the figures say nothing about the server") };
+    writeln!(out, "<tr><td>the generator's schedule<td>{} late<td class=\"{class}\">{word}</tr></table>", report.generator.behind)
 }
 
 fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.referee.shown.is_empty() {
         return Ok(());
     }
-    writeln!(out, "<h2>What the referee found</h2>")?;
+    writeln!(out, "<h2>What the referee found</h2><table><tr><th>rule<th>times</tr>")?;
+    for (rule, count) in &report.referee.rules {
+        writeln!(out, "<tr><td>{}<td>{}</tr>", escaped(rule), grouped(*count))?;
+    }
+    writeln!(out, "</table>")?;
     for finding in &report.referee.shown {
-        let endpoint = finding.endpoint.as_deref().unwrap_or_default();
         writeln!(
             out,
-            "<details><summary>{:.3} s <b>{}</b> {} {}</summary><pre>{}",
+            "<details><summary>{:.3} s · <b>{}</b> · {}: {}</summary><pre>{}</pre></details>",
             finding.at_s,
-            escaped(&finding.rule),
-            escaped(endpoint),
+            escaped(finding.endpoint.as_deref().unwrap_or(&finding.rule)),
+            escaped(&format!("the server {}", finding.what)),
             escaped(&finding.detail),
-            escaped(&finding.what)
+            escaped(&finding.exhibits(report.dictionary()))
         )?;
-        for (label, octets) in &finding.packets {
-            writeln!(out, "{}\n{}", escaped(label), escaped(octets))?;
-        }
-        writeln!(out, "</pre></details>")?;
     }
     Ok(())
 }
 
-fn over_time<'a>(report: &Report, name: &'a str, colour: usize, of: impl Fn(&Second) -> f64) -> Curve<'a> {
-    Curve { name, colour, points: report.seconds.iter().map(|row| ((row.second + 1) as f64, of(row))).collect() }
+fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "<div class=\"wide\"><table><tr><th>request<th>sent<th>answered<th>rejected<th>unanswered")?;
+    writeln!(out, "<th>mean, ms<th>p50<th>p90<th>p99<th>p99.9<th>max</tr>")?;
+    let total = &report.total;
+    let sums = [("all", &total.latency), ("all, from sending", &total.service)];
+    let rows = report.requests.iter().map(|requests| ("", requests.kind.as_str(), requests, &requests.latency));
+    for (class, name, requests, latency) in rows.chain(sums.map(|(name, latency)| ("sum", name, total, latency))) {
+        let Quantiles { mean, p50, p90, p99, p999, max, .. } = latency;
+        let counts = [requests.asked, requests.answered, requests.rejected, requests.unanswered];
+        write!(out, "<tr class=\"{class}\"><td>{}", escaped(name))?;
+        counts.iter().try_for_each(|count| write!(out, "<td>{}", grouped(*count)))?;
+        [mean, p50, p90, p99, p999, max].iter().try_for_each(|value| write!(out, "<td>{value:.3}"))?;
+        writeln!(out, "</tr>")?;
+    }
+    writeln!(out, "</table></div>")
 }
 
-/// Where each phase begins.
-fn phases(report: &Report) -> Vec<(f64, String)> {
-    let mut marks: Vec<(f64, String)> = Vec::new();
-    for row in &report.seconds {
-        if marks.last().is_none_or(|(_, name)| *name != row.phase) {
-            marks.push((row.second as f64, row.phase.clone()));
-        }
+fn write_replies(out: &mut String, report: &Report) -> std::fmt::Result {
+    let replies = &report.replies;
+    let rejects = report.rejects.iter().map(|(reason, count)| (format!("rejected: {reason}"), *count));
+    let others = [
+        ("copies sent", replies.copies),
+        ("answered again", replies.repeated),
+        ("answered late", replies.late),
+        ("answered under an identifier that was given up", replies.obsolete),
+        ("discarded", replies.discarded),
+    ];
+    writeln!(out, "<h2>Replies</h2><table>")?;
+    for (name, count) in rejects.chain(others.map(|(name, count)| (name.to_owned(), count))) {
+        writeln!(out, "<tr><td>{}<td>{}</tr>", escaped(&name), grouped(count))?;
     }
-    marks
+    writeln!(out, "</table>")
+}
+
+/// A large number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Each second's value stands in the middle of it.
+fn over_time<'a>(report: &Report, name: &'a str, colour: usize, of: impl Fn(&Second) -> f64) -> Curve<'a> {
+    Curve { name, colour, points: report.seconds.iter().map(|row| (row.second as f64 + 0.5, of(row))).collect() }
+}
+
+/// A plot over the time of the run. What never happened has no curve, but for the first.
+fn timeline(report: &Report, title: &'static str, y: (&'static str, Scale), curves: Vec<Curve<'static>>) -> Plot<'static> {
+    let happened = |curve: &Curve<'_>| curve.points.iter().any(|(_, value)| *value > 0.0);
+    let curves = curves.into_iter().enumerate().filter(|(place, curve)| *place == 0 || happened(curve)).map(|(_, curve)| curve).collect();
+    Plot { title, x: ("seconds since the beginning", Scale::Linear), y, curves, stretches: phases(report), dots: Vec::new() }
+}
+
+/// From when to when each phase lasted.
+fn phases(report: &Report) -> Vec<(f64, f64, String)> {
+    let of_one = report.seconds.chunk_by(|left, right| left.phase == right.phase);
+    let stretch = |rows: &[Second]| (rows[0].second as f64, (rows[rows.len() - 1].second + 1) as f64, rows[0].phase.clone());
+    of_one.map(stretch).collect()
 }
 
 fn rates(report: &Report) -> Plot<'static> {
-    Plot {
-        title: "Rates",
-        x: ("seconds", Scale::Linear),
-        y: ("per second", Scale::Linear),
-        curves: vec![
-            over_time(report, "sent", 2, |row| (row.asked + row.copies) as f64),
-            over_time(report, "answered", 0, |row| row.answered as f64),
-            over_time(report, "attaches", 1, |row| row.attaches as f64),
-            over_time(report, "rejected", 3, |row| row.rejected as f64),
-        ],
-        marks: phases(report),
-    }
+    let curves = vec![
+        over_time(report, "requests sent, with copies", 2, |row| (row.asked + row.copies) as f64),
+        over_time(report, "answered", 0, |row| row.answered as f64),
+        over_time(report, "attaches", 1, |row| row.attaches as f64),
+        over_time(report, "rejected", 3, |row| row.rejected as f64),
+    ];
+    timeline(report, "Rates", ("a second", Scale::Linear), curves)
 }
 
 fn latencies(report: &Report) -> Plot<'static> {
-    Plot {
-        title: "Latency from the scheduled time",
-        x: ("seconds", Scale::Linear),
-        y: ("ms", Scale::Logarithmic),
-        curves: vec![
-            over_time(report, "max", 3, |row| row.max),
-            over_time(report, "p99", 2, |row| row.p99),
-            over_time(report, "p50", 0, |row| row.p50),
-        ],
-        marks: phases(report),
-    }
+    let curves = vec![
+        over_time(report, "max", 3, |row| row.max),
+        over_time(report, "p99", 2, |row| row.p99),
+        over_time(report, "median", 0, |row| row.p50),
+    ];
+    timeline(report, "Latency from the scheduled time", ("ms", Scale::Logarithmic), curves)
 }
 
 fn outstanding(report: &Report) -> Plot<'static> {
-    Plot {
-        title: "Requests on their way, and copies",
-        x: ("seconds", Scale::Linear),
-        y: ("", Scale::Linear),
-        curves: vec![
-            over_time(report, "outstanding", 0, |row| row.outstanding as f64),
-            over_time(report, "copies", 3, |row| row.copies as f64),
-        ],
-        marks: phases(report),
-    }
+    let curves = vec![
+        over_time(report, "at the end of the second", 0, |row| row.outstanding as f64),
+        over_time(report, "copies sent in it", 2, |row| row.copies as f64),
+        over_time(report, "given up in it", 3, |row| row.unanswered as f64),
+    ];
+    timeline(report, "Requests on their way", ("", Scale::Linear), curves)
 }
 
-/// Which share of the requests took longer than a latency: straight down is good.
+/// Which share of the requests took longer than a latency: the steeper, the better.
 fn distribution(report: &Report) -> Plot<'static> {
     let total: u64 = report.distribution.iter().map(|(_, count)| count).sum();
     let mut above = total;
@@ -159,11 +234,28 @@ fn distribution(report: &Report) -> Plot<'static> {
         points.push((*micros as f64 / 1000.0, 100.0 * above as f64 / total.max(1) as f64));
         above -= count;
     }
+    let Quantiles { p50, p99, p999, .. } = report.total.latency;
+    let dots = [(p50, 50.0, "median"), (p99, 1.0, "p99"), (p999, 0.1, "p99.9")];
+    let within = points.last().map_or(0.0, |(_, share)| *share);
+    let dots = dots.into_iter().filter(|(_, share, _)| *share > within);
     Plot {
-        title: "Distribution of latency",
-        x: ("ms", Scale::Logarithmic),
-        y: ("% took longer", Scale::Logarithmic),
+        title: "Share of all requests that took longer",
+        x: ("ms from the scheduled time", Scale::Logarithmic),
+        y: ("%", Scale::Logarithmic),
+        dots: dots.map(|(latency, share, name)| (latency, share, format!("{name} {latency:.2} ms"))).collect(),
         curves: vec![Curve { name: "all requests", colour: 0, points }],
-        marks: Vec::new(),
+        stretches: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (200_000, "200,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

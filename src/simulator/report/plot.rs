@@ -17,24 +17,30 @@ pub(super) enum Scale {
     Logarithmic,
 }
 
+/// What a plot shows. The unit of the y axis stands in its title.
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
     pub(super) x: (&'a str, Scale),
     pub(super) y: (&'a str, Scale),
     pub(super) curves: Vec<Curve<'a>>,
-    /// Places on the x axis with a name: where phases begin.
-    pub(super) marks: Vec<(f64, String)>,
+    /// Stretches of the x axis, from where to where: the phases of a run.
+    pub(super) stretches: Vec<(f64, f64, String)>,
+    /// Points that are called by name.
+    pub(super) dots: Vec<(f64, f64, String)>,
 }
 
-const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
-const TOP: f64 = 18.0;
-const BOTTOM: f64 = 34.0;
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 270.0;
+const LEFT: f64 = 56.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 22.0;
+const BOTTOM: f64 = 38.0;
+
+/// About what a letter takes; a name that does not fit into its stretch is left out.
+const LETTER: f64 = 7.0;
 
 /// More points than the picture has columns only make the page long.
-const MOST_POINTS: usize = 900;
+const MOST_POINTS: usize = 960;
 
 impl Plot<'_> {
     /// A figure with title, legend and picture.
@@ -46,43 +52,83 @@ impl Plot<'_> {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        let across = Axis::over(self.curves.iter().flat_map(|curve| &curve.points).map(|point| point.0), self.x.1);
-        let up = Axis::over(self.curves.iter().flat_map(|curve| &curve.points).map(|point| point.1), self.y.1);
-        let x = |value: f64| LEFT + across.place(value) * (WIDTH - LEFT - RIGHT);
-        let y = |value: f64| HEIGHT - BOTTOM - up.place(value) * (HEIGHT - TOP - BOTTOM);
-        write!(out, "<figure><figcaption>{}", escaped(self.title))?;
-        for curve in &self.curves {
-            write!(out, "<span class=\"key c{}\">{}</span>", curve.colour, escaped(curve.name))?;
+        let points = || self.curves.iter().flat_map(|curve| &curve.points);
+        let edges = self.stretches.iter().flat_map(|(start, end, _)| [*start, *end]);
+        let frame = Frame {
+            across: Axis::over(points().map(|point| point.0).chain(edges), self.x.1),
+            up: Axis::over(points().map(|point| point.1), self.y.1).rounded_up(),
+        };
+        write!(out, "<figure><figcaption>")?;
+        if self.curves.len() > 1 {
+            write!(out, "<span class=\"key\">")?;
+            for curve in &self.curves {
+                write!(out, "<i class=\"c{}\"></i>{}", curve.colour, escaped(curve.name))?;
+            }
+            write!(out, "</span>")?;
         }
-        writeln!(out, "</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", escaped(self.title))?;
-        for tick in up.ticks() {
-            let at = y(tick);
-            write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>", WIDTH - RIGHT)?;
-            writeln!(out, "<text class=\"left\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", LEFT - 6.0, at + 4.0, label(tick))?;
-        }
-        for tick in across.ticks() {
-            writeln!(out, "<text class=\"below\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(tick), HEIGHT - BOTTOM + 16.0, label(tick))?;
-        }
-        for (place, name) in &self.marks {
-            let at = x(*place);
-            write!(out, "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>", HEIGHT - BOTTOM)?;
-            writeln!(out, "<text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", at + 3.0, TOP - 6.0, escaped(name))?;
-        }
+        writeln!(out, "{} <span class=\"unit\">{}</span></figcaption>", escaped(self.title), escaped(self.y.0))?;
+        writeln!(out, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", escaped(self.title))?;
+        self.write_stretches(out, &frame)?;
+        self.write_axes(out, &frame)?;
         for curve in &self.curves {
             let stride = curve.points.len().div_ceil(MOST_POINTS).max(1);
             write!(out, "<polyline class=\"c{}\" points=\"", curve.colour)?;
             for (across, up) in curve.points.iter().step_by(stride) {
-                write!(out, "{:.1},{:.1} ", x(*across), y(*up))?;
+                write!(out, "{:.1},{:.1} ", frame.x(*across), frame.y(*up))?;
             }
             writeln!(out, "\"/>")?;
         }
-        writeln!(out, "<text class=\"unit\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", WIDTH - RIGHT, HEIGHT - 4.0, escaped(self.x.0))?;
-        writeln!(
-            out,
-            "<text class=\"unit\" x=\"{LEFT}\" y=\"{:.1}\" style=\"text-anchor:end\">{}</text></svg></figure>",
-            TOP - 6.0,
-            escaped(self.y.0)
-        )
+        for (across, up, name) in &self.dots {
+            let (x, y) = (frame.x(*across), frame.y(*up));
+            write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>")?;
+            writeln!(out, "<text class=\"dot\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 8.0, y - 6.0, escaped(name))?;
+        }
+        writeln!(out, "</svg></figure>")
+    }
+
+    /// Every other stretch is shaded; its name stands above.
+    fn write_stretches(&self, out: &mut String, frame: &Frame) -> std::fmt::Result {
+        for (number, (start, end, name)) in self.stretches.iter().enumerate() {
+            let (x, width) = (frame.x(*start), frame.x(*end) - frame.x(*start));
+            if number % 2 == 0 {
+                let height = HEIGHT - TOP - BOTTOM;
+                write!(out, "<rect class=\"band\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>")?;
+            }
+            if LETTER * name.chars().count() as f64 <= width {
+                writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 2.0, TOP - 7.0, escaped(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_axes(&self, out: &mut String, frame: &Frame) -> std::fmt::Result {
+        for tick in frame.up.ticks() {
+            let at = frame.y(tick);
+            write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>", WIDTH - RIGHT)?;
+            writeln!(out, "<text class=\"left\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", LEFT - 8.0, at + 4.0, label(tick))?;
+        }
+        for tick in frame.across.ticks() {
+            let (x, y) = (frame.x(tick), HEIGHT - BOTTOM + 17.0);
+            writeln!(out, "<text class=\"below\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", label(tick))?;
+        }
+        let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
+        writeln!(out, "<text class=\"below\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text>", HEIGHT - 4.0, escaped(self.x.0))
+    }
+}
+
+/// Both axes, and where in the picture a value stands.
+struct Frame {
+    across: Axis,
+    up: Axis,
+}
+
+impl Frame {
+    fn x(&self, value: f64) -> f64 {
+        LEFT + self.across.place(value) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        HEIGHT - BOTTOM - self.up.place(value) * (HEIGHT - TOP - BOTTOM)
     }
 }
 
@@ -107,6 +153,17 @@ impl Axis {
         }
     }
 
+    /// Ends at a round number, so that no curve touches the edge.
+    fn rounded_up(self) -> Self {
+        match self.scale {
+            Scale::Linear => {
+                let step = self.step();
+                Self { high: self.low + ((self.high - self.low) / step).ceil() * step, ..self }
+            }
+            Scale::Logarithmic => self,
+        }
+    }
+
     /// Between 0 and 1.
     fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
@@ -124,13 +181,17 @@ impl Axis {
                 (0..=decades).map(|decade| self.low * 10f64.powi(decade)).collect()
             }
             Scale::Linear => {
-                let rough = (self.high - self.low) / 5.0;
-                let decade = 10f64.powf(rough.log10().floor());
-                let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough).unwrap_or(rough);
-                let count = ((self.high - self.low) / step).floor() as i32;
-                (0..=count).map(|number| self.low + f64::from(number) * step).collect()
+                let count = ((self.high - self.low) / self.step() + 1e-9).floor() as i32;
+                (0..=count).map(|number| self.low + f64::from(number) * self.step()).collect()
             }
         }
+    }
+
+    /// The distance of linear ticks: 1, 2 or 5 times a power of ten, so that there are about five.
+    fn step(&self) -> f64 {
+        let rough = (self.high - self.low) / 5.0;
+        let decade = 10f64.powf(rough.log10().floor());
+        [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough).unwrap_or(rough)
     }
 }
 
@@ -140,7 +201,7 @@ fn label(value: f64) -> String {
         big if big >= 1e4 => (value / 1e3, " k"),
         _ => (value, ""),
     };
-    let digits = format!("{value:.3}");
+    let digits = format!("{value:.6}");
     format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
@@ -168,8 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn the_topmost_tick_is_the_edge() {
+        for (highest, edge) in [(97.0, 100.0), (40_638.0, 50_000.0), (3.0, 3.0), (0.7, 0.8)] {
+            let axis = Axis::over([0.0, highest].into_iter(), Scale::Linear).rounded_up();
+            assert!((axis.high - edge).abs() < 1e-9, "{highest}: {}", axis.high);
+            assert!(axis.ticks().last().is_some_and(|tick| (tick - edge).abs() < 1e-9), "{highest}: {:?}", axis.ticks());
+        }
+    }
+
+    #[test]
     fn labels_are_short() {
-        for (value, text) in [(0.0, "0"), (0.25, "0.25"), (1500.0, "1500"), (20_000.0, "20 k"), (3_500_000.0, "3.5 M")] {
+        for (value, text) in [(0.0, "0"), (0.0001, "0.0001"), (0.25, "0.25"), (1500.0, "1500"), (20_000.0, "20 k"), (3_500_000.0, "3.5 M")]
+        {
             assert_eq!(label(value), text);
         }
     }
@@ -177,10 +248,17 @@ mod tests {
     #[test]
     fn nothing_of_a_scenario_becomes_markup() {
         let curve = Curve { name: "a<b", colour: 0, points: vec![(0.0, 0.0), (1.0, 5.0)] };
-        let plot =
-            Plot { title: "\"&", x: ("s", Scale::Linear), y: ("/s", Scale::Linear), curves: vec![curve], marks: vec![(0.5, "<x>".into())] };
+        let other = Curve { name: "c>d", colour: 1, points: Vec::new() };
+        let plot = Plot {
+            title: "\"&",
+            x: ("s", Scale::Linear),
+            y: ("/s", Scale::Linear),
+            curves: vec![curve, other],
+            stretches: vec![(0.0, 1.0, "<x>".into())],
+            dots: vec![(0.5, 1.0, "<y>".into())],
+        };
         let svg = plot.svg();
         assert!(svg.contains("a&lt;b") && svg.contains("&quot;&amp;") && svg.contains("&lt;x&gt;"));
-        assert!(!svg.contains("<x>"));
+        assert!(!svg.contains("<x>") && !svg.contains("<y>"));
     }
 }
