@@ -5,20 +5,25 @@
 mod builtin;
 mod check;
 mod distribution;
+mod fleet;
 mod inventory;
 mod limit;
 mod pattern;
+mod phase;
 mod read;
+mod target;
 
 pub use builtin::{BUILTINS, Builtin};
 pub use check::Fault;
 pub use distribution::Distribution;
+pub use fleet::{Fleet, Identify, State};
 pub use limit::{Bound, Limit, Metric, Scope};
 pub use pattern::Pattern;
+pub use phase::{Arrival, Load, Phase, PhaseKind};
 pub use read::{Change, Loaded, ScenarioError, load};
+pub use target::{Repeat, Retransmission, Target};
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -55,47 +60,6 @@ pub struct Scenario {
     pub fleet: Vec<Fleet>,
     pub phase: Vec<Phase>,
     pub reboot: Vec<Reboot>,
-}
-
-/// The server under test.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Target {
-    /// Primary first; the others are failed over to.
-    pub auth: Vec<SocketAddr>,
-    pub acct: Vec<SocketAddr>,
-    pub secret: String,
-    /// Where the server shows its state as JSON; it is compared with the model at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http: Option<SocketAddr>,
-    /// The vendor number of attachd's own attributes.
-    pub vendor_id: u32,
-    /// Status-Server to every server this often; 0: never (RFC 5997 4.1: off by default).
-    pub status_interval_s: f64,
-    /// A target that has not given one valid answer for so long is given up.
-    pub patience_s: f64,
-}
-
-/// When gateways repeat (RFC 5080 2.2.1) and when they turn to the next server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Retransmission {
-    pub access: Repeat,
-    pub accounting: Repeat,
-    /// After so many unanswered copies the next server is asked.
-    pub failover_after: u32,
-    /// For so long a server that did not answer is left alone.
-    pub dead_s: f64,
-}
-
-/// The four numbers of RFC 5080 2.2.1: IRT, MRC, MRT, MRD. 0: no such limit.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Repeat {
-    pub initial_s: f64,
-    pub transmissions: u32,
-    pub ceiling_s: f64,
-    pub total_s: f64,
 }
 
 /// What the referee may take for granted of the server.
@@ -165,146 +129,6 @@ pub struct Gateway {
     /// The network in which its endpoints are served: MCC and MNC.
     #[serde(default = "home_plmn")]
     pub plmn: String,
-}
-
-/// Endpoints that behave alike.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fleet {
-    pub name: String,
-    /// How many; of a file: at most so many of its rows, 0: all.
-    #[serde(default)]
-    pub count: u32,
-    /// The number of the first; the others count up.
-    #[serde(default = "first")]
-    pub first: u32,
-    /// An inventory's endpoints.csv, instead of the patterns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoints: Option<PathBuf>,
-    /// Of a file: only the rows of this group. Of patterns: the group that the server has them in.
-    #[serde(default)]
-    pub group: String,
-    /// `#` stands for a digit of the endpoint's number, a last `L` for the Luhn digit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iccid: Option<Pattern>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imsi: Option<Pattern>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub msisdn: Option<Pattern>,
-    /// As provisioned at the server; decides whether it must accept.
-    #[serde(default)]
-    pub state: State,
-    /// Which identity the gateway sends.
-    #[serde(default)]
-    pub identify: Identify,
-    /// PAP password; absent: no credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// Asks leave to attach and reports the detach (Attachd-Network-Event).
-    #[serde(default)]
-    pub network_events: bool,
-    /// Shares of the radio technologies by number (3GPP TS 29.061 16.4.7.2-21), as pairs.
-    #[serde(default = "narrow_band")]
-    pub rat: Vec<(u8, f64)>,
-    /// Seconds between interim reports where the server does not say; 0: none.
-    #[serde(default)]
-    pub interim_s: u32,
-    #[serde(default = "an_hour")]
-    pub session_s: Distribution,
-    /// Rests so long between two sessions without detaching; absent: detaches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_s: Option<Distribution>,
-    /// Octets a second from the device; it receives four times as many.
-    #[serde(default = "a_meter")]
-    pub octets_s: Distribution,
-    /// Waits so long after a failed attempt, doubling up to the second, each with full jitter.
-    #[serde(default = "back_off")]
-    pub back_off_s: (f64, f64),
-}
-
-/// The provisioning states, and `unknown` for an endpoint that the server has never heard of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    #[default]
-    Active,
-    Pending,
-    Suspended,
-    Terminated,
-    Unknown,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Identify {
-    Iccid,
-    #[default]
-    Imsi,
-    Msisdn,
-    UserName,
-}
-
-/// A stretch of the run. Which keys it has depends on its kind: see [`Load`].
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Phase {
-    pub name: String,
-    pub kind: PhaseKind,
-    pub for_s: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arrival: Option<Arrival>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub over_s: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_flight: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PhaseKind {
-    Ramp,
-    Steady,
-    Storm,
-    Closed,
-    Rest,
-    Drain,
-}
-
-/// What is asked of the server in a phase.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Load {
-    /// Attaches at a rate that grows evenly.
-    Ramp { from: f64, to: f64 },
-    /// Attaches at one rate.
-    Steady { rate: f64, arrival: Arrival },
-    /// A share of all endpoints loses its session without a word and attaches anew within `over_s`; 0: all at once. The phase ends when
-    /// all of them are served.
-    Storm { share: f64, over_s: f64 },
-    /// Closed loop: so many attaches on their way at any time. Says nothing about waiting.
-    Closed { in_flight: u32 },
-    /// Nobody attaches.
-    Rest,
-    /// Every session is closed, evenly over the time.
-    Drain,
-}
-
-/// How the attaches of one rate are spread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arrival {
-    Uniform,
-    #[default]
-    Poisson,
-    /// A second's worth at once.
-    Burst,
 }
 
 /// What goes wrong, as shares between 0 and 1.
@@ -395,32 +219,6 @@ impl Default for Scenario {
     }
 }
 
-impl Default for Target {
-    fn default() -> Self {
-        Self {
-            auth: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 1812))],
-            acct: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 1813))],
-            secret: "testing123".to_owned(),
-            http: None,
-            vendor_id: 32473,
-            status_interval_s: 0.0,
-            patience_s: 10.0,
-        }
-    }
-}
-
-impl Default for Retransmission {
-    fn default() -> Self {
-        Self {
-            access: Repeat { initial_s: 2.0, transmissions: 5, ceiling_s: 16.0, total_s: 30.0 },
-            // RFC 5080 2.2.1: accounting is repeated until it is answered.
-            accounting: Repeat { initial_s: 2.0, transmissions: 0, ceiling_s: 0.0, total_s: 0.0 },
-            failover_after: 2,
-            dead_s: 30.0,
-        }
-    }
-}
-
 impl Default for Expect {
     fn default() -> Self {
         Self {
@@ -448,68 +246,7 @@ impl Gateway {
     }
 }
 
-impl Phase {
-    /// What its keys say; or the key that its kind misses, or does not have.
-    ///
-    /// # Errors
-    /// With that key and what is wrong with it.
-    pub fn load(&self) -> Result<Load, (&'static str, String)> {
-        let keys = self.kind.keys();
-        let given = [
-            ("from", self.from.is_some()),
-            ("to", self.to.is_some()),
-            ("rate", self.rate.is_some()),
-            ("arrival", self.arrival.is_some()),
-            ("share", self.share.is_some()),
-            ("over_s", self.over_s.is_some()),
-            ("in_flight", self.in_flight.is_some()),
-        ];
-        if let Some((key, _)) = given.iter().find(|(key, given)| *given && !keys.contains(key)) {
-            return Err((key, format!("this kind of phase has only the keys name, kind, for_s {}", keys.join(" "))));
-        }
-        let number = |key, value: Option<f64>| value.ok_or((key, "this kind of phase needs it".to_owned()));
-        Ok(match self.kind {
-            PhaseKind::Ramp => Load::Ramp { from: number("from", self.from)?, to: number("to", self.to)? },
-            PhaseKind::Steady => Load::Steady { rate: number("rate", self.rate)?, arrival: self.arrival.unwrap_or_default() },
-            PhaseKind::Storm => Load::Storm { share: number("share", self.share)?, over_s: number("over_s", self.over_s)? },
-            PhaseKind::Closed => Load::Closed { in_flight: number("in_flight", self.in_flight.map(f64::from))? as u32 },
-            PhaseKind::Rest => Load::Rest,
-            PhaseKind::Drain => Load::Drain,
-        })
-    }
-}
-
-impl PhaseKind {
-    /// The keys it has besides name, kind and for_s.
-    const fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Ramp => &["from", "to"],
-            Self::Steady => &["rate", "arrival"],
-            Self::Storm => &["share", "over_s"],
-            Self::Closed => &["in_flight"],
-            Self::Rest | Self::Drain => &[],
-        }
-    }
-}
-
-impl State {
-    /// The reason with which attachd refuses an endpoint in this state; none if it accepts.
-    pub const fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::Active => None,
-            Self::Pending => Some("endpoint-pending"),
-            Self::Suspended => Some("endpoint-suspended"),
-            Self::Terminated => Some("endpoint-terminated"),
-            Self::Unknown => Some("endpoint-unknown"),
-        }
-    }
-}
-
 const fn one() -> u16 {
-    1
-}
-
-const fn first() -> u32 {
     1
 }
 
@@ -519,20 +256,4 @@ const fn yes() -> bool {
 
 fn home_plmn() -> String {
     "23450".to_owned()
-}
-
-fn narrow_band() -> Vec<(u8, f64)> {
-    vec![(8, 1.0)]
-}
-
-const fn an_hour() -> Distribution {
-    Distribution::Fixed(3600.0)
-}
-
-const fn a_meter() -> Distribution {
-    Distribution::Uniform { min: 10.0, max: 200.0 }
-}
-
-const fn back_off() -> (f64, f64) {
-    (1.0, 64.0)
 }
