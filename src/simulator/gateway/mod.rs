@@ -4,7 +4,9 @@
 //! datagram means. What must be sent is left in an [`Outbound`].
 
 mod compose;
+mod copy;
 mod identifiers;
+mod kind;
 mod outbound;
 mod receipt;
 mod retransmission;
@@ -14,6 +16,7 @@ mod tests;
 
 pub use compose::{Bearer, Caller, Draft, NetworkEvent, Profile, Report, acct_session_id};
 pub use identifiers::Place;
+pub use kind::{Kind, Role};
 pub use outbound::{Dispatch, Door, Outbound};
 pub use receipt::{Answered, Evidence, Receipt, Stray};
 pub use retransmission::Policy;
@@ -29,7 +32,7 @@ use self::retransmission::{Patience, Turn};
 use super::chance::Chance;
 use super::moment::Moment;
 use super::wheel::Wheel;
-use crate::wire::{Code, Datagram, Encoder, LONGEST, Secret, number};
+use crate::wire::{Datagram, Encoder, LONGEST, Secret};
 
 /// What all gateways of a run have in common.
 #[derive(Debug)]
@@ -55,26 +58,6 @@ pub struct Settings {
 pub struct Server {
     pub address: SocketAddr,
     pub role: Role,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Access,
-    Accounting,
-}
-
-/// What a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    Attach,
-    Session,
-    Start,
-    Interim,
-    Stop,
-    Detach,
-    On,
-    Off,
-    Status,
 }
 
 /// A request's name among those who wait for its answer.
@@ -133,52 +116,6 @@ struct Request {
     authenticator: [u8; 16],
     octets: Box<[u8]>,
     patience: Patience,
-}
-
-impl Kind {
-    pub const ALL: [Self; 9] =
-        [Self::Attach, Self::Session, Self::Start, Self::Interim, Self::Stop, Self::Detach, Self::On, Self::Off, Self::Status];
-
-    /// As reports name it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Attach => "attach",
-            Self::Session => "access",
-            Self::Start => "start",
-            Self::Interim => "interim",
-            Self::Stop => "stop",
-            Self::Detach => "detach",
-            Self::On => "accounting-on",
-            Self::Off => "accounting-off",
-            Self::Status => "status",
-        }
-    }
-
-    pub const fn role(self) -> Role {
-        match self {
-            Self::Attach | Self::Session | Self::Status => Role::Access,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => Role::Accounting,
-        }
-    }
-
-    const fn code(self) -> Code {
-        match self {
-            Self::Attach | Self::Session => Code::ACCESS_REQUEST,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => Code::ACCOUNTING_REQUEST,
-            Self::Status => Code::STATUS_SERVER,
-        }
-    }
-
-    /// RFC 5997 4.1: Status-Server is answered with either.
-    const fn is_answered_by(self, code: Code) -> bool {
-        match self {
-            Self::Attach | Self::Session => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => {
-                matches!(code, Code::ACCOUNTING_RESPONSE)
-            }
-            Self::Status => matches!(code, Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE),
-        }
-    }
 }
 
 impl Settings {
@@ -328,46 +265,6 @@ impl Gateway {
         }
     }
 
-    fn repeat(&mut self, slot: u32, now: Moment, policy: &Policy, out: &mut Outbound) {
-        let Some(mut request) = self.requests[slot as usize].take() else { return };
-        request.patience.repeat(policy, now, &mut self.chance);
-        self.copies += 1;
-        self.remember(Echo { server: request.server, place: request.place, authenticator: request.authenticator });
-        self.timers.set(slot, request.patience.deadline(policy));
-        let server = self.server_for_copy(&request, now);
-        let delay_s = now.since(request.patience.first_sent).as_secs() as u32;
-        if server != request.server || changes_with_time(&request.octets, delay_s) {
-            self.readdress(slot, &mut request, server, delay_s);
-        }
-        self.send(&request, out);
-        self.requests[slot as usize] = Some(request);
-    }
-
-    /// Where the next copy goes: after some copies without an answer the server counts as dead.
-    fn server_for_copy(&mut self, request: &Request, now: Moment) -> u8 {
-        if (request.patience.transmissions - 1).is_multiple_of(self.settings.failover_after) {
-            self.upstreams[usize::from(request.server)].dead_until = now + self.settings.dead_for;
-        }
-        self.choose(request.ticket.kind.role(), now).map_or(request.server, |server| server as u8)
-    }
-
-    /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator. The old identifier is free again, and
-    /// an answer to it is not an answer any more (RFC 5080 2.2.2).
-    fn readdress(&mut self, slot: u32, request: &mut Request, server: u8, delay_s: u32) {
-        let Some(place) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
-        let mut buffer = [0; LONGEST];
-        let Some(len) = rewrite(&request.octets, place.identifier, delay_s, &self.settings.secret, &mut buffer) else { return };
-        let past = Past {
-            ended: Ended::Superseded,
-            authenticator: request.authenticator,
-            request: std::mem::replace(&mut request.octets, buffer[..len].into()),
-            reply: None,
-        };
-        self.upstreams[usize::from(request.server)].identifiers.give_back(request.place, past);
-        request.authenticator = authenticator_of(&request.octets).unwrap_or(request.authenticator);
-        (request.server, request.place) = (server, place);
-    }
-
     /// RFC 5997 4.1: a new identifier and authenticator each time, to every server.
     fn ask_for_status(&mut self, now: Moment, out: &mut Outbound) {
         let profile = self.profile.clone();
@@ -397,27 +294,6 @@ impl Gateway {
             self.vacant.push(slot);
         }
     }
-}
-
-/// Whether a copy sent `delay_s` after the first must say so.
-fn changes_with_time(octets: &[u8], delay_s: u32) -> bool {
-    let said = Datagram::frame(octets).ok().and_then(|request| request.first(number::ACCT_DELAY_TIME)).map(<[u8]>::to_vec);
-    said.is_some_and(|said| said != delay_s.to_be_bytes())
-}
-
-/// The same request under another identifier, with its Acct-Delay-Time brought up to date. The random authenticator of an Access-Request
-/// stays: its password is hidden with it (RFC 2865 2.5).
-fn rewrite(octets: &[u8], identifier: u8, delay_s: u32, secret: &Secret, buffer: &mut [u8]) -> Option<usize> {
-    let request = Datagram::frame(octets).ok()?;
-    let mut encoder = Encoder::new(buffer, request.code(), identifier);
-    for attribute in request.attributes() {
-        match attribute.number {
-            number::MESSAGE_AUTHENTICATOR => encoder.message_authenticator(),
-            number::ACCT_DELAY_TIME => encoder.integer(number::ACCT_DELAY_TIME, delay_s),
-            other => encoder.attribute(other, attribute.value),
-        };
-    }
-    encoder.finish_request(secret, *request.authenticator()).ok()
 }
 
 fn authenticator_of(octets: &[u8]) -> Option<[u8; 16]> {

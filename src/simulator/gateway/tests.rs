@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::simulator::device::{Cause, Classes, Usage};
 use crate::simulator::scenario::Identify;
-use crate::wire::number::{tgpp, value};
-use crate::wire::{Forged, Key, MessageAuthenticator};
+use crate::wire::number::{self, tgpp, value};
+use crate::wire::{Code, Forged, Key, MessageAuthenticator};
 
 const SECRET: &[u8] = b"xyzzy5461";
 

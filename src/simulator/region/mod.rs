@@ -12,8 +12,10 @@
 
 mod answers;
 mod attend;
+mod load;
 mod mischief;
 mod reply;
+mod upheaval;
 
 #[cfg(test)]
 mod tests;
@@ -21,23 +23,20 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::attend::{Leaving, Waiting};
+use self::load::schedule;
 use self::mischief::{Fate, Mischief};
+use self::upheaval::{Bereft, Upheaval, upheavals};
 use super::chance::Chance;
-use super::device::{Device, Event, Phase};
-use super::gateway::{Gateway, Kind, Outbound, Ticket, acct_session_id};
+use super::device::{Device, Phase};
+use super::gateway::{Gateway, Outbound, Ticket, acct_session_id};
 use super::moment::Moment;
-use super::plan::{Names, Plan, Reboot};
-use super::referee::{Hold, Ledger, Referee, Standing};
-use super::scenario::Load;
-use super::schedule::{Begin, Schedule, Share};
+use super::plan::{Names, Plan};
+use super::referee::{Ledger, Referee, Standing};
+use super::schedule::{Schedule, Share};
 use super::tally::{Interval, Tally};
 use super::wheel::Wheel;
-
-/// So much is begun at one go, before the sockets are looked after again.
-const BATCH: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
@@ -80,34 +79,6 @@ pub struct Region {
     out: Outbound,
     unanswered: Vec<Ticket>,
     names: Names,
-}
-
-/// A step of a gateway's restart.
-#[derive(Debug)]
-struct Upheaval {
-    at: Moment,
-    gateway: u16,
-    turn: Turn,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    Down,
-    /// It says Accounting-Off.
-    Off,
-    Up,
-    /// It says Accounting-On.
-    On,
-}
-
-/// A gateway that is shut down says so once what it sent before has arrived.
-const BEFORE_OFF: Duration = Duration::from_secs(1);
-
-#[derive(Clone, Copy, Debug)]
-struct Bereft {
-    local: u32,
-    serial: u32,
-    address: Ipv4Addr,
 }
 
 impl Region {
@@ -281,96 +252,6 @@ impl Region {
         local * self.share.of as u32 + self.share.index as u32
     }
 
-    fn turn_phases(&mut self, now: Moment) {
-        while self.ended.is_none() {
-            let Some(phase) = self.plan.phases.get(self.phase) else { break };
-            let is_storm = matches!(phase.load, Load::Storm { .. });
-            if is_storm && !self.served && self.schedule.next().is_none() && self.striving == 0 && self.waiting.is_empty() {
-                self.served = true;
-                self.plan.rendezvous.arrive(self.phase);
-            }
-            if now < self.phase_began + phase.length && !(is_storm && self.plan.rendezvous.is_complete(self.phase)) {
-                break;
-            }
-            self.phase += 1;
-            self.served = false;
-            self.phase_began = now;
-            let takers = if self.is_draining() { self.present_first() } else { self.share.endpoints };
-            self.schedule = schedule(&self.plan, Share { endpoints: takers, ..self.share }, self.phase, now);
-            if self.phase == self.plan.phases.len() {
-                self.stop(now);
-            }
-        }
-    }
-
-    fn is_draining(&self) -> bool {
-        self.plan.phases.get(self.phase).is_some_and(|phase| phase.load == Load::Drain)
-    }
-
-    /// Brings those who have something to leave to the front of the order, and says how many they are: among all the others a drain
-    /// would not be even.
-    fn present_first(&mut self) -> u32 {
-        let Self { order, devices, .. } = self;
-        let (present, away): (Vec<u32>, Vec<u32>) = order.iter().copied().partition(|local| !devices[*local as usize].is_away());
-        *order = [present.as_slice(), away.as_slice()].concat();
-        present.len() as u32
-    }
-
-    fn wake_devices(&mut self, now: Moment) {
-        for _ in 0..BATCH {
-            let Some(local) = self.timers.pop(now) else { break };
-            let scheduled = self.devices[local as usize].wakes().map_or(now, Wheel::rounded);
-            self.attend(local, Event::Woken, now, scheduled);
-        }
-    }
-
-    fn begin_scheduled(&mut self, now: Moment) {
-        for _ in 0..BATCH {
-            let Some((begin, due)) = self.schedule.take(now) else { break };
-            let scheduled = if self.schedule.is_timed() { due } else { now };
-            match begin {
-                Begin::Attach => match self.next_free() {
-                    Some(local) => self.attend(local, Event::Summoned, now, scheduled),
-                    None => self.tally.starved += 1,
-                },
-                Begin::Storm(place) => {
-                    let Some(local) = self.order.get(place as usize).copied() else { continue };
-                    if !matches!(self.devices[local as usize].phase(), Phase::Attaching | Phase::Authorising) {
-                        self.attend(local, Event::Silenced, now, scheduled);
-                        self.attend(local, Event::Summoned, now, scheduled);
-                    }
-                }
-                Begin::Dismiss(place) => {
-                    if let Some(local) = self.order.get(place as usize).copied() {
-                        self.attend(local, Event::Dismissed, now, scheduled);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Closed loop: a new one begins when another is served.
-    fn begin_closed(&mut self, now: Moment) {
-        let Some(Load::Closed { in_flight }) = self.plan.phases.get(self.phase).map(|phase| phase.load) else { return };
-        let share = (in_flight as usize + self.share.of - 1 - self.share.index) / self.share.of;
-        while self.striving < share {
-            let Some(local) = self.next_free() else { break };
-            self.attend(local, Event::Summoned, now, now);
-        }
-    }
-
-    /// A detached device that nobody else has summoned meanwhile.
-    fn next_free(&mut self) -> Option<u32> {
-        while let Some(local) = self.free.pop_front() {
-            self.queued[local as usize] = false;
-            let device = &self.devices[local as usize];
-            if device.is_away() {
-                return Some(local);
-            }
-        }
-        None
-    }
-
     fn poll_gateways(&mut self, now: Moment) {
         let mut unanswered = std::mem::take(&mut self.unanswered);
         for gateway in &mut self.gateways {
@@ -383,52 +264,6 @@ impl Region {
             self.unanswered(ticket, now);
         }
         self.unanswered = unanswered;
-    }
-
-    /// Gateways go down and come back.
-    fn endure(&mut self, now: Moment) {
-        while self.upheavals.front().is_some_and(|next| next.at <= now) && self.ended.is_none() {
-            let Some(upheaval) = self.upheavals.pop_front() else { break };
-            match upheaval.turn {
-                Turn::Down => self.go_down(upheaval.gateway, now),
-                Turn::Up => self.down[usize::from(upheaval.gateway)] = false,
-                Turn::Off => self.say(upheaval.gateway, Kind::Off, now),
-                Turn::On => self.say(upheaval.gateway, Kind::On, now),
-            }
-        }
-    }
-
-    fn go_down(&mut self, gateway: u16, now: Moment) {
-        self.down[usize::from(gateway)] = true;
-        self.gateways[usize::from(gateway)].forget();
-        let mut bereft = Vec::new();
-        for local in 0..self.devices.len() as u32 {
-            let device = &self.devices[local as usize];
-            if device.gateway != gateway || device.phase() == Phase::Detached {
-                continue;
-            }
-            let address = device.session().and_then(|_| device.address());
-            bereft.extend(address.map(|address| Bereft { local, serial: device.serial(), address }));
-            self.attend(local, Event::Silenced, now, now);
-        }
-        self.leaving.retain(|_, leaving| leaving.gateway != gateway);
-        self.bereft[usize::from(gateway)] = bereft;
-    }
-
-    /// A gateway tells the server that the sessions it had are over.
-    fn say(&mut self, gateway: u16, kind: Kind, now: Moment) {
-        for Bereft { local, serial, address } in self.bereft[usize::from(gateway)].iter().copied() {
-            let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
-            // Whoever has come back elsewhere in the meantime keeps what it has.
-            if self.referee.hold(&endpoint, address, now) == Some(Hold::Lingering) {
-                self.referee.loosen(&endpoint, address, Hold::Released, now);
-            }
-            let device = &mut self.devices[local as usize];
-            device.went_silently &= device.serial() != serial;
-        }
-        if self.share.index == 0 {
-            self.announce(gateway, kind, now);
-        }
     }
 
     /// Everything the gateways have sent goes out, as far as the network lets it.
@@ -450,23 +285,4 @@ impl Region {
         }
         self.raw.clear();
     }
-}
-
-fn schedule(plan: &Plan, share: Share, phase: usize, now: Moment) -> Schedule {
-    let chance = Chance::stream(plan.seed, u64::MAX - share.index as u64, 1 << 32 | phase as u64);
-    let (load, length) = plan.phases.get(phase).map_or((Load::Rest, Duration::ZERO), |phase| (phase.load, phase.length));
-    Schedule::new(load, now, length, share, chance)
-}
-
-fn upheavals(plan: &Plan) -> VecDeque<Upheaval> {
-    let mut all: Vec<Upheaval> = plan.reboots.iter().flat_map(turns).collect();
-    all.sort_by_key(|upheaval| upheaval.at);
-    all.into()
-}
-
-fn turns(reboot: &Reboot) -> impl Iterator<Item = Upheaval> {
-    let Reboot { gateway, down, up, planned, announced } = *reboot;
-    let off = (down + BEFORE_OFF).min(up);
-    let turns = [(true, down, Turn::Down), (planned, off, Turn::Off), (true, up, Turn::Up), (announced, up, Turn::On)];
-    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| Upheaval { at, gateway, turn })
 }

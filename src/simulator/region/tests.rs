@@ -1,6 +1,7 @@
 //! What only shows when endpoint and gateway work together.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::*;
 use crate::simulator::gateway::Door;

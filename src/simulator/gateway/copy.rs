@@ -1,0 +1,71 @@
+//! Copies of a request that is not answered: the same packet again, or a new one that says how late it is; to this server, or the next.
+
+use super::receipt::{Ended, Past};
+use super::retransmission::Policy;
+use super::{Echo, Gateway, Outbound, Request, authenticator_of};
+use crate::simulator::moment::Moment;
+use crate::wire::{Datagram, Encoder, LONGEST, Secret, number};
+
+impl Gateway {
+    /// The next copy of a request that is not answered.
+    pub(super) fn repeat(&mut self, slot: u32, now: Moment, policy: &Policy, out: &mut Outbound) {
+        let Some(mut request) = self.requests[slot as usize].take() else { return };
+        request.patience.repeat(policy, now, &mut self.chance);
+        self.copies += 1;
+        self.remember(Echo { server: request.server, place: request.place, authenticator: request.authenticator });
+        self.timers.set(slot, request.patience.deadline(policy));
+        let server = self.server_for_copy(&request, now);
+        let delay_s = now.since(request.patience.first_sent).as_secs() as u32;
+        if server != request.server || changes_with_time(&request.octets, delay_s) {
+            self.readdress(slot, &mut request, server, delay_s);
+        }
+        self.send(&request, out);
+        self.requests[slot as usize] = Some(request);
+    }
+
+    /// Where the next copy goes: after some copies without an answer the server counts as dead.
+    fn server_for_copy(&mut self, request: &Request, now: Moment) -> u8 {
+        if (request.patience.transmissions - 1).is_multiple_of(self.settings.failover_after) {
+            self.upstreams[usize::from(request.server)].dead_until = now + self.settings.dead_for;
+        }
+        self.choose(request.ticket.kind.role(), now).map_or(request.server, |server| server as u8)
+    }
+
+    /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator. The old identifier is free again, and
+    /// an answer to it is not an answer any more (RFC 5080 2.2.2).
+    fn readdress(&mut self, slot: u32, request: &mut Request, server: u8, delay_s: u32) {
+        let Some(place) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
+        let mut buffer = [0; LONGEST];
+        let Some(len) = rewrite(&request.octets, place.identifier, delay_s, &self.settings.secret, &mut buffer) else { return };
+        let past = Past {
+            ended: Ended::Superseded,
+            authenticator: request.authenticator,
+            request: std::mem::replace(&mut request.octets, buffer[..len].into()),
+            reply: None,
+        };
+        self.upstreams[usize::from(request.server)].identifiers.give_back(request.place, past);
+        request.authenticator = authenticator_of(&request.octets).unwrap_or(request.authenticator);
+        (request.server, request.place) = (server, place);
+    }
+}
+
+/// Whether a copy sent `delay_s` after the first must say so.
+fn changes_with_time(octets: &[u8], delay_s: u32) -> bool {
+    let said = Datagram::frame(octets).ok().and_then(|request| request.first(number::ACCT_DELAY_TIME)).map(<[u8]>::to_vec);
+    said.is_some_and(|said| said != delay_s.to_be_bytes())
+}
+
+/// The same request under another identifier, with its Acct-Delay-Time brought up to date. The random authenticator of an Access-Request
+/// stays: its password is hidden with it (RFC 2865 2.5).
+fn rewrite(octets: &[u8], identifier: u8, delay_s: u32, secret: &Secret, buffer: &mut [u8]) -> Option<usize> {
+    let request = Datagram::frame(octets).ok()?;
+    let mut encoder = Encoder::new(buffer, request.code(), identifier);
+    for attribute in request.attributes() {
+        match attribute.number {
+            number::MESSAGE_AUTHENTICATOR => encoder.message_authenticator(),
+            number::ACCT_DELAY_TIME => encoder.integer(number::ACCT_DELAY_TIME, delay_s),
+            other => encoder.attribute(other, attribute.value),
+        };
+    }
+    encoder.finish_request(secret, *request.authenticator()).ok()
+}

@@ -1,0 +1,102 @@
+//! Gateways that restart: where their sessions go, and what they say about it.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::Region;
+use crate::simulator::device::{Event, Phase};
+use crate::simulator::gateway::Kind;
+use crate::simulator::moment::Moment;
+use crate::simulator::plan::{Plan, Reboot};
+use crate::simulator::referee::Hold;
+
+/// A step of a gateway's restart.
+#[derive(Debug)]
+pub(super) struct Upheaval {
+    pub(super) at: Moment,
+    gateway: u16,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Down,
+    /// It says Accounting-Off.
+    Off,
+    Up,
+    /// It says Accounting-On.
+    On,
+}
+
+/// A gateway that is shut down says so once what it sent before has arrived.
+const BEFORE_OFF: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bereft {
+    local: u32,
+    serial: u32,
+    address: Ipv4Addr,
+}
+
+impl Region {
+    /// Gateways go down and come back.
+    pub(super) fn endure(&mut self, now: Moment) {
+        while self.upheavals.front().is_some_and(|next| next.at <= now) && self.ended.is_none() {
+            let Some(upheaval) = self.upheavals.pop_front() else { break };
+            match upheaval.turn {
+                Turn::Down => self.go_down(upheaval.gateway, now),
+                Turn::Up => self.down[usize::from(upheaval.gateway)] = false,
+                Turn::Off => self.say(upheaval.gateway, Kind::Off, now),
+                Turn::On => self.say(upheaval.gateway, Kind::On, now),
+            }
+        }
+    }
+
+    fn go_down(&mut self, gateway: u16, now: Moment) {
+        self.down[usize::from(gateway)] = true;
+        self.gateways[usize::from(gateway)].forget();
+        let mut bereft = Vec::new();
+        for local in 0..self.devices.len() as u32 {
+            let device = &self.devices[local as usize];
+            if device.gateway != gateway || device.phase() == Phase::Detached {
+                continue;
+            }
+            let address = device.session().and_then(|_| device.address());
+            bereft.extend(address.map(|address| Bereft { local, serial: device.serial(), address }));
+            self.attend(local, Event::Silenced, now, now);
+        }
+        self.leaving.retain(|_, leaving| leaving.gateway != gateway);
+        self.bereft[usize::from(gateway)] = bereft;
+    }
+
+    /// A gateway tells the server that the sessions it had are over.
+    fn say(&mut self, gateway: u16, kind: Kind, now: Moment) {
+        for Bereft { local, serial, address } in self.bereft[usize::from(gateway)].iter().copied() {
+            let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
+            // Whoever has come back elsewhere in the meantime keeps what it has.
+            if self.referee.hold(&endpoint, address, now) == Some(Hold::Lingering) {
+                self.referee.loosen(&endpoint, address, Hold::Released, now);
+            }
+            let device = &mut self.devices[local as usize];
+            device.went_silently &= device.serial() != serial;
+        }
+        if self.share.index == 0 {
+            self.announce(gateway, kind, now);
+        }
+    }
+}
+
+/// All steps of all restarts, in the order of their times.
+pub(super) fn upheavals(plan: &Plan) -> VecDeque<Upheaval> {
+    let mut all: Vec<Upheaval> = plan.reboots.iter().flat_map(turns).collect();
+    all.sort_by_key(|upheaval| upheaval.at);
+    all.into()
+}
+
+fn turns(reboot: &Reboot) -> impl Iterator<Item = Upheaval> {
+    let Reboot { gateway, down, up, planned, announced } = *reboot;
+    let off = (down + BEFORE_OFF).min(up);
+    let turns = [(true, down, Turn::Down), (planned, off, Turn::Off), (true, up, Turn::Up), (announced, up, Turn::On)];
+    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| Upheaval { at, gateway, turn })
+}
