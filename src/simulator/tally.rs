@@ -56,6 +56,8 @@ pub struct Counts {
     pub answered: u64,
     pub rejected: u64,
     pub unanswered: u64,
+    /// On their way when their gateway restarted: no server is to blame that nobody listens any more.
+    pub forgotten: u64,
     /// From the scheduled time, in microseconds: what an endpoint waits.
     pub latency: Latencies,
     /// From the first sending: what the server takes.
@@ -178,11 +180,17 @@ impl Tally {
 }
 
 impl Counts {
+    /// Those of which the server owed an answer and gave none.
+    pub const fn lost(&self) -> u64 {
+        self.asked - self.answered - self.forgotten
+    }
+
     fn merge(&mut self, other: &Self) {
         self.asked += other.asked;
         self.answered += other.answered;
         self.rejected += other.rejected;
         self.unanswered += other.unanswered;
+        self.forgotten += other.forgotten;
         self.latency.merge(&other.latency);
         self.service.merge(&other.service);
     }

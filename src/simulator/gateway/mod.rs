@@ -255,14 +255,16 @@ impl Gateway {
         self.echoes.push_back(echo);
     }
 
-    /// The gateway restarts: it forgets what it asked.
-    pub fn forget(&mut self) {
+    /// The gateway restarts: it forgets what it asked, and says what that was.
+    pub fn forget(&mut self) -> Vec<Ticket> {
+        let forgotten = self.waiting().collect();
         for slot in 0..self.requests.len() as u32 {
             if self.requests[slot as usize].is_some() {
                 self.timers.cancel(slot);
                 self.release(slot, Ended::Superseded, None);
             }
         }
+        forgotten
     }
 
     /// RFC 5997 4.1: a new identifier and authenticator each time, to every server.

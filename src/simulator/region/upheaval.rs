@@ -55,7 +55,9 @@ impl Region {
 
     fn go_down(&mut self, gateway: u16, now: Moment) {
         self.down[usize::from(gateway)] = true;
-        self.gateways[usize::from(gateway)].forget();
+        for ticket in self.gateways[usize::from(gateway)].forget() {
+            self.tally[ticket.kind].forgotten += 1;
+        }
         let mut bereft = Vec::new();
         for local in 0..self.devices.len() as u32 {
             let device = &self.devices[local as usize];

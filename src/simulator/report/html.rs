@@ -152,6 +152,7 @@ fn write_replies(out: &mut String, report: &Report) -> std::fmt::Result {
     let replies = &report.replies;
     let rejects = report.rejects.iter().map(|(reason, count)| (format!("rejected: {reason}"), *count));
     let others = [
+        ("forgotten: on their way when their gateway restarted", report.total.forgotten),
         ("copies sent", replies.copies),
         ("answered again", replies.repeated),
         ("answered late", replies.late),

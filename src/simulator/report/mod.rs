@@ -81,6 +81,8 @@ pub struct Requests {
     pub answered: u64,
     pub rejected: u64,
     pub unanswered: u64,
+    /// On their way when their gateway restarted.
+    pub forgotten: u64,
     /// From the scheduled time.
     pub latency: Quantiles,
     /// From the first sending.
@@ -251,7 +253,8 @@ fn requests(kind: &str, counts: &Counts) -> Requests {
         asked: counts.asked,
         answered: counts.answered,
         rejected: counts.rejected,
-        unanswered: counts.asked - counts.answered,
+        unanswered: counts.lost(),
+        forgotten: counts.forgotten,
         latency: quantiles(&counts.latency),
         service: quantiles(&counts.service),
     }
@@ -307,7 +310,7 @@ impl Measures<'_> {
         match limit.metric {
             Metric::Latency(quantile) => counts.latency.quantile_ms(quantile),
             Metric::Service(quantile) => counts.service.quantile_ms(quantile),
-            Metric::Loss => share(counts.asked - counts.answered),
+            Metric::Loss => share(counts.lost()),
             Metric::Retransmissions => share(self.tally.copies),
             Metric::Rejects => broken(&[Rule::Accepted, Rule::Refused, Rule::Reason]),
             Metric::Rate => self.per_second(|second| second.answered),

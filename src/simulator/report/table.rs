@@ -72,6 +72,9 @@ fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
         "copies sent {}, answered again {}, answered late {}, obsolete {}, discarded {}",
         replies.copies, replies.repeated, replies.late, replies.obsolete, replies.discarded
     )?;
+    if report.total.forgotten > 0 {
+        writeln!(text, "forgotten: {} requests were on their way when their gateway restarted", report.total.forgotten)?;
+    }
     write_generator(text, report)?;
     for limit in &report.limits {
         writeln!(text, "limit    {:<34} {:>16}   {}", limit.limit, limit.value, if limit.kept { "kept" } else { "BROKEN" })?;
