@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::outcome::{Exit, Failure};
+use super::outcome::{self, Exit, Failure};
 use super::output::Output;
 use crate::simulator::driver::{self, CaptureOptions, DriveError, Watch};
 use crate::simulator::referee::Rule;
@@ -138,6 +138,12 @@ impl Simulate {
         }
         if let Some(folder) = &self.write_inventory {
             let count = loaded.scenario.write_inventory(folder).map_err(|error| cannot_write(folder, &error))?;
+            for group in loaded.scenario.group.iter().filter(|group| group.subnets.is_empty()) {
+                outcome::warn(&format!(
+                    "group {} has no subnets in this scenario; add one, or attachd refuses its endpoints",
+                    group.moniker
+                ));
+            }
             writeln!(output, "{count} endpoints in {}", folder.display())?;
             return Ok(Exit::Done);
         }
