@@ -182,12 +182,24 @@ fn what_is_wrong_with_a_scenario_is_said_with_its_place() {
         (SCENARIO, &["--set", "habits.lost=2"], "--set habits.lost: must be a share between 0 and 1"),
         (SCENARIO, &["--set", "phase.0.kind=calm"], "unknown variant `calm`, expected one of `ramp`, `steady`"),
         (SCENARIO, &["--set", "habits"], "a change is KEY=VALUE"),
+        ("storm", &["--rate", "5"], "--rate and --duration are for steady phases, and storm has none"),
     ] {
         let run = simulate(scenario, &arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<String>>());
         let said = text(&run.stderr);
         assert_eq!(run.status.code(), Some(2), "{said}");
         assert!(said.contains(expected) && said.lines().count() == 1, "{said}\nshould contain: {expected}");
     }
+}
+
+#[test]
+fn a_rate_is_that_of_steady_phases_and_the_end_of_ramps() {
+    let printed = simulate("smoke", &["--rate", "7", "--duration", "9", "--print-scenario"].map(ToOwned::to_owned));
+    let scenario: toml::Table = text(&printed.stdout).parse().unwrap();
+    let of_phase = |index: usize, key: &str| scenario["phase"][index][key].as_float();
+    assert_eq!(
+        [of_phase(0, "to"), of_phase(0, "for_s"), of_phase(1, "rate"), of_phase(1, "for_s")],
+        [Some(7.0), Some(3.0), Some(7.0), Some(9.0)]
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::output::Output;
 use crate::simulator::driver::{self, CaptureOptions, DriveError, Watch};
 use crate::simulator::referee::Rule;
 use crate::simulator::report::{self, Report, Verdict};
-use crate::simulator::scenario::{BUILTINS, Builtin, Change, Loaded, State, load};
+use crate::simulator::scenario::{BUILTINS, Builtin, Change, Loaded, Phase, PhaseKind, State, load};
 use crate::simulator::search::Finder;
 use crate::simulator::tally::Second;
 
@@ -61,7 +61,7 @@ struct Changes {
     /// The secret shared with the server.
     #[arg(long, short, value_name = "SECRET")]
     secret: Option<String>,
-    /// Attaches a second in the steady phases.
+    /// Attaches a second in the steady phases; ramps lead up to it.
     #[arg(long, value_name = "NUMBER")]
     rate: Option<f64>,
     /// How long the steady phases last.
@@ -162,18 +162,12 @@ impl Simulate {
         })
     }
 
-    /// The scenario with the flags' changes. Those about steady phases concern only scenarios that have some.
+    /// The scenario with the flags' changes.
     fn load(&self, name: &str) -> Result<Loaded, Failure> {
         let invalid = |error: &dyn std::error::Error| Failure::invalid(error.to_string());
         let plain = load(name, &[]).map_err(|error| invalid(&error))?;
         let mut changes = self.changes.of_keys();
-        for (index, phase) in plain.scenario.phase.iter().enumerate() {
-            if phase.rate.is_some() {
-                let key = |part: &str| format!("phase.{index}.{part}");
-                changes.extend(self.changes.rate.map(|rate| Change { key: key("rate"), value: rate.to_string() }));
-                changes.extend(self.changes.duration.map(|duration| Change { key: key("for_s"), value: duration.to_string() }));
-            }
-        }
+        changes.extend(self.changes.of_phases(name, &plain.scenario.phase)?);
         changes.extend_from_slice(&self.changes.set);
         let mut loaded = load(name, &changes).map_err(|error| invalid(&error))?;
         if self.changes.http.as_deref() == Some("none") {
@@ -236,6 +230,30 @@ impl Changes {
             ("threads", self.threads.map(|threads| threads.to_string())),
         ];
         all.into_iter().filter_map(|(key, value)| value.map(|value| change(key, value))).collect()
+    }
+
+    /// Rate and duration of the steady phases; ramps lead up to the same rate.
+    fn of_phases(&self, name: &str, phases: &[Phase]) -> Result<Vec<Change>, Failure> {
+        if (self.rate.is_some() || self.duration.is_some()) && !phases.iter().any(|phase| phase.kind == PhaseKind::Steady) {
+            return Err(Failure::invalid(format!(
+                "--rate and --duration are for steady phases, and {name} has none; see --print-scenario and --set"
+            )));
+        }
+        let mut changes = Vec::new();
+        for (index, phase) in phases.iter().enumerate() {
+            let mut change = |part: &str, value: Option<f64>| {
+                changes.extend(value.map(|value| Change { key: format!("phase.{index}.{part}"), value: value.to_string() }));
+            };
+            match phase.kind {
+                PhaseKind::Steady => {
+                    change("rate", self.rate);
+                    change("for_s", self.duration);
+                }
+                PhaseKind::Ramp => change("to", self.rate),
+                PhaseKind::Storm | PhaseKind::Closed | PhaseKind::Rest | PhaseKind::Drain => {}
+            }
+        }
+        Ok(changes)
     }
 }
 
