@@ -1,0 +1,102 @@
+//! The flags of `attachd simulate` that stand over the scenario's own keys.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use crate::cli::outcome::Failure;
+use crate::simulator::scenario::{Change, Loaded, Phase, PhaseKind, load};
+
+/// Flags that stand over the scenario's own keys.
+#[derive(Args)]
+pub(super) struct Changes {
+    /// The server's address for Access-Requests; several are failed over to in this order.
+    #[arg(long, value_name = "HOST:PORT")]
+    auth: Vec<SocketAddr>,
+    /// The server's address for accounting.
+    #[arg(long, value_name = "HOST:PORT")]
+    acct: Vec<SocketAddr>,
+    /// Where the server shows its state, to be compared at the end; "none": not compared.
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<String>,
+    /// The secret shared with the server.
+    #[arg(long, short, value_name = "SECRET")]
+    secret: Option<String>,
+    /// Attaches a second in the steady phases; ramps lead up to it.
+    #[arg(long, value_name = "NUMBER")]
+    rate: Option<f64>,
+    /// How long the steady phases last.
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<f64>,
+    /// The seed; the same seed plays the same game.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    #[arg(long, value_name = "COUNT", help = "How many threads; 0: one per core")]
+    threads: Option<usize>,
+    /// Change any key: fleet.0.count=5000, habits.lost=0.01, phase.*.rate=100.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = change)]
+    set: Vec<Change>,
+}
+
+impl Changes {
+    /// The scenario with the flags' changes.
+    pub(super) fn load(&self, name: &str) -> Result<Loaded, Failure> {
+        let invalid = |error: &dyn std::error::Error| Failure::invalid(error.to_string());
+        let plain = load(name, &[]).map_err(|error| invalid(&error))?;
+        let mut changes = self.of_keys();
+        changes.extend(self.of_phases(name, &plain.scenario.phase)?);
+        changes.extend_from_slice(&self.set);
+        let mut loaded = load(name, &changes).map_err(|error| invalid(&error))?;
+        if self.http.as_deref() == Some("none") {
+            loaded.scenario.target.http = None;
+        }
+        Ok(loaded)
+    }
+
+    fn of_keys(&self) -> Vec<Change> {
+        let change = |key: &str, value: String| Change { key: key.to_owned(), value };
+        let addresses = |addresses: &[SocketAddr]| {
+            let quoted: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+            (!quoted.is_empty()).then(|| format!("[{}]", quoted.join(", ")))
+        };
+        let text = |text: &String| toml::Value::String(text.clone()).to_string();
+        let all = [
+            ("target.auth", addresses(&self.auth)),
+            ("target.acct", addresses(&self.acct)),
+            ("target.http", self.http.as_ref().filter(|http| *http != "none").map(text)),
+            ("target.secret", self.secret.as_ref().map(text)),
+            ("seed", self.seed.map(|seed| seed.to_string())),
+            ("threads", self.threads.map(|threads| threads.to_string())),
+        ];
+        all.into_iter().filter_map(|(key, value)| value.map(|value| change(key, value))).collect()
+    }
+
+    /// Rate and duration of the steady phases; ramps lead up to the same rate.
+    fn of_phases(&self, name: &str, phases: &[Phase]) -> Result<Vec<Change>, Failure> {
+        if (self.rate.is_some() || self.duration.is_some()) && !phases.iter().any(|phase| phase.kind == PhaseKind::Steady) {
+            return Err(Failure::invalid(format!(
+                "--rate and --duration are for steady phases, and {name} has none; see --print-scenario and --set"
+            )));
+        }
+        let mut changes = Vec::new();
+        for (index, phase) in phases.iter().enumerate() {
+            let mut change = |part: &str, value: Option<f64>| {
+                changes.extend(value.map(|value| Change { key: format!("phase.{index}.{part}"), value: value.to_string() }));
+            };
+            match phase.kind {
+                PhaseKind::Steady => {
+                    change("rate", self.rate);
+                    change("for_s", self.duration);
+                }
+                PhaseKind::Ramp => change("to", self.rate),
+                PhaseKind::Storm | PhaseKind::Closed | PhaseKind::Rest | PhaseKind::Drain => {}
+            }
+        }
+        Ok(changes)
+    }
+}
+
+fn change(text: &str) -> Result<Change, String> {
+    let (key, value) = text.split_once('=').ok_or("a change is KEY=VALUE")?;
+    Ok(Change { key: key.trim().to_owned(), value: value.trim().to_owned() })
+}
