@@ -72,11 +72,11 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
     let busiest = report.seconds.iter().map(|second| second.answered).max().unwrap_or_default();
     let violations = report.referee.violations;
     let tiles = [
-        ("attaches", grouped(report.attaches), format!("{} a second", grouped(report.attaches_s as u64))),
+        ("attaches", grouped(report.attaches), format!("{} a second", grouped(report.attaches_s.round() as u64))),
         (
             "requests answered",
             grouped(total.answered),
-            format!("{} a second, {} in the busiest", grouped(report.rate_s as u64), grouped(busiest)),
+            format!("{} a second, {} in the busiest", grouped(report.rate_s.round() as u64), grouped(busiest)),
         ),
         ("unanswered", grouped(total.unanswered), format!("{} copies sent", grouped(report.replies.copies))),
         ("latency, median", format!("{:.2} ms", total.latency.p50), "from the scheduled time".to_owned()),
