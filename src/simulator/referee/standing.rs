@@ -12,7 +12,7 @@ pub enum Standing {
     Live { acct_session_id: String, address: Ipv4Addr, reported: Usage },
     /// None does, and the server knows.
     Away,
-    /// Something is not answered yet, or ended without a word: nothing can be said.
+    /// It has not attached in this run, something is not answered yet, or ended without a word: nothing can be said.
     Unclear,
 }
 

@@ -243,7 +243,8 @@ impl Region {
                 address,
                 reported: session.reported(),
             },
-            _ if device.went_silently => Standing::Unclear,
+            // Of an endpoint that has not been here yet the server may still show what another run left behind.
+            _ if device.went_silently || device.serial() == 0 => Standing::Unclear,
             _ => Standing::Away,
         }
     }

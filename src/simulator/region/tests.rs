@@ -137,6 +137,20 @@ fn a_gateway_that_is_shut_down_says_so_before_and_after() {
     assert!(said.len() > 4, "{said:?}");
 }
 
+/// An earlier run may have left sessions of endpoints that this one has not come to.
+#[test]
+fn nothing_is_said_about_endpoints_that_were_never_there() {
+    let mut region = region(&[ONE_AT_A_TIME]);
+    region.poll(Moment::START);
+    let (door, server, request) = sent(&mut region).remove(0);
+    region.receive(Moment::from_millis(1), door, server, &reply(&request, Code::ACCESS_REJECT, |_| {}));
+    let standings = region.standings();
+    let away = standings.iter().filter(|(_, standing)| *standing == Standing::Away).count();
+    assert_eq!(away, 1, "the one that was refused");
+    let unclear = standings.iter().filter(|(_, standing)| *standing == Standing::Unclear).count();
+    assert_eq!(away + unclear, standings.len());
+}
+
 /// Device, timer, place in the queues and the ledger's entry: a million of them below 200 MB.
 #[test]
 fn a_million_endpoints_fit() {
