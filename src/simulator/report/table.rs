@@ -143,7 +143,7 @@ const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "FAILED",
-        Verdict::Unanswered => "UNANSWERED: the target has not given one valid answer",
+        Verdict::Unanswered => "UNANSWERED: the target has not given one valid answer; are its address and the secret right?",
         Verdict::Interrupted => "interrupted",
     }
 }
