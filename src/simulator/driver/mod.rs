@@ -23,7 +23,7 @@ use self::worker::{News, Worker};
 use super::gateway::Kind;
 use super::moment::Moment;
 use super::plan::Plan;
-use super::referee::{Ledger, Rule, Seen, Violation, compare};
+use super::referee::{Ledger, Rule, Seen, Standing, Violation, compare};
 use super::region::Region;
 use super::scenario::{Loaded, ScenarioError};
 use super::tally::{Interval, Second, Tally};
@@ -161,7 +161,7 @@ fn conclude(plan: &Plan, http: Option<SocketAddr>, clock: Clock, mut regions: Ve
     outcome
 }
 
-/// The final view, endpoint by endpoint; of very many, every so-and-so-many-th.
+/// The final view of all endpoints about which something can be said; of very many, every so-and-so-many-th.
 fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View {
     let mut reader = match view::Reader::connect(http) {
         Ok(reader) => reader,
@@ -169,7 +169,8 @@ fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View 
     };
     let mut compared = 0;
     for region in regions.iter_mut() {
-        let standings = region.standings();
+        let standings: Vec<(String, Standing)> =
+            region.standings().into_iter().filter(|(_, standing)| *standing != Standing::Unclear).collect();
         let stride = (standings.len() / MOST_VIEWED).max(1);
         for (iccid, standing) in standings.into_iter().step_by(stride) {
             let seen: Vec<Seen> = match reader.sessions(&iccid) {
