@@ -89,8 +89,9 @@ fn fleets(scenario: &Scenario) -> Verdict {
         let key = |part: &str| format!("fleet.{index}.{part}");
         demand(!fleet.name.is_empty(), &key("name"), "must not be empty")?;
         demand(seen.insert(&fleet.name), &key("name"), "is there twice")?;
-        let known = fleet.group.is_empty() || scenario.group.iter().any(|group| group.moniker == fleet.group);
-        demand(known, &key("group"), "there is no [[group]] with this moniker")?;
+        if !fleet.group.is_empty() {
+            among(&fleet.group, scenario.group.iter().map(|group| group.moniker.clone()), &key("group"))?;
+        }
         demand(
             !fleet.rat.is_empty() && fleet.rat.iter().all(|(_, share)| *share > 0.0),
             &key("rat"),
@@ -186,8 +187,7 @@ fn habits(scenario: &Scenario) -> Verdict {
 fn reboots(scenario: &Scenario) -> Verdict {
     for (index, reboot) in scenario.reboot.iter().enumerate() {
         let key = |part: &str| format!("reboot.{index}.{part}");
-        let known = scenario.gateway_names().any(|name| name == reboot.gateway);
-        demand(known, &key("gateway"), "there is no gateway of this name")?;
+        among(&reboot.gateway, scenario.gateway_names(), &key("gateway"))?;
         seconds(reboot.at_s, &key("at_s"))?;
         seconds(reboot.takes_s, &key("takes_s"))?;
     }
@@ -207,6 +207,22 @@ fn search(scenario: &Scenario) -> Verdict {
 
 fn demand(holds: bool, key: &str, what: &str) -> Verdict {
     if holds { Ok(()) } else { Err(Fault { key: key.to_owned(), what: what.to_owned() }) }
+}
+
+/// A name must be one that the scenario itself has given.
+fn among(name: &str, known: impl Iterator<Item = String>, key: &str) -> Verdict {
+    const SHOWN: usize = 8;
+    let known: Vec<String> = known.collect();
+    if known.iter().any(|other| other == name) {
+        return Ok(());
+    }
+    let shown = known.iter().take(SHOWN).map(String::as_str).collect::<Vec<&str>>().join(", ");
+    let what = match known.len() {
+        0 => format!("`{name}` is not there: the scenario has none"),
+        1..=SHOWN => format!("`{name}` is not one of {shown}"),
+        count => format!("`{name}` is not one of {shown} and {} more", count - SHOWN),
+    };
+    Err(Fault { key: key.to_owned(), what })
 }
 
 fn seconds(value: f64, key: &str) -> Verdict {

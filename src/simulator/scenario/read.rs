@@ -261,6 +261,12 @@ mod tests {
             ("extends = \"smoke\"\n", &[("habits.lost", "2")], "--set habits.lost: must be a share between 0 and 1"),
             ("extends = \"smoke\"\n", &[("phase.9.rate", "2")], "--set phase.9.rate: `9` is not one of the"),
             ("extends = \"smoke\"\n", &[("habits.lots", "2")], "--set habits.lots: unknown field `lots`"),
+            ("extends = \"smoke\"\n", &[("fleet.0.group", "epso")], "fleet.0.group: `epso` is not one of epos, water-tanks, gates"),
+            (
+                "extends = \"steady\"\n[[reboot]]\ngateway = \"pgw\"\nat_s = 1\ntakes_s = 1\n",
+                &[],
+                "FILE:3: reboot.0.gateway: `pgw` is not one of pgw-1, pgw-2, pgw-3, pgw-4",
+            ),
             (
                 "extends = \"smoke\"\n[[phase]]\nname = \"a\"\nkind = \"drain\"\nfor_s = 1\nrate = 5\n",
                 &[],
