@@ -12,7 +12,7 @@ impl Gateway {
         let Some(mut request) = self.requests[slot as usize].take() else { return };
         request.patience.repeat(policy, now, &mut self.chance);
         self.copies += 1;
-        self.remember(Echo { server: request.server, place: request.place, authenticator: request.authenticator });
+        self.remember(Echo { at: now, server: request.server, place: request.place, authenticator: request.authenticator });
         self.timers.set(slot, request.patience.deadline(policy));
         let server = self.server_for_copy(&request, now);
         let delay_s = now.since(request.patience.first_sent).as_secs() as u32;

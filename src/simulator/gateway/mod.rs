@@ -85,6 +85,8 @@ pub struct Gateway {
     next_status: Moment,
     /// Requests that the server may answer more than once.
     echoes: VecDeque<Echo>,
+    /// Until then an answer that fits nothing may be meant for one of the echoes that had to be forgotten.
+    doubtful_until: Moment,
     copies: u64,
     chance: Chance,
 }
@@ -92,6 +94,7 @@ pub struct Gateway {
 /// What verifies another answer to a request whose identifier may be in use again by then.
 #[derive(Clone, Copy, Debug)]
 struct Echo {
+    at: Moment,
     server: u8,
     place: Place,
     authenticator: [u8; 16],
@@ -99,6 +102,9 @@ struct Echo {
 
 /// Echoes that are remembered: few requests have any.
 const MOST_ECHOES: usize = 4096;
+
+/// How long after a copy an answer to it may still come: an overloaded server works through what its socket holds.
+const LATEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// A server as this gateway sees it.
 #[derive(Debug)]
@@ -149,6 +155,7 @@ impl Gateway {
             timers: Wheel::default(),
             next_status,
             echoes: VecDeque::new(),
+            doubtful_until: Moment::START,
             copies: 0,
             chance,
         }
@@ -241,16 +248,18 @@ impl Gateway {
     }
 
     /// This request is on the network more than once, or late: it may be answered again when its identifier is already in use anew.
-    pub fn expect_echo(&mut self, door: Door, octets: &[u8]) {
+    pub fn expect_echo(&mut self, now: Moment, door: Door, octets: &[u8]) {
         if let Ok(request) = Datagram::frame(octets) {
             let place = Place { port: door.port, identifier: request.identifier() };
-            self.remember(Echo { server: door.server, place, authenticator: *request.authenticator() });
+            self.remember(Echo { at: now, server: door.server, place, authenticator: *request.authenticator() });
         }
     }
 
     fn remember(&mut self, echo: Echo) {
-        if self.echoes.len() == MOST_ECHOES {
-            self.echoes.pop_front();
+        if self.echoes.len() == MOST_ECHOES
+            && let Some(forgotten) = self.echoes.pop_front()
+        {
+            self.doubtful_until = self.doubtful_until.max(forgotten.at + LATEST_ANSWER);
         }
         self.echoes.push_back(echo);
     }
@@ -289,7 +298,7 @@ impl Gateway {
     }
 
     /// The request in `slot` is over.
-    fn release(&mut self, slot: u32, ended: Ended, reply: Option<Box<[u8]>>) {
+    fn release(&mut self, slot: u32, ended: Ended, reply: Option<(Moment, Box<[u8]>)>) {
         if let Some(request) = self.requests[slot as usize].take() {
             let past = Past { ended, authenticator: request.authenticator, request: request.octets, reply };
             self.upstreams[usize::from(request.server)].identifiers.give_back(request.place, past);

@@ -1,6 +1,7 @@
 //! What a datagram from a server means to a gateway.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::{Door, Gateway, Place, Request, Ticket};
 use crate::simulator::moment::Moment;
@@ -11,8 +12,8 @@ use crate::wire::{Code, Datagram, Forged, Malformed, MessageAuthenticator};
 pub enum Receipt {
     /// The first valid reply to a request: it wins (RFC 5080 2.2.2).
     Answered(Answered),
-    /// Another valid reply to a request that was answered already.
-    Repeated { identical: bool },
+    /// Another valid reply to a request that was answered already, so long ago.
+    Repeated { identical: bool, after: Duration },
     /// A valid reply to a request that was given up.
     Late,
     /// A valid reply to an earlier copy, whose identifier was changed: not an answer any more.
@@ -57,7 +58,8 @@ pub(super) struct Past {
     pub(super) ended: Ended,
     pub(super) authenticator: [u8; 16],
     pub(super) request: Box<[u8]>,
-    pub(super) reply: Option<Box<[u8]>>,
+    /// With the time at which it came.
+    pub(super) reply: Option<(Moment, Box<[u8]>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +90,8 @@ impl Gateway {
             None => None,
         };
         match &tenancy.past {
-            Some(past) if reply.verify_reply(&past.authenticator, &self.settings.secret).is_ok() => past.receipt(&reply),
-            _ if self.is_echo(door, place, &reply) => Receipt::Obsolete,
+            Some(past) if reply.verify_reply(&past.authenticator, &self.settings.secret).is_ok() => past.receipt(now, &reply),
+            _ if self.is_echo(door, place, &reply) || now < self.doubtful_until => Receipt::Obsolete,
             Some(_) => Receipt::Stray(Stray::Forged(forged.unwrap_or(Forged::Authenticator))),
             None => Receipt::Stray(forged.map_or(Stray::Unasked, Stray::Forged)),
         }
@@ -104,7 +106,9 @@ impl Gateway {
     pub fn evidence(&self, door: Door, identifier: u8) -> Option<Evidence<'_>> {
         let tenancy = self.upstreams.get(usize::from(door.server))?.identifiers.at(Place { port: door.port, identifier })?;
         let waiting = tenancy.tenant.and_then(|slot| self.requests.get(slot as usize)?.as_ref());
-        let past = || tenancy.past.as_ref().map(|past| Evidence { request: &past.request, reply: past.reply.as_deref() });
+        let past = || {
+            tenancy.past.as_ref().map(|past| Evidence { request: &past.request, reply: past.reply.as_ref().map(|(_, octets)| &**octets) })
+        };
         waiting.map(|request| Evidence { request: &request.octets, reply: None }).or_else(past)
     }
 
@@ -131,15 +135,18 @@ impl Gateway {
             Answered { ticket: request.ticket, first_sent: request.patience.first_sent, transmissions: request.patience.transmissions };
         self.upstreams[usize::from(request.server)].dead_until = now;
         self.timers.cancel(slot);
-        self.release(slot, Ended::Answered, Some(reply.octets().into()));
+        self.release(slot, Ended::Answered, Some((now, reply.octets().into())));
         Receipt::Answered(answered)
     }
 }
 
 impl Past {
-    fn receipt(&self, reply: &Datagram<'_>) -> Receipt {
+    fn receipt(&self, now: Moment, reply: &Datagram<'_>) -> Receipt {
         match self.ended {
-            Ended::Answered => Receipt::Repeated { identical: self.reply.as_deref() == Some(reply.octets()) },
+            Ended::Answered => Receipt::Repeated {
+                identical: self.reply.as_ref().is_some_and(|(_, first)| **first == *reply.octets()),
+                after: self.reply.as_ref().map_or(Duration::ZERO, |(at, _)| now.since(*at)),
+            },
             Ended::GivenUp => Receipt::Late,
             Ended::Superseded => Receipt::Obsolete,
         }

@@ -203,9 +203,26 @@ fn h5_a_forged_reply_changes_nothing_and_the_right_one_counts() {
     assert!(
         matches!(gateway.receive(seconds(0.6), sent.door, sent.to, &right), Receipt::Answered(answered) if answered.ticket == ticket(Kind::Session))
     );
-    assert_eq!(gateway.receive(seconds(0.7), sent.door, sent.to, &right), Receipt::Repeated { identical: true });
+    let after = Duration::from_millis(100);
+    assert_eq!(gateway.receive(seconds(0.7), sent.door, sent.to, &right), Receipt::Repeated { identical: true, after });
     let other = sent.reply(Code::ACCESS_REJECT, |_| {});
-    assert_eq!(gateway.receive(seconds(0.7), sent.door, sent.to, &other), Receipt::Repeated { identical: false });
+    assert_eq!(gateway.receive(seconds(0.7), sent.door, sent.to, &other), Receipt::Repeated { identical: false, after });
+}
+
+/// Of more copies than can be remembered, any may still be answered: what fits nothing then proves nothing.
+#[test]
+fn an_answer_to_a_forgotten_copy_is_no_forgery() {
+    let mut gateway = gateway(Settings { most_ports: 256, ..settings() });
+    let sent: Vec<Sent> = (0..=MOST_ECHOES).map(|_| ask(&mut gateway, Kind::Session, Moment::START)).collect();
+    let mut unknown = sent[0].reply(Code::ACCESS_ACCEPT, |_| {});
+    unknown[7] ^= 1;
+    let mut means = |now| {
+        run(&mut gateway, now);
+        gateway.receive(now, sent[0].door, sent[0].to, &unknown)
+    };
+    assert_eq!(means(seconds(1.0)), Receipt::Stray(Stray::Forged(Forged::Authenticator)), "nothing was sent twice yet");
+    assert_eq!(means(seconds(3.0)), Receipt::Obsolete);
+    assert_eq!(means(seconds(100.0)), Receipt::Stray(Stray::Forged(Forged::Authenticator)), "nobody answers so late");
 }
 
 #[test]

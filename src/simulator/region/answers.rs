@@ -1,6 +1,7 @@
 //! What comes back: every datagram is judged by the referee, and told to the endpoint that waits for it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use super::Region;
 use super::reply::{Accept, Reply};
@@ -8,6 +9,9 @@ use crate::simulator::device::{Event, Grant, Phase};
 use crate::simulator::gateway::{Answered, Door, Evidence, Kind, Receipt, Ticket};
 use crate::simulator::moment::Moment;
 use crate::simulator::referee::Applicant;
+
+/// For so long a server remembers its replies at least (RFC 5080 2.2.2). What it says later it may have decided anew.
+const SHORTEST_MEMORY: Duration = Duration::from_secs(5);
 
 impl Region {
     /// A datagram has come in through `door`.
@@ -20,9 +24,9 @@ impl Region {
         let identifier = octets.get(1).copied().unwrap_or_default();
         match receipt {
             Receipt::Answered(answered) => self.answered(now, door, identifier, answered),
-            Receipt::Repeated { identical } => {
+            Receipt::Repeated { identical, after } => {
                 self.tally.repeated += 1;
-                self.referee.repeated(now, identical, octets, gateway.evidence(door, identifier));
+                self.referee.repeated(now, identical || after > SHORTEST_MEMORY, octets, gateway.evidence(door, identifier));
             }
             Receipt::Late => {
                 self.tally.late += 1;

@@ -281,7 +281,7 @@ impl Region {
         mischief.release(now, &mut self.out);
         for dispatch in self.raw.iter() {
             if mischief.pass(now, dispatch, &mut self.out) == Fate::Echoing {
-                self.gateways[usize::from(dispatch.door.gateway)].expect_echo(dispatch.door, dispatch.octets);
+                self.gateways[usize::from(dispatch.door.gateway)].expect_echo(now, dispatch.door, dispatch.octets);
             }
         }
         self.raw.clear();
