@@ -1,5 +1,6 @@
 //! The journal as the server holds it: opened once, written by many, closed at the end.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::committer::{Committer, SyncMode};
 use super::directory::{Claim, Directory};
 use super::error::OpenError;
+use super::hand::Hand;
 use super::header::{FileKind, FileName};
 use super::log::Log;
 use super::recovery::{Apply, OnDamage, Recovered, recover};
@@ -62,6 +64,7 @@ pub struct Journal {
 
 struct Disk {
     storage: Arc<dyn Storage>,
+    /// `None`: its rounds are made by hand.
     committer: Option<JoinHandle<()>>,
     /// Given back last.
     _claim: Option<Claim>,
@@ -105,6 +108,18 @@ impl Journal {
         Self { shared: Shared::new(usize::MAX, true), disk: None, options: Options::default() }
     }
 
+    /// The same without a thread: nothing is written but in the rounds that the caller makes. For who brings a clock of his own.
+    pub fn open_by_hand<A: Apply>(
+        storage: &Arc<dyn Storage>,
+        options: Options,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<(Self, Hand, Recovered), OpenError> {
+        let (journal, committer, recovered) = Self::prepare(storage, None, options, on_damage, appliers)?;
+        let hand = Hand::new(Arc::clone(&journal.shared), committer);
+        Ok((journal, hand, recovered))
+    }
+
     fn start<A: Apply>(
         storage: &Arc<dyn Storage>,
         claim: Option<Claim>,
@@ -112,10 +127,27 @@ impl Journal {
         on_damage: OnDamage,
         appliers: &mut [A],
     ) -> Result<(Self, Recovered), OpenError> {
+        let (mut journal, committer, recovered) = Self::prepare(storage, claim, options, on_damage, appliers)?;
+        let segment = journal.shared.counts.segment.load(Ordering::Relaxed);
+        let thread = thread::spawn(committer, Arc::clone(&journal.shared), Arc::clone(&journal.options.observer));
+        let thread = thread.map_err(|error| unwritable(&**storage, segment, error))?;
+        if let Some(disk) = &mut journal.disk {
+            disk.committer = Some(thread);
+        }
+        Ok((journal, recovered))
+    }
+
+    /// Reads what there is, and begins a segment behind it.
+    fn prepare<A: Apply>(
+        storage: &Arc<dyn Storage>,
+        claim: Option<Claim>,
+        options: Options,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<(Self, Committer, Recovered), OpenError> {
         let recovery = recover(&**storage, on_damage, appliers)?;
-        let failed = |error| OpenError::Io { file: storage.describe(&FileName::segment(recovery.next).to_string()), error };
         let mut log = Log::new(Arc::clone(storage), options.segment_size, recovery.next, recovery.sealed, recovery.carried.clone());
-        let segment = log.open().map_err(failed)?;
+        let segment = log.open().map_err(|error| unwritable(&**storage, recovery.next, error))?;
         recovery.tidy(&**storage);
 
         let shared = Shared::new(options.backlog, false);
@@ -128,9 +160,8 @@ impl Journal {
         counts.snapshot_wanted.store(!recovery.recovered.lost.is_empty(), Ordering::Relaxed);
 
         let committer = Committer::new(Arc::clone(&shared), log, options.sync, options.gather);
-        let committer = thread::spawn(committer, Arc::clone(&shared), Arc::clone(&options.observer)).map_err(failed)?;
-        let disk = Disk { storage: Arc::clone(storage), committer: Some(committer), _claim: claim };
-        Ok((Self { shared, disk: Some(disk), options }, recovery.recovered))
+        let disk = Disk { storage: Arc::clone(storage), committer: None, _claim: claim };
+        Ok((Self { shared, disk: Some(disk), options }, committer, recovery.recovered))
     }
 
     /// A way in for one worker.
@@ -164,8 +195,15 @@ impl Journal {
 
     /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's thread.
     pub fn begin_snapshot(&self) -> Result<SnapshotWriter, SnapshotError> {
+        self.begin_snapshot_after(|| {})
+    }
+
+    /// The same, where `round` has the committer begin the segment.
+    pub(super) fn begin_snapshot_after(&self, round: impl FnOnce()) -> Result<SnapshotWriter, SnapshotError> {
         let disk = self.disk.as_ref().ok_or(SnapshotError::NotKept)?;
-        SnapshotWriter::begin(Turn::take(&self.shared)?, Arc::clone(&disk.storage), self.options.snapshot_rate)
+        let turn = Turn::take(&self.shared)?;
+        round();
+        SnapshotWriter::begin(turn, Arc::clone(&disk.storage), self.options.snapshot_rate)
     }
 
     /// Writes everything submitted, and ends.
@@ -187,6 +225,10 @@ impl Journal {
             let _ = committer.join();
         }
     }
+}
+
+fn unwritable(storage: &dyn Storage, segment: u64, error: io::Error) -> OpenError {
+    OpenError::Io { file: storage.describe(&FileName::segment(segment).to_string()), error }
 }
 
 impl Drop for Journal {

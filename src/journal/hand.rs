@@ -1,0 +1,56 @@
+//! A journal without its thread: the committer's rounds, made by whoever has a clock of his own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::committer::{Committer, Moment, Next};
+use super::handle::Journal;
+use super::shared::Shared;
+use super::snapshot::{SnapshotError, SnapshotWriter};
+use crate::time::Timestamp;
+
+/// Makes the rounds of a journal that was opened by [`Journal::open_by_hand`]. Dropping it is the end of the process: what waits is lost.
+pub struct Hand {
+    shared: Arc<Shared>,
+    committer: Committer,
+    /// The committer wants to be left alone until then.
+    rests_until: Duration,
+}
+
+impl Hand {
+    pub(super) fn new(shared: Arc<Shared>, committer: Committer) -> Self {
+        Self { shared, committer, rests_until: Duration::ZERO }
+    }
+
+    /// Writes, syncs and publishes what waits, if it is time. Says when the next round is due; `None`: when something is submitted.
+    ///
+    /// `running` is the time since the journal was opened.
+    pub fn round(&mut self, running: Duration, wall: Timestamp) -> Option<Duration> {
+        let next = self.committer.round(Moment { running, wall }).next;
+        self.rests_until = if let Next::Rest(until) = next { until } else { Duration::ZERO };
+        match next {
+            Next::Work(until) => until,
+            Next::Rest(until) => Some(until),
+            Next::Stop => None,
+        }
+    }
+
+    /// Begins a snapshot of `journal`, which is the one that this is the hand of.
+    pub fn begin_snapshot(&mut self, journal: &Journal, running: Duration, wall: Timestamp) -> Result<SnapshotWriter, SnapshotError> {
+        // Resting, it would not begin the segment that the snapshot waits for.
+        let running = running.max(self.rests_until);
+        journal.begin_snapshot_after(|| _ = self.round(running, wall))
+    }
+
+    /// The last round: writes everything submitted. Whether the disk took it, [`Journal::close`] tells.
+    pub fn finish(mut self, running: Duration, wall: Timestamp) {
+        self.shared.order_stop();
+        self.round(running, wall);
+    }
+}
+
+impl std::fmt::Debug for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hand").field("rests_until", &self.rests_until).finish_non_exhaustive()
+    }
+}
