@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::commit::{Clerk, Committer, Scribe};
-use crate::aaa::{Aaa, Freed, Note, Recorder};
+use crate::aaa::{Aaa, Freed, Note, Recorder, Walk};
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Ticket};
 use crate::network::{EndpointState, Restart};
@@ -30,7 +30,7 @@ impl Errand {
     }
 
     /// Whether the journal takes changes at present. To be asked before anything is changed.
-    pub fn may_begin(&self) -> bool {
+    fn may_begin(&self) -> bool {
         self.clerk.admission() == Admission::Open
     }
 
@@ -42,6 +42,16 @@ impl Errand {
     /// What a gateway's handle stands for: without it nobody could read its sessions after a restart.
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
         self.scribe.gateway(id, name);
+    }
+
+    /// Carries out what time has brought to about `budget` more endpoints, and frees what is free by now.
+    pub fn housekeep(&mut self, aaa: &Aaa, walk: &mut Walk, budget: usize, now: Timestamp) {
+        if self.may_begin() {
+            self.begin(now);
+            aaa.housekeep(walk, budget, now, self);
+            self.submit();
+        }
+        self.settle(aaa);
     }
 
     /// Hands over what has been recorded.

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::clock::Moment;
 use super::errand::Errand;
 use super::metrics::Metrics;
 use super::settings::GatewaySettings;
 use super::worker::Common;
-use crate::aaa::{Aaa, Walk};
+use crate::aaa::Aaa;
 use crate::provisioning::{Catalog, Inventory};
 
 /// How often it looks.
@@ -65,7 +64,8 @@ impl Housekeeper {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let now = self.common.clock.now();
-            self.look_after(&mut walk, now);
+            let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
+            self.errand.housekeep(&self.aaa, &mut walk, budget, now.wall);
             if now.running >= tidied + UPKEEP {
                 tidied = now.running;
                 self.metrics.upkeep();
@@ -74,16 +74,6 @@ impl Housekeeper {
         if !self.errand.finish(&self.aaa, PATIENCE) {
             warn!("the last changes are not durable yet");
         }
-    }
-
-    fn look_after(&mut self, walk: &mut Walk, now: Moment) {
-        if self.errand.may_begin() {
-            self.errand.begin(now.wall);
-            let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
-            self.aaa.housekeep(walk, budget, now.wall, &mut self.errand);
-            self.errand.submit();
-        }
-        self.errand.settle(&self.aaa);
     }
 
     /// All of it or nothing.
