@@ -41,7 +41,7 @@ mod worker;
 
 pub use errand::Errand;
 pub use housekeeper::{Reload, Reloaded};
-pub use restore::{Restored, restore};
+pub use restore::{Applier, Restored, restore, restore_from};
 pub use settings::{GatewaySettings, Requirement, Settings};
 pub use shell::{ServeError, Shell};
 pub use signals::Signals;

@@ -23,10 +23,24 @@ pub struct Restored {
 /// # Errors
 /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses.
 pub fn restore(folder: &Path, options: Options, on_damage: OnDamage, aaa: Aaa) -> Result<Restored, OpenError> {
+    restore_from(aaa, |applier| Journal::open(folder, options, on_damage, &mut [applier]))
+}
+
+/// Takes one record of the journal after the other.
+pub type Applier<'a> = &'a mut (dyn FnMut(Entry<'_>) -> Result<(), Unreadable> + Send);
+
+/// The same from whatever journal `open` opens; it hands every record to the applier.
+///
+/// # Errors
+/// Those of `open`.
+pub fn restore_from(
+    aaa: Aaa,
+    open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::Recovered), OpenError>,
+) -> Result<Restored, OpenError> {
     let mut recovery = aaa.recover();
     let mut gateways = Vec::new();
     // One applier: the records of what is provisioned are in order in the files, and only there.
-    let apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
+    let mut apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
         match Record::read(&entry)? {
             Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
             Record::Provisioned { iccid, version, endpoint } => recovery.provisioned(iccid, version, endpoint),
@@ -37,7 +51,7 @@ pub fn restore(folder: &Path, options: Options, on_damage: OnDamage, aaa: Aaa) -
         }
         Ok(())
     };
-    let (journal, read) = Journal::open(folder, options, on_damage, &mut [apply])?;
+    let (journal, read) = open(&mut apply)?;
     let (aaa, memory) = recovery.finish();
     Ok(Restored { aaa, journal, gateways, read, memory })
 }
