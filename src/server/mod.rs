@@ -45,6 +45,7 @@ pub use restore::{Applier, Restored, restore, restore_from};
 pub use settings::{GatewaySettings, Requirement, Settings};
 pub use shell::{ServeError, Shell};
 pub use signals::Signals;
+pub use snapshots::Snapshot;
 
 #[cfg(test)]
 mod tests;

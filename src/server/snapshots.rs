@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::gateways::Gateways;
 use super::worker::Common;
-use crate::aaa::Aaa;
-use crate::journal::{Journal, Sink, SnapshotError, SnapshotReport, TooLarge};
+use crate::aaa::{Aaa, Walk};
+use crate::journal::{Journal, Sink, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge};
+use crate::time::Timestamp;
 
 /// How often it is asked whether a snapshot is due.
 const PACE: Duration = Duration::from_millis(100);
@@ -53,45 +55,79 @@ impl Snapshots {
     /// `None`: told to stop in the middle of it. What was begun is removed then, and the journal is as it was.
     fn write(&self) -> Result<Option<SnapshotReport>, SnapshotError> {
         // The new segment has begun when this returns: whatever changes from now on is in it.
-        let mut snapshot = self.journal.begin_snapshot()?;
-        let mut too_large = Ok(());
-        let mut keep = |put: Result<(), TooLarge>| {
-            if put.is_err() {
-                too_large = put;
-            }
-        };
-        {
+        let writer = self.journal.begin_snapshot()?;
+        let mut snapshot = {
             let _nothing_is_being_adopted = self.common.adopting.lock();
-            let now = self.common.clock.now().wall;
-            self.aaa.with_catalog(|catalog| keep(snapshot.put_catalog(now.micros(), catalog)));
-        }
-        for (id, name) in self.common.gateways.load().handles() {
-            keep(snapshot.put_gateway(id, name));
-        }
-        for restart in self.aaa.pending_restarts() {
-            keep(snapshot.put_restart(&restart));
-        }
-        let mut next = Some(self.aaa.walk());
-        while let Some(mut walk) = next.take() {
+            Snapshot::begin(writer, &self.aaa, &self.common.gateways.load(), self.common.clock.now().wall)
+        };
+        loop {
             if self.must_stop() {
                 return Ok(None);
             }
-            let came_round = self.aaa.observe(&mut walk, SLICE, |iccid, entry| {
-                keep(snapshot.put_provisioned(iccid, entry.state.version, Some(&entry.endpoint)));
-                if !entry.is_untouched() {
-                    keep(snapshot.put_endpoint(iccid, &entry.state));
-                }
-            });
-            snapshot.settle()?;
-            next = (!came_round).then_some(walk);
+            if !snapshot.copy(&self.aaa, SLICE)? {
+                return snapshot.finish().map(Some);
+            }
         }
-        if let Err(too_large) = too_large {
-            return Err(SnapshotError::TooLarge(too_large));
-        }
-        snapshot.finish().map(Some)
     }
 
     fn must_stop(&self) -> bool {
         self.stop.has_changed().unwrap_or(true)
+    }
+}
+
+/// A snapshot being written, slice by slice, while traffic goes on.
+pub struct Snapshot {
+    writer: SnapshotWriter,
+    /// Where the next slice begins.
+    walk: Walk,
+    /// A record that could not be put, if there was one.
+    missing: Option<TooLarge>,
+}
+
+impl Snapshot {
+    /// Puts what concerns all endpoints. While a catalog is being adopted it has no time yet, so not then.
+    pub fn begin(mut writer: SnapshotWriter, aaa: &Aaa, gateways: &Gateways, now: Timestamp) -> Self {
+        let mut missing = None;
+        aaa.with_catalog(|catalog| note(&mut missing, writer.put_catalog(now.micros(), catalog)));
+        for (id, name) in gateways.handles() {
+            note(&mut missing, writer.put_gateway(id, name));
+        }
+        for restart in aaa.pending_restarts() {
+            note(&mut missing, writer.put_restart(&restart));
+        }
+        Self { writer, walk: aaa.walk(), missing }
+    }
+
+    /// Copies about so many more endpoints, and writes them. Whether there are more.
+    ///
+    /// # Errors
+    /// If they could not be written.
+    pub fn copy(&mut self, aaa: &Aaa, endpoints: usize) -> Result<bool, SnapshotError> {
+        let Self { writer, walk, missing } = self;
+        let came_round = aaa.observe(walk, endpoints, |iccid, entry| {
+            note(missing, writer.put_provisioned(iccid, entry.state.version, Some(&entry.endpoint)));
+            if !entry.is_untouched() {
+                note(missing, writer.put_endpoint(iccid, &entry.state));
+            }
+        });
+        writer.settle()?;
+        Ok(!came_round)
+    }
+
+    /// Puts it in the place of the older files.
+    ///
+    /// # Errors
+    /// If it is not whole; the journal is as it was, then.
+    pub fn finish(self) -> Result<SnapshotReport, SnapshotError> {
+        match self.missing {
+            Some(too_large) => Err(SnapshotError::TooLarge(too_large)),
+            None => self.writer.finish(),
+        }
+    }
+}
+
+fn note(missing: &mut Option<TooLarge>, put: Result<(), TooLarge>) {
+    if let Err(too_large) = put {
+        *missing = Some(too_large);
     }
 }
