@@ -158,6 +158,10 @@ fn no_habit_makes_a_right_server_guilty() {
         &[("habits.roaming", "0.6"), ("habits.roam", "no-stop")],
         &[("habits.roaming", "0.6"), ("habits.roam", "stop-then-start")],
         &[("reboot", "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]")],
+        &[
+            ("habits.lost_stops", "0.3"),
+            ("reboot", "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]"),
+        ],
         &[(
             "reboot",
             "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3, planned = true }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3, planned = true, announced = false }]",

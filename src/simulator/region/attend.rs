@@ -26,7 +26,7 @@ pub(super) struct Leaving {
     pub(super) gateway: u16,
     serial: u32,
     session: Session,
-    address: Ipv4Addr,
+    pub(super) address: Ipv4Addr,
 }
 
 impl Region {
@@ -109,7 +109,7 @@ impl Region {
     }
 
     /// Its session is over, and nobody tells the server.
-    fn vanish(&mut self, local: u32, address: Ipv4Addr, now: Moment) {
+    pub(super) fn vanish(&mut self, local: u32, address: Ipv4Addr, now: Moment) {
         self.devices[local as usize].went_silently = true;
         self.hold(local, address, Hold::Lingering, now);
     }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Region;
+use super::attend::Leaving;
 use crate::simulator::device::{Event, Phase};
 use crate::simulator::gateway::Kind;
 use crate::simulator::moment::Moment;
@@ -35,7 +36,8 @@ const BEFORE_OFF: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bereft {
     local: u32,
-    serial: u32,
+    /// The session that it lost with the gateway. None: it had ended without a word before, here as far as anybody knows.
+    lost: Option<u32>,
     address: Ipv4Addr,
 }
 
@@ -55,33 +57,49 @@ impl Region {
 
     fn go_down(&mut self, gateway: u16, now: Moment) {
         self.down[usize::from(gateway)] = true;
-        for ticket in self.gateways[usize::from(gateway)].forget() {
-            self.tally[ticket.kind].forgotten += 1;
-        }
+        self.forget(gateway, now);
         let mut bereft = Vec::new();
         for local in 0..self.devices.len() as u32 {
             let device = &self.devices[local as usize];
-            if device.gateway != gateway || device.phase() == Phase::Detached {
+            if device.gateway != gateway {
                 continue;
             }
-            let address = device.session().and_then(|_| device.address());
-            bereft.extend(address.map(|address| Bereft { local, serial: device.serial(), address }));
-            self.attend(local, Event::Silenced, now, now);
+            let lost = device.session().map(|_| device.serial());
+            let address = device.address().filter(|_| lost.is_some() || device.went_silently);
+            bereft.extend(address.map(|address| Bereft { local, lost, address }));
+            if device.phase() != Phase::Detached {
+                self.attend(local, Event::Silenced, now, now);
+            }
         }
-        self.leaving.retain(|_, leaving| leaving.gateway != gateway);
         self.bereft[usize::from(gateway)] = bereft;
+    }
+
+    /// The gateway forgets what it asked. Whether its Stops have arrived, nobody knows, and those it has not sent yet never will.
+    fn forget(&mut self, gateway: u16, now: Moment) {
+        for ticket in self.gateways[usize::from(gateway)].forget() {
+            self.tally[ticket.kind].forgotten += 1;
+            if let (Kind::Stop, Some(local)) = (ticket.kind, ticket.endpoint) {
+                let device = &mut self.devices[local as usize];
+                // An open session has taken the place of the old one.
+                device.went_silently |= device.session().is_none();
+            }
+        }
+        let left_behind: Vec<(u32, Leaving)> = self.leaving.extract_if(|_, leaving| leaving.gateway == gateway).collect();
+        for (local, leaving) in left_behind {
+            self.vanish(local, leaving.address, now);
+        }
     }
 
     /// A gateway tells the server that the sessions it had are over.
     fn say(&mut self, gateway: u16, kind: Kind, now: Moment) {
-        for Bereft { local, serial, address } in self.bereft[usize::from(gateway)].iter().copied() {
+        for Bereft { local, lost, address } in self.bereft[usize::from(gateway)].iter().copied() {
             let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
             // Whoever has come back elsewhere in the meantime keeps what it has.
             if self.referee.hold(&endpoint, address, now) == Some(Hold::Lingering) {
                 self.referee.loosen(&endpoint, address, Hold::Released, now);
             }
             let device = &mut self.devices[local as usize];
-            device.went_silently &= device.serial() != serial;
+            device.went_silently &= lost != Some(device.serial());
         }
         if self.share.index == 0 {
             self.announce(gateway, kind, now);
