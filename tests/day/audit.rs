@@ -1,0 +1,140 @@
+//! What the server holds for true, looked at from the inside: against the model, and against itself.
+
+use std::collections::{BTreeMap, HashMap};
+
+use attachd::aaa::{Aaa, Entry};
+use attachd::identity::Iccid;
+use attachd::network::{Lease, LeasePhase, NetworkState, Session};
+use attachd::simulator::moment::Moment;
+use attachd::simulator::referee::{Seen, Standing, Violation, compare};
+use attachd::simulator::region::Region;
+use attachd::time::Timestamp;
+
+/// How many endpoints were compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compared {
+    pub live: usize,
+    pub away: usize,
+    pub unclear: usize,
+}
+
+impl Compared {
+    pub fn add(&mut self, other: Self) {
+        self.live += other.live;
+        self.away += other.away;
+        self.unclear += other.unclear;
+    }
+}
+
+/// Holds the server's view of every endpoint of a region against the model's. What the referee has no rule for is added to `complaints`.
+pub fn compare_views(aaa: &Aaa, wall: Timestamp, region: &mut Region, now: Moment, complaints: &mut Vec<String>) -> Compared {
+    let mut compared = Compared::default();
+    for (name, standing) in region.standings() {
+        let iccid = Iccid::parse(name.as_bytes()).unwrap();
+        let view = |entry: &Entry| (entry.state.state, entry.state.sessions.iter().map(seen).collect::<Vec<_>>());
+        // Nobody has provisioned the strangers.
+        let (state, seen) = aaa.look(iccid, wall, |entry, _| view(entry)).unwrap_or((NetworkState::Unknown, Vec::new()));
+        match &standing {
+            Standing::Live { reported, .. } => {
+                compared.live += 1;
+                let is_more = |session: &&Seen| !session.ended && (session.input > reported.input || session.output > reported.output);
+                complaints.extend(seen.iter().find(is_more).map(|session| format!("{name}: {session:?}, but reported {reported:?}")));
+            }
+            Standing::Away => compared.away += 1,
+            Standing::Unclear => compared.unclear += 1,
+        }
+        let is_right = match standing {
+            Standing::Live { .. } => state == NetworkState::Active,
+            Standing::Away => state != NetworkState::Active,
+            Standing::Unclear => true,
+        };
+        if !is_right {
+            complaints.push(format!("{name} is {}, but {standing:?}", state.moniker()));
+        }
+        for (rule, detail) in compare(&standing, &seen) {
+            let violation = Violation { rule, at: now, endpoint: Some(name.clone()), detail, packets: Vec::new() };
+            region.referee_mut().report(violation);
+        }
+    }
+    compared
+}
+
+/// A session as the HTTP interface shows it.
+fn seen(session: &Session) -> Seen {
+    let (input, output) = session.octets();
+    let acct_session_id = session.bearers().next().map(|bearer| bearer.acct_session_id.to_string()).unwrap_or_default();
+    Seen { acct_session_id, address: session.ip, ended: session.ended.is_some(), input, output }
+}
+
+/// What the server says of itself must agree with itself. What does not is told. While the disk takes nothing, pools may hear of releases
+/// very late.
+pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut owners: HashMap<_, Iccid> = HashMap::new();
+    let (mut firm, mut all): (Vec<Lease>, Vec<Lease>) = (Vec::new(), Vec::new());
+    let mut sessions: BTreeMap<String, i64> = BTreeMap::new();
+    let mut states: HashMap<NetworkState, i64> = HashMap::new();
+    let catalog = aaa.catalog();
+    aaa.for_each(|iccid, entry| {
+        *states.entry(entry.state.state).or_default() += 1;
+        for lease in &entry.state.leases {
+            all.push(*lease);
+            if !is_released(lease) {
+                firm.push(*lease);
+                if let Some(other) = owners.insert((lease.vslice, lease.ip), iccid) {
+                    found.push(format!("{} belongs to {iccid:?} and {other:?}", lease.ip));
+                }
+            }
+        }
+        for session in entry.state.open_sessions() {
+            let vslice = session.group.and_then(|id| catalog.group(id)).and_then(|group| catalog.vslice(group.vslice));
+            *sessions.entry(vslice.map(|vslice| vslice.moniker.to_string()).unwrap_or_default()).or_default() += 1;
+        }
+    });
+    let stats = aaa.stats();
+    for (state, count) in stats.network {
+        let counted = states.get(&state).copied().unwrap_or_default();
+        if count != counted {
+            found.push(format!("{count} endpoints are said to be {}, and {counted} are", state.moniker()));
+        }
+    }
+    for vslice in &stats.vslices {
+        let open = sessions.get(vslice.moniker.as_str()).copied().unwrap_or_default();
+        if vslice.sessions != open {
+            found.push(format!("{} sessions are said to be in {}, and {open} are", vslice.sessions, vslice.moniker));
+        }
+        for pool in &vslice.pools {
+            let in_pool = |leases: &[Lease]| {
+                let here = |lease: &&Lease| {
+                    pool.cidr.contains(&lease.ip) && catalog.vslice(lease.vslice).is_some_and(|own| own.moniker == vslice.moniker)
+                };
+                leases.iter().filter(here).count() as u64
+            };
+            // A release that is not durable yet has not reached the pool.
+            let (least, most) = (in_pool(&firm), in_pool(&all));
+            let leased = pool.counts.leased;
+            if leased < least || leased > most && is_disk_well {
+                found.push(format!("{leased} of {} are said to be leased, and {least} to {most} are", pool.cidr));
+            }
+        }
+    }
+    found
+}
+
+fn is_released(lease: &Lease) -> bool {
+    matches!(lease.phase, LeasePhase::Released { .. })
+}
+
+/// What an orderly restart must not change of an endpoint: its state, its leases, and its open sessions with all that is known of them.
+pub type Memory = (NetworkState, Vec<Lease>, Vec<Session>);
+
+/// That of every endpoint, by its ICCID.
+pub fn memory(aaa: &Aaa, wall: Timestamp) -> BTreeMap<String, Memory> {
+    let mut iccids = Vec::new();
+    aaa.for_each(|iccid, _| iccids.push(iccid));
+    let of = |entry: &Entry| {
+        let open = entry.state.open_sessions().cloned().collect();
+        (entry.state.state, entry.state.leases.to_vec(), open)
+    };
+    iccids.into_iter().filter_map(|iccid| Some((format!("{iccid}"), aaa.look(iccid, wall, |entry, _| of(entry))?))).collect()
+}

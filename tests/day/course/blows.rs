@@ -1,0 +1,93 @@
+//! What befalls the server: its power fails, it is stopped and started, its disk fills, its inventory is changed.
+
+use std::time::Duration;
+
+use super::{Day, Event, LOOK};
+use crate::audit::Memory;
+use crate::disk::Mood;
+use crate::fate::{Blow, Instant};
+use crate::life::{Life, WORKERS};
+
+/// A server that could not start tries again after this.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl Day {
+    pub(super) fn start(&mut self) {
+        let Some(life) = self.standby.take().or_else(|| self.new_life()) else {
+            self.outcome.count.failed_starts += 1;
+            self.agenda.plan(self.now + RETRY, Event::Start);
+            return;
+        };
+        self.outcome.count.torn_tails += u32::from(life.has_cut);
+        let number = life.number;
+        self.life = Some(life);
+        (self.called, self.is_committing) = ([false; WORKERS], false);
+        self.agenda.plan(self.now + LOOK, Event::Look(number));
+        self.agenda.plan(self.now + LOOK, Event::Copy(number));
+        self.check();
+    }
+
+    fn new_life(&mut self) -> Option<Life> {
+        self.lives += 1;
+        let begun = Life::begin(&self.machine, self.lives, self.now);
+        if let Err(error) = &begun
+            && self.machine.disk.is_well()
+        {
+            self.outcome.complaints.push(format!("{:?}: the server does not start: {error}", self.now));
+        }
+        begun.ok()
+    }
+
+    pub(super) fn befall(&mut self, blow: Blow) {
+        match blow {
+            Blow::PathDown(place, lasts) => self.network.cut(self.listeners[place].0, self.now + lasts),
+            Blow::DiskFull(lasts) => {
+                self.outcome.count.full_disks += 1;
+                self.machine.disk.set_mood(Mood::Full);
+                self.agenda.plan(self.now + lasts, Event::DiskWell);
+            }
+            Blow::Reload => {
+                self.machine.edit_inventory();
+                let Some(life) = &mut self.life else { return };
+                life.adopt(self.machine.inventory(&life.aaa.catalog()), self.now);
+                self.outcome.count.reloads += 1;
+                self.call_committer();
+            }
+            Blow::Crash(Instant::Now, back) => self.crash(Some(back)),
+            Blow::Crash(instant, back) => self.doom = Some((instant, back)),
+            Blow::Stop(back) => self.stop(back),
+        }
+    }
+
+    /// The power fails. `None`: nobody starts the server again.
+    pub(super) fn crash(&mut self, back: Option<Duration>) {
+        let Some(life) = self.life.take() else { return };
+        self.doom = None;
+        drop(life);
+        self.machine.disk.cut_power();
+        self.outcome.count.crashes += 1;
+        if let Some(back) = back {
+            self.agenda.plan(self.now + back, Event::Start);
+        }
+    }
+
+    /// An orderly end. The next life is compared with it before anything else happens, and serves some time later.
+    fn stop(&mut self, back: Duration) {
+        let Some(mut life) = self.life.take() else { return };
+        let left = life.drain(self.now);
+        self.send(left);
+        let before = life.memory(self.now);
+        life.end(self.now);
+        self.outcome.count.stops += 1;
+        self.doom = None;
+        self.agenda.plan(self.now + back, Event::Start);
+        if self.machine.disk.is_well() {
+            self.standby = self.new_life();
+            let after = self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
+            let differ = before.iter().filter(|(iccid, memory)| after.get(*iccid) != Some(memory));
+            let shown =
+                |(iccid, memory): (&String, &Memory)| format!("{iccid} was {memory:?} and is {:?} after a restart", after.get(iccid));
+            self.outcome.complaints.extend(differ.map(shown));
+        }
+    }
+}

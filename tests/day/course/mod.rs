@@ -1,0 +1,350 @@
+//! One day: the simulator's regions against the server's decision path, in one process, on one virtual clock.
+
+mod blows;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attachd::server::pipeline::Listener;
+use attachd::simulator::chance::Chance;
+use attachd::simulator::moment::Moment;
+use attachd::simulator::plan::Plan;
+use attachd::simulator::referee::{Ledger, Violation};
+use attachd::simulator::region::Region;
+use attachd::simulator::scenario::{Change, load};
+use attachd::simulator::tally::Tally;
+use attachd::time::Timestamp;
+
+use super::agenda::Agenda;
+use super::audit::{self, Compared};
+use super::disk::Mood;
+use super::fate::{self, Blow, Instant};
+use super::life::{Datagram, Life, Reply, Step, WORKERS, listeners};
+use super::machine::Machine;
+use super::mistake::Mistake;
+use super::network::{Network, Way};
+
+const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/day.toml");
+
+const EPOCH: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+/// Regions share the endpoints, as the threads of a real run do.
+const REGIONS: usize = 2;
+
+/// How often the walk takes a look, and somebody looks whether a snapshot is due.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// From one slice of a snapshot to the next: long enough that much happens in between.
+const SLICE: Duration = Duration::from_secs(2);
+
+/// How often everything is compared.
+const CHECK: Duration = Duration::from_secs(1800);
+
+/// What a day showed.
+pub struct Outcome {
+    /// Breaches of rules that the referee knows.
+    pub violations: Vec<Violation>,
+    /// What else was wrong.
+    pub complaints: Vec<String>,
+    pub tally: Tally,
+    pub count: Count,
+    /// Of all datagrams, both ways, with their times.
+    pub digest: u64,
+}
+
+/// What the day was like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    pub datagrams: u64,
+    pub crashes: u32,
+    pub torn_tails: u32,
+    pub stops: u32,
+    pub snapshots: u32,
+    pub halves_of_snapshots: u32,
+    pub reloads: u32,
+    pub full_disks: u32,
+    pub failed_starts: u32,
+    /// At the end, after a last crash.
+    pub compared: Compared,
+}
+
+enum Event {
+    Request(Way, SocketAddr, Vec<u8>),
+    Reply(Way, Vec<u8>),
+    /// Of this life of the server.
+    Turn(u32, usize),
+    Commit(u32),
+    Look(u32),
+    Copy(u32),
+    Start,
+    DiskWell,
+    Blow(Blow),
+    Check,
+}
+
+struct Day {
+    now: Moment,
+    agenda: Agenda<Event>,
+    chance: Chance,
+    regions: Vec<Region>,
+    /// When each region wants to be polled.
+    due: Vec<Option<Moment>>,
+    network: Network,
+    listeners: Vec<(SocketAddr, Listener)>,
+    machine: Machine,
+    life: Option<Life>,
+    lives: u32,
+    /// The next life, which does not serve yet.
+    standby: Option<Life>,
+    /// Workers that have been called, and the committer.
+    called: [bool; WORKERS],
+    is_committing: bool,
+    /// A crash that waits for its instant.
+    doom: Option<(Instant, Duration)>,
+    outcome: Outcome,
+}
+
+/// Plays the day of this seed. `changes` are those of the scenario.
+pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Outcome {
+    let change = |(key, value): &(&str, &str)| Change { key: (*key).into(), value: (*value).into() };
+    let mut changes: Vec<Change> = changes.iter().map(change).collect();
+    changes.push(change(&("seed", &seed.to_string())));
+    let loaded = load(SCENARIO, &changes).unwrap_or_else(|error| panic!("{error}"));
+    let plan = Arc::new(Plan::new(&loaded, EPOCH, REGIONS).unwrap());
+    let ledger = Arc::new(Ledger::new(Duration::from_secs_f64(plan.expect.hold_s), Duration::from_secs_f64(plan.expect.stale_s)));
+    let stream = |who| Chance::stream(seed, who, 0xDA1);
+    let target = &loaded.scenario.target;
+    let mut day = Day {
+        now: Moment::START,
+        agenda: Agenda::new(),
+        chance: stream(1),
+        regions: (0..REGIONS).map(|index| Region::new(plan.clone(), ledger.clone(), index)).collect(),
+        due: vec![Some(Moment::START); REGIONS],
+        network: Network::new(stream(2)),
+        listeners: listeners(&target.auth, &target.acct),
+        machine: Machine::new(&loaded.scenario, EPOCH, stream(3), mistake),
+        life: None,
+        lives: 0,
+        standby: None,
+        called: [false; WORKERS],
+        is_committing: false,
+        doom: None,
+        outcome: Outcome { violations: Vec::new(), complaints: Vec::new(), tally: Tally::default(), count: Count::default(), digest: 0 },
+    };
+    let length = plan.phases.iter().map(|phase| phase.length).sum();
+    for (at, blow) in fate::blows(length, day.listeners.len(), &mut stream(4)) {
+        day.agenda.plan(at, Event::Blow(blow));
+    }
+    day.agenda.plan(Moment::START + CHECK, Event::Check);
+    day.start();
+    day.run();
+    day.conclude()
+}
+
+impl Day {
+    fn run(&mut self) {
+        while !self.regions.iter().all(|region| region.is_over(self.now)) {
+            let regions = self.due.iter().flatten().copied();
+            let Some(next) = regions.chain(self.agenda.next()).min() else { break };
+            self.now = self.now.max(next);
+            while let Some(event) = self.agenda.take(self.now) {
+                self.happen(event);
+            }
+            for region in 0..REGIONS {
+                if self.due[region].is_some_and(|due| due <= self.now) {
+                    self.regions[region].poll(self.now);
+                    self.post(region);
+                }
+            }
+        }
+    }
+
+    /// Compares once more, cuts the power, and compares what is left.
+    fn conclude(mut self) -> Outcome {
+        self.machine.disk.set_mood(Mood::Well);
+        if self.life.is_none() {
+            self.start();
+        }
+        self.commit();
+        self.check();
+        self.crash(None);
+        self.start();
+        self.outcome.count.compared = self.check();
+        for region in &self.regions {
+            self.outcome.tally.merge(region.tally());
+            self.outcome.violations.extend_from_slice(region.referee().violations());
+        }
+        self.outcome.violations.sort_by_key(|violation| violation.at);
+        self.outcome
+    }
+
+    fn happen(&mut self, event: Event) {
+        let life = self.life.as_ref().map(|life| life.number);
+        let is_present = |number: u32| life == Some(number);
+        match event {
+            Event::Request(way, from, octets) => self.request(way, from, octets),
+            Event::Reply(way, octets) => {
+                self.regions[way.region].receive(self.now, way.door, way.server, &octets);
+                self.post(way.region);
+            }
+            Event::Turn(number, worker) if is_present(number) => self.turn(worker),
+            Event::Commit(number) if is_present(number) => self.commit_or_die(),
+            Event::Look(number) if is_present(number) => self.look(),
+            Event::Copy(number) if is_present(number) => self.copy(),
+            Event::Turn(..) | Event::Commit(_) | Event::Look(_) | Event::Copy(_) => {}
+            Event::Start => self.start(),
+            Event::DiskWell => self.machine.disk.set_mood(Mood::Well),
+            Event::Blow(blow) => self.befall(blow),
+            Event::Check => {
+                self.check();
+                self.agenda.plan(self.now + CHECK, Event::Check);
+            }
+        }
+    }
+
+    /// What a region wants sent goes into the network.
+    fn post(&mut self, region: usize) {
+        let out = std::mem::take(self.regions[region].outbound());
+        for dispatch in out.iter() {
+            let way = Way { region, door: dispatch.door, server: dispatch.to };
+            let from = self.network.address(region, dispatch.door);
+            self.digest(dispatch.octets);
+            for arrival in self.network.arrivals(self.now, dispatch.to) {
+                self.agenda.plan(arrival, Event::Request(way, from, dispatch.octets.to_vec()));
+            }
+        }
+        self.due[region] = self.regions[region].next_deadline();
+    }
+
+    /// A datagram has arrived; if the server is down, nobody hears it.
+    fn request(&mut self, way: Way, from: SocketAddr, octets: Vec<u8>) {
+        let Some(life) = &mut self.life else { return };
+        let listener = self.listeners.iter().find(|(address, _)| *address == way.server).map(|(_, listener)| *listener).unwrap();
+        let worker = usize::from(way.door.port + u16::from(way.door.server)) % WORKERS;
+        life.receive(worker, Datagram { from, listener, octets });
+        self.call(worker);
+    }
+
+    /// A worker turns to its work a moment later, and finds what has arrived by then.
+    fn call(&mut self, worker: usize) {
+        if let Some(life) = &self.life
+            && !std::mem::replace(&mut self.called[worker], true)
+        {
+            let soon = Duration::from_micros(20 + self.chance.below(200) as u64);
+            self.agenda.plan(self.now + soon, Event::Turn(life.number, worker));
+        }
+    }
+
+    fn turn(&mut self, worker: usize) {
+        let Some(life) = &mut self.life else { return };
+        self.called[worker] = false;
+        let left = life.turn(worker, self.now);
+        let (due, is_waiting) = (life.due(worker), life.is_waiting(worker));
+        if let Some(due) = due {
+            let number = life.number;
+            self.agenda.plan(due.max(self.now + Duration::from_micros(1)), Event::Turn(number, worker));
+        }
+        self.send(left);
+        if is_waiting {
+            self.call_committer();
+        }
+    }
+
+    fn send(&mut self, left: Vec<Reply>) {
+        for reply in left {
+            self.digest(&reply.octets);
+            let server = self.listeners.iter().find(|(_, listener)| listener.place == reply.listener).map(|(address, _)| *address).unwrap();
+            let Some((region, door)) = self.network.whose(reply.to) else { continue };
+            for arrival in self.network.arrivals(self.now, server) {
+                self.agenda.plan(arrival, Event::Reply(Way { region, door, server }, reply.octets.clone()));
+            }
+        }
+    }
+
+    /// The disk takes its time, and whatever is submitted meanwhile goes along.
+    fn call_committer(&mut self) {
+        if let Some(life) = &self.life
+            && !std::mem::replace(&mut self.is_committing, true)
+        {
+            let slow = if self.chance.happens(0.002) { 400_000 } else { 3000 };
+            let took = Duration::from_micros(200 + self.chance.below(slow) as u64);
+            self.agenda.plan(self.now + took, Event::Commit(life.number));
+        }
+    }
+
+    fn commit_or_die(&mut self) {
+        let has_work = self.life.as_ref().is_some_and(|life| (0..WORKERS).any(|worker| life.is_waiting(worker)));
+        match self.doom.filter(|_| has_work) {
+            Some((Instant::Writing(octets), back)) => {
+                self.machine.disk.set_mood(Mood::Failing { octets });
+                self.commit();
+                self.crash(Some(back));
+            }
+            Some((Instant::Synced, back)) => {
+                self.commit();
+                self.crash(Some(back));
+            }
+            _ => self.commit(),
+        }
+    }
+
+    fn commit(&mut self) {
+        self.is_committing = false;
+        let Some(life) = &mut self.life else { return };
+        let number = life.number;
+        if let Some(again) = life.commit(self.now) {
+            self.is_committing = true;
+            self.agenda.plan(again.max(self.now + Duration::from_micros(1)), Event::Commit(number));
+        }
+        for worker in 0..WORKERS {
+            if self.life.as_ref().is_some_and(|life| life.is_waiting(worker)) {
+                self.call(worker);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let Some(life) = &mut self.life else { return };
+        life.housekeep(self.now);
+        let number = life.number;
+        self.agenda.plan(self.now + LOOK, Event::Look(number));
+        self.call_committer();
+    }
+
+    fn copy(&mut self) {
+        let Some(life) = &mut self.life else { return };
+        let (step, number) = (life.copy(self.now), life.number);
+        match (step, self.doom) {
+            (Step::Copied, Some((Instant::Copying, back))) => {
+                self.outcome.count.halves_of_snapshots += 1;
+                return self.crash(Some(back));
+            }
+            (Step::Finished, _) => self.outcome.count.snapshots += 1,
+            (Step::Copied | Step::Nothing, _) => {}
+        }
+        let pause = if step == Step::Copied { SLICE } else { LOOK };
+        self.agenda.plan(self.now + pause, Event::Copy(number));
+    }
+
+    /// Everything is compared.
+    fn check(&mut self) -> Compared {
+        let mut compared = Compared::default();
+        let Some(life) = &self.life else { return compared };
+        let mut found = Vec::new();
+        for region in &mut self.regions {
+            compared.add(audit::compare_views(&life.aaa, life.wall(self.now), region, self.now, &mut found));
+        }
+        found.extend(audit::contradictions(&life.aaa, self.machine.disk.is_well()));
+        self.outcome.complaints.extend(found.into_iter().map(|what| format!("{:?}: {what}", self.now)));
+        compared
+    }
+
+    fn digest(&mut self, octets: &[u8]) {
+        self.outcome.count.datagrams += 1;
+        let mix = |sum: u64, octet: u64| (sum ^ octet).wrapping_mul(0x0100_0000_01b3);
+        let sum = mix(self.outcome.digest, self.now.micros());
+        let words = octets.chunks(8).map(|chunk| chunk.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)));
+        self.outcome.digest = words.fold(sum, mix);
+    }
+}

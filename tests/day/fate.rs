@@ -1,0 +1,99 @@
+//! What befalls the server and the network in a day, decided beforehand by the seed.
+
+use std::time::Duration;
+
+use attachd::simulator::chance::Chance;
+use attachd::simulator::moment::Moment;
+
+/// Something that goes wrong, or is done by somebody.
+#[derive(Clone, Copy, Debug)]
+pub enum Blow {
+    /// The power fails; after this time the server starts again.
+    Crash(Instant, Duration),
+    /// The server is stopped in order.
+    Stop(Duration),
+    DiskFull(Duration),
+    Reload,
+    /// Nothing passes to or from one of the server's addresses.
+    PathDown(usize, Duration),
+}
+
+/// At which instant the power fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instant {
+    /// At any.
+    Now,
+    /// While the journal writes, after so many octets; or, with more octets than there are, while it syncs.
+    Writing(usize),
+    /// After a sync, before anybody has the replies.
+    Synced,
+    /// While a snapshot is being written.
+    Copying,
+}
+
+/// How often in 24 hours.
+const CRASHES: usize = 20;
+/// Each instant has its turn, however short the day.
+const INSTANTS: usize = 5;
+const STOPS: usize = 4;
+const DISKS: usize = 3;
+const RELOADS: usize = 6;
+const PATHS: usize = 6;
+
+/// A server that is away for less could meet datagrams from before; one that is away for more is a matter for people.
+const SHORTEST_OUTAGE: f64 = 8.0;
+const LONGEST_OUTAGE: f64 = 120.0;
+
+/// All blows of a day of this length against a server with so many addresses.
+pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Moment, Blow)> {
+    let share = length.as_secs_f64() / 86_400.0;
+    let mut blows = Vec::new();
+    let mut add = |often: usize, chance: &mut Chance, blow: &dyn Fn(usize, &mut Chance) -> Blow| {
+        let least = if often == CRASHES { INSTANTS } else { 1 };
+        for number in 0..((often as f64 * share) as usize).max(least) {
+            // The end of the day is quiet, so that it can be looked at.
+            let at = Moment::START + length.mul_f64(0.02 + 0.95 * chance.unit());
+            blows.push((at, blow(number, chance)));
+        }
+    };
+    add(CRASHES, chance, &|number, chance| Blow::Crash(instant(number, chance), outage(chance)));
+    add(STOPS, chance, &|_, chance| Blow::Stop(outage(chance)));
+    add(DISKS, chance, &|_, chance| Blow::DiskFull(outage(chance)));
+    add(RELOADS, chance, &|_, _| Blow::Reload);
+    add(PATHS, chance, &|_, chance| Blow::PathDown(chance.below(addresses), outage(chance)));
+    again(&mut blows, chance);
+    blows.sort_by_key(|(at, _)| *at);
+    blows
+}
+
+/// Some servers fall again as soon as everybody is coming back, or while the disk is full.
+fn again(blows: &mut Vec<(Moment, Blow)>, chance: &mut Chance) {
+    let mut second = Vec::new();
+    for (at, blow) in &*blows {
+        let soon = Duration::from_secs_f64(20.0 * chance.unit());
+        match blow {
+            Blow::Crash(_, back) if chance.happens(0.25) => {
+                second.push((*at + *back + soon, Blow::Crash(instant(1, chance), outage(chance))));
+            }
+            Blow::DiskFull(lasts) if chance.happens(0.5) => {
+                second.push((*at + lasts.mul_f64(0.5), Blow::Crash(Instant::Now, Duration::from_secs(8))));
+            }
+            _ => {}
+        }
+    }
+    blows.append(&mut second);
+}
+
+fn instant(number: usize, chance: &mut Chance) -> Instant {
+    match number % INSTANTS {
+        0 => Instant::Now,
+        1 => Instant::Writing(chance.below(800)),
+        2 => Instant::Writing(usize::MAX),
+        3 => Instant::Synced,
+        _ => Instant::Copying,
+    }
+}
+
+fn outage(chance: &mut Chance) -> Duration {
+    Duration::from_secs_f64((LONGEST_OUTAGE - SHORTEST_OUTAGE).mul_add(chance.unit(), SHORTEST_OUTAGE))
+}

@@ -1,0 +1,285 @@
+//! One life of the server, without threads and sockets: gateways, pipeline, desks, decision, journal, walk and snapshots are the real ones.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attachd::aaa::{Aaa, Walk};
+use attachd::journal::{Admission, Entry, Hand, Journal, OnDamage, OpenError, Options, Ticket};
+use attachd::provisioning::Inventory;
+use attachd::server::clock::Moment as Clock;
+use attachd::server::commit::{Clerk, Committer, Scribe};
+use attachd::server::desk::Desk;
+use attachd::server::gateways::Gateways;
+use attachd::server::pipeline::{Arrival, Conduct, Listener, Port};
+use attachd::server::replies::Route;
+use attachd::server::{Errand, Restored, Snapshot, restore_from};
+use attachd::simulator::moment::Moment;
+use attachd::time::Timestamp;
+
+use super::audit::{self, Memory};
+use super::machine::Machine;
+use super::mistake::Mistake;
+
+/// Each with peers of its own, as the kernel deals them out.
+pub const WORKERS: usize = 2;
+
+/// Rejects wait a little.
+const REJECT_DELAY: Duration = Duration::from_millis(200);
+
+/// So much journal between two snapshots: a day has some dozens.
+const SNAPSHOT_LEAST: u64 = 256 << 10;
+
+/// Endpoints that a look of the walk sees, and that a slice of a snapshot copies.
+const LOOK: usize = 200;
+const SLICE: usize = 100;
+
+pub struct Life {
+    pub number: u32,
+    pub aaa: Arc<Aaa>,
+    /// A torn tail was found at its beginning.
+    pub has_cut: bool,
+    began: Moment,
+    epoch: Timestamp,
+    journal: Journal,
+    hand: Hand,
+    gateways: Arc<Gateways>,
+    workers: Vec<Worker>,
+    errand: Errand,
+    walk: Walk,
+    snapshot: Option<Snapshot>,
+}
+
+struct Worker {
+    desk: Desk<Teller>,
+    /// What the kernel has received.
+    inbox: Vec<Datagram>,
+}
+
+/// A datagram that has reached the server.
+pub struct Datagram {
+    pub from: SocketAddr,
+    pub listener: Listener,
+    pub octets: Vec<u8>,
+}
+
+/// A datagram that leaves it.
+pub struct Reply {
+    pub to: SocketAddr,
+    /// The place of the listener.
+    pub listener: u8,
+    pub octets: Vec<u8>,
+}
+
+impl Life {
+    /// The server starts on its machine, as `attachd serve` does: memory first, then the inventory, then service.
+    ///
+    /// # Errors
+    /// If the disk does not let it.
+    pub fn begin(machine: &Machine, number: u32, now: Moment) -> Result<Self, OpenError> {
+        let options = Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..Options::default() };
+        let (storage, mistake, mut made) = (machine.disk.storage(), machine.mistake, None);
+        let restored = restore_from(machine.aaa(), |applier| {
+            let mut read = |entry: Entry<'_>| match mistake {
+                Some(mistake) => mistake.read(&entry, applier),
+                None => applier(entry),
+            };
+            let opened = Journal::open_by_hand(&storage, options, OnDamage::Refuse, std::slice::from_mut(&mut read));
+            let (journal, hand, recovered) = opened?;
+            made = Some(hand);
+            Ok((journal, recovered))
+        })?;
+        let Restored { aaa, journal, gateways, read, memory } = restored;
+        assert!(memory.contested == 0 || mistake.is_some(), "{} addresses have two owners after recovery", memory.contested);
+        let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
+        let worker = |_| {
+            let teller = Teller { clerk: Clerk::unwoken(&journal), last: None, is_hasty: mistake == Some(Mistake::HastyReplies) };
+            Worker { desk: Desk::new(Arc::clone(&aaa), Arc::clone(&gateways), conduct(mistake), teller), inbox: Vec::new() }
+        };
+        let mut life = Self {
+            number,
+            has_cut: read.cut.is_some(),
+            began: now,
+            epoch: machine.epoch,
+            hand: made.expect("a journal that was opened has a hand"),
+            workers: (0..WORKERS).map(worker).collect(),
+            errand: Errand::new(&journal),
+            walk: aaa.walk(),
+            snapshot: None,
+            aaa,
+            journal,
+            gateways,
+        };
+        life.adopt(machine.inventory(&life.aaa.catalog()), now);
+        Ok(life)
+    }
+
+    /// A datagram waits for its worker.
+    pub fn receive(&mut self, worker: usize, datagram: Datagram) {
+        self.workers[worker].inbox.push(datagram);
+    }
+
+    /// A worker takes what has arrived as one batch, and lets go what may leave.
+    pub fn turn(&mut self, worker: usize, now: Moment) -> Vec<Reply> {
+        let clock = self.clock(now);
+        let Worker { desk, inbox } = &mut self.workers[worker];
+        desk.begin(&self.gateways, clock, true);
+        let arrivals = inbox.iter().map(|one| Arrival { listener: one.listener, from: one.from, to: None, octets: &one.octets });
+        desk.handle(arrivals, clock.wall);
+        inbox.clear();
+        let mut left = Vec::new();
+        let mut send = |route: &Route, octets: &[u8]| {
+            left.push(Reply { to: route.to, listener: route.listener, octets: octets.to_vec() });
+        };
+        desk.end(clock, &mut send);
+        desk.settle(clock, &mut send);
+        left
+    }
+
+    /// Whether a worker waits for the disk, or for the delay of a reject.
+    pub fn is_waiting(&self, worker: usize) -> bool {
+        !self.workers[worker].desk.is_idle()
+    }
+
+    /// When the next delayed reject of a worker leaves.
+    pub fn due(&self, worker: usize) -> Option<Moment> {
+        self.workers[worker].desk.due().map(|due| self.began + due)
+    }
+
+    /// The journal writes and syncs what waits. When it wants to do so again by itself.
+    pub fn commit(&mut self, now: Moment) -> Option<Moment> {
+        let Clock { running, wall } = self.clock(now);
+        let next = self.hand.round(running, wall);
+        self.errand.settle(&self.aaa);
+        next.map(|due| self.began + due)
+    }
+
+    /// The walk looks at some more endpoints.
+    pub fn housekeep(&mut self, now: Moment) {
+        let wall = self.clock(now).wall;
+        self.errand.housekeep(&self.aaa, &mut self.walk, LOOK, wall);
+    }
+
+    /// A snapshot is begun if one is due, or the next slice of it written. Whether there is more to do; a disk that fails ends it.
+    pub fn copy(&mut self, now: Moment) -> Step {
+        let Clock { running, wall } = self.clock(now);
+        let Some(mut snapshot) = self.snapshot.take() else {
+            if self.journal.snapshot_is_due()
+                && let Ok(writer) = self.hand.begin_snapshot(&self.journal, running, wall)
+            {
+                self.snapshot = Some(Snapshot::begin(writer, &self.aaa, &self.gateways, wall));
+                return Step::Copied;
+            }
+            return Step::Nothing;
+        };
+        match snapshot.copy(&self.aaa, SLICE) {
+            Ok(true) => {
+                self.snapshot = Some(snapshot);
+                Step::Copied
+            }
+            Ok(false) if snapshot.finish().is_ok() => Step::Finished,
+            Ok(false) | Err(_) => Step::Nothing,
+        }
+    }
+
+    /// An inventory comes into force.
+    pub fn adopt(&mut self, inventory: Inventory, now: Moment) {
+        let wall = self.clock(now).wall;
+        self.errand.begin(wall);
+        let adopted = self.aaa.adopt(inventory, false, wall, &mut self.errand);
+        assert!(adopted.is_ok(), "{:?}", adopted.err().map(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        self.gateways.record(&mut self.errand);
+        self.errand.submit();
+        self.commit(now);
+    }
+
+    /// An orderly end begins: nothing more is taken in, and what was is written and answered.
+    pub fn drain(&mut self, now: Moment) -> Vec<Reply> {
+        for worker in &mut self.workers {
+            worker.inbox.clear();
+            worker.desk.hurry();
+        }
+        self.commit(now);
+        (0..WORKERS).flat_map(|worker| self.turn(worker, now)).collect()
+    }
+
+    /// It ends. A disk that takes nothing just now has nothing acknowledged either.
+    pub fn end(self, now: Moment) {
+        let Clock { running, wall } = self.clock(now);
+        self.hand.finish(running, wall);
+        let _ = self.journal.close();
+    }
+
+    pub fn memory(&self, now: Moment) -> BTreeMap<String, Memory> {
+        audit::memory(&self.aaa, self.wall(now))
+    }
+
+    /// The time of day.
+    pub fn wall(&self, now: Moment) -> Timestamp {
+        self.clock(now).wall
+    }
+
+    fn clock(&self, now: Moment) -> Clock {
+        Clock { wall: self.epoch + now.since(Moment::START), running: now.since(self.began) }
+    }
+}
+
+/// What became of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// None is being written.
+    Nothing,
+    Copied,
+    Finished,
+}
+
+fn conduct(mistake: Option<Mistake>) -> Conduct {
+    let forgets = mistake == Some(Mistake::NoMemoryOfReplies);
+    Conduct {
+        vendor: 32473,
+        vendor_attributes: true,
+        reject_delay: REJECT_DELAY,
+        masks_identities: false,
+        duplicate_lifetime: if forgets { Duration::ZERO } else { Duration::from_secs(30) },
+        // So much that none of them ever gives way: which one does is left to chance.
+        remembered: (1 << 16, 4 << 20),
+    }
+}
+
+/// The way into the journal; can be made to say "durable" too early.
+struct Teller {
+    clerk: Clerk,
+    last: Option<Ticket>,
+    is_hasty: bool,
+}
+
+impl Committer for Teller {
+    type Records = Scribe;
+    type Ticket = Ticket;
+
+    fn records(&mut self) -> Scribe {
+        self.clerk.records()
+    }
+
+    fn admission(&self) -> Admission {
+        self.clerk.admission()
+    }
+
+    fn submit(&mut self, records: Scribe) -> Ticket {
+        let ticket = self.clerk.submit(records);
+        self.last = Some(ticket);
+        ticket
+    }
+
+    fn durable(&self) -> Option<Ticket> {
+        if self.is_hasty { self.last } else { self.clerk.durable() }
+    }
+}
+
+/// The listeners of the server, accounting first, by the addresses they stand behind.
+pub fn listeners(auth: &[SocketAddr], acct: &[SocketAddr]) -> Vec<(SocketAddr, Listener)> {
+    let acct = acct.iter().map(|address| (*address, Port::Acct));
+    let all = acct.chain(auth.iter().map(|address| (*address, Port::Auth)));
+    all.enumerate().map(|(place, (address, port))| (address, Listener { place: place as u8, port })).collect()
+}

@@ -1,0 +1,76 @@
+//! The virtual network between the gateways and the server: datagrams take their time, come twice, or not at all.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use attachd::simulator::chance::Chance;
+use attachd::simulator::gateway::Door;
+use attachd::simulator::moment::Moment;
+
+use super::machine;
+
+/// Shares of datagrams, each way; what gateways' own networks do is told by the scenario.
+const LOST: f64 = 0.005;
+const TWICE: f64 = 0.005;
+const SLOW: f64 = 0.01;
+
+/// The longest way. Whoever is answered later than this after the server's end was answered by another life of it.
+const SLOWEST_S: f64 = 1.5;
+
+/// Who is meant: a socket of a gateway in one of the regions, and an address of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub region: usize,
+    pub door: Door,
+    pub server: SocketAddr,
+}
+
+pub struct Network {
+    chance: Chance,
+    /// Whose a gateway's address is.
+    doors: HashMap<SocketAddr, (usize, Door)>,
+    /// Addresses of the server that cannot be reached until then.
+    cut: HashMap<SocketAddr, Moment>,
+}
+
+impl Network {
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, doors: HashMap::new(), cut: HashMap::new() }
+    }
+
+    /// When a datagram sent now arrives: never, once or twice.
+    pub fn arrivals(&mut self, now: Moment, server: SocketAddr) -> Vec<Moment> {
+        let is_cut = self.cut.get(&server).is_some_and(|until| now < *until);
+        let copies = match self.chance.unit() {
+            _ if is_cut => 0,
+            lot if lot < LOST => 0,
+            lot if lot < LOST + TWICE => 2,
+            _ => 1,
+        };
+        (0..copies).map(|_| now + self.delay()).collect()
+    }
+
+    fn delay(&mut self) -> Duration {
+        let longest = if self.chance.happens(SLOW) { SLOWEST_S } else { 0.01 };
+        Duration::from_secs_f64(0.001 + longest * self.chance.unit())
+    }
+
+    /// Nothing passes to or from this address of the server for some time.
+    pub fn cut(&mut self, server: SocketAddr, until: Moment) {
+        self.cut.insert(server, until);
+    }
+
+    /// The address that a gateway's socket has in the network.
+    pub fn address(&mut self, region: usize, door: Door) -> SocketAddr {
+        let port = 10_000 + (region as u16) * 4096 + u16::from(door.server) * 256 + door.port;
+        let address = SocketAddr::new(machine::source(door.gateway), port);
+        self.doors.insert(address, (region, door));
+        address
+    }
+
+    /// Whose socket has this address.
+    pub fn whose(&self, address: SocketAddr) -> Option<(usize, Door)> {
+        self.doors.get(&address).copied()
+    }
+}
