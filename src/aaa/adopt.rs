@@ -1,13 +1,14 @@
 //! The inventory comes into force: checked against what is running, then applied endpoint by endpoint, whole or not at all.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use foldhash::HashSet;
 
 use super::plan::Plan;
 use super::turn::Turn;
-use super::{Aaa, Entry, Recorder};
+use super::{Aaa, Entry, Recorder, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{CloseCause, EndpointState, Freed, LeasePhase, NetworkState};
 use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
@@ -48,23 +49,19 @@ impl Aaa {
         let _one_at_a_time = self.adopting.lock();
         let Inventory { mut catalog, endpoints, reinstated, .. } = inventory;
         let before = self.plan.load_full();
-        self.check(&before, &catalog, &endpoints, &reinstated, now)?;
         if prune {
             catalog.prune();
         }
+        let comparison = self.compare(&before, &catalog, &endpoints, &reinstated, now)?;
         let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time));
         records.catalog(&after.catalog);
         self.plan.store(Arc::clone(&after));
 
         let mut adopting = Adopting { aaa: self, before: &before, after: &after, now, records };
         let mut adoption = Adoption { pruned: prune, ..Adoption::default() };
-        let listed: HashSet<Iccid> = endpoints.iter().map(|(iccid, _)| *iccid).collect();
-        self.tracker.for_each(|iccid, _| {
-            if !listed.contains(&iccid) {
-                adoption.gone.push(iccid);
-            }
-        });
-        adoption.gone.sort_unstable();
+        if comparison.known < self.tracker.len() {
+            adoption.gone = self.unlisted(&endpoints);
+        }
         for iccid in &adoption.gone {
             if prune {
                 adopting.remove(*iccid);
@@ -72,47 +69,114 @@ impl Aaa {
                 adopting.keep(*iccid);
             }
         }
-        for (iccid, endpoint) in endpoints {
-            match adopting.apply(iccid, endpoint) {
-                Arrival::Added => adoption.added += 1,
-                Arrival::Changed => adoption.changed += 1,
-                Arrival::Unchanged => adoption.unchanged += 1,
+        adoption.unchanged = comparison.is_same.iter().filter(|is_same| **is_same).count();
+        let mut news = endpoints.into_iter().zip(comparison.is_same).filter_map(|(listed, is_same)| (!is_same).then_some(listed));
+        let mut some = Vec::with_capacity(SIDE_BY_SIDE);
+        loop {
+            some.extend(news.by_ref().take(SIDE_BY_SIDE));
+            if some.is_empty() {
+                break;
+            }
+            adopting.foresee(&some);
+            for (iccid, endpoint) in some.drain(..) {
+                match adopting.apply(iccid, endpoint) {
+                    Arrival::Added => adoption.added += 1,
+                    Arrival::Changed => adoption.changed += 1,
+                    Arrival::Unchanged => adoption.unchanged += 1,
+                }
             }
         }
         Ok(adoption)
     }
 
-    fn check(
+    /// Known endpoints that are not among these, in the order of their ICCIDs.
+    fn unlisted(&self, endpoints: &[(Iccid, Endpoint)]) -> Vec<Iccid> {
+        let listed: HashSet<Iccid> = endpoints.iter().map(|(iccid, _)| *iccid).collect();
+        let mut unlisted = Vec::new();
+        self.tracker.for_each(|iccid, _| {
+            if !listed.contains(&iccid) {
+                unlisted.push(iccid);
+            }
+        });
+        unlisted.sort_unstable();
+        unlisted
+    }
+
+    /// Holds an inventory against what is known: what has to be done, and whether it can be.
+    fn compare(
         &self,
         plan: &Plan,
         catalog: &Catalog,
         endpoints: &[(Iccid, Endpoint)],
         reinstated: &[Iccid],
         now: Timestamp,
-    ) -> Result<(), Vec<Objection>> {
+    ) -> Result<Comparison, Vec<Objection>> {
         let mut objections = Vec::new();
+        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()) };
         let reinstated: HashSet<Iccid> = reinstated.iter().copied().collect();
-        for (iccid, endpoint) in endpoints {
-            let object = |what: String, remedy| Objection { iccid: *iccid, what, remedy };
-            let known = self.tracker.read(*iccid, |entry| {
-                let refused = entry.endpoint.state.imported(endpoint.state, reinstated.contains(iccid)).err();
-                // A released one is on its way to somebody else.
-                let leased = entry.state.leases.iter().filter(|lease| !matches!(lease.phase, LeasePhase::Released { .. }));
-                let leased = leased.map(|lease| (lease.vslice, lease.ip));
-                (refused, leased.chain(plan.configured(&entry.endpoint)).collect::<Vec<_>>())
-            });
-            let (refused, own) = known.unwrap_or_default();
-            if let Some(refused) = refused {
-                objections.push(object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
-            }
-            let vslice = endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);
-            let Some((vslice, ip)) = vslice.zip(endpoint.static_ip).filter(|wanted| !own.contains(wanted)) else { continue };
-            if !plan.is_free(vslice, ip, now) {
-                let what = format!("its address {ip} is another endpoint's, or was until a moment ago");
-                objections.push(object(what, "choose a free address, or take it away first and load again after the hold time"));
+        // A group that has moved into another VSlice moves its endpoints, though nothing is said of them.
+        let may_be_same = plan.catalog == *catalog;
+        for some in endpoints.chunks(SIDE_BY_SIDE) {
+            self.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
+            for (iccid, endpoint) in some {
+                let known = self.tracker.read(*iccid, |entry| {
+                    let is_same = may_be_same && entry.endpoint == *endpoint;
+                    (is_same, (!is_same).then(|| entry.clone()))
+                });
+                comparison.known += usize::from(known.is_some());
+                let (is_same, known) = known.unwrap_or_default();
+                comparison.is_same.push(is_same);
+                if !is_same {
+                    let standing = Standing { plan, catalog, known: known.as_ref(), is_reinstated: reinstated.contains(iccid) };
+                    objections.extend(standing.objections(*iccid, endpoint, now));
+                }
             }
         }
-        if objections.is_empty() { Ok(()) } else { Err(objections) }
+        if objections.is_empty() { Ok(comparison) } else { Err(objections) }
+    }
+}
+
+/// What an inventory is to what is known.
+struct Comparison {
+    /// How many of its endpoints are known.
+    known: usize,
+    /// Of each endpoint, in the order of the inventory: nothing has to be done about it.
+    is_same: Vec<bool>,
+}
+
+/// Where an endpoint stands before an inventory changes it.
+struct Standing<'a> {
+    plan: &'a Plan,
+    /// The one that comes into force.
+    catalog: &'a Catalog,
+    known: Option<&'a Entry>,
+    is_reinstated: bool,
+}
+
+impl Standing<'_> {
+    /// Why it cannot become `next`.
+    fn objections(&self, iccid: Iccid, next: &Endpoint, now: Timestamp) -> impl Iterator<Item = Objection> + use<> {
+        let object = |what: String, remedy| Objection { iccid, what, remedy };
+        let refused = self.known.and_then(|entry| entry.endpoint.state.imported(next.state, self.is_reinstated).err());
+        let refused = refused.map(|refused| object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
+        let wanted = self.wanted(next).filter(|(vslice, ip)| !self.has(*vslice, *ip) && !self.plan.is_free(*vslice, *ip, now));
+        let taken = wanted.map(|(_, ip)| {
+            let what = format!("its address {ip} is another endpoint's, or was until a moment ago");
+            object(what, "choose a free address, or take it away first and load again after the hold time")
+        });
+        refused.into_iter().chain(taken)
+    }
+
+    fn wanted(&self, next: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
+        Some((self.catalog.group(next.group?)?.vslice, next.static_ip?))
+    }
+
+    fn has(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+        self.known.is_some_and(|entry| {
+            // A released one is on its way to somebody else.
+            let mut leased = entry.state.leases.iter().filter(|lease| !matches!(lease.phase, LeasePhase::Released { .. }));
+            leased.any(|lease| (lease.vslice, lease.ip) == (vslice, ip)) || self.plan.configured(&entry.endpoint) == Some((vslice, ip))
+        })
     }
 }
 
@@ -132,6 +196,12 @@ struct Adopting<'a, R> {
 }
 
 impl<R: Recorder> Adopting<'_, R> {
+    fn foresee(&self, endpoints: &[(Iccid, Endpoint)]) {
+        self.aaa.foresee_iccids(endpoints.iter().map(|(iccid, _)| *iccid));
+        let (imsis, msisdns) = (endpoints.iter().flat_map(|(_, next)| next.imsis()), endpoints.iter().filter_map(|(_, next)| next.msisdn));
+        self.aaa.foresee_index(imsis, msisdns);
+    }
+
     /// An endpoint that the files no longer name, and that stays: only its groups may have moved.
     fn keep(&mut self, iccid: Iccid) {
         self.aaa.tracker.with(iccid, |entry| {

@@ -36,10 +36,25 @@ impl Aaa {
 
     /// Makes ready what freeing these will need.
     pub(super) fn foresee_freed(&self, freed: &[Freed]) {
-        let mut iccids = [None; SIDE_BY_SIDE];
-        iccids.iter_mut().zip(freed).for_each(|(iccid, freed)| *iccid = Some(freed.iccid));
-        approach(&self.tracker, iccids);
+        approach(&self.tracker, some(freed.iter().map(|freed| freed.iccid)));
     }
+
+    /// Makes ready what changing these, or adding them, will need.
+    pub(super) fn foresee_iccids(&self, iccids: impl IntoIterator<Item = Iccid>) {
+        approach(&self.tracker, some(iccids));
+    }
+
+    /// Makes ready what putting these numbers into the indexes will need.
+    pub(super) fn foresee_index(&self, imsis: impl IntoIterator<Item = Imsi>, msisdns: impl IntoIterator<Item = Msisdn>) {
+        imsis.into_iter().for_each(|imsi| self.tracker.foresee_imsi(imsi));
+        msisdns.into_iter().for_each(|msisdn| self.tracker.foresee_msisdn(msisdn));
+    }
+}
+
+fn some(iccids: impl IntoIterator<Item = Iccid>) -> [Option<Iccid>; SIDE_BY_SIDE] {
+    let mut some = [None; SIDE_BY_SIDE];
+    some.iter_mut().zip(iccids).for_each(|(place, iccid)| *place = Some(iccid));
+    some
 }
 
 fn approach(tracker: &Tracker<Entry>, iccids: [Option<Iccid>; SIDE_BY_SIDE]) {

@@ -1,10 +1,12 @@
 //! What was recorded comes back: the newest record of each endpoint, then the pools and counts that follow from all of them.
 
+use std::thread;
+
 use foldhash::HashMap;
 
 use super::adopt::first_state;
 use super::plan::Plan;
-use super::{Aaa, Entry};
+use super::{Aaa, Entry, SIDE_BY_SIDE};
 use crate::identity::Iccid;
 use crate::network::{EndpointState, Lease, LeasePhase, Restart};
 use crate::provisioning::{Catalog, Endpoint, ProvisioningState};
@@ -17,6 +19,14 @@ pub struct Recovery {
     removed: HashMap<Iccid, u64>,
     /// What they had until then may still be in its hold.
     bequeathed: Vec<Lease>,
+    /// Read, but not taken in: several together are quicker.
+    waiting: Vec<(Iccid, Word)>,
+}
+
+/// What a record says of an endpoint.
+enum Word {
+    Provisioned { version: u64, endpoint: Option<Endpoint> },
+    State(EndpointState),
 }
 
 /// What recovery found.
@@ -33,7 +43,7 @@ impl Aaa {
     /// Begins to restore the memory of a decision maker that has none yet.
     #[must_use]
     pub fn recover(self) -> Recovery {
-        Recovery { aaa: self, catalog: Catalog::default(), removed: HashMap::default(), bequeathed: Vec::new() }
+        Recovery { aaa: self, catalog: Catalog::default(), removed: HashMap::default(), bequeathed: Vec::new(), waiting: Vec::new() }
     }
 }
 
@@ -45,6 +55,38 @@ impl Recovery {
 
     /// An endpoint as it was provisioned; `None`: it was removed.
     pub fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
+        self.hear(iccid, Word::Provisioned { version, endpoint });
+    }
+
+    /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
+    ///
+    /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as soon as it is adopted, and hands its
+    /// records over earlier than a long adoption. What was acknowledged then is kept, and finds its endpoint again in the inventory.
+    pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
+        self.hear(iccid, Word::State(state));
+    }
+
+    fn hear(&mut self, iccid: Iccid, word: Word) {
+        self.waiting.push((iccid, word));
+        if self.waiting.len() == SIDE_BY_SIDE {
+            self.take_in();
+        }
+    }
+
+    /// In the order in which they came.
+    fn take_in(&mut self) {
+        self.aaa.foresee_iccids(self.waiting.iter().map(|(iccid, _)| *iccid));
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (iccid, word) in waiting.drain(..) {
+            match word {
+                Word::Provisioned { version, endpoint } => self.take_in_provisioned(iccid, version, endpoint),
+                Word::State(state) => self.take_in_state(iccid, state),
+            }
+        }
+        self.waiting = waiting;
+    }
+
+    fn take_in_provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
         let Some(endpoint) = endpoint else {
             self.removed.insert(iccid, version);
             self.bequeathed.extend(self.aaa.tracker.remove(iccid).into_iter().flat_map(|entry| entry.state.leases));
@@ -63,11 +105,7 @@ impl Recovery {
         }
     }
 
-    /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
-    ///
-    /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as soon as it is adopted, and hands its
-    /// records over earlier than a long adoption. What was acknowledged then is kept, and finds its endpoint again in the inventory.
-    pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
+    fn take_in_state(&mut self, iccid: Iccid, state: EndpointState) {
         if self.removed.get(&iccid).is_some_and(|end| state.version < *end) {
             return;
         }
@@ -89,11 +127,13 @@ impl Recovery {
 
     /// Builds what follows from the records: indexes, pools and counts.
     #[must_use]
-    pub fn finish(self) -> (Aaa, Recovered) {
+    pub fn finish(mut self) -> (Aaa, Recovered) {
+        self.take_in();
         let Self { aaa, catalog, bequeathed, .. } = self;
         let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
-        let mut numbered = Vec::new();
+        let mut imsis = Vec::with_capacity(recovered.endpoints);
+        let mut msisdns = Vec::new();
         aaa.tracker.for_each(|iccid, entry| {
             aaa.census.joined(entry.state.state, entry.endpoint.state);
             restore_addresses(&plan, entry, &mut recovered);
@@ -101,17 +141,30 @@ impl Recovery {
                 recovered.open_sessions += 1;
                 plan.count_session(session.group, 1);
             }
-            numbered.push((iccid, entry.endpoint.imsis().collect::<Vec<_>>(), entry.endpoint.msisdn));
+            imsis.extend(entry.endpoint.imsis().map(|imsi| (imsi, iccid)));
+            msisdns.extend(entry.endpoint.msisdn.map(|msisdn| (msisdn, iccid)));
         });
         for lease in &bequeathed {
             restore_hold(&plan, lease);
         }
-        // A closure of the tracker must not call the tracker, so the indexes come second.
-        for (iccid, imsis, msisdn) in numbered {
-            aaa.index(iccid, imsis, msisdn);
-        }
+        // A closure of the tracker must not call the tracker, so the indexes come second; neither needs the other.
+        thread::scope(|scope| {
+            scope.spawn(|| index(&imsis, |imsi| aaa.tracker.foresee_imsi(imsi), |imsi, iccid| _ = aaa.tracker.index_imsi(imsi, iccid)));
+            index(&msisdns, |msisdn| aaa.tracker.foresee_msisdn(msisdn), |msisdn, iccid| _ = aaa.tracker.index_msisdn(msisdn, iccid));
+        });
         aaa.plan.store(plan.into());
         (aaa, recovered)
+    }
+}
+
+fn index<N: Copy>(numbered: &[(N, Iccid)], foresee: impl Fn(N), put: impl Fn(N, Iccid)) {
+    for some in numbered.chunks(SIDE_BY_SIDE) {
+        for (number, _) in some {
+            foresee(*number);
+        }
+        for (number, iccid) in some {
+            put(*number, *iccid);
+        }
     }
 }
 
