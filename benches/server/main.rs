@@ -14,7 +14,8 @@
 //!   by the requests answered; `/proc/PID/stat` splits it into user and system. The echo's is taken in the same second, so that the
 //!   machine's moods cancel out in the ratio.
 //! - Then the same requests are offered at half the highest rate, and the time from sending to receiving each is taken: what a gateway
-//!   sees, loopback and the generator's own turn included.
+//!   sees, loopback and the generator's own turn included. Beside it stands what the bare disk takes for appending 4096 octets and an
+//!   `fdatasync`: no reply that waits for the disk can come sooner.
 //! - Last, accounting and attaches are offered at twice the highest rate, half and half, and none is sent twice.
 #![allow(unsafe_code, reason = "the yardstick is bare system calls, and cores are chosen by one")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -40,10 +41,13 @@ use hdrhistogram::Histogram;
 use attachd::{Attachd, SECRET, prepare};
 use device::{Device, Granted, Room, Status};
 use generator::{Generator, LINES, Pace, Packets, Run};
-use process::{Spent, resident, run_anywhere, run_on};
+use process::{Spent, resident, run_anywhere, run_on, sync_latencies};
 
 /// Endpoints that one round takes; few enough that their packets fit into the generator's memory, many enough that no cache holds them.
 const ROUND: u64 = 200_000;
+
+/// So many replies fill the server's memory for replies.
+const REJECTS: u64 = 1_300_000;
 
 /// No SIM of any fleet.
 const UNKNOWN: u64 = 9_000_000_000;
@@ -183,8 +187,14 @@ impl Bench {
         let echo = Echo(child, line.trim().parse()?);
         let server = Attachd::start(&folder)?;
         run_on(1);
+        let (half, most) = sync_latencies(&folder)?;
         println!(
-            "\n{endpoints} endpoints: ready after {:.1} s, {:.0} MB resident, {:.0} octets an endpoint",
+            "\nthe disk's own sync takes {:.2} ms, in one of a hundred cases more than {:.2} ms",
+            half.as_secs_f64() * 1e3,
+            most.as_secs_f64() * 1e3
+        );
+        println!(
+            "{endpoints} endpoints: ready after {:.1} s, {:.0} MB resident, {:.0} octets an endpoint",
             server.starting.as_secs_f64(),
             resident(server.pid()) as f64 / 1e6,
             resident(server.pid()) as f64 / endpoints as f64,
@@ -207,13 +217,23 @@ impl Bench {
 
     fn measure(mut self, requests: u64) -> Result<(), Box<dyn Error>> {
         let mut figures: [[Figures; KINDS.len()]; 2] = Default::default();
+        let rejects = REJECTS.min(requests * 2);
         let rounds = requests.div_ceil(self.granted.len() as u64);
-        // The first round touches what was never touched before: buffers, the tables of both sides.
-        self.round(&mut Default::default(), None)?;
+        // Rejects touch what was never touched before and has nothing to do with endpoints: buffers, remembered replies.
+        for _ in 0..rejects.div_ceil(self.granted.len() as u64) {
+            self.round += 1;
+            self.fill(Kind::Reject)?;
+            self.drive(Kind::Reject, Pace::Flood)?;
+        }
         let before = resident(self.server.pid());
         self.open_sessions()?;
         let more = resident(self.server.pid()).saturating_sub(before);
-        println!("{} octets more for each of {} open sessions", more / self.granted.len() as u64, self.granted.len());
+        println!(
+            "{} octets more for each of the first {} open sessions, its address included",
+            more / self.granted.len() as u64,
+            self.granted.len()
+        );
+        self.round(&mut Default::default(), None)?;
         for _ in 0..rounds {
             for (figures, in_trains) in figures.iter_mut().zip(SENDING) {
                 self.generator.send_in_trains(in_trains);
@@ -240,10 +260,7 @@ impl Bench {
             if kind == Kind::Duplicate {
                 self.packets.keep_last();
             } else {
-                self.packets.clear();
-                for at in 0..self.granted.len() {
-                    self.push(kind, at)?;
-                }
+                self.fill(kind)?;
             }
             let times = if kind == Kind::Duplicate { self.granted.len().div_ceil(self.packets.len()) } else { 1 };
             for _ in 0..times {
@@ -316,13 +333,16 @@ impl Bench {
     fn open_sessions(&mut self) -> Result<(), Box<dyn Error>> {
         self.round += 1;
         for kind in [Kind::Attach, Kind::Start] {
-            self.packets.clear();
-            for at in 0..self.granted.len() {
-                self.push(kind, at)?;
-            }
+            self.fill(kind)?;
             self.drive(kind, Pace::Flood)?;
         }
         Ok(())
+    }
+
+    /// A request of this kind for each endpoint of a round.
+    fn fill(&mut self, kind: Kind) -> Result<(), Box<dyn Error>> {
+        self.packets.clear();
+        (0..self.granted.len()).try_for_each(|at| self.push(kind, at))
     }
 
     /// Twice as much as can be served: interims of open sessions and new attaches in equal parts.
