@@ -44,7 +44,7 @@ impl Directory {
 /// The right to write in a folder. The lock is on the folder itself and ends with the process, however it ends.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: File,
+    lock: File,
     pid_file: PathBuf,
 }
 
@@ -62,7 +62,7 @@ impl Claim {
             Err(TryLockError::Error(error)) => return Err(OpenError::Directory { path: path(), error }),
         }
         fs::write(&pid_file, format!("{}\n", std::process::id())).map_err(|error| OpenError::NotWritable { path: path(), error })?;
-        Ok(Self { _lock: lock, pid_file })
+        Ok(Self { lock, pid_file })
     }
 }
 
@@ -70,6 +70,8 @@ impl Drop for Claim {
     fn drop(&mut self) {
         // While the lock is still held: a successor's file cannot be hit.
         let _ = fs::remove_file(&self.pid_file);
+        // To close it is not enough: a child that this process has just forked holds the folder open, too, until it runs its own program.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -141,6 +143,15 @@ mod tests {
         drop(directory);
         Directory::claim(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_claim_ends_though_a_forked_child_still_has_the_folder_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, claim) = Directory::claim(folder.path()).unwrap();
+        let _inherited = directory.handle.try_clone().unwrap();
+        drop((directory, claim));
+        Directory::claim(folder.path()).unwrap();
     }
 
     #[test]
