@@ -376,7 +376,7 @@ impl<R: Recorder> Turn<'_, R> {
         let Some(vslice) = self.plan.catalog.group(home).map(|group| group.vslice).filter(|_| !stays) else { return };
         let freed = Freed { vslice, ip, at: self.now };
         match self.entry.state.leases.iter().find(|lease| lease.ip == ip && lease.vslice == vslice).copied() {
-            Some(lease) if lease.phase == LeasePhase::InUse => {}
+            Some(lease) if lease.phase.is_in_use() => {}
             Some(lease) => self.entry.state.release_lease(lease.group, self.now).into_iter().for_each(|freed| self.free(freed)),
             None => self.free(freed),
         }

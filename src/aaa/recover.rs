@@ -172,7 +172,7 @@ fn restore_addresses(plan: &Plan, entry: &Entry, recovered: &mut Recovered) {
     for lease in &entry.state.leases {
         match lease.phase {
             LeasePhase::Released { .. } => restore_hold(plan, lease),
-            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Kept => {
+            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => {
                 recovered.leases += 1;
                 recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip));
             }

@@ -100,7 +100,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
         if lease.vslice != admission.group.vslice || !self.plan.covers(lease.vslice, lease.ip) {
             return None;
         }
-        if configured.is_some_and(|ip| ip != lease.ip) && lease.phase != LeasePhase::InUse {
+        if configured.is_some_and(|ip| ip != lease.ip) && !lease.phase.is_in_use() {
             return None;
         }
         if let LeasePhase::Released { at } = lease.phase {

@@ -205,7 +205,7 @@ impl EndpointState {
         if let Some(group) = group
             && !self.open_sessions().any(|session| session.group == Some(group))
         {
-            self.vacate_lease(group, now).into_iter().for_each(|freed| outcome.freed.push(freed));
+            self.vacate_lease(group, ended.cause, now).into_iter().for_each(|freed| outcome.freed.push(freed));
         }
         self.version += 1;
     }

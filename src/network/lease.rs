@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thin_vec::ThinVec;
 
-use super::EndpointState;
+use super::{CloseCause, EndpointState};
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
 
@@ -34,6 +34,8 @@ pub enum LeasePhase {
     Authorised { until: Timestamp, authorisation: u64 },
     /// At least one session of the group is open.
     InUse,
+    /// In use, and promised anew for a session still to come: authorised is what it is again if those that are open end before.
+    Reauthorised { until: Timestamp, authorisation: u64 },
     /// Static, and no session is open.
     Kept,
     /// Pooled, and in the pool's hold: nobody but this endpoint may have it.
@@ -47,6 +49,14 @@ pub struct Freed {
     pub ip: Ipv4Addr,
     /// The beginning of its hold, and the stamp by which the endpoint may take it back.
     pub at: Timestamp,
+}
+
+impl LeasePhase {
+    /// Whether an open session of the group has the address.
+    #[must_use]
+    pub const fn is_in_use(self) -> bool {
+        matches!(self, Self::InUse | Self::Reauthorised { .. })
+    }
 }
 
 impl Lease {
@@ -103,7 +113,7 @@ impl EndpointState {
     pub fn remember_hold(&mut self, former: Lease, at: Timestamp) {
         let released_at = |lease: &Lease| match lease.phase {
             LeasePhase::Released { at } => Some(at),
-            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Kept => None,
+            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
         };
         let held = || self.leases.iter().enumerate().filter_map(|(place, lease)| Some((released_at(lease)?, place)));
         if held().count() >= MAX_HELD
@@ -121,24 +131,28 @@ impl EndpointState {
         self.leases.push(lease);
     }
 
-    /// Promises the group's lease until `until`. A lease in use stays in use. `false` if the group has none.
+    /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it. `false` if the group has none.
     pub fn authorise(&mut self, group: GroupId, until: Timestamp, authorisation: u64) -> bool {
         let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else { return false };
-        if lease.phase != LeasePhase::InUse {
-            lease.phase = LeasePhase::Authorised { until, authorisation };
-            self.version += 1;
-        }
+        lease.phase = if lease.phase.is_in_use() {
+            LeasePhase::Reauthorised { until, authorisation }
+        } else {
+            LeasePhase::Authorised { until, authorisation }
+        };
+        self.version += 1;
         true
     }
 
     /// Marks the group's lease as in use. An opened session does it by itself, except with a released lease: that address is in the
-    /// pool's hands, and has to be reclaimed there first.
+    /// pool's hands, and has to be reclaimed there first. What was promised to a session still to come stays promised.
     pub fn take_into_use(&mut self, group: GroupId) -> bool {
         let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else { return false };
-        if lease.phase != LeasePhase::InUse {
-            lease.phase = LeasePhase::InUse;
-            self.version += 1;
-        }
+        lease.phase = match lease.phase {
+            LeasePhase::InUse | LeasePhase::Reauthorised { .. } => return true,
+            LeasePhase::Authorised { until, authorisation } => LeasePhase::Reauthorised { until, authorisation },
+            LeasePhase::Kept | LeasePhase::Released { .. } => LeasePhase::InUse,
+        };
+        self.version += 1;
         true
     }
 
@@ -161,20 +175,26 @@ impl EndpointState {
         Some(Freed { vslice: lease.vslice, ip: lease.ip, at: now })
     }
 
-    /// A session of `group` was opened: its promised or kept lease is in use from now on. Returns the address.
+    /// A session of `group` was opened: its promised or kept lease is in use from now on, and nothing promised any more. Returns the address.
     pub(super) fn occupy_lease(&mut self, group: GroupId) -> Option<Ipv4Addr> {
         let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
-        match lease.phase {
-            LeasePhase::Authorised { .. } | LeasePhase::Kept => lease.phase = LeasePhase::InUse,
-            LeasePhase::InUse => {}
-            LeasePhase::Released { .. } => return None,
+        if let LeasePhase::Released { .. } = lease.phase {
+            return None;
         }
+        lease.phase = LeasePhase::InUse;
         Some(lease.ip)
     }
 
-    /// The last session of `group` was closed.
-    pub(super) fn vacate_lease(&mut self, group: GroupId, now: Timestamp) -> Option<Freed> {
-        let lease = self.leases.iter_mut().find(|lease| lease.group == group && lease.phase == LeasePhase::InUse)?;
+    /// The last session of `group` was closed. What was promised meanwhile stays so, unless the endpoint has left.
+    pub(super) fn vacate_lease(&mut self, group: GroupId, cause: CloseCause, now: Timestamp) -> Option<Freed> {
+        let lease = self.leases.iter_mut().find(|lease| lease.group == group && lease.phase.is_in_use())?;
+        if let LeasePhase::Reauthorised { until, authorisation } = lease.phase
+            && now < until
+            && !cause.is_departure()
+        {
+            lease.phase = LeasePhase::Authorised { until, authorisation };
+            return None;
+        }
         lease.give_back(now)
     }
 
@@ -203,7 +223,7 @@ impl EndpointState {
         let deadline = |lease: &Lease| match lease.phase {
             LeasePhase::Authorised { until, .. } => Some(until),
             LeasePhase::Released { at } => Some(at + hold),
-            LeasePhase::InUse | LeasePhase::Kept => None,
+            LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
         };
         self.leases.iter().filter_map(deadline).min()
     }

@@ -79,6 +79,11 @@ impl CloseCause {
         }
     }
 
+    /// Whether the endpoint itself has left, and not only its session ended.
+    pub(super) const fn is_departure(self) -> bool {
+        matches!(self, Self::Detach | Self::Barred | Self::Unassigned)
+    }
+
     /// The inverse of `as u8`.
     #[must_use]
     pub fn from_key(key: u8) -> Option<Self> {

@@ -123,7 +123,7 @@ fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
         },
         state: match lease.phase {
             LeasePhase::Authorised { .. } => "authorised",
-            LeasePhase::InUse => "in-use",
+            LeasePhase::InUse | LeasePhase::Reauthorised { .. } => "in-use",
             LeasePhase::Kept => "kept",
             LeasePhase::Released { .. } => "held",
         },

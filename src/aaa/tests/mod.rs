@@ -104,6 +104,7 @@ fn a_repeated_report_changes_nothing_and_is_recorded_again_for_its_own_reply() {
     world.start("till", "S1");
     let version = |world: &World| world.aaa.look(world::iccid("till"), world.now, |entry, _| entry.state.version).unwrap();
     let (before, records) = (version(&world), world.records);
+    world.attach_only = true;
     world.access("till").accepted();
     world.start("till", "S1");
     assert_eq!(version(&world), before);

@@ -110,6 +110,7 @@ impl Names {
         let (state, until) = match lease.phase {
             LeasePhase::Authorised { until, .. } => ("authorised", Some(until)),
             LeasePhase::InUse => ("in-use", None),
+            LeasePhase::Reauthorised { until, .. } => ("reauthorised", Some(until)),
             LeasePhase::Kept => ("kept", None),
             LeasePhase::Released { at } => ("released", Some(at)),
         };

@@ -45,6 +45,7 @@ const AUTHORISED: u8 = 1;
 const IN_USE: u8 = 2;
 const KEPT: u8 = 3;
 const RELEASED: u8 = 4;
+const REAUTHORISED: u8 = 5;
 const POOLED: u8 = 0x80;
 
 fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
@@ -55,6 +56,7 @@ fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
     let phase = match lease.phase {
         LeasePhase::Authorised { .. } => AUTHORISED,
         LeasePhase::InUse => IN_USE,
+        LeasePhase::Reauthorised { .. } => REAUTHORISED,
         LeasePhase::Kept => KEPT,
         LeasePhase::Released { .. } => RELEASED,
     };
@@ -63,7 +65,7 @@ fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
     writer.number(lease.vslice.index() as u64);
     writer.ipv4(lease.ip);
     match lease.phase {
-        LeasePhase::Authorised { until, authorisation } => {
+        LeasePhase::Authorised { until, authorisation } | LeasePhase::Reauthorised { until, authorisation } => {
             writer.time(until, base);
             writer.raw(&authorisation.to_be_bytes());
         }
@@ -83,6 +85,7 @@ fn read_lease(reader: &mut Reader<'_>, base: Timestamp) -> Option<Lease> {
         IN_USE => LeasePhase::InUse,
         KEPT => LeasePhase::Kept,
         RELEASED => LeasePhase::Released { at: reader.time(base)? },
+        REAUTHORISED => LeasePhase::Reauthorised { until: reader.time(base)?, authorisation: u64::from_be_bytes(reader.array()?) },
         _ => return None,
     };
     Some(Lease { group, vslice, ip, kind, phase })

@@ -155,6 +155,26 @@ fn the_typical_session_octet_by_octet() {
 }
 
 #[test]
+fn the_phases_of_a_lease_octet_by_octet() {
+    let (until, authorisation) = (Timestamp::from_secs(NOW.secs() + 120), 0xfeed_f00d_dead_beef);
+    let table = [
+        (LeasePhase::Authorised { until, authorisation }, "9300810c026440030480b8b872feedf00ddeadbeef"),
+        (LeasePhase::InUse, "8700820c0264400304"),
+        (LeasePhase::Kept, "8700830c0264400304"),
+        (LeasePhase::Released { at: NOW }, "8800840c026440030400"),
+        (LeasePhase::Reauthorised { until, authorisation }, "9300850c026440030480b8b872feedf00ddeadbeef"),
+    ];
+    for (phase, golden) in table {
+        let lease = Lease { kind: LeaseKind::Pooled, phase, ..typical_state().leases[0] };
+        let state = EndpointState { last_activity: NOW, leases: [lease].into_iter().collect(), ..EndpointState::new(NetworkState::Idle) };
+        let octets = framed(|batch| batch.put_endpoint(iccid(), &state));
+        // Behind the header of the frame and the state, the time, no session and one lease.
+        assert_eq!(hex(&octets[35..]), golden, "{phase:?}");
+        assert_eq!(read(&octets), Ok(Record::Endpoint { iccid: iccid(), state }));
+    }
+}
+
+#[test]
 fn what_a_newer_version_adds_is_passed_over() {
     let state = typical_state();
     let mut body = Vec::new();
@@ -299,7 +319,7 @@ fn session() -> impl Strategy<Value = Session> {
 }
 
 fn lease() -> impl Strategy<Value = Lease> {
-    (0..1000usize, 0..1000usize, any::<Ipv4Addr>(), any::<bool>(), 0..4u8, any::<[u64; 2]>()).prop_map(
+    (0..1000usize, 0..1000usize, any::<Ipv4Addr>(), any::<bool>(), 0..5u8, any::<[u64; 2]>()).prop_map(
         |(group, vslice, ip, pooled, phase, [time, authorisation])| Lease {
             group: GroupId::new(group),
             vslice: VsliceId::new(vslice),
@@ -309,6 +329,7 @@ fn lease() -> impl Strategy<Value = Lease> {
                 0 => LeasePhase::Authorised { until: Timestamp::from_micros(time), authorisation },
                 1 => LeasePhase::InUse,
                 2 => LeasePhase::Kept,
+                3 => LeasePhase::Reauthorised { until: Timestamp::from_micros(time), authorisation },
                 _ => LeasePhase::Released { at: Timestamp::from_micros(time) },
             },
         },

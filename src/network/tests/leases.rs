@@ -96,15 +96,78 @@ fn a_released_lease_is_not_taken_into_use_unasked() {
     assert_eq!(desk.stop(&report("b", 6)).freed.len(), 1);
 }
 
+/// Session a is open, and at second 80 there was an Access-Accept for another one.
+fn reauthorised(kind: LeaseKind) -> Desk {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, kind);
+    desk.start(&report("a", 1));
+    let before = desk.endpoint.version;
+    assert!(desk.endpoint.authorise(GroupId::new(0), at(200), 8));
+    assert!(desk.endpoint.version > before, "a promise is worth a record");
+    desk
+}
+
+const AUTHORISED: LeasePhase = LeasePhase::Authorised { until: at(200), authorisation: 8 };
+const REAUTHORISED: LeasePhase = LeasePhase::Reauthorised { until: at(200), authorisation: 8 };
+
 #[test]
 fn asking_again_leaves_a_lease_in_use() {
-    let mut desk = Desk::new();
-    authorise(&mut desk, 0, LeaseKind::Pooled);
-    desk.start(&report("a", 1));
-    assert!(desk.endpoint.authorise(GroupId::new(0), at(200), 8));
-    assert_eq!(phase(&desk, 0), Some(LeasePhase::InUse));
+    let mut desk = reauthorised(LeaseKind::Pooled);
+    assert_eq!(phase(&desk, 0), Some(REAUTHORISED));
     assert!(!desk.endpoint.authorise(GroupId::new(1), at(200), 8));
     assert!(desk.endpoint.settle(at(201), &limits(), &Restarts::default()).0.freed.is_empty());
+    assert_eq!(freed(&desk.stop(&report("a", 202))).len(), 1, "the promise has run out");
+}
+
+#[test]
+fn what_was_promised_meanwhile_outlives_the_session_but_not_the_endpoints_leaving() {
+    for cause in CloseCause::ALL {
+        let mut desk = reauthorised(LeaseKind::Pooled);
+        let outcome = desk.endpoint.close_all(cause, at(199));
+        let wanted = match cause {
+            CloseCause::Stop | CloseCause::Superseded | CloseCause::Stale | CloseCause::GatewayRestart => (AUTHORISED, 0),
+            CloseCause::Detach | CloseCause::Barred | CloseCause::Unassigned => (LeasePhase::Released { at: at(199) }, 1),
+        };
+        assert_eq!((phase(&desk, 0), outcome.freed.len()), (Some(wanted.0), wanted.1), "{cause:?}");
+    }
+}
+
+#[test]
+fn a_promise_left_by_a_session_lapses_like_any_other() {
+    for (kind, after) in [(LeaseKind::Pooled, LeasePhase::Released { at: at(200) }), (LeaseKind::Static, LeasePhase::Kept)] {
+        let mut desk = reauthorised(kind);
+        desk.stop(&report("a", 100));
+        assert_eq!(desk.endpoint.settle(at(199), &limits(), &Restarts::default()).1, Some(at(200)));
+        assert_eq!(phase(&desk, 0), Some(AUTHORISED));
+        desk.endpoint.settle(at(200), &limits(), &Restarts::default());
+        assert_eq!(phase(&desk, 0), Some(after));
+    }
+}
+
+#[test]
+fn the_session_that_begins_has_what_was_promised() {
+    let mut desk = reauthorised(LeaseKind::Pooled);
+    desk.start(&Report { apn: Some(b"web"), ..report("b", 90) });
+    assert_eq!(phase(&desk, 0), Some(LeasePhase::InUse));
+    assert!(freed(&desk.stop(&report("a", 91))).is_empty());
+    assert_eq!(freed(&desk.stop(&report("b", 92))).len(), 1);
+}
+
+#[test]
+fn news_of_an_older_session_is_not_what_the_promise_waits_for() {
+    let mut desk = reauthorised(LeaseKind::Pooled);
+    desk.start(&report("a", 1));
+    desk.interim(&report("a", 90));
+    assert!(desk.endpoint.take_into_use(GroupId::new(0)));
+    assert_eq!(phase(&desk, 0), Some(REAUTHORISED));
+
+    // Also if it had no lease when the promise was given, and uses this one from now on.
+    let mut desk = Desk::new();
+    desk.start(&report("a", 1));
+    authorise(&mut desk, 0, LeaseKind::Pooled);
+    assert!(desk.endpoint.take_into_use(GroupId::new(0)));
+    desk.stop(&report("a", 2));
+    assert_eq!(phase(&desk, 0), Some(LeasePhase::Authorised { until: at(120), authorisation: 7 }));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::identity::{GatewayId, GroupId, VsliceId};
 use crate::time::Timestamp;
 
 /// The time of the tests begins here.
-fn at(secs: u64) -> Timestamp {
+const fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(1_700_000_000 + secs)
 }
 

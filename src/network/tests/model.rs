@@ -97,7 +97,7 @@ fn check(before: &EndpointState, after: &EndpointState, outcome: &Outcome) -> Re
 
     for lease in &after.leases {
         let is_used = after.open_sessions().any(|session| session.group == Some(lease.group));
-        prop_assert!(lease.phase != LeasePhase::InUse || is_used, "a lease in use, and nobody who uses it");
+        prop_assert!(!lease.phase.is_in_use() || is_used, "a lease in use, and nobody who uses it");
     }
     for freed in outcome.freed.iter() {
         let lease = after.leases.iter().find(|lease| lease.ip == freed.ip);

@@ -104,7 +104,7 @@ fn tell_leases(entry: &Entry, catalog: &Catalog) -> Vec<Told> {
     let of = |lease: &attachd::network::Lease| {
         let phase = match lease.phase {
             LeasePhase::Authorised { .. } => "authorised",
-            LeasePhase::InUse => "in-use",
+            LeasePhase::InUse | LeasePhase::Reauthorised { .. } => "in-use",
             LeasePhase::Kept => "kept",
             LeasePhase::Released { .. } => "released",
         };
