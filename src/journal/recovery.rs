@@ -139,11 +139,29 @@ pub(super) fn recover<A: Apply>(storage: &dyn Storage, on_damage: OnDamage, appl
             if frame::verified(&carried).all(|(_, entry)| entry.kind == Kind::MARK) {
                 carried.clear();
             }
-            (Some(Sealed { number: last.name.number, end: vouched }), carried)
+            let sealed = if let Some(before) = before_the_last(&plan, &recovered, vouched) {
+                plan.leftovers.push(name);
+                before
+            } else {
+                Sealed { number: last.name.number, end: vouched }
+            };
+            (Some(sealed), carried)
         }
         Some(_) | None => (None, Vec::new()),
     };
     Ok(Recovery { recovered, next: plan.next, sealed, carried, leftovers: plan.leftovers })
+}
+
+/// The end of the segment before the last one, if the last can go because all it holds is carried into the next. Else a server that is started
+/// again and again, and never gets far, would leave a segment each time.
+fn before_the_last(plan: &Plan, recovered: &Recovered, vouched: u64) -> Option<Sealed> {
+    let is_whole = recovered.cut.is_none() && recovered.lost.is_empty();
+    match plan.files.as_slice() {
+        [.., Planned { name, end: End::Sealed(end), .. }, _] if is_whole && vouched == Header::SIZE as u64 => {
+            Some(Sealed { number: name.number, end: *end })
+        }
+        _ => None,
+    }
 }
 
 impl Recovery {

@@ -140,6 +140,21 @@ fn a_snapshot_that_is_dropped_leaves_nothing() {
 }
 
 #[test]
+fn a_start_that_comes_to_nothing_leaves_no_segment() {
+    let disk = FaultyDisk::new(7);
+    let (journal, ..) = open(&disk, Options::default());
+    put(&mut journal.submitter(asleep()), 1, 1, b"one");
+    journal.close().unwrap();
+    for _ in 0..3 {
+        drop(open(&disk, Options::default()));
+    }
+    let names: Vec<_> = disk.image().into_keys().collect();
+    assert_eq!(names, ["segment-000000000001", "segment-000000000004"]);
+    disk.crash();
+    assert_eq!(open(&disk, Options::default()).2[&1], (1, b"one".to_vec()));
+}
+
+#[test]
 fn in_memory_every_ticket_is_complete_at_once() {
     let journal = Journal::in_memory();
     let mut submitter = journal.submitter(asleep());
