@@ -312,7 +312,11 @@ fn what_is_wrong_is_said_and_nothing_is_served() {
         ("[radius]\nduplicate_lifetime_s = 99\nworkers = -1\n", 2, &["attachd.toml:2", "attachd.toml:3"]),
         // The secret that everybody knows is for this machine only.
         ("[radius]\nauth = [\"0.0.0.0:0\"]\n", 2, &["testing123", "0.0.0.0:0"]),
-        ("[inventory]\npath = \"nowhere\"\n", 2, &["nowhere"]),
+        (
+            "[radius]\nauth = [\"127.0.0.1:0\"]\nacct = [\"127.0.0.1:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n[inventory]\npath = \"nowhere\"\n",
+            2,
+            &["nowhere"],
+        ),
     ];
     for (settings, exit, words) in cases {
         let ended = Folder::with(settings).refuses();
