@@ -25,6 +25,7 @@ pub mod gateways;
 mod health;
 mod housekeeper;
 mod http;
+mod judge;
 pub mod ledger;
 pub mod metrics;
 pub mod pipeline;

@@ -8,6 +8,7 @@ use super::answer::{self, Names};
 use super::complaints::Complaints;
 use super::duplicates::{Duplicates, Key, Known, Seat};
 use super::gateways::{Gateway, Gateways};
+use super::judge::judge;
 use super::ledger::Ledger;
 use super::replies::{Replies, Route};
 use super::tally::{Dropped, Tally};
@@ -15,7 +16,7 @@ use super::translate::Fields;
 use crate::aaa::{Aaa, Accept, AccessRequest, Recorder, Verdict};
 use crate::provisioning::Credentials;
 use crate::time::Timestamp;
-use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, MessageAuthenticator, TooLong, number, sign_replies, verify_requests};
+use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, TooLong, sign_replies, verify_requests};
 
 /// What a socket is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -424,38 +425,4 @@ impl Leaves {
     fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
         draft.map(|draft| Answer { draft, leaves: self }).map_err(|TooLong| Dropped::ReplyTooLong)
     }
-}
-
-/// Whether the sender is who its address says, and has signed what must be signed.
-fn judge(proof: Result<(), Forged>, request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Dropped> {
-    proof.map_err(|forged| match forged {
-        Forged::Authenticator => Dropped::BadAuthenticator,
-        Forged::MessageAuthenticator => Dropped::BadMessageAuthenticator,
-    })?;
-    let is_signed = request.message_authenticator() == MessageAuthenticator::Present;
-    match request.code() {
-        // RFC 5997 3.
-        Code::STATUS_SERVER if !is_signed => Err(Dropped::BadMessageAuthenticator),
-        // What a gateway's settings ask for concerns Access-Requests only, and only those teach "auto" (PROTOCOL 10).
-        Code::ACCESS_REQUEST if is_signed => {
-            gateway.note_signature();
-            Ok(())
-        }
-        Code::ACCESS_REQUEST => may_be_unsigned(request, gateway),
-        _ => Ok(()),
-    }
-}
-
-fn may_be_unsigned(request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Dropped> {
-    let has_credentials =
-        [number::USER_PASSWORD, number::CHAP_PASSWORD, number::ARAP_PASSWORD].into_iter().any(|number| request.contains(number));
-    // RFC 3579 3.1 and 3.3 note 1.
-    let must_sign = gateway.requires_signature() || request.contains(number::EAP_MESSAGE) || !(has_credentials || gateway.is_lenient());
-    if must_sign {
-        return Err(Dropped::BadMessageAuthenticator);
-    }
-    if gateway.limit_proxy_state && request.contains(number::PROXY_STATE) {
-        return Err(Dropped::ProxyStateLimited);
-    }
-    Ok(())
 }
