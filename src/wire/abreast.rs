@@ -8,6 +8,12 @@
 /// Messages that are digested at once.
 pub(super) const ABREAST: usize = 8;
 
+/// With fewer, eight digests abreast take longer than these one after the other.
+pub(super) const WORTH_WHILE: usize = 3;
+
+/// Blocks of what an HMAC digests in the end: its key, and the digest of the packet.
+pub(super) const OUTER: usize = 2;
+
 /// What is put behind every message, at least: a one bit, and its length (RFC 1321 sections 3.1 and 3.2).
 const PADDING: usize = 9;
 

@@ -12,7 +12,7 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::abreast::{ABREAST, Lanes};
+use super::abreast::{ABREAST, Lanes, OUTER, WORTH_WHILE};
 use super::code::Signing;
 use super::datagram::{Datagram, Integrity, SHORTEST};
 use super::secret::Secret;
@@ -70,14 +70,8 @@ impl Datagram<'_> {
 /// Requests that are best verified together.
 pub const AT_ONCE: usize = ABREAST;
 
-/// With fewer, eight digests abreast take longer than these one after the other.
-const WORTH_WHILE: usize = 3;
-
 /// Blocks of 64 octets that a request may have to be digested abreast: more than any usual one, and few enough to lie in the nearest cache.
 const REQUEST: usize = 12;
-
-/// Blocks of what an HMAC digests in the end: its key, and the digest of the packet.
-const OUTER: usize = 2;
 
 /// Verifies several requests, each by the rule of [`Datagram::verify_request`] and with its own secret: what nearly all need is computed
 /// side by side, the rest one by one.
@@ -149,12 +143,12 @@ impl Sought {
 }
 
 /// MD5 over code, identifier, length, `in_place`, attributes and secret (RFC 2865 section 3, RFC 2866 section 3).
-pub(super) fn authenticator(packet: &[u8], in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
+fn authenticator(packet: &[u8], in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
     secret.authenticator(&[&packet[..4], in_place, &packet[SHORTEST..]])
 }
 
 /// HMAC-MD5 over the same, with zeros where the Message-Authenticator's value stands (RFC 3579 section 3.2, RFC 5176 section 3.4).
-pub(super) fn message_authenticator(packet: &[u8], offset: usize, in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
+fn message_authenticator(packet: &[u8], offset: usize, in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
     secret.hmac(&[&packet[..4], in_place, &packet[SHORTEST..offset], &ZEROS, &packet[offset + 16..]])
 }
 

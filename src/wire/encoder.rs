@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::authenticator;
 use super::code::{Code, Signing};
 use super::datagram::{Attributes, Datagram, LONGEST, SHORTEST};
 use super::extended::{FRAGMENT, MORE};
@@ -102,46 +101,30 @@ impl<'b> Encoder<'b> {
     }
 
     /// Signs a request. `random` becomes its authenticator, unless its code has a computed one.
-    pub fn finish_request(self, secret: &Secret, random: [u8; 16]) -> Result<usize, TooLong> {
+    pub fn finish_request(mut self, secret: &Secret, random: [u8; 16]) -> Result<usize, TooLong> {
         match Code(self.buffer.first().copied().unwrap_or_default()).signing() {
-            Some(Signing::Zeros) => self.finish_computed(secret, &[0; 16]),
-            Some(Signing::Random | Signing::Reply) | None => self.finish(secret, &random, |_| random),
+            Some(Signing::Zeros) => self.finish_reply(secret, &[0; 16]),
+            Some(Signing::Random | Signing::Reply) | None => Ok(self.draft(&random)?.integrate(self.buffer, secret)),
         }
     }
 
     /// Signs a reply to the request that carried this authenticator.
-    pub fn finish_reply(self, secret: &Secret, request_authenticator: &[u8; 16]) -> Result<usize, TooLong> {
-        self.finish_computed(secret, request_authenticator)
+    pub fn finish_reply(mut self, secret: &Secret, request_authenticator: &[u8; 16]) -> Result<usize, TooLong> {
+        Ok(self.draft(request_authenticator)?.sign(self.buffer, secret))
     }
 
     /// Leaves a reply to the request that carried this authenticator to be signed later.
-    pub fn draft_reply(self, request_authenticator: &[u8; 16]) -> Result<Draft, TooLong> {
+    pub fn draft_reply(mut self, request_authenticator: &[u8; 16]) -> Result<Draft, TooLong> {
+        self.draft(request_authenticator)
+    }
+
+    fn draft(&mut self, in_place: &[u8; 16]) -> Result<Draft, TooLong> {
         if self.overflowed {
             return Err(TooLong);
         }
         self.buffer[2..4].copy_from_slice(&(self.length as u16).to_be_bytes());
-        self.buffer[4..SHORTEST].copy_from_slice(request_authenticator);
+        self.buffer[4..SHORTEST].copy_from_slice(in_place);
         Ok(Draft { length: self.length, integrity: self.integrity })
-    }
-
-    fn finish_computed(self, secret: &Secret, in_place: &[u8; 16]) -> Result<usize, TooLong> {
-        self.finish(secret, in_place, |packet| authenticator::authenticator(packet, in_place, secret))
-    }
-
-    /// Length, then Message-Authenticator, then the authenticator that covers both.
-    fn finish(self, secret: &Secret, in_place: &[u8; 16], authenticator: impl FnOnce(&[u8]) -> [u8; 16]) -> Result<usize, TooLong> {
-        if self.overflowed {
-            return Err(TooLong);
-        }
-        let packet = &mut self.buffer[..self.length];
-        packet[2..4].copy_from_slice(&(self.length as u16).to_be_bytes());
-        if let Some(offset) = self.integrity {
-            let integrity = authenticator::message_authenticator(packet, offset, in_place, secret);
-            packet[offset..offset + 16].copy_from_slice(&integrity);
-        }
-        let authenticator = authenticator(packet);
-        packet[4..SHORTEST].copy_from_slice(&authenticator);
-        Ok(self.length)
     }
 
     pub(in crate::wire) fn identifier(&self) -> u8 {

@@ -1,21 +1,15 @@
-//! Signs replies: alone, or several side by side.
+//! Signs what is written: one packet alone, or several replies side by side.
 
-use super::abreast::Lanes;
-use super::authenticator::{AT_ONCE, message_authenticator};
+use super::abreast::{Lanes, OUTER, WORTH_WHILE};
+use super::authenticator::AT_ONCE;
 use super::datagram::SHORTEST;
 use super::secret::Secret;
-
-/// With fewer, eight digests abreast take longer than these one after the other.
-const WORTH_WHILE: usize = 3;
 
 /// Blocks of 64 octets that a reply may have to be digested abreast, its secret and the padding included.
 const REPLY: usize = 6;
 
-/// Blocks of what an HMAC digests in the end: its key, and the digest of the packet.
-const OUTER: usize = 2;
-
-/// A reply that is written but not signed: the request's authenticator stands in the place of its own, and zeros in that of its
-/// Message-Authenticator, as the digests want it (RFC 2865 section 3, RFC 3579 section 3.2).
+/// A packet that is written but not signed: in the place of its authenticator stands what the digests want there (the request's, in a reply), and
+/// zeros in that of its Message-Authenticator (RFC 2865 section 3, RFC 3579 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draft {
     pub(super) length: usize,
@@ -31,13 +25,19 @@ pub struct Unsigned<'r> {
 }
 
 impl Draft {
-    /// Signs it, in the buffer it was written into; gives the reply's length.
+    /// Signs it, in the buffer it was written into; gives its length.
     pub fn sign(self, buffer: &mut [u8], secret: &Secret) -> usize {
         self.of(buffer, secret).sign();
         self.length
     }
 
-    /// The octets of the reply.
+    /// Fills in its Message-Authenticator alone: its authenticator is the one that stands there. Gives its length.
+    pub(super) fn integrate(self, buffer: &mut [u8], secret: &Secret) -> usize {
+        self.of(buffer, secret).integrate_alone();
+        self.length
+    }
+
+    /// Its octets.
     pub const fn length(self) -> usize {
         self.length
     }
@@ -95,25 +95,20 @@ fn present<'a, 'r>(replies: &'a mut [Option<Unsigned<'r>>; AT_ONCE]) -> impl Ite
 
 impl Unsigned<'_> {
     fn sign(mut self) {
-        if let Some(offset) = self.integrity {
-            let in_place = self.in_place();
-            self.integrate(message_authenticator(self.packet, offset, &in_place, self.secret));
+        self.integrate_alone();
+        self.authenticate(self.secret.authenticator(&[self.packet]));
+    }
+
+    fn integrate_alone(&mut self) {
+        if self.integrity.is_some() {
+            self.integrate(self.secret.hmac(&[self.packet]));
         }
-        let authenticator = self.secret.authenticator(&[self.packet]);
-        self.authenticate(authenticator);
     }
 
     /// Whether both its digests can be computed abreast.
     fn fits(&self, lanes: &Lanes<REPLY>) -> bool {
         let [key, _] = self.secret.keys();
         lanes.takes(self.packet.len() + key.len().max(self.secret.octets().len()))
-    }
-
-    /// The request's authenticator.
-    fn in_place(&self) -> [u8; 16] {
-        let mut octets = [0; 16];
-        octets.copy_from_slice(&self.packet[4..SHORTEST]);
-        octets
     }
 
     fn integrate(&mut self, digest: [u8; 16]) {
