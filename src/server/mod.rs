@@ -6,7 +6,7 @@
 //! signals     what the operator tells the process
 //! worker      udp → desk → udp, in batches; one thread a core
 //! desk        what waits: receipts for the journal, rejects for their delay
-//! pipeline    one datagram: gateways, duplicates, translate, aaa, answer
+//! pipeline    one datagram: gateways, judge, duplicates, translate, aaa, answer
 //! housekeeper what time brings, reloads; records through an errand
 //! snapshots   all that is known, written beside the traffic
 //! http        metrics, health, views

@@ -32,7 +32,7 @@ use crate::journal::{Commit, Failure, Journal, Observer};
 use crate::udp::Socket;
 
 /// Requests remembered against retransmission, over all workers. A gateway's socket has 256 identifiers, so this is four thousand sockets;
-/// each takes 49 octets, eight neighbours at a time.
+/// each takes 49 octets, eight neighbours at a time. Of a gateway that takes another port for each request, an eighth as many are remembered.
 const REMEMBERED: usize = 1 << 20;
 
 /// Octets of their replies: 64 each, and an Accept takes a hundred, a receipt twenty.

@@ -111,7 +111,7 @@ impl<C: Committer> Worker<C> {
         self.desk.begin(&self.common.gateways.load(), now, self.common.health.is_ready());
         if !self.desk.is_full() {
             for pier in &mut self.piers {
-                let mut left = pier.turn();
+                let mut left = pier.begin();
                 while left > 0 && !pier.is_empty {
                     left = left.saturating_sub(pier.receive());
                     self.desk.handle(pier.arrivals(), now.wall);
@@ -174,7 +174,7 @@ impl Pier {
     }
 
     /// Begins its turn: how many datagrams may be taken before the next socket has its own.
-    fn turn(&mut self) -> usize {
+    fn begin(&mut self) -> usize {
         self.is_empty = false;
         match self.listener.port {
             Port::Acct => ACCT_TURN,

@@ -1,4 +1,4 @@
-//! Batches of datagrams in and out of the kernel: the one place with unsafe code, because no safe crate offers both directions.
+//! Batches of datagrams in and out of the kernel: where unsafe code lives, because no safe crate offers both directions.
 //!
 //! `recvmmsg` takes up to [`BATCH`] messages a call, into buffers that are used again and again; one message may be many datagrams of one
 //! peer and one length that came together (UDP GRO). Replies are grouped by (peer, length) and each group is handed over as one long
