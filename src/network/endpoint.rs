@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::outcome::{CloseCause, Closed, Effect, Outcome};
@@ -17,6 +18,9 @@ const MAX_OPEN: usize = 64;
 /// a tombstone is restarting in a loop, and the newest matter.
 const MAX_TOMBSTONES: usize = 16;
 
+/// Nearly every endpoint has at most one, which then lies in its record.
+pub type Leases = SmallVec<[Lease; 1]>;
+
 /// What one endpoint does in the network. The record of an endpoint is this, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointState {
@@ -28,7 +32,7 @@ pub struct EndpointState {
     /// Open ones, and the tombstones of ended ones.
     pub sessions: ThinVec<Session>,
     /// At most one for each group; behind those, addresses given up for another one that are still in their hold.
-    pub leases: ThinVec<Lease>,
+    pub leases: Leases,
 }
 
 /// The times that end things.
@@ -52,15 +56,13 @@ impl Default for EndpointState {
 
 impl EndpointState {
     #[must_use]
-    pub const fn new(state: NetworkState) -> Self {
-        Self { state, last_activity: Timestamp::EPOCH, version: 0, sessions: ThinVec::new(), leases: ThinVec::new() }
+    pub fn new(state: NetworkState) -> Self {
+        Self { state, last_activity: Timestamp::EPOCH, version: 0, sessions: ThinVec::new(), leases: Leases::new() }
     }
 
-    /// A hint before anything happens to it: its sessions and leases lie elsewhere. How many there are is written there too, so the first is
-    /// asked for.
+    /// A hint before anything happens to it: its sessions lie elsewhere. How many there are is written there too, so the first is asked for.
     pub fn approach(&self) {
         prefetch::lines(self.sessions.as_ptr(), size_of::<Session>());
-        prefetch::line(self.leases.as_ptr());
     }
 
     pub fn open_sessions(&self) -> impl Iterator<Item = &Session> {

@@ -3,8 +3,6 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use thin_vec::ThinVec;
-
 use super::{CloseCause, EndpointState};
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
@@ -126,8 +124,6 @@ impl EndpointState {
     }
 
     fn add_lease(&mut self, lease: Lease) {
-        // Nearly every endpoint has exactly one lease: no spare places.
-        self.leases.reserve_exact(1);
         self.leases.push(lease);
     }
 
@@ -161,7 +157,7 @@ impl EndpointState {
         let at = self.leases.iter().position(|lease| lease.group == group)?;
         self.version += 1;
         let lease = self.leases.remove(at);
-        self.fit_leases();
+        self.leases.shrink_to_fit();
         Some(lease)
     }
 
@@ -214,7 +210,7 @@ impl EndpointState {
         let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= now);
         if self.leases.iter().any(is_over) {
             self.leases.retain(|lease| !is_over(lease));
-            self.fit_leases();
+            self.leases.shrink_to_fit();
         }
     }
 
@@ -226,13 +222,5 @@ impl EndpointState {
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
         };
         self.leases.iter().filter_map(deadline).min()
-    }
-
-    fn fit_leases(&mut self) {
-        if self.leases.is_empty() {
-            self.leases = ThinVec::new();
-        } else {
-            self.leases.shrink_to_fit();
-        }
     }
 }

@@ -19,7 +19,7 @@ mod tracker;
 mod whereabouts;
 
 pub use bearer::{Bearer, Status};
-pub use endpoint::{EndpointState, Limits};
+pub use endpoint::{EndpointState, Leases, Limits};
 pub use lease::{Freed, Lease, LeaseKind, LeasePhase};
 pub use outcome::{CloseCause, Closed, Effect, Few, Outcome};
 pub use report::{Counters, Nas, Place, Report, Reporter};

@@ -1,6 +1,8 @@
 //! Every endpoint by its ICCID, for all workers at once.
 
+use std::collections::VecDeque;
 use std::hash::Hash;
+use std::ops::Deref;
 
 use dashmap::DashMap;
 use foldhash::fast::FixedState;
@@ -14,6 +16,9 @@ use crate::prefetch;
 const PIECES: usize = 512;
 const LOCKS_OF_PIECE: usize = 2;
 
+/// How many entries a walk asks for before it comes to them.
+const LOOKED_AHEAD: usize = 8;
+
 /// The names come from inventories, not from whoever sends datagrams, so nobody gains by knowing how they are spread; and the same history is
 /// walked in the same order again.
 type Map<K, V> = DashMap<K, V, FixedState>;
@@ -22,7 +27,8 @@ type Map<K, V> = DashMap<K, V, FixedState>;
 ///
 /// Access is by closure only, so that no lock outlives the call; and a closure must not call the tracker, so that nobody holds two.
 pub struct Tracker<E> {
-    pieces: Box<[Map<Iccid, E>]>,
+    /// Each entry in a block of its own: a table keeps two fifths of its places empty on average, and moves all when it grows.
+    pieces: Box<[Map<Iccid, Box<E>>]>,
     imsis: Map<Imsi, Iccid>,
     msisdns: Map<Msisdn, Iccid>,
 }
@@ -40,20 +46,20 @@ impl<E> Tracker<E> {
 
     /// Changes one endpoint.
     pub fn with<R>(&self, iccid: Iccid, change: impl FnOnce(&mut E) -> R) -> Option<R> {
-        self.piece(iccid).get_mut(&iccid).map(|mut entry| change(entry.value_mut()))
+        self.piece(iccid).get_mut(&iccid).map(|mut entry| change(&mut *entry))
     }
 
     pub fn read<R>(&self, iccid: Iccid, look: impl FnOnce(&E) -> R) -> Option<R> {
-        self.piece(iccid).get(&iccid).map(|entry| look(entry.value()))
+        self.piece(iccid).get(&iccid).map(|entry| look(&entry))
     }
 
     /// Returns the entry that was there.
     pub fn insert(&self, iccid: Iccid, entry: E) -> Option<E> {
-        self.piece(iccid).insert(iccid, entry)
+        self.piece(iccid).insert(iccid, Box::new(entry)).map(|former| *former)
     }
 
     pub fn remove(&self, iccid: Iccid) -> Option<E> {
-        self.piece(iccid).remove(&iccid).map(|(_, entry)| entry)
+        self.piece(iccid).remove(&iccid).map(|(_, entry)| *entry)
     }
 
     /// Returns whose it was.
@@ -95,9 +101,8 @@ impl<E> Tracker<E> {
         let piece = self.piece(iccid);
         let hash = piece.hash_usize(&iccid);
         let table = piece.shards()[piece.determine_shard(hash)].read();
-        // Looks at the tags alone: one of 128 endpoints is the wrong one.
-        if let Some(bucket) = table.find(hash as u64, |_| true) {
-            prefetch::lines(bucket.as_ptr(), size_of::<(Iccid, E)>());
+        if let Some((_, entry)) = table.get(hash as u64, |(key, _)| *key == iccid) {
+            foresee_entry::<E>(entry.get());
         }
     }
 
@@ -119,10 +124,9 @@ impl<E> Tracker<E> {
             if seen >= budget {
                 return Some(Cursor(at));
             }
-            self.pieces.get(at)?.retain(|iccid, entry| {
-                visit(*iccid, entry);
+            in_turn(self.pieces.get(at)?.iter_mut(), |mut entry| {
+                visit(*entry.key(), &mut *entry);
                 seen += 1;
-                true
             });
         }
         None
@@ -130,7 +134,7 @@ impl<E> Tracker<E> {
 
     pub fn for_each(&self, mut look: impl FnMut(Iccid, &E)) {
         for piece in &self.pieces {
-            piece.iter().for_each(|entry| look(*entry.key(), entry.value()));
+            in_turn(piece.iter(), |entry| look(*entry.key(), &entry));
         }
     }
 
@@ -142,11 +146,28 @@ impl<E> Tracker<E> {
         self.pieces.iter().all(DashMap::is_empty)
     }
 
-    fn piece(&self, iccid: Iccid) -> &Map<Iccid, E> {
+    fn piece(&self, iccid: Iccid) -> &Map<Iccid, Box<E>> {
         // Fibonacci hashing: the upper bits of the product are well mixed, and have nothing to do with the hash inside the piece.
         let mixed = iccid.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &self.pieces[(mixed >> (64 - PIECES.ilog2())) as usize]
     }
+}
+
+/// Visits entries a few places behind a hint about each: they lie all over the memory.
+fn in_turn<E, T: Deref<Target = Box<E>>>(entries: impl Iterator<Item = T>, mut visit: impl FnMut(T)) {
+    let mut coming = VecDeque::with_capacity(LOOKED_AHEAD);
+    for entry in entries {
+        foresee_entry::<E>(&entry);
+        if coming.len() == LOOKED_AHEAD {
+            coming.pop_front().into_iter().for_each(&mut visit);
+        }
+        coming.push_back(entry);
+    }
+    coming.into_iter().for_each(visit);
+}
+
+fn foresee_entry<E>(entry: &E) {
+    prefetch::lines(std::ptr::from_ref(entry), size_of::<E>());
 }
 
 /// Asks for the tags and the entries at the place where a table begins to look for a key. How hashbrown lays them out is no promise of its:
@@ -157,7 +178,9 @@ fn foresee<K: Eq + Hash, V>(map: &Map<K, V>, key: &K) {
     let at = hash & (table.buckets() - 1);
     let middle = table.data_end().as_ptr();
     prefetch::line(middle.cast::<u8>().wrapping_add(at));
+    // Places are counted downward; one that was taken is made up for by the next.
     prefetch::line(middle.wrapping_sub(at + 1));
+    prefetch::line(middle.wrapping_sub(at + 3));
 }
 
 fn index<K: Eq + Hash>(endpoints: usize) -> Map<K, Iccid> {

@@ -5,7 +5,7 @@ use thin_vec::ThinVec;
 use super::octets::{Reader, Writer, handle};
 use super::session;
 use crate::identity::{GroupId, VsliceId};
-use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, NetworkState};
+use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Leases, NetworkState};
 use crate::time::Timestamp;
 
 pub(super) fn write(writer: &mut Writer<'_>, state: &EndpointState) {
@@ -31,7 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>, version: u64) -> Option<EndpointStat
     for _ in 0..count {
         sessions.push(session::read(&mut reader.block()?, last_activity)?);
     }
-    let mut leases = ThinVec::new();
+    let mut leases = Leases::new();
     let count = reader.count()?;
     leases.reserve_exact(count);
     for _ in 0..count {
