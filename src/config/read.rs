@@ -169,7 +169,7 @@ fn journal(mut table: Table<'_, '_>) -> Journal {
     let journal = Journal {
         sync: table.take("sync", SyncMode::Commit, choice(&modes)),
         // A tebibyte: more than anybody wants to read at a start.
-        snapshot_least: table.take("snapshot_mib", 64, number(0..=1 << 20)) << 20,
+        snapshot_least: table.take("snapshot_mib", 256, number(0..=1 << 20)) << 20,
     };
     table.finish();
     journal

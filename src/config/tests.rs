@@ -61,7 +61,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             mask_identities: true,
         },
         inventory: "inventory".into(),
-        journal: Journal { sync: SyncMode::Commit, snapshot_least: 64 << 20 },
+        journal: Journal { sync: SyncMode::Commit, snapshot_least: 256 << 20 },
         log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
         warnings: vec![],
     };

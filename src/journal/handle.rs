@@ -44,7 +44,7 @@ impl Default for Options {
             segment_size: 64 << 20,
             backlog: 16 << 20,
             gather: Duration::from_micros(800),
-            snapshot_least: 64 << 20,
+            snapshot_least: 256 << 20,
             snapshot_rate: 32 << 20,
             observer: Arc::new(|_| {}),
         }

@@ -142,7 +142,11 @@ impl Shell {
         let snapshots =
             Snapshots { common: Arc::clone(&common), aaa: Arc::clone(&aaa), journal: Arc::clone(&journal), stop: stop.subscribe() };
         let beside = runtime().map_err(ServeError::System)?;
-        let snapshots = spawn("snapshots", move || beside.block_on(snapshots.run()))?;
+        let snapshots = spawn("snapshots", move || {
+            // A snapshot can wait, a request cannot. If it is refused, the two share as equals.
+            let _ = rustix::process::nice(10);
+            beside.block_on(snapshots.run());
+        })?;
         // It fails only if the views have been opened before, which nobody does.
         let _ = front.opened.set(Opened { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
         common.health.enter(Phase::Serving);
