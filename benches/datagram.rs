@@ -273,7 +273,7 @@ fn fleet(endpoints: u64) -> Inventory {
         let imsi = Imsi::parse(format!("23450{number:010}").as_bytes()).expect("an IMSI");
         (iccid, Endpoint::new(ProvisioningState::Active).in_group(group).with_imsi(imsi))
     };
-    Inventory { catalog, endpoints: (0..endpoints).map(endpoint).collect(), reinstated: Vec::new(), warnings: Vec::new() }
+    Inventory { catalog, endpoints: (0..endpoints).map(endpoint).collect(), ..Inventory::default() }
 }
 
 const KINDS: [(Kind, &str); 5] = [

@@ -25,7 +25,7 @@ fn attachd(arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn inventory() -> Inventory {
-    Inventory::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/festival"), None).unwrap()
+    Inventory::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/festival")).unwrap()
 }
 
 fn state(version: u64) -> EndpointState {
@@ -156,7 +156,7 @@ fn the_inventory_comes_back_as_files() {
     assert_eq!(exit, 0);
     let before = inventory();
     assert_eq!(said, format!("{} endpoints written to {}\n", before.endpoints.len(), target.display()));
-    let after = Inventory::load(&target, None).unwrap();
+    let after = Inventory::load(&target).unwrap();
     assert_eq!(after.catalog, before.catalog);
     let sorted = |inventory: Inventory| {
         let mut endpoints = inventory.endpoints;

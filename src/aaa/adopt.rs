@@ -11,7 +11,7 @@ use super::turn::Turn;
 use super::{Aaa, Entry, Recorder, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{CloseCause, EndpointState, Freed, LeasePhase, NetworkState};
-use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
+use crate::provisioning::{Catalog, Endpoint, Inventory, Problem, ProvisioningState};
 use crate::time::Timestamp;
 
 /// What the adoption of an inventory changed.
@@ -23,6 +23,8 @@ pub struct Adoption {
     /// Known, but gone from the files; removed if that was asked for, else kept as they were.
     pub gone: Vec<Iccid>,
     pub pruned: bool,
+    /// VSlices and groups that are gone from the files and were kept.
+    pub kept: Vec<Problem>,
 }
 
 /// Why an inventory that is right in itself does not fit what is running.
@@ -47,18 +49,20 @@ impl Aaa {
         records: &mut impl Recorder,
     ) -> Result<Adoption, Vec<Objection>> {
         let _one_at_a_time = self.adopting.lock();
-        let Inventory { mut catalog, endpoints, reinstated, .. } = inventory;
         let before = self.plan.load_full();
+        let mut inventory = inventory.succeeding(&before.catalog);
         if prune {
-            catalog.prune();
+            inventory.catalog.prune();
         }
+        let kept = inventory.gone();
+        let Inventory { catalog, endpoints, reinstated, .. } = inventory;
         let comparison = self.compare(&before, &catalog, &endpoints, &reinstated, now)?;
         let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time));
         records.catalog(&after.catalog);
         self.plan.store(Arc::clone(&after));
 
         let mut adopting = Adopting { aaa: self, before: &before, after: &after, now, records };
-        let mut adoption = Adoption { pruned: prune, ..Adoption::default() };
+        let mut adoption = Adoption { pruned: prune, kept, ..Adoption::default() };
         if comparison.known < self.tracker.len() {
             adoption.gone = self.unlisted(&endpoints);
         }

@@ -33,7 +33,7 @@ Exit codes: 0 `serve` would start, 2 it would refuse.";
 
 impl Check {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let setup = self.sources.examine(None);
+        let setup = self.sources.examine();
         match self.forms.form() {
             Form::Json => {
                 writeln!(output, "{:#}", describe(&setup))?;

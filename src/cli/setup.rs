@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::outcome::{Exit, Failure};
 use crate::config::{Config, Problem, Severity};
-use crate::provisioning::{self, Catalog, Inventory};
+use crate::provisioning::{self, Inventory};
 
 /// Where the two are read from.
 #[derive(Args, Clone, Debug)]
@@ -31,12 +31,12 @@ impl Sources {
     pub(super) fn config(&self) -> Result<Config, Failure> {
         match Config::load(self.config.as_deref()) {
             Ok(config) => Ok(config),
-            Err(_) => self.examine(None).accepted().map(|(config, ..)| config),
+            Err(_) => self.examine().accepted().map(|(config, ..)| config),
         }
     }
 
-    /// Reads both. On a reload, `previous` is the catalog in force.
-    pub(super) fn examine(&self, previous: Option<&Catalog>) -> Setup {
+    /// Reads both.
+    pub(super) fn examine(&self) -> Setup {
         let (mut config, mut problems) = Config::examine(self.config.as_deref());
         if let Some(folder) = &self.inventory {
             config.inventory.clone_from(folder);
@@ -50,7 +50,7 @@ impl Sources {
             problems.push(Problem { severity: Severity::Warning, file: None, line: None, what, remedy: "give --inventory DIR".to_owned() });
             Inventory::default()
         } else {
-            inventory(&config, previous, &mut problems)
+            inventory(&config, &mut problems)
         };
         Setup { config, inventory, problems }
     }
@@ -76,8 +76,8 @@ impl Setup {
     }
 }
 
-fn inventory(config: &Config, previous: Option<&Catalog>, problems: &mut Vec<Problem>) -> Inventory {
-    match Inventory::load(&config.inventory, previous) {
+fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
+    match Inventory::load(&config.inventory) {
         Ok(mut inventory) => {
             problems.extend(std::mem::take(&mut inventory.warnings).into_iter().map(|warning| finding(Severity::Warning, warning)));
             inventory

@@ -7,9 +7,8 @@ use crate::identity::{GroupId, Moniker, VsliceId};
 
 /// All VSlices and groups.
 ///
-/// Leases and sessions name them by handle, so a handle must never come to mean something else while the process lives: a
-/// reload builds on the catalog before it ([`Self::renewed`]), the same moniker keeps its place, and no place is ever
-/// given up.
+/// Leases and sessions name them by handle, so a handle must never come to mean something else: what is read from the files
+/// succeeds the catalog before it ([`Self::succeeding`]), the same moniker keeps its place, and no place is ever given up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     vslices: Vec<Place<Vslice>>,
@@ -62,9 +61,22 @@ impl Catalog {
         self.groups.iter().map(|place| (&place.thing, place.standing))
     }
 
-    /// A copy in which nothing is listed yet. What is then put into it keeps the handle it had; what is not is gone.
+    /// What this catalog lists, in the places it has in the one `before` it; what only that one has is gone. Also returns the handle that
+    /// each group has from then on, in the order of those it had.
     #[must_use]
-    pub fn renewed(&self) -> Self {
+    pub fn succeeding(self, before: &Self) -> (Self, Vec<GroupId>) {
+        let mut catalog = before.renewed();
+        let vslices: Vec<VsliceId> = self.vslices.into_iter().map(|place| catalog.put_vslice(place.thing)).collect();
+        let put = |Place { thing: mut group, .. }: Place<Group>| {
+            group.vslice = vslices.get(group.vslice.index()).copied().unwrap_or(group.vslice);
+            catalog.put_group(group)
+        };
+        let groups = self.groups.into_iter().map(put).collect();
+        (catalog, groups)
+    }
+
+    /// A copy in which nothing is listed yet. What is then put into it keeps the handle it had; what is not is gone.
+    fn renewed(&self) -> Self {
         let mut renewed = self.clone();
         renewed.vslices.iter_mut().for_each(Place::unlist);
         renewed.groups.iter_mut().for_each(Place::unlist);
@@ -277,10 +289,15 @@ mod tests {
         let [old, kept] = ["old", "kept"].map(|moniker| first.put_vslice(vslice(moniker)));
         let [old_group, kept_group] = [group("old", old), group("kept", kept)].map(|group| first.put_group(group));
 
-        let mut second = first.renewed();
-        let new = second.put_vslice(vslice("new"));
-        assert_eq!(second.put_vslice(vslice("kept")), kept);
-        assert_eq!(second.put_group(group("kept", new)), kept_group);
+        let mut files = Catalog::default();
+        let [new, also_kept] = ["new", "kept"].map(|moniker| files.put_vslice(vslice(moniker)));
+        files.put_group(group("new", also_kept));
+        files.put_group(group("kept", new));
+        let (mut second, groups) = files.succeeding(&first);
+        let new = second.vslice_by_moniker("new").unwrap().0;
+        assert_eq!((groups.len(), groups[1]), (2, kept_group));
+        assert_eq!(second.group(groups[0]).unwrap().vslice, kept);
+        assert_eq!(second.group(groups[1]).unwrap().vslice, new);
         assert_ne!(new, old);
         assert_eq!(second.vslice(old).unwrap().moniker.as_str(), "old", "what is gone from the files is kept");
         assert_eq!(second.gone_vslices().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(), ["old"]);
@@ -292,8 +309,11 @@ mod tests {
         assert_eq!(second.vslices().map(|(id, _)| id).collect::<Vec<_>>(), [kept, new]);
         assert_eq!(second.fault(old_group), Some(GroupFault::Missing));
 
-        let mut third = second.renewed();
-        assert_ne!(third.put_vslice(vslice("other")), old, "a handle is not given to another moniker");
-        assert_eq!(third.put_vslice(vslice("old")), old, "and waits for its own");
+        let mut files = Catalog::default();
+        files.put_vslice(vslice("other"));
+        files.put_vslice(vslice("old"));
+        let (third, _) = files.succeeding(&second);
+        assert_ne!(third.vslice_by_moniker("other").unwrap().0, old, "a handle is not given to another moniker");
+        assert_eq!(third.vslice_by_moniker("old").unwrap().0, old, "and waits for its own");
     }
 }

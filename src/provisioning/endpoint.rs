@@ -57,6 +57,14 @@ impl Endpoint {
         self
     }
 
+    /// Names each of its groups by another handle.
+    pub fn rename_groups(&mut self, renamed: impl Fn(GroupId) -> GroupId) {
+        self.group = self.group.map(&renamed);
+        for group in self.more.iter_mut().flat_map(|more| &mut more.secondary_groups) {
+            *group = renamed(*group);
+        }
+    }
+
     /// With this IMSI, after those it has already.
     #[must_use]
     pub fn with_imsi(mut self, imsi: Imsi) -> Self {

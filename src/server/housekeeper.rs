@@ -11,7 +11,7 @@ use super::metrics::Metrics;
 use super::settings::GatewaySettings;
 use super::worker::Common;
 use crate::aaa::Aaa;
-use crate::provisioning::{Catalog, Inventory};
+use crate::provisioning::Inventory;
 
 /// How often it looks.
 const PACE: Duration = Duration::from_millis(100);
@@ -37,8 +37,8 @@ pub struct Reloaded {
     pub prune: bool,
 }
 
-/// Reads configuration and inventory anew, given the catalog in force; what is wrong with them is one text.
-pub type Reload = Box<dyn FnMut(&Catalog) -> Result<Reloaded, String> + Send>;
+/// Reads configuration and inventory anew; what is wrong with them is one text.
+pub type Reload = Box<dyn FnMut() -> Result<Reloaded, String> + Send>;
 
 /// What the housekeeper can be told. That the teller is gone tells it to end.
 pub(super) enum Order {
@@ -78,7 +78,7 @@ impl Housekeeper {
 
     /// All of it or nothing.
     fn reload(&mut self) {
-        let reloaded = match (self.reload)(&self.aaa.catalog()) {
+        let reloaded = match (self.reload)() {
             Ok(reloaded) => reloaded,
             Err(problems) => return error!("nothing was reloaded: {problems}"),
         };
@@ -94,6 +94,9 @@ impl Housekeeper {
                 // Before a session can name them.
                 self.errand.submit();
                 self.common.gateways.store(Arc::new(gateways));
+                for kept in &adoption.kept {
+                    warn!("{kept}");
+                }
                 let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
                 info!(added, changed, gone, pruned = adoption.pruned, gateways = reloaded.gateways.len(), "reloaded");
             }

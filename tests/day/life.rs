@@ -111,7 +111,7 @@ impl Life {
             journal,
             gateways,
         };
-        life.adopt(machine.inventory(&life.aaa.catalog()), now);
+        life.adopt(machine.inventory(), now);
         Ok(life)
     }
 

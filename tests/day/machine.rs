@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
 use attachd::aaa::{Aaa, Settings};
-use attachd::provisioning::{Catalog, Inventory};
+use attachd::provisioning::Inventory;
 use attachd::server::gateways::Gateways;
 use attachd::server::{GatewaySettings, Requirement};
 use attachd::simulator::chance::Chance;
@@ -78,8 +78,8 @@ impl Machine {
         }
     }
 
-    pub fn inventory(&self, previous: &Catalog) -> Inventory {
-        Inventory::load(self.folder.path(), Some(previous)).unwrap_or_else(|problems| panic!("{problems:?}"))
+    pub fn inventory(&self) -> Inventory {
+        Inventory::load(self.folder.path()).unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
     pub fn gateways(&self, names: Vec<String>) -> Gateways {

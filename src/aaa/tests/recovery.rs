@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::world::{Record, iccid, inventory};
 use super::*;
+use crate::provisioning::Inventory;
 use crate::time::Timestamp;
 
 /// One step of somebody's day.
@@ -90,7 +91,7 @@ fn a_late_record_does_not_bring_back_a_removed_endpoint() {
     let late = world.journal.last().cloned().unwrap();
     let (catalog, mut endpoints) = inventory();
     endpoints.retain(|(who, _)| *who != iccid("till"));
-    world.prune(crate::provisioning::Inventory { catalog, endpoints, reinstated: Vec::new(), warnings: Vec::new() });
+    world.prune(Inventory { catalog, endpoints, ..Inventory::default() });
     world.journal.push(late);
     assert_eq!(world.restored(0).endpoints(), 10);
 }

@@ -3,6 +3,7 @@
 use super::world::{iccid, inventory};
 use super::*;
 use crate::identity::GroupId;
+use crate::provisioning::Inventory;
 use crate::provisioning::ProvisioningState::{Active as Usable, Pending, Suspended, Terminated};
 
 /// Loads the inventory again, with one endpoint changed.
@@ -28,6 +29,36 @@ fn the_same_files_change_nothing() {
     let adoption = world.load(catalog, endpoints, &[]).unwrap();
     assert_eq!((adoption.added, adoption.changed, adoption.unchanged), (0, 0, 11));
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+}
+
+/// What is read from the files has handles of its own.
+#[test]
+fn the_same_groups_in_another_order_change_nothing() {
+    let mut world = attached("till");
+    let (catalog, mut endpoints) = inventory();
+    let mut turned = Catalog::default();
+    catalog.vslices().for_each(|(_, vslice)| _ = turned.put_vslice(vslice.clone()));
+    let groups: Vec<_> = catalog.groups().map(|(_, group)| group.clone()).collect();
+    groups.iter().rev().for_each(|group| _ = turned.put_group(group.clone()));
+    for (_, endpoint) in &mut endpoints {
+        endpoint.rename_groups(|group| GroupId::new(groups.len() - 1 - group.index()));
+    }
+    let adoption = world.load(turned, endpoints, &[]).unwrap();
+    assert_eq!((adoption.added, adoption.changed, adoption.unchanged), (0, 0, 11));
+    assert_eq!(world.aaa.catalog(), catalog);
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+}
+
+#[test]
+fn a_group_gone_from_the_files_is_kept_and_told_until_it_is_pruned() {
+    let mut world = attached("till");
+    let adoption = world.load(Catalog::default(), Vec::new(), &[]).unwrap();
+    assert_eq!((adoption.kept.len(), adoption.gone.len()), (7, 11));
+    assert!(adoption.kept[2].to_string().contains("group tills is gone from the file and kept"), "{}", adoption.kept[2]);
+    assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
+
+    assert_eq!(world.prune(Inventory::default()).kept, []);
+    assert_eq!(world.aaa.catalog().groups().count(), 0);
 }
 
 #[test]
@@ -135,7 +166,7 @@ fn endpoints_gone_from_the_files_are_kept_until_pruned() {
     assert_eq!(adoption.gone, [iccid("till")]);
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
 
-    let inventory = crate::provisioning::Inventory { catalog, endpoints: rest, reinstated: Vec::new(), warnings: Vec::new() };
+    let inventory = Inventory { catalog, endpoints: rest, ..Inventory::default() };
     let pruned = world.prune(inventory);
     assert!(pruned.pruned);
     assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointUnknown));
@@ -191,7 +222,7 @@ fn an_address_taken_away_is_held_also_over_a_restart() {
         [&|world| _ = reload(world, "till", terminated).unwrap(), &|world| _ = reload(world, "till", moved).unwrap(), &|world| {
             let (catalog, endpoints) = inventory();
             let endpoints = endpoints.into_iter().filter(|(own, _)| *own != iccid("till")).collect();
-            world.prune(crate::provisioning::Inventory { catalog, endpoints, reinstated: Vec::new(), warnings: Vec::new() });
+            world.prune(Inventory { catalog, endpoints, ..Inventory::default() });
         }];
     for change in changes {
         let mut world = attached("till");

@@ -130,7 +130,7 @@ impl World {
         endpoints: Vec<(Iccid, Endpoint)>,
         reinstated: &[Iccid],
     ) -> Result<Adoption, Vec<Objection>> {
-        let inventory = Inventory { catalog, endpoints, reinstated: reinstated.to_vec(), warnings: Vec::new() };
+        let inventory = Inventory { catalog, endpoints, reinstated: reinstated.to_vec(), ..Inventory::default() };
         self.run(|aaa, now, tape| aaa.adopt(inventory, false, now, tape))
     }
 

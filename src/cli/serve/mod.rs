@@ -55,8 +55,7 @@ impl Serve {
         tell_of(&restored);
         let Restored { aaa, journal, gateways, .. } = restored;
 
-        // Read only now: the handles of its groups continue those of the catalog that was restored.
-        let (_, inventory, warnings) = self.sources.examine(Some(&aaa.catalog())).accepted()?;
+        let (_, inventory, warnings) = self.sources.examine().accepted()?;
         for warning in &warnings {
             warn!("{warning}");
         }
@@ -76,8 +75,8 @@ impl Serve {
     fn reload(self, mut running: Config) -> Reload {
         running.server.gateways.clear();
         running.warnings.clear();
-        Box::new(move |catalog| {
-            let setup = self.sources.examine(Some(catalog));
+        Box::new(move || {
+            let setup = self.sources.examine();
             for problem in &setup.problems {
                 match problem.severity {
                     Severity::Error => error!("{problem}"),
@@ -104,6 +103,9 @@ fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, errand: &mut Errand) -> R
     let adoption = aaa
         .adopt(inventory, prune, now, errand)
         .map_err(|objections| Failure::Listed(Exit::Invalid, objections.iter().map(Objection::to_string).collect()))?;
+    for kept in &adoption.kept {
+        warn!("{kept}");
+    }
     let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
     info!(endpoints = aaa.endpoints(), added, changed, gone, pruned = adoption.pruned, "inventory adopted");
     if gone > 0 && !adoption.pruned {

@@ -30,11 +30,11 @@ pub(super) struct Named<Id> {
     pub(super) id: Option<Id>,
 }
 
-/// Reads the file on top of the catalog before it. `None` if it is no TOML at all.
-pub(super) fn read(text: &str, previous: Option<&Catalog>, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+/// Reads the file. `None` if it is no TOML at all.
+pub(super) fn read(text: &str, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
     let text = Text::new(text);
     let mut file = Section::document(&text, report)?;
-    let mut catalog = previous.map_or_else(Catalog::default, Catalog::renewed);
+    let mut catalog = Catalog::default();
     let mut vslices = Names::default();
     for section in file.sections("vslice", "[[vslice]]", report) {
         put(&mut vslices, section, vslice, |vslice| catalog.put_vslice(vslice), report);
@@ -46,7 +46,6 @@ pub(super) fn read(text: &str, previous: Option<&Catalog>, report: &mut Report) 
     }
     file.close(report);
     report_faults(&catalog, &groups, report);
-    report_gone(&catalog, report);
     Some((catalog, groups))
 }
 
@@ -225,13 +224,5 @@ fn report_faults(catalog: &Catalog, groups: &Names<GroupId>, report: &mut Report
             format!("VSlice {} has no {} subnet: the endpoints of group {} are refused", vslice.moniker, group.allocation, group.moniker),
             "add such a subnet, or change the group's allocation",
         );
-    }
-}
-
-fn report_gone(catalog: &Catalog, report: &mut Report) {
-    let vslices = catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
-    let groups = catalog.gone_groups().map(|group| ("group", &group.moniker));
-    for (kind, moniker) in vslices.chain(groups) {
-        report.warning(None, format!("{kind} {moniker} is gone from the file and kept"), "put it back, or reload with --prune");
     }
 }

@@ -20,7 +20,7 @@ use self::endpoint_file::{Groups, Listed};
 pub use self::export::export;
 use super::problem::{Problem, Problems, Report};
 use super::{Catalog, Endpoint};
-use crate::identity::{GroupId, Iccid};
+use crate::identity::{GroupId, Iccid, Moniker};
 
 const CATALOG: &str = "inventory.toml";
 const ENDPOINTS: &str = "endpoints.csv";
@@ -32,7 +32,7 @@ const SHORT_ROW: u64 = 64;
 /// What the files of a folder provide.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// Also has what is gone from the files; [`Catalog::prune`] removes it.
+    /// Its handles are its own, until it succeeds the catalog in force.
     pub catalog: Catalog,
     /// In the order of the file. Every ICCID, IMSI and MSISDN stands here once.
     pub endpoints: Vec<(Iccid, Endpoint)>,
@@ -40,16 +40,18 @@ pub struct Inventory {
     pub reinstated: Vec<Iccid>,
     /// What does not hinder the load.
     pub warnings: Vec<Problem>,
+    /// Where the catalog stands.
+    pub file: PathBuf,
 }
 
 impl Inventory {
-    /// Reads a folder. On a reload, `previous` is the catalog in force: its handles stay valid in the new one.
-    pub fn load(dir: &Path, previous: Option<&Catalog>) -> Result<Self, Problems> {
+    /// Reads a folder.
+    pub fn load(dir: &Path) -> Result<Self, Problems> {
         let mut report = Report::default();
         // "festival/." names its files "festival/inventory.toml".
         let dir: PathBuf = dir.components().collect();
         let read = if dir.is_dir() {
-            read(&dir, previous, &mut report)
+            read(&dir, &mut report)
         } else {
             report.turn_to(&dir);
             report.problem(None, "there is no such inventory folder", format!("create it with {CATALOG} and {ENDPOINTS}, or name another"));
@@ -57,23 +59,52 @@ impl Inventory {
         };
         let warnings = report.conclude()?;
         let (catalog, listed) = read.unwrap_or_default();
-        Ok(Self { catalog, endpoints: listed.endpoints, reinstated: listed.reinstated, warnings })
+        Ok(Self { catalog, endpoints: listed.endpoints, reinstated: listed.reinstated, warnings, file: dir.join(CATALOG) })
+    }
+
+    /// The inventory as it follows on the catalog in force, whose handles stay valid in its own. That has what is gone from the files, too;
+    /// [`Catalog::prune`] removes it.
+    #[must_use]
+    pub fn succeeding(mut self, before: &Catalog) -> Self {
+        let (catalog, groups) = self.catalog.succeeding(before);
+        self.catalog = catalog;
+        // Almost always the files name the groups in the order in which they were first seen.
+        if groups.iter().enumerate().any(|(index, group)| group.index() != index) {
+            for (_, endpoint) in &mut self.endpoints {
+                endpoint.rename_groups(|group| groups.get(group.index()).copied().unwrap_or(group));
+            }
+        }
+        self
+    }
+
+    /// What is gone from the files and kept, as warnings.
+    #[must_use]
+    pub fn gone(&self) -> Vec<Problem> {
+        let vslices = self.catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
+        let groups = self.catalog.gone_groups().map(|group| ("group", &group.moniker));
+        let warning = |(kind, moniker): (&str, &Moniker)| Problem {
+            file: self.file.clone(),
+            line: None,
+            what: format!("{kind} {moniker} is gone from the file and kept"),
+            remedy: "put it back, or reload with --prune".to_owned(),
+        };
+        vslices.chain(groups).map(warning).collect()
     }
 }
 
 /// Both files; the endpoints are checked even if the catalog could not be read.
-fn read(dir: &Path, previous: Option<&Catalog>, report: &mut Report) -> Option<(Catalog, Listed)> {
-    let read = read_catalog(&dir.join(CATALOG), previous, report);
+fn read(dir: &Path, report: &mut Report) -> Option<(Catalog, Listed)> {
+    let read = read_catalog(&dir.join(CATALOG), report);
     let (catalog, names) = read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
     let listed = read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report);
     Some((catalog, listed?))
 }
 
-fn read_catalog(path: &Path, previous: Option<&Catalog>, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+fn read_catalog(path: &Path, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
     report.turn_to(path);
     let octets = fs::read(path).map_err(|error| report_unreadable(&error, report)).ok()?;
     match std::str::from_utf8(&octets) {
-        Ok(text) => catalog_file::read(text.trim_start_matches('\u{feff}'), previous, report),
+        Ok(text) => catalog_file::read(text.trim_start_matches('\u{feff}'), report),
         Err(error) => {
             let before = octets.iter().take(error.valid_up_to());
             let line = 1 + before.filter(|octet| **octet == b'\n').count() as u32;

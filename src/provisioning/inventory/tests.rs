@@ -40,7 +40,7 @@ fn folder(catalog: &str, endpoints: &[u8]) -> TempDir {
 }
 
 fn load(catalog: &str, endpoints: &str) -> Inventory {
-    Inventory::load(folder(catalog, endpoints.as_bytes()).path(), None).unwrap()
+    Inventory::load(folder(catalog, endpoints.as_bytes()).path()).unwrap()
 }
 
 /// One folder a case: what it holds is loaded, and `problems.txt` has what must be said about it.
@@ -48,7 +48,7 @@ fn load(catalog: &str, endpoints: &str) -> Inventory {
 fn bad_inventories_are_refused_with_every_problem() {
     for case in fs::read_dir(fixtures().join("bad-inventories")).unwrap() {
         let case = case.unwrap().path();
-        let said = Inventory::load(&case, None).unwrap_err().to_string();
+        let said = Inventory::load(&case).unwrap_err().to_string();
         let wanted = fs::read_to_string(case.join("problems.txt")).unwrap();
         assert_eq!(said.replace(&format!("{}/", case.display()), ""), wanted.trim_end(), "{}", case.display());
     }
@@ -56,7 +56,7 @@ fn bad_inventories_are_refused_with_every_problem() {
 
 #[test]
 fn a_missing_folder_is_one_problem() {
-    let said = Inventory::load(Path::new("nowhere"), None).unwrap_err().to_string();
+    let said = Inventory::load(Path::new("nowhere")).unwrap_err().to_string();
     assert_eq!(said, "nowhere: there is no such inventory folder; create it with inventory.toml and endpoints.csv, or name another");
 }
 
@@ -64,7 +64,7 @@ fn a_missing_folder_is_one_problem() {
 fn without_groups_there_need_be_no_endpoints() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(CATALOG), "").unwrap();
-    assert_eq!(Inventory::load(dir.path(), None).unwrap().endpoints, []);
+    assert_eq!(Inventory::load(dir.path()).unwrap().endpoints, []);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_file_may_be_written_in_many_ways() {
 fn lines_are_counted_through_every_kind_of_line_end() {
     let text = "iccid,group\n8944500000000000014,epos\n\n8944500000000000022,none\n8944500000000000030,none";
     for text in [text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{text}\n")] {
-        let problems = Inventory::load(folder(CATALOG_TEXT, text.as_bytes()).path(), None).unwrap_err();
+        let problems = Inventory::load(folder(CATALOG_TEXT, text.as_bytes()).path()).unwrap_err();
         assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [Some(4), Some(5)], "{text:?}");
     }
 }
@@ -145,34 +145,47 @@ fn lines_are_counted_through_every_kind_of_line_end() {
 fn endpoints_may_be_packed() {
     let text = b"iccid,group\n8944500000000000014,epos\n";
     let dir = folder(CATALOG_TEXT, text);
-    let plain = Inventory::load(dir.path(), None).unwrap();
+    let plain = Inventory::load(dir.path()).unwrap();
     fs::remove_file(dir.path().join(ENDPOINTS)).unwrap();
     let mut packer = GzEncoder::new(Vec::new(), Compression::default());
     packer.write_all(text).unwrap();
     let packed = packer.finish().unwrap();
     fs::write(dir.path().join(ENDPOINTS_GZ), &packed).unwrap();
-    assert_eq!(Inventory::load(dir.path(), None).unwrap().endpoints, plain.endpoints);
+    assert_eq!(Inventory::load(dir.path()).unwrap().endpoints, plain.endpoints);
 
     fs::write(dir.path().join(ENDPOINTS_GZ), &packed[..packed.len() - 4]).unwrap();
-    let said = Inventory::load(dir.path(), None).unwrap_err().to_string();
+    let said = Inventory::load(dir.path()).unwrap_err().to_string();
     assert!(said.contains("endpoints.csv.gz: cannot be read") && said.ends_with("write it anew"), "{said}");
 }
 
 #[test]
-fn a_reload_keeps_the_handles_and_reports_what_is_gone() {
+fn what_succeeds_another_keeps_its_handles_and_tells_what_is_gone() {
     let first = load(CATALOG_TEXT, "iccid\n");
-    let (epos, _) = first.catalog.group_by_moniker("epos").unwrap();
-    let shorter = CATALOG_TEXT.replace("\"epos\"", "\"tills\"");
-    let dir = folder(&shorter, b"iccid\n");
-    let second = Inventory::load(dir.path(), Some(&first.catalog)).unwrap();
-    let said: Vec<String> = second.warnings.iter().map(ToString::to_string).collect();
-    let file = dir.path().join(CATALOG);
-    assert_eq!(said, [format!("{}: group epos is gone from the file and kept; put it back, or reload with --prune", file.display())]);
-    assert_eq!(second.catalog.group(epos).unwrap().moniker.as_str(), "epos");
-    assert_eq!(second.catalog.group_by_moniker("vans").unwrap().0, first.catalog.group_by_moniker("vans").unwrap().0);
+    let group = |inventory: &Inventory, moniker: &str| inventory.catalog.group_by_moniker(moniker).unwrap().0;
+    let turned = CATALOG_TEXT.replace("\"epos\"", "\"tills\"").replace("\"vans\"", "\"epos\"").replace("\"tills\"", "\"vans\"");
+    let dir = folder(&turned.replace("\"epos\"", "\"tills\""), b"iccid,group,secondary_groups\n8944500000000000014,vans,tills\n");
+    let second = Inventory::load(dir.path()).unwrap();
+    assert_ne!(group(&second, "vans"), group(&first, "vans"));
+    assert_eq!(second.gone(), []);
 
-    let row = Inventory::load(folder(&shorter, b"iccid,group\n8944500000000000014,epos\n").path(), Some(&first.catalog));
-    assert!(row.unwrap_err().to_string().contains("there is no group \"epos\""), "what is gone takes nobody in");
+    let second = second.succeeding(&first.catalog);
+    assert_eq!(group(&second, "vans"), group(&first, "vans"));
+    assert_eq!(group(&second, "epos"), group(&first, "epos"), "what is gone is kept");
+    let groups: Vec<_> = second.endpoints[0].1.groups().collect();
+    assert_eq!(groups, [group(&second, "vans"), group(&second, "tills")]);
+    let told: Vec<String> = second.gone().iter().map(ToString::to_string).collect();
+    let file = dir.path().join(CATALOG);
+    assert_eq!(told, [format!("{}: group epos is gone from the file and kept; put it back, or reload with --prune", file.display())]);
+}
+
+#[test]
+fn a_vslice_keeps_its_handle_in_its_groups() {
+    let further = "[[vslice]]\nmoniker = \"depot\"\n";
+    let first = load(&format!("{further}{CATALOG_TEXT}"), "iccid\n");
+    let second = load(CATALOG_TEXT, "iccid\n").succeeding(&first.catalog);
+    let vslice = |inventory: &Inventory| inventory.catalog.group_by_moniker("epos").unwrap().1.vslice;
+    assert_eq!(vslice(&second), vslice(&first));
+    assert!(second.gone()[0].to_string().contains("VSlice depot is gone from the file and kept"));
 }
 
 #[test]
@@ -184,7 +197,7 @@ fn a_short_interim_interval_is_odd_but_permitted() {
 
 #[test]
 fn the_festival_loads() {
-    let festival = Inventory::load(&fixtures().join("festival"), None).unwrap();
+    let festival = Inventory::load(&fixtures().join("festival")).unwrap();
     let warnings: Vec<String> = festival.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].ends_with(
@@ -256,7 +269,7 @@ fn nearly_catalog() -> impl Strategy<Value = String> {
 
 fn judge(catalog: &str, endpoints: &[u8]) {
     let mut report = Report::default();
-    let read = catalog_file::read(catalog, None, &mut report);
+    let read = catalog_file::read(catalog, &mut report);
     let (catalog, names) = read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
     let groups = Groups { catalog: &catalog, names: names.as_ref() };
     endpoint_file::read(endpoints, 0, groups, &mut report).unwrap();

@@ -116,7 +116,7 @@ fn request(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
 }
 
 fn no_reload() -> Reload {
-    Box::new(|_| Err("there is nothing to reload".to_owned()))
+    Box::new(|| Err("there is nothing to reload".to_owned()))
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_reload_is_whole_or_nothing() {
     ];
     answers.reverse();
     let (reloaded, done) = mpsc::channel();
-    let reload: Reload = Box::new(move |_| {
+    let reload: Reload = Box::new(move || {
         reloaded.send(()).unwrap();
         answers.pop().unwrap_or_else(|| Err("no more".to_owned()))
     });

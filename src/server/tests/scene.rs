@@ -72,7 +72,7 @@ pub(in crate::server) fn inventory() -> Inventory {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("inventory.toml"), CATALOG).unwrap();
     fs::write(folder.path().join("endpoints.csv"), ENDPOINTS).unwrap();
-    Inventory::load(folder.path(), None).unwrap()
+    Inventory::load(folder.path()).unwrap()
 }
 
 pub(in crate::server) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

@@ -49,7 +49,7 @@ impl Day {
             Blow::Reload => {
                 self.machine.edit_inventory();
                 let Some(life) = &mut self.life else { return };
-                life.adopt(self.machine.inventory(&life.aaa.catalog()), self.now);
+                life.adopt(self.machine.inventory(), self.now);
                 self.outcome.count.reloads += 1;
                 self.call_committer();
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use attachd::provisioning::{Catalog, Inventory};
+use attachd::provisioning::Inventory;
 
 /// The two files, as text that a scenario may change.
 pub struct Files {
@@ -20,11 +20,11 @@ impl Files {
     }
 
     /// The inventory that attachd reads from them. An error is told as attachd tells it.
-    pub fn load(&self, previous: Option<&Catalog>) -> Result<Inventory, String> {
+    pub fn load(&self) -> Result<Inventory, String> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("inventory.toml"), &self.catalog).unwrap();
         fs::write(folder.path().join("endpoints.csv"), &self.endpoints).unwrap();
-        Inventory::load(folder.path(), previous)
+        Inventory::load(folder.path())
             .map_err(|problems| problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "))
     }
 

@@ -138,7 +138,7 @@ impl World {
 
     /// The inventory comes into force, or nothing changes.
     pub fn adopt(&mut self, files: &Files, prune: bool) -> Result<(), String> {
-        let inventory = files.load(Some(&self.aaa.catalog()))?;
+        let inventory = files.load()?;
         let (aaa, now) = (Arc::clone(&self.aaa), self.now);
         let adopted = self.background(|records| aaa.adopt(inventory, prune, now, records));
         adopted.map(|_| ()).map_err(|objections| objections.iter().map(|one| one.what.clone()).collect::<Vec<_>>().join("; "))

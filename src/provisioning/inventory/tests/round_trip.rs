@@ -12,7 +12,7 @@ use crate::provisioning::{Allocation, CredentialMethod, Credentials, Group, Subn
 
 #[test]
 fn the_festival_comes_back() {
-    let festival = Inventory::load(&fixtures().join("festival"), None).unwrap();
+    let festival = Inventory::load(&fixtures().join("festival")).unwrap();
     assert_eq!(reloaded(&festival.catalog, &festival.endpoints), (festival.catalog, festival.endpoints));
 }
 
@@ -30,7 +30,7 @@ type Parts = (Catalog, Vec<(Iccid, Endpoint)>);
 fn reloaded(catalog: &Catalog, endpoints: &[(Iccid, Endpoint)]) -> Parts {
     let dir = tempfile::tempdir().unwrap();
     export(dir.path(), catalog, endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint))).unwrap();
-    let inventory = Inventory::load(dir.path(), None).unwrap();
+    let inventory = Inventory::load(dir.path()).unwrap();
     (inventory.catalog, inventory.endpoints)
 }
 
