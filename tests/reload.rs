@@ -39,6 +39,29 @@ fn an_endpoint_gone_from_the_files_is_kept_until_it_is_pruned() {
 }
 
 #[test]
+fn a_group_gone_from_the_files_is_told_at_each_reload_and_start_until_it_is_pruned() {
+    const CATALOG: &str = "inventory/inventory.toml";
+    const FURTHER: &str = "[[group]]\nmoniker = \"spare\"\nvslice = \"camping\"\n\n";
+    const TOLD: &str = "inventory/inventory.toml: group spare is gone from the file and kept; put it back, or reload with --prune";
+    let folder = Folder::new();
+    folder.edit(CATALOG, "[[group]]", &format!("{FURTHER}[[group]]"));
+    let server = folder.serve();
+    open_session(&server);
+    folder.edit(CATALOG, FURTHER, "");
+    reload(&server, "gone=0");
+    assert!(server.log().contains(TOLD), "{}", server.log());
+    server.kill();
+
+    let server = folder.serve();
+    assert!(server.log().contains(TOLD), "{}", server.log());
+    assert!(server.endpoint(TILL)["sessions"][0]["endedAt"].is_null(), "the other groups are what they were");
+    server.kill();
+
+    let server = folder.serve_with(&["--prune"]);
+    assert!(!server.log().contains("is gone from the file"), "{}", server.log());
+}
+
+#[test]
 fn a_suspended_endpoint_stays_suspended_and_keeps_its_address() {
     let folder = Folder::new();
     let server = folder.serve();

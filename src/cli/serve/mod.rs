@@ -2,6 +2,8 @@
 
 mod logging;
 
+use std::panic::resume_unwind;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use clap::Args;
@@ -50,12 +52,14 @@ impl Serve {
         let config::Journal { sync, snapshot_least } = config.journal;
         let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
+        let reading = self.begin_reading()?;
         let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()))
             .map_err(|error| Failure::failed(error.to_string()))?;
         tell_of(&restored);
         let Restored { aaa, journal, gateways, .. } = restored;
 
-        let (_, inventory, warnings) = self.sources.examine().accepted()?;
+        let setup = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let (_, inventory, warnings) = setup.accepted()?;
         for warning in &warnings {
             warn!("{warning}");
         }
@@ -69,6 +73,14 @@ impl Serve {
         }
         shell.serve(aaa, journal, gateways, self.reload(config), signals).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
+    }
+
+    /// Reads the inventory while the journal is read: each takes seconds for ten million endpoints. If the journal cannot be had, nobody waits
+    /// for it.
+    fn begin_reading(&self) -> Result<JoinHandle<Setup>, Failure> {
+        let sources = self.sources.clone();
+        let reader = thread::Builder::new().name("inventory".to_owned()).spawn(move || sources.examine());
+        reader.map_err(|error| failed(&ServeError::System(error)))
     }
 
     /// What SIGHUP does: both files again, and nothing unless both are right.
