@@ -1,7 +1,6 @@
 //! The inventory comes into force: checked against what is running, then applied endpoint by endpoint, whole or not at all.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use foldhash::HashSet;
@@ -10,7 +9,7 @@ use super::plan::Plan;
 use super::turn::Turn;
 use super::{Aaa, Entry, Recorder, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{CloseCause, EndpointState, Freed, LeasePhase, NetworkState};
+use crate::network::{CloseCause, EndpointState, Freed, NetworkState};
 use crate::provisioning::{Catalog, Endpoint, Inventory, Problem, ProvisioningState};
 use crate::time::Timestamp;
 
@@ -104,83 +103,6 @@ impl Aaa {
         });
         unlisted.sort_unstable();
         unlisted
-    }
-
-    /// Holds an inventory against what is known: what has to be done, and whether it can be.
-    fn compare(
-        &self,
-        plan: &Plan,
-        catalog: &Catalog,
-        endpoints: &[(Iccid, Endpoint)],
-        reinstated: &[Iccid],
-        now: Timestamp,
-    ) -> Result<Comparison, Vec<Objection>> {
-        let mut objections = Vec::new();
-        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()) };
-        let reinstated: HashSet<Iccid> = reinstated.iter().copied().collect();
-        // A group that has moved into another VSlice moves its endpoints, though nothing is said of them.
-        let may_be_same = plan.catalog == *catalog;
-        for some in endpoints.chunks(SIDE_BY_SIDE) {
-            self.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
-            for (iccid, endpoint) in some {
-                let known = self.tracker.read(*iccid, |entry| {
-                    let is_same = may_be_same && entry.endpoint == *endpoint;
-                    (is_same, (!is_same).then(|| entry.clone()))
-                });
-                comparison.known += usize::from(known.is_some());
-                let (is_same, known) = known.unwrap_or_default();
-                comparison.is_same.push(is_same);
-                if !is_same {
-                    let standing = Standing { plan, catalog, known: known.as_ref(), is_reinstated: reinstated.contains(iccid) };
-                    objections.extend(standing.objections(*iccid, endpoint, now));
-                }
-            }
-        }
-        if objections.is_empty() { Ok(comparison) } else { Err(objections) }
-    }
-}
-
-/// What an inventory is to what is known.
-struct Comparison {
-    /// How many of its endpoints are known.
-    known: usize,
-    /// Of each endpoint, in the order of the inventory: nothing has to be done about it.
-    is_same: Vec<bool>,
-}
-
-/// Where an endpoint stands before an inventory changes it.
-struct Standing<'a> {
-    plan: &'a Plan,
-    /// The one that comes into force.
-    catalog: &'a Catalog,
-    known: Option<&'a Entry>,
-    is_reinstated: bool,
-}
-
-impl Standing<'_> {
-    /// Why it cannot become `next`.
-    fn objections(&self, iccid: Iccid, next: &Endpoint, now: Timestamp) -> impl Iterator<Item = Objection> + use<> {
-        let object = |what: String, remedy| Objection { iccid, what, remedy };
-        let refused = self.known.and_then(|entry| entry.endpoint.state.imported(next.state, self.is_reinstated).err());
-        let refused = refused.map(|refused| object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
-        let wanted = self.wanted(next).filter(|(vslice, ip)| !self.has(*vslice, *ip) && !self.plan.is_free(*vslice, *ip, now));
-        let taken = wanted.map(|(_, ip)| {
-            let what = format!("its address {ip} is another endpoint's, or was until a moment ago");
-            object(what, "choose a free address, or take it away first and load again after the hold time")
-        });
-        refused.into_iter().chain(taken)
-    }
-
-    fn wanted(&self, next: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
-        Some((self.catalog.group(next.group?)?.vslice, next.static_ip?))
-    }
-
-    fn has(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
-        self.known.is_some_and(|entry| {
-            // A released one is on its way to somebody else.
-            let mut leased = entry.state.leases.iter().filter(|lease| !matches!(lease.phase, LeasePhase::Released { .. }));
-            leased.any(|lease| (lease.vslice, lease.ip) == (vslice, ip)) || self.plan.configured(&entry.endpoint) == Some((vslice, ip))
-        })
     }
 }
 

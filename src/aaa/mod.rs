@@ -8,6 +8,7 @@ mod accounting;
 mod admission;
 mod adopt;
 mod census;
+mod compare;
 mod foresight;
 mod housekeep;
 mod identify;
