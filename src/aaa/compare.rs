@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use foldhash::HashSet;
 
 use super::plan::Plan;
+use super::sharing::share_out;
 use super::{Aaa, Entry, Objection, SIDE_BY_SIDE};
 use crate::identity::{Iccid, VsliceId};
 use crate::network::LeasePhase;
@@ -21,28 +22,16 @@ impl Aaa {
         reinstated: &[Iccid],
         now: Timestamp,
     ) -> Result<Comparison, Vec<Objection>> {
-        let mut objections = Vec::new();
-        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()) };
-        let reinstated: HashSet<Iccid> = reinstated.iter().copied().collect();
+        let reinstated = reinstated.iter().copied().collect();
         // A group that has moved into another VSlice moves its endpoints, though nothing is said of them.
-        let may_be_same = plan.catalog == *catalog;
-        for some in endpoints.chunks(SIDE_BY_SIDE) {
-            self.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
-            for (iccid, endpoint) in some {
-                let known = self.tracker.read(*iccid, |entry| {
-                    let is_same = may_be_same && entry.endpoint == *endpoint;
-                    (is_same, (!is_same).then(|| entry.clone()))
-                });
-                comparison.known += usize::from(known.is_some());
-                let (is_same, known) = known.unwrap_or_default();
-                comparison.is_same.push(is_same);
-                if !is_same {
-                    let standing = Standing { plan, catalog, known: known.as_ref(), is_reinstated: reinstated.contains(iccid) };
-                    objections.extend(standing.objections(*iccid, endpoint, now));
-                }
-            }
+        let comparing = Comparing { aaa: self, plan, catalog, may_be_same: plan.catalog == *catalog, reinstated, now };
+        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()), objections: Vec::new() };
+        for part in share_out(endpoints, |some| comparing.compare(some)) {
+            comparison.known += part.known;
+            comparison.is_same.extend(part.is_same);
+            comparison.objections.extend(part.objections);
         }
-        if objections.is_empty() { Ok(comparison) } else { Err(objections) }
+        if comparison.objections.is_empty() { Ok(comparison) } else { Err(comparison.objections) }
     }
 }
 
@@ -52,6 +41,43 @@ pub(super) struct Comparison {
     pub(super) known: usize,
     /// Of each endpoint, in the order of the inventory: nothing has to be done about it.
     pub(super) is_same: Vec<bool>,
+    /// In that order, too.
+    objections: Vec<Objection>,
+}
+
+/// One comparison at work.
+struct Comparing<'a> {
+    aaa: &'a Aaa,
+    plan: &'a Plan,
+    /// The one that comes into force.
+    catalog: &'a Catalog,
+    may_be_same: bool,
+    reinstated: HashSet<Iccid>,
+    now: Timestamp,
+}
+
+impl Comparing<'_> {
+    fn compare(&self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
+        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()), objections: Vec::new() };
+        for some in endpoints.chunks(SIDE_BY_SIDE) {
+            self.aaa.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
+            for (iccid, endpoint) in some {
+                let known = self.aaa.tracker.read(*iccid, |entry| {
+                    let is_same = self.may_be_same && entry.endpoint == *endpoint;
+                    (is_same, (!is_same).then(|| entry.clone()))
+                });
+                comparison.known += usize::from(known.is_some());
+                let (is_same, known) = known.unwrap_or_default();
+                comparison.is_same.push(is_same);
+                if !is_same {
+                    let is_reinstated = self.reinstated.contains(iccid);
+                    let standing = Standing { plan: self.plan, catalog: self.catalog, known: known.as_ref(), is_reinstated };
+                    comparison.objections.extend(standing.objections(*iccid, endpoint, self.now));
+                }
+            }
+        }
+        comparison
+    }
 }
 
 /// Where an endpoint stands before an inventory changes it.

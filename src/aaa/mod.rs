@@ -16,6 +16,7 @@ mod plan;
 mod recorder;
 mod recover;
 mod request;
+mod sharing;
 mod turn;
 mod verdict;
 mod view;
