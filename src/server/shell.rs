@@ -165,6 +165,8 @@ impl Shell {
         threads.into_iter().chain([housekeeper, snapshots]).for_each(|thread| _ = thread.join());
         let _ = http.thread.join();
         drop(front);
+        // The process ends now, and all its memory with it: to give back each of ten million entries before would take seconds.
+        std::mem::forget(aaa);
         outcome?;
         match Arc::into_inner(journal) {
             Some(journal) => journal.close().map_err(ServeError::Journal),
