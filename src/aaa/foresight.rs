@@ -1,7 +1,7 @@
 //! Hints: the memory that several decisions will touch is asked for before the first of them is made.
 //!
 //! A fleet of millions fits into no cache, and a decision follows four pointers, each of which would be waited for: from the IMSI to the
-//! ICCID, to the entry's place, to the entry, to its sessions and leases. Here all go one step, then all the next. Nothing is decided, and
+//! ICCID, to the entry's place, to the entry, to its sessions. Here all go one step, then all the next. Nothing is decided, and
 //! a wrong guess costs nothing but time.
 
 use super::{Aaa, Entry, Freed, Subject};

@@ -68,11 +68,11 @@ impl<'t, R: Recorder> Turn<'t, R> {
         {
             self.plan.count_session(Some(group), 1);
         }
-        for closed in outcome.closed.iter() {
+        for closed in &outcome.closed {
             census.closed(closed.cause);
             self.plan.count_session(closed.group, -1);
         }
-        for freed in outcome.freed.iter() {
+        for freed in &outcome.freed {
             self.free(*freed);
         }
     }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
-use super::outcome::{CloseCause, Closed, Effect, Outcome};
+use super::outcome::{CloseCause, Closed, Effect, Few, Outcome};
 use super::session::Ended;
 use super::{Event, Lease, NetworkState, Report, Restarts, Session, Step};
 use crate::prefetch;
@@ -19,7 +18,7 @@ const MAX_OPEN: usize = 64;
 const MAX_TOMBSTONES: usize = 16;
 
 /// Nearly every endpoint has at most one, which then lies in its record.
-pub type Leases = SmallVec<[Lease; 1]>;
+pub type Leases = Few<Lease>;
 
 /// What one endpoint does in the network. The record of an endpoint is this, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -102,7 +102,7 @@ impl EndpointState {
         // What it has again is in no hold any more.
         self.leases.retain(|other| *other == lease || (other.vslice, other.ip) != (lease.vslice, lease.ip));
         if own.is_none() {
-            self.add_lease(lease);
+            self.leases.push(lease);
         }
         former
     }
@@ -120,11 +120,7 @@ impl EndpointState {
             self.leases.remove(oldest);
         }
         self.version += 1;
-        self.add_lease(Lease { phase: LeasePhase::Released { at }, ..former });
-    }
-
-    fn add_lease(&mut self, lease: Lease) {
-        self.leases.push(lease);
+        self.leases.push(Lease { phase: LeasePhase::Released { at }, ..former });
     }
 
     /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it. `false` if the group has none.

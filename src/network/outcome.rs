@@ -2,10 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use thin_vec::ThinVec;
+use smallvec::SmallVec;
 
 use super::{Event, Freed, NetworkState};
 use crate::identity::GroupId;
+
+/// A list that is nearly always empty or of one element, and allocates only from the second on.
+pub type Few<T> = SmallVec<[T; 1]>;
 
 /// The answer of every method that moves an endpoint. Whether a record is due is told by [`EndpointState::version`](super::EndpointState).
 #[derive(Debug, PartialEq, Eq)]
@@ -112,40 +115,5 @@ impl Outcome {
             closed: Few::default(),
             freed: Few::default(),
         }
-    }
-}
-
-/// A list that is nearly always empty or of one element, and allocates only from the second on.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Few<T> {
-    first: Option<T>,
-    more: ThinVec<T>,
-}
-
-impl<T> Few<T> {
-    pub(super) fn push(&mut self, item: T) {
-        if self.first.is_none() {
-            self.first = Some(item);
-        } else {
-            self.more.push(item);
-        }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.more)
-    }
-
-    pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.more.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-}
-
-impl<T> Default for Few<T> {
-    fn default() -> Self {
-        Self { first: None, more: ThinVec::new() }
     }
 }

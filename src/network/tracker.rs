@@ -153,7 +153,8 @@ impl<E> Tracker<E> {
     }
 }
 
-/// Visits entries a few places behind a hint about each: they lie all over the memory.
+/// Visits entries a few places behind a hint about each: they lie all over the memory. Between two locks of a piece both are held for a
+/// moment, in the order of the piece; everybody else holds one, so nobody waits in a circle.
 fn in_turn<E, T: Deref<Target = Box<E>>>(entries: impl Iterator<Item = T>, mut visit: impl FnMut(T)) {
     let mut coming = VecDeque::with_capacity(LOOKED_AHEAD);
     for entry in entries {

@@ -99,7 +99,7 @@ fn check(before: &EndpointState, after: &EndpointState, outcome: &Outcome) -> Re
         let is_used = after.open_sessions().any(|session| session.group == Some(lease.group));
         prop_assert!(!lease.phase.is_in_use() || is_used, "a lease in use, and nobody who uses it");
     }
-    for freed in outcome.freed.iter() {
+    for freed in &outcome.freed {
         let lease = after.leases.iter().find(|lease| lease.ip == freed.ip);
         prop_assert_eq!(lease.map(|lease| lease.phase), Some(LeasePhase::Released { at: freed.at }));
     }

@@ -10,6 +10,7 @@ const THIN_HEADER: usize = 16;
 #[test]
 fn an_endpoint_without_session_takes_eighty_octets() {
     assert!(size_of::<EndpointState>() <= 80, "with the place of a lease");
+    assert!(size_of::<Lease>() <= 40);
 }
 
 #[test]
