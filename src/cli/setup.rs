@@ -48,7 +48,7 @@ impl Sources {
         } else if self.may_do_without_inventory() && !config.inventory.exists() {
             let what = format!("there is no folder {}; no SIM is known, and all are refused", config.inventory.display());
             problems.push(Problem { severity: Severity::Warning, file: None, line: None, what, remedy: "give --inventory DIR".to_owned() });
-            Inventory::default()
+            Inventory { file: config.inventory.clone(), ..Inventory::default() }
         } else {
             inventory(&config, &mut problems)
         };
