@@ -46,7 +46,7 @@ impl Sources {
             // The configuration could not be read at all: where its inventory stands, nobody knows.
             Inventory::default()
         } else if self.may_do_without_inventory() && !config.inventory.exists() {
-            let what = format!("there is no folder {}; no SIM is known, and all are refused", config.inventory.display());
+            let what = format!("there is no folder {}; all SIMs are refused but those known from before", config.inventory.display());
             problems.push(Problem { severity: Severity::Warning, file: None, line: None, what, remedy: "give --inventory DIR".to_owned() });
             Inventory { file: config.inventory.clone(), ..Inventory::default() }
         } else {
