@@ -101,6 +101,11 @@ impl Storage for Directory {
         Ok(Box::new(file))
     }
 
+    fn overwrite(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        let file = OpenOptions::new().write(true).open(self.path.join(name))?;
+        Ok(Box::new(file))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))
     }
@@ -177,8 +182,16 @@ mod tests {
         let mut text = String::new();
         disk.read("b", 2).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "e two");
-        assert_eq!(disk.list().unwrap(), [Stored { name: "b".into(), size: 7 }]);
-        disk.remove("b").unwrap();
+        let mut file = disk.overwrite("b").unwrap();
+        assert_eq!(file.write(&[IoSlice::new(b"new")]).unwrap(), 3);
+        disk.rename("b", "c").unwrap();
+        assert_eq!(file.write(&[IoSlice::new(b"er")]).unwrap(), 2);
+        text.clear();
+        disk.read("c", 0).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "newerwo");
+        assert!(disk.overwrite("b").is_err());
+        assert_eq!(disk.list().unwrap(), [Stored { name: "c".into(), size: 7 }]);
+        disk.remove("c").unwrap();
         assert!(disk.list().unwrap().is_empty());
     }
 }

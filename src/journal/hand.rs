@@ -7,19 +7,21 @@ use super::committer::{Committer, Moment, Next};
 use super::handle::Journal;
 use super::shared::Shared;
 use super::snapshot::{SnapshotError, SnapshotWriter};
+use super::spare::Spare;
 use crate::time::Timestamp;
 
 /// Makes the rounds of a journal that was opened by [`Journal::open_by_hand`]. Dropping it is the end of the process: what waits is lost.
 pub struct Hand {
     shared: Arc<Shared>,
     committer: Committer,
+    spare: Arc<Spare>,
     /// The committer wants to be left alone until then.
     rests_until: Duration,
 }
 
 impl Hand {
-    pub(super) fn new(shared: Arc<Shared>, committer: Committer) -> Self {
-        Self { shared, committer, rests_until: Duration::ZERO }
+    pub(super) fn new(shared: Arc<Shared>, committer: Committer, spare: Arc<Spare>) -> Self {
+        Self { shared, committer, spare, rests_until: Duration::ZERO }
     }
 
     /// Writes, syncs and publishes what waits, if it is time. Says when the next round is due; `None`: when something is submitted.
@@ -40,6 +42,11 @@ impl Hand {
         // Resting, it would not begin the segment that the snapshot waits for.
         let running = running.max(self.rests_until);
         journal.begin_snapshot_after(|| _ = self.round(running, wall))
+    }
+
+    /// Makes the next segment ready, if one is wanted.
+    pub fn fill_spare(&mut self) {
+        self.spare.fill_if_wanted();
     }
 
     /// The last round: writes everything submitted. Whether the disk took it, [`Journal::close`] tells.

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::committer::{Committer, SyncMode};
@@ -13,12 +12,13 @@ use super::error::OpenError;
 use super::hand::Hand;
 use super::header::{FileKind, FileName};
 use super::log::Log;
-use super::recovery::{Apply, OnDamage, Recovered, recover};
+use super::recovery::{Apply, OnDamage, Recovered, Recovery, recover};
 use super::shared::{Failure, Figures, Health, Shared};
 use super::snapshot::{SnapshotError, SnapshotWriter, Turn};
-use super::storage::Storage;
+use super::spare::Spare;
+use super::storage::{PIECE, Storage};
 use super::submit::{Submitter, Wake};
-use super::thread::{self, Observer};
+use super::thread::{Observer, Threads};
 
 /// How a journal works.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct Options {
     pub gather: Duration,
     /// A snapshot is due when the segments have so many octets, and more than the last snapshot.
     pub snapshot_least: u64,
-    /// Octets a second at which a snapshot is written.
+    /// Octets a second at which a snapshot is written, and the next segment made ready.
     pub snapshot_rate: u64,
     pub observer: Observer,
 }
@@ -57,6 +57,8 @@ const MANY_SEGMENTS: u64 = 64;
 /// A journal that is being written.
 pub struct Journal {
     shared: Arc<Shared>,
+    /// `None`: in memory, or its rounds are made by hand.
+    threads: Option<(Threads, Arc<Spare>)>,
     /// `None`: in memory.
     disk: Option<Disk>,
     options: Options,
@@ -64,8 +66,6 @@ pub struct Journal {
 
 struct Disk {
     storage: Arc<dyn Storage>,
-    /// `None`: its rounds are made by hand.
-    committer: Option<JoinHandle<()>>,
     /// Given back last.
     _claim: Option<Claim>,
 }
@@ -105,7 +105,7 @@ impl Journal {
     /// A journal that forgets: every ticket is complete when it is given out. For measuring what durability costs.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { shared: Shared::new(usize::MAX, true), disk: None, options: Options::default() }
+        Self { shared: Shared::new(usize::MAX, true), threads: None, disk: None, options: Options::default() }
     }
 
     /// The same without a thread: nothing is written but in the rounds that the caller makes. For who brings a clock of his own.
@@ -115,8 +115,8 @@ impl Journal {
         on_damage: OnDamage,
         appliers: &mut [A],
     ) -> Result<(Self, Hand, Recovered), OpenError> {
-        let (journal, committer, recovered) = Self::prepare(storage, None, options, on_damage, appliers)?;
-        let hand = Hand::new(Arc::clone(&journal.shared), committer);
+        let (journal, committer, spare, recovered) = Self::prepare(storage, None, options, on_damage, appliers)?;
+        let hand = Hand::new(Arc::clone(&journal.shared), committer, spare);
         Ok((journal, hand, recovered))
     }
 
@@ -127,13 +127,12 @@ impl Journal {
         on_damage: OnDamage,
         appliers: &mut [A],
     ) -> Result<(Self, Recovered), OpenError> {
-        let (mut journal, committer, recovered) = Self::prepare(storage, claim, options, on_damage, appliers)?;
+        let (mut journal, committer, spare, recovered) = Self::prepare(storage, claim, options, on_damage, appliers)?;
         let segment = journal.shared.counts.segment.load(Ordering::Relaxed);
-        let thread = thread::spawn(committer, Arc::clone(&journal.shared), Arc::clone(&journal.options.observer));
-        let thread = thread.map_err(|error| unwritable(&**storage, segment, error))?;
-        if let Some(disk) = &mut journal.disk {
-            disk.committer = Some(thread);
-        }
+        let observer = Arc::clone(&journal.options.observer);
+        let threads = Threads::spawn(committer, Arc::clone(&journal.shared), Arc::clone(&spare), observer);
+        let threads = threads.map_err(|error| unwritable(&**storage, segment, error))?;
+        journal.threads = Some((threads, spare));
         Ok((journal, recovered))
     }
 
@@ -144,9 +143,13 @@ impl Journal {
         options: Options,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<(Self, Committer, Recovered), OpenError> {
+    ) -> Result<(Self, Committer, Arc<Spare>, Recovered), OpenError> {
         let recovery = recover(&**storage, on_damage, appliers)?;
-        let mut log = Log::new(Arc::clone(storage), options.segment_size, recovery.next, recovery.sealed, recovery.carried.clone());
+        let Options { segment_size, snapshot_rate, .. } = options;
+        // A segment is full when a group has gone beyond its size.
+        let spare = Arc::new(Spare::new(Arc::clone(storage), segment_size.saturating_add(PIECE as u64), snapshot_rate));
+        let Recovery { next, sealed, .. } = recovery;
+        let mut log = Log::new(Arc::clone(storage), Arc::clone(&spare), segment_size, next, sealed, recovery.carried.clone());
         let segment = log.open().map_err(|error| unwritable(&**storage, recovery.next, error))?;
         recovery.tidy(&**storage);
 
@@ -160,8 +163,8 @@ impl Journal {
         counts.snapshot_wanted.store(!recovery.recovered.lost.is_empty(), Ordering::Relaxed);
 
         let committer = Committer::new(Arc::clone(&shared), log, options.sync, options.gather);
-        let disk = Disk { storage: Arc::clone(storage), committer: None, _claim: claim };
-        Ok((Self { shared, disk: Some(disk), options }, committer, recovery.recovered))
+        let disk = Disk { storage: Arc::clone(storage), _claim: claim };
+        Ok((Self { shared, threads: None, disk: Some(disk), options }, committer, spare, recovery.recovered))
     }
 
     /// A way in for one worker.
@@ -219,10 +222,8 @@ impl Journal {
     }
 
     fn stop(&mut self) {
-        if let Some(committer) = self.disk.as_mut().and_then(|disk| disk.committer.take()) {
-            self.shared.order_stop();
-            // It ends by an error only if it panicked, and then there is nothing left to write with.
-            let _ = committer.join();
+        if let Some((threads, spare)) = self.threads.take() {
+            threads.stop(&self.shared, &spare);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::frame::Mark;
 use super::header::{FileName, Header, Sealed};
+use super::spare::Spare;
 use super::storage::{AppendFile, Storage, write_all};
 
 /// The writing end of the journal. Knows no clock, thread or queue.
@@ -14,6 +15,7 @@ use super::storage::{AppendFile, Storage, write_all};
 /// again what was not yet durable.
 pub(super) struct Log {
     storage: Arc<dyn Storage>,
+    spare: Arc<Spare>,
     segment_size: u64,
     active: Option<Active>,
     /// The number of the next segment.
@@ -29,17 +31,29 @@ struct Active {
     number: u64,
     written: u64,
     durable: u64,
+    /// Once is enough: a disk that did not take it is not tried again at once.
+    asked_for_next: bool,
 }
 
 /// How many batches go into one system call.
 const SLICES: usize = 64;
 
+/// The part of a segment after which the next is asked for: late enough that a quiet server never has one, early enough that it is ready.
+const WELL_BEGUN: u64 = 8;
+
 impl Log {
     /// A log that continues with segment `next` behind `sealed`. Nothing is written until the first call.
     ///
     /// `carried` are framed records that the next segment begins with.
-    pub(super) fn new(storage: Arc<dyn Storage>, segment_size: u64, next: u64, sealed: Option<Sealed>, carried: Vec<u8>) -> Self {
-        Self { storage, segment_size, active: None, next, sealed, carried }
+    pub(super) fn new(
+        storage: Arc<dyn Storage>,
+        spare: Arc<Spare>,
+        segment_size: u64,
+        next: u64,
+        sealed: Option<Sealed>,
+        carried: Vec<u8>,
+    ) -> Self {
+        Self { storage, spare, segment_size, active: None, next, sealed, carried }
     }
 
     /// Begins a segment if none is open. Returns its number.
@@ -62,14 +76,17 @@ impl Log {
 
     /// The name is given when the contents are durable: so a segment with a bad header is damage, never an interrupted beginning.
     fn begin(&self, name: FileName) -> io::Result<Active> {
-        let mut file = self.storage.create(&name.draft())?;
+        let mut file = match self.spare.take(&name.draft()) {
+            Some(file) => file,
+            None => self.storage.create(&name.draft())?,
+        };
         let header = Header { name, previous: self.sealed }.octets();
         write_all(&mut *file, &mut [IoSlice::new(&header), IoSlice::new(&self.carried)])?;
         file.sync()?;
         self.storage.rename(&name.draft(), &name.to_string())?;
         self.storage.sync_directory()?;
         let written = (header.len() + self.carried.len()) as u64;
-        Ok(Active { file, number: name.number, written, durable: written })
+        Ok(Active { file, number: name.number, written, durable: written, asked_for_next: false })
     }
 
     /// Writes one group of framed records. Returns the octets it took.
@@ -78,7 +95,14 @@ impl Log {
         let Some(active) = &mut self.active else { return Ok(0) };
         let before = active.written;
         match active.append(batches) {
-            Ok(()) => Ok(active.written - before),
+            Ok(()) => {
+                let octets = active.written - before;
+                if active.written >= self.segment_size / WELL_BEGUN && !active.asked_for_next {
+                    active.asked_for_next = true;
+                    self.spare.want();
+                }
+                Ok(octets)
+            }
             Err(error) => Err(self.give_up(error)),
         }
     }

@@ -9,6 +9,7 @@
 //! thread                     Committer: all that waits, one write, one sync
 //!                                │
 //!                               Log: the segment at the end, a fresh one when it is full or a write failed
+//!                                │                                └─ Spare: made ready beforehand, on a thread of its own
 //!                                │
 //! disk     Storage:  snapshot-000000000007  segment-000000000007  segment-000000000008
 //! start              Plan (names, headers) ─▶ Scanner (blocks, checksums) ─▶ Feed ─▶ the owner's appliers
@@ -20,6 +21,7 @@
 //!   So when the journal is well again, the disk has caught up with the state in memory, and the owner need not know what failed.
 //! - A bad record is a torn tail only in the last segment, and only if no later group vouches for it; everywhere else it is damage, which
 //!   is named and refused. (Damage to the very last group of a process that was killed looks like a torn tail; it is cut and reported.)
+//! - A segment may end in zeros, never written over: they are neither a torn tail nor damage.
 //!
 //! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression, replication.
 
@@ -39,6 +41,7 @@ mod recovery;
 mod scan;
 mod shared;
 mod snapshot;
+mod spare;
 mod storage;
 mod submit;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::error::{Damage, OpenError};
 use super::header::{FileKind, FileName, Header, HeaderFault};
 use super::recovery::{Loss, OnDamage};
 use super::scan::Scanner;
+use super::spare;
 use super::storage::Storage;
 
 /// The files of a journal in the order in which they are read.
@@ -80,7 +81,7 @@ impl Survey {
             match FileName::parse(&file.name) {
                 Some(FileName { kind: FileKind::Segment, number }) => drop(survey.segments.insert(number, file.size)),
                 Some(FileName { kind: FileKind::Snapshot, number }) => drop(survey.snapshots.insert(number, file.size)),
-                None if FileName::parse_draft(&file.name).is_some() => survey.drafts.push(file.name),
+                None if FileName::parse_draft(&file.name).is_some() || file.name == spare::NAME => survey.drafts.push(file.name),
                 None => {}
             }
         }

@@ -8,7 +8,7 @@ use super::feed::{Feed, Problem};
 use super::frame::{self, Entry, Kind};
 use super::header::{FileKind, FileName, Header, Sealed};
 use super::plan::{End, Plan, Planned, vouched_after};
-use super::scan::{Scanner, Step};
+use super::scan::{self, Scanner, Step};
 use super::storage::Storage;
 
 /// What to do about acknowledged records that cannot be read.
@@ -200,7 +200,6 @@ impl Reading<'_> {
         let source = self.storage.read(&self.name(), start).map_err(|error| self.failed(error))?;
         let mut scanner = Scanner::new(source.take(stop.saturating_sub(start)), self.file.name.number, start);
         let mut records = 0;
-        let mut torn_at = None;
         loop {
             let mut block = feed.empty_block();
             match scanner.next(&mut block).map_err(|error| self.failed(error))? {
@@ -210,10 +209,13 @@ impl Reading<'_> {
                 }
                 Step::End => break,
                 Step::Bad(offset) => {
+                    let written = self.written_until(offset)?;
+                    if written == offset {
+                        break;
+                    }
                     if self.is_torn(offset)? {
                         let what = "written when the process ended, never acknowledged".into();
-                        self.recovered.cut = Some(self.loss(offset, self.file.size, what));
-                        torn_at = Some(offset);
+                        self.recovered.cut = Some(self.loss(offset, written, what));
                         break;
                     }
                     self.damage(offset, "no readable record")?;
@@ -226,9 +228,17 @@ impl Reading<'_> {
             }
         }
         self.check_end(scanner.offset(), scanner.count_at_end(), records)?;
-        let octets = torn_at.unwrap_or(scanner.offset());
-        self.recovered.files.push(FileReport { name: self.file.name, records, octets });
+        self.recovered.files.push(FileReport { name: self.file.name, records, octets: scanner.offset() });
         Ok(scanner.vouched())
+    }
+
+    /// Where the zeros begin that the segment was made ready with, if it has any behind the bad record at `offset`.
+    fn written_until(&self, offset: u64) -> Result<u64, OpenError> {
+        if self.file.end != End::Open {
+            return Ok(self.file.size);
+        }
+        let source = self.storage.read(&self.name(), offset);
+        source.and_then(|source| scan::end_of_contents(source, offset)).map_err(|error| self.failed(error))
     }
 
     /// Whether the bad record at `offset` was still being written: the file is the last, and nothing behind vouches for it.

@@ -157,6 +157,18 @@ impl<R: Read> Scanner<R> {
     }
 }
 
+/// Where the zeros at the end of a file begin, which is read from `offset` on.
+pub(super) fn end_of_contents(mut source: impl Read, offset: u64) -> io::Result<u64> {
+    let mut block = Vec::with_capacity(BLOCK);
+    let (mut at, mut end) = (offset, offset);
+    while source.by_ref().take(BLOCK as u64).read_to_end(&mut block)? > 0 {
+        end = block.iter().rposition(|octet| *octet != 0).map_or(end, |last| at + last as u64 + 1);
+        at += block.len() as u64;
+        block.clear();
+    }
+    Ok(end)
+}
+
 /// What stands at the front of the octets read.
 struct Run {
     /// Octets of whole records.

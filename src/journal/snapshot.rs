@@ -10,10 +10,7 @@ use std::time::Duration;
 use super::frame::{self, Kind, Mark, TooLarge};
 use super::header::{FileName, Header};
 use super::shared::{Rotated, Shared};
-use super::storage::{AppendFile, Storage, write_all};
-
-/// Octets written and synced at a time: so little is dirty that a commit never waits long behind it.
-const PIECE: usize = 256 << 10;
+use super::storage::{AppendFile, PIECE, Storage, write_all};
 
 /// A snapshot that could not be begun or finished. The journal is as it was before.
 #[derive(Debug)]

@@ -9,7 +9,10 @@ pub struct Stored {
     pub size: u64,
 }
 
-/// A folder of append-only files.
+/// Octets written and synced at a time by what is in no hurry: so little is dirty that a commit never waits long behind it.
+pub(super) const PIECE: usize = 256 << 10;
+
+/// A folder of files, each written once from its start to its end.
 ///
 /// The rules are those of POSIX: what was written is durable after a successful [`AppendFile::sync`]; a name that was created, renamed
 /// or removed is so durably after [`Self::sync_directory`]; after a failed sync nothing is known about what was written since the last.
@@ -23,7 +26,9 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// Also if it exists.
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile>>;
-    /// Replaces `to` if it exists.
+    /// A file there is, to be written over from its start; what is not written over stays.
+    fn overwrite(&self, name: &str) -> io::Result<Box<dyn AppendFile>>;
+    /// Replaces `to` if it exists. A file that is open stays so.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
     fn sync_directory(&self) -> io::Result<()>;
@@ -31,15 +36,15 @@ pub trait Storage: Send + Sync {
     fn describe(&self, name: &str) -> String;
 }
 
-/// A file open for appending.
+/// A file open for writing.
 pub trait AppendFile: Send {
-    /// Appends some octets from the front of `slices` and says how many.
+    /// Writes some octets from the front of `slices` behind those written before, and says how many.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Returns when everything written is durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// Appends all of `slices`, however short the single writes are.
+/// Writes all of `slices`, however short the single writes are.
 pub(super) fn write_all(file: &mut dyn AppendFile, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {

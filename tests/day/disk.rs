@@ -24,7 +24,11 @@ struct State {
 #[derive(Default)]
 struct Contents {
     octets: Vec<u8>,
+    /// How far it was written, and how much of that is synced. Behind it are at most the zeros of a file that is written over.
+    written: usize,
     synced: usize,
+    /// The length that is synced.
+    length: usize,
 }
 
 /// What it does with what it is given.
@@ -89,8 +93,7 @@ impl State {
     fn forget_unnamed(&mut self) {
         for (file, contents) in self.files.iter_mut().enumerate() {
             if !self.names.values().any(|named| *named == file) {
-                contents.octets = Vec::new();
-                contents.synced = 0;
+                *contents = Contents::default();
             }
         }
     }
@@ -103,12 +106,18 @@ impl State {
 impl Contents {
     /// Of what was not synced, the front survives; behind it perhaps only the file's new length.
     fn tear(&mut self, chance: &mut Chance) {
-        let unsynced = self.octets.len() - self.synced;
-        let written = self.synced + chance.below(unsynced + 1);
-        let length = if chance.happens(0.3) { self.octets.len() } else { written };
+        let written = self.synced + chance.below(self.written - self.synced + 1);
+        let length = if chance.happens(0.3) { self.octets.len() } else { self.length.max(written) };
         self.octets.truncate(written);
         self.octets.resize(length, 0);
-        self.synced = length;
+        (self.written, self.synced, self.length) = (length, length, length);
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        let end = self.written + octets.len();
+        self.octets.resize(self.octets.len().max(end), 0);
+        self.octets[self.written..end].copy_from_slice(octets);
+        self.written = end;
     }
 }
 
@@ -125,13 +134,13 @@ impl AppendFile for OpenFile {
             Mood::Full => 0,
             Mood::Failing { octets } => *octets,
         };
-        let file = &mut files[self.file].octets;
-        let before = file.len();
+        let file = &mut files[self.file];
+        let before = file.written;
         for slice in slices {
-            let left = room - (file.len() - before);
-            file.extend_from_slice(&slice[..slice.len().min(left)]);
+            let left = room - (file.written - before);
+            file.write(&slice[..slice.len().min(left)]);
         }
-        let taken = file.len() - before;
+        let taken = file.written - before;
         if let Mood::Failing { octets } = mood {
             *octets -= taken;
         }
@@ -143,7 +152,8 @@ impl AppendFile for OpenFile {
         if *mood != Mood::Well {
             return Err(io::Error::other("the disk does not answer"));
         }
-        files[self.file].synced = files[self.file].octets.len();
+        let file = &mut files[self.file];
+        (file.synced, file.length) = (file.written, file.octets.len());
         Ok(())
     }
 }
@@ -168,6 +178,15 @@ impl Storage for Disk {
         let file = state.files.len();
         state.rename(|names| _ = names.insert(name.to_owned(), file))?;
         state.files.push(Contents::default());
+        Ok(Box::new(OpenFile { disk: self.clone(), file }))
+    }
+
+    fn overwrite(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        let mut state = self.0.lock();
+        let file = state.find(name)?;
+        let contents = &mut state.files[file];
+        assert!(contents.octets.iter().all(|octet| *octet == 0) && contents.length == contents.octets.len(), "{name} was made ready");
+        (contents.written, contents.synced) = (0, 0);
         Ok(Box::new(OpenFile { disk: self.clone(), file }))
     }
 

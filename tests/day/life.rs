@@ -31,6 +31,9 @@ const REJECT_DELAY: Duration = Duration::from_millis(200);
 /// So much journal between two snapshots: a day has some dozens.
 const SNAPSHOT_LEAST: u64 = 256 << 10;
 
+/// Octets of a segment: a few of them to a snapshot.
+const SEGMENT: u64 = 64 << 10;
+
 /// Endpoints that a look of the walk sees, and that a slice of a snapshot copies.
 const LOOK: usize = 200;
 const SLICE: usize = 100;
@@ -78,7 +81,8 @@ impl Life {
     /// # Errors
     /// If the disk does not let it.
     pub fn begin(machine: &Machine, number: u32, now: Moment) -> Result<Self, OpenError> {
-        let options = Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..Options::default() };
+        let segments = Options { segment_size: SEGMENT, ..Options::default() };
+        let options = Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
         let (storage, mistake, mut made) = (machine.disk.storage(), machine.mistake, None);
         let restored = restore_from(machine.aaa(), |applier| {
             let mut read = |entry: Entry<'_>| match mistake {
@@ -161,8 +165,10 @@ impl Life {
         self.errand.housekeep(&self.aaa, &mut self.walk, LOOK, wall);
     }
 
-    /// A snapshot is begun if one is due, or the next slice of it written. Whether there is more to do; a disk that fails ends it.
+    /// The next segment is made ready; and a snapshot is begun if one is due, or the next slice of it written. Whether there is more to do; a
+    /// disk that fails ends it.
     pub fn copy(&mut self, now: Moment) -> Step {
+        self.hand.fill_spare();
         let Clock { running, wall } = self.clock(now);
         let Some(mut snapshot) = self.snapshot.take() else {
             if self.journal.snapshot_is_due()

@@ -15,6 +15,7 @@ enum Act {
     Submit { worker: usize },
     Round { millis: u64 },
     Snapshot,
+    FillSpare,
     Faults { write: u32, sync: u32, name: u32 },
     Full(bool),
     Crash,
@@ -27,6 +28,7 @@ fn act() -> impl Strategy<Value = Act> {
         20 => (0..3usize).prop_map(|worker| Act::Submit { worker }),
         20 => (0..40u64).prop_map(|millis| Act::Round { millis }),
         10 => Just(Act::Snapshot),
+        10 => Just(Act::FillSpare),
         3 => (0..300u32, 0..300u32, 0..300u32).prop_map(|(write, sync, name)| Act::Faults { write, sync, name }),
         2 => any::<bool>().prop_map(Act::Full),
         2 => Just(Act::Crash),
@@ -74,6 +76,7 @@ fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
                 owner.round(Duration::from_millis(*millis));
             }
             Act::Snapshot => owner.advance_snapshot(),
+            Act::FillSpare => owner.fill_spare(),
             Act::Faults { write, sync, name } => {
                 disk.set_faults(Faults { short_write: 500, write_error: *write, sync_error: *sync, name_error: *name });
             }

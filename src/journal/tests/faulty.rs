@@ -134,10 +134,11 @@ impl Disk {
 }
 
 impl Contents {
-    fn append(&mut self, octets: &[u8]) {
-        let from = self.cached.len();
-        self.cached.extend_from_slice(octets);
-        self.dirty.extend(from / PAGE..self.cached.len().div_ceil(PAGE));
+    fn write(&mut self, at: usize, octets: &[u8]) {
+        let end = at + octets.len();
+        self.cached.resize(self.cached.len().max(end), 0);
+        self.cached[at..end].copy_from_slice(octets);
+        self.dirty.extend(at / PAGE..end.div_ceil(PAGE));
     }
 
     /// Writes some dirty pages to the disk; the others are forgotten there, though the cache still shows them.
@@ -155,6 +156,7 @@ impl Contents {
 struct OpenFile {
     disk: FaultyDisk,
     file: usize,
+    at: usize,
 }
 
 impl AppendFile for OpenFile {
@@ -164,7 +166,8 @@ impl AppendFile for OpenFile {
         let fails = disk.full || disk.strikes(disk.faults.write_error);
         let is_short = fails || disk.strikes(disk.faults.short_write);
         let taken = if is_short { disk.random.random_range(0..=octets.len()) } else { octets.len() };
-        disk.files[self.file].append(&octets[..taken]);
+        disk.files[self.file].write(self.at, &octets[..taken]);
+        self.at += taken;
         if fails {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -206,7 +209,12 @@ impl Storage for FaultyDisk {
             names.insert(name.to_owned(), file);
         })?;
         disk.files.push(Contents::default());
-        Ok(Box::new(OpenFile { disk: self.clone(), file }))
+        Ok(Box::new(OpenFile { disk: self.clone(), file, at: 0 }))
+    }
+
+    fn overwrite(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        let file = self.0.lock().find(name)?;
+        Ok(Box::new(OpenFile { disk: self.clone(), file, at: 0 }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

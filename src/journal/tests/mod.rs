@@ -6,3 +6,4 @@ mod damage;
 mod faulty;
 mod handle;
 mod owner;
+mod spare;

@@ -11,10 +11,14 @@ use crate::journal::log::Log;
 use crate::journal::recovery::{Recovery, recover};
 use crate::journal::shared::Shared;
 use crate::journal::snapshot::{SnapshotWriter, Turn};
+use crate::journal::spare::Spare;
 use crate::journal::{Batch, Entry, Kind, OnDamage, OpenError, Recovered, Storage, Submitter, SyncMode, Ticket};
 use crate::time::Timestamp;
 
 pub(super) const KIND: Kind = Kind(1);
+
+/// Octets of a segment: a few groups.
+pub(super) const SEGMENT: u64 = 4096;
 
 /// Key to version and payload.
 pub(super) type State = BTreeMap<u64, (u64, Vec<u8>)>;
@@ -47,6 +51,7 @@ pub(super) struct Owner {
     disk: FaultyDisk,
     shared: Arc<Shared>,
     committer: Committer,
+    spare: Arc<Spare>,
     workers: Vec<Worker>,
     pub state: State,
     /// What was acknowledged: the newest version of every key.
@@ -65,7 +70,8 @@ struct Worker {
 impl Owner {
     pub(super) fn start(disk: &FaultyDisk, mode: SyncMode) -> Result<(Self, Recovered), OpenError> {
         let (state, recovery) = recover_state(disk, OnDamage::Refuse)?;
-        let mut log = Log::new(on(disk), 4096, recovery.next, recovery.sealed, recovery.carried.clone());
+        let spare = Arc::new(Spare::new(on(disk), SEGMENT + 512, u64::MAX));
+        let mut log = Log::new(on(disk), Arc::clone(&spare), SEGMENT, recovery.next, recovery.sealed, recovery.carried.clone());
         log.open().unwrap();
         recovery.tidy(disk);
         let shared = Shared::new(1 << 20, false);
@@ -78,7 +84,8 @@ impl Owner {
         };
         let workers = vec![worker(), worker(), worker()];
         let acknowledged = BTreeMap::new();
-        let owner = Self { disk: disk.clone(), shared, committer, workers, state, acknowledged, now: Duration::ZERO, snapshot: None };
+        let owner =
+            Self { disk: disk.clone(), shared, committer, spare, workers, state, acknowledged, now: Duration::ZERO, snapshot: None };
         Ok((owner, recovery.recovered))
     }
 
@@ -138,6 +145,10 @@ impl Owner {
             // An error leaves the journal as it was.
             let _ = writer.finish();
         }
+    }
+
+    pub(super) fn fill_spare(&self) {
+        self.spare.fill_if_wanted();
     }
 
     pub(super) fn stop(mut self) {
