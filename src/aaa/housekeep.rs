@@ -12,13 +12,15 @@ pub struct Walk {
     cursor: Cursor,
     /// Gateway restarts noted before this walk began are carried out when it ends.
     restarts: Mark,
+    /// Endpoints seen, over all rounds.
+    pub seen: usize,
 }
 
 impl Aaa {
     /// The beginning of a walk.
     #[must_use]
     pub fn walk(&self) -> Walk {
-        Walk { cursor: Cursor::default(), restarts: self.restarts.mark() }
+        Walk { cursor: Cursor::default(), restarts: self.restarts.mark(), seen: 0 }
     }
 
     /// Settles about `budget` more endpoints. Returns whether the walk has come round.
@@ -26,6 +28,7 @@ impl Aaa {
         let plan = self.plan();
         plan.ripen(now);
         let next = self.tracker.walk(walk.cursor, budget, |iccid, entry| {
+            walk.seen += 1;
             if may_be_due(entry) {
                 Turn::begin(self, &plan, iccid, entry, now, records).end();
             }
@@ -35,7 +38,7 @@ impl Aaa {
             return false;
         }
         self.restarts.forget(walk.restarts);
-        *walk = self.walk();
+        *walk = Walk { seen: walk.seen, ..self.walk() };
         true
     }
 }

@@ -18,8 +18,9 @@ const PACE: Duration = Duration::from_millis(100);
 /// After a snapshot that failed, the next is tried not before this.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Endpoints per slice: what is gathered in memory before it is written. Their entries are held one lock at a time and only to be copied.
-const SLICE: usize = 4_096;
+/// Endpoints per slice: what is gathered in memory before it is written, in one go on a core that others may wait for. Their entries are
+/// held one lock at a time and only to be copied.
+const SLICE: usize = 1_024;
 
 pub(super) struct Snapshots {
     pub(super) common: Arc<Common>,
