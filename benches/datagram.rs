@@ -11,7 +11,7 @@ use std::time::Duration;
 use attachd::aaa::{Aaa, Freed, Note, Recorder, Settings};
 use attachd::identity::{GroupId, Iccid, Imsi, Moniker};
 use attachd::network::{EndpointState, Restart};
-use attachd::provisioning::{Allocation, Catalog, Endpoint, Group, Inventory, ProvisioningState, Subnet, Vslice};
+use attachd::provisioning::{Allocation, Catalog, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Subnet, Vslice};
 use attachd::server::gateways::Gateways;
 use attachd::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
 use attachd::server::{GatewaySettings, Requirement};
@@ -63,6 +63,8 @@ impl Recorder for Tape {
     fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {}
 
     fn catalog(&mut self, _: &Catalog) {}
+
+    fn inventory(&mut self, _: Fingerprint) {}
 
     fn restart(&mut self, _: &Restart) {}
 

@@ -61,6 +61,38 @@ fn a_group_gone_from_the_files_is_told_at_each_reload_and_start_until_it_is_prun
     assert!(!server.log().contains("is gone from the file"), "{}", server.log());
 }
 
+/// A snapshot says whose inventory it is; without one the files are read and compared, which costs nothing if they are small.
+#[test]
+fn files_that_have_not_changed_are_not_read_again() {
+    const UNCHANGED: &str = "the inventory has not changed";
+    let folder = Folder::new();
+    folder.edit("attachd.toml", "[http]", "[journal]\nsnapshot_mib = 0\n[http]");
+    let server = folder.serve();
+    let address = open_session(&server);
+    server.until("a snapshot", |server| server.log().contains("snapshot written"));
+    server.kill();
+
+    let server = folder.serve();
+    assert!(server.log().contains(UNCHANGED) && server.log().contains("VSlice camping has no pooled subnet"), "{}", server.log());
+    assert_eq!(addresses(&server), [address.as_str()]);
+    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()));
+    become_(&folder, &server, "active", "suspended");
+    server.kill();
+
+    let server = folder.serve();
+    assert!(!server.log().contains(UNCHANGED) || server.log().contains("inventory adopted"), "{}", server.log());
+    assert!(attach(&server).says("Reply-Message = \"endpoint-suspended\""));
+    server.kill();
+
+    folder.edit(ENDPOINTS, &ROW.replace("active", "suspended"), ROW);
+    let server = folder.serve();
+    assert!(server.log().contains("changed=1"), "{}", server.log());
+    server.kill();
+
+    let server = folder.serve_with(&["--prune"]);
+    assert!(!server.log().contains(UNCHANGED), "{}", server.log());
+}
+
 #[test]
 fn a_suspended_endpoint_stays_suspended_and_keeps_its_address() {
     let folder = Folder::new();

@@ -54,9 +54,10 @@ impl Aaa {
             inventory.catalog.prune();
         }
         let kept = inventory.gone();
-        let Inventory { catalog, endpoints, reinstated, .. } = inventory;
+        let Inventory { catalog, endpoints, reinstated, fingerprint, .. } = inventory;
         let comparison = self.compare(&before, &catalog, &endpoints, &reinstated, now)?;
         let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time));
+        *self.inventory.lock() = None;
         records.catalog(&after.catalog);
         self.plan.store(Arc::clone(&after));
 
@@ -88,6 +89,11 @@ impl Aaa {
                     Arrival::Unchanged => adoption.unchanged += 1,
                 }
             }
+        }
+        // What is kept is told of at each start.
+        if let Some(fingerprint) = fingerprint.filter(|_| adoption.kept.is_empty() && adoption.gone.is_empty()) {
+            *self.inventory.lock() = Some(fingerprint);
+            records.inventory(fingerprint);
         }
         Ok(adoption)
     }

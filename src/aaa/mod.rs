@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::network::{EndpointState, Limits, Restarts, Tracker};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 
 use census::Census;
 use identify::Directory;
@@ -91,6 +91,8 @@ pub struct Aaa {
     census: Census,
     /// One reload at a time.
     adopting: Mutex<()>,
+    /// The files of the inventory in force, if it is wholly theirs.
+    inventory: Mutex<Option<Fingerprint>>,
 }
 
 impl Aaa {
@@ -103,7 +105,14 @@ impl Aaa {
             restarts: Restarts::default(),
             census: Census::default(),
             adopting: Mutex::new(()),
+            inventory: Mutex::new(None),
         }
+    }
+
+    /// The files whose adoption would change nothing, and say nothing. Not while one is being adopted.
+    #[must_use]
+    pub fn inventory(&self) -> Option<Fingerprint> {
+        *self.inventory.lock()
     }
 
     /// The catalog in force.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{AccountingKind, RejectReason};
 use crate::identity::{Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 use crate::time::Timestamp;
 
 /// Receives the records of a decision. The shell writes them to the journal; a test may just count them.
@@ -20,6 +20,9 @@ pub trait Recorder {
 
     /// The VSlices and groups in force.
     fn catalog(&mut self, catalog: &Catalog);
+
+    /// An inventory is in force, wholly: the catalog and all endpoints recorded since it are these files'. Until the next catalog.
+    fn inventory(&mut self, fingerprint: Fingerprint);
 
     /// A gateway restarted: its older sessions are over.
     fn restart(&mut self, restart: &Restart);

@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::{Aaa, Entry, SIDE_BY_SIDE};
 use crate::identity::Iccid;
 use crate::network::{EndpointState, Lease, LeasePhase, Restart};
-use crate::provisioning::{Catalog, Endpoint, ProvisioningState};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint, ProvisioningState};
 
 /// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
 pub struct Recovery {
@@ -51,6 +51,12 @@ impl Recovery {
     /// The VSlices and groups, with the handles they had.
     pub fn catalog(&mut self, catalog: Catalog) {
         self.catalog = catalog;
+        *self.aaa.inventory.lock() = None;
+    }
+
+    /// Catalog and endpoints are those of these files.
+    pub fn inventory(&mut self, fingerprint: Fingerprint) {
+        *self.aaa.inventory.lock() = Some(fingerprint);
     }
 
     /// An endpoint as it was provisioned; `None`: it was removed.

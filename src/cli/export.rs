@@ -79,7 +79,12 @@ impl Found {
                     *known = (version, endpoint);
                 }
             }
-            Record::Catalog { .. } | Record::Endpoint { .. } | Record::Gateway { .. } | Record::Restart(_) | Record::Note(_) => {}
+            Record::Catalog { .. }
+            | Record::Inventory { .. }
+            | Record::Endpoint { .. }
+            | Record::Gateway { .. }
+            | Record::Restart(_)
+            | Record::Note(_) => {}
         }
     }
 }

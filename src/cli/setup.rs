@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::outcome::{Exit, Failure};
 use crate::config::{Config, Problem, Severity};
-use crate::provisioning::{self, Inventory};
+use crate::provisioning::{self, Fingerprint, Inventory};
 
 /// Where the two are read from.
 #[derive(Args, Clone, Debug)]
@@ -17,6 +17,13 @@ pub(super) struct Sources {
     /// The inventory folder, instead of the one the configuration names.
     #[arg(long, value_name = "DIR")]
     inventory: Option<PathBuf>,
+}
+
+/// What has become of an inventory since it was adopted.
+pub(super) enum News {
+    /// Nothing; what there is to be said nevertheless stands beside it.
+    Unchanged(Fingerprint, Vec<Problem>),
+    Changed(Box<Setup>),
 }
 
 /// Both as far as they could be understood, and all that is wrong with them.
@@ -33,6 +40,16 @@ impl Sources {
             Ok(config) => Ok(config),
             Err(_) => self.examine().accepted().map(|(config, ..)| config),
         }
+    }
+
+    /// Reads the configuration, and of the inventory only whether its files are still those of `in_force`; both, if they are not.
+    pub(super) fn examine_news(&self, in_force: impl FnOnce() -> Option<Fingerprint>) -> News {
+        let (config, mut problems) = Config::examine(self.config.as_deref());
+        let folder = self.inventory.as_ref().unwrap_or(&config.inventory);
+        let unchanged = Fingerprint::of(folder).ok().filter(|fingerprint| in_force() == Some(*fingerprint));
+        let Some(fingerprint) = unchanged else { return News::Changed(Box::new(self.examine())) };
+        problems.extend(Inventory::warnings(folder).into_iter().map(|warning| finding(Severity::Warning, warning)));
+        News::Unchanged(fingerprint, problems)
     }
 
     /// Reads both.

@@ -10,7 +10,7 @@ use crate::aaa::{Freed, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Batch, Journal, Sink, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 use crate::time::Timestamp;
 
 /// One worker's way into the journal.
@@ -111,6 +111,10 @@ impl Recorder for Scribe {
 
     fn catalog(&mut self, catalog: &Catalog) {
         complain(self.batch.put_catalog(self.at.micros(), catalog));
+    }
+
+    fn inventory(&mut self, fingerprint: Fingerprint) {
+        complain(self.batch.put_inventory(self.at.micros(), fingerprint));
     }
 
     fn restart(&mut self, restart: &Restart) {

@@ -8,7 +8,7 @@ use crate::aaa::{Aaa, Freed, Note, Recorder, Walk};
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Ticket};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 use crate::time::Timestamp;
 
 /// A batch is handed over when it has so many octets: an import of ten million endpoints is not one write.
@@ -105,6 +105,10 @@ impl Recorder for Errand {
     fn catalog(&mut self, catalog: &Catalog) {
         self.scribe.catalog(catalog);
         self.submit();
+    }
+
+    fn inventory(&mut self, fingerprint: Fingerprint) {
+        self.scribe.inventory(fingerprint);
     }
 
     fn restart(&mut self, restart: &Restart) {

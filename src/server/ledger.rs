@@ -3,7 +3,7 @@
 use crate::aaa::{Freed, Note, Recorder};
 use crate::identity::Iccid;
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 
 /// Passes records on, keeps addresses back, and knows whether anything was recorded.
 #[derive(Debug)]
@@ -45,6 +45,11 @@ impl<R: Recorder> Recorder for Ledger<R> {
     fn catalog(&mut self, catalog: &Catalog) {
         self.entries += 1;
         self.records.catalog(catalog);
+    }
+
+    fn inventory(&mut self, fingerprint: Fingerprint) {
+        self.entries += 1;
+        self.records.inventory(fingerprint);
     }
 
     fn restart(&mut self, restart: &Restart) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::aaa::{Aaa, Recovered};
 use crate::identity::GatewayId;
 use crate::journal::{self, Entry, Journal, OnDamage, OpenError, Options, Record, Unreadable};
+use crate::provisioning::Fingerprint;
 
 /// Everything a server goes on with.
 pub struct Restored {
@@ -20,10 +21,18 @@ pub struct Restored {
 
 /// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is recorded there.
 ///
+/// Before the first endpoint, `hear` learns which inventory a snapshot is of. There may be another one in force at the end: [`Aaa::inventory`].
+///
 /// # Errors
 /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses.
-pub fn restore(folder: &Path, options: Options, on_damage: OnDamage, aaa: Aaa) -> Result<Restored, OpenError> {
-    restore_from(aaa, |applier| Journal::open(folder, options, on_damage, &mut [applier]))
+pub fn restore(
+    folder: &Path,
+    options: Options,
+    on_damage: OnDamage,
+    aaa: Aaa,
+    hear: impl FnOnce(Option<Fingerprint>) + Send,
+) -> Result<Restored, OpenError> {
+    restore_from(aaa, hear, |applier| Journal::open(folder, options, on_damage, &mut [applier]))
 }
 
 /// Takes one record of the journal after the other.
@@ -35,16 +44,23 @@ pub type Applier<'a> = &'a mut (dyn FnMut(Entry<'_>) -> Result<(), Unreadable> +
 /// Those of `open`.
 pub fn restore_from(
     aaa: Aaa,
+    hear: impl FnOnce(Option<Fingerprint>) + Send,
     open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::Recovered), OpenError>,
 ) -> Result<Restored, OpenError> {
     let mut recovery = aaa.recover();
     let mut gateways = Vec::new();
+    let mut hear = Some(hear);
     // One applier: the records of what is provisioned are in order in the files, and only there.
     let mut apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
-        match Record::read(&entry)? {
+        let record = Record::read(&entry)?;
+        if hear.is_some() {
+            tell_first(&mut hear, &record);
+        }
+        match record {
             Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
             Record::Provisioned { iccid, version, endpoint } => recovery.provisioned(iccid, version, endpoint),
             Record::Catalog { catalog, .. } => recovery.catalog(catalog),
+            Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
             Record::Gateway { id, name } => remember(&mut gateways, id, name),
             Record::Restart(restart) => recovery.restart(restart),
             Record::Note(_) => {}
@@ -54,6 +70,15 @@ pub fn restore_from(
     let (journal, read) = open(&mut apply)?;
     let (aaa, memory) = recovery.finish();
     Ok(Restored { aaa, journal, gateways, read, memory })
+}
+
+fn tell_first(hear: &mut Option<impl FnOnce(Option<Fingerprint>)>, record: &Record) {
+    let fingerprint = match record {
+        Record::Inventory { fingerprint, .. } => Some(*fingerprint),
+        Record::Endpoint { .. } | Record::Provisioned { .. } => None,
+        Record::Catalog { .. } | Record::Gateway { .. } | Record::Restart(_) | Record::Note(_) => return,
+    };
+    hear.take().into_iter().for_each(|hear| hear(fingerprint));
 }
 
 /// Handles are given in order and never taken back, so the list has no lasting gaps.

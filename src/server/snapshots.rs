@@ -90,6 +90,9 @@ impl Snapshot {
     pub fn begin(mut writer: SnapshotWriter, aaa: &Aaa, gateways: &Gateways, now: Timestamp) -> Self {
         let mut missing = None;
         aaa.with_catalog(|catalog| note(&mut missing, writer.put_catalog(now.micros(), catalog)));
+        if let Some(fingerprint) = aaa.inventory() {
+            note(&mut missing, writer.put_inventory(now.micros(), fingerprint));
+        }
         for (id, name) in gateways.handles() {
             note(&mut missing, writer.put_gateway(id, name));
         }

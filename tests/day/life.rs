@@ -84,7 +84,7 @@ impl Life {
         let segments = Options { segment_size: SEGMENT, ..Options::default() };
         let options = Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
         let (storage, mistake, mut made) = (machine.disk.storage(), machine.mistake, None);
-        let restored = restore_from(machine.aaa(), |applier| {
+        let restored = restore_from(machine.aaa(), drop, |applier| {
             let mut read = |entry: Entry<'_>| match mistake {
                 Some(mistake) => mistake.read(&entry, applier),
                 None => applier(entry),

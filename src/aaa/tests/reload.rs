@@ -1,10 +1,10 @@
 //! What a changed inventory does to what is running (PROTOCOL 6 and 10).
 
-use super::world::{iccid, inventory};
+use super::world::{Record, iccid, inventory};
 use super::*;
 use crate::identity::GroupId;
-use crate::provisioning::Inventory;
 use crate::provisioning::ProvisioningState::{Active as Usable, Pending, Suspended, Terminated};
+use crate::provisioning::{Fingerprint, Inventory};
 
 /// Loads the inventory again, with one endpoint changed.
 fn reload(world: &mut World, who: &str, change: impl FnOnce(&mut Endpoint)) -> Result<Adoption, Vec<Objection>> {
@@ -236,4 +236,27 @@ fn an_address_taken_away_is_held_also_over_a_restart() {
         world.start("till3", "S1");
         assert_eq!(world.sessions("till3"), ["S1 open 100.64.0.2"], "now it is free for everybody");
     }
+}
+
+#[test]
+fn the_files_in_force_are_known_until_others_are_adopted() {
+    let mut world = World::new();
+    let mut adopt = |name: u128, forget: usize| {
+        let (catalog, mut endpoints) = inventory();
+        endpoints.truncate(endpoints.len() - forget);
+        let inventory = Inventory { catalog, endpoints, fingerprint: Some(Fingerprint(name)), ..Inventory::default() };
+        world.adopt(inventory).unwrap();
+        assert_eq!(world.restored(1).inventory(), world.aaa.inventory());
+        world.aaa.inventory()
+    };
+    assert_eq!(adopt(1, 0), Some(Fingerprint(1)));
+    assert_eq!(adopt(2, 1), None, "it keeps an endpoint that is in no file");
+    assert_eq!(adopt(1, 0), Some(Fingerprint(1)));
+
+    let of_a_crash = world.journal.iter().rposition(|record| matches!(record, Record::Catalog(_))).unwrap();
+    world.journal.truncate(of_a_crash + 1);
+    assert_eq!(world.restored(1).inventory(), None, "an adoption had begun");
+
+    let objection = reload(&mut world, "till", |till| till.static_ip = Some("100.64.0.2".parse().unwrap()));
+    assert!(objection.is_ok() && world.aaa.inventory().is_none());
 }

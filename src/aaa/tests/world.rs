@@ -7,7 +7,7 @@ use crate::aaa::*;
 use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker};
 use crate::network::{self, Counters, Nas, NetworkState, Place, Report, Reporter, Restart};
 use crate::provisioning::{
-    Allocation, Catalog, CredentialMethod, Credentials, Endpoint, Group, Inventory, ProvisioningState, Subnet, Vslice,
+    Allocation, Catalog, CredentialMethod, Credentials, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Subnet, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -54,6 +54,7 @@ pub(super) enum Record {
     Endpoint(Iccid, EndpointState),
     Provisioned(Iccid, u64, Option<Endpoint>),
     Catalog(Catalog),
+    Inventory(Fingerprint),
     Restart(Restart),
 }
 
@@ -76,6 +77,10 @@ impl Recorder for Tape<'_> {
 
     fn catalog(&mut self, catalog: &Catalog) {
         self.write(Record::Catalog(catalog.clone()));
+    }
+
+    fn inventory(&mut self, fingerprint: Fingerprint) {
+        self.write(Record::Inventory(fingerprint));
     }
 
     fn restart(&mut self, restart: &Restart) {
@@ -130,7 +135,10 @@ impl World {
         endpoints: Vec<(Iccid, Endpoint)>,
         reinstated: &[Iccid],
     ) -> Result<Adoption, Vec<Objection>> {
-        let inventory = Inventory { catalog, endpoints, reinstated: reinstated.to_vec(), ..Inventory::default() };
+        self.adopt(Inventory { catalog, endpoints, reinstated: reinstated.to_vec(), ..Inventory::default() })
+    }
+
+    pub(super) fn adopt(&mut self, inventory: Inventory) -> Result<Adoption, Vec<Objection>> {
         self.run(|aaa, now, tape| aaa.adopt(inventory, false, now, tape))
     }
 
@@ -164,6 +172,7 @@ impl World {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
                 Record::Provisioned(iccid, version, endpoint) => recovery.provisioned(iccid, version, endpoint),
                 Record::Catalog(catalog) => recovery.catalog(catalog),
+                Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
             }
         }

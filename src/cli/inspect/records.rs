@@ -18,6 +18,7 @@ pub(super) const fn kind(record: &Record) -> &'static str {
         Record::Endpoint { .. } => "endpoint",
         Record::Provisioned { .. } => "provisioned",
         Record::Catalog { .. } => "catalog",
+        Record::Inventory { .. } => "inventory",
         Record::Gateway { .. } => "gateway",
         Record::Restart(_) => "restart",
         Record::Note(_) => "note",
@@ -29,7 +30,7 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
     match record {
         Record::Endpoint { iccid, .. } | Record::Provisioned { iccid, .. } => Some(*iccid),
         Record::Note(note) => note.iccid,
-        Record::Catalog { .. } | Record::Gateway { .. } | Record::Restart(_) => None,
+        Record::Catalog { .. } | Record::Inventory { .. } | Record::Gateway { .. } | Record::Restart(_) => None,
     }
 }
 
@@ -48,7 +49,12 @@ impl Names {
                 (self.catalog, self.catalog_version) = (catalog, version);
             }
             Record::Gateway { id, name } => _ = self.gateways.insert(id, name),
-            Record::Catalog { .. } | Record::Endpoint { .. } | Record::Provisioned { .. } | Record::Restart(_) | Record::Note(_) => {}
+            Record::Catalog { .. }
+            | Record::Inventory { .. }
+            | Record::Endpoint { .. }
+            | Record::Provisioned { .. }
+            | Record::Restart(_)
+            | Record::Note(_) => {}
         }
     }
 
@@ -57,6 +63,9 @@ impl Names {
             Record::Endpoint { iccid, state } => self.endpoint(*iccid, state),
             Record::Provisioned { iccid, version, endpoint } => self.provisioned(*iccid, *version, endpoint.as_ref()),
             Record::Catalog { version, catalog } => self.catalog(*version, catalog),
+            Record::Inventory { version, fingerprint } => {
+                json!({"at": Timestamp::from_micros(*version), "fingerprint": format!("{fingerprint:?}")})
+            }
             Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
             Record::Restart(restart) => json!({
                 "gateway": self.gateway(restart.reporter),

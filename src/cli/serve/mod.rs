@@ -3,6 +3,8 @@
 mod logging;
 
 use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -10,11 +12,11 @@ use clap::Args;
 use tracing::{error, info, warn};
 
 use super::outcome::{Exit, Failure};
-use super::setup::{Setup, Sources};
+use super::setup::{News, Setup, Sources};
 use crate::aaa::{Aaa, Objection};
-use crate::config::{self, Config, Severity};
-use crate::journal::{OnDamage, Options};
-use crate::provisioning::Inventory;
+use crate::config::{self, Config, Problem, Severity};
+use crate::journal::{Journal, OnDamage, Options};
+use crate::provisioning::{Fingerprint, Inventory};
 use crate::server::clock::Clock;
 use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, Signals, restore};
 
@@ -52,34 +54,40 @@ impl Serve {
         let config::Journal { sync, snapshot_least } = config.journal;
         let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
-        let reading = self.begin_reading()?;
-        let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()))
+        let (tell, told) = mpsc::channel();
+        let reading = self.begin_reading(told)?;
+        let hear = move |in_force| _ = tell.send(in_force);
+        let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()), hear)
             .map_err(|error| Failure::failed(error.to_string()))?;
         tell_of(&restored);
-        let Restored { aaa, journal, gateways, .. } = restored;
+        let Restored { aaa, journal, gateways, read, .. } = restored;
 
-        let setup = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
-        let (_, inventory, warnings) = setup.accepted()?;
-        for warning in &warnings {
-            warn!("{warning}");
-        }
-        let mut errand = Errand::new(&journal);
-        adopt(&aaa, inventory, self.prune, &mut errand)?;
-        if !errand.finish(&aaa, IMPORT) {
-            return Err(Failure::failed(format!(
-                "the inventory could not be recorded in {}; is the disk full?",
-                config.data_dir.display()
-            )));
+        let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+            News::Changed(setup) => Some(*setup),
+            News::Unchanged(fingerprint, warnings) if aaa.inventory() == Some(fingerprint) && read.lost.is_empty() => {
+                tell_all(&warnings);
+                info!(endpoints = aaa.endpoints(), "the inventory has not changed");
+                None
+            }
+            // Another one came into force, or something of it is missing.
+            News::Unchanged(..) => Some(self.sources.examine()),
+        };
+        if let Some(setup) = setup {
+            let (_, inventory, warnings) = setup.accepted()?;
+            tell_all(&warnings);
+            adopt(&aaa, inventory, self.prune, &journal, &config.data_dir)?;
         }
         shell.serve(aaa, journal, gateways, self.reload(config), signals).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
     }
 
-    /// Reads the inventory while the journal is read: each takes seconds for ten million endpoints. If the journal cannot be had, nobody waits
-    /// for it.
-    fn begin_reading(&self) -> Result<JoinHandle<Setup>, Failure> {
-        let sources = self.sources.clone();
-        let reader = thread::Builder::new().name("inventory".to_owned()).spawn(move || sources.examine());
+    /// Reads the inventory while the journal is read, unless it is the one that the journal begins with: each takes seconds for ten million
+    /// endpoints. If the journal cannot be had, nobody waits for it.
+    fn begin_reading(&self, in_force: Receiver<Option<Fingerprint>>) -> Result<JoinHandle<News>, Failure> {
+        let (sources, prune) = (self.sources.clone(), self.prune);
+        // What was kept until now is in no file.
+        let in_force = move || in_force.recv().ok().flatten().filter(|_| !prune);
+        let reader = thread::Builder::new().name("inventory".to_owned()).spawn(move || sources.examine_news(in_force));
         reader.map_err(|error| failed(&ServeError::System(error)))
     }
 
@@ -109,11 +117,13 @@ impl Serve {
     }
 }
 
-fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, errand: &mut Errand) -> Result<(), Failure> {
+/// Brings the inventory into force, and waits until that is recorded.
+fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, journal: &Journal, data_dir: &Path) -> Result<(), Failure> {
+    let mut errand = Errand::new(journal);
     let now = Clock::start().now().wall;
     errand.begin(now);
     let adoption = aaa
-        .adopt(inventory, prune, now, errand)
+        .adopt(inventory, prune, now, &mut errand)
         .map_err(|objections| Failure::Listed(Exit::Invalid, objections.iter().map(Objection::to_string).collect()))?;
     for kept in &adoption.kept {
         warn!("{kept}");
@@ -123,7 +133,17 @@ fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, errand: &mut Errand) -> R
     if gone > 0 && !adoption.pruned {
         warn!("{gone} endpoints are no longer in the inventory and are kept; start with --prune to remove them");
     }
-    Ok(())
+    if errand.finish(aaa, IMPORT) {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("the inventory could not be recorded in {}; is the disk full?", data_dir.display())))
+    }
+}
+
+fn tell_all(warnings: &[Problem]) {
+    for warning in warnings {
+        warn!("{warning}");
+    }
 }
 
 fn tell_of(restored: &Restored) {

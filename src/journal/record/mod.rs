@@ -11,7 +11,7 @@ mod session;
 
 use crate::identity::{GatewayId, Iccid};
 use crate::network::{EndpointState, Reporter, Restart};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 use crate::time::Timestamp;
 
 use super::batch::Batch;
@@ -30,6 +30,7 @@ mod kind {
     pub(super) const GATEWAY: Kind = Kind(4);
     pub(super) const RESTART: Kind = Kind(5);
     pub(super) const NOTE: Kind = Kind(6);
+    pub(super) const INVENTORY: Kind = Kind(7);
 }
 
 /// A record, read back.
@@ -41,6 +42,8 @@ pub enum Record {
     Provisioned { iccid: Iccid, version: u64, endpoint: Option<Endpoint> },
     /// All VSlices and groups, each in the place of its handle.
     Catalog { version: u64, catalog: Catalog },
+    /// The newest catalog, and all endpoints, are those of these files.
+    Inventory { version: u64, fingerprint: Fingerprint },
     /// The name that a handle stands for.
     Gateway { id: GatewayId, name: String },
     /// A gateway restarted.
@@ -75,6 +78,10 @@ pub trait Sink {
 
     fn put_catalog(&mut self, version: u64, catalog: &Catalog) -> Result<(), TooLarge> {
         self.put(kind::CATALOG, 0, version, |buffer| provisioning::write_catalog(&mut Writer(buffer), catalog))
+    }
+
+    fn put_inventory(&mut self, version: u64, fingerprint: Fingerprint) -> Result<(), TooLarge> {
+        self.put(kind::INVENTORY, 0, version, |buffer| buffer.extend_from_slice(&fingerprint.0.to_le_bytes()))
     }
 
     /// A handle has one name for ever.
@@ -128,6 +135,10 @@ impl Record {
             kind::CATALOG => {
                 let catalog = provisioning::read_catalog(&mut reader).ok_or(Unreadable("the catalog makes no sense"))?;
                 Ok(Self::Catalog { version: entry.version, catalog })
+            }
+            kind::INVENTORY => {
+                let octets = entry.payload.try_into().map_err(|_| Unreadable("the fingerprint of an inventory makes no sense"))?;
+                Ok(Self::Inventory { version: entry.version, fingerprint: Fingerprint(u128::from_le_bytes(octets)) })
             }
             kind::GATEWAY => read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense")),
             kind::RESTART => read_restart(&mut reader).map(Self::Restart).ok_or(Unreadable("a restart makes no sense")),

@@ -99,7 +99,8 @@ fn golden_octets() {
         at: Timestamp::from_secs(NOW.secs() - 2),
         arrived: NOW,
     };
-    let table: [(&str, Vec<u8>, Record); 5] = [
+    let fingerprint = Fingerprint(0x0123_4567_89ab_cdef);
+    let table: [(&str, Vec<u8>, Record); 6] = [
         (
             "1569cd670b0000010e400b02fc5d010207000000000000001480c097d1edff96030000",
             framed(|batch| batch.put_endpoint(iccid(), &detached)),
@@ -119,6 +120,11 @@ fn golden_octets() {
             "4680b2650700000403000000000000000100000000000000067067772d3031",
             framed(|batch| batch.put_gateway(GatewayId::new(3), "pgw-01")),
             Record::Gateway { id: GatewayId::new(3), name: "pgw-01".into() },
+        ),
+        (
+            "119127461000000700000000000000000600000000000000efcdab89674523010000000000000000",
+            framed(|batch| batch.put_inventory(6, fingerprint)),
+            Record::Inventory { version: 6, fingerprint },
         ),
         (
             "4b70c33f1e0000050a01a8c00300000000e025dafe5b060003c0a8010a8080afa2dbffad06ff91f4010c666573746976616c2e696f74",

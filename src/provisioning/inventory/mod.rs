@@ -7,10 +7,11 @@ mod catalog_file;
 mod columns;
 mod endpoint_file;
 mod export;
+mod fingerprint;
 mod section;
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -18,6 +19,8 @@ use flate2::read::MultiGzDecoder;
 use self::catalog_file::Names;
 use self::endpoint_file::{Groups, Listed};
 pub use self::export::export;
+pub use self::fingerprint::Fingerprint;
+use self::fingerprint::{Digest, Digesting};
 use super::problem::{Problem, Problems, Report};
 use super::{Catalog, Endpoint};
 use crate::identity::{GroupId, Iccid, Moniker};
@@ -42,6 +45,8 @@ pub struct Inventory {
     pub warnings: Vec<Problem>,
     /// Where the catalog stands.
     pub file: PathBuf,
+    /// Of the files it was read from.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Inventory {
@@ -58,8 +63,22 @@ impl Inventory {
             None
         };
         let warnings = report.conclude()?;
-        let (catalog, listed) = read.unwrap_or_default();
-        Ok(Self { catalog, endpoints: listed.endpoints, reinstated: listed.reinstated, warnings, file: dir.join(CATALOG) })
+        let file = dir.join(CATALOG);
+        // What could not be read is among the problems.
+        let Some((catalog, listed, fingerprint)) = read else { return Ok(Self { warnings, file, ..Self::default() }) };
+        let Listed { endpoints, reinstated, .. } = listed;
+        Ok(Self { catalog, endpoints, reinstated, warnings, file, fingerprint: Some(fingerprint) })
+    }
+
+    /// What has to be said at each start of files that need not be read again. Only catalogs are warned of.
+    #[must_use]
+    pub fn warnings(dir: &Path) -> Vec<Problem> {
+        let mut report = Report::default();
+        let dir: PathBuf = dir.components().collect();
+        if let Some(octets) = read_octets(&dir.join(CATALOG), &mut report) {
+            read_catalog(&octets, &mut report);
+        }
+        report.conclude().unwrap_or_default()
     }
 
     /// The inventory as it follows on the catalog in force, whose handles stay valid in its own. That has what is gone from the files, too;
@@ -93,17 +112,21 @@ impl Inventory {
 }
 
 /// Both files; the endpoints are checked even if the catalog could not be read.
-fn read(dir: &Path, report: &mut Report) -> Option<(Catalog, Listed)> {
-    let read = read_catalog(&dir.join(CATALOG), report);
+fn read(dir: &Path, report: &mut Report) -> Option<(Catalog, Listed, Fingerprint)> {
+    let octets = read_octets(&dir.join(CATALOG), report);
+    let read = octets.as_ref().and_then(|octets| read_catalog(octets, report));
     let (catalog, names) = read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
-    let listed = read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report);
-    Some((catalog, listed?))
+    let (listed, endpoints) = read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report)?;
+    Some((catalog, listed, Fingerprint::joined(Digest::of(&octets?), endpoints)))
 }
 
-fn read_catalog(path: &Path, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+fn read_octets(path: &Path, report: &mut Report) -> Option<Vec<u8>> {
     report.turn_to(path);
-    let octets = fs::read(path).map_err(|error| report_unreadable(&error, report)).ok()?;
-    match std::str::from_utf8(&octets) {
+    fs::read(path).map_err(|error| report_unreadable(&error, report)).ok()
+}
+
+fn read_catalog(octets: &[u8], report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+    match std::str::from_utf8(octets) {
         Ok(text) => catalog_file::read(text.trim_start_matches('\u{feff}'), report),
         Err(error) => {
             let before = octets.iter().take(error.valid_up_to());
@@ -114,7 +137,7 @@ fn read_catalog(path: &Path, report: &mut Report) -> Option<(Catalog, Names<Grou
     }
 }
 
-fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option<Listed> {
+fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option<(Listed, Option<Digest>)> {
     let plain = dir.join(ENDPOINTS);
     let packed = dir.join(ENDPOINTS_GZ);
     let (path, is_packed) = match (plain.exists(), packed.exists()) {
@@ -124,20 +147,25 @@ fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option
             return None;
         }
         // A folder without groups has no use for endpoints yet.
-        (false, false) if groups.names.is_some_and(Names::is_empty) => return Some(Listed::default()),
+        (false, false) if groups.names.is_some_and(Names::is_empty) => return Some((Listed::default(), None)),
         (false, true) => (packed, true),
         (_, false) => (plain, false),
     };
     report.turn_to(&path);
-    let listed = open(&path, is_packed).and_then(|(file, expected)| endpoint_file::read(file, expected, groups, report));
-    listed.map_err(|error| report_unreadable(&error, report)).ok()
+    let read = read_endpoint_file(&path, is_packed, groups, report);
+    read.map(|(listed, digest)| (listed, Some(digest))).map_err(|error| report_unreadable(&error, report)).ok()
 }
 
-/// The file, and how many rows it has at most.
-fn open(path: &Path, is_packed: bool) -> io::Result<(Box<dyn Read>, usize)> {
+fn read_endpoint_file(path: &Path, is_packed: bool, groups: Groups<'_>, report: &mut Report) -> io::Result<(Listed, Digest)> {
     let file = File::open(path)?;
-    let expected = usize::try_from(file.metadata()?.len() / SHORT_ROW).unwrap_or_default();
-    Ok(if is_packed { (Box::new(MultiGzDecoder::new(file)), 0) } else { (Box::new(file), expected) })
+    let rows_at_most = usize::try_from(file.metadata()?.len() / SHORT_ROW).unwrap_or_default();
+    let mut file = Digesting::new(file);
+    let listed = if is_packed {
+        endpoint_file::read(MultiGzDecoder::new(&mut file), 0, groups, report)
+    } else {
+        endpoint_file::read(&mut file, rows_at_most, groups, report)
+    };
+    Ok((listed?, file.digest()))
 }
 
 fn report_unreadable(error: &io::Error, report: &mut Report) {

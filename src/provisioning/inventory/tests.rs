@@ -290,3 +290,36 @@ proptest! {
         judge(CATALOG_TEXT, &endpoints);
     }
 }
+
+#[test]
+fn the_fingerprint_tells_whether_to_read_the_files_again() {
+    const ROWS: &str = "iccid,imsi\n8944500000000000014,234500000000001\n";
+    let dir = folder(CATALOG_TEXT, ROWS.as_bytes());
+    let read = || Inventory::load(dir.path()).unwrap().fingerprint.unwrap();
+    let first = read();
+    assert_eq!(Fingerprint::of(dir.path()).unwrap(), first);
+    let mut all = vec![first];
+    let changes = [(CATALOG, format!("{CATALOG_TEXT}\n")), (ENDPOINTS, format!("{ROWS}\n")), (ENDPOINTS, ROWS.replace('4', "5"))];
+    for (file, text) in changes {
+        fs::write(dir.path().join(file), text).unwrap();
+        let changed = Fingerprint::of(dir.path()).unwrap();
+        assert!(!all.contains(&changed), "{file}");
+        all.push(changed);
+    }
+
+    fs::write(dir.path().join(ENDPOINTS), ROWS).unwrap();
+    let mut packer = GzEncoder::new(File::create(dir.path().join(ENDPOINTS_GZ)).unwrap(), Compression::default());
+    packer.write_all(ROWS.as_bytes()).unwrap();
+    packer.finish().unwrap();
+    assert!(Fingerprint::of(dir.path()).is_err(), "which of the two");
+    fs::remove_file(dir.path().join(ENDPOINTS)).unwrap();
+    assert_eq!(Fingerprint::of(dir.path()).unwrap(), read());
+    assert!(Fingerprint::of(Path::new("nowhere")).is_err());
+}
+
+#[test]
+fn the_warnings_are_told_without_reading_the_endpoints() {
+    let festival = fixtures().join("festival");
+    let told = Inventory::warnings(&festival);
+    assert_eq!((told.len(), &told), (1, &Inventory::load(&festival).unwrap().warnings));
+}

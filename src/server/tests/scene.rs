@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::aaa::{Aaa, Freed, Note, Recorder, Settings};
 use crate::identity::Iccid;
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint, Inventory};
+use crate::provisioning::{Catalog, Endpoint, Fingerprint, Inventory};
 use crate::server::gateways::Gateways;
 use crate::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
 use crate::server::tally::Dropped;
@@ -128,6 +128,10 @@ impl Recorder for Tape {
     }
 
     fn catalog(&mut self, _: &Catalog) {
+        self.records += 1;
+    }
+
+    fn inventory(&mut self, _: Fingerprint) {
         self.records += 1;
     }
 

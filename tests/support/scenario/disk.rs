@@ -8,7 +8,7 @@ use attachd::aaa::{AccountingKind, Freed, Note, Recorder};
 use attachd::identity::Iccid;
 use attachd::journal::Admission;
 use attachd::network::{EndpointState, Restart};
-use attachd::provisioning::{Catalog, Endpoint};
+use attachd::provisioning::{Catalog, Endpoint, Fingerprint};
 use attachd::server::commit::Committer;
 
 /// One record, as it was handed over.
@@ -17,6 +17,7 @@ pub enum Record {
     Endpoint(Iccid, EndpointState),
     Provisioned(Iccid, u64, Option<Endpoint>),
     Catalog(Catalog),
+    Inventory(Fingerprint),
     Restart(Restart),
     Note(Note),
 }
@@ -142,6 +143,10 @@ impl Recorder for Pages {
         self.records.push(Record::Catalog(catalog.clone()));
     }
 
+    fn inventory(&mut self, fingerprint: Fingerprint) {
+        self.records.push(Record::Inventory(fingerprint));
+    }
+
     fn restart(&mut self, restart: &Restart) {
         self.records.push(Record::Restart(restart.clone()));
     }
@@ -173,6 +178,6 @@ fn tell(record: &Record) -> Option<String> {
             };
             Some(note.refused.map_or(format!("note {kind}"), |reason| format!("note {kind} {}", reason.moniker())))
         }
-        Record::Provisioned(..) | Record::Catalog(_) => None,
+        Record::Provisioned(..) | Record::Catalog(_) | Record::Inventory(_) => None,
     }
 }

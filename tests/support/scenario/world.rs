@@ -159,6 +159,7 @@ impl World {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
                 Record::Provisioned(iccid, version, endpoint) => recovery.provisioned(iccid, version, endpoint),
                 Record::Catalog(catalog) => recovery.catalog(catalog),
+                Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
                 Record::Note(_) => {}
             }
