@@ -15,7 +15,7 @@
 //!   machine's moods cancel out in the ratio.
 //! - Then the same requests are offered at half the highest rate, and the time from sending to receiving each is taken: what a gateway
 //!   sees, loopback and the generator's own turn included. Beside it stands what the bare disk takes for appending 4096 octets and an
-//!   `fdatasync`: no reply that waits for the disk can come sooner.
+//!   `fdatasync`, and how long a machine as busy as that stands still: no reply that waits for the disk can come sooner.
 //! - Last, accounting and attaches are offered at twice the highest rate, half and half, and none is sent twice.
 #![allow(unsafe_code, reason = "the yardstick is bare system calls, and cores are chosen by one")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -42,7 +42,7 @@ use hdrhistogram::Histogram;
 use attachd::{Attachd, SECRET, prepare};
 use device::{Device, Granted, Room, Status};
 use generator::{Generator, LINES, Pace, Packets, Run};
-use process::{Spent, resident, run_anywhere, run_on, sync_latencies};
+use process::{Spent, resident, run_anywhere, run_on, standstills, sync_latencies};
 
 /// Endpoints that one round takes; few enough that their packets fit into the generator's memory, many enough that no cache holds them.
 const ROUND: u64 = 200_000;
@@ -195,6 +195,12 @@ impl Bench {
             "\nthe disk's own sync takes {:.2} ms, in one of a hundred cases more than {:.2} ms",
             half.as_secs_f64() * 1e3,
             most.as_secs_f64() * 1e3
+        );
+        let (stood, longest) = standstills(&folder)?;
+        println!(
+            "while both cores work and the disk is written to, the machine stands still for {:.0} ms in a second, up to {:.1} ms at once",
+            stood.as_secs_f64() * 1e3,
+            longest.as_secs_f64() * 1e3
         );
         println!(
             "{endpoints} endpoints: ready after {:.1} s, {:.0} MB resident, {:.0} octets an endpoint",

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::mem;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// CPU that a process has used.
@@ -82,6 +84,46 @@ pub fn sync_latencies(folder: &Path) -> io::Result<(Duration, Duration)> {
     times.sort_unstable();
     fs::remove_file(&path)?;
     Ok((times[times.len() / 2], times[times.len() * 99 / 100]))
+}
+
+/// A clock that was read without a pause and yet was not seen to move for so long stood still.
+const STANDSTILL: Duration = Duration::from_millis(1);
+
+/// How long in a second this machine stands still while both cores have work and the disk is written to, and the longest time at once. A
+/// virtual machine does when it has used up what its host allows; no server can answer meanwhile. Leaves the thread on core 1.
+pub fn standstills(folder: &Path) -> io::Result<(Duration, Duration)> {
+    let path = folder.join("standstill");
+    let file = File::create(&path)?;
+    let is_over = AtomicBool::new(false);
+    let stood = thread::scope(|scope| {
+        scope.spawn(|| {
+            run_on(0);
+            while !is_over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) && (&file).write_all(&[7; 16_384]).and_then(|()| file.sync_data()).is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        run_on(1);
+        let begun = Instant::now();
+        let (mut last, mut total, mut longest) = (begun, Duration::ZERO, Duration::ZERO);
+        while last < begun + Duration::from_secs(1) {
+            let now = Instant::now();
+            let pause = now - last;
+            last = now;
+            if pause > STANDSTILL {
+                total += pause;
+                longest = longest.max(pause);
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        (total, longest)
+    });
+    fs::remove_file(&path)?;
+    Ok(stood)
 }
 
 /// Ties this thread, and what it starts from here on, to one core. On a machine with one core nothing happens.

@@ -12,8 +12,9 @@ use crate::prefetch;
 
 /// How many pieces the map of endpoints is walked in, and how many locks each has. A table doubles, and the sweep visits, one piece of
 /// one lock at a time: with a handful of locks (dashmap's default is four for each core) ten million endpoints would mean pauses of a
-/// second, with these four thousand it is less than a millisecond. An empty lock costs 128 octets.
-const PIECES: usize = 2_048;
+/// second, with these a thousand it is some milliseconds. An empty lock costs 128 octets, and four times as many cost every request more
+/// than shorter pauses gain.
+const PIECES: usize = 512;
 const LOCKS_OF_PIECE: usize = 2;
 
 /// How many entries a walk asks for before it comes to them.

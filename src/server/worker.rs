@@ -5,7 +5,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -116,8 +115,6 @@ impl<C: Committer> Worker<C> {
                 while left > 0 && !pier.is_empty {
                     left = left.saturating_sub(pier.receive());
                     self.desk.handle(pier.arrivals(), now.wall);
-                    // Every receipt waits for the journal's thread; if that waits for this core, it goes first.
-                    thread::yield_now();
                 }
             }
         }
