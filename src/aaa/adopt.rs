@@ -47,7 +47,7 @@ impl Aaa {
         now: Timestamp,
         records: &mut impl Recorder,
     ) -> Result<Adoption, Vec<Objection>> {
-        let _one_at_a_time = self.adopting.lock();
+        let mut in_force = self.inventory.lock();
         let before = self.plan.load_full();
         let mut inventory = inventory.succeeding(&before.catalog);
         if prune {
@@ -57,7 +57,7 @@ impl Aaa {
         let Inventory { catalog, endpoints, reinstated, fingerprint, .. } = inventory;
         let comparison = self.compare(&before, &catalog, &endpoints, &reinstated, now)?;
         let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time));
-        *self.inventory.lock() = None;
+        *in_force = None;
         records.catalog(&after.catalog);
         self.plan.store(Arc::clone(&after));
 
@@ -92,7 +92,7 @@ impl Aaa {
         }
         // What is kept is told of at each start.
         if let Some(fingerprint) = fingerprint.filter(|_| adoption.kept.is_empty() && adoption.gone.is_empty()) {
-            *self.inventory.lock() = Some(fingerprint);
+            *in_force = Some(fingerprint);
             records.inventory(fingerprint);
         }
         Ok(adoption)

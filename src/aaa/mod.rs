@@ -89,9 +89,7 @@ pub struct Aaa {
     tracker: Tracker<Entry>,
     restarts: Restarts,
     census: Census,
-    /// One reload at a time.
-    adopting: Mutex<()>,
-    /// The files of the inventory in force, if it is wholly theirs.
+    /// The files of the inventory in force, if it is wholly theirs. Held while one is adopted: one at a time.
     inventory: Mutex<Option<Fingerprint>>,
 }
 
@@ -104,12 +102,11 @@ impl Aaa {
             tracker: Tracker::with_capacity(0),
             restarts: Restarts::default(),
             census: Census::default(),
-            adopting: Mutex::new(()),
             inventory: Mutex::new(None),
         }
     }
 
-    /// The files whose adoption would change nothing, and say nothing. Not while one is being adopted.
+    /// The files whose adoption would change nothing, and say nothing. Waits for one that is at work.
     #[must_use]
     pub fn inventory(&self) -> Option<Fingerprint> {
         *self.inventory.lock()

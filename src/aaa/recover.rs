@@ -51,12 +51,12 @@ impl Recovery {
     /// The VSlices and groups, with the handles they had.
     pub fn catalog(&mut self, catalog: Catalog) {
         self.catalog = catalog;
-        *self.aaa.inventory.lock() = None;
+        *self.aaa.inventory.get_mut() = None;
     }
 
     /// Catalog and endpoints are those of these files.
     pub fn inventory(&mut self, fingerprint: Fingerprint) {
-        *self.aaa.inventory.lock() = Some(fingerprint);
+        *self.aaa.inventory.get_mut() = Some(fingerprint);
     }
 
     /// An endpoint as it was provisioned; `None`: it was removed.
