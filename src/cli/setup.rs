@@ -46,7 +46,7 @@ impl Sources {
     pub(super) fn examine_news(&self, in_force: impl FnOnce() -> Option<Fingerprint>) -> News {
         let (config, mut problems) = Config::examine(self.config.as_deref());
         let folder = self.inventory.as_ref().unwrap_or(&config.inventory);
-        let unchanged = Fingerprint::of(folder).ok().filter(|fingerprint| in_force() == Some(*fingerprint));
+        let unchanged = in_force().filter(|in_force| Fingerprint::of(folder).is_ok_and(|own| own == *in_force));
         let Some(fingerprint) = unchanged else { return News::Changed(Box::new(self.examine())) };
         problems.extend(Inventory::warnings(folder).into_iter().map(|warning| finding(Severity::Warning, warning)));
         News::Unchanged(fingerprint, problems)
