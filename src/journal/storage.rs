@@ -12,7 +12,7 @@ pub struct Stored {
 /// Octets written and synced at a time by what is in no hurry: so little is dirty that a commit never waits long behind it.
 pub(super) const PIECE: usize = 256 << 10;
 
-/// A folder of files, each written once from its start to its end.
+/// A folder of files that are written from their start on.
 ///
 /// The rules are those of POSIX: what was written is durable after a successful [`AppendFile::sync`]; a name that was created, renamed
 /// or removed is so durably after [`Self::sync_directory`]; after a failed sync nothing is known about what was written since the last.

@@ -64,7 +64,7 @@ impl Names {
             Record::Provisioned { iccid, version, endpoint } => self.provisioned(*iccid, *version, endpoint.as_ref()),
             Record::Catalog { version, catalog } => self.catalog(*version, catalog),
             Record::Inventory { version, fingerprint } => {
-                json!({"at": Timestamp::from_micros(*version), "fingerprint": format!("{fingerprint:?}")})
+                json!({"at": Timestamp::from_micros(*version), "fingerprint": fingerprint.to_string()})
             }
             Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
             Record::Restart(restart) => json!({

@@ -15,7 +15,7 @@ const BLOCK: usize = 1 << 20;
 /// The octets of both files, and the version of the attachd that reads them: another one may find other things in them.
 ///
 /// It tells apart what people and programs write; it is no protection against somebody who wants two inventories to look alike.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
@@ -46,7 +46,7 @@ impl Fingerprint {
     }
 }
 
-impl fmt::Debug for Fingerprint {
+impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
