@@ -36,7 +36,7 @@ fn a_till_attaches_and_the_views_follow() {
     let server = folder.serve();
     let mut gateway = Gateway::facing(server.auth[0]);
     assert_eq!(server.get("/livez").0, 200);
-    assert_eq!(server.get("/readyz"), (200, "[]".to_owned()));
+    assert_eq!(server.get("/readyz"), (200, r#"{"status":"ready","reasons":[]}"#.to_owned()));
     assert_eq!(network_state(&server), 20);
 
     let accept = attach(&mut gateway, &server, TILL_IMSI);

@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::health::Phase;
+use super::health::Readiness;
 use super::metrics::Metrics;
 use super::view::{EndpointView, SessionView};
 use super::worker::Common;
@@ -87,19 +87,15 @@ async fn metrics(State(front): State<Arc<Front>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], front.metrics.render())
 }
 
-/// 200 and an empty list, or 503 and the reasons.
-async fn ready(State(front): State<Arc<Front>>) -> impl IntoResponse {
-    let mut reasons = Vec::new();
-    match front.common.health.phase() {
-        Phase::Recovering => reasons.push("the journal and the inventory are being loaded".to_owned()),
-        Phase::Serving => {}
-        Phase::Stopping => reasons.push("the server is stopping".to_owned()),
-    }
-    if let Some(Health::Failing(failure)) = front.opened.get().map(|opened| opened.journal.health()) {
-        reasons.push(failure.to_string());
-    }
-    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(reasons))
+/// 200 if requests are answered, 503 if they should go elsewhere; and why.
+async fn ready(State(front): State<Arc<Front>>) -> (StatusCode, Json<Readiness>) {
+    let blocked = match front.opened.get().map(|opened| opened.journal.health()) {
+        Some(Health::Failing(failure)) => Some(failure.to_string()),
+        Some(Health::Good) | None => None,
+    };
+    let readiness = front.common.health.readiness(blocked);
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }
 
 /// What is no ICCID, or not even text, names no endpoint.

@@ -41,6 +41,7 @@ mod view;
 mod worker;
 
 pub use errand::Errand;
+pub use health::{Health, Severity};
 pub use housekeeper::{Reload, Reloaded};
 pub use restore::{Applier, Restored, restore, restore_from};
 pub use settings::{GatewaySettings, Requirement, Settings};

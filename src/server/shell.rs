@@ -83,7 +83,7 @@ impl Shell {
         let http = TcpListener::bind(settings.http).map_err(|error| ServeError::Bind { what: "http", address: settings.http, error })?;
         let common = Common {
             gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
-            health: Health::default(),
+            health: Arc::new(Health::default()),
             clock: Clock::start(),
             adopting: Mutex::new(()),
         };
@@ -98,6 +98,11 @@ impl Shell {
     pub fn observer(&self) -> Observer {
         let metrics = Arc::clone(&self.front.metrics);
         Arc::new(move |commit: Commit| metrics.committed(commit.took))
+    }
+
+    /// What `/readyz` tells, to be added to.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.front.common.health)
     }
 
     /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `names` are the gateways' handles as the journal knows them.

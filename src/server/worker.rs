@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What all threads share.
 pub(super) struct Common {
     pub(super) gateways: ArcSwap<Gateways>,
-    pub(super) health: Health,
+    pub(super) health: Arc<Health>,
     pub(super) clock: Clock,
     /// Held while an inventory comes into force: a catalog and the time that is its version belong together.
     pub(super) adopting: Mutex<()>,

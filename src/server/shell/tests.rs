@@ -130,7 +130,7 @@ fn a_session_is_served_shown_and_kept() {
     let receipt = running.ask(running.acct, &started);
     verified(&receipt, Code::ACCOUNTING_RESPONSE, &started);
     assert_eq!(running.ask(running.acct, &started), receipt, "a retransmission");
-    assert_eq!(running.json("/readyz"), (200, serde_json::json!([])));
+    assert_eq!(running.json("/readyz"), (200, serde_json::json!({ "status": "ready", "reasons": [] })));
 
     let (status, shown) = running.json("/api/v1/endpoints/8944500000000000014");
     assert_eq!(status, 200);
