@@ -1,13 +1,13 @@
 //! The thread beside the workers: what time brings, reloads, the upkeep of the metrics.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use super::errand::Errand;
 use super::metrics::Metrics;
+use super::reloads::{Applied, Next, ReloadOutcome};
 use super::settings::GatewaySettings;
 use super::worker::Common;
 use crate::aaa::Aaa;
@@ -40,13 +40,8 @@ pub struct Reloaded {
     pub prune: bool,
 }
 
-/// Reads configuration and inventory anew; what is wrong with them is one text.
-pub type Reload = Box<dyn FnMut() -> Result<Reloaded, String> + Send>;
-
-/// What the housekeeper can be told. That the teller is gone tells it to end.
-pub(super) enum Order {
-    Reload,
-}
+/// Reads configuration and inventory anew; or says all that is wrong with them, one line each.
+pub type Reload = Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>;
 
 pub(super) struct Housekeeper {
     pub(super) common: Arc<Common>,
@@ -57,15 +52,22 @@ pub(super) struct Housekeeper {
 }
 
 impl Housekeeper {
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self) {
         let mut walk = self.aaa.walk();
         let mut tidied = Duration::ZERO;
         let mut pause = PACE;
         loop {
-            match orders.recv_timeout(pause) {
-                Ok(Order::Reload) => self.reload(),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            match self.common.reloads.next(pause) {
+                Next::Reload(waiting) => {
+                    let outcome = self.reload();
+                    tell(&outcome);
+                    for waiting in waiting {
+                        // Who has gone meanwhile does not want to know.
+                        let _ = waiting.send(outcome.clone());
+                    }
+                }
+                Next::Nothing => {}
+                Next::End => break,
             }
             let now = self.common.clock.now();
             let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
@@ -83,38 +85,49 @@ impl Housekeeper {
     }
 
     /// All of it or nothing.
-    fn reload(&mut self) {
-        let reloaded = match (self.reload)() {
-            Ok(reloaded) => reloaded,
-            Err(problems) => return error!("nothing was reloaded: {problems}"),
-        };
+    fn reload(&mut self) -> ReloadOutcome {
+        let reloaded = (self.reload)()?;
         let adopting = self.common.adopting.lock();
         let now = self.common.clock.now().wall;
         self.errand.begin(now);
         let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand);
         drop(adopting);
-        match adopted {
-            Ok(adoption) => {
-                let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
-                gateways.record(&mut self.errand);
-                // Before a session can name them.
-                self.errand.submit();
-                self.common.gateways.store(Arc::new(gateways));
-                for kept in &adoption.kept {
-                    warn!("{kept}");
-                }
-                let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
-                info!(added, changed, gone, pruned = adoption.pruned, gateways = reloaded.gateways.len(), "reloaded");
+        let adoption = adopted.map_err(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
+        gateways.record(&mut self.errand);
+        // Before a session can name them.
+        self.errand.submit();
+        self.common.gateways.store(Arc::new(gateways));
+        Ok(Applied {
+            added: adoption.added,
+            changed: adoption.changed,
+            gone: adoption.gone.len(),
+            pruned: adoption.pruned,
+            gateways: reloaded.gateways.len(),
+            kept: adoption.kept.iter().map(ToString::to_string).collect(),
+            durable: self.errand.finish(&self.aaa, PATIENCE),
+        })
+    }
+}
+
+/// The outcome, for the operator.
+fn tell(outcome: &ReloadOutcome) {
+    match outcome {
+        Ok(applied) => {
+            for kept in &applied.kept {
+                warn!("{kept}");
             }
-            Err(objections) => {
-                for objection in objections {
-                    error!("{objection}");
-                }
-                error!("nothing was reloaded: the inventory does not fit what is running");
+            let Applied { added, changed, gone, pruned, gateways, .. } = applied;
+            info!(added, changed, gone, pruned, gateways, "reloaded");
+            if !applied.durable {
+                warn!("the reload is in force, but not durable yet");
             }
         }
-        if !self.errand.finish(&self.aaa, PATIENCE) {
-            warn!("the reload is in force, but not durable yet");
+        Err(problems) => {
+            for problem in problems {
+                error!("{problem}");
+            }
+            error!("nothing was reloaded, for the reasons above");
         }
     }
 }

@@ -8,6 +8,7 @@
 //! desk        what waits: receipts for the journal, rejects for their delay
 //! pipeline    one datagram: gateways, judge, duplicates, translate, aaa, answer
 //! housekeeper what time brings, reloads; records through an errand
+//! reloads     who has asked for one, and waits for its outcome
 //! snapshots   all that is known, written beside the traffic
 //! http        metrics, health, views
 //! connections who may ask, and for how long
@@ -29,6 +30,7 @@ mod judge;
 pub mod ledger;
 pub mod metrics;
 pub mod pipeline;
+mod reloads;
 pub mod replies;
 mod restore;
 mod settings;
@@ -43,6 +45,7 @@ mod worker;
 pub use errand::Errand;
 pub use health::{Health, Severity};
 pub use housekeeper::{Reload, Reloaded};
+pub use reloads::{Applied, ReloadOutcome, Reloads};
 pub use restore::{Applier, Restored, restore, restore_from};
 pub use settings::{GatewaySettings, Requirement, Settings};
 pub use shell::{ServeError, Shell};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
@@ -19,10 +19,11 @@ use super::desk::Desk;
 use super::errand::Errand;
 use super::gateways::Gateways;
 use super::health::{Health, Phase};
-use super::housekeeper::{Housekeeper, Order, Reload};
+use super::housekeeper::{Housekeeper, Reload};
 use super::http::{Front, Opened, router};
 use super::metrics::Metrics;
 use super::pipeline::{Conduct, Listener, Port};
+use super::reloads::Reloads;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::snapshots::Snapshots;
@@ -85,6 +86,7 @@ impl Shell {
             gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
             health: Arc::new(Health::default()),
             clock: Clock::start(),
+            reloads: Reloads::default(),
             adopting: Mutex::new(()),
         };
         let metrics = Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
@@ -110,17 +112,17 @@ impl Shell {
     /// # Errors
     /// If a thread cannot be made or ends by itself, or the journal could not be written to its end.
     pub fn serve(self, aaa: Aaa, journal: Journal, names: Vec<String>, reload: Reload, signals: Signals) -> Result<(), ServeError> {
-        self.serve_until(aaa, journal, names, reload, |orders| signals.follow(orders))
+        self.serve_until(aaa, journal, names, reload, |common| signals.follow(common))
     }
 
-    /// The same, until `until` is over; it may give orders.
+    /// The same, until `until` is over; it may ask for reloads.
     fn serve_until<U: Future<Output = io::Result<()>>>(
         self,
         aaa: Aaa,
         journal: Journal,
         names: Vec<String>,
         reload: Reload,
-        until: impl FnOnce(mpsc::Sender<Order>) -> U,
+        until: impl FnOnce(Arc<Common>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
         let Self { settings, sockets, front, http, stop } = self;
@@ -140,10 +142,9 @@ impl Shell {
             let ended = ended.clone();
             threads.push(workshop.worker(number, sockets, move || _ = ended.send("a worker"))?);
         }
-        let (orders, taken) = mpsc::channel();
         let housekeeper =
             Housekeeper { common: Arc::clone(&common), aaa: Arc::clone(&aaa), metrics: Arc::clone(&front.metrics), errand, reload };
-        let housekeeper = spawn("housekeeper", move || housekeeper.run(&taken))?;
+        let housekeeper = spawn("housekeeper", move || housekeeper.run())?;
         let snapshots =
             Snapshots { common: Arc::clone(&common), aaa: Arc::clone(&aaa), journal: Arc::clone(&journal), stop: stop.subscribe() };
         let beside = runtime().map_err(ServeError::System)?;
@@ -161,11 +162,12 @@ impl Shell {
         let outcome = runtime().map_err(ServeError::System)?.block_on(async {
             tokio::select! {
                 ended = endings.recv() => Err(ServeError::Ended(ended.unwrap_or("a worker"))),
-                told = until(orders) => told.map_err(ServeError::System),
+                told = until(Arc::clone(&common)) => told.map_err(ServeError::System),
             }
         });
         common.health.enter(Phase::Stopping);
         info!("stopping");
+        common.reloads.end();
         drop(stop);
         threads.into_iter().chain([housekeeper, snapshots]).for_each(|thread| _ = thread.join());
         let _ = http.thread.join();

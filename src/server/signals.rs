@@ -1,12 +1,12 @@
 //! What the operator tells the process: SIGHUP reloads, SIGTERM and SIGINT end it in order.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::Arc;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::housekeeper::Order;
+use super::worker::Common;
 
 /// The signals that are ours to answer.
 pub struct Signals {
@@ -30,12 +30,12 @@ impl Signals {
         })
     }
 
-    /// Passes orders on, until a signal says stop.
-    pub(super) async fn follow(mut self, orders: mpsc::Sender<Order>) -> io::Result<()> {
+    /// Asks for reloads, until a signal says stop.
+    pub(super) async fn follow(mut self, common: Arc<Common>) -> io::Result<()> {
         loop {
             tokio::select! {
-                // The housekeeper takes orders as long as we hold the other end.
-                _ = self.hangup.recv() => drop(orders.send(Order::Reload)),
+                // Nobody waits for the outcome: it is in the log.
+                _ = self.hangup.recv() => drop(common.reloads.request()),
                 _ = self.terminate.recv() => return Ok(()),
                 _ = self.interrupt.recv() => return Ok(()),
             }

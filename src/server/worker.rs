@@ -20,6 +20,7 @@ use super::gateways::Gateways;
 use super::health::Health;
 use super::metrics::{Meters, SocketDrops};
 use super::pipeline::{Arrival, Listener, Port};
+use super::reloads::Reloads;
 use super::replies::Route;
 use super::tally::Dropped;
 use crate::udp::{Inbox, Outbox, Socket};
@@ -40,6 +41,7 @@ pub(super) struct Common {
     pub(super) gateways: ArcSwap<Gateways>,
     pub(super) health: Arc<Health>,
     pub(super) clock: Clock,
+    pub(super) reloads: Reloads,
     /// Held while an inventory comes into force: a catalog and the time that is its version belong together.
     pub(super) adopting: Mutex<()>,
 }

@@ -97,14 +97,12 @@ impl Serve {
         running.warnings.clear();
         Box::new(move || {
             let setup = self.sources.examine();
-            for problem in &setup.problems {
-                match problem.severity {
-                    Severity::Error => error!("{problem}"),
-                    Severity::Warning => warn!("{problem}"),
-                }
+            let (errors, warnings): (Vec<_>, Vec<_>) = setup.problems.iter().partition(|problem| problem.severity == Severity::Error);
+            for warning in warnings {
+                warn!("{warning}");
             }
-            if !setup.is_valid() {
-                return Err("see the problems above".to_owned());
+            if !errors.is_empty() {
+                return Err(errors.iter().map(ToString::to_string).collect());
             }
             let Setup { mut config, inventory, .. } = setup;
             let gateways = std::mem::take(&mut config.server.gateways);

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -50,7 +51,7 @@ struct Running {
     http: SocketAddr,
     gateway: UdpSocket,
     stop: tokio::sync::oneshot::Sender<()>,
-    orders: mpsc::Sender<Order>,
+    common: Arc<Common>,
     thread: JoinHandle<Result<(), ServeError>>,
 }
 
@@ -66,15 +67,15 @@ impl Running {
         let (started, starting) = mpsc::channel();
         let thread = thread::spawn(move || {
             let aaa = Arc::into_inner(aaa()).unwrap();
-            shell.serve_until(aaa, journal, Vec::new(), reload, |orders| {
-                started.send(orders).unwrap();
+            shell.serve_until(aaa, journal, Vec::new(), reload, |common| {
+                started.send(common).unwrap();
                 async { stopped.await.map_err(io::Error::other) }
             })
         });
-        let orders = starting.recv().unwrap();
+        let common = starting.recv().unwrap();
         let gateway = UdpSocket::bind("127.0.0.1:0").unwrap();
         gateway.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        Self { auth, acct, http, gateway, stop, orders, thread }
+        Self { auth, acct, http, gateway, stop, common, thread }
     }
 
     fn ask(&self, to: SocketAddr, request: &[u8]) -> Vec<u8> {
@@ -97,7 +98,6 @@ impl Running {
 
     fn stop(self) -> Result<(), ServeError> {
         self.stop.send(()).unwrap();
-        drop(self.orders);
         self.thread.join().unwrap()
     }
 }
@@ -116,7 +116,7 @@ fn request(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
 }
 
 fn no_reload() -> Reload {
-    Box::new(|| Err("there is nothing to reload".to_owned()))
+    Box::new(|| Err(vec!["there is nothing to reload".to_owned()]))
 }
 
 #[test]
@@ -208,26 +208,18 @@ fn what_can_only_be_read_says_so() {
 #[test]
 fn a_reload_is_whole_or_nothing() {
     let mut answers = vec![
-        Err("attachd.toml:3: unknown key".to_owned()),
+        Err(vec!["attachd.toml:3: unknown key".to_owned()]),
         Ok(Reloaded { gateways: vec![loopback("pgw-2")], inventory: inventory(), prune: false }),
     ];
     answers.reverse();
-    let (reloaded, done) = mpsc::channel();
-    let reload: Reload = Box::new(move || {
-        reloaded.send(()).unwrap();
-        answers.pop().unwrap_or_else(|| Err("no more".to_owned()))
-    });
+    let reload: Reload = Box::new(move || answers.pop().unwrap());
     let running = Running::start(settings(), Journal::in_memory(), reload);
-    let reload = || {
-        // The third order is taken only when the second is done with.
-        running.orders.send(Order::Reload).unwrap();
-        done.recv().unwrap();
-    };
+    let reload = || running.common.reloads.request().blocking_recv().unwrap();
     let ask = |identifier| running.ask(running.auth, &access(identifier, TILL));
-    reload();
+    assert_eq!(reload(), Err(vec!["attachd.toml:3: unknown key".to_owned()]));
     ask(1);
-    reload();
-    reload();
+    let applied = reload().unwrap();
+    assert_eq!((applied.changed, applied.gateways, applied.durable), (0, 1, true));
     ask(2);
     assert!(running.metric("radius_requests_total{gateway=\"pgw\",code=\"Access-Request\"} 1"));
     assert!(running.metric("radius_requests_total{gateway=\"pgw-2\",code=\"Access-Request\"} 1"));
