@@ -13,6 +13,8 @@ use serde_json::json;
 use super::outcome::{self, Exit, Failure};
 use super::output::{Form, Output, Role};
 use super::packet;
+use super::secret::SecretSource;
+use crate::config::PUBLIC_SECRET;
 use crate::wire::dictionary::Dictionary;
 use crate::wire::{Code, Datagram, MessageAuthenticator, Secret};
 use exchange::{Patience, Reply};
@@ -30,9 +32,8 @@ pub(super) struct Send {
     /// Read further attributes from a file, one a line as radclient has them; - is standard input.
     #[arg(long, short, value_name = "FILE")]
     file: Option<String>,
-    /// The secret shared with the server.
-    #[arg(long, short, value_name = "SECRET", default_value = "testing123")]
-    secret: String,
+    #[command(flatten)]
+    secret: SecretSource,
     /// How long the first try waits; each further one waits about twice as long, up to 16 s (RFC 5080).
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     timeout: Duration,
@@ -47,11 +48,11 @@ const EXAMPLES: &str = "\
 Examples:
   attachd send status
   attachd send auth 127.0.0.1:1812 User-Name=8944500000000000014 Called-Station-Id=festival.iot
-  attachd send auth User-Name=alice User-Password=secret --secret testing123
+  attachd send auth User-Name=alice User-Password=secret --secret-file radius.secret
   attachd send acct Acct-Status-Type=Start Acct-Session-Id=1 3GPP-IMSI=234500000000001
   attachd send acct --file start.txt --output json
 
-Without HOST:PORT it goes to 127.0.0.1, port 1812, or 1813 for acct.
+Without HOST:PORT it goes to 127.0.0.1, port 1812, or 1813 for acct. Without a secret it uses testing123.
 Attributes have the names of FreeRADIUS 3, in upper or lower case.
 auth and status begin with a Message-Authenticator; acct has one if you name it.
 User-Password is hidden; CHAP-Password in clear is made an answer to the challenge.
@@ -98,17 +99,9 @@ impl Kind {
 impl Send {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         let dictionary = self.shown.dictionary();
-        let secret = match self.secret.as_str() {
-            // RFC 2865 3
-            "" => return Err(Failure::invalid("the secret is empty; give --secret the one shared with the server")),
-            secret => Secret::new(secret.as_bytes()),
-        };
-        // The first word without an equals sign is the server.
-        let (server, attributes) = match self.words.split_first() {
-            Some((first, rest)) if !first.contains('=') => (Some(first.as_str()), rest),
-            _ => (None, self.words.as_slice()),
-        };
-        let to = resolve(server, self.kind.port())?;
+        let secret = Secret::new(self.secret.read()?.as_deref().unwrap_or(PUBLIC_SECRET));
+        let (server, attributes) = split(dictionary, &self.words)?;
+        let to = resolve(server, self.kind.port()).map_err(|fault| misspelt(dictionary, server).unwrap_or(fault))?;
         let assignments = request::assignments(dictionary, attributes, self.file.as_deref())?;
         let request = Request::build(self.kind.code(), &assignments, &secret)?;
         let patience = Patience { first: self.timeout, retries: self.retries };
@@ -166,6 +159,25 @@ impl Send {
         writeln!(output, "    ({proof})")?;
         Ok(())
     }
+}
+
+/// The first word without an equals sign is the server, unless it is an attribute that lacks its value.
+fn split(dictionary: Dictionary, words: &[String]) -> Result<(Option<&str>, &[String]), Failure> {
+    match words.split_first() {
+        Some((first, _)) if request::is_attribute(dictionary, first) => {
+            Err(Failure::invalid(format!("{first}: an attribute without its value; write {first}=VALUE")))
+        }
+        Some((first, rest)) if !first.contains('=') => Ok((Some(first), rest)),
+        _ => Ok((None, words)),
+    }
+}
+
+/// What is to be said of a server that does not exist and looks like an attribute.
+fn misspelt(dictionary: Dictionary, server: Option<&str>) -> Option<Failure> {
+    let server = server.filter(|server| !server.contains(['.', ':']))?;
+    let near = request::nearest(dictionary, server);
+    let message = || format!("{server}: no such host; did you mean {}=VALUE?", near.join("=VALUE or "));
+    (!near.is_empty()).then(|| Failure::invalid(message()))
 }
 
 /// HOST:PORT, a host or address alone, or this machine.

@@ -96,23 +96,44 @@ fn without_remark(line: &str) -> &str {
 fn assign(dictionary: Dictionary, text: &str) -> Result<Assignment, String> {
     // radclient writes `:=` and `+=` as well.
     let plain = text.split_once('=').map(|(name, value)| format!("{}={value}", name.trim_end_matches([':', '+'])));
-    dictionary.assign(plain.as_deref().unwrap_or(text)).map_err(|fault| match nearest(dictionary, &fault.name) {
-        near if near.is_empty() => fault.to_string(),
-        near => format!("{fault}; did you mean {}?", near.join(" or ")),
+    dictionary.assign(plain.as_deref().unwrap_or(text)).map_err(|fault| {
+        let names = value_names(dictionary, &fault.name);
+        match nearest(dictionary, &fault.name) {
+            near if !near.is_empty() => format!("{fault}; did you mean {}?", near.join(" or ")),
+            _ if !names.is_empty() => format!("{fault}: {}", names.join(", ")),
+            _ => fault.to_string(),
+        }
     })
 }
 
+/// Whether a word is the name of an attribute, with nothing behind it.
+pub(super) fn is_attribute(dictionary: Dictionary, word: &str) -> bool {
+    let by_number = |number: &str| number.parse::<Place>().is_ok();
+    dictionary.by_name(plain(word)).is_some() || word.strip_prefix("Attr-").is_some_and(by_number)
+}
+
+/// The names that the values of an attribute have; none, if nobody knows the attribute.
+fn value_names(dictionary: Dictionary, name: &str) -> Vec<&'static str> {
+    let definition = dictionary.by_name(plain(name));
+    definition.into_iter().flat_map(|definition| definition.values).map(|(_, name)| *name).collect()
+}
+
 /// The names most like the one that nobody knows, at most three. None for a name that is known.
-fn nearest(dictionary: Dictionary, name: &str) -> Vec<&'static str> {
-    let plain = name.split(':').next().unwrap_or(name).to_lowercase();
-    if dictionary.by_name(&plain).is_some() {
+pub(super) fn nearest(dictionary: Dictionary, name: &str) -> Vec<&'static str> {
+    let name = plain(name).to_lowercase();
+    if name.is_empty() || dictionary.by_name(&name).is_some() {
         return Vec::new();
     }
-    let likeness = |known: &str| strsim::jaro_winkler(&plain, &known.to_lowercase());
+    let likeness = |known: &str| strsim::jaro_winkler(&name, &known.to_lowercase());
     let mut near: Vec<_> = dictionary.definitions().map(|definition| (likeness(definition.name), definition.name)).collect();
     near.retain(|(likeness, _)| *likeness >= LIKENESS);
     near.sort_by(|one, other| other.0.total_cmp(&one.0));
     near.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// The name of an attribute without its tag.
+fn plain(name: &str) -> &str {
+    name.split(':').next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -135,6 +156,25 @@ mod tests {
         assert!(told("3GPP-ISMI=1").contains("; did you mean 3GPP-IMSI"), "{}", told("3GPP-ISMI=1"));
         assert!(!told("Zzz=1").contains("did you mean"));
         assert!(!told("Framed-IP-Address=1").contains("did you mean"), "the name is right, the value is not");
+    }
+
+    #[test]
+    fn a_value_nobody_knows_is_told_the_names_there_are() {
+        let told = |text: &str| assign(Dictionary::default(), text).unwrap_err();
+        let message = told("Acct-Status-Type=Begin");
+        assert!(message.contains("the name of a value: Start, Stop, Interim-Update"), "{message}");
+        assert!(told("3GPP-RAT-Type=6G").contains("NB-IoT"));
+        assert!(told("NAS-Port=x").ends_with("wants a number of 32 bits or the name of a value"), "this one has none");
+    }
+
+    #[test]
+    fn an_attribute_without_its_value_is_no_host() {
+        for word in ["3GPP-IMSI", "3gpp-imsi", "User-Name", "Tunnel-Type:1", "Attr-200", "Attr-26.32473.1"] {
+            assert!(is_attribute(Dictionary::default(), word), "{word}");
+        }
+        for word in ["localhost", "127.0.0.1:1812", "radius.example.net", "[::1]", "Attr-server", "3GPP-IMSI=1", ""] {
+            assert!(!is_attribute(Dictionary::default(), word), "{word}");
+        }
     }
 
     #[test]
