@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -133,16 +134,71 @@ fn damage_is_shown_and_told_by_the_exit_code() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_is_one_line() {
+fn a_folder_without_data_is_the_wrong_one() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
-    fs::write(&file, "").unwrap();
-    for (path, said) in [(&*file, "is no folder; data_dir must name one"), (&*folder.path().join("missing"), "cannot open the data folder")]
-    {
-        let (exit, shown, complaint) = attachd(&["inspect", path.to_str().unwrap()]);
-        assert_eq!((exit, shown.as_str(), complaint.lines().count()), (1, "", 1));
-        assert!(complaint.contains(said), "{complaint}");
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("file"), "").unwrap();
+    fs::create_dir(path("empty")).unwrap();
+    fs::create_dir(path("photographs")).unwrap();
+    fs::write(path("photographs/me.jpeg"), "cheese").unwrap();
+    let cases = [
+        ("file", "is no folder; data_dir must name one"),
+        ("missing", "cannot open the data folder"),
+        ("empty", "holds no data of attachd"),
+        ("photographs", "holds no data of attachd"),
+    ];
+    for (name, said) in cases {
+        let (data, target) = (path(name), path("target"));
+        let verbs: [&[&str]; 4] = [
+            &["inspect", &data],
+            &["inspect", "--data-dir", &data, "--json"],
+            &["inspect", &data, "--records"],
+            &["export", &target, "--data-dir", &data],
+        ];
+        for arguments in verbs {
+            let (exit, shown, complaint) = attachd(arguments);
+            assert_eq!((exit, shown.as_str(), complaint.lines().count()), (2, "", 1), "{arguments:?}: {complaint}");
+            assert!(complaint.contains(said), "{arguments:?}: {complaint}");
+        }
+        assert!(!Path::new(&target).exists(), "nothing is exported from {name}");
     }
+}
+
+#[test]
+fn what_is_written_is_for_its_owner_only() {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = tempfile::tempdir().unwrap();
+    let (data_dir, target) = (folder.path().join("new/data"), folder.path().join("exported"));
+    write_journal(&data_dir);
+    assert_eq!(mode(&data_dir), 0o700);
+    assert_eq!(mode(&folder.path().join("new")) & 0o500, 0o500);
+    let arguments = ["export", target.to_str().unwrap(), "--data-dir", data_dir.to_str().unwrap()];
+    assert_eq!(attachd(&arguments).0, 0);
+    for name in ["inventory.toml", "endpoints.csv"] {
+        assert_eq!(mode(&target.join(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn an_export_replaces_an_inventory_only_by_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data_dir, target) = (folder.path().join("data"), folder.path().join("exported"));
+    write_journal(&data_dir);
+    fs::create_dir(&target).unwrap();
+    for (name, text) in [("endpoints.csv.gz", "old"), ("notes.txt", "mine")] {
+        fs::write(target.join(name), text).unwrap();
+    }
+    let arguments = ["export", target.to_str().unwrap(), "--data-dir", data_dir.to_str().unwrap()];
+    let (exit, _, complaint) = attachd(&arguments);
+    assert_eq!(exit, 1);
+    assert!(complaint.contains("is there already; choose an empty folder, or --force"), "{complaint}");
+
+    let (exit, _, complaint) = attachd(&[&arguments[..], &["--force"]].concat());
+    assert_eq!(exit, 0, "{complaint}");
+    let mut names: Vec<_> = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["endpoints.csv", "inventory.toml", "notes.txt"]);
+    assert_eq!(Inventory::load(&target).unwrap().catalog, inventory().catalog);
 }
 
 #[test]

@@ -1,32 +1,31 @@
 //! `attachd export`: the inventory as the journal has it, as files that `serve` loads.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::inspect;
+use super::data_folder::{self, DataFolder};
 use super::outcome::{Exit, Failure};
 use super::output::Output;
-use crate::config::{Config, Problems};
 use crate::identity::Iccid;
-use crate::journal::{Entry, Journal, OnDamage, Record};
+use crate::journal::{OnDamage, Record};
 use crate::provisioning::{self, Catalog, Endpoint};
 
 /// Write the present inventory into a folder; beside a running server, too.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Export {
-    /// The folder for inventory.toml and endpoints.csv, which must not be there yet.
+    /// The folder for inventory.toml and endpoints.csv.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The configuration that names the data folder.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder.
-    #[arg(long, value_name = "DATA_DIR", conflicts_with = "config")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataFolder,
+    /// Replace the inventory that is in the folder.
+    #[arg(long)]
+    force: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -34,32 +33,44 @@ Examples:
   attachd export inventory-today
   attachd export inventory-today --config /etc/attachd/attachd.toml
 
-Passwords of groups are written, too. Exit codes: 0 written, 1 not.";
+Passwords of groups are written, too: only you can read the files.
+Exit codes: 0 written, 1 not, 2 the data folder holds no data of attachd.";
 
 impl Export {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let data_dir = if let Some(data_dir) = self.data_dir {
-            data_dir
-        } else {
-            let problems = |problems: Problems| Failure::Listed(Exit::Invalid, vec![problems.to_string()]);
-            Config::load(self.config.as_deref()).map_err(problems)?.data_dir
-        };
+        let data_dir = self.data.path()?;
         let mut found = Found::default();
-        let mut applier = |entry: Entry<'_>| {
-            found.take(Record::read(&entry)?);
-            Ok(())
-        };
-        Journal::read(&data_dir, OnDamage::Refuse, std::slice::from_mut(&mut applier)).map_err(|error| inspect::failed(&error))?;
+        data_folder::read(&data_dir, OnDamage::Refuse, |record| found.take(record))?;
 
         let mut endpoints: Vec<(Iccid, &Endpoint)> =
             found.endpoints.iter().filter_map(|(iccid, (_, endpoint))| Some((*iccid, endpoint.as_ref()?))).collect();
         endpoints.sort_unstable_by_key(|(iccid, _)| *iccid);
         let count = endpoints.len();
-        provisioning::export(&self.folder, &found.catalog.1, endpoints)
-            .map_err(|error| Failure::failed(format!("{}: {error}", self.folder.display())))?;
+        let write = |folder: &Path| provisioning::export(folder, &found.catalog.1, endpoints);
+        let written = if self.force { replace(&self.folder, write) } else { write(&self.folder) };
+        written.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::failed(format!("{error}, or --force")),
+            _ => Failure::failed(format!("{}: {error}", self.folder.display())),
+        })?;
         writeln!(output, "{count} endpoints written to {}", self.folder.display())?;
         Ok(Exit::Done)
     }
+}
+
+/// Puts what `write` writes into a folder in the place of what is in the way there, and that only when all of it is written.
+fn replace(folder: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let beside = folder.join(format!(".export-{}", std::process::id()));
+    let replaced = write(&beside).and_then(|()| {
+        fs::read_dir(&beside)?.try_for_each(|entry| entry.and_then(|entry| fs::rename(entry.path(), folder.join(entry.file_name()))))?;
+        // It would be read in the place of the one just written, or beside it.
+        match fs::remove_file(folder.join(provisioning::ENDPOINTS_GZ)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    });
+    let _ = fs::remove_dir_all(&beside);
+    replaced
 }
 
 /// The newest version of everything provisioned.

@@ -5,6 +5,7 @@
 mod check;
 mod colour;
 mod completions;
+mod data_folder;
 mod decode;
 mod export;
 mod inspect;
@@ -12,6 +13,7 @@ mod outcome;
 mod output;
 mod packet;
 mod report;
+mod secret;
 mod send;
 mod serve;
 mod setup;

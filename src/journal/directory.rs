@@ -1,8 +1,8 @@
 //! The real disk: one folder, held by one process at a time.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
@@ -33,12 +33,20 @@ impl Directory {
     /// Opens a folder, made if it is missing, for this process alone: nobody else can claim it until the claim is dropped.
     pub fn claim(path: &Path) -> Result<(Self, Claim), OpenError> {
         if !path.exists() {
-            fs::create_dir_all(path).map_err(|error| OpenError::Directory { path: path.to_owned(), error })?;
+            create_private(path).map_err(|error| OpenError::Directory { path: path.to_owned(), error })?;
         }
         let directory = Self::open(path)?;
         let claim = Claim::take(&directory)?;
         Ok((directory, claim))
     }
+}
+
+/// Makes a folder that nobody else may look into; the folders above it, if they are missing, as everybody makes them.
+fn create_private(path: &Path) -> io::Result<()> {
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    DirBuilder::new().mode(0o700).create(path)
 }
 
 /// The right to write in a folder. The lock is on the folder itself and ends with the process, however it ends.

@@ -4,27 +4,30 @@ mod records;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::data_folder::{self, DataFolder};
 use super::outcome::{Exit, Failure};
 use super::output::{Form, Forms, Output, Role};
 use super::table::Table;
 use crate::identity::Iccid;
-use crate::journal::{Entry, Journal, Loss, OnDamage, OpenError, Record, Recovered};
+use crate::journal::{Loss, OnDamage, Record, Recovered};
 use records::Names;
 
 /// Show the files of a data folder, what they hold, and what is damaged.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Inspect {
-    /// The data folder.
-    #[arg(value_name = "DATA_DIR")]
-    folder: PathBuf,
+    /// The data folder; without it the one of --data-dir or --config.
+    #[arg(value_name = "DATA_DIR", conflicts_with_all = ["config", "data_dir"])]
+    folder: Option<PathBuf>,
+    #[command(flatten)]
+    named: DataFolder,
     /// Show every record of this endpoint, oldest first.
     #[arg(long, value_name = "ICCID")]
     iccid: Option<Iccid>,
@@ -38,21 +41,25 @@ pub(super) struct Inspect {
 const EXAMPLES: &str = "\
 Examples:
   attachd inspect attachd-data
+  attachd inspect --config /etc/attachd/attachd.toml
   attachd inspect attachd-data --iccid 8944500000000000014
   attachd inspect attachd-data --records --json | jq 'select(.kind == \"note\")'
 
 Records are printed one a line in JSON. The newest version of a record counts.
-Exit codes: 0 all can be read, 1 the folder cannot be read, 3 something is damaged.";
+Exit codes: 0 all can be read, 1 the folder cannot be read, 2 it holds no data of attachd,
+3 something is damaged.";
 
 impl Inspect {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let recovered = if self.records || self.iccid.is_some() { self.show_records(output)? } else { self.show_files(output)? };
+        let folder = self.folder.clone().map_or_else(|| self.named.path(), Ok)?;
+        let is_by_record = self.records || self.iccid.is_some();
+        let recovered = if is_by_record { self.show_records(&folder, output)? } else { self.show_files(&folder, output)? };
         Ok(if recovered.lost.is_empty() { Exit::Done } else { Exit::Unmet })
     }
 
-    fn show_files(&self, output: &mut Output) -> Result<Recovered, Failure> {
+    fn show_files(&self, folder: &Path, output: &mut Output) -> Result<Recovered, Failure> {
         let mut kinds = BTreeMap::<&str, u64>::new();
-        let recovered = self.read(|record| {
+        let recovered = data_folder::read(folder, OnDamage::Continue, |record| {
             *kinds.entry(records::kind(&record)).or_default() += 1;
         })?;
         match self.forms.form() {
@@ -63,16 +70,16 @@ impl Inspect {
     }
 
     /// In two readings: the names that records mean by number may stand behind them.
-    fn show_records(&self, output: &mut Output) -> Result<Recovered, Failure> {
+    fn show_records(&self, folder: &Path, output: &mut Output) -> Result<Recovered, Failure> {
         let mut names = Names::default();
-        self.read(|record| names.learn(record))?;
+        data_folder::read(folder, OnDamage::Continue, |record| names.learn(record))?;
         let is_wanted = |record: &Record| self.iccid.is_none_or(|iccid| records::iccid(record) == Some(iccid));
         // Records are read on a thread of their own; only this one may write.
         let (shown, to_write) = mpsc::sync_channel(256);
         thread::scope(|scope| {
             let names = &names;
             let reading = scope.spawn(move || {
-                self.read(|record| {
+                data_folder::read(folder, OnDamage::Continue, |record| {
                     if is_wanted(&record) {
                         // Fails when nobody wants to see more.
                         let _ = shown.send(names.describe(&record));
@@ -88,18 +95,6 @@ impl Inspect {
             reading.join().map_err(|_| Failure::failed("the reading of records ended by itself"))?
         })
     }
-
-    fn read(&self, mut see: impl FnMut(Record) + Send) -> Result<Recovered, Failure> {
-        let mut applier = |entry: Entry<'_>| {
-            see(Record::read(&entry)?);
-            Ok(())
-        };
-        Journal::read(&self.folder, OnDamage::Continue, std::slice::from_mut(&mut applier)).map_err(|error| failed(&error))
-    }
-}
-
-pub(super) fn failed(error: &OpenError) -> Failure {
-    Failure::failed(error.to_string())
 }
 
 fn describe(recovered: &Recovered, kinds: &BTreeMap<&str, u64>) -> Value {

@@ -1,9 +1,10 @@
 //! Writes an inventory folder that loads to the same inventory.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use ipnet::Ipv4Net;
@@ -23,8 +24,13 @@ pub fn export<'a>(dir: &Path, catalog: &Catalog, endpoints: impl IntoIterator<It
         let error = format!("{} is there already; choose an empty folder", dir.join(taken).display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, error));
     }
-    File::create_new(dir.join(CATALOG))?.write_all(catalog_text(catalog)?.as_bytes())?;
-    write_endpoints(BufWriter::new(File::create_new(dir.join(ENDPOINTS))?), catalog, endpoints)
+    create_private(&dir.join(CATALOG))?.write_all(catalog_text(catalog)?.as_bytes())?;
+    write_endpoints(BufWriter::new(create_private(&dir.join(ENDPOINTS))?), catalog, endpoints)
+}
+
+/// A file that nobody else may read: it holds passwords and identities.
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The layout of `inventory.toml`. What has its default value is left out.

@@ -27,7 +27,7 @@ use crate::identity::{GroupId, Iccid, Moniker};
 
 const CATALOG: &str = "inventory.toml";
 const ENDPOINTS: &str = "endpoints.csv";
-const ENDPOINTS_GZ: &str = "endpoints.csv.gz";
+pub const ENDPOINTS_GZ: &str = "endpoints.csv.gz";
 
 /// The octets of a short row. Memory for a row too many is never touched; for one too few everything moves.
 const SHORT_ROW: u64 = 64;

@@ -1,0 +1,60 @@
+//! The data folder that a verb reads, without changing it; beside a running server, too.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::outcome::{Exit, Failure};
+use crate::config::{Config, Problems};
+use crate::journal::{Entry, Journal, OnDamage, OpenError, Record, Recovered};
+
+/// The two ways to name the folder.
+#[derive(Args)]
+pub(super) struct DataFolder {
+    /// The configuration that names the data folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, value_name = "DATA_DIR", conflicts_with = "config")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataFolder {
+    /// The folder that was named, or that of a server without a configuration.
+    ///
+    /// # Errors
+    /// If the configuration cannot be read.
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(data_dir) = &self.data_dir {
+            return Ok(data_dir.clone());
+        }
+        let problems = |problems: Problems| Failure::Listed(Exit::Invalid, vec![problems.to_string()]);
+        Ok(Config::load(self.config.as_deref()).map_err(problems)?.data_dir)
+    }
+}
+
+/// Hands every record of the folder to `take`.
+///
+/// # Errors
+/// If the folder holds no journal: it is the wrong one, which is another thing than an empty fleet. If it cannot be read.
+pub(super) fn read(folder: &Path, on_damage: OnDamage, mut take: impl FnMut(Record) + Send) -> Result<Recovered, Failure> {
+    let mut applier = |entry: Entry<'_>| {
+        take(Record::read(&entry)?);
+        Ok(())
+    };
+    let recovered = Journal::read(folder, on_damage, std::slice::from_mut(&mut applier)).map_err(|error| failed(&error))?;
+    if recovered.files.is_empty() {
+        let remedy = "name the data folder of a server, or the configuration that does";
+        return Err(Failure::invalid(format!("{}: holds no data of attachd; {remedy}", folder.display())));
+    }
+    Ok(recovered)
+}
+
+fn failed(error: &OpenError) -> Failure {
+    match error {
+        OpenError::NotADirectory { .. } => Failure::invalid(error.to_string()),
+        OpenError::Directory { error: cause, .. } if cause.kind() == ErrorKind::NotFound => Failure::invalid(error.to_string()),
+        _ => Failure::failed(error.to_string()),
+    }
+}
