@@ -26,6 +26,8 @@
 //! - [`aaa`]: the decision. Request, one endpoint's state and the time in; verdict and records out.
 //! - [`journal`]: records → durable octets, and back after a crash.
 //! - [`server`]: the shell around the decision: sockets and workers, gateways, duplicates, commit before reply, metrics, HTTP.
+//! - [`exchange`]: the RADIUS client as a pure machine: identifiers, retransmission, fail-over, what a reply means.
+//! - [`timers`]: a timer wheel. Knows only [`time`].
 //! - [`simulator`]: the gateway's side: devices and gateways as pure machines, a referee, and the driver that gives them sockets.
 //! - [`config`], [`cli`]: files and words → checked values; one file a verb.
 //!
@@ -44,6 +46,7 @@
 pub mod aaa;
 pub mod cli;
 pub mod config;
+pub mod exchange;
 pub mod identity;
 pub mod journal;
 pub mod network;
@@ -53,5 +56,6 @@ pub mod provisioning;
 pub mod server;
 pub mod simulator;
 pub mod time;
+pub mod timers;
 pub mod udp;
 pub mod wire;

@@ -15,6 +15,8 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The epoch itself. Stands for "never" where a record keeps no `Option`.
     pub const EPOCH: Self = Self(0);
+    /// Later than anything that is waited for.
+    pub const MAX: Self = Self(u64::MAX);
 
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
@@ -57,7 +59,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_add(rhs.as_micros() as u64))
+        Self(self.0.saturating_add(u64::try_from(rhs.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 

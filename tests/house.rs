@@ -10,7 +10,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("cli", &["config", "server", "simulator", "aaa", "journal", "wire", "provisioning", "network", "identity", "time"]),
     ("config", &["server", "simulator", "aaa", "journal", "identity", "time"]),
     ("server", &["aaa", "journal", "wire", "udp", "network", "provisioning", "identity", "time", "prefetch"]),
-    ("simulator", &["wire", "udp", "identity", "time"]),
+    ("simulator", &["exchange", "wire", "udp", "identity", "timers", "time"]),
+    ("exchange", &["wire", "timers", "time"]),
     ("aaa", &["network", "pool", "provisioning", "identity", "time"]),
     ("journal", &["network", "provisioning", "identity", "time"]),
     ("network", &["identity", "time", "prefetch"]),
@@ -20,6 +21,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("udp", &[]),
     ("identity", &[]),
     ("time", &[]),
+    ("timers", &["time"]),
     ("prefetch", &[]),
 ];
 

@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attachd::exchange::SocketId;
 use attachd::simulator::chance::Chance;
-use attachd::simulator::gateway::{Door, Kind};
+use attachd::simulator::gateway::Kind;
 use attachd::simulator::moment::Moment;
 use attachd::simulator::plan::Plan;
 use attachd::simulator::referee::{Ledger, Rule, Violation, compare};
@@ -24,7 +25,7 @@ use responder::{Fault, Responder};
 struct Letter {
     due: Moment,
     order: u64,
-    door: Door,
+    socket: SocketId,
     server: SocketAddr,
     to_server: bool,
     octets: Vec<u8>,
@@ -61,21 +62,28 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
     let mut region = Region::new(plan, ledger, 0);
     let mut server = Responder::new(b"testing123", fault);
     let mut network: BinaryHeap<Reverse<Letter>> = BinaryHeap::new();
-    let (mut now, mut order, mut fingerprint) = (Moment::START, 0, 0u64);
+    let (mut now, mut order, mut fingerprint) = (Moment::EPOCH, 0, 0u64);
     let mut chance = Chance::stream(99, 0, 0);
     while !region.is_over(now) {
         while network.peek().is_some_and(|Reverse(next)| next.due <= now)
             && let Some(Reverse(letter)) = network.pop()
         {
             if !letter.to_server {
-                region.receive(now, letter.door, letter.server, &letter.octets);
+                region.receive(now, letter.socket, letter.server, &letter.octets);
                 continue;
             }
-            let gateway = SocketAddr::from(([192, 0, 2, 200 + letter.door.gateway as u8], 20_000 + letter.door.port));
+            let gateway = SocketAddr::from(([192, 0, 2, 200 + letter.socket.client as u8], 20_000 + letter.socket.port));
             for sent in server.handle(now, gateway, letter.server, &letter.octets) {
                 order += 1;
                 let due = now + sent.after + Duration::from_micros(500 + chance.below(1000) as u64);
-                network.push(Reverse(Letter { due, order, door: letter.door, server: sent.from, to_server: false, octets: sent.octets }));
+                network.push(Reverse(Letter {
+                    due,
+                    order,
+                    socket: letter.socket,
+                    server: sent.from,
+                    to_server: false,
+                    octets: sent.octets,
+                }));
             }
         }
         region.poll(now);
@@ -86,7 +94,7 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
             network.push(Reverse(Letter {
                 due,
                 order,
-                door: dispatch.door,
+                socket: dispatch.socket,
                 server: dispatch.to,
                 to_server: true,
                 octets: dispatch.octets.to_vec(),

@@ -41,7 +41,7 @@ impl Server {
             while !stop.load(Ordering::Relaxed) {
                 for socket in &sockets {
                     let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
-                    let now = Moment::START + began.elapsed();
+                    let now = Moment::EPOCH + began.elapsed();
                     for sent in responder.handle(now, from, socket.local_addr().unwrap(), &buffer[..len]) {
                         socket.send_to(&sent.octets, from).unwrap();
                     }

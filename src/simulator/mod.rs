@@ -11,8 +11,7 @@
 //!    region      a share of the endpoints with instances of all gateways: what one thread runs
 //!      ├── schedule   open loop: when who must begin, decided beforehand
 //!      ├── device     one endpoint: detached, attaching, authorising, active, idle, closing
-//!      ├── gateway    RADIUS: identifiers, retransmission, failover, what a datagram means
-//!      ├── wheel      a timer for each endpoint
+//!      ├── gateway    a RADIUS client (`exchange`) with the profile and the packets of a gateway
 //!      ├── referee    the model of the server: who must be accepted, who has which address
 //!      └── tally      counts and latencies
 //!      │
@@ -39,4 +38,3 @@ pub mod scenario;
 pub mod schedule;
 pub mod search;
 pub mod tally;
-pub mod wheel;

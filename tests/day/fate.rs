@@ -52,7 +52,7 @@ pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Mo
         let least = if often == CRASHES { INSTANTS } else { 1 };
         for number in 0..((often as f64 * share) as usize).max(least) {
             // The end of the day is quiet, so that it can be looked at.
-            let at = Moment::START + length.mul_f64(0.02 + 0.95 * chance.unit());
+            let at = Moment::EPOCH + length.mul_f64(0.02 + 0.95 * chance.unit());
             blows.push((at, blow(number, chance)));
         }
     };

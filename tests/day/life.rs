@@ -227,7 +227,7 @@ impl Life {
     }
 
     fn clock(&self, now: Moment) -> Clock {
-        Clock { wall: self.epoch + now.since(Moment::START), running: now.since(self.began) }
+        Clock { wall: self.epoch + now.since(Moment::EPOCH), running: now.since(self.began) }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use attachd::exchange::SocketId;
 use attachd::simulator::chance::Chance;
-use attachd::simulator::gateway::Door;
 use attachd::simulator::moment::Moment;
 
 use super::machine;
@@ -22,14 +22,14 @@ const SLOWEST_S: f64 = 1.5;
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     pub region: usize,
-    pub door: Door,
+    pub socket: SocketId,
     pub server: SocketAddr,
 }
 
 pub struct Network {
     chance: Chance,
     /// Whose a gateway's address is.
-    doors: HashMap<SocketAddr, (usize, Door)>,
+    doors: HashMap<SocketAddr, (usize, SocketId)>,
     /// Addresses of the server that cannot be reached until then.
     cut: HashMap<SocketAddr, Moment>,
 }
@@ -62,15 +62,15 @@ impl Network {
     }
 
     /// The address that a gateway's socket has in the network.
-    pub fn address(&mut self, region: usize, door: Door) -> SocketAddr {
-        let port = 10_000 + (region as u16) * 4096 + u16::from(door.server) * 256 + door.port;
-        let address = SocketAddr::new(machine::source(door.gateway), port);
-        self.doors.insert(address, (region, door));
+    pub fn address(&mut self, region: usize, socket: SocketId) -> SocketAddr {
+        let port = 10_000 + (region as u16) * 4096 + u16::from(socket.server) * 256 + socket.port;
+        let address = SocketAddr::new(machine::source(socket.client), port);
+        self.doors.insert(address, (region, socket));
         address
     }
 
     /// Whose socket has this address.
-    pub fn whose(&self, address: SocketAddr) -> Option<(usize, Door)> {
+    pub fn whose(&self, address: SocketAddr) -> Option<(usize, SocketId)> {
         self.doors.get(&address).copied()
     }
 }

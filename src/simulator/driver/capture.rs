@@ -12,7 +12,7 @@ use etherparse::PacketBuilder;
 use pcap_file::DataLink;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 
-use crate::simulator::gateway::{Dispatch, Door};
+use crate::exchange::{Dispatch, SocketId};
 use crate::simulator::moment::Moment;
 use crate::time::Timestamp;
 
@@ -71,23 +71,23 @@ impl Capture {
 
 impl Handle {
     pub(super) fn sent(&self, at: Moment, dispatch: Dispatch<'_>) {
-        self.add(at, dispatch.door, dispatch.octets, |gateway| (gateway, dispatch.to));
+        self.add(at, dispatch.socket, dispatch.octets, |gateway| (gateway, dispatch.to));
     }
 
-    pub(super) fn received(&self, at: Moment, door: Door, from: SocketAddr, octets: &[u8]) {
-        self.add(at, door, octets, |gateway| (from, gateway));
+    pub(super) fn received(&self, at: Moment, socket: SocketId, from: SocketAddr, octets: &[u8]) {
+        self.add(at, socket, octets, |gateway| (from, gateway));
     }
 
-    /// The identifier chooses the sample, so that both directions are in it. The gateway's address stands for its door.
-    fn add(&self, at: Moment, door: Door, octets: &[u8], ends: impl Fn(SocketAddr) -> (SocketAddr, SocketAddr)) {
+    /// The identifier chooses the sample, so that both directions are in it. The gateway's address stands for its socket.
+    fn add(&self, at: Moment, socket: SocketId, octets: &[u8], ends: impl Fn(SocketAddr) -> (SocketAddr, SocketAddr)) {
         let identifier = octets.get(1).copied().unwrap_or_default();
-        let place = u32::from(door.gateway) << 16 ^ u32::from(door.port) << 8 ^ u32::from(identifier);
+        let place = u32::from(socket.client) << 16 ^ u32::from(socket.port) << 8 ^ u32::from(identifier);
         if !place.wrapping_mul(0x9E37_79B1).is_multiple_of(self.one_in) {
             return;
         }
-        let [high, low] = door.gateway.to_be_bytes();
+        let [high, low] = socket.client.to_be_bytes();
         let gateway =
-            SocketAddr::from(([192, 0, high.wrapping_add(2), low.wrapping_add(1)], 20_000 + u16::from(door.server) * 4096 + door.port));
+            SocketAddr::from(([192, 0, high.wrapping_add(2), low.wrapping_add(1)], 20_000 + u16::from(socket.server) * 4096 + socket.port));
         let (from, to) = ends(gateway);
         // A full queue drops the packet.
         let _ = self.sender.try_send(Caught { at, from, to, octets: octets.into() });
@@ -96,7 +96,7 @@ impl Handle {
 
 fn write(mut file: PcapWriter<BufWriter<File>>, caught: &Receiver<Caught>, epoch: Timestamp) -> io::Result<()> {
     for Caught { at, from, to, octets } in caught {
-        // Addresses of different families meet only in the file, because a door has no address of its own.
+        // Addresses of different families meet only in the file, because a socket has no address of its own.
         let ip = |address: SocketAddr| match address.ip() {
             IpAddr::V4(ip) => ip.octets(),
             IpAddr::V6(_) => [198, 51, 100, 1],

@@ -20,10 +20,10 @@ impl Clock {
 
     #[allow(clippy::disallowed_methods, reason = "the driver is a shell: here the clock is read")]
     pub fn now(&self) -> Moment {
-        Moment::START + Instant::now().saturating_duration_since(self.origin)
+        Moment::EPOCH + Instant::now().saturating_duration_since(self.origin)
     }
 
-    /// The time of day at [`Moment::START`].
+    /// The time of day at [`Moment::EPOCH`].
     pub const fn epoch(&self) -> Timestamp {
         self.epoch
     }

@@ -115,7 +115,7 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
     let observer = Observer::new(&plan, clock, watch.stop, threads);
     let (seconds, ending) = observer.follow(&news, watch.on_second);
     let regions: Vec<Region> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
-    let lasted = clock.now().since(Moment::START);
+    let lasted = clock.now().since(Moment::EPOCH);
     if let Some(capture) = capture {
         capture.finish().map_err(|error| system("the capture file cannot be written", &error))?;
     }
@@ -233,7 +233,7 @@ impl<'a> Observer<'a> {
         if self.stop.load(Ordering::Relaxed) {
             return Ending::Interrupted;
         }
-        if self.asked && !self.heard && self.clock.now().since(Moment::START) > self.plan.patience {
+        if self.asked && !self.heard && self.clock.now().since(Moment::EPOCH) > self.plan.patience {
             self.stop.store(true, Ordering::Relaxed);
             return Ending::Unanswered;
         }

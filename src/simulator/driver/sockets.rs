@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::simulator::gateway::{Dispatch, Door, Outbound};
+use crate::exchange::{Dispatch, Outbound, SocketId};
 use crate::simulator::plan::Plan;
 use crate::udp::{Inbox, Outbox, Sent, Socket};
 
@@ -18,8 +18,8 @@ const BATCHES: usize = 4;
 pub(super) struct Sockets {
     region: usize,
     sources: Vec<Option<IpAddr>>,
-    open: Vec<(Door, Socket)>,
-    places: HashMap<Door, usize>,
+    open: Vec<(SocketId, Socket)>,
+    places: HashMap<SocketId, usize>,
     /// Sockets at which something waits.
     ready: Vec<usize>,
     inbox: Inbox,
@@ -46,7 +46,7 @@ impl Sockets {
     pub(super) fn send(&mut self, outbound: &Outbound) {
         let mut dispatches: Vec<(usize, Dispatch<'_>)> = Vec::with_capacity(outbound.len());
         for dispatch in outbound.iter() {
-            match self.place(dispatch.door, dispatch.to) {
+            match self.place(dispatch.socket, dispatch.to) {
                 Ok(place) => dispatches.push((place, dispatch)),
                 Err(error) => self.complain(&format!("a socket towards {} cannot be opened: {error}", dispatch.to)),
             }
@@ -76,13 +76,13 @@ impl Sockets {
     }
 
     /// Hands over what has arrived.
-    pub(super) fn receive(&mut self, mut hand_over: impl FnMut(Door, SocketAddr, &[u8])) {
+    pub(super) fn receive(&mut self, mut hand_over: impl FnMut(SocketId, SocketAddr, &[u8])) {
         for place in &self.ready {
-            let (door, socket) = &self.open[*place];
+            let (id, socket) = &self.open[*place];
             for _ in 0..BATCHES {
                 match self.inbox.receive(socket) {
                     Ok(_) => {
-                        self.inbox.iter().for_each(|received| hand_over(*door, received.from, received.octets));
+                        self.inbox.iter().for_each(|received| hand_over(*id, received.from, received.octets));
                         if !self.inbox.is_full() {
                             break;
                         }
@@ -95,15 +95,15 @@ impl Sockets {
         }
     }
 
-    fn place(&mut self, door: Door, to: SocketAddr) -> io::Result<usize> {
-        if let Some(place) = self.places.get(&door) {
+    fn place(&mut self, id: SocketId, to: SocketAddr) -> io::Result<usize> {
+        if let Some(place) = self.places.get(&id) {
             return Ok(*place);
         }
         let any = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-        let source = self.sources.get(usize::from(door.gateway)).copied().flatten().unwrap_or(any);
+        let source = self.sources.get(usize::from(id.client)).copied().flatten().unwrap_or(any);
         let socket = Socket::open_all(SocketAddr::new(source, 0), 1)?.pop().ok_or(ErrorKind::AddrNotAvailable)?;
-        self.open.push((door, socket));
-        self.places.insert(door, self.open.len() - 1);
+        self.open.push((id, socket));
+        self.places.insert(id, self.open.len() - 1);
         Ok(self.open.len() - 1)
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::exchange::Composer;
 use crate::simulator::device::{Cause, Classes, Usage};
 use crate::simulator::scenario::Identify;
 use crate::wire::number::{self, attachd, tgpp, value};
@@ -63,6 +64,12 @@ pub enum Report {
 pub enum NetworkEvent {
     Attach = 1,
     Detach = 2,
+}
+
+impl<'a, 'b> Draft<'a, 'b> {
+    pub(super) fn of(composer: &'a mut Composer<'_, 'b>) -> Self {
+        Self { encoder: composer.encoder, secret: composer.secret, authenticator: composer.authenticator }
+    }
 }
 
 impl Draft<'_, '_> {

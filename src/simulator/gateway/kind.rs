@@ -1,5 +1,6 @@
 //! The kinds of requests: what each is for, which server it goes to, and what answers it.
 
+use crate::exchange::Role;
 use crate::wire::Code;
 
 /// What a request is for.
@@ -14,13 +15,6 @@ pub enum Kind {
     On,
     Off,
     Status,
-}
-
-/// What a server is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Access,
-    Accounting,
 }
 
 impl Kind {

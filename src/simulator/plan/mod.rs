@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::gateway::{Policy, Profile, Role, Server, Settings};
+use super::gateway::{Profile, Settings};
 use super::moment::Moment;
 use super::scenario::{Allocation, Expect, Habits, Integrity, Load, Loaded, Repeat, Roam, Scenario, ScenarioError};
+use crate::exchange::{ClientSettings, RetransmissionPolicy, Role, Server};
 use crate::time::Timestamp;
 use crate::wire::Secret;
 
@@ -23,7 +24,7 @@ use crate::wire::Secret;
 #[derive(Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// The time of day at [`Moment::START`].
+    /// The time of day at [`Moment::EPOCH`].
     pub epoch: Timestamp,
     /// How many regions share the work.
     pub regions: usize,
@@ -97,7 +98,7 @@ pub struct Network {
 }
 
 /// Source ports of one gateway towards one server, at most: 65,536 requests.
-const MOST_PORTS: u16 = 256;
+const MAX_PORTS: u16 = 256;
 
 impl Plan {
     /// Prepares a run that begins at `epoch` in so many regions. Reads the endpoint files that the scenario names.
@@ -201,21 +202,24 @@ fn settings(scenario: &Scenario) -> Settings {
         let server = move |address: &std::net::SocketAddr| Server { address: *address, role };
         addresses.iter().map(server).collect::<Vec<Server>>()
     };
-    let policy = |repeat: Repeat| Policy {
+    let policy = |repeat: Repeat| RetransmissionPolicy {
         initial: Duration::from_secs_f64(repeat.initial_s),
         transmissions: repeat.transmissions,
         ceiling: Duration::from_secs_f64(repeat.ceiling_s),
         total: Duration::from_secs_f64(repeat.total_s),
     };
-    Settings {
+    let client = ClientSettings {
         servers: [servers(&target.auth, Role::Access), servers(&target.acct, Role::Accounting)].concat(),
         secret: Secret::new(target.secret.as_bytes()),
-        access: policy(scenario.retransmission.access),
-        accounting: policy(scenario.retransmission.accounting),
         failover_after: scenario.retransmission.failover_after,
         dead_for: Duration::from_secs_f64(scenario.retransmission.dead_s),
-        most_ports: MOST_PORTS,
+        max_ports: MAX_PORTS,
         integrity_required: scenario.expect.message_authenticator != Integrity::Any,
+    };
+    Settings {
+        client: client.into(),
+        access: policy(scenario.retransmission.access),
+        accounting: policy(scenario.retransmission.accounting),
         status_interval: Duration::from_secs_f64(target.status_interval_s),
     }
 }
@@ -228,7 +232,7 @@ fn phase(phase: &super::scenario::Phase) -> Option<Phase> {
 
 fn reboots(scenario: &Scenario) -> Vec<Reboot> {
     let number = |name: &str| scenario.gateway_names().position(|gateway| gateway == name).map(|index| index as u16);
-    let moment = |seconds| Moment::START + Duration::from_secs_f64(seconds);
+    let moment = |seconds| Moment::EPOCH + Duration::from_secs_f64(seconds);
     let mut reboots: Vec<Reboot> = scenario
         .reboot
         .iter()

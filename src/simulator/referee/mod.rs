@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::gateway::{Evidence, Stray};
 use super::moment::Moment;
 use super::plan::{Endpoint, Group, Plan};
 use super::scenario::{Allocation, Integrity};
+use crate::exchange::{Evidence, Stray};
 use crate::wire::{Datagram, Forged, MessageAuthenticator, number};
 
 /// One breach of a rule.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::Region;
 use super::reply::{Accept, Reply};
+use crate::exchange::{Answered, Evidence, Receipt, SocketId};
 use crate::simulator::device::{Event, Grant, Phase};
-use crate::simulator::gateway::{Answered, Door, Evidence, Kind, Receipt, Ticket};
+use crate::simulator::gateway::{Kind, Ticket};
 use crate::simulator::moment::Moment;
 use crate::simulator::referee::Applicant;
 
@@ -14,39 +15,39 @@ use crate::simulator::referee::Applicant;
 const SHORTEST_MEMORY: Duration = Duration::from_secs(5);
 
 impl Region {
-    /// A datagram has come in through `door`.
-    pub fn receive(&mut self, now: Moment, door: Door, from: SocketAddr, octets: &[u8]) {
+    /// A datagram has come in through `socket`.
+    pub fn receive(&mut self, now: Moment, socket: SocketId, from: SocketAddr, octets: &[u8]) {
         if self.chance.happens(self.plan.habits.lost_replies) {
             return;
         }
-        let Some(gateway) = self.gateways.get_mut(usize::from(door.gateway)) else { return };
-        let receipt = gateway.receive(now, door, from, octets);
+        let Some(gateway) = self.gateways.get_mut(usize::from(socket.client)) else { return };
+        let receipt = gateway.receive(now, socket, from, octets);
         let identifier = octets.get(1).copied().unwrap_or_default();
         match receipt {
-            Receipt::Answered(answered) => self.answered(now, door, identifier, answered),
+            Receipt::Answered(answered) => self.answered(now, socket, identifier, answered),
             Receipt::Repeated { identical, after } => {
                 self.tally.repeated += 1;
-                self.referee.repeated(now, identical || after > SHORTEST_MEMORY, octets, gateway.evidence(door, identifier));
+                self.referee.repeated(now, identical || after > SHORTEST_MEMORY, octets, gateway.evidence(socket, identifier));
             }
             Receipt::Late => {
                 self.tally.late += 1;
                 // Where the simulated network delays datagrams, the server is not to blame.
                 if self.plan.habits.late == 0.0 {
-                    self.referee.late(now, octets, gateway.evidence(door, identifier));
+                    self.referee.late(now, octets, gateway.evidence(socket, identifier));
                 }
             }
             Receipt::Obsolete => self.tally.obsolete += 1,
             Receipt::Stray(stray) => {
                 self.tally.discarded += 1;
-                self.referee.discarded(now, stray, octets, gateway.evidence(door, identifier));
+                self.referee.discarded(now, stray, octets, gateway.evidence(socket, identifier));
             }
         }
         self.carry(now);
     }
 
-    fn answered(&mut self, now: Moment, door: Door, identifier: u8, answered: Answered) {
-        let ticket = answered.ticket;
-        let reply = self.judge(now, door, identifier, ticket);
+    fn answered(&mut self, now: Moment, socket: SocketId, identifier: u8, answered: Answered<Ticket>) {
+        let ticket = answered.purpose;
+        let reply = self.judge(now, socket, identifier, ticket);
         let (latency, service) = (now.since(ticket.scheduled), now.since(answered.first_sent));
         let counts = &mut self.tally[ticket.kind];
         counts.answered += 1;
@@ -68,14 +69,14 @@ impl Region {
     }
 
     /// Lets the referee see the exchange; gives what the reply says.
-    fn judge(&mut self, now: Moment, door: Door, identifier: u8, ticket: Ticket) -> Reply {
+    fn judge(&mut self, now: Moment, socket: SocketId, identifier: u8, ticket: Ticket) -> Reply {
         let Self { plan, share, devices, gateways, referee, mischief, names, .. } = self;
-        let evidence = gateways[usize::from(door.gateway)].evidence(door, identifier);
+        let evidence = gateways[usize::from(socket.client)].evidence(socket, identifier);
         let evidence = evidence.unwrap_or(Evidence { request: &[], reply: None });
         let reply = Reply::read(evidence.reply.unwrap_or_default());
         let Some(local) = ticket.endpoint else { return reply };
         let endpoint = plan.population.endpoint(local * share.of as u32 + share.index as u32, plan.seed, names);
-        if mischief.as_ref().is_some_and(|network| network.has_only_forged(door, identifier)) {
+        if mischief.as_ref().is_some_and(|network| network.has_only_forged(socket, identifier)) {
             referee.forged_answered(now, &names.iccid, evidence);
         }
         let address = devices[local as usize].address();

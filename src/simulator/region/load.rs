@@ -9,7 +9,7 @@ use crate::simulator::moment::Moment;
 use crate::simulator::plan::Plan;
 use crate::simulator::scenario::Load;
 use crate::simulator::schedule::{Begin, Schedule, Share};
-use crate::simulator::wheel::Wheel;
+use crate::timers::TimerWheel;
 
 /// So much is begun at one go, before the sockets are looked after again.
 const BATCH: usize = 64;
@@ -53,7 +53,7 @@ impl Region {
     pub(super) fn wake_devices(&mut self, now: Moment) {
         for _ in 0..BATCH {
             let Some(local) = self.timers.pop(now) else { break };
-            let scheduled = self.devices[local as usize].wakes().map_or(now, Wheel::rounded);
+            let scheduled = self.devices[local as usize].wakes().map_or(now, TimerWheel::rounded);
             self.attend(local, Event::Woken, now, scheduled);
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::exchange::{Dispatch, Outbound, SocketId};
 use crate::simulator::chance::Chance;
-use crate::simulator::gateway::{Dispatch, Door, Outbound};
 use crate::simulator::moment::Moment;
 use crate::simulator::plan::Network;
 use crate::wire::{Datagram, Encoder, LONGEST, SHORTEST, Secret, number};
@@ -26,9 +26,9 @@ pub(super) struct Mischief {
     delayed: BinaryHeap<Reverse<Delayed>>,
     order: u64,
     /// The request under each identifier of which an intact copy was sent last.
-    intact: HashMap<(Door, u8), [u8; 16]>,
+    intact: HashMap<(SocketId, u8), [u8; 16]>,
     /// Identifiers under which only spoilt copies were sent.
-    forged: HashSet<(Door, u8)>,
+    forged: HashSet<(SocketId, u8)>,
     wrong_secret: Secret,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Mischief {
 struct Delayed {
     due: Moment,
     order: u64,
-    door: Door,
+    socket: SocketId,
     to: SocketAddr,
     octets: Box<[u8]>,
 }
@@ -98,7 +98,7 @@ impl Mischief {
         while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now)
             && let Some(Reverse(delayed)) = self.delayed.pop()
         {
-            self.intact(Dispatch { door: delayed.door, to: delayed.to, octets: &delayed.octets }, out);
+            self.intact(Dispatch { socket: delayed.socket, to: delayed.to, octets: &delayed.octets }, out);
         }
     }
 
@@ -107,19 +107,19 @@ impl Mischief {
     }
 
     /// Whether the server cannot rightly answer under this identifier, because it has not seen an intact copy.
-    pub(super) fn has_only_forged(&self, door: Door, identifier: u8) -> bool {
-        self.forged.contains(&(door, identifier))
+    pub(super) fn has_only_forged(&self, socket: SocketId, identifier: u8) -> bool {
+        self.forged.contains(&(socket, identifier))
     }
 
     fn intact(&mut self, dispatch: Dispatch<'_>, out: &mut Outbound) {
-        let place = (dispatch.door, identifier(dispatch.octets));
+        let place = (dispatch.socket, identifier(dispatch.octets));
         self.forged.remove(&place);
         self.intact.insert(place, authenticator(dispatch.octets));
         out.push(dispatch);
     }
 
     fn spoil(&mut self, dispatch: Dispatch<'_>, octets: &[u8], out: &mut Outbound) -> Fate {
-        let place = (dispatch.door, identifier(dispatch.octets));
+        let place = (dispatch.socket, identifier(dispatch.octets));
         if self.intact.get(&place) != Some(&authenticator(dispatch.octets)) {
             self.forged.insert(place);
         }
@@ -134,8 +134,8 @@ impl Mischief {
 
     fn delay(&mut self, due: Moment, dispatch: Dispatch<'_>) {
         self.order += 1;
-        let Dispatch { door, to, octets } = dispatch;
-        self.delayed.push(Reverse(Delayed { due, order: self.order, door, to, octets: octets.into() }));
+        let Dispatch { socket, to, octets } = dispatch;
+        self.delayed.push(Reverse(Delayed { due, order: self.order, socket, to, octets: octets.into() }));
     }
 
     /// One bit is turned over. Not in code, identifier and length, and not where a Message-Authenticator says what it is: the rest is

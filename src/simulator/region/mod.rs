@@ -30,13 +30,14 @@ use self::mischief::{Fate, Mischief};
 use self::upheaval::{Bereft, Upheaval, upheavals};
 use super::chance::Chance;
 use super::device::{Device, Phase};
-use super::gateway::{Gateway, Outbound, Ticket, acct_session_id};
+use super::gateway::{Gateway, Ticket, acct_session_id};
 use super::moment::Moment;
 use super::plan::{Names, Plan};
 use super::referee::{Ledger, Referee, Standing};
 use super::schedule::{Schedule, Share};
 use super::tally::{Interval, Tally};
-use super::wheel::Wheel;
+use crate::exchange::Outbound;
+use crate::timers::TimerWheel;
 
 /// See the module.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub struct Region {
     plan: Arc<Plan>,
     share: Share,
     devices: Vec<Device>,
-    timers: Wheel,
+    timers: TimerWheel,
     gateways: Vec<Gateway>,
     /// Which gateways are away.
     down: Vec<bool>,
@@ -96,10 +97,10 @@ impl Region {
         stream(0).shuffle(&mut order);
         let upheavals = upheavals(&plan);
         let mischief = (!plan.habits.is_perfect()).then(|| Mischief::new(plan.habits.clone(), stream(1)));
-        let schedule = schedule(&plan, share, 0, Moment::START);
+        let schedule = schedule(&plan, share, 0, Moment::EPOCH);
         Self {
             devices: (0..share.endpoints).map(|local| Device::new((local as usize % gateways.len().max(1)) as u16)).collect(),
-            timers: Wheel::with_capacity(endpoints),
+            timers: TimerWheel::with_capacity(endpoints),
             down: vec![false; gateways.len()],
             bereft: vec![Vec::new(); gateways.len()],
             gateways,
@@ -110,10 +111,10 @@ impl Region {
             leaving: HashMap::new(),
             striving: 0,
             phase: 0,
-            phase_began: Moment::START,
+            phase_began: Moment::EPOCH,
             schedule,
             served: false,
-            ended: plan.phases.is_empty().then_some(Moment::START),
+            ended: plan.phases.is_empty().then_some(Moment::EPOCH),
             upheavals,
             mischief,
             chance: stream(2),
@@ -281,7 +282,7 @@ impl Region {
         mischief.release(now, &mut self.out);
         for dispatch in self.raw.iter() {
             if mischief.pass(now, dispatch, &mut self.out) == Fate::Echoing {
-                self.gateways[usize::from(dispatch.door.gateway)].expect_echo(now, dispatch.door, dispatch.octets);
+                self.gateways[usize::from(dispatch.socket.client)].expect_another_answer(now, dispatch.socket, dispatch.octets);
             }
         }
         self.raw.clear();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::simulator::gateway::Door;
+use crate::exchange::SocketId;
 use crate::simulator::scenario::{Change, load};
 use crate::time::Timestamp;
 use crate::wire::number::{self, value};
@@ -19,8 +19,8 @@ fn region(changes: &[(&str, &str)]) -> Region {
 const ONE_AT_A_TIME: (&str, &str) = ("phase", "[{ name = \"one\", kind = \"closed\", in_flight = 1, for_s = 100 }]");
 
 /// What was sent since the last time.
-fn sent(region: &mut Region) -> Vec<(Door, SocketAddr, Vec<u8>)> {
-    let sent = region.outbound().iter().map(|sent| (sent.door, sent.to, sent.octets.to_vec())).collect();
+fn sent(region: &mut Region) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
+    let sent = region.outbound().iter().map(|sent| (sent.socket, sent.to, sent.octets.to_vec())).collect();
     region.outbound().clear();
     sent
 }
@@ -40,12 +40,12 @@ fn reply(request: &[u8], code: Code, attributes: impl Fn(&mut Encoder<'_>)) -> V
 #[test]
 fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
     let mut region = region(&[ONE_AT_A_TIME]);
-    region.poll(Moment::START);
-    let (door, server, request) = sent(&mut region).remove(0);
+    region.poll(Moment::EPOCH);
+    let (socket, server, request) = sent(&mut region).remove(0);
     let accept = reply(&request, Code::ACCESS_ACCEPT, |encoder| {
         encoder.integer(number::FRAMED_IP_ADDRESS, 0xFFFF_FFFE).attribute(number::CLASS, b"one").attribute(number::CLASS, b"two");
     });
-    region.receive(Moment::from_millis(1), door, server, &accept);
+    region.receive(Moment::from_millis(1), socket, server, &accept);
     let (_, _, start) = sent(&mut region).remove(0);
     let start = Datagram::frame(&start).unwrap();
     assert_eq!(start.first(number::ACCT_STATUS_TYPE), Some(&value::acct_status_type::START.to_be_bytes()[..]));
@@ -64,14 +64,14 @@ fn no_more_is_outstanding_than_allowed_and_nobody_is_forgotten() {
         let now = Moment::from_millis(millis);
         region.poll(now);
         assert!(region.outstanding() <= 20, "ten attaches and their Starts");
-        for (door, server, request) in sent(&mut region) {
+        for (socket, server, request) in sent(&mut region) {
             let code = if Datagram::frame(&request).unwrap().code() == Code::ACCESS_REQUEST {
                 served += 1;
                 Code::ACCESS_ACCEPT
             } else {
                 Code::ACCOUNTING_RESPONSE
             };
-            region.receive(now, door, server, &reply(&request, code, |_| {}));
+            region.receive(now, socket, server, &reply(&request, code, |_| {}));
         }
         if region.phase() == 1 {
             break;
@@ -100,12 +100,12 @@ fn a_drain_is_even() {
     for millis in 0..11_000 {
         let now = Moment::from_millis(millis);
         region.poll(now);
-        for (door, server, request) in sent(&mut region) {
+        for (socket, server, request) in sent(&mut region) {
             let framed = Datagram::frame(&request).unwrap();
             let stop = framed.first(number::ACCT_STATUS_TYPE) == Some(&value::acct_status_type::STOP.to_be_bytes()[..]);
             stops[now.secs() as usize] += usize::from(stop);
             let code = if framed.code() == Code::ACCESS_REQUEST { Code::ACCESS_ACCEPT } else { Code::ACCOUNTING_RESPONSE };
-            region.receive(now, door, server, &reply(&request, code, |_| {}));
+            region.receive(now, socket, server, &reply(&request, code, |_| {}));
         }
     }
     let sessions = stops.iter().sum::<usize>();
@@ -141,9 +141,9 @@ fn a_gateway_that_is_shut_down_says_so_before_and_after() {
 #[test]
 fn nothing_is_said_about_endpoints_that_were_never_there() {
     let mut region = region(&[ONE_AT_A_TIME]);
-    region.poll(Moment::START);
-    let (door, server, request) = sent(&mut region).remove(0);
-    region.receive(Moment::from_millis(1), door, server, &reply(&request, Code::ACCESS_REJECT, |_| {}));
+    region.poll(Moment::EPOCH);
+    let (socket, server, request) = sent(&mut region).remove(0);
+    region.receive(Moment::from_millis(1), socket, server, &reply(&request, Code::ACCESS_REJECT, |_| {}));
     let standings = region.standings();
     let away = standings.iter().filter(|(_, standing)| *standing == Standing::Away).count();
     assert_eq!(away, 1, "the one that was refused");

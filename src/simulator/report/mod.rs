@@ -330,7 +330,7 @@ impl Measures<'_> {
 }
 
 fn in_scope(kind: Kind, scope: Scope) -> bool {
-    use super::gateway::Role;
+    use crate::exchange::Role;
     match scope {
         Scope::All => true,
         Scope::Access => kind.role() == Role::Access,

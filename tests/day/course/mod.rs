@@ -116,11 +116,11 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     let stream = |who| Chance::stream(seed, who, 0xDA1);
     let target = &loaded.scenario.target;
     let mut day = Day {
-        now: Moment::START,
+        now: Moment::EPOCH,
         agenda: Agenda::new(),
         chance: stream(1),
         regions: (0..REGIONS).map(|index| Region::new(plan.clone(), ledger.clone(), index)).collect(),
-        due: vec![Some(Moment::START); REGIONS],
+        due: vec![Some(Moment::EPOCH); REGIONS],
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
         machine: Machine::new(&loaded.scenario, EPOCH, stream(3), mistake),
@@ -136,7 +136,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     for (at, blow) in fate::blows(length, day.listeners.len(), &mut stream(4)) {
         day.agenda.plan(at, Event::Blow(blow));
     }
-    day.agenda.plan(Moment::START + CHECK, Event::Check);
+    day.agenda.plan(Moment::EPOCH + CHECK, Event::Check);
     day.start();
     day.run();
     day.conclude()
@@ -185,7 +185,7 @@ impl Day {
         match event {
             Event::Request(way, from, octets) => self.request(way, from, octets),
             Event::Reply(way, octets) => {
-                self.regions[way.region].receive(self.now, way.door, way.server, &octets);
+                self.regions[way.region].receive(self.now, way.socket, way.server, &octets);
                 self.post(way.region);
             }
             Event::Turn(number, worker) if is_present(number) => self.turn(worker),
@@ -207,8 +207,8 @@ impl Day {
     fn post(&mut self, region: usize) {
         let out = std::mem::take(self.regions[region].outbound());
         for dispatch in out.iter() {
-            let way = Way { region, door: dispatch.door, server: dispatch.to };
-            let from = self.network.address(region, dispatch.door);
+            let way = Way { region, socket: dispatch.socket, server: dispatch.to };
+            let from = self.network.address(region, dispatch.socket);
             self.digest(dispatch.octets);
             for arrival in self.network.arrivals(self.now, dispatch.to) {
                 self.agenda.plan(arrival, Event::Request(way, from, dispatch.octets.to_vec()));
@@ -221,7 +221,7 @@ impl Day {
     fn request(&mut self, way: Way, from: SocketAddr, octets: Vec<u8>) {
         let Some(life) = &mut self.life else { return };
         let listener = self.listeners.iter().find(|(address, _)| *address == way.server).map(|(_, listener)| *listener).unwrap();
-        let worker = usize::from(way.door.port + u16::from(way.door.server)) % WORKERS;
+        let worker = usize::from(way.socket.port + u16::from(way.socket.server)) % WORKERS;
         life.receive(worker, Datagram { from, listener, octets });
         self.call(worker);
     }
@@ -255,9 +255,9 @@ impl Day {
         for reply in left {
             self.digest(&reply.octets);
             let server = self.listeners.iter().find(|(_, listener)| listener.place == reply.listener).map(|(address, _)| *address).unwrap();
-            let Some((region, door)) = self.network.whose(reply.to) else { continue };
+            let Some((region, socket)) = self.network.whose(reply.to) else { continue };
             for arrival in self.network.arrivals(self.now, server) {
-                self.agenda.plan(arrival, Event::Reply(Way { region, door, server }, reply.octets.clone()));
+                self.agenda.plan(arrival, Event::Reply(Way { region, socket, server }, reply.octets.clone()));
             }
         }
     }

@@ -1,11 +1,12 @@
-//! Datagrams on their way out of the machines: which socket, whereto, and the octets.
+//! Datagrams that are to be sent: from which socket, to which address, and the octets.
 
 use std::net::SocketAddr;
 
-/// A socket of a gateway, by numbers: whoever drives the machines knows what stands behind it.
+/// A socket of a client, by numbers: the driver of the clients has the real one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Door {
-    pub gateway: u16,
+pub struct SocketId {
+    /// Which client.
+    pub client: u16,
     /// Which of the servers it talks to.
     pub server: u8,
     /// Which of its source ports.
@@ -15,7 +16,7 @@ pub struct Door {
 /// One datagram to send.
 #[derive(Clone, Copy, Debug)]
 pub struct Dispatch<'a> {
-    pub door: Door,
+    pub socket: SocketId,
     pub to: SocketAddr,
     pub octets: &'a [u8],
 }
@@ -24,12 +25,12 @@ pub struct Dispatch<'a> {
 #[derive(Debug, Default)]
 pub struct Outbound {
     octets: Vec<u8>,
-    letters: Vec<Letter>,
+    entries: Vec<QueuedDatagram>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Letter {
-    door: Door,
+struct QueuedDatagram {
+    socket: SocketId,
     to: SocketAddr,
     end: usize,
 }
@@ -37,28 +38,28 @@ struct Letter {
 impl Outbound {
     pub fn push(&mut self, dispatch: Dispatch<'_>) {
         self.octets.extend_from_slice(dispatch.octets);
-        self.letters.push(Letter { door: dispatch.door, to: dispatch.to, end: self.octets.len() });
+        self.entries.push(QueuedDatagram { socket: dispatch.socket, to: dispatch.to, end: self.octets.len() });
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Dispatch<'_>> {
         let mut start = 0;
-        self.letters.iter().map(move |letter| {
-            let octets = &self.octets[start..letter.end];
-            start = letter.end;
-            Dispatch { door: letter.door, to: letter.to, octets }
+        self.entries.iter().map(move |entry| {
+            let octets = &self.octets[start..entry.end];
+            start = entry.end;
+            Dispatch { socket: entry.socket, to: entry.to, octets }
         })
     }
 
     pub const fn len(&self) -> usize {
-        self.letters.len()
+        self.entries.len()
     }
 
     pub const fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.entries.is_empty()
     }
 
     pub fn clear(&mut self) {
         self.octets.clear();
-        self.letters.clear();
+        self.entries.clear();
     }
 }

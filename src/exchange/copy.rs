@@ -1,51 +1,55 @@
 //! Copies of a request that is not answered: the same packet again, or a new one that says how late it is; to this server, or the next.
 
-use super::receipt::{Ended, Past};
-use super::retransmission::Policy;
-use super::{Echo, Gateway, Outbound, Request, authenticator_of};
-use crate::simulator::moment::Moment;
+use super::receipt::{Ending, FinishedRequest};
+use super::{Client, EarlierCopy, Outbound, Purpose, Request, authenticator_of};
+use crate::time::Timestamp;
 use crate::wire::{Datagram, Encoder, LONGEST, Secret, number};
+use rand::RngCore;
 
-impl Gateway {
+impl<T: Purpose, R: RngCore> Client<T, R> {
     /// The next copy of a request that is not answered.
-    pub(super) fn repeat(&mut self, slot: u32, now: Moment, policy: &Policy, out: &mut Outbound) {
+    pub(super) fn repeat(&mut self, slot: u32, now: Timestamp, out: &mut Outbound) {
         let Some(mut request) = self.requests[slot as usize].take() else { return };
-        request.patience.repeat(policy, now, &mut self.chance);
+        let policy = request.policy;
+        request.retransmission.repeat(&policy, now, &mut self.random);
         self.copies += 1;
-        self.remember(Echo { at: now, server: request.server, place: request.place, authenticator: request.authenticator });
-        self.timers.set(slot, request.patience.deadline(policy));
+        self.remember(EarlierCopy { at: now, server: request.server, id: request.id, authenticator: request.authenticator });
+        self.timers.set(slot, request.retransmission.deadline(&policy));
         let server = self.server_for_copy(&request, now);
-        let delay_s = now.since(request.patience.first_sent).as_secs() as u32;
+        let delay_s = now.since(request.retransmission.first_sent).as_secs() as u32;
         if server != request.server || changes_with_time(&request.octets, delay_s) {
             self.readdress(slot, &mut request, server, delay_s);
         }
-        self.send(&request, out);
+        self.dispatch(&request, out);
         self.requests[slot as usize] = Some(request);
     }
 
     /// Where the next copy goes: after some copies without an answer the server counts as dead.
-    fn server_for_copy(&mut self, request: &Request, now: Moment) -> u8 {
-        if (request.patience.transmissions - 1).is_multiple_of(self.settings.failover_after) {
+    fn server_for_copy(&mut self, request: &Request<T>, now: Timestamp) -> u8 {
+        if (request.retransmission.transmissions - 1).is_multiple_of(self.settings.failover_after) {
             self.upstreams[usize::from(request.server)].dead_until = now + self.settings.dead_for;
         }
-        self.choose(request.ticket.kind.role(), now).map_or(request.server, |server| server as u8)
+        self.choose(request.purpose.role(), now).map_or(request.server, |server| server as u8)
     }
 
     /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator. The old identifier is free again, and
     /// an answer to it is not an answer any more (RFC 5080 2.2.2).
-    fn readdress(&mut self, slot: u32, request: &mut Request, server: u8, delay_s: u32) {
-        let Some(place) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
+    fn readdress(&mut self, slot: u32, request: &mut Request<T>, server: u8, delay_s: u32) {
+        let Some(id) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
         let mut buffer = [0; LONGEST];
-        let Some(len) = rewrite(&request.octets, place.identifier, delay_s, &self.settings.secret, &mut buffer) else { return };
-        let past = Past {
-            ended: Ended::Superseded,
+        let Some(len) = rewrite(&request.octets, id.identifier, delay_s, &self.settings.secret, &mut buffer) else {
+            self.upstreams[usize::from(server)].identifiers.put_back(id);
+            return;
+        };
+        let past = FinishedRequest {
+            ending: Ending::Superseded,
             authenticator: request.authenticator,
             request: std::mem::replace(&mut request.octets, buffer[..len].into()),
             reply: None,
         };
-        self.upstreams[usize::from(request.server)].identifiers.give_back(request.place, past);
+        self.upstreams[usize::from(request.server)].identifiers.give_back(request.id, past);
         request.authenticator = authenticator_of(&request.octets).unwrap_or(request.authenticator);
-        (request.server, request.place) = (server, place);
+        (request.server, request.id) = (server, id);
     }
 }
 

@@ -4,7 +4,7 @@
 //! times as wide. When time enters a wide slot, its timers move to the ring below. A timer is sixteen octets in a flat array, linked
 //! through its neighbours' numbers.
 
-use super::moment::Moment;
+use crate::time::Timestamp;
 
 /// A tick is 1024 microseconds, so that a moment becomes a tick by a shift.
 const TICK_BITS: u32 = 10;
@@ -18,7 +18,7 @@ const UNSET: u16 = u16::MAX;
 
 /// Timers named by small numbers, at most one for each name.
 #[derive(Debug)]
-pub struct Wheel {
+pub struct TimerWheel {
     /// The tick up to which everything has fired.
     tick: u32,
     heads: Box<[u32; RINGS * SLOTS]>,
@@ -38,13 +38,13 @@ struct Timer {
 
 const IDLE: Timer = Timer { next: NONE, previous: NONE, due: 0, slot: UNSET };
 
-impl Default for Wheel {
+impl Default for TimerWheel {
     fn default() -> Self {
         Self::with_capacity(0)
     }
 }
 
-impl Wheel {
+impl TimerWheel {
     /// A wheel for the names `0..names`; it grows if others come.
     #[must_use]
     pub fn with_capacity(names: usize) -> Self {
@@ -63,7 +63,7 @@ impl Wheel {
     }
 
     /// Sets the timer `name`, instead of what it was set to. It fires at the first tick that is not before `due`.
-    pub fn set(&mut self, name: u32, due: Moment) {
+    pub fn set(&mut self, name: u32, due: Timestamp) {
         self.cancel(name);
         if self.timers.len() <= name as usize {
             self.timers.resize(name as usize + 1, IDLE);
@@ -75,8 +75,8 @@ impl Wheel {
 
     /// When a timer set to `due` fires at the earliest.
     #[must_use]
-    pub fn rounded(due: Moment) -> Moment {
-        Moment::from_micros(u64::from(tick_not_before(due)) << TICK_BITS)
+    pub fn rounded(due: Timestamp) -> Timestamp {
+        Timestamp::from_micros(u64::from(tick_not_before(due)) << TICK_BITS)
     }
 
     /// Unsets the timer `name`, if it is set.
@@ -88,7 +88,7 @@ impl Wheel {
     }
 
     /// Takes one timer that is due at `now`. Earlier ticks come first.
-    pub fn pop(&mut self, now: Moment) -> Option<u32> {
+    pub fn pop(&mut self, now: Timestamp) -> Option<u32> {
         let end = tick_before(now);
         loop {
             let name = self.heads[self.tick as usize % SLOTS];
@@ -107,9 +107,9 @@ impl Wheel {
 
     /// When to look again: not after the next timer, perhaps a little before it. None if no timer is set.
     #[must_use]
-    pub fn next_due(&self) -> Option<Moment> {
+    pub fn next_due(&self) -> Option<Timestamp> {
         let tick = if self.heads[self.tick as usize % SLOTS] == NONE { self.next_tick()? } else { self.tick };
-        Some(Moment::from_micros(u64::from(tick) << TICK_BITS))
+        Some(Timestamp::from_micros(u64::from(tick) << TICK_BITS))
     }
 
     /// The next tick after this one at which a timer may fire or a wide slot opens.
@@ -188,14 +188,14 @@ impl Wheel {
     }
 }
 
-const fn tick_before(moment: Moment) -> u32 {
+const fn tick_before(moment: Timestamp) -> u32 {
     let tick = moment.micros() >> TICK_BITS;
     // 2^32 ticks are fifty days; nothing is run that long.
     if tick > u32::MAX as u64 { u32::MAX } else { tick as u32 }
 }
 
-const fn tick_not_before(moment: Moment) -> u32 {
-    tick_before(Moment::from_micros(moment.micros().saturating_add((1 << TICK_BITS) - 1)))
+const fn tick_not_before(moment: Timestamp) -> u32 {
+    tick_before(Timestamp::from_micros(moment.micros().saturating_add((1 << TICK_BITS) - 1)))
 }
 
 #[cfg(test)]
@@ -206,15 +206,15 @@ mod tests {
 
     #[test]
     fn fires_in_order_and_never_early() {
-        let mut wheel = Wheel::default();
+        let mut wheel = TimerWheel::default();
         let dues = [(0, 5_000), (1, 5_000_000), (2, 300), (3, 900_000), (4, 86_400_000_000), (5, 0)];
         for (name, micros) in dues {
-            wheel.set(name, Moment::from_micros(micros));
+            wheel.set(name, Timestamp::from_micros(micros));
         }
         let mut fired = Vec::new();
         while let Some(next) = wheel.next_due() {
             while let Some(name) = wheel.pop(next) {
-                assert!(next >= Moment::from_micros(dues[name as usize].1), "{name} is early");
+                assert!(next >= Timestamp::from_micros(dues[name as usize].1), "{name} is early");
                 fired.push(name);
             }
         }
@@ -247,12 +247,12 @@ mod tests {
     proptest! {
         #[test]
         fn does_what_a_sorted_map_does(steps in steps()) {
-            let (mut wheel, mut model, mut now) = (Wheel::default(), BTreeMap::new(), 0);
+            let (mut wheel, mut model, mut now) = (TimerWheel::default(), BTreeMap::new(), 0);
             for step in steps {
                 match step {
                     Step::Set(name, delay) => {
-                        wheel.set(name, Moment::from_micros(now + delay));
-                        model.insert(name, tick_not_before(Moment::from_micros(now + delay)));
+                        wheel.set(name, Timestamp::from_micros(now + delay));
+                        model.insert(name, tick_not_before(Timestamp::from_micros(now + delay)));
                     }
                     Step::Cancel(name) => {
                         wheel.cancel(name);
@@ -260,9 +260,9 @@ mod tests {
                     }
                     Step::Advance(delay) => {
                         now += delay;
-                        let end = tick_before(Moment::from_micros(now));
+                        let end = tick_before(Timestamp::from_micros(now));
                         let mut last = 0;
-                        while let Some(name) = wheel.pop(Moment::from_micros(now)) {
+                        while let Some(name) = wheel.pop(Timestamp::from_micros(now)) {
                             let due = model.remove(&name);
                             prop_assert!(due.is_some_and(|due| due <= end && due >= last), "{} fired, due {:?}", name, due);
                             last = due.unwrap();
@@ -272,7 +272,7 @@ mod tests {
                 }
                 prop_assert_eq!(wheel.len(), model.len());
                 let soonest = model.values().min().map(|due| u64::from(*due) << TICK_BITS);
-                prop_assert!(wheel.next_due().map(Moment::micros) <= soonest || soonest.is_none());
+                prop_assert!(wheel.next_due().map(Timestamp::micros) <= soonest || soonest.is_none());
                 prop_assert_eq!(wheel.next_due().is_some(), soonest.is_some());
             }
         }
