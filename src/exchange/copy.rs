@@ -16,8 +16,9 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         self.remember(EarlierCopy { at: now, server: request.server, id: request.id, authenticator: request.authenticator });
         self.timers.set(slot, request.retransmission.deadline(&policy));
         let server = self.server_for_copy(&request, now);
-        let delay_s = now.since(request.retransmission.first_sent).as_secs() as u32;
-        if server != request.server || changes_with_time(&request.octets, delay_s) {
+        let late_s = now.since(request.retransmission.first_sent).as_secs() as u32;
+        let delay_s = request.first_delay_s.map(|first| first.saturating_add(late_s));
+        if server != request.server || delay_s != self::delay_s(&request.octets) {
             self.readdress(slot, &mut request, server, delay_s);
         }
         self.dispatch(&request, out);
@@ -34,7 +35,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
 
     /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator. The old identifier is free again, and
     /// an answer to it is not an answer any more (RFC 5080 2.2.2).
-    fn readdress(&mut self, slot: u32, request: &mut Request<T>, server: u8, delay_s: u32) {
+    fn readdress(&mut self, slot: u32, request: &mut Request<T>, server: u8, delay_s: Option<u32>) {
         let Some(id) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
         let mut buffer = [0; LONGEST];
         let Some(len) = rewrite(&request.octets, id.identifier, delay_s, &self.settings.secret, &mut buffer) else {
@@ -53,22 +54,22 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     }
 }
 
-/// Whether a copy sent `delay_s` after the first must say so.
-fn changes_with_time(octets: &[u8], delay_s: u32) -> bool {
-    let said = Datagram::frame(octets).ok().and_then(|request| request.first(number::ACCT_DELAY_TIME)).map(<[u8]>::to_vec);
-    said.is_some_and(|said| said != delay_s.to_be_bytes())
+/// The Acct-Delay-Time of a request.
+pub(super) fn delay_s(octets: &[u8]) -> Option<u32> {
+    let said = Datagram::frame(octets).ok()?.first(number::ACCT_DELAY_TIME)?;
+    said.first_chunk().filter(|_| said.len() == 4).map(|octets| u32::from_be_bytes(*octets))
 }
 
 /// The same request under another identifier, with its Acct-Delay-Time brought up to date. The random authenticator of an Access-Request
 /// stays: its password is hidden with it (RFC 2865 2.5).
-fn rewrite(octets: &[u8], identifier: u8, delay_s: u32, secret: &Secret, buffer: &mut [u8]) -> Option<usize> {
+fn rewrite(octets: &[u8], identifier: u8, delay_s: Option<u32>, secret: &Secret, buffer: &mut [u8]) -> Option<usize> {
     let request = Datagram::frame(octets).ok()?;
     let mut encoder = Encoder::new(buffer, request.code(), identifier);
     for attribute in request.attributes() {
-        match attribute.number {
-            number::MESSAGE_AUTHENTICATOR => encoder.message_authenticator(),
-            number::ACCT_DELAY_TIME => encoder.integer(number::ACCT_DELAY_TIME, delay_s),
-            other => encoder.attribute(other, attribute.value),
+        match (attribute.number, delay_s) {
+            (number::MESSAGE_AUTHENTICATOR, _) => encoder.message_authenticator(),
+            (number::ACCT_DELAY_TIME, Some(delay_s)) => encoder.integer(number::ACCT_DELAY_TIME, delay_s),
+            (other, _) => encoder.attribute(other, attribute.value),
         };
     }
     encoder.finish_request(secret, *request.authenticator()).ok()

@@ -44,12 +44,12 @@ pub trait Purpose: Copy {
     fn is_answered_by(&self, code: Code) -> bool;
 
     /// Which servers may be asked.
-    fn role(&self) -> Role;
+    fn role(&self) -> ServerRole;
 }
 
 /// What a server is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ServerRole {
     Access,
     Accounting,
 }
@@ -58,7 +58,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
     pub address: SocketAddr,
-    pub role: Role,
+    pub role: ServerRole,
 }
 
 /// How a client behaves; shared by all clients that behave alike.
@@ -144,6 +144,8 @@ struct Request<T> {
     id: RequestId,
     authenticator: [u8; 16],
     octets: Box<[u8]>,
+    /// The Acct-Delay-Time of the first copy, if it has one: it grows with every copy (RFC 2866 5.2).
+    first_delay_s: Option<u32>,
     policy: RetransmissionPolicy,
     retransmission: Retransmission,
 }
@@ -229,7 +231,9 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         let authenticator = authenticator_of(&octets).unwrap_or(random);
         let retransmission = Retransmission::begin(policy, now, &mut self.random);
         self.timers.set(slot, retransmission.deadline(policy));
-        let request = Request { purpose, server: server as u8, id, authenticator, octets, policy: *policy, retransmission };
+        let first_delay_s = copy::delay_s(&octets);
+        let server = server as u8;
+        let request = Request { purpose, server, id, authenticator, octets, first_delay_s, policy: *policy, retransmission };
         self.dispatch(&request, out);
         self.requests[slot as usize] = Some(request);
         Ok(())
@@ -295,7 +299,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     }
 
     /// The first server of the role that is not known to be dead; the first of all if they all are.
-    fn choose(&self, role: Role, now: Timestamp) -> Option<usize> {
+    fn choose(&self, role: ServerRole, now: Timestamp) -> Option<usize> {
         let mut of_role = self.settings.servers.iter().enumerate().filter(|(_, server)| server.role == role).map(|(index, _)| index);
         let first = of_role.clone().next();
         of_role.find(|index| self.upstreams[*index].dead_until <= now).or(first)
@@ -348,12 +352,12 @@ mod tests {
             code == Code::ACCESS_ACCEPT
         }
 
-        fn role(&self) -> Role {
-            Role::Access
+        fn role(&self) -> ServerRole {
+            ServerRole::Access
         }
     }
 
-    fn client(role: Role, max_ports: u16) -> Client<Access, SmallRng> {
+    fn client(role: ServerRole, max_ports: u16) -> Client<Access, SmallRng> {
         let server = Server { address: ([198, 51, 100, 1], 1812).into(), role };
         let settings = ClientSettings {
             servers: vec![server],
@@ -373,9 +377,9 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_leaves_nothing_behind() {
         let mut out = Outbound::default();
-        let mut none = client(Role::Accounting, 1);
+        let mut none = client(ServerRole::Accounting, 1);
         assert_eq!(none.send(Timestamp::EPOCH, Access(0), &POLICY, compose, &mut out), Err(NotSent::NoServer));
-        let mut full = client(Role::Access, 1);
+        let mut full = client(ServerRole::Access, 1);
         let too_long = |composer: &mut Composer<'_, '_>| {
             for _ in 0..17 {
                 composer.encoder.attribute(number::CLASS, &[0; 250]);
@@ -392,10 +396,23 @@ mod tests {
         assert_eq!((full.outstanding(), out.len()), (256, 256));
     }
 
+    /// RFC 2866 4.1 and 5.2: a report that already waited when it was first sent says so in every copy.
+    #[test]
+    fn the_delay_grows_from_what_it_was() {
+        let (mut client, mut out, mut unanswered) = (client(ServerRole::Access, 1), Outbound::default(), Vec::new());
+        let waited = |composer: &mut Composer<'_, '_>| {
+            composer.encoder.integer(number::ACCT_DELAY_TIME, 5);
+        };
+        client.send(Timestamp::EPOCH, Access(0), &POLICY, waited, &mut out).unwrap();
+        client.poll(Timestamp::from_millis(2_500), &mut out, &mut unanswered);
+        let delays: Vec<_> = out.iter().map(|dispatch| copy::delay_s(dispatch.octets)).collect();
+        assert_eq!(delays, [Some(5), Some(7)]);
+    }
+
     /// Of more copies than can be remembered, any may still be answered: what fits nothing then proves nothing.
     #[test]
     fn an_answer_to_a_forgotten_copy_is_no_forgery() {
-        let (mut client, mut out, mut unanswered) = (client(Role::Access, 256), Outbound::default(), Vec::new());
+        let (mut client, mut out, mut unanswered) = (client(ServerRole::Access, 256), Outbound::default(), Vec::new());
         for number in 0..=MAX_EARLIER_COPIES as u32 {
             client.send(Timestamp::EPOCH, Access(number), &POLICY, compose, &mut out).unwrap();
         }

@@ -1,37 +1,20 @@
-//! One request over UDP: sent again until a reply is worth believing or patience ends (RFC 5080 2.2.1).
+//! One request over UDP: the RADIUS client with a socket, until a reply is worth believing or the request is given up.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use super::Kind;
 use crate::cli::outcome::Failure;
-use crate::wire::LONGEST;
+use crate::exchange::{Client, ClientSettings, Composer, NotSent, Outbound, Purpose, Receipt, RetransmissionPolicy, Server, Stray};
+use crate::time::Timestamp;
+use crate::wire::dictionary::Assignment;
+use crate::wire::{Code, Datagram, LONGEST, Secret};
 
-/// The longest wait between two tries (MRT).
+use super::request;
+
+/// The longest wait between two tries (MRT, RFC 5080 2.2.1).
 const LONGEST_WAIT: Duration = Duration::from_secs(16);
-
-/// When to give up on a try, and on the request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// How long the first try waits (IRT).
-    pub(super) first: Duration,
-    /// How many times the request is sent again (MRC).
-    pub(super) retries: u32,
-}
-
-impl Patience {
-    /// The wait of every try: each about twice the one before, up to [`LONGEST_WAIT`]. `jitter` gives numbers from -0.1 to 0.1, so that
-    /// many requesters do not come back all at once.
-    fn waits(self, mut jitter: impl FnMut() -> f64) -> impl Iterator<Item = Duration> {
-        let mut previous = None;
-        (0..=self.retries).map(move |_| {
-            let doubled = previous.map_or(self.first.mul_f64(1.0 + jitter()), |wait: Duration| wait.mul_f64(2.0 + jitter()));
-            let wait = if doubled > LONGEST_WAIT { LONGEST_WAIT.mul_f64(1.0 + jitter()) } else { doubled };
-            previous = Some(wait);
-            wait
-        })
-    }
-}
 
 /// A reply that was believed.
 pub(super) struct Reply {
@@ -42,34 +25,85 @@ pub(super) struct Reply {
     pub(super) took: Duration,
 }
 
-/// Sends `request` until `judge` finds no fault with a reply. Replies with a fault are ignored, as if they had not come.
+/// When a request is sent again, and how often at most.
+pub(super) const fn policy(first: Duration, retries: u32) -> RetransmissionPolicy {
+    RetransmissionPolicy { initial: first, transmissions: retries + 1, ceiling: LONGEST_WAIT, total: Duration::ZERO }
+}
+
+/// Sends a request with these attributes until a reply is valid. Others are ignored, as if they had not come.
 pub(super) fn exchange(
     to: SocketAddr,
-    request: &[u8],
-    patience: Patience,
-    judge: impl Fn(&[u8]) -> Result<(), String>,
+    kind: Kind,
+    assignments: &[Assignment],
+    secret: Secret,
+    policy: &RetransmissionPolicy,
 ) -> Result<Reply, Failure> {
+    let settings = ClientSettings {
+        servers: vec![Server { address: to, role: kind.role() }],
+        secret,
+        failover_after: policy.transmissions,
+        dead_for: Duration::ZERO,
+        max_ports: 1,
+        // A reply without a Message-Authenticator is shown, with a warning.
+        integrity_required: false,
+    };
+    let mut client = Client::new(0, settings.into(), rand::rng());
+    let mut out = Outbound::default();
+    let clock = Clock(now());
+    let compose = |composer: &mut Composer<'_, '_>| request::compose(kind.code(), assignments, composer);
+    client.send(clock.read(), kind, policy, compose, &mut out).map_err(|not_sent| refused(to, not_sent))?;
     let socket = connect(to).map_err(|error| unreachable(to, &error))?;
-    let began = now();
     let mut buffer = [0; LONGEST];
-    let mut ignored = None;
-    let mut tries = 0;
-    for wait in patience.waits(|| rand::random_range(-0.1..=0.1)) {
-        tries += 1;
-        socket.send(request).map_err(|error| unreachable(to, &error))?;
-        let deadline = now() + wait;
-        while let Some(length) = receive(&socket, &mut buffer, deadline).map_err(|error| unreachable(to, &error))? {
-            let octets = &buffer[..length];
-            match judge(octets) {
-                Ok(()) => return Ok(Reply { octets: octets.to_vec(), tries, took: began.elapsed() }),
-                Err(fault) => ignored = Some(fault),
-            }
+    let (mut ignored, mut given_up) = (None, Vec::new());
+    while given_up.is_empty() {
+        let mut dispatched = None;
+        for dispatch in out.iter() {
+            socket.send(dispatch.octets).map_err(|error| unreachable(to, &error))?;
+            dispatched = Some(dispatch.socket);
+        }
+        let socket_id = dispatched.unwrap_or_default();
+        out.clear();
+        let wait = client.next_deadline().map_or(Duration::ZERO, |deadline| deadline.since(clock.read()));
+        match receive(&socket, &mut buffer, wait).map_err(|error| unreachable(to, &error))? {
+            Some(length) => match client.receive(clock.read(), socket_id, to, &buffer[..length]) {
+                Receipt::Answered(answered) => {
+                    let took = clock.read().since(answered.first_sent);
+                    return Ok(Reply { octets: buffer[..length].to_vec(), tries: answered.transmissions, took });
+                }
+                Receipt::Stray(stray) => ignored = Some(fault(&stray, kind, &buffer[..length])),
+                Receipt::Repeated { .. } | Receipt::Late | Receipt::Obsolete => {}
+            },
+            None => client.poll(clock.read(), &mut out, &mut given_up),
         }
     }
+    let tries = policy.transmissions;
     Err(Failure::failed(match ignored {
         Some(fault) => format!("no valid reply from {to}: {fault}; is the secret right?"),
         None => format!("no reply from {to} after {tries} tries; does it run, and is this machine one of its gateways, with this secret?"),
     }))
+}
+
+fn refused(to: SocketAddr, not_sent: NotSent) -> Failure {
+    match not_sent {
+        NotSent::TooLong => {
+            Failure::invalid("the attributes do not fit: a packet has at most 4096 octets, an attribute 253, a password 128; send less")
+        }
+        // One server of the right role, and no other request: neither can happen.
+        NotSent::NoServer | NotSent::NoIdentifier => Failure::failed(format!("nothing could be sent to {to}; try again")),
+    }
+}
+
+/// What speaks against believing a datagram.
+fn fault(stray: &Stray, kind: Kind, octets: &[u8]) -> String {
+    let code = Datagram::frame(octets).map_or(Code(0), |datagram| datagram.code());
+    match stray {
+        Stray::Malformed(malformed) => format!("what came is no RADIUS packet: {malformed}"),
+        Stray::Unasked => format!("{code} came, with the identifier of another request"),
+        Stray::Forged(forged) => format!("{code} came, but {forged}"),
+        Stray::Unprotected => format!("{code} came without Message-Authenticator"),
+        Stray::WrongSource => format!("{code} came from another address"),
+        Stray::WrongCode(code) => format!("{code} does not answer {}", kind.code()),
+    }
 }
 
 fn connect(to: SocketAddr) -> io::Result<UdpSocket> {
@@ -80,19 +114,16 @@ fn connect(to: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The length of the next datagram, or `None` at the deadline.
-fn receive(socket: &UdpSocket, buffer: &mut [u8], deadline: Instant) -> io::Result<Option<usize>> {
-    loop {
-        let left = deadline.saturating_duration_since(now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        socket.set_read_timeout(Some(left))?;
-        match socket.recv(buffer) {
-            Ok(length) => return Ok(Some(length)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
-        }
+/// The length of the next datagram, or `None` if none comes in this time.
+fn receive(socket: &UdpSocket, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+    if wait.is_zero() {
+        return Ok(None);
+    }
+    socket.set_read_timeout(Some(wait))?;
+    match socket.recv(buffer) {
+        Ok(length) => Ok(Some(length)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -103,21 +134,16 @@ fn unreachable(to: SocketAddr, error: &io::Error) -> Failure {
     })
 }
 
+/// The time since the command began, as the client counts it.
+struct Clock(Instant);
+
+impl Clock {
+    fn read(&self) -> Timestamp {
+        Timestamp::EPOCH + self.0.elapsed()
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is a shell: it waits for a network")]
 fn now() -> Instant {
     Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_wait_is_twice_the_one_before_up_to_sixteen_seconds() {
-        let patience = Patience { first: Duration::from_secs(2), retries: 5 };
-        let seconds = |jitter: f64| patience.waits(|| jitter).map(|wait| wait.as_secs_f64()).collect::<Vec<_>>();
-        assert_eq!(seconds(0.0), [2.0, 4.0, 8.0, 16.0, 16.0, 16.0]);
-        assert_eq!(seconds(0.1)[..2], [2.2, 4.62]);
-        assert!(seconds(0.1).iter().all(|wait| *wait <= 17.6));
-    }
 }

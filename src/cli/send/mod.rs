@@ -15,10 +15,10 @@ use super::output::{Form, Output, Role};
 use super::packet;
 use super::secret::SecretSource;
 use crate::config::PUBLIC_SECRET;
+use crate::exchange::{Purpose, ServerRole};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::{Code, Datagram, MessageAuthenticator, Secret};
-use exchange::{Patience, Reply};
-use request::Request;
+use exchange::Reply;
 
 /// Send one request to a RADIUS server and print its reply.
 #[derive(Args)]
@@ -70,8 +70,8 @@ enum Kind {
     Status,
 }
 
-impl Kind {
-    fn code(self) -> Code {
+impl Purpose for Kind {
+    fn code(&self) -> Code {
         match self {
             Self::Auth => Code::ACCESS_REQUEST,
             Self::Acct => Code::ACCOUNTING_REQUEST,
@@ -79,19 +79,28 @@ impl Kind {
         }
     }
 
-    fn port(self) -> u16 {
-        match self {
-            Self::Auth | Self::Status => 1812,
-            Self::Acct => 1813,
-        }
-    }
-
     /// Whether this code answers such a request at all (RFC 2865 2, RFC 2866 4.2, RFC 5997 3).
-    fn is_answered_by(self, code: Code) -> bool {
+    fn is_answered_by(&self, code: Code) -> bool {
         match self {
             Self::Auth => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
             Self::Acct => matches!(code, Code::ACCOUNTING_RESPONSE | Code::PROTOCOL_ERROR),
             Self::Status => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCOUNTING_RESPONSE),
+        }
+    }
+
+    fn role(&self) -> ServerRole {
+        match self {
+            Self::Auth | Self::Status => ServerRole::Access,
+            Self::Acct => ServerRole::Accounting,
+        }
+    }
+}
+
+impl Kind {
+    fn port(self) -> u16 {
+        match self {
+            Self::Auth | Self::Status => 1812,
+            Self::Acct => 1813,
         }
     }
 }
@@ -103,26 +112,13 @@ impl Send {
         let (server, attributes) = split(dictionary, &self.words)?;
         let to = resolve(server, self.kind.port()).map_err(|fault| misspelt(dictionary, server).unwrap_or(fault))?;
         let assignments = request::assignments(dictionary, attributes, self.file.as_deref())?;
-        let request = Request::build(self.kind.code(), &assignments, &secret)?;
-        let patience = Patience { first: self.timeout, retries: self.retries };
-        let reply = exchange::exchange(to, request.octets(), patience, |octets| self.judge(octets, &request, &secret))?;
+        let policy = exchange::policy(self.timeout, self.retries);
+        let reply = exchange::exchange(to, self.kind, &assignments, secret, &policy)?;
         let Ok(datagram) = Datagram::frame(&reply.octets) else {
             return Err(Failure::failed(format!("no valid reply from {to}; try again")));
         };
         self.show(to, &reply, &datagram, dictionary, output)?;
         Ok(if matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE) { Exit::Done } else { Exit::Unmet })
-    }
-
-    /// What speaks against believing this reply.
-    fn judge(&self, octets: &[u8], request: &Request, secret: &Secret) -> Result<(), String> {
-        let datagram = Datagram::frame(octets).map_err(|malformed| format!("what came is no RADIUS packet: {malformed}"))?;
-        if datagram.identifier() != request.identifier {
-            return Err(format!("a reply to identifier {} came, not to {}", datagram.identifier(), request.identifier));
-        }
-        if !self.kind.is_answered_by(datagram.code()) {
-            return Err(format!("{} does not answer {}", datagram.code(), self.kind.code()));
-        }
-        datagram.verify_reply(request.authenticator(), secret).map_err(|forged| format!("{} came, but {forged}", datagram.code()))
     }
 
     fn show(

@@ -1,11 +1,12 @@
-//! From the words of a person to a signed request.
+//! From the words of a person to the attributes of a request.
 
 use std::io::Read;
 
 use crate::cli::outcome::Failure;
+use crate::exchange::Composer;
+use crate::wire::Code;
 use crate::wire::dictionary::{Assignment, Dictionary};
 use crate::wire::number::{MESSAGE_AUTHENTICATOR, Place};
-use crate::wire::{Code, Encoder, LONGEST, Secret};
 
 /// As much of a file as can be attributes of one packet, generously.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -15,41 +16,15 @@ const LIKENESS: f64 = 0.8;
 
 const SEAL: Place = Place { parent: 0, vendor: 0, number: MESSAGE_AUTHENTICATOR };
 
-/// A request as it goes out, every time the same (RFC 5080 2.2.1).
-pub(super) struct Request {
-    octets: Vec<u8>,
-    pub(super) identifier: u8,
-    authenticator: [u8; 16],
-}
-
-impl Request {
-    pub(super) fn build(code: Code, assignments: &[Assignment], secret: &Secret) -> Result<Self, Failure> {
-        let identifier = rand::random();
-        let random = rand::random();
-        let mut buffer = [0; LONGEST];
-        let mut encoder = Encoder::new(&mut buffer, code, identifier);
-        // First, where it protects best; RFC 5997 3 demands it in a Status-Server.
-        let is_sealed_first = code != Code::ACCOUNTING_REQUEST;
-        if is_sealed_first {
-            encoder.message_authenticator();
-        }
-        for assignment in assignments.iter().filter(|assignment| !is_sealed_first || assignment.place != SEAL) {
-            encoder.assign(assignment, secret, &random);
-        }
-        let length = encoder.finish_request(secret, random).map_err(|_| {
-            Failure::invalid("the attributes do not fit: a packet has at most 4096 octets, an attribute 253, a password 128; send less")
-        })?;
-        let octets = buffer[..length].to_vec();
-        let authenticator = octets.get(4..).and_then(|rest| rest.first_chunk()).copied().unwrap_or(random);
-        Ok(Self { octets, identifier, authenticator })
+/// Writes the attributes of a request.
+pub(super) fn compose(code: Code, assignments: &[Assignment], composer: &mut Composer<'_, '_>) {
+    // First, where it protects best; RFC 5997 3 demands it in a Status-Server.
+    let is_sealed_first = code != Code::ACCOUNTING_REQUEST;
+    if is_sealed_first {
+        composer.encoder.message_authenticator();
     }
-
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.octets
-    }
-
-    pub(super) fn authenticator(&self) -> &[u8; 16] {
-        &self.authenticator
+    for assignment in assignments.iter().filter(|assignment| !is_sealed_first || assignment.place != SEAL) {
+        composer.encoder.assign(assignment, composer.secret, composer.authenticator);
     }
 }
 
@@ -175,12 +150,5 @@ mod tests {
         for word in ["localhost", "127.0.0.1:1812", "radius.example.net", "[::1]", "Attr-server", "3GPP-IMSI=1", ""] {
             assert!(!is_attribute(Dictionary::default(), word), "{word}");
         }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused() {
-        let long =
-            Assignment { place: Place { parent: 0, vendor: 0, number: 1 }, kind: crate::wire::number::Kind::Octets, octets: vec![0; 254] };
-        assert!(Request::build(Code::ACCESS_REQUEST, &[long], &Secret::new(b"s")).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The kinds of requests: what each is for, which server it goes to, and what answers it.
 
-use crate::exchange::Role;
+use crate::exchange::ServerRole;
 use crate::wire::Code;
 
 /// What a request is for.
@@ -36,10 +36,10 @@ impl Kind {
         }
     }
 
-    pub const fn role(self) -> Role {
+    pub const fn role(self) -> ServerRole {
         match self {
-            Self::Attach | Self::Session | Self::Status => Role::Access,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => Role::Accounting,
+            Self::Attach | Self::Session | Self::Status => ServerRole::Access,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => ServerRole::Accounting,
         }
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::moment::Moment;
-use crate::exchange::{Client, ClientSettings, Composer, Evidence, Outbound, Purpose, Receipt, RetransmissionPolicy, Role, SocketId};
+use crate::exchange::{Client, ClientSettings, Composer, Evidence, Outbound, Purpose, Receipt, RetransmissionPolicy, ServerRole, SocketId};
 use crate::wire::Code;
 
 /// What all gateways of a run have in common.
@@ -61,7 +61,7 @@ impl Purpose for Ticket {
         self.kind.is_answered_by(code)
     }
 
-    fn role(&self) -> Role {
+    fn role(&self) -> ServerRole {
         self.kind.role()
     }
 }

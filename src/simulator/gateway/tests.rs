@@ -23,7 +23,7 @@ fn seconds(seconds: f64) -> Moment {
 fn client_settings() -> ClientSettings {
     let server = |text, role| Server { address: address(text), role };
     ClientSettings {
-        servers: vec![server("198.51.100.1:1812", Role::Access), server("198.51.100.1:1813", Role::Accounting)],
+        servers: vec![server("198.51.100.1:1812", ServerRole::Access), server("198.51.100.1:1813", ServerRole::Accounting)],
         secret: Secret::new(SECRET),
         failover_after: 2,
         dead_for: Duration::from_secs(60),
@@ -126,8 +126,8 @@ fn ask(gateway: &mut Gateway, kind: Kind, now: Moment) -> Sent {
         now,
         ticket(kind),
         |draft| match kind.role() {
-            Role::Access => draft.access(&profile, &caller, 9, None),
-            Role::Accounting => draft.accounting(&profile, &caller, &bearer, Report::Start, 1_700_000_000),
+            ServerRole::Access => draft.access(&profile, &caller, 9, None),
+            ServerRole::Accounting => draft.accounting(&profile, &caller, &bearer, Report::Start, 1_700_000_000),
         },
         &mut out,
     );
@@ -275,7 +275,7 @@ fn h11_status_server_is_new_each_time_never_repeated_and_answered_by_either_code
 #[test]
 fn a_silent_server_is_left_for_the_next_one() {
     let mut client = client_settings();
-    client.servers.push(Server { address: address("198.51.100.2:1812"), role: Role::Access });
+    client.servers.push(Server { address: address("198.51.100.2:1812"), role: ServerRole::Access });
     let mut gateway = gateway(settings_of(client));
     let first = ask(&mut gateway, Kind::Session, Moment::EPOCH);
     let (copies, _) = run(&mut gateway, seconds(7.0));

@@ -16,7 +16,7 @@ use ipnet::Ipv4Net;
 use super::gateway::{Profile, Settings};
 use super::moment::Moment;
 use super::scenario::{Allocation, Expect, Habits, Integrity, Load, Loaded, Repeat, Roam, Scenario, ScenarioError};
-use crate::exchange::{ClientSettings, RetransmissionPolicy, Role, Server};
+use crate::exchange::{ClientSettings, RetransmissionPolicy, Server, ServerRole};
 use crate::time::Timestamp;
 use crate::wire::Secret;
 
@@ -209,7 +209,7 @@ fn settings(scenario: &Scenario) -> Settings {
         total: Duration::from_secs_f64(repeat.total_s),
     };
     let client = ClientSettings {
-        servers: [servers(&target.auth, Role::Access), servers(&target.acct, Role::Accounting)].concat(),
+        servers: [servers(&target.auth, ServerRole::Access), servers(&target.acct, ServerRole::Accounting)].concat(),
         secret: Secret::new(target.secret.as_bytes()),
         failover_after: scenario.retransmission.failover_after,
         dead_for: Duration::from_secs_f64(scenario.retransmission.dead_s),

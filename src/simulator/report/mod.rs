@@ -330,10 +330,10 @@ impl Measures<'_> {
 }
 
 fn in_scope(kind: Kind, scope: Scope) -> bool {
-    use crate::exchange::Role;
+    use crate::exchange::ServerRole;
     match scope {
         Scope::All => true,
-        Scope::Access => kind.role() == Role::Access,
-        Scope::Accounting => kind.role() == Role::Accounting,
+        Scope::Access => kind.role() == ServerRole::Access,
+        Scope::Accounting => kind.role() == ServerRole::Accounting,
     }
 }
