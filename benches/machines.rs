@@ -24,15 +24,16 @@ const HOLD: Duration = Duration::from_secs(60);
 /// One address given and another released, in a /10 at three fills: fifty a second, so that 3000 are in their hold at any time.
 fn addresses(c: &mut Criterion) {
     let mut bench = c.benchmark_group("allocate and release in a /10");
+    let owner = Iccid::parse(b"8944500000000000014").unwrap();
     for (name, fill) in [("empty", 0.0), ("half full", 0.5), ("99.9 % full", 0.999)] {
         let mut pool = Pool::new("100.64.0.0/10".parse().unwrap(), &[], HOLD);
         let leases = (pool.counts().free as f64 * fill) as usize;
-        let mut given: Vec<Ipv4Addr> = (0..leases).map(|_| pool.allocate(START).unwrap()).collect();
+        let mut given: Vec<Ipv4Addr> = (0..leases).map(|_| pool.allocate(owner, START).unwrap()).collect();
         let (mut now, mut next) = (START, 0usize);
         bench.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter(|| {
                 now = now + Duration::from_millis(20);
-                let ip = pool.allocate(now).unwrap();
+                let ip = pool.allocate(owner, now).unwrap();
                 let old = if given.is_empty() {
                     ip
                 } else {
@@ -40,7 +41,7 @@ fn addresses(c: &mut Criterion) {
                     next = (next + 2_654_435_761) % given.len();
                     std::mem::replace(&mut given[next], ip)
                 };
-                pool.release(old, now).unwrap();
+                pool.release(old, owner, now).unwrap();
             });
         });
     }

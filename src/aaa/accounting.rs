@@ -100,14 +100,14 @@ impl<R: Recorder> Turn<'_, R> {
         let Some(session) = self.entry.state.sessions.get(at).filter(|session| is_news && session.is_open()) else { return false };
         let was_in_conflict = session.conflict && session.ip == Some(ip);
         let group = session.group.unwrap_or(admission.id);
-        if group != admission.id || was_in_conflict {
+        if group != admission.id {
             return false;
         }
-        let reported = self.adopt_reported(admission, ip);
+        let reported = self.adopt_reported(admission, ip, was_in_conflict);
         if reported == Reported::Own {
             self.entry.state.take_into_use(group);
         }
         self.entry.state.mark_conflict(at, reported == Reported::Conflict);
-        reported == Reported::Conflict
+        reported == Reported::Conflict && !was_in_conflict
     }
 }

@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::turn::Turn;
 use super::{Aaa, Entry, Recorder, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{CloseCause, EndpointState, Freed, NetworkState};
+use crate::network::{CloseCause, EndpointState, NetworkState};
 use crate::provisioning::{Catalog, Endpoint, Inventory, Problem, ProvisioningState};
 use crate::time::Timestamp;
 
@@ -55,7 +55,7 @@ impl Aaa {
         }
         let kept = inventory.gone();
         let Inventory { catalog, endpoints, reinstated, fingerprint, .. } = inventory;
-        let comparison = self.compare(&before, &catalog, &endpoints, &reinstated, now)?;
+        let comparison = self.compare(&before, &catalog, &endpoints, &reinstated)?;
         let after = Arc::new(Plan::renewed(&before, catalog, self.settings.hold_time));
         *in_force = None;
         records.catalog(&after.catalog);
@@ -170,7 +170,7 @@ impl<R: Recorder> Adopting<'_, R> {
             self.unindex(iccid, &old);
         }
         self.aaa.index(iccid, next.imsis(), next.msisdn);
-        self.after.set_aside(&next, self.now);
+        self.after.set_aside(iccid, &next);
         if matches!(arrival, Arrival::Added) {
             self.add(iccid, next);
         }
@@ -306,12 +306,7 @@ impl<R: Recorder> Turn<'_, R> {
             && next.state != ProvisioningState::Terminated
             && next.group.is_some_and(|to| same_vslice(self.plan, after, home, to));
         let Some(vslice) = self.plan.catalog.group(home).map(|group| group.vslice).filter(|_| !stays) else { return };
-        let freed = Freed { vslice, ip, at: self.now };
-        match self.entry.state.leases.iter().find(|lease| lease.ip == ip && lease.vslice == vslice).copied() {
-            Some(lease) if lease.phase.is_in_use() => {}
-            Some(lease) => self.entry.state.release_lease(lease.group, self.now).into_iter().for_each(|freed| self.free(freed)),
-            None => self.free(freed),
-        }
+        self.give_up_configured_address(home, vslice, ip);
     }
 }
 

@@ -8,9 +8,7 @@ use super::plan::Plan;
 use super::sharing::share_out;
 use super::{Aaa, Entry, Objection, SIDE_BY_SIDE};
 use crate::identity::{Iccid, VsliceId};
-use crate::network::LeasePhase;
 use crate::provisioning::{Catalog, Endpoint};
-use crate::time::Timestamp;
 
 impl Aaa {
     /// Holds an inventory against what is known: what has to be done, and whether it can be.
@@ -20,11 +18,10 @@ impl Aaa {
         catalog: &Catalog,
         endpoints: &[(Iccid, Endpoint)],
         reinstated: &[Iccid],
-        now: Timestamp,
     ) -> Result<Comparison, Vec<Objection>> {
         let reinstated = reinstated.iter().copied().collect();
         // A group that has moved into another VSlice moves its endpoints, though nothing is said of them.
-        let comparing = Comparing { aaa: self, plan, catalog, may_be_same: plan.catalog == *catalog, reinstated, now };
+        let comparing = Comparing { aaa: self, plan, catalog, may_be_same: plan.catalog == *catalog, reinstated };
         let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()), objections: Vec::new() };
         for part in share_out(endpoints, |some| comparing.compare(some)) {
             comparison.known += part.known;
@@ -53,7 +50,6 @@ struct Comparing<'a> {
     catalog: &'a Catalog,
     may_be_same: bool,
     reinstated: HashSet<Iccid>,
-    now: Timestamp,
 }
 
 impl Comparing<'_> {
@@ -72,7 +68,7 @@ impl Comparing<'_> {
                 if !is_same {
                     let is_reinstated = self.reinstated.contains(iccid);
                     let standing = Standing { plan: self.plan, catalog: self.catalog, known: known.as_ref(), is_reinstated };
-                    comparison.objections.extend(standing.objections(*iccid, endpoint, self.now));
+                    comparison.objections.extend(standing.objections(*iccid, endpoint));
                 }
             }
         }
@@ -91,27 +87,19 @@ struct Standing<'a> {
 
 impl Standing<'_> {
     /// Why it cannot become `next`.
-    fn objections(&self, iccid: Iccid, next: &Endpoint, now: Timestamp) -> impl Iterator<Item = Objection> + use<> {
+    fn objections(&self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Objection> + use<> {
         let object = |what: String, remedy| Objection { iccid, what, remedy };
         let refused = self.known.and_then(|entry| entry.endpoint.state.imported(next.state, self.is_reinstated).err());
         let refused = refused.map(|refused| object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
-        let wanted = self.wanted(next).filter(|(vslice, ip)| !self.has(*vslice, *ip) && !self.plan.is_free(*vslice, *ip, now));
-        let taken = wanted.map(|(_, ip)| {
-            let what = format!("its address {ip} is another endpoint's, or was until a moment ago");
-            object(what, "choose a free address, or take it away first and load again after the hold time")
+        let taken = self.wanted(next).filter(|(vslice, ip)| self.plan.owner(*vslice, *ip).is_some_and(|owner| owner != iccid));
+        let taken = taken.map(|(_, ip)| {
+            let what = format!("its address {ip} is another endpoint's");
+            object(what, "choose a free address, or take it away first and load again")
         });
         refused.into_iter().chain(taken)
     }
 
     fn wanted(&self, next: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
         Some((self.catalog.group(next.group?)?.vslice, next.static_ip?))
-    }
-
-    fn has(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
-        self.known.is_some_and(|entry| {
-            // A released one is on its way to somebody else.
-            let mut leased = entry.state.leases.iter().filter(|lease| !matches!(lease.phase, LeasePhase::Released { .. }));
-            leased.any(|lease| (lease.vslice, lease.ip) == (vslice, ip)) || self.plan.configured(&entry.endpoint) == Some((vslice, ip))
-        })
     }
 }

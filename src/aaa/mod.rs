@@ -147,12 +147,12 @@ impl Aaa {
             let lease = entry.state.leases.iter().find(|lease| lease.vslice == freed.vslice && lease.ip == freed.ip);
             let is_wanted = lease.is_some_and(|lease| lease.phase != Released { at: freed.at });
             if !is_wanted {
-                plan.release(freed.vslice, freed.ip, freed.at);
+                plan.release(freed.vslice, freed.ip, freed.iccid, freed.at);
             }
         };
         // Under the endpoint's entry, so that it cannot take the address back between the look and the release.
         if self.tracker.with(freed.iccid, is_taken_back).is_none() {
-            plan.release(freed.vslice, freed.ip, freed.at);
+            plan.release(freed.vslice, freed.ip, freed.iccid, freed.at);
         }
     }
 

@@ -1,38 +1,32 @@
-//! The plan in force: the catalog, and the address pools of its VSlices. Replaced as a whole on reload, pools carried over.
+//! The plan in force: the catalog, and the addresses of its VSlices. Replaced as a whole on reload; the addresses outlive it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::identity::{GroupId, VsliceId};
-use crate::pool::{Claim, Counts, Pool};
-use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Vslice};
+use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::pool::{Before, Claim, Counts, Space};
+use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Standing};
 use crate::time::Timestamp;
 
 /// What every decision reads besides its endpoint.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) catalog: Catalog,
-    /// By [`VsliceId::index`].
-    vslices: Vec<VslicePlan>,
+    /// By [`VsliceId::index`]; also of VSlices that were removed, whose addresses may be in use still.
+    vslices: Vec<Arc<Addresses>>,
 }
 
-#[derive(Default)]
-struct VslicePlan {
-    ranges: Vec<Range>,
-    meters: Arc<VsliceMeters>,
-}
-
-/// One subnet's addresses. The pool outlives the plan: the next plan takes it over.
-#[derive(Clone)]
-struct Range {
-    cidr: Ipv4Net,
-    allocation: Allocation,
-    pool: Arc<Mutex<Pool>>,
+/// The addresses of one VSlice, the same in every plan.
+struct Addresses {
+    space: Mutex<Space<Allocation>>,
+    /// Whether any of them is awaited or contested, to be read without the lock.
+    is_disputed: AtomicBool,
+    meters: VsliceMeters,
 }
 
 /// What is counted for one VSlice.
@@ -52,64 +46,119 @@ pub struct PoolFill {
 }
 
 impl Plan {
-    /// The plan for `catalog` that keeps the pools of `previous` where the same subnet is still there.
+    /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for those, too, who still decide by
+    /// `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
-        let mut vslices = Vec::new();
-        for (id, vslice) in catalog.vslices() {
-            let old = previous.vslices.get(id.index());
-            vslices.resize_with(vslices.len().max(id.index() + 1), VslicePlan::default);
-            vslices[id.index()] = VslicePlan::renewed(old, vslice, hold_time);
-        }
-        Self { catalog, vslices }
+        let vslices = catalog.vslice_places().enumerate().map(|(index, (vslice, standing))| {
+            let addresses = previous.vslices.get(index).map_or_else(|| Arc::new(Addresses::new(hold_time)), Arc::clone);
+            let subnets = vslice.subnets.iter().filter(|_| standing != Standing::Removed);
+            let subnets = subnets.map(|subnet| (subnet.cidr, subnet.allocation, &subnet.exclude[..]));
+            addresses.space.lock().set_subnets(subnets);
+            addresses
+        });
+        Self { vslices: vslices.collect(), catalog }
     }
 
     /// The next free address for a group of this kind: subnets in order, each oldest-released first.
-    pub(super) fn allocate(&self, vslice: VsliceId, allocation: Allocation, now: Timestamp) -> Option<Ipv4Addr> {
-        let of_kind = self.ranges(vslice).iter().filter(|range| range.allocation == allocation);
-        of_kind.into_iter().find_map(|range| range.pool.lock().allocate(now).ok())
+    pub(super) fn allocate(&self, vslice: VsliceId, kind: Allocation, owner: Iccid, now: Timestamp) -> Option<Ipv4Addr> {
+        self.space(vslice)?.allocate(kind, owner, now)
     }
 
-    /// Takes a given address, if it is free. `None`: no subnet of the VSlice has it.
-    pub(super) fn claim(&self, vslice: VsliceId, ip: Ipv4Addr, now: Timestamp) -> Option<Result<Allocation, Claim>> {
-        let range = self.range_of(vslice, ip)?;
-        Some(range.pool.lock().claim(ip, now).map(|()| range.allocation))
+    /// Takes a given address: the owner's own one, or one that is free. Returns the kind of its subnet, if there is one.
+    pub(super) fn claim(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<Option<Allocation>, Claim> {
+        let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
+        addresses.dispute(|space| space.claim(ip, owner, now))
     }
 
-    /// Gives an endpoint back the address that it released at `released_at` and that is still held for it.
-    pub(super) fn reclaim(&self, vslice: VsliceId, ip: Ipv4Addr, released_at: Timestamp, now: Timestamp) -> bool {
-        let Some(range) = self.range_of(vslice, ip) else { return false };
-        let mut pool = range.pool.lock();
-        match pool.reclaim(ip, released_at, now) {
-            Ok(()) => true,
-            // If the pool has not heard of the release, its record is not durable yet, and the address has been the endpoint's all the time.
-            // Else somebody else has it: a worker whose batch began a little later saw the hold pass before this one does.
-            Err(Claim::Leased) => !pool.has_heard(ip, released_at),
-            Err(Claim::Outside | Claim::Reserved | Claim::Held { .. }) => false,
+    /// Takes an address that is configured for `owner`: also one that is in another's hold, or that no subnet has yet. Again and again, if
+    /// need be: the owner's own one is his already. What it returns undoes it ([`Self::undo`]).
+    ///
+    /// # Errors
+    /// [`Claim::Leased`] if another endpoint has it: then it cannot be granted, but awaited ([`Self::await_release`]).
+    pub(super) fn configure(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+        let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
+        addresses.dispute(|space| space.configure(ip, owner))
+    }
+
+    /// Undoes [`Self::configure`]: the address is again what it was.
+    #[allow(dead_code, reason = "for the roll back of an adoption")]
+    pub(super) fn undo(&self, vslice: VsliceId, ip: Ipv4Addr, before: Before) {
+        if let Some(mut space) = self.space(vslice) {
+            space.undo(ip, before);
         }
     }
 
-    pub(super) fn release(&self, vslice: VsliceId, ip: Ipv4Addr, at: Timestamp) {
-        if let Some(range) = self.range_of(vslice, ip) {
-            // The address may belong to a subnet that was taken out and put back: then it is free already.
-            let _ = range.pool.lock().release(ip, at);
+    /// The address is configured for `owner`, but another has it: it becomes the owner's as soon as that one's session ends, and until then
+    /// is nobody's to be granted (PROTOCOL 20).
+    pub(super) fn await_release(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) {
+        if let Some(addresses) = self.addresses(vslice) {
+            addresses.dispute(|space| space.await_release(ip, owner));
         }
     }
 
-    /// Whether an address is one that sessions of the VSlice may have, whoever has it now.
-    pub(super) fn covers(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
-        self.range_of(vslice, ip).is_some()
+    /// The address is configured for `owner` no more. Returns whether it was only awaited: then there is nothing to release.
+    pub(super) fn await_no_longer(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+        let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
+        disputed.is_some_and(|addresses| addresses.dispute(|space| space.await_no_longer(ip, owner)))
     }
 
-    /// Whether nobody has the address, or has had it within the hold time. An address of no subnet is nobody's.
-    pub(super) fn is_free(&self, vslice: VsliceId, ip: Ipv4Addr, now: Timestamp) -> bool {
-        self.range_of(vslice, ip).is_none_or(|range| range.pool.lock().is_free(ip, now))
+    /// Whether `owner` has to give the address up as soon as no session uses it, since it is configured for another.
+    pub(super) fn is_awaited_by_another(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+        let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
+        disputed.is_some_and(|addresses| addresses.space.lock().is_awaited_by_another(ip, owner))
     }
 
-    /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else. Its own lease may have done so before.
-    pub(super) fn set_aside(&self, endpoint: &Endpoint, now: Timestamp) {
+    /// A gateway says that `reporter` uses an address that is another's: nobody is given it by choice until then.
+    pub(super) fn contest(&self, vslice: VsliceId, ip: Ipv4Addr, reporter: Iccid, until: Timestamp) {
+        if let Some(addresses) = self.addresses(vslice) {
+            addresses.dispute(|space| space.contest(ip, reporter, until));
+        }
+    }
+
+    /// `reporter` does not use the address any more.
+    pub(super) fn uncontest(&self, vslice: VsliceId, ip: Ipv4Addr, reporter: Iccid) {
+        if let Some(addresses) = self.addresses(vslice).filter(|addresses| addresses.is_disputed()) {
+            addresses.dispute(|space| space.uncontest(ip, reporter));
+        }
+    }
+
+    pub(super) fn release(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
+        if let Some(addresses) = self.addresses(vslice) {
+            // It may be another's by now, if it was configured for that one.
+            let _ = addresses.dispute(|space| space.release(ip, owner, at));
+        }
+    }
+
+    /// Whether a subnet of this kind has the address to give, whoever has it now.
+    pub(super) fn offers(&self, vslice: VsliceId, kind: Allocation, ip: Ipv4Addr) -> bool {
+        self.catalog.vslice(vslice).is_some_and(|vslice| vslice.subnets_of(kind).any(|subnet| subnet.offers(ip)))
+    }
+
+    /// Who has the address now, by a lease or because it is configured.
+    pub(super) fn owner(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<Iccid> {
+        self.space(vslice)?.owner(ip)
+    }
+
+    /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else. If another has it, it is awaited.
+    pub(super) fn set_aside(&self, iccid: Iccid, endpoint: &Endpoint) {
         if let Some((vslice, ip)) = self.configured(endpoint) {
-            self.claim(vslice, ip, now);
+            self.configure_or_await(vslice, ip, iccid);
         }
+    }
+
+    /// Takes an address configured for `owner`, or lets it have it next. Whether it has it.
+    pub(super) fn configure_or_await(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+        let is_had = self.configure(vslice, ip, owner).is_ok();
+        if !is_had {
+            self.await_release(vslice, ip, owner);
+        }
+        is_had
     }
 
     /// The address that is set aside for an endpoint, and where. A terminated one has given its up.
@@ -118,15 +167,15 @@ impl Plan {
         endpoint.static_ip.filter(|_| endpoint.state != ProvisioningState::Terminated).map(|ip| (vslice, ip))
     }
 
-    /// Recovery: whether the address could be marked as leased, or is in no pool any more.
-    pub(super) fn restore_leased(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
-        self.range_of(vslice, ip).is_none_or(|range| range.pool.lock().restore_leased(ip).is_ok())
+    /// Recovery: whether the address could be marked as the owner's.
+    pub(super) fn restore_leased(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+        self.space(vslice).is_none_or(|mut space| space.restore_leased(ip, owner).is_ok())
     }
 
     /// Recovery: a hold that is still running is put back. That somebody has the address since then is no contest.
-    pub(super) fn restore_held(&self, vslice: VsliceId, ip: Ipv4Addr, released_at: Timestamp) {
-        if let Some(range) = self.range_of(vslice, ip) {
-            let _ = range.pool.lock().restore_held(ip, released_at);
+    pub(super) fn restore_held(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
+        if let Some(mut space) = self.space(vslice) {
+            space.restore_held(ip, owner, released_at);
         }
     }
 
@@ -141,43 +190,54 @@ impl Plan {
     pub(super) fn ripen(&self, now: Timestamp) {
         /// What a housekeeper's look may cost one pool: some tens of microseconds under its lock.
         const BUDGET: usize = 1_000;
-        for range in self.vslices.iter().flat_map(|vslice| &vslice.ranges) {
-            range.pool.lock().ripen(now, BUDGET);
+        for addresses in &self.vslices {
+            addresses.dispute(|space| space.ripen(now, BUDGET));
         }
     }
 
     pub(super) fn meters(&self, vslice: VsliceId) -> Option<&VsliceMeters> {
-        self.vslices.get(vslice.index()).map(|plan| &*plan.meters)
+        self.addresses(vslice).map(|addresses| &addresses.meters)
     }
 
-    pub(super) fn fills(&self, vslice: VsliceId) -> impl Iterator<Item = PoolFill> {
-        self.ranges(vslice).iter().map(|range| PoolFill { cidr: range.cidr, counts: range.pool.lock().counts() })
+    pub(super) fn fills(&self, vslice: VsliceId) -> Vec<PoolFill> {
+        let fill = |(cidr, counts)| PoolFill { cidr, counts };
+        self.space(vslice).map_or_else(Vec::new, |space| space.counts().map(fill).collect())
     }
 
-    fn ranges(&self, vslice: VsliceId) -> &[Range] {
-        self.vslices.get(vslice.index()).map_or(&[], |plan| &plan.ranges)
+    /// How many addresses have an owner, or are in their hold, though no subnet of the VSlice has them.
+    pub(super) fn outside(&self, vslice: VsliceId) -> u64 {
+        self.space(vslice).map_or(0, |space| space.outside())
     }
 
-    fn range_of(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<&Range> {
-        self.ranges(vslice).iter().find(|range| range.cidr.contains(&ip))
+    fn addresses(&self, vslice: VsliceId) -> Option<&Addresses> {
+        self.vslices.get(vslice.index()).map(|addresses| &**addresses)
+    }
+
+    fn space(&self, vslice: VsliceId) -> Option<MutexGuard<'_, Space<Allocation>>> {
+        self.addresses(vslice).map(|addresses| addresses.space.lock())
     }
 }
 
-impl VslicePlan {
-    fn renewed(previous: Option<&Self>, vslice: &Vslice, hold_time: Duration) -> Self {
-        let known = |cidr: Ipv4Net| previous.and_then(|old| old.ranges.iter().find(|range| range.cidr == cidr));
-        let ranges = vslice.subnets.iter().map(|subnet| match known(subnet.cidr) {
-            Some(range) => {
-                let mut pool = range.pool.lock();
-                pool.set_excluded(&subnet.exclude);
-                Range { allocation: subnet.allocation, ..range.clone() }
-            }
-            None => Range {
-                cidr: subnet.cidr,
-                allocation: subnet.allocation,
-                pool: Arc::new(Mutex::new(Pool::new(subnet.cidr, &subnet.exclude, hold_time))),
-            },
-        });
-        Self { ranges: ranges.collect(), meters: previous.map(|old| Arc::clone(&old.meters)).unwrap_or_default() }
+impl Addresses {
+    fn new(hold_time: Duration) -> Self {
+        Self {
+            space: Mutex::new(Space::new(hold_time)),
+            is_disputed: AtomicBool::new(false),
+            meters: VsliceMeters::default(),
+        }
+    }
+
+    fn is_disputed(&self) -> bool {
+        self.is_disputed.load(Ordering::Relaxed)
+    }
+
+    /// For whatever may begin or settle a dispute.
+    fn dispute<T>(&self, act: impl FnOnce(&mut Space<Allocation>) -> T) -> T {
+        let mut space = self.space.lock();
+        let done = act(&mut space);
+        if self.is_disputed() != space.is_disputed() {
+            self.is_disputed.store(space.is_disputed(), Ordering::Relaxed);
+        }
+        done
     }
 }

@@ -18,7 +18,7 @@ pub struct Recovery {
     /// Endpoints that were removed, and the version of their end: states from before it may stand behind it.
     removed: HashMap<Iccid, u64>,
     /// What they had until then may still be in its hold.
-    bequeathed: Vec<Lease>,
+    bequeathed: Vec<(Iccid, Lease)>,
     /// Read, but not taken in: several together are quicker.
     waiting: Vec<(Iccid, Word)>,
 }
@@ -95,7 +95,8 @@ impl Recovery {
     fn take_in_provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
         let Some(endpoint) = endpoint else {
             self.removed.insert(iccid, version);
-            self.bequeathed.extend(self.aaa.tracker.remove(iccid).into_iter().flat_map(|entry| entry.state.leases));
+            let leases = self.aaa.tracker.remove(iccid).into_iter().flat_map(|entry| entry.state.leases);
+            self.bequeathed.extend(leases.map(|lease| (iccid, lease)));
             return;
         };
         let mut endpoint = Some(endpoint);
@@ -140,9 +141,11 @@ impl Recovery {
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut imsis = Vec::with_capacity(recovered.endpoints);
         let mut msisdns = Vec::new();
+        let mut configured = Vec::new();
         aaa.tracker.for_each(|iccid, entry| {
             aaa.census.joined(entry.state.state, entry.endpoint.state);
-            restore_addresses(&plan, entry, &mut recovered);
+            restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
+            configured.extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
             for session in entry.state.open_sessions() {
                 recovered.open_sessions += 1;
                 plan.count_session(session.group, 1);
@@ -150,8 +153,12 @@ impl Recovery {
             imsis.extend(entry.endpoint.imsis().map(|imsi| (imsi, iccid)));
             msisdns.extend(entry.endpoint.msisdn.map(|msisdn| (msisdn, iccid)));
         });
-        for lease in &bequeathed {
-            restore_hold(&plan, lease);
+        for (iccid, lease) in &bequeathed {
+            restore_hold(&plan, *iccid, lease);
+        }
+        // After all that is leased: what an open session uses is not taken from it.
+        for (iccid, vslice, ip) in configured {
+            plan.configure_or_await(vslice, ip, iccid);
         }
         // A closure of the tracker must not call the tracker, so the indexes come second; neither needs the other.
         thread::scope(|scope| {
@@ -174,26 +181,26 @@ fn index<N: Copy>(numbered: &[(N, Iccid)], foresee: impl Fn(N), put: impl Fn(N, 
     }
 }
 
-fn restore_addresses(plan: &Plan, entry: &Entry, recovered: &mut Recovered) {
+fn restore_addresses(aaa: &Aaa, plan: &Plan, iccid: Iccid, entry: &Entry, recovered: &mut Recovered) {
     for lease in &entry.state.leases {
-        match lease.phase {
-            LeasePhase::Released { .. } => restore_hold(plan, lease),
-            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => {
-                recovered.leases += 1;
-                recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip));
-            }
+        if lease.phase.is_released() {
+            restore_hold(plan, iccid, lease);
+        } else {
+            recovered.leases += 1;
+            recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip, iccid));
         }
     }
-    if let Some((vslice, ip)) = plan.configured(&entry.endpoint) {
-        let is_leased_to_it = entry.state.leases.iter().any(|lease| lease.ip == ip && lease.vslice == vslice);
-        if !is_leased_to_it {
-            recovered.contested += usize::from(!plan.restore_leased(vslice, ip));
+    for session in entry.state.open_sessions().filter(|session| session.conflict) {
+        let vslice = session.group.and_then(|group| plan.catalog.group(group)).map(|group| group.vslice);
+        if let Some((ip, vslice)) = session.ip.zip(vslice) {
+            let until = session.heard + aaa.limits(plan, &entry.endpoint).stale_after;
+            plan.contest(vslice, ip, iccid, until);
         }
     }
 }
 
-fn restore_hold(plan: &Plan, lease: &Lease) {
+fn restore_hold(plan: &Plan, iccid: Iccid, lease: &Lease) {
     if let LeasePhase::Released { at } = lease.phase {
-        plan.restore_held(lease.vslice, lease.ip, at);
+        plan.restore_held(lease.vslice, lease.ip, iccid, at);
     }
 }

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::{Aaa, Entry, Freed, Recorder};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{self, Effect, Lease, LeaseKind, LeasePhase, Outcome};
+use crate::pool::Claim;
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
 
@@ -44,16 +45,31 @@ impl<'t, R: Recorder> Turn<'t, R> {
     }
 
     /// Records what has changed, if anything has.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
+        self.yield_awaited();
         if self.entry.state.version != self.version {
-            self.attest();
+            self.record();
         }
     }
 
     /// Records the state for the reply that will rest on it, changed or not: what another worker changed a moment ago may still be in that
     /// worker's own batch, and this reply must not be a receipt for what no disk has.
-    pub(super) fn attest(self) {
+    pub(super) fn attest(mut self) {
+        self.yield_awaited();
+        self.record();
+    }
+
+    fn record(self) {
         self.records.endpoint(self.iccid, &self.entry.state);
+    }
+
+    /// What is configured for another endpoint is kept only as long as a session uses it, or may be about to.
+    fn yield_awaited(&mut self) {
+        let (plan, iccid) = (self.plan, self.iccid);
+        let is_due = |lease: &Lease| lease.phase == LeasePhase::Kept && plan.is_awaited_by_another(lease.vslice, lease.ip, iccid);
+        for freed in self.entry.state.release_where(self.now, is_due) {
+            self.free(freed);
+        }
     }
 
     /// Counts an outcome and passes on the addresses it freed.
@@ -71,56 +87,78 @@ impl<'t, R: Recorder> Turn<'t, R> {
         for closed in &outcome.closed {
             census.closed(closed.cause);
             self.plan.count_session(closed.group, -1);
+            let vslice = closed.group.and_then(|group| self.plan.catalog.group(group)).map(|group| group.vslice);
+            if let Some((ip, vslice)) = closed.ip.zip(vslice) {
+                self.plan.uncontest(vslice, ip, self.iccid);
+            }
         }
         for freed in &outcome.freed {
-            self.free(*freed);
+            if self.is_configured(freed.vslice, freed.ip) {
+                self.entry.state.keep_lease(freed.vslice, freed.ip);
+            } else {
+                self.free(*freed);
+            }
         }
+    }
+
+    fn is_configured(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+        self.plan.configured(&self.entry.endpoint) == Some((vslice, ip))
     }
 
     /// The address of the endpoint in this group, given now if it has none. `None`: there is no address to be had.
     pub(super) fn address(&mut self, admission: &Admission<'_>) -> Option<Ipv4Addr> {
-        let configured = self.configured_address(admission.id);
+        let configured = self.configured_address(admission);
         if let Some(ip) = self.own_address(admission, configured) {
             return Some(ip);
         }
-        let vslice = admission.group.vslice;
+        let (vslice, allocation) = (admission.group.vslice, admission.group.allocation);
         let meters = self.plan.meters(vslice);
-        let Some(ip) = configured.or_else(|| self.plan.allocate(vslice, admission.group.allocation, self.now)) else {
+        let given = match configured {
+            _ if !self.entry.state.has_room_for_hold() => None,
+            Some(ip) => self.plan.configure_or_await(vslice, ip, self.iccid).then_some((ip, LeaseKind::Static)),
+            None => self.plan.allocate(vslice, allocation, self.iccid, self.now).map(|ip| (ip, kind_of(allocation))),
+        };
+        let Some((ip, kind)) = given else {
             meters.inspect(|meters| _ = meters.failures.fetch_add(1, Ordering::Relaxed));
             return None;
         };
         meters.inspect(|meters| _ = meters.allocations.fetch_add(1, Ordering::Relaxed));
-        self.grant(admission.id, vslice, ip, admission.group.allocation);
+        self.take_over(Lease { group: admission.id, vslice, ip, kind, phase: LeasePhase::Kept });
         Some(ip)
     }
 
-    /// The address that the lease already holds, if it is the right one still. A released one is taken back out of its hold.
+    /// The address that the lease already holds, if it is the right one still. One that a session uses is, wherever the subnets have gone
+    /// (PROTOCOL 20). A released one is taken back out of its hold.
     fn own_address(&mut self, admission: &Admission<'_>, configured: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
         let lease = *self.entry.state.lease(admission.id)?;
-        if lease.vslice != admission.group.vslice || !self.plan.covers(lease.vslice, lease.ip) {
+        let Lease { vslice, ip, phase, .. } = lease;
+        let allocation = admission.group.allocation;
+        if vslice != admission.group.vslice {
             return None;
         }
-        if configured.is_some_and(|ip| ip != lease.ip) && !lease.phase.is_in_use() {
+        if phase.is_in_use() {
+            return Some(ip);
+        }
+        let is_right = configured.map_or_else(|| self.plan.offers(vslice, allocation, ip), |configured| configured == ip);
+        if !is_right || self.plan.is_awaited_by_another(vslice, ip, self.iccid) {
             return None;
         }
-        if let LeasePhase::Released { at } = lease.phase {
-            self.plan.reclaim(lease.vslice, lease.ip, at, self.now).then_some(())?;
-            self.entry.state.grant(Lease { phase: LeasePhase::Kept, ..lease });
+        if phase.is_released() {
+            self.plan.claim(vslice, ip, self.iccid, self.now).ok()?;
         }
-        Some(lease.ip)
+        let phase = if phase.is_released() { LeasePhase::Kept } else { phase };
+        let kind = configured.map_or(kind_of(allocation), |_| LeaseKind::Static);
+        let renewed = Lease { kind, phase, ..lease };
+        if renewed != lease {
+            self.entry.state.grant(renewed);
+        }
+        Some(ip)
     }
 
-    /// The address configured by hand belongs to the primary group (PROTOCOL 10). The pool has set it aside since the inventory was adopted.
-    fn configured_address(&self, group: GroupId) -> Option<Ipv4Addr> {
-        self.entry.endpoint.static_ip.filter(|_| self.entry.endpoint.group == Some(group))
-    }
-
-    fn grant(&mut self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr, allocation: Allocation) {
-        let kind = match allocation {
-            Allocation::Static => LeaseKind::Static,
-            Allocation::Pooled => LeaseKind::Pooled,
-        };
-        self.take_over(Lease { group, vslice, ip, kind, phase: LeasePhase::Kept });
+    /// The address configured by hand belongs to the primary group (PROTOCOL 10), and can be given while a static subnet has it.
+    fn configured_address(&self, admission: &Admission<'_>) -> Option<Ipv4Addr> {
+        let ip = self.entry.endpoint.static_ip.filter(|_| self.entry.endpoint.group == Some(admission.id))?;
+        self.plan.offers(admission.group.vslice, Allocation::Static, ip).then_some(ip)
     }
 
     fn take_over(&mut self, lease: Lease) {
@@ -130,56 +168,94 @@ impl<'t, R: Recorder> Turn<'t, R> {
         }
     }
 
-    /// Makes a lease that the endpoint no longer has free again, unless it is still configured. Its hold begins now, if it has not before.
+    /// Makes a lease that the endpoint no longer has free again, unless it is still configured, or a session uses it. Its hold begins now, if
+    /// it has not before.
     fn give_back(&mut self, former: Lease) {
-        if self.plan.configured(&self.entry.endpoint) == Some((former.vslice, former.ip)) {
+        if self.is_configured(former.vslice, former.ip) {
             return;
         }
         if let LeasePhase::Released { at } = former.phase {
             self.entry.state.remember_hold(former, at);
+        } else if former.phase.is_in_use() && self.entry.state.is_used(&former) {
+            self.entry.state.remember_use(former);
         } else {
             self.entry.state.remember_hold(former, self.now);
             self.free(network::Freed { vslice: former.vslice, ip: former.ip, at: self.now });
         }
     }
 
-    /// The gateway is right about what is in use (PROTOCOL 7): a free address inside the VSlice becomes this endpoint's.
-    pub(super) fn adopt_reported(&mut self, admission: &Admission<'_>, ip: Ipv4Addr) -> Reported {
-        let vslice = admission.group.vslice;
-        match self.entry.state.lease(admission.id).copied() {
-            Some(Lease { ip: own, vslice: of, phase, .. }) if own == ip && of == vslice => {
-                let LeasePhase::Released { at } = phase else { return Reported::Own };
-                if self.plan.reclaim(vslice, ip, at, self.now) {
-                    return Reported::Own;
-                }
-            }
-            _ if self.configured_address(admission.id) == Some(ip) => {
-                self.grant(admission.id, vslice, ip, Allocation::Static);
-                return Reported::Own;
-            }
-            _ => {
-                if let Some(held) = self.given_up(vslice, ip) {
-                    self.take_over(Lease { group: admission.id, phase: LeasePhase::Kept, ..held });
-                    return Reported::Own;
-                }
-                if let Some(Ok(allocation)) = self.plan.claim(vslice, ip, self.now) {
-                    self.grant(admission.id, vslice, ip, allocation);
-                    return Reported::Own;
-                }
-            }
+    /// The gateway is right about what is in use (PROTOCOL 7): an address of the endpoint's own, or a free one inside the VSlice, becomes the
+    /// group's. One that is another's is given to nobody else while the gateway uses it. `is_known`: this conflict was counted before.
+    pub(super) fn adopt_reported(&mut self, admission: &Admission<'_>, ip: Ipv4Addr, is_known: bool) -> Reported {
+        let (group, vslice) = (admission.id, admission.group.vslice);
+        if self.entry.state.has_leased(group, vslice, ip) {
+            return Reported::Own;
         }
-        self.plan.meters(vslice).inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
+        if self.entry.state.has_room_for_hold() && !self.is_of_another_group(group, vslice, ip) {
+            match self.plan.claim(vslice, ip, self.iccid, self.now) {
+                Ok(subnet) => {
+                    let is_static = self.is_configured(vslice, ip)
+                        || admission.group.allocation == Allocation::Static && subnet == Some(Allocation::Static);
+                    let kind = if is_static { LeaseKind::Static } else { LeaseKind::Pooled };
+                    self.take_over(Lease { group, vslice, ip, kind, phase: LeasePhase::Kept });
+                    return Reported::Own;
+                }
+                Err(Claim::Outside | Claim::Reserved) => {}
+                Err(Claim::Leased | Claim::Held { .. }) => self.contest(vslice, ip),
+            }
+        } else {
+            self.contest(vslice, ip);
+        }
+        if !is_known {
+            self.plan.meters(vslice).inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
+        }
         Reported::Conflict
     }
 
-    /// An address that this endpoint gave up a moment ago, and has again: its hold keeps only others away.
-    fn given_up(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<Lease> {
-        let held = *self.entry.state.held(vslice, ip)?;
-        let LeasePhase::Released { at } = held.phase else { return None };
-        self.plan.reclaim(vslice, ip, at, self.now).then_some(held)
+    /// As far as is known the gateway uses the address as long as it does not stand still.
+    fn contest(&self, vslice: VsliceId, ip: Ipv4Addr) {
+        let until = self.now + self.aaa.limits(self.plan, &self.entry.endpoint).stale_after;
+        self.plan.contest(vslice, ip, self.iccid, until);
+    }
+
+    /// Each group has an address of its own: what another group of the endpoint has, or will have by configuration, is not this one's.
+    fn is_of_another_group(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+        let mut others = self.entry.state.leases.iter().filter(|lease| lease.group != group && !lease.phase.is_released());
+        others.any(|lease| (lease.vslice, lease.ip) == (vslice, ip))
+            || self.is_configured(vslice, ip) && self.entry.endpoint.group != Some(group)
+    }
+
+    /// The address is configured for the endpoint no more. One that a session uses stays until the next attach after it; any other is held
+    /// from now on, which the endpoint's record remembers.
+    pub(super) fn give_up_configured_address(&mut self, home: GroupId, vslice: VsliceId, ip: Ipv4Addr) {
+        if self.plan.await_no_longer(vslice, ip, self.iccid) || self.plan.owner(vslice, ip) != Some(self.iccid) {
+            return;
+        }
+        let leased = self.entry.state.leases.iter().find(|lease| (lease.vslice, lease.ip) == (vslice, ip)).copied();
+        let now = self.now;
+        match leased.map(|lease| lease.phase) {
+            Some(LeasePhase::InUse | LeasePhase::Reauthorised { .. }) => {}
+            Some(LeasePhase::Released { at }) => self.free(network::Freed { vslice, ip, at }),
+            Some(LeasePhase::Kept | LeasePhase::Authorised { .. }) => {
+                let freed = self.entry.state.release_where(now, |lease| (lease.vslice, lease.ip) == (vslice, ip));
+                freed.into_iter().for_each(|freed| self.free(freed));
+            }
+            None => {
+                let lease = Lease { group: home, vslice, ip, kind: LeaseKind::Static, phase: LeasePhase::Kept };
+                self.entry.state.remember_hold(lease, now);
+                self.free(network::Freed { vslice, ip, at: now });
+            }
+        }
     }
 
     pub(super) fn free(&mut self, freed: network::Freed) {
         self.records.freed(Freed { iccid: self.iccid, vslice: freed.vslice, ip: freed.ip, at: freed.at });
+    }
+}
+
+const fn kind_of(allocation: Allocation) -> LeaseKind {
+    match allocation {
+        Allocation::Static => LeaseKind::Static,
+        Allocation::Pooled => LeaseKind::Pooled,
     }
 }

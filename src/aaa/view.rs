@@ -28,6 +28,8 @@ pub struct VsliceStats {
     pub failures: u64,
     pub conflicts: u64,
     pub pools: Vec<PoolFill>,
+    /// Addresses that have an owner, or are in their hold, though no subnet has them any more.
+    pub outside: u64,
 }
 
 impl Aaa {
@@ -57,7 +59,8 @@ impl Aaa {
                 allocations: count(|meters| meters.allocations.load(Ordering::Relaxed)),
                 failures: count(|meters| meters.failures.load(Ordering::Relaxed)),
                 conflicts: count(|meters| meters.conflicts.load(Ordering::Relaxed)),
-                pools: plan.fills(id).collect(),
+                pools: plan.fills(id),
+                outside: plan.outside(id),
             }
         });
         Stats {

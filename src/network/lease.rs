@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::outcome::Few;
 use super::{CloseCause, EndpointState};
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
@@ -55,6 +56,12 @@ impl LeasePhase {
     pub const fn is_in_use(self) -> bool {
         matches!(self, Self::InUse | Self::Reauthorised { .. })
     }
+
+    /// Whether the address is in its hold.
+    #[must_use]
+    pub const fn is_released(self) -> bool {
+        matches!(self, Self::Released { .. })
+    }
 }
 
 impl Lease {
@@ -73,8 +80,9 @@ impl Lease {
     }
 }
 
-/// Gateways that report one address after the other would fill the record; of so many in their hold the newest matter.
-const MAX_HELD: usize = 8;
+/// A record remembers so many holds, which are about a kilobyte. Who has given up so many addresses within one hold time is given no
+/// other one before the first hold has passed: none is forgotten.
+const MAX_HELD: usize = 64;
 
 impl EndpointState {
     /// The group's own lease: what was given up for it stands behind it.
@@ -83,15 +91,31 @@ impl EndpointState {
         self.leases.iter().find(|lease| lease.group == group)
     }
 
-    /// Of each group its own lease, without the addresses that were given up for it and are still in their hold.
+    /// Of each group its own lease, and what older sessions of the group still use; without the addresses that were given up and are in
+    /// their hold.
     pub fn own_leases(&self) -> impl Iterator<Item = &Lease> {
-        self.leases.iter().filter(|lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease)))
+        let is_own = |lease: &&Lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease));
+        self.leases.iter().filter(move |lease| lease.phase.is_in_use() || is_own(lease))
     }
 
-    /// A lease whose address is in its hold for this endpoint.
+    /// Whether the group has the address, in whatever phase but a hold.
     #[must_use]
-    pub fn held(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<&Lease> {
-        self.leases.iter().find(|lease| lease.vslice == vslice && lease.ip == ip && matches!(lease.phase, LeasePhase::Released { .. }))
+    pub fn has_leased(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+        let mut leased = self.leases.iter().filter(|lease| !lease.phase.is_released());
+        leased.any(|lease| (lease.group, lease.vslice, lease.ip) == (group, vslice, ip))
+    }
+
+    /// Whether one more address can be given up, so that its hold is remembered.
+    #[must_use]
+    pub fn has_room_for_hold(&self) -> bool {
+        self.leases.len() < MAX_HELD || self.leases.iter().filter(|lease| lease.phase.is_released()).count() < MAX_HELD
+    }
+
+    /// Whether an open session of the lease's group uses its address.
+    #[must_use]
+    pub fn is_used(&self, lease: &Lease) -> bool {
+        let uses = |session: &super::Session| session.group == Some(lease.group) && session.ip == Some(lease.ip) && !session.conflict;
+        self.open_sessions().any(uses)
     }
 
     /// Puts `lease` in the place of the group's former one, which is returned: giving that back to its pool is the caller's.
@@ -107,20 +131,25 @@ impl EndpointState {
         former
     }
 
-    /// Remembers the hold of an address that was given up for another one: after a crash the pool must know of it.
+    /// Remembers the hold of an address that was given up for another one: after a crash the pool must know of it. Ask
+    /// [`Self::has_room_for_hold`] before.
     pub fn remember_hold(&mut self, former: Lease, at: Timestamp) {
-        let released_at = |lease: &Lease| match lease.phase {
-            LeasePhase::Released { at } => Some(at),
-            LeasePhase::Authorised { .. } | LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
-        };
-        let held = || self.leases.iter().enumerate().filter_map(|(place, lease)| Some((released_at(lease)?, place)));
-        if held().count() >= MAX_HELD
-            && let Some((_, oldest)) = held().min()
-        {
-            self.leases.remove(oldest);
-        }
         self.version += 1;
         self.leases.push(Lease { phase: LeasePhase::Released { at }, ..former });
+    }
+
+    /// Remembers an address that was given up for another one, though an open session uses it: it is released when none does any more.
+    pub fn remember_use(&mut self, former: Lease) {
+        self.version += 1;
+        self.leases.push(Lease { kind: LeaseKind::Pooled, phase: LeasePhase::InUse, ..former });
+    }
+
+    /// A lease that has just been released stays, since its address is configured for the endpoint.
+    pub fn keep_lease(&mut self, vslice: VsliceId, ip: Ipv4Addr) {
+        if let Some(lease) = self.leases.iter_mut().find(|lease| (lease.vslice, lease.ip) == (vslice, ip)) {
+            (lease.kind, lease.phase) = (LeaseKind::Static, LeasePhase::Kept);
+            self.version += 1;
+        }
     }
 
     /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it. `false` if the group has none.
@@ -160,11 +189,22 @@ impl EndpointState {
     /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
     /// is returned; `None` if the lease was released before, or there is none.
     pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<Freed> {
-        let released = LeasePhase::Released { at: now };
-        let lease = self.leases.iter_mut().find(|lease| lease.group == group && !matches!(lease.phase, LeasePhase::Released { .. }))?;
-        lease.phase = released;
-        self.version += 1;
-        Some(Freed { vslice: lease.vslice, ip: lease.ip, at: now })
+        let own = self.leases.iter().position(|lease| lease.group == group && !lease.phase.is_released())?;
+        let mut place = 0..;
+        self.release_where(now, |_| place.next() == Some(own)).into_iter().next()
+    }
+
+    /// Takes away the leases that `is_due` chooses, each of them shown once and in order.
+    pub fn release_where(&mut self, now: Timestamp, mut is_due: impl FnMut(&Lease) -> bool) -> Few<Freed> {
+        let mut freed = Few::new();
+        for lease in &mut self.leases {
+            if is_due(lease) && !lease.phase.is_released() {
+                lease.phase = LeasePhase::Released { at: now };
+                freed.push(Freed { vslice: lease.vslice, ip: lease.ip, at: now });
+            }
+        }
+        self.version += u64::from(!freed.is_empty());
+        freed
     }
 
     /// A session of `group` was opened: its promised or kept lease is in use from now on, and nothing promised any more. Returns the address.
@@ -178,16 +218,17 @@ impl EndpointState {
     }
 
     /// The last session of `group` was closed. What was promised meanwhile stays so, unless the endpoint has left.
-    pub(super) fn vacate_lease(&mut self, group: GroupId, cause: CloseCause, now: Timestamp) -> Option<Freed> {
-        let lease = self.leases.iter_mut().find(|lease| lease.group == group && lease.phase.is_in_use())?;
-        if let LeasePhase::Reauthorised { until, authorisation } = lease.phase
-            && now < until
-            && !cause.is_departure()
-        {
-            lease.phase = LeasePhase::Authorised { until, authorisation };
-            return None;
+    pub(super) fn vacate_lease(&mut self, group: GroupId, cause: CloseCause, now: Timestamp) -> Few<Freed> {
+        let mut freed = Few::new();
+        for lease in self.leases.iter_mut().filter(|lease| lease.group == group && lease.phase.is_in_use()) {
+            match lease.phase {
+                LeasePhase::Reauthorised { until, authorisation } if now < until && !cause.is_departure() => {
+                    lease.phase = LeasePhase::Authorised { until, authorisation };
+                }
+                _ => freed.extend(lease.give_back(now)),
+            }
         }
-        lease.give_back(now)
+        freed
     }
 
     /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten hold is no change worth a record: the
@@ -203,11 +244,25 @@ impl EndpointState {
             }
         }
         self.version += u64::from(lapsed);
+        if self.leases.len() > 1 {
+            self.release_unused(now).into_iter().for_each(freed);
+        }
         let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= now);
         if self.leases.iter().any(is_over) {
             self.leases.retain(|lease| !is_over(lease));
             self.leases.shrink_to_fit();
         }
+    }
+
+    /// What was given up for another address, and is used no more.
+    fn release_unused(&mut self, now: Timestamp) -> Few<Freed> {
+        let is_unused = |lease: &Lease| {
+            let is_own = self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, lease));
+            lease.phase.is_in_use() && !is_own && !self.is_used(lease)
+        };
+        let unused: Few<bool> = self.leases.iter().map(is_unused).collect();
+        let mut unused = unused.into_iter();
+        self.release_where(now, |_| unused.next() == Some(true))
     }
 
     /// When the next lease lapses or leaves its hold.

@@ -1,10 +1,12 @@
 //! What is known of each address, in pages that exist only where an address was touched.
 
 use super::ranges::Range;
+use crate::identity::Iccid;
 use crate::time::Timestamp;
 
-/// Addresses of a page: small enough that a subnet in little use stays small, large enough that the list of pages is short (a /8 has 4096).
-const PAGE: usize = 4096;
+/// Addresses of a page: small enough that a subnet in little use stays small, large enough that the
+/// list of pages is short (a /8 has 16384).
+const PAGE: usize = 1024;
 
 /// Where an address stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(super) enum Mark {
     Restored,
 }
 
-/// The marks, the times of release, and the links of the queues, by offset in the subnet.
+/// The marks, the owners, the times of release, and the links of the queues, by offset in the subnet.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pages: Vec<Option<Box<Page>>>,
@@ -32,7 +34,9 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Page {
     marks: [Mark; PAGE],
-    /// Made at the first release in this page: static addresses, which are never released, cost a byte each.
+    /// Who has each, or had it last.
+    owners: [Option<Iccid>; PAGE],
+    /// Made at the first release in this page: static addresses, which are never released, cost nine octets each.
     slips: Option<Box<[Slip]>>,
 }
 
@@ -59,6 +63,17 @@ impl Ledger {
     pub(super) fn set(&mut self, offset: u32, mark: Mark) {
         let (page, slot) = place(offset);
         self.page_mut(page).marks[slot] = mark;
+    }
+
+    /// Who has the address, or had it last.
+    pub(super) fn owner(&self, offset: u32) -> Option<Iccid> {
+        let (page, slot) = place(offset);
+        self.page(page)?.owners[slot]
+    }
+
+    pub(super) fn set_owner(&mut self, offset: u32, owner: Option<Iccid>) {
+        let (page, slot) = place(offset);
+        self.page_mut(page).owners[slot] = owner;
     }
 
     pub(super) fn released_at(&self, offset: u32) -> Timestamp {
@@ -103,7 +118,7 @@ impl Ledger {
         if number >= self.pages.len() {
             self.pages.resize_with(number + 1, || None);
         }
-        self.pages[number].get_or_insert_with(|| Box::new(Page { marks: [Mark::Fresh; PAGE], slips: None }))
+        self.pages[number].get_or_insert_with(|| Box::new(Page { marks: [Mark::Fresh; PAGE], owners: [None; PAGE], slips: None }))
     }
 
     fn slip(&self, offset: u32) -> Slip {

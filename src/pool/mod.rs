@@ -1,15 +1,21 @@
-//! The addresses of one subnet: which to give next, and when a released one may go to somebody else. A pure allocator.
+//! The addresses of a VSlice: which to give next, whose each is, and when a released one may go to somebody else.
 //!
-//! Never-used addresses go first, in order; after them the one released longest ago. Every operation takes constant time at any fill, and
-//! memory grows with the addresses ever touched, not with the subnet: a byte for each, and 16 more in pages where addresses are released.
+//! A [`Pool`] is the allocator of one subnet. Never-used addresses go first, in order; after them the one released longest ago. Every
+//! operation takes constant time at any fill, and memory grows with the addresses ever touched, not with the subnet: nine octets for
+//! each, and 16 more in pages where addresses are released.
 //!
-//! Whose an address is, this room does not know: the lease in the endpoint's record says it. An endpoint that wants its own address back
-//! shows the time of its release, to the microsecond; within the hold no other release of that address can bear the same time.
+//! A [`Space`] is all that is known of the addresses of one VSlice: the pools of its subnets, and the addresses that somebody has though no
+//! subnet contains them any more. Subnets come and go; who has which address stays (PROTOCOL 11).
+//!
+//! Each address knows its owner. So a claim of one's own address always succeeds, a release by anybody else does nothing, and an
+//! address within its hold can be had by its last owner only. Nothing here decides who is worthy of one.
 
 mod ledger;
+mod outside;
 mod queue;
 mod ranges;
 mod restore;
+mod space;
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -17,6 +23,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+pub use space::Space;
+
+use crate::identity::Iccid;
 use crate::time::Timestamp;
 use ledger::{Ledger, Mark};
 use queue::Queue;
@@ -74,9 +83,20 @@ pub enum Claim {
     Held { until: Timestamp },
 }
 
-/// The address released was not leased: nothing was done.
+/// The address released was not that owner's: nothing was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLeased;
+
+/// What an address was before it was taken, so that the taking can be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Before {
+    /// The owner's already: nothing was done.
+    Own,
+    /// Nobody ever had it, as far as is known.
+    Unused,
+    Released { owner: Option<Iccid>, at: Timestamp },
+}
 
 impl Pool {
     #[must_use]
@@ -102,76 +122,80 @@ impl Pool {
     }
 
     /// Gives the best address: a never-used one, else the one released longest ago.
-    pub fn allocate(&mut self, now: Timestamp) -> Result<Ipv4Addr, Exhausted> {
+    pub fn allocate(&mut self, owner: Iccid, now: Timestamp) -> Result<Ipv4Addr, Exhausted> {
+        self.allocate_undoably(owner, now).map(|(ip, _)| ip)
+    }
+
+    fn allocate_undoably(&mut self, owner: Iccid, now: Timestamp) -> Result<(Ipv4Addr, Before), Exhausted> {
         self.tidy(now);
         let offset = match self.next_unused() {
             Some(offset) => offset,
             None => self.next_released(now)?,
         };
-        self.lease(offset);
-        Ok(self.address(offset))
+        let before = self.before(offset);
+        self.lease(offset, owner);
+        Ok((self.address(offset), before))
     }
 
-    /// Takes a given address, as any endpoint may.
-    pub fn claim(&mut self, ip: Ipv4Addr, now: Timestamp) -> Result<(), Claim> {
+    /// Takes a given address: the owner's own one, or one that anybody may have.
+    pub fn claim(&mut self, ip: Ipv4Addr, owner: Iccid, now: Timestamp) -> Result<Before, Claim> {
         self.tidy(now);
-        let offset = self.grantable(ip)?;
-        match self.ledger.mark(offset) {
-            Mark::Held if self.held_until(offset) > now => Err(Claim::Held { until: self.held_until(offset) }),
-            _ => {
-                self.lease(offset);
-                Ok(())
+        self.take(ip, owner, |pool, offset| {
+            let until = pool.held_until(offset);
+            let is_held = pool.is_released(offset) && until > now;
+            match (is_held, pool.excluded.contains(offset)) {
+                (true, _) if pool.ledger.owner(offset) == Some(owner) => Ok(()),
+                (_, true) => Err(Claim::Reserved),
+                (true, false) => Err(Claim::Held { until }),
+                (false, false) => Ok(()),
+            }
+        })
+    }
+
+    /// Takes an address that is configured for its owner: out of another's hold, too (PROTOCOL 20), and excluded or not.
+    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+        self.take(ip, owner, |_, _| Ok(()))
+    }
+
+    /// Undoes a claim: the address is again what it was before.
+    pub fn undo(&mut self, ip: Ipv4Addr, before: Before) {
+        let Some(offset) = self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased) else { return };
+        match before {
+            Before::Own => {}
+            Before::Unused => {
+                self.no_longer_leased(offset);
+                self.ledger.set(offset, Mark::Fresh);
+                self.frontier = self.frontier.min(u64::from(offset));
+            }
+            Before::Released { owner, at } => {
+                self.no_longer_leased(offset);
+                self.ledger.set_owner(offset, owner);
+                self.hold_from(offset, at);
             }
         }
     }
 
-    /// Gives an address back at once to the endpoint that released it at `released_at`, hold or no hold.
-    pub fn reclaim(&mut self, ip: Ipv4Addr, released_at: Timestamp, now: Timestamp) -> Result<(), Claim> {
-        self.tidy(now);
-        let offset = self.grantable(ip)?;
-        if matches!(self.ledger.mark(offset), Mark::Held | Mark::Ripe) && self.ledger.released_at(offset) == released_at {
-            self.lease(offset);
-            return Ok(());
-        }
-        self.claim(ip, now)
-    }
-
-    /// Whether the release of that time has come here. If it has, and the address is leased, then by somebody who took it since.
-    #[must_use]
-    pub fn has_heard(&self, ip: Ipv4Addr, released_at: Timestamp) -> bool {
-        self.offset(ip).is_some_and(|offset| self.ledger.released_at(offset) == released_at)
-    }
-
-    /// The address is nobody's any more, and held from now on.
-    pub fn release(&mut self, ip: Ipv4Addr, now: Timestamp) -> Result<(), NotLeased> {
-        self.tidy(now);
-        let offset = self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased).ok_or(NotLeased)?;
-        self.leased -= 1;
-        self.ledger.set_released_at(offset, now);
-        if self.excluded.contains(offset) {
-            self.leased_excluded -= 1;
-            self.ledger.set(offset, Mark::Parked);
-        } else {
-            self.hold_back(offset);
-        }
+    /// The address is its owner's no more, and held for him from `at` on.
+    pub fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
+        self.tidy(at);
+        let offset = self.offset(ip).filter(|offset| self.is_owned(*offset, owner)).ok_or(NotLeased)?;
+        self.no_longer_leased(offset);
+        self.hold_from(offset, at);
         Ok(())
     }
 
-    #[must_use]
-    pub fn is_leased(&self, ip: Ipv4Addr) -> bool {
-        self.offset(ip).is_some_and(|offset| self.ledger.mark(offset) == Mark::Leased)
+    /// The address is another's from now on, without a hold between.
+    fn hand_over(&mut self, ip: Ipv4Addr, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
+        let offset = self.offset(ip).filter(|offset| self.is_owned(*offset, from)).ok_or(NotLeased)?;
+        self.ledger.set_owner(offset, Some(to));
+        Ok(())
     }
 
-    /// Whether anyone may claim it.
+    /// Who has the address now.
     #[must_use]
-    pub fn is_free(&self, ip: Ipv4Addr, now: Timestamp) -> bool {
-        self.grantable(ip)
-            .is_ok_and(|offset| !matches!(self.ledger.mark(offset), Mark::Held | Mark::Restored) || self.held_until(offset) <= now)
-    }
-
-    #[must_use]
-    pub fn contains(&self, ip: Ipv4Addr) -> bool {
-        self.cidr.contains(&ip)
+    pub fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
+        let offset = self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased)?;
+        self.ledger.owner(offset)
     }
 
     #[must_use]
@@ -195,8 +219,12 @@ impl Pool {
     /// The configuration has changed what is excluded. What is leased stays so until it is released. Costs time for each touched address in
     /// the ranges concerned.
     pub fn set_excluded(&mut self, exclude: &[Ipv4Net]) {
+        let after = excluded(self.cidr, exclude);
+        if after == self.excluded {
+            return;
+        }
         self.order_restored();
-        let before = std::mem::replace(&mut self.excluded, excluded(self.cidr, exclude));
+        let before = std::mem::replace(&mut self.excluded, after);
         let concerned: Vec<u32> = before.iter().chain(self.excluded.iter()).flat_map(|range| self.ledger.touched(range)).collect();
         for offset in concerned {
             let is_excluded = self.excluded.contains(offset);
@@ -243,21 +271,59 @@ impl Pool {
         if until <= now { Ok(oldest) } else { Err(Exhausted { retry_at: Some(until) }) }
     }
 
-    /// An address somebody may have, if it is not leased.
-    fn grantable(&self, ip: Ipv4Addr) -> Result<u32, Claim> {
+    /// Leases an address that nobody else has, if `judge` lets it.
+    fn take(
+        &mut self,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        judge: impl FnOnce(&Self, u32) -> Result<(), Claim>,
+    ) -> Result<Before, Claim> {
         let offset = self.offset(ip).ok_or(Claim::Outside)?;
-        match self.ledger.mark(offset) {
-            Mark::Leased => Err(Claim::Leased),
-            _ if self.excluded.contains(offset) => Err(Claim::Reserved),
-            _ => Ok(offset),
+        if self.ledger.mark(offset) == Mark::Leased {
+            return if self.ledger.owner(offset) == Some(owner) { Ok(Before::Own) } else { Err(Claim::Leased) };
+        }
+        judge(self, offset)?;
+        let before = self.before(offset);
+        self.lease(offset, owner);
+        Ok(before)
+    }
+
+    fn before(&self, offset: u32) -> Before {
+        if self.is_released(offset) {
+            Before::Released { owner: self.ledger.owner(offset), at: self.ledger.released_at(offset) }
+        } else {
+            Before::Unused
         }
     }
 
-    fn lease(&mut self, offset: u32) {
+    fn is_released(&self, offset: u32) -> bool {
+        matches!(self.ledger.mark(offset), Mark::Held | Mark::Ripe | Mark::Parked | Mark::Restored)
+    }
+
+    fn is_owned(&self, offset: u32, owner: Iccid) -> bool {
+        self.ledger.mark(offset) == Mark::Leased && self.ledger.owner(offset) == Some(owner)
+    }
+
+    fn lease(&mut self, offset: u32, owner: Iccid) {
         self.withdraw(offset);
         self.ledger.set(offset, Mark::Leased);
+        self.ledger.set_owner(offset, Some(owner));
         self.leased += 1;
         self.leased_excluded += u64::from(self.excluded.contains(offset));
+    }
+
+    fn no_longer_leased(&mut self, offset: u32) {
+        self.leased -= 1;
+        self.leased_excluded -= u64::from(self.excluded.contains(offset));
+    }
+
+    fn hold_from(&mut self, offset: u32, at: Timestamp) {
+        self.ledger.set_released_at(offset, at);
+        if self.excluded.contains(offset) {
+            self.ledger.set(offset, Mark::Parked);
+        } else {
+            self.hold_back(offset);
+        }
     }
 
     fn hold_back(&mut self, offset: u32) {

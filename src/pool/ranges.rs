@@ -8,7 +8,7 @@ pub(super) struct Range {
 }
 
 /// Sorted, and neither overlapping nor touching. A configuration has a handful, so the binary search takes a few steps.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ranges(Vec<Range>);
 
 impl Ranges {

@@ -1,35 +1,42 @@
-//! Recovery: the allocator rebuilt from the records of its leases, in whatever order they are read.
+//! The allocator rebuilt from what is known of its addresses, in whatever order that is told: at recovery, and when subnets change.
 
 use std::net::Ipv4Addr;
 
 use super::ledger::Mark;
-use super::{Claim, Pool};
+use super::ranges::Range;
+use super::{Before, Claim, Pool};
+use crate::identity::Iccid;
 use crate::time::Timestamp;
+
+/// An address that somebody has or had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) ip: Ipv4Addr,
+    pub(super) owner: Iccid,
+    /// `None`: it is the owner's still.
+    pub(super) released_at: Option<Timestamp>,
+}
 
 impl Pool {
     /// The address is leased. It wins over any hold, since that was before.
-    pub fn restore_leased(&mut self, ip: Ipv4Addr) -> Result<(), Claim> {
-        let offset = self.offset(ip).ok_or(Claim::Outside)?;
-        if self.ledger.mark(offset) == Mark::Leased {
-            return Err(Claim::Leased);
-        }
-        self.lease(offset);
-        Ok(())
+    ///
+    /// # Errors
+    /// If it is another's.
+    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+        self.configure(ip, owner)
     }
 
-    /// The address was released then. Of several releases the latest counts.
-    pub fn restore_held(&mut self, ip: Ipv4Addr, released_at: Timestamp) -> Result<(), Claim> {
-        let offset = self.offset(ip).ok_or(Claim::Outside)?;
+    /// The address was released then. Of several releases the latest counts; one that is leased was taken since.
+    pub fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
+        let Some(offset) = self.offset(ip) else { return };
         match self.ledger.mark(offset) {
-            Mark::Leased => {
-                self.ledger.set_released_at(offset, self.ledger.released_at(offset).max(released_at));
-                return Err(Claim::Leased);
-            }
+            Mark::Leased => return,
             Mark::Fresh => {}
-            Mark::Parked | Mark::Held | Mark::Ripe | Mark::Restored if self.ledger.released_at(offset) >= released_at => return Ok(()),
-            Mark::Parked | Mark::Held | Mark::Ripe | Mark::Restored => self.withdraw(offset),
+            _ if self.ledger.released_at(offset) >= released_at => return,
+            _ => self.withdraw(offset),
         }
         self.ledger.set_released_at(offset, released_at);
+        self.ledger.set_owner(offset, Some(owner));
         if self.excluded.contains(offset) {
             self.ledger.set(offset, Mark::Parked);
         } else {
@@ -37,7 +44,22 @@ impl Pool {
             self.restored.push(offset);
             self.restored_live += 1;
         }
-        Ok(())
+    }
+
+    /// Everything known of its addresses.
+    pub(super) fn seats(&self) -> impl Iterator<Item = Seat> {
+        let all = Range { first: 0, last: (self.size() - 1) as u32 };
+        self.ledger.touched(all).filter_map(|offset| {
+            let released_at = self.is_released(offset).then(|| self.ledger.released_at(offset));
+            Some(Seat { ip: self.address(offset), owner: self.ledger.owner(offset)?, released_at })
+        })
+    }
+
+    pub(super) fn put(&mut self, seat: Seat) {
+        match seat.released_at {
+            Some(at) => self.restore_held(seat.ip, seat.owner, at),
+            None => _ = self.restore_leased(seat.ip, seat.owner),
+        }
     }
 
     /// Records come back in any order; the queue wants the oldest first. Sorted once, when the first call after recovery needs it.

@@ -111,9 +111,10 @@ impl EndpointView {
     }
 }
 
-/// The leases, and the address configured by hand if it is not among them yet.
+/// The leases, and the address configured by hand if it is not among them yet. What no subnet has any more is `outside`.
 fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
     let moniker = |id| catalog.vslice(id).map(|vslice| vslice.moniker.clone());
+    let is_outside = |id, ip| catalog.vslice(id).is_none_or(|vslice| !vslice.subnets.iter().any(|subnet| subnet.cidr.contains(&ip)));
     let leases = entry.state.own_leases().map(|lease| AddressView {
         vslice: moniker(lease.vslice),
         ip: lease.ip,
@@ -122,6 +123,7 @@ fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
             LeaseKind::Pooled => "pooled",
         },
         state: match lease.phase {
+            _ if is_outside(lease.vslice, lease.ip) => "outside",
             LeasePhase::Authorised { .. } => "authorised",
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } => "in-use",
             LeasePhase::Kept => "kept",
@@ -130,8 +132,9 @@ fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
     });
     let mut addresses: Vec<AddressView> = leases.collect();
     if let Some(ip) = entry.endpoint.static_ip.filter(|ip| addresses.iter().all(|address| address.ip != *ip)) {
-        let vslice = entry.endpoint.group.and_then(|id| catalog.group(id)).and_then(|group| moniker(group.vslice));
-        addresses.push(AddressView { vslice, ip, allocation: "static", state: "configured" });
+        let home = entry.endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);
+        let state = if home.is_some_and(|home| is_outside(home, ip)) { "outside" } else { "configured" };
+        addresses.push(AddressView { vslice: home.and_then(moniker), ip, allocation: "static", state });
     }
     addresses
 }

@@ -182,19 +182,41 @@ fn a_lease_in_the_place_of_another_hands_the_former_back() {
 }
 
 #[test]
-fn addresses_given_up_stand_behind_the_own_lease_and_are_bounded() {
+fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
     let mut desk = Desk::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
-    for secs in 1..=20 {
+    for secs in 1..=64 {
+        assert!(desk.endpoint.has_room_for_hold(), "{secs}");
         let next = Lease { ip: ip(secs as usize), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
         let former = desk.endpoint.grant(next).unwrap();
         desk.endpoint.remember_hold(former, at(secs));
         assert_eq!(desk.endpoint.own_leases().map(|lease| lease.ip).collect::<Vec<_>>(), [next.ip]);
     }
-    let is_held = |group| desk.endpoint.held(VsliceId::new(0), ip(group)).is_some();
-    assert!(!is_held(11) && (12..20).all(is_held) && !is_held(20), "the newest eight");
+    assert!(!desk.endpoint.has_room_for_hold(), "rather no other address than a hold that is forgotten");
+    let holds = |desk: &Desk| desk.endpoint.leases.iter().filter(|lease| lease.phase.is_released()).count();
+    assert_eq!(holds(&desk), 64);
 
     let again = Lease { ip: ip(15), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
     desk.endpoint.grant(again);
-    assert!(desk.endpoint.held(VsliceId::new(0), ip(15)).is_none(), "what it has again is in no hold");
+    assert_eq!(holds(&desk), 63, "what it has again is in no hold");
+}
+
+#[test]
+fn an_address_given_up_for_another_stays_while_a_session_uses_it() {
+    let mut desk = Desk::new();
+    authorise(&mut desk, 0, LeaseKind::Static);
+    desk.start(&report("a", 1));
+    let own = *desk.endpoint.lease(GroupId::new(0)).unwrap();
+    let former = desk.endpoint.grant(Lease { ip: ip(9), ..own }).unwrap();
+    assert!(desk.endpoint.is_used(&former));
+    desk.endpoint.remember_use(former);
+    assert_eq!(desk.endpoint.own_leases().count(), 2);
+
+    let limits = limits();
+    desk.endpoint.settle(at(2), &limits, &Restarts::default());
+    assert!(desk.endpoint.has_leased(GroupId::new(0), own.vslice, own.ip));
+    desk.endpoint.sessions[0].ip = Some(ip(9));
+    let (settled, _) = desk.endpoint.settle(at(3), &limits, &Restarts::default());
+    assert_eq!(settled.freed.iter().map(|freed| freed.ip).collect::<Vec<_>>(), [own.ip]);
+    assert!(!desk.endpoint.has_leased(GroupId::new(0), own.vslice, own.ip));
 }

@@ -37,6 +37,8 @@ fn vslice(stats: &VsliceStats) {
     counter!("attachd_pool_allocations_total", "vslice" => vslice()).absolute(stats.allocations);
     counter!("attachd_pool_failures_total", "vslice" => vslice()).absolute(stats.failures);
     counter!("attachd_address_conflicts_total", "vslice" => vslice()).absolute(stats.conflicts);
+    // No subnet has them: an empty label is none.
+    gauge!("attachd_pool_addresses", "vslice" => vslice(), "subnet" => "", "state" => "outside").set(stats.outside as f64);
     for pool in &stats.pools {
         let counts = pool.counts;
         for (state, count) in [("leased", counts.leased), ("held", counts.held), ("free", counts.free), ("reserved", counts.reserved)] {
@@ -49,7 +51,7 @@ pub(super) fn describe() {
     describe_gauge!("attachd_endpoints", "Known endpoints, by provisioning state.");
     describe_gauge!("attachd_endpoints_network", "Known endpoints, by network state.");
     describe_gauge!("attachd_sessions", "Open sessions.");
-    describe_gauge!("attachd_pool_addresses", "Addresses of a subnet, by what holds them.");
+    describe_gauge!("attachd_pool_addresses", "Addresses of a subnet, by what holds them; `outside`: in use, though no subnet has them any more.");
     describe_counter!("attachd_pool_allocations_total", "Addresses given out.");
     describe_counter!("attachd_pool_failures_total", "Requests for which there was no address.");
     describe_counter!("attachd_address_conflicts_total", "Reported addresses that were another endpoint's, or nobody's to have.");

@@ -1,0 +1,113 @@
+//! Addresses that somebody has, or had a moment ago, though no subnet contains them any more.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use foldhash::HashMap;
+
+use super::restore::Seat;
+use super::{Before, Claim, NotLeased};
+use crate::identity::Iccid;
+use crate::time::Timestamp;
+
+/// They are given to nobody; their owners keep them until they give them back.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    seats: HashMap<Ipv4Addr, Seat>,
+    /// The released ones, oldest first.
+    released: BTreeSet<(Timestamp, Ipv4Addr)>,
+}
+
+impl Outside {
+    pub(super) fn len(&self) -> u64 {
+        self.seats.len() as u64
+    }
+
+    /// What an owner has here stays his; everybody else has no business outside the subnets.
+    pub(super) fn claim(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+        let Some(seat) = self.seats.get(&ip).copied().filter(|seat| seat.owner == owner) else {
+            return Err(Claim::Outside);
+        };
+        let Some(at) = seat.released_at else { return Ok(Before::Own) };
+        self.put(Seat { released_at: None, ..seat });
+        Ok(Before::Released { owner: Some(owner), at })
+    }
+
+    /// Takes an address that nobody else has; for what is configured before its subnet is there.
+    pub(super) fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+        let before = match self.seats.get(&ip) {
+            None => Before::Unused,
+            Some(Seat { owner: other, released_at: Some(at), .. }) => Before::Released { owner: Some(*other), at: *at },
+            Some(seat) if seat.owner == owner => return Ok(Before::Own),
+            Some(_) => return Err(Claim::Leased),
+        };
+        self.put(Seat { ip, owner, released_at: None });
+        Ok(before)
+    }
+
+    pub(super) fn undo(&mut self, ip: Ipv4Addr, before: Before) {
+        match before {
+            Before::Own => {}
+            Before::Released { owner: Some(owner), at } => self.put(Seat { ip, owner, released_at: Some(at) }),
+            Before::Unused | Before::Released { owner: None, .. } => _ = self.remove(ip),
+        }
+    }
+
+    pub(super) fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
+        self.owned(ip, owner)?;
+        self.put(Seat { ip, owner, released_at: Some(at) });
+        Ok(())
+    }
+
+    pub(super) fn hand_over(&mut self, ip: Ipv4Addr, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
+        self.owned(ip, from)?;
+        self.put(Seat { ip, owner: to, released_at: None });
+        Ok(())
+    }
+
+    /// Who has the address now.
+    pub(super) fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
+        self.seats.get(&ip).filter(|seat| seat.released_at.is_none()).map(|seat| seat.owner)
+    }
+
+    /// Replaces what was known of the address.
+    pub(super) fn put(&mut self, seat: Seat) {
+        self.remove(seat.ip);
+        self.seats.insert(seat.ip, seat);
+        self.released.extend(seat.released_at.map(|at| (at, seat.ip)));
+    }
+
+    /// The same from a record: a lease wins over any hold, and of several holds the latest counts.
+    pub(super) fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
+        let is_newer = |seat: &Seat| seat.released_at.is_some_and(|known| known < at);
+        if self.seats.get(&ip).is_none_or(is_newer) {
+            self.put(Seat { ip, owner, released_at: Some(at) });
+        }
+    }
+
+    /// Forgets what has left its hold: there is nobody it could be given to.
+    pub(super) fn forget(&mut self, now: Timestamp, hold: Duration) {
+        while let Some((at, ip)) = self.released.first().copied()
+            && at + hold <= now
+        {
+            self.remove(ip);
+        }
+    }
+
+    /// Takes out what one of these subnets contains.
+    pub(super) fn take_inside(&mut self, contains: impl Fn(Ipv4Addr) -> bool) -> Vec<Seat> {
+        let inside: Vec<Ipv4Addr> = self.seats.keys().copied().filter(|ip| contains(*ip)).collect();
+        inside.into_iter().filter_map(|ip| self.remove(ip)).collect()
+    }
+
+    fn owned(&self, ip: Ipv4Addr, owner: Iccid) -> Result<(), NotLeased> {
+        if self.owner(ip) == Some(owner) { Ok(()) } else { Err(NotLeased) }
+    }
+
+    fn remove(&mut self, ip: Ipv4Addr) -> Option<Seat> {
+        let seat = self.seats.remove(&ip)?;
+        seat.released_at.inspect(|at| _ = self.released.remove(&(*at, ip)));
+        Some(seat)
+    }
+}
