@@ -65,13 +65,7 @@ impl Plan {
     }
 
     /// Takes a given address: the owner's own one, or one that is free. Returns the kind of its subnet, if there is one.
-    pub(super) fn claim(
-        &self,
-        vslice: VsliceId,
-        ip: Ipv4Addr,
-        owner: Iccid,
-        now: Timestamp,
-    ) -> Result<Option<Allocation>, Claim> {
+    pub(super) fn claim(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid, now: Timestamp) -> Result<Option<Allocation>, Claim> {
         let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
         addresses.dispute(|space| space.claim(ip, owner, now))
     }
@@ -220,11 +214,7 @@ impl Plan {
 
 impl Addresses {
     fn new(hold_time: Duration) -> Self {
-        Self {
-            space: Mutex::new(Space::new(hold_time)),
-            is_disputed: AtomicBool::new(false),
-            meters: VsliceMeters::default(),
-        }
+        Self { space: Mutex::new(Space::new(hold_time)), is_disputed: AtomicBool::new(false), meters: VsliceMeters::default() }
     }
 
     fn is_disputed(&self) -> bool {

@@ -95,7 +95,10 @@ pub enum Before {
     Own,
     /// Nobody ever had it, as far as is known.
     Unused,
-    Released { owner: Option<Iccid>, at: Timestamp },
+    Released {
+        owner: Option<Iccid>,
+        at: Timestamp,
+    },
 }
 
 impl Pool {
@@ -272,12 +275,7 @@ impl Pool {
     }
 
     /// Leases an address that nobody else has, if `judge` lets it.
-    fn take(
-        &mut self,
-        ip: Ipv4Addr,
-        owner: Iccid,
-        judge: impl FnOnce(&Self, u32) -> Result<(), Claim>,
-    ) -> Result<Before, Claim> {
+    fn take(&mut self, ip: Ipv4Addr, owner: Iccid, judge: impl FnOnce(&Self, u32) -> Result<(), Claim>) -> Result<Before, Claim> {
         let offset = self.offset(ip).ok_or(Claim::Outside)?;
         if self.ledger.mark(offset) == Mark::Leased {
             return if self.ledger.owner(offset) == Some(owner) { Ok(Before::Own) } else { Err(Claim::Leased) };

@@ -41,13 +41,7 @@ impl<K: Copy + PartialEq> Space<K> {
     /// A VSlice without subnets.
     #[must_use]
     pub fn new(hold: Duration) -> Self {
-        Self {
-            hold,
-            subnets: Vec::new(),
-            outside: Outside::default(),
-            awaited: HashMap::default(),
-            contested: HashMap::default(),
-        }
+        Self { hold, subnets: Vec::new(), outside: Outside::default(), awaited: HashMap::default(), contested: HashMap::default() }
     }
 
     /// The subnets are these from now on: each with its kind, and what it excludes. Every address stays with its owner, or in its hold.
@@ -56,16 +50,14 @@ impl<K: Copy + PartialEq> Space<K> {
         let mut former = std::mem::take(&mut self.subnets);
         let mut added = Vec::new();
         for (cidr, kind, exclude) in subnets {
-            let pool = match former.iter().position(|known| known.pool.cidr() == cidr.trunc()) {
-                Some(at) => {
-                    let mut pool = former.swap_remove(at).pool;
-                    pool.set_excluded(exclude);
-                    pool
-                }
-                None => {
-                    added.push(cidr);
-                    Pool::new(cidr, exclude, self.hold)
-                }
+            let known = former.iter().position(|known| known.pool.cidr() == cidr.trunc());
+            let pool = if let Some(at) = known {
+                let mut pool = former.swap_remove(at).pool;
+                pool.set_excluded(exclude);
+                pool
+            } else {
+                added.push(cidr);
+                Pool::new(cidr, exclude, self.hold)
             };
             self.subnets.push(Subnet { kind, pool });
         }

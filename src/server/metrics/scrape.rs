@@ -51,7 +51,10 @@ pub(super) fn describe() {
     describe_gauge!("attachd_endpoints", "Known endpoints, by provisioning state.");
     describe_gauge!("attachd_endpoints_network", "Known endpoints, by network state.");
     describe_gauge!("attachd_sessions", "Open sessions.");
-    describe_gauge!("attachd_pool_addresses", "Addresses of a subnet, by what holds them; `outside`: in use, though no subnet has them any more.");
+    describe_gauge!(
+        "attachd_pool_addresses",
+        "Addresses of a subnet, by what holds them; `outside`: in use, though no subnet has them any more."
+    );
     describe_counter!("attachd_pool_allocations_total", "Addresses given out.");
     describe_counter!("attachd_pool_failures_total", "Requests for which there was no address.");
     describe_counter!("attachd_address_conflicts_total", "Reported addresses that were another endpoint's, or nobody's to have.");
