@@ -25,6 +25,12 @@ impl Aaa {
         let mut names = [None; SIDE_BY_SIDE];
         for (name, subject) in names.iter_mut().zip(subjects) {
             *name = Name::of(subject);
+            // Beside an IMSI there is nearly always an MSISDN, which is asked for as well.
+            if let Some(Name::Imsi(_)) = *name
+                && let Some(msisdn) = msisdn(subject)
+            {
+                self.tracker.foresee_msisdn(msisdn);
+            }
             match *name {
                 Some(Name::Imsi(imsi)) => self.tracker.foresee_imsi(imsi),
                 Some(Name::Msisdn(msisdn)) => self.tracker.foresee_msisdn(msisdn),
@@ -64,10 +70,14 @@ fn approach(tracker: &Tracker<Entry>, iccids: [Option<Iccid>; SIDE_BY_SIDE]) {
     all().for_each(|iccid| _ = tracker.read(iccid, |entry| entry.state.approach()));
 }
 
+fn msisdn(subject: &Subject<'_>) -> Option<Msisdn> {
+    Msisdn::parse(subject.calling_station_id?).ok()
+}
+
 impl Name {
     fn of(subject: &Subject<'_>) -> Option<Self> {
         let imsi = || Imsi::parse(subject.imsi?).ok().map(Self::Imsi);
-        let msisdn = || Msisdn::parse(subject.calling_station_id?).ok().map(Self::Msisdn);
+        let msisdn = || msisdn(subject).map(Self::Msisdn);
         let iccid = || Iccid::parse(subject.iccid?).ok().map(Self::Iccid);
         iccid().or_else(imsi).or_else(msisdn)
     }

@@ -188,6 +188,10 @@ fn default_stale_after(plan: &Plan, endpoint: &Endpoint) -> Duration {
 }
 
 impl Directory for Tracker<Entry> {
+    fn knows(&self, iccid: Iccid) -> bool {
+        self.read(iccid, |_| ()).is_some()
+    }
+
     fn by_imsi(&self, imsi: Imsi) -> Option<Iccid> {
         self.resolve_imsi(imsi)
     }

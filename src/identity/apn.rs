@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use serde::{Serialize, Serializer};
 
 use super::IdentityError;
+use super::digits::trimmed;
 
 /// The longest network identifier (3GPP TS 23.003 9.1).
 const MAX: usize = 63;
@@ -20,6 +21,7 @@ impl Apn {
     /// # Errors
     /// If it is empty, longer than 63 octets, or not labels of letters, digits, `-` and `_` joined by dots.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        let text = text.trim_ascii_start();
         let name = network_identifier(text.as_bytes());
         let label_is_good = |label: &[u8]| !label.is_empty() && label.iter().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'_'));
         if name.is_empty() || name.len() > MAX || !name.split(|octet| *octet == b'.').all(label_is_good) {
@@ -40,10 +42,12 @@ impl Apn {
     }
 }
 
-/// The part of an APN before the operator identifier `.mncNNN.mccNNN.gprs` (3GPP TS 23.003 9.1.2).
+/// The part of an APN before the operator identifier `.mncNNN.mccNNN.gprs` (3GPP TS 23.003 9.1.2), without the blanks and NUL that some
+/// senders leave around it.
 #[must_use]
 pub fn network_identifier(apn: &[u8]) -> &[u8] {
     const SUFFIX: &[u8] = b".mnc000.mcc000.gprs";
+    let apn = trimmed(apn);
     let Some(cut) = apn.len().checked_sub(SUFFIX.len()) else { return apn };
     let is_operator = apn[cut..].iter().zip(SUFFIX).all(|(octet, pattern)| match pattern {
         b'0' => octet.is_ascii_digit(),
@@ -72,7 +76,14 @@ mod tests {
     fn the_operator_and_the_case_do_not_matter() {
         let apn = Apn::parse("Festival.IoT").unwrap();
         assert_eq!(apn.as_str(), "festival.iot");
-        for named in ["festival.iot", "FESTIVAL.iot", "festival.iot.mnc015.mcc234.gprs", "festival.iot.MNC015.MCC234.GPRS"] {
+        for named in [
+            "festival.iot",
+            "FESTIVAL.iot",
+            "festival.iot.mnc015.mcc234.gprs",
+            "festival.iot.MNC015.MCC234.GPRS",
+            "festival.iot\0",
+            " festival.iot ",
+        ] {
             assert!(apn.is_named_by(named.as_bytes()), "{named}");
         }
         for other in ["", "festival", "festival.iot.mnc15.mcc234.gprs", "festival.iot.gprs", "xfestival.iot"] {

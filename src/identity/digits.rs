@@ -72,6 +72,19 @@ impl DigitText {
     }
 }
 
+/// Text without what senders leave around it: blanks on both sides, and NUL behind it, where a buffer was longer than its text.
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
+    let used = text.iter().rposition(|octet| *octet != 0 && !octet.is_ascii_whitespace());
+    &text[..used.map_or(0, |last| last + 1)]
+}
+
+/// What stands behind `scheme` at the beginning of `text`. Case is ignored, as in URIs (RFC 3986 3.1).
+pub(super) fn after_scheme<'t>(text: &'t [u8], scheme: &str) -> Option<&'t [u8]> {
+    let (front, rest) = text.split_at_checked(scheme.len())?;
+    front.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
+}
+
 /// Writes an identifier as a log may show it: `Iccid(..0014)`.
 pub(super) fn mask(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
     let shown = text.len().saturating_sub(4);
@@ -103,6 +116,16 @@ mod tests {
     impl fmt::Debug for Digits {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(self.text().as_str())
+        }
+    }
+
+    #[test]
+    fn what_surrounds_a_value_falls_away() {
+        for (text, value) in [("7", "7"), (" 7", "7"), ("7 \0\0", "7"), ("7\0 \t\r\n", "7"), ("\07", "\07"), (" \0", ""), ("", "")] {
+            assert_eq!(trimmed(text.as_bytes()), value.as_bytes(), "{text:?}");
+        }
+        for (text, rest) in [("tel:+1", Some("+1")), ("TEL:1", Some("1")), ("te", None), ("tal:1", None), ("tel:", Some(""))] {
+            assert_eq!(after_scheme(text.as_bytes(), "tel:"), rest.map(str::as_bytes), "{text:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::IdentityError;
-use super::digits::{Digits, mask};
+use super::digits::{Digits, mask, trimmed};
 
 /// The major industry identifier of telecommunications, with which every ICCID begins (ITU-T E.118).
 const TELECOM: &[u8] = b"89";
@@ -18,11 +18,13 @@ const RULE: IdentityError = IdentityError { rule: "an ICCID has 19 or 20 digits 
 pub struct Iccid(Digits);
 
 impl Iccid {
-    /// Reads the digits as they come on the wire or in a file; one trailing filler `F` (from the BCD form of EF_ICCID) is dropped.
+    /// Reads the digits as they come on the wire or in a file. One trailing filler `F` (from the BCD form of EF_ICCID) is dropped, and what
+    /// some senders leave around a value: blanks, and NUL behind it.
     ///
     /// # Errors
     /// If these are not 19 or 20 digits beginning with 89. The Luhn digit is not judged here: see [`Self::luhn_is_valid`].
     pub fn parse(text: &[u8]) -> Result<Self, IdentityError> {
+        let text = trimmed(text);
         let digits = text.strip_suffix(b"F").or_else(|| text.strip_suffix(b"f")).unwrap_or(text);
         let own = digits.strip_prefix(TELECOM).filter(|own| matches!(own.len(), 17 | 18)).ok_or(RULE)?;
         Digits::pack(own).map(Self).ok_or(RULE)
@@ -108,13 +110,17 @@ mod tests {
     }
 
     #[test]
-    fn drops_one_filler() {
-        assert_eq!(iccid("8944500000000000014F"), iccid("8944500000000000014"));
+    fn drops_one_filler_and_what_surrounds_the_value() {
+        for text in ["8944500000000000014F", "8944500000000000014f\0", " 8944500000000000014 \0\0"] {
+            assert_eq!(iccid(text), iccid("8944500000000000014"), "{text:?}");
+        }
     }
 
     #[test]
     fn refuses_other_lengths_and_beginnings() {
-        for text in ["", "89", "894450000000000001", "894450000000000000123", "9944500000000000014", "89445000000000000x4"] {
+        for text in
+            ["", "89", "894450000000000001", "894450000000000000123", "9944500000000000014", "89445000000000000x4", "8944500000000000\0014"]
+        {
             assert_eq!(Iccid::parse(text.as_bytes()), Err(RULE), "{text}");
         }
     }

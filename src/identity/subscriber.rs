@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::IdentityError;
-use super::digits::{Digits, mask};
+use super::digits::{Digits, after_scheme, mask, trimmed};
 
 /// Declares a digit identifier; they differ only in name, permitted lengths and what is cut off first.
 macro_rules! subscriber_number {
@@ -72,18 +72,21 @@ macro_rules! subscriber_number {
 }
 
 subscriber_number! {
-    /// The subscription's number inside the mobile network: MCC, MNC and MSIN, 6 to 15 digits (3GPP TS 23.003 2.2).
-    Imsi, (6..=15), without_filler, "an IMSI has 6 to 15 digits"
+    /// The subscription's number inside the mobile network: MCC, MNC and MSIN, 6 to 15 digits (3GPP TS 23.003 2.2). Also read in the form of
+    /// a SUPI, `imsi-` and the digits (3GPP TS 29.571 5.3.2).
+    Imsi, (6..=15), imsi_digits, "an IMSI has 6 to 15 digits"
 }
 
 subscriber_number! {
-    /// The subscription's telephone number in international form, without `+` or `00`, 5 to 15 digits (ITU-T E.164).
-    Msisdn, (5..=15), without_prefix, "an MSISDN has 5 to 15 digits in international form"
+    /// The subscription's telephone number in international form, without `+` or `00`, 5 to 15 digits (ITU-T E.164). Also read in the form
+    /// of a GPSI, `msisdn-` and the digits (3GPP TS 29.571 5.3.2), and as a `tel:` URI (RFC 3966).
+    Msisdn, (5..=15), msisdn_digits, "an MSISDN has 5 to 15 digits in international form"
 }
 
 subscriber_number! {
-    /// The device's identity and software version: 14 to 16 digits, as gateways send it (3GPP TS 23.003 6.2.2).
-    Imeisv, (14..=16), without_filler, "an IMEISV has 14 to 16 digits"
+    /// The device's identity and software version: 14 to 16 digits, as gateways send it (3GPP TS 23.003 6.2.2). Also read in
+    /// the form of a PEI, `imeisv-` or `imei-` and the digits (3GPP TS 29.571 5.3.2).
+    Imeisv, (14..=16), imeisv_digits, "an IMEISV has 14 to 16 digits"
 }
 
 subscriber_number! {
@@ -91,14 +94,31 @@ subscriber_number! {
     Plmn, (5..=6), without_filler, "a PLMN has 5 or 6 digits"
 }
 
-/// Gateways pad the IMSI to its longest form with `F` or NUL.
-fn without_filler(text: &[u8]) -> &[u8] {
-    let used = text.iter().rposition(|octet| !matches!(octet, b'F' | b'f' | 0)).map_or(0, |last| last + 1);
-    &text[..used]
+fn imsi_digits(text: &[u8]) -> &[u8] {
+    let text = without_filler(text);
+    after_scheme(text, "imsi-").unwrap_or(text)
 }
 
-fn without_prefix(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"00")).unwrap_or(text)
+fn imeisv_digits(text: &[u8]) -> &[u8] {
+    let text = without_filler(text);
+    after_scheme(text, "imeisv-").or_else(|| after_scheme(text, "imei-")).unwrap_or(text)
+}
+
+fn msisdn_digits(text: &[u8]) -> &[u8] {
+    let text = without_filler(text);
+    let number = match after_scheme(text, "tel:") {
+        // Behind the digits there may be parameters (RFC 3966 3).
+        Some(uri) => uri.split(|octet| *octet == b';').next().unwrap_or_default(),
+        None => after_scheme(text, "msisdn-").unwrap_or(text),
+    };
+    number.strip_prefix(b"+").or_else(|| number.strip_prefix(b"00")).unwrap_or(number)
+}
+
+/// Gateways pad numbers to their longest form with `F`, NUL or blanks.
+fn without_filler(text: &[u8]) -> &[u8] {
+    let text = trimmed(text);
+    let used = text.iter().rposition(|octet| !matches!(octet, b'F' | b'f')).map_or(0, |last| last + 1);
+    trimmed(&text[..used])
 }
 
 #[cfg(test)]
@@ -119,6 +139,36 @@ mod tests {
         let msisdn = Msisdn::parse(b"447700000001").unwrap();
         assert_eq!(Msisdn::parse(b"+447700000001"), Ok(msisdn));
         assert_eq!(Msisdn::parse(b"00447700000001"), Ok(msisdn));
+    }
+
+    /// The forms of 5G cores, and what senders leave around a value.
+    #[test]
+    fn a_number_may_name_its_kind() {
+        let (imsi, msisdn) = (Imsi::parse(b"001010000000001").unwrap(), Msisdn::parse(b"447700000001").unwrap());
+        for text in ["imsi-001010000000001", "IMSI-001010000000001", "001010000000001 ", " 001010000000001\0\0", "001010000000001F\0"] {
+            assert_eq!(Imsi::parse(text.as_bytes()), Ok(imsi), "{text:?}");
+        }
+        for text in [
+            "msisdn-447700000001",
+            "tel:+447700000001",
+            "TEL:447700000001;phone-context=example.net",
+            "447700000001\0",
+            "+447700000001 ",
+            "447700000001F",
+            "msisdn-+447700000001\0",
+        ] {
+            assert_eq!(Msisdn::parse(text.as_bytes()), Ok(msisdn), "{text:?}");
+        }
+        let imeisv = Imeisv::parse(b"3512340012345678").unwrap();
+        assert_eq!(Imeisv::parse(b"imeisv-3512340012345678"), Ok(imeisv));
+        assert_eq!(Imeisv::parse(b"imei-351234001234567"), Imeisv::parse(b"351234001234567"));
+        assert_eq!(Plmn::parse(b"26202F\0"), Plmn::parse(b"26202"));
+        for other in ["imsi-447700000001", "msisdn-", "imei-447700000001", "tel:", "447700000001;x", "imsi-imsi-1234567"] {
+            assert!(Msisdn::parse(other.as_bytes()).is_err(), "{other:?}");
+        }
+        for other in ["msisdn-001010000000001", "imsi-", "imsi-x", "tel:001010000000001", "001010\0000000001"] {
+            assert!(Imsi::parse(other.as_bytes()).is_err(), "{other:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::provisioning::{CredentialMethod, Credentials};
 use crate::time::Timestamp;
 use crate::wire::number::value::{acct_status_type, network_event};
 use crate::wire::number::{self, attachd, tgpp};
+use crate::wire::tgpp::UserLocation;
 use crate::wire::{Datagram, Secret, Value, chap_matches, pap_matches};
 
 /// An Event-Timestamp may be so much older than its arrival: gateways store reports while no server answers.
@@ -154,13 +155,19 @@ impl<'a> Fields<'a> {
             event_time,
             ip: self.ip,
             counters: self.counters,
-            place: self.place,
+            place: self.place(),
             session_time_s: self.session_time_s,
             terminate_cause: self.terminate_cause,
             last_bearer: self.last_bearer,
             authorisation: self.authorisation,
         };
         (AccountingRequest { kind: self.kind(), subject: self.subject, gateway, report }, is_odd)
+    }
+
+    /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
+    fn place(&self) -> Place<'a> {
+        let of_location = || Plmn::parse(&UserLocation::decode(self.place.location?)?.plmn()?.to_ascii()).ok();
+        Place { plmn: self.place.plmn.or_else(of_location), ..self.place }
     }
 
     fn kind(&self) -> AccountingKind {

@@ -96,6 +96,21 @@ impl UserLocation {
         self.areas.into_iter().flatten()
     }
 
+    /// The network of the first area: where a tracking area and a cell are given, that of the tracking area.
+    #[must_use]
+    pub fn plmn(&self) -> Option<Plmn> {
+        self.areas().next().map(|area| match area {
+            Area::Cgi { plmn, .. }
+            | Area::Sai { plmn, .. }
+            | Area::Rai { plmn, .. }
+            | Area::Lai { plmn, .. }
+            | Area::Tai { plmn, .. }
+            | Area::Ecgi { plmn, .. }
+            | Area::FiveGsTai { plmn, .. }
+            | Area::Ncgi { plmn, .. } => plmn,
+        })
+    }
+
     /// The value for a 4G cell and its tracking area, which is what most gateways send.
     #[must_use]
     pub fn encode_tai_ecgi(plmn: Plmn, tac: u16, eci: u32) -> [u8; 13] {

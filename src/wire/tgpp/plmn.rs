@@ -24,6 +24,12 @@ impl Plmn {
         Some(Self([mcc2 << 4 | mcc1, mnc3 << 4 | mcc3, mnc2 << 4 | mnc1]))
     }
 
+    /// The digits of MCC and MNC as text, `F` in place of what is no digit.
+    #[must_use]
+    pub fn to_ascii(self) -> [u8; 6] {
+        self.digits().map(|digit| if digit > 9 { b'F' } else { b'0' + digit })
+    }
+
     /// The digits of MCC and MNC, the last possibly the filler.
     fn digits(self) -> [u8; 6] {
         let [first, second, third] = self.0;
@@ -55,6 +61,7 @@ mod tests {
         for (digits, octets, shown) in cases {
             assert_eq!(Plmn::from_digits(digits), Some(Plmn(octets)));
             assert_eq!(Plmn(octets).to_string(), shown);
+            assert_eq!(Plmn(octets).to_ascii()[..digits.len()], *digits.as_bytes());
         }
         for digits in ["", "262", "2620", "2620212", "26x02"] {
             assert_eq!(Plmn::from_digits(digits), None, "{digits}");
