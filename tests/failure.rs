@@ -35,7 +35,7 @@ fn a_full_disk_silences_it_until_there_is_room_again() {
     let (status, reasons) = server.get("/readyz");
     assert!(status == 503 && reasons.contains("the journal cannot write") && reasons.contains("File too large"), "{reasons}");
     assert_eq!(server.get("/livez").0, 200);
-    assert!(counter(&server, "radius_dropped_total{reason=\"journal\"}") > 0);
+    assert!(counter(&server, "radius_dropped_total{gateway=\"pgw-01\",reason=\"journal\"}") > 0);
     assert!(counter(&server, "attachd_journal_failures_total") > 0);
     let mut gateway = Gateway::facing(server.auth[0]);
     let status_server = gateway.request(Code::STATUS_SERVER, &[]);

@@ -12,11 +12,14 @@ use super::IdentityError;
 pub struct Moniker(CompactString);
 
 impl Moniker {
+    /// The longest, in octets.
+    pub const MAX: usize = 30;
+
     /// # Errors
     /// If the text is empty, too long, or has other characters than `a-z`, `0-9` and `-`.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let is_good = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
-        if (1..=30).contains(&text.len()) && text.bytes().all(is_good) {
+        if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_good) {
             Ok(Self(text.into()))
         } else {
             Err(IdentityError { rule: "a moniker has 1 to 30 characters of a-z, 0-9 and -" })

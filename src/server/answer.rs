@@ -1,8 +1,9 @@
 //! From a verdict to the octets of a reply, still to be signed.
 
 use crate::aaa::{Accept, RejectReason};
+use crate::identity::Moniker;
 use crate::wire::number::{self, attachd, microsoft};
-use crate::wire::{Code, Datagram, Draft, Encoder, MessageAuthenticator, TooLong};
+use crate::wire::{Code, Datagram, Draft, Encoder, LONGEST, MessageAuthenticator, TooLong};
 
 use std::net::Ipv4Addr;
 
@@ -16,6 +17,30 @@ pub struct Names<'a> {
     pub vendor: u32,
     pub vslice: &'a str,
     pub group: &'a str,
+}
+
+/// The octets of the longest Access-Accept, its Proxy-States and our own attributes apart: header, Message-Authenticator, address and netmask,
+/// Class, three times, two DNS servers.
+const LONGEST_ACCEPT: usize = 20 + 18 + 2 * 6 + 18 + 3 * 6 + 2 * 12;
+
+/// Our own two attributes, each with the longest moniker.
+const NAMES: usize = 2 * (8 + Moniker::MAX);
+
+/// An Accounting-Response with a Message-Authenticator.
+const LONGEST_RECEIPT: usize = 20 + 18;
+
+/// Whether every reply that this request may get has room for its Proxy-States. Most requests have none.
+pub fn has_room(request: &Datagram<'_>, vendor_attributes: bool) -> bool {
+    if !request.contains(number::PROXY_STATE) {
+        return true;
+    }
+    let longest = match request.code() {
+        Code::ACCESS_REQUEST if vendor_attributes => LONGEST_ACCEPT + NAMES,
+        Code::ACCESS_REQUEST => LONGEST_ACCEPT,
+        _ => LONGEST_RECEIPT,
+    };
+    let proxy_states = request.attributes().filter(|attribute| attribute.number == number::PROXY_STATE);
+    longest + proxy_states.map(|attribute| 2 + attribute.value.len()).sum::<usize>() <= LONGEST
 }
 
 /// Access-Accept. The Message-Authenticator is its first attribute, against BlastRADIUS, as in every reply of this family.
@@ -73,4 +98,61 @@ pub fn alive(room: &mut [u8], request: &Datagram<'_>, code: Code) -> Result<Draf
     let mut reply = Encoder::new(room, code, request.identifier());
     reply.message_authenticator().copy(request, number::PROXY_STATE);
     reply.draft_reply(request.authenticator())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aaa::Class;
+    use crate::identity::GroupId;
+    use crate::wire::Secret;
+
+    /// A request with so many octets of Proxy-State.
+    fn request(code: Code, octets: usize) -> Vec<u8> {
+        let mut buffer = vec![0; LONGEST];
+        let mut packet = Encoder::new(&mut buffer, code, 7);
+        packet.message_authenticator();
+        let mut left = octets;
+        while left > 0 {
+            // None may be left for which two octets of head are too much.
+            let one = if left > 255 { 200 } else { left };
+            packet.attribute(number::PROXY_STATE, &vec![0x5a; one - 2]);
+            left -= one;
+        }
+        let length = packet.finish_request(&Secret::new(b"secret"), [9; 16]).unwrap();
+        buffer.truncate(length);
+        buffer
+    }
+
+    /// Judging in advance must say what writing the longest reply would.
+    #[test]
+    fn room_is_judged_as_the_longest_replies_need_it() {
+        let ip = Ipv4Addr::new(100, 64, 0, 1);
+        let fullest = Accept {
+            ip: Some(ip),
+            class: Class::new(1),
+            group: GroupId::new(0),
+            session_timeout_s: 1,
+            idle_timeout_s: 1,
+            interim_interval_s: 60,
+            dns: [Some(ip); 2],
+        };
+        let moniker = "m".repeat(Moniker::MAX);
+        let names = Names { vendor: 32473, vslice: &moniker, group: &moniker };
+        let mut room = [0; LONGEST];
+        for octets in [0, 3, 100, 1000].into_iter().chain(3800..=4050) {
+            let datagram = request(Code::ACCESS_REQUEST, octets);
+            let datagram = Datagram::frame(&datagram).unwrap();
+            assert_eq!(has_room(&datagram, false), accept(&mut room, &datagram, &fullest, None).is_ok(), "{octets}");
+            assert_eq!(has_room(&datagram, true), accept(&mut room, &datagram, &fullest, Some(names)).is_ok(), "{octets} with names");
+            if has_room(&datagram, false) {
+                RejectReason::ALL
+                    .into_iter()
+                    .for_each(|reason| assert!(reject(&mut room, &datagram, reason).is_ok(), "{octets} {reason:?}"));
+            }
+            let datagram = request(Code::ACCOUNTING_REQUEST, octets);
+            let datagram = Datagram::frame(&datagram).unwrap();
+            assert_eq!(has_room(&datagram, false), receipt(&mut room, &datagram).is_ok(), "{octets} of accounting");
+        }
+    }
 }

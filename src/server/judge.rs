@@ -13,7 +13,7 @@ pub(super) fn judge(proof: Result<(), Forged>, request: &Datagram<'_>, gateway: 
     let is_signed = request.message_authenticator() == MessageAuthenticator::Present;
     match request.code() {
         // RFC 5997 3.
-        Code::STATUS_SERVER if !is_signed => Err(Dropped::BadMessageAuthenticator),
+        Code::STATUS_SERVER if !is_signed => Err(Dropped::MissingMessageAuthenticator),
         // What a gateway's settings ask for concerns Access-Requests only, and only those teach "auto" (PROTOCOL 10).
         Code::ACCESS_REQUEST if is_signed => {
             gateway.note_signature();
@@ -30,7 +30,7 @@ fn may_be_unsigned(request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Drop
     // RFC 3579 3.1 and 3.3 note 1.
     let must_sign = gateway.requires_signature() || request.contains(number::EAP_MESSAGE) || !(has_credentials || gateway.is_lenient());
     if must_sign {
-        return Err(Dropped::BadMessageAuthenticator);
+        return Err(Dropped::MissingMessageAuthenticator);
     }
     if gateway.limit_proxy_state && request.contains(number::PROXY_STATE) {
         return Err(Dropped::ProxyStateLimited);

@@ -254,9 +254,9 @@ impl Pipeline {
     }
 
     fn refuse(&mut self, reason: Dropped, gateways: &Gateways, arrival: &Arrival<'_>, now: Timestamp) {
-        self.tally.dropped(reason);
-        let name = gateways.of(arrival.from.ip()).map(|gateway| gateway.name.as_str());
-        self.complaints.dropped(reason, arrival.from, name, now);
+        let gateway = gateways.of(arrival.from.ip());
+        self.tally.dropped(reason, gateway.map(|gateway| gateway.id));
+        self.complaints.dropped(reason, arrival.from, gateway.map(|gateway| gateway.name.as_str()), now);
     }
 
     /// A reply is on its way: its retransmissions are answered with the same octets from now on.
@@ -280,7 +280,7 @@ impl Pipeline {
         if let Some(seat) = route.seat {
             self.duplicates.forget(seat);
         }
-        self.tally.dropped(reason);
+        self.tally.dropped(reason, Some(route.gateway));
     }
 
     /// What can be said of a datagram before anything is computed.
@@ -346,6 +346,8 @@ impl Pipeline {
     fn serve<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
         let answered = match fresh.proven.request.code() {
             _ if self.intake == Intake::Failing => Err(Dropped::Journal),
+            // Judged before anything is decided: what could never be answered must not move state on each of its retransmissions.
+            _ if !answer::has_room(&fresh.proven.request, self.conduct.vendor_attributes) => Err(Dropped::ReplyTooLong),
             Code::ACCESS_REQUEST => self.authorize(fresh, room, ledger),
             _ => self.account(fresh, room, ledger),
         };

@@ -15,6 +15,8 @@ pub enum Dropped {
     UnknownCode,
     BadAuthenticator,
     BadMessageAuthenticator,
+    /// It has none, and needs one.
+    MissingMessageAuthenticator,
     ProxyStateLimited,
     RateLimited,
     /// A retransmission of a request whose reply still waits.
@@ -32,12 +34,13 @@ pub enum Dropped {
 }
 
 impl Dropped {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownGateway,
         Self::Malformed,
         Self::UnknownCode,
         Self::BadAuthenticator,
         Self::BadMessageAuthenticator,
+        Self::MissingMessageAuthenticator,
         Self::ProxyStateLimited,
         Self::RateLimited,
         Self::DuplicateInFlight,
@@ -56,6 +59,7 @@ impl Dropped {
             Self::UnknownCode => "unknown-code",
             Self::BadAuthenticator => "bad-authenticator",
             Self::BadMessageAuthenticator => "bad-message-authenticator",
+            Self::MissingMessageAuthenticator => "missing-message-authenticator",
             Self::ProxyStateLimited => "proxy-state-limited",
             Self::RateLimited => "rate-limited",
             Self::DuplicateInFlight => "duplicate-in-flight",
@@ -105,7 +109,8 @@ pub const fn accounting_label(kind: AccountingKind) -> &'static str {
 /// One worker's counts since the last report.
 #[derive(Debug, Default)]
 pub struct Tally {
-    pub dropped: [u32; Dropped::ALL.len()],
+    /// Of nobody known; those of gateways are among their traffic.
+    pub strangers: [u32; Dropped::ALL.len()],
     pub duplicates: [u32; REQUESTS.len()],
     pub rejects: [u32; RejectReason::ALL.len()],
     pub accounting: [u32; ACCOUNTING.len()],
@@ -119,11 +124,12 @@ pub struct Tally {
     touched: Vec<GatewayId>,
 }
 
-/// One gateway's requests and responses, by place in [`REQUESTS`] and [`RESPONSES`].
+/// One gateway's requests, responses and drops, by place in [`REQUESTS`], [`RESPONSES`] and [`Dropped::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     pub requests: [u32; REQUESTS.len()],
     pub responses: [u32; RESPONSES.len()],
+    pub dropped: [u32; Dropped::ALL.len()],
 }
 
 /// How long answers took.
@@ -134,8 +140,19 @@ pub struct Latencies {
 }
 
 impl Tally {
-    pub fn dropped(&mut self, reason: Dropped) {
-        self.dropped[reason as usize] += 1;
+    /// A datagram was not answered; `gateway` is the one that its source address belongs to.
+    pub fn dropped(&mut self, reason: Dropped, gateway: Option<GatewayId>) {
+        match gateway {
+            Some(gateway) => self.traffic(gateway).dropped[reason as usize] += 1,
+            None => self.strangers[reason as usize] += 1,
+        }
+    }
+
+    /// All drops since the last report, whoever sent them.
+    #[must_use]
+    pub fn drops(&self) -> [u32; Dropped::ALL.len()] {
+        let of_gateways = self.touched.iter().map(|gateway| &self.gateways[gateway.index()].dropped);
+        of_gateways.fold(self.strangers, |sum, dropped| std::array::from_fn(|reason| sum[reason] + dropped[reason]))
     }
 
     pub fn rejected(&mut self, reason: RejectReason) {
@@ -218,10 +235,24 @@ mod tests {
         tally.response(gateway, Code::ACCESS_REJECT);
         let mut reports = Vec::new();
         tally.drain_gateways(|gateway, traffic| reports.push((gateway, traffic)));
-        assert_eq!(reports, [(gateway, Traffic { requests: [2, 0, 0], responses: [0, 1, 0] })]);
+        assert_eq!(reports, [(gateway, Traffic { requests: [2, 0, 0], responses: [0, 1, 0], ..Traffic::default() })]);
         tally.drain_gateways(|_, _| panic!("nothing was counted"));
         tally.request(gateway, Code::STATUS_SERVER);
         tally.drain_gateways(|_, traffic| assert_eq!(traffic.requests, [0, 0, 1]));
+    }
+
+    #[test]
+    fn a_drop_is_its_gateways_if_there_is_one() {
+        let mut tally = Tally::default();
+        tally.dropped(Dropped::UnknownGateway, None);
+        tally.dropped(Dropped::Malformed, Some(GatewayId::new(1)));
+        tally.dropped(Dropped::Malformed, Some(GatewayId::new(0)));
+        let drops = tally.drops();
+        assert_eq!((drops[Dropped::UnknownGateway as usize], drops[Dropped::Malformed as usize]), (1, 2));
+        assert_eq!(tally.strangers[Dropped::Malformed as usize], 0);
+        let mut of_gateways = Vec::new();
+        tally.drain_gateways(|gateway, traffic| of_gateways.push((gateway.index(), traffic.dropped[Dropped::Malformed as usize])));
+        assert_eq!(of_gateways, [(1, 1), (0, 1)]);
     }
 
     #[test]

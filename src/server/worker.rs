@@ -131,7 +131,7 @@ impl<C: Committer> Worker<C> {
         self.desk.report(&mut self.meters);
         for pier in &mut self.piers {
             let outcome = pier.outbox.flush(pier.socket.get_ref());
-            self.desk.pipeline.tally.dropped[Dropped::Unsent as usize] += outcome.lost as u32;
+            self.desk.pipeline.tally.strangers[Dropped::Unsent as usize] += outcome.lost as u32;
             pier.drops.report(pier.inbox.drops());
         }
     }

@@ -68,7 +68,7 @@ impl Metrics {
     /// The handles of one worker.
     pub fn meters(self: &Arc<Self>) -> Meters {
         with_local_recorder(&self.recorder, || Meters {
-            dropped: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "reason" => reason.label())),
+            strangers: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "reason" => reason.label())),
             duplicates: REQUESTS.map(|code| counter!("radius_duplicates_total", "code" => code.to_string())),
             rejects: RejectReason::ALL.map(|reason| counter!("attachd_rejects_total", "reason" => reason.moniker())),
             accounting: ACCOUNTING.map(|kind| counter!("attachd_accounting_total", "status" => accounting_label(kind))),
@@ -90,7 +90,8 @@ impl Metrics {
 /// One worker's handles; the numbers behind them are those of all workers.
 pub struct Meters {
     metrics: Arc<Metrics>,
-    dropped: [Counter; Dropped::ALL.len()],
+    /// Drops whose sender is no gateway, or is not known any more.
+    strangers: [Counter; Dropped::ALL.len()],
     duplicates: [Counter; REQUESTS.len()],
     rejects: [Counter; RejectReason::ALL.len()],
     accounting: [Counter; ACCOUNTING.len()],
@@ -104,12 +105,13 @@ pub struct Meters {
 struct TrafficMeters {
     requests: [Counter; REQUESTS.len()],
     responses: [Counter; RESPONSES.len()],
+    dropped: [Counter; Dropped::ALL.len()],
 }
 
 impl Meters {
     /// Adds up what a worker has counted, and lets it begin anew.
     pub fn report(&mut self, tally: &mut Tally, gateways: &Gateways) {
-        add(&self.dropped, &mut tally.dropped);
+        add(&self.strangers, &mut tally.strangers);
         add(&self.duplicates, &mut tally.duplicates);
         add(&self.rejects, &mut tally.rejects);
         add(&self.accounting, &mut tally.accounting);
@@ -124,6 +126,7 @@ impl Meters {
             let meters = self.gateway(id, gateways);
             add(&meters.requests, &mut traffic.requests);
             add(&meters.responses, &mut traffic.responses);
+            add(&meters.dropped, &mut traffic.dropped);
         });
     }
 
@@ -136,6 +139,7 @@ impl Meters {
             with_local_recorder(&self.metrics.recorder, || TrafficMeters {
                 requests: REQUESTS.map(|code| counter!("radius_requests_total", "gateway" => name.clone(), "code" => code.to_string())),
                 responses: RESPONSES.map(|code| counter!("radius_responses_total", "gateway" => name.clone(), "code" => code.to_string())),
+                dropped: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "gateway" => name.clone(), "reason" => reason.label())),
             })
         })
     }
@@ -170,7 +174,7 @@ fn increment(counter: &Counter, count: &mut u32) {
 fn describe() {
     describe_counter!("radius_requests_total", "Requests that were framed and verified, retransmissions included.");
     describe_counter!("radius_responses_total", "Replies sent, repeated ones included.");
-    describe_counter!("radius_dropped_total", "Datagrams that were not answered, by reason.");
+    describe_counter!("radius_dropped_total", "Datagrams that were not answered, by reason, and by gateway where one is known.");
     describe_counter!("radius_duplicates_total", "Retransmissions answered from memory.");
     describe_counter!("radius_socket_drops_total", "Datagrams that the kernel dropped because a socket's buffer was full.");
     describe_counter!("attachd_rejects_total", "Requests of endpoints that may not be served, by reason.");
@@ -198,7 +202,8 @@ mod tests {
         let mut tally = Tally::default();
         for _ in 0..2 {
             tally.request(GatewayId::new(0), Code::ACCESS_REQUEST);
-            tally.dropped(Dropped::BadAuthenticator);
+            tally.dropped(Dropped::BadAuthenticator, Some(GatewayId::new(0)));
+            tally.dropped(Dropped::UnknownGateway, None);
             tally.took(Code::ACCESS_REQUEST, Duration::from_micros(70));
             meters.report(&mut tally, &gateways);
         }
@@ -207,8 +212,9 @@ mod tests {
         let text = metrics.render();
         for line in [
             "radius_requests_total{gateway=\"pgw-01\",code=\"Access-Request\"} 2",
-            "radius_dropped_total{reason=\"bad-authenticator\"} 2",
-            "radius_dropped_total{reason=\"overload\"} 0",
+            "radius_dropped_total{gateway=\"pgw-01\",reason=\"bad-authenticator\"} 2",
+            "radius_dropped_total{gateway=\"pgw-01\",reason=\"overload\"} 0",
+            "radius_dropped_total{reason=\"unknown-gateway\"} 2",
             "radius_socket_drops_total{listener=\"127.0.0.1:1812\"} 3",
             "# TYPE radius_request_duration_seconds histogram",
             "radius_request_duration_seconds_bucket{code=\"Access-Request\",le=\"0.00005\"} 0",

@@ -100,7 +100,7 @@ impl Office {
     }
 
     fn dropped(&self, reason: Dropped) -> u32 {
-        self.desk.pipeline.tally.dropped[reason as usize]
+        self.desk.pipeline.tally.drops()[reason as usize]
     }
 }
 

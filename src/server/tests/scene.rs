@@ -207,7 +207,7 @@ impl Scene {
 
     /// Sends a datagram; what comes back has left at once, whatever it waits for.
     pub(in crate::server) fn send(&mut self, port: Port, octets: &[u8]) -> Got {
-        let before = self.pipeline.tally.dropped;
+        let before = self.pipeline.tally.drops();
         let listener = Listener { place: u8::from(port == Port::Acct), port };
         let arrival = Arrival { listener, from: self.from, to: None, octets };
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
@@ -220,7 +220,7 @@ impl Scene {
             }
             replies.clear();
         }
-        let reasons = Dropped::ALL.into_iter().filter(|reason| self.pipeline.tally.dropped[*reason as usize] > before[*reason as usize]);
+        let reasons = Dropped::ALL.into_iter().filter(|reason| self.pipeline.tally.drops()[*reason as usize] > before[*reason as usize]);
         got.extend(reasons.map(Got::Silence));
         assert_eq!(got.len(), 1, "one reply or one counted drop: {got:?}");
         got.remove(0)

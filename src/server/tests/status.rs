@@ -32,8 +32,8 @@ fn each_port_answers_in_its_own_way_and_looks_at_nothing_else() {
 fn an_unsigned_one_or_a_stranger_hears_nothing() {
     let mut scene = Scene::new();
     let unsigned = request(Code::STATUS_SERVER, 1, |_| {});
-    assert_eq!(scene.auth(&unsigned), Got::Silence(Dropped::BadMessageAuthenticator));
-    assert_eq!(scene.acct(&unsigned), Got::Silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(scene.auth(&unsigned), Got::Silence(Dropped::MissingMessageAuthenticator));
+    assert_eq!(scene.acct(&unsigned), Got::Silence(Dropped::MissingMessageAuthenticator));
     let mut forged = status(1, |_| {});
     forged[30] ^= 1;
     assert_eq!(scene.auth(&forged), Got::Silence(Dropped::BadMessageAuthenticator));

@@ -122,8 +122,8 @@ impl World {
             self.aaa.free(&freed);
         }
         let tally = &mut self.desk.pipeline.tally;
-        for reason in Dropped::ALL {
-            self.drops.extend((0..tally.dropped[reason as usize]).map(|_| reason));
+        for (reason, count) in Dropped::ALL.into_iter().zip(tally.drops()) {
+            self.drops.extend((0..count).map(|_| reason));
         }
         self.meters.report(tally, &self.gateways);
     }
