@@ -183,20 +183,20 @@ impl EndpointState {
         }
     }
 
-    /// The last act of every method: keeps the list of tombstones short.
+    /// The last act of every method: keeps the list of tombstones short, and the record small.
     pub(super) fn finish(&mut self, mut outcome: Outcome) -> Outcome {
         while self.sessions.len() > MAX_TOMBSTONES && self.sessions.iter().filter(|session| !session.is_open()).count() > MAX_TOMBSTONES {
             let ended = (0..self.sessions.len()).filter(|at| !self.sessions[*at].is_open());
             let Some(oldest) = ended.min_by_key(|at| self.sessions[*at].heard) else { break };
-            self.sessions.remove(oldest);
-            outcome.session = outcome.session.filter(|at| *at != oldest).map(|at| at - usize::from(at > oldest));
+            self.forget(oldest, &mut outcome);
         }
+        self.keep_within_bound(&mut outcome);
         outcome.after = self.state;
         outcome
     }
 
     /// Turns an open session into its tombstone; gives back the lease if it was the group's last.
-    fn bury(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
+    pub(super) fn bury(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
         let session = &mut self.sessions[at];
         // What was heard before the end is known, and repeating it opens nothing.
         session.ended = Some(Ended { at: ended.at.max(session.updated()), ..ended });

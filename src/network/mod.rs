@@ -5,6 +5,7 @@
 mod access_point;
 mod accounting;
 mod bearer;
+mod bound;
 mod counters;
 mod endpoint;
 mod lease;
@@ -19,6 +20,7 @@ mod tracker;
 mod whereabouts;
 
 pub use bearer::{Bearer, Status};
+pub use bound::MAX_RECORD;
 pub use endpoint::{EndpointState, Leases, Limits};
 pub use lease::{Freed, Lease, LeaseKind, LeasePhase};
 pub use outcome::{CloseCause, Closed, Effect, Few, Outcome};

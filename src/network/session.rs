@@ -203,16 +203,22 @@ impl Session {
 
     /// Adds a bearer. If the list is full, an older one is folded: a stopped one if there is any, never the first, which names the session.
     pub fn add_bearer(&mut self, bearer: Bearer) {
-        let rare = self.rare();
-        if rare.bearers.len() + 1 >= MAX_BEARERS {
-            let oldest = (0..rare.bearers.len()).min_by_key(|at| (rare.bearers[*at].is_open(), rare.bearers[*at].event_time));
-            if let Some(oldest) = oldest {
-                let gone = rare.bearers.remove(oldest);
-                rare.folded.0 = rare.folded.0.saturating_add(gone.input);
-                rare.folded.1 = rare.folded.1.saturating_add(gone.output);
-            }
+        if self.bearers().count() >= MAX_BEARERS {
+            _ = self.fold_oldest(|bearer| !bearer.is_open()) || self.fold_oldest(|_| true);
         }
-        rare.bearers.push(bearer);
+        self.rare().bearers.push(bearer);
+    }
+
+    /// Folds the oldest bearer that may go into the sum of those that are listed no more; never the first, which names the session. Whether
+    /// there was one.
+    pub(super) fn fold_oldest(&mut self, may_go: impl Fn(&Bearer) -> bool) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        let going = rare.bearers.iter().enumerate().filter(|(_, bearer)| may_go(bearer));
+        let Some((oldest, _)) = going.min_by_key(|(_, bearer)| bearer.event_time) else { return false };
+        let gone = rare.bearers.remove(oldest);
+        rare.folded.0 = rare.folded.0.saturating_add(gone.input);
+        rare.folded.1 = rare.folded.1.saturating_add(gone.output);
+        true
     }
 
     /// Whether a report, its sender apart, tells of this session. If only one side knows an Acct-Multi-Session-Id, the bearer decides.

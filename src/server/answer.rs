@@ -146,9 +146,9 @@ mod tests {
             assert_eq!(has_room(&datagram, false), accept(&mut room, &datagram, &fullest, None).is_ok(), "{octets}");
             assert_eq!(has_room(&datagram, true), accept(&mut room, &datagram, &fullest, Some(names)).is_ok(), "{octets} with names");
             if has_room(&datagram, false) {
-                RejectReason::ALL
-                    .into_iter()
-                    .for_each(|reason| assert!(reject(&mut room, &datagram, reason).is_ok(), "{octets} {reason:?}"));
+                for reason in RejectReason::ALL {
+                    assert!(reject(&mut room, &datagram, reason).is_ok(), "{octets} {reason:?}");
+                }
             }
             let datagram = request(Code::ACCOUNTING_REQUEST, octets);
             let datagram = Datagram::frame(&datagram).unwrap();

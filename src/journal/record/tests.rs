@@ -356,6 +356,7 @@ proptest! {
         let (sessions, leases) = (sessions.into_iter().collect(), leases.into_iter().collect());
         let state = EndpointState { state, last_activity, version, sessions, leases };
         let octets = framed(|batch| batch.put_endpoint(iccid(), &state));
+        prop_assert!(octets.len() - 24 <= state.weight(), "{} octets, {} said", octets.len() - 24, state.weight());
         prop_assert_eq!(read(&octets), Ok(Record::Endpoint { iccid: iccid(), state }));
     }
 

@@ -1,5 +1,6 @@
 //! The machine from outside: what gateways send, in the order in which it arrives, and what must be true afterwards.
 
+mod bound;
 mod checklist;
 mod leases;
 mod model;
