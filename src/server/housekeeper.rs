@@ -6,12 +6,14 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::errand::Errand;
+use super::health::Severity;
 use super::metrics::Metrics;
 use super::reloads::{Applied, Next, ReloadOutcome};
 use super::settings::GatewaySettings;
 use super::worker::Common;
 use crate::aaa::Aaa;
 use crate::provisioning::Inventory;
+use crate::time::Step;
 
 /// The least time between two looks.
 const PACE: Duration = Duration::from_millis(20);
@@ -27,6 +29,12 @@ const LOOKS: usize = 25;
 
 /// How often the metrics are tidied.
 const UPKEEP: Duration = Duration::from_secs(1);
+
+/// How long a step of the wall clock is told (PROTOCOL 20).
+const STEP_IS_NEWS: Duration = Duration::from_secs(600);
+
+/// The reason in `/readyz`.
+const STEPPED: &str = "clock";
 
 /// How long the records of a reload, or the last ones, are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,6 +57,10 @@ pub(super) struct Housekeeper {
     pub(super) metrics: Arc<Metrics>,
     pub(super) errand: Errand,
     pub(super) reload: Reload,
+    /// When the last step of the wall clock is old news.
+    pub(super) step_told_until: Option<Duration>,
+    /// A step that was found at the start.
+    pub(super) stepped: Option<Step>,
 }
 
 impl Housekeeper {
@@ -69,6 +81,7 @@ impl Housekeeper {
                 Next::Nothing => {}
                 Next::End => break,
             }
+            self.follow_wall_clock();
             let now = self.common.clock.now();
             let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
             let before = walk.seen;
@@ -82,6 +95,24 @@ impl Housekeeper {
         if !self.errand.finish(&self.aaa, PATIENCE) {
             warn!("the last changes are not durable yet");
         }
+    }
+
+    /// Sees whether the wall clock has stepped, and tells it.
+    fn follow_wall_clock(&mut self) {
+        let step = self.stepped.take().or_else(|| self.common.clock.observe());
+        let running = self.common.clock.now().running;
+        if let Some(step) = step {
+            self.tell_step(step, running);
+        } else if self.step_told_until.take_if(|until| *until <= running).is_some() {
+            self.common.health.clear(STEPPED);
+        }
+    }
+
+    fn tell_step(&mut self, step: Step, running: Duration) {
+        warn!("{step}");
+        self.metrics.clock_stepped();
+        self.common.health.add(Severity::Degraded, STEPPED, step.to_string());
+        self.step_told_until = Some(running + STEP_IS_NEWS);
     }
 
     /// All of it or nothing.

@@ -6,6 +6,7 @@ use crate::aaa::{Aaa, Recovered};
 use crate::identity::GatewayId;
 use crate::journal::{self, Entry, Journal, OnDamage, OpenError, Options, Record, Unreadable};
 use crate::provisioning::Fingerprint;
+use crate::time::Timestamp;
 
 /// Everything a server goes on with.
 pub struct Restored {
@@ -17,6 +18,8 @@ pub struct Restored {
     pub read: journal::Recovered,
     /// What became of it.
     pub memory: Recovered,
+    /// The last time that a record knows: what is decided from now on comes after it.
+    pub newest: Timestamp,
 }
 
 /// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is recorded there.
@@ -50,12 +53,15 @@ pub fn restore_from(
     let mut recovery = aaa.recover();
     let mut gateways = Vec::new();
     let mut hear = Some(hear);
+    let mut newest = Timestamp::EPOCH;
     // One applier: the records of what is provisioned are in order in the files, and only there.
     let mut apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
         let record = Record::read(&entry)?;
         if hear.is_some() {
             tell_first(&mut hear, &record);
         }
+        // Versions begin with the time at which they are given.
+        newest = newest.max(Timestamp::from_micros(entry.version));
         match record {
             Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
             Record::Provisioned { iccid, version, endpoint } => recovery.provisioned(iccid, version, endpoint),
@@ -69,7 +75,7 @@ pub fn restore_from(
     };
     let (journal, read) = open(&mut apply)?;
     let (aaa, memory) = recovery.finish();
-    Ok(Restored { aaa, journal, gateways, read, memory })
+    Ok(Restored { aaa, journal, gateways, read, memory, newest })
 }
 
 fn tell_first(hear: &mut Option<impl FnOnce(Option<Fingerprint>)>, record: &Record) {

@@ -30,6 +30,7 @@ use super::snapshots::Snapshots;
 use super::worker::{Common, Parts};
 use crate::aaa::Aaa;
 use crate::journal::{Commit, Failure, Journal, Observer};
+use crate::time::{Step, Timestamp};
 use crate::udp::Socket;
 
 /// Requests remembered against retransmission, over all workers. A gateway's socket has 256 identifiers, so this is four thousand sockets;
@@ -47,6 +48,8 @@ pub struct Shell {
     front: Arc<Front>,
     http: Http,
     stop: watch::Sender<()>,
+    /// How the wall clock has stepped since the last life.
+    stepped: Option<Step>,
 }
 
 /// The thread that answers HTTP.
@@ -93,7 +96,17 @@ impl Shell {
         let front = Arc::new(Front { common: Arc::new(common), metrics, opened: OnceLock::new() });
         let (stop, stopped) = watch::channel(());
         let http = Http::start(http, Arc::clone(&front), stopped).map_err(ServeError::System)?;
-        Ok(Self { settings, sockets, front, http, stop })
+        Ok(Self { settings, sockets, front, http, stop, stepped: None })
+    }
+
+    /// The time, for what is to be decided before the server serves.
+    pub fn now(&self) -> Timestamp {
+        self.front.common.clock.now().wall
+    }
+
+    /// The last time that the journal knows. To be told before anything is decided, so that no time is given twice.
+    pub fn begin_after(&mut self, newest: Timestamp) {
+        self.stepped = self.front.common.clock.begin_after(newest);
     }
 
     /// What the journal tells of its commits, for the metrics.
@@ -125,7 +138,7 @@ impl Shell {
         until: impl FnOnce(Arc<Common>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
-        let Self { settings, sockets, front, http, stop } = self;
+        let Self { settings, sockets, front, http, stop, stepped } = self;
         let common = Arc::clone(&front.common);
         let mut errand = Errand::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
@@ -142,8 +155,15 @@ impl Shell {
             let ended = ended.clone();
             threads.push(workshop.worker(number, sockets, move || _ = ended.send("a worker"))?);
         }
-        let housekeeper =
-            Housekeeper { common: Arc::clone(&common), aaa: Arc::clone(&aaa), metrics: Arc::clone(&front.metrics), errand, reload };
+        let housekeeper = Housekeeper {
+            common: Arc::clone(&common),
+            aaa: Arc::clone(&aaa),
+            metrics: Arc::clone(&front.metrics),
+            errand,
+            reload,
+            step_told_until: None,
+            stepped,
+        };
         let housekeeper = spawn("housekeeper", move || housekeeper.run())?;
         let snapshots =
             Snapshots { common: Arc::clone(&common), aaa: Arc::clone(&aaa), journal: Arc::clone(&journal), stop: stop.subscribe() };

@@ -16,6 +16,8 @@ pub enum Blow {
     Reload,
     /// Nothing passes to or from one of the server's addresses.
     PathDown(usize, Duration),
+    /// The machine's clock is set to so many seconds before or after the right time, and back after this.
+    ClockStep(i64, Duration),
 }
 
 /// At which instant the power fails.
@@ -39,6 +41,11 @@ const STOPS: usize = 4;
 const DISKS: usize = 3;
 const RELOADS: usize = 6;
 const PATHS: usize = 6;
+const CLOCKS: usize = 6;
+
+/// The longest step of a clock, seconds, and how long it takes until somebody sets it right.
+const LONGEST_STEP_S: f64 = 7200.0;
+const LONGEST_WRONG_S: f64 = 3600.0;
 
 /// A server that is away for less could meet datagrams from before; one that is away for more is a matter for people.
 const SHORTEST_OUTAGE: f64 = 8.0;
@@ -61,6 +68,11 @@ pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Mo
     add(DISKS, chance, &|_, chance| Blow::DiskFull(outage(chance)));
     add(RELOADS, chance, &|_, _| Blow::Reload);
     add(PATHS, chance, &|_, chance| Blow::PathDown(chance.below(addresses), outage(chance)));
+    add(CLOCKS, chance, &|number, chance| {
+        let size = (LONGEST_STEP_S * chance.unit()) as i64;
+        let lasts = Duration::from_secs_f64(LONGEST_WRONG_S * chance.unit());
+        Blow::ClockStep(if number % 2 == 0 { size } else { -size }, lasts)
+    });
     again(&mut blows, chance);
     blows.sort_by_key(|(at, _)| *at);
     blows

@@ -16,7 +16,7 @@ use attachd::server::pipeline::{Arrival, Conduct, Listener, Port};
 use attachd::server::replies::Route;
 use attachd::server::{Errand, Restored, Snapshot, restore_from};
 use attachd::simulator::moment::Moment;
-use attachd::time::Timestamp;
+use attachd::time::{Steady, Timestamp};
 
 use super::audit::{self, Memory};
 use super::machine::Machine;
@@ -44,7 +44,8 @@ pub struct Life {
     /// A torn tail was found at its beginning.
     pub has_cut: bool,
     began: Moment,
-    epoch: Timestamp,
+    /// The time of day as the server knows it, whatever its machine's clock says.
+    steady: Steady,
     journal: Journal,
     hand: Hand,
     gateways: Arc<Gateways>,
@@ -94,7 +95,8 @@ impl Life {
             made = Some(hand);
             Ok((journal, recovered))
         })?;
-        let Restored { aaa, journal, gateways, read, memory } = restored;
+        let Restored { aaa, journal, gateways, read, memory, newest } = restored;
+        let (steady, _) = Steady::begin(Duration::ZERO, machine.wall(now), newest);
         assert!(memory.contested == 0 || mistake.is_some(), "{} addresses have two owners after recovery", memory.contested);
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
         let worker = |_| {
@@ -105,7 +107,7 @@ impl Life {
             number,
             has_cut: read.cut.is_some(),
             began: now,
-            epoch: machine.epoch,
+            steady,
             hand: made.expect("a journal that was opened has a hand"),
             workers: (0..WORKERS).map(worker).collect(),
             errand: Errand::new(&journal),
@@ -157,6 +159,11 @@ impl Life {
         let next = self.hand.round(running, wall);
         self.errand.settle(&self.aaa);
         next.map(|due| self.began + due)
+    }
+
+    /// The server compares its clocks.
+    pub fn observe(&mut self, machine: &Machine, now: Moment) {
+        self.steady.observe(now.since(self.began), machine.wall(now));
     }
 
     /// The walk looks at some more endpoints.
@@ -227,7 +234,8 @@ impl Life {
     }
 
     fn clock(&self, now: Moment) -> Clock {
-        Clock { wall: self.epoch + now.since(Moment::EPOCH), running: now.since(self.began) }
+        let running = now.since(self.began);
+        Clock { wall: self.steady.line().at(running), running }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use attachd::aaa::{Aaa, Settings};
 use attachd::provisioning::Inventory;
 use attachd::server::gateways::Gateways;
 use attachd::server::{GatewaySettings, Requirement};
 use attachd::simulator::chance::Chance;
+use attachd::simulator::moment::Moment;
 use attachd::simulator::scenario::{Pattern, Scenario};
 use attachd::time::Timestamp;
 use tempfile::TempDir;
@@ -23,7 +25,9 @@ pub struct Machine {
     pub disk: Disk,
     pub mistake: Option<Mistake>,
     /// The time of day at the beginning.
-    pub epoch: Timestamp,
+    epoch: Timestamp,
+    /// How far its clock is wrong, seconds; negative: behind.
+    pub wrong_s: i64,
     settings: Settings,
     gateways: Vec<GatewaySettings>,
     folder: TempDir,
@@ -53,7 +57,7 @@ impl Machine {
             rate_limit: 0,
         });
         let disk = Disk::new(chance);
-        let machine = Self { disk, mistake, epoch, settings, gateways: gateways.collect(), folder, files, edits: 0 };
+        let machine = Self { disk, mistake, epoch, wrong_s: 0, settings, gateways: gateways.collect(), folder, files, edits: 0 };
         machine.write(&machine.files[0], &machine.files[1]);
         machine
     }
@@ -76,6 +80,13 @@ impl Machine {
         for (name, text) in FILES.iter().zip([catalog, endpoints]) {
             fs::write(self.folder.path().join(name), text).unwrap();
         }
+    }
+
+    /// What the machine's clock says.
+    pub fn wall(&self, now: Moment) -> Timestamp {
+        let right = self.epoch + now.since(Moment::EPOCH);
+        let wrong = Duration::from_secs(self.wrong_s.unsigned_abs());
+        if self.wrong_s < 0 { right - wrong } else { right + wrong }
     }
 
     pub fn inventory(&self) -> Inventory {

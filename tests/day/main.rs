@@ -58,7 +58,10 @@ fn leaves_no_doubt(seed: u64) {
     assert!(wrong.is_empty(), "{} breaches, the first of them\n{}{again}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
     let count = outcome.count;
     assert!(count.compared.live > 200 && count.compared.unclear < 100, "that was no day: {count:?}{again}");
-    assert!(count.crashes > 10 && count.torn_tails > 0 && count.snapshots > 10, "that was no day: {count:?}{again}");
+    assert!(
+        count.crashes > 10 && count.torn_tails > 0 && count.snapshots > 10 && count.clock_steps > 2,
+        "that was no day: {count:?}{again}"
+    );
 }
 
 #[test]

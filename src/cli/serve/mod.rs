@@ -17,8 +17,8 @@ use crate::aaa::{Aaa, Objection};
 use crate::config::{self, Config, Problem, Severity};
 use crate::journal::{Journal, OnDamage, Options};
 use crate::provisioning::{Fingerprint, Inventory};
-use crate::server::clock::Clock;
 use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, Signals, restore};
+use crate::time::Timestamp;
 
 /// Serve packet gateways, until SIGTERM or SIGINT; SIGHUP loads gateways and inventory anew.
 #[derive(Args)]
@@ -50,7 +50,7 @@ impl Serve {
         let config = self.sources.config()?;
         logging::start(&config.log);
         let signals = Signals::catch().map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
-        let shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
+        let mut shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
         let config::Journal { sync, snapshot_least } = config.journal;
         let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
@@ -60,7 +60,8 @@ impl Serve {
         let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()), hear)
             .map_err(|error| Failure::failed(error.to_string()))?;
         tell_of(&restored);
-        let Restored { aaa, journal, gateways, read, .. } = restored;
+        let Restored { aaa, journal, gateways, read, newest, .. } = restored;
+        shell.begin_after(newest);
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             News::Changed(setup) => Some(*setup),
@@ -75,7 +76,7 @@ impl Serve {
         if let Some(setup) = setup {
             let (_, inventory, warnings) = setup.accepted()?;
             tell_all(&warnings);
-            adopt(&aaa, inventory, self.prune, &journal, &config.data_dir)?;
+            adopt(&aaa, inventory, self.prune, &journal, shell.now(), &config.data_dir)?;
         }
         shell.serve(aaa, journal, gateways, self.reload(config), signals).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
@@ -116,9 +117,8 @@ impl Serve {
 }
 
 /// Brings the inventory into force, and waits until that is recorded.
-fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, journal: &Journal, data_dir: &Path) -> Result<(), Failure> {
+fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, journal: &Journal, now: Timestamp, data_dir: &Path) -> Result<(), Failure> {
     let mut errand = Errand::new(journal);
-    let now = Clock::start().now().wall;
     errand.begin(now);
     let adoption = aaa
         .adopt(inventory, prune, now, &mut errand)

@@ -31,6 +31,7 @@ pub struct Metrics {
     handle: PrometheusHandle,
     latencies: [SharedLatencies; REQUESTS.len()],
     commits: Histogram,
+    clock_steps: Counter,
 }
 
 impl Metrics {
@@ -39,13 +40,13 @@ impl Metrics {
     pub fn new() -> Result<Arc<Self>, BuildError> {
         let commit = Matcher::Full(COMMIT_SECONDS.to_owned());
         let recorder = PrometheusBuilder::new().set_buckets_for_metric(commit, &COMMIT_BUCKETS)?.build_recorder();
-        let commits = with_local_recorder(&recorder, || {
+        let (commits, clock_steps) = with_local_recorder(&recorder, || {
             describe();
             scrape::describe();
             gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-            histogram!(COMMIT_SECONDS)
+            (histogram!(COMMIT_SECONDS), counter!("attachd_clock_steps_total"))
         });
-        Ok(Arc::new(Self { handle: recorder.handle(), recorder, latencies: Default::default(), commits }))
+        Ok(Arc::new(Self { handle: recorder.handle(), recorder, latencies: Default::default(), commits, clock_steps }))
     }
 
     /// The exposition text.
@@ -63,6 +64,11 @@ impl Metrics {
     /// The journal has made a group of records durable.
     pub fn committed(&self, took: Duration) {
         self.commits.record(took.as_secs_f64());
+    }
+
+    /// The wall clock has stepped.
+    pub fn clock_stepped(&self) {
+        self.clock_steps.increment(1);
     }
 
     /// The handles of one worker.
@@ -185,6 +191,7 @@ fn describe() {
         "Accounting reports whose Event-Timestamp was too far from their arrival to be believed."
     );
     describe_counter!("attachd_lowered_counters_total", "Accounting reports with a counter lower than before that was no wrap.");
+    describe_counter!("attachd_clock_steps_total", "Steps of the wall clock by more than a minute.");
     describe_gauge!("attachd_build_info", "Always 1; the label tells which attachd this is.");
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "How long it took to make a group of records durable.");
 }

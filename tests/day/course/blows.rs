@@ -27,8 +27,18 @@ impl Day {
         self.check();
     }
 
+    /// Somebody sets the machine's clock.
+    pub(super) fn set_clock(&mut self, wrong_s: i64) {
+        self.machine.wrong_s = wrong_s;
+        if let Some(life) = &mut self.life {
+            life.observe(&self.machine, self.now);
+        }
+    }
+
     fn new_life(&mut self) -> Option<Life> {
         self.lives += 1;
+        // How long it was down a server can only know from this clock, so whoever starts one sets it right.
+        self.machine.wrong_s = 0;
         let begun = Life::begin(&self.machine, self.lives, self.now);
         if let Err(error) = &begun
             && self.machine.disk.is_well()
@@ -52,6 +62,11 @@ impl Day {
                 life.adopt(self.machine.inventory(), self.now);
                 self.outcome.count.reloads += 1;
                 self.call_committer();
+            }
+            Blow::ClockStep(by_s, lasts) => {
+                self.outcome.count.clock_steps += 1;
+                self.set_clock(by_s);
+                self.agenda.plan(self.now + lasts, Event::ClockRight);
             }
             Blow::Crash(Instant::Now, back) => self.crash(Some(back)),
             Blow::Crash(instant, back) => self.doom = Some((instant, back)),

@@ -64,6 +64,7 @@ pub struct Count {
     pub halves_of_snapshots: u32,
     pub reloads: u32,
     pub full_disks: u32,
+    pub clock_steps: u32,
     pub failed_starts: u32,
     /// At the end, after a last crash.
     pub compared: Compared,
@@ -79,6 +80,7 @@ enum Event {
     Copy(u32),
     Start,
     DiskWell,
+    ClockRight,
     Blow(Blow),
     Check,
 }
@@ -194,6 +196,7 @@ impl Day {
             Event::Copy(number) if is_present(number) => self.copy(),
             Event::Turn(..) | Event::Commit(_) | Event::Look(_) | Event::Copy(_) => {}
             Event::Start => self.start(),
+            Event::ClockRight => self.set_clock(0),
             Event::DiskWell => self.machine.disk.set_mood(Mood::Well),
             Event::Blow(blow) => self.befall(blow),
             Event::Check => {
@@ -306,6 +309,7 @@ impl Day {
 
     fn look(&mut self) {
         let Some(life) = &mut self.life else { return };
+        life.observe(&self.machine, self.now);
         life.housekeep(self.now);
         let number = life.number;
         self.agenda.plan(self.now + LOOK, Event::Look(number));

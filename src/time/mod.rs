@@ -1,10 +1,14 @@
 //! A point in time as the pure rooms know it: microseconds since the UNIX epoch, always given as an argument.
 
+mod steady;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
+
+pub use steady::{BELIEVED_AHEAD, Line, Steady, Step};
 
 /// Microseconds since 1970-01-01T00:00:00Z: fine enough that a packet sent upon a reply never arrives at the time of its forerunner.
 ///
