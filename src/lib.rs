@@ -28,6 +28,7 @@
 //! - [`server`]: the shell around the decision: sockets and workers, gateways, duplicates, commit before reply, metrics, HTTP.
 //! - [`exchange`]: the RADIUS client as a pure machine: identifiers, retransmission, fail-over, what a reply means.
 //! - [`timers`]: a timer wheel. Knows only [`time`].
+//! - [`tokens`]: who may use the management API: the file of the tokens, and the check of one.
 //! - [`simulator`]: the gateway's side: devices and gateways as pure machines, a referee, and the driver that gives them sockets.
 //! - [`config`], [`cli`]: files and words → checked values; one file a verb.
 //!
@@ -57,5 +58,6 @@ pub mod server;
 pub mod simulator;
 pub mod time;
 pub mod timers;
+pub mod tokens;
 pub mod udp;
 pub mod wire;

@@ -93,6 +93,31 @@ fn an_error_is_one_line() {
 }
 
 #[test]
+fn tokens_are_made_shown_once_and_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let token = |arguments: &[&str]| attachd(&[&["token"], arguments, &["--data-dir", data.to_str().unwrap()]].concat());
+    let made = token(&["create", "--name", "ci", "--role", "write", "--expires", "90d"]);
+    let secret = made.stdout.trim();
+    assert_eq!((made.exit, secret.len()), (0, 32), "{made:?}");
+    assert!(secret.bytes().all(|octet| octet.is_ascii_hexdigit()));
+    assert!(!fs::read_to_string(data.join("tokens.toml")).unwrap().contains(secret), "only its hash is kept");
+
+    let again = token(&["create", "--name", "ci", "--role", "read"]);
+    assert_eq!((again.exit, again.stderr.contains("there is a token \"ci\" already")), (1, true), "{again:?}");
+    assert_eq!(token(&["disable", "ci"]).exit, 0);
+    let listed = token(&["list", "--output", "json"]);
+    let tokens: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!((&tokens[0]["name"], &tokens[0]["role"], &tokens[0]["state"]), (&"ci".into(), &"write".into(), &"disabled".into()));
+    assert!(listed.stdout.find(secret).is_none());
+    assert_eq!(token(&["enable", "ci"]).exit, 0);
+    assert_eq!(token(&["delete", "ci"]).exit, 0);
+    assert_eq!(token(&["delete", "ci"]).exit, 1);
+    assert_eq!(token(&["create", "--name", "a b", "--role", "read"]).exit, 2);
+    assert_eq!(token(&["create", "--name", "a", "--role", "king"]).exit, 2);
+}
+
+#[test]
 fn every_shell_gets_its_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let Ran { exit, stdout, .. } = attachd(&["completions", shell]);

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 /// Each room and the rooms it may name. `time` and `identity` are the ground; arrows only fall down.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["config", "server", "exchange", "simulator", "aaa", "journal", "wire", "provisioning", "network", "identity", "time"]),
+    (
+        "cli",
+        &["config", "server", "exchange", "tokens", "simulator", "aaa", "journal", "wire", "provisioning", "network", "identity", "time"],
+    ),
     ("config", &["server", "simulator", "aaa", "journal", "identity", "time"]),
     ("server", &["aaa", "journal", "wire", "udp", "network", "provisioning", "identity", "time", "prefetch"]),
     ("simulator", &["exchange", "wire", "udp", "identity", "timers", "time"]),
@@ -22,6 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("identity", &[]),
     ("time", &[]),
     ("timers", &["time"]),
+    ("tokens", &["time"]),
     ("prefetch", &[]),
 ];
 

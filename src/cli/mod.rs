@@ -19,6 +19,7 @@ mod serve;
 mod setup;
 mod simulate;
 mod table;
+mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ enum Verb {
     Export(export::Export),
     Simulate(Box<simulate::Simulate>),
     Report(report::Report),
+    Token(token::TokenVerb),
     Completions(completions::Completions),
 }
 
@@ -67,6 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Export(verb) => verb.run(&mut output),
         Verb::Simulate(verb) => verb.run(&mut output),
         Verb::Report(verb) => verb.run(&mut output),
+        Verb::Token(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
     };
     match done.and_then(|exit| output.finish().map(|()| exit)) {
