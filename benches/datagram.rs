@@ -103,8 +103,8 @@ impl Bench {
         assert!(adopted.is_ok(), "the fleet is valid");
         let gateway = GatewaySettings {
             name: "pgw-01".into(),
-            source: "127.0.0.0/8".parse().expect("a prefix"),
-            secret: SECRET.into(),
+            sources: vec!["127.0.0.0/8".parse().expect("a prefix")],
+            secrets: vec![SECRET.into()],
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,

@@ -246,7 +246,7 @@ fn capture(file: &Path) -> (usize, usize) {
 
 /// Whether all its gateways have the secret that tshark is told.
 fn speaks_openly(world: &World) -> bool {
-    world.config.server.gateways.iter().all(|gateway| *gateway.secret == *b"testing123")
+    world.config.server.gateways.iter().all(|gateway| gateway.secrets.iter().all(|secret| **secret == *b"testing123"))
 }
 
 fn is_ours(port: u16) -> bool {

@@ -33,7 +33,7 @@ Exit codes: 0 `serve` would start, 2 it would refuse.";
 
 impl Check {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let setup = self.sources.examine();
+        let setup = self.sources.examine().with_advice();
         match self.forms.form() {
             Form::Json => {
                 writeln!(output, "{:#}", describe(&setup))?;
@@ -55,7 +55,8 @@ fn write_tables(config: &Config, inventory: &Inventory, output: &mut Output) -> 
     let mut gateways = Table::new(["GATEWAY", "SOURCE", "MESSAGE-AUTHENTICATOR", "REQUESTS/S"]);
     for gateway in &config.server.gateways {
         let limit = if gateway.rate_limit == 0 { "any".to_owned() } else { gateway.rate_limit.to_string() };
-        gateways.row([gateway.name.clone(), gateway.source.to_string(), requirement(gateway).to_owned(), limit]);
+        let sources = gateway.sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        gateways.row([gateway.name.clone(), sources, requirement(gateway).to_owned(), limit]);
     }
     gateways.write(output)?;
 
@@ -98,7 +99,8 @@ fn describe(setup: &Setup) -> serde_json::Value {
     let gateways = setup.config.server.gateways.iter().map(|gateway| {
         json!({
             "name": gateway.name,
-            "source": gateway.source,
+            "source": gateway.sources.first(),
+            "sources": gateway.sources,
             "requireMessageAuthenticator": requirement(gateway),
             "limitProxyState": gateway.limit_proxy_state,
             "rateLimit": gateway.rate_limit,

@@ -21,27 +21,42 @@ pub(super) struct Report {
     /// Make the page with plots of it.
     #[arg(long, value_name = "FILE", conflicts_with = "second")]
     html: Option<PathBuf>,
+    /// Exit with 3 if a figure has changed by more than this: "p99 > +10 %", "attaches/s < -5 %".
+    #[arg(long, value_name = "THRESHOLD", requires = "second", value_parser = report::Threshold::parse)]
+    fail_if: Vec<report::Threshold>,
 }
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r#"Examples:
   attachd report run.json
   attachd report run.json --html run.html
-  attachd report before.json after.json";
+  attachd report before.json after.json
+  attachd report before.json after.json --fail-if "p99 > +10 %" --fail-if "attaches/s < -5 %"
+
+Exit codes: 0 shown, 1 failure, 2 wrong usage or no report, 3 a threshold of --fail-if was passed."#;
 
 impl Report {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         let first = read(&self.first)?;
+        let mut passed = Vec::new();
         let text = match &self.second {
-            Some(second) => report::compare(&first, &read(second)?),
+            Some(second) => {
+                let second = read(second)?;
+                for threshold in &self.fail_if {
+                    passed.extend(threshold.exceeded(&first, &second).map_err(Failure::invalid)?);
+                }
+                report::compare(&first, &second)
+            }
             None => report::table(&first),
         };
         output.write_all(text.as_bytes())?;
+        for threshold in &passed {
+            writeln!(output, "passed: {threshold}")?;
+        }
         if let Some(path) = &self.html {
             let page = report::page(&first);
             fs::write(path, page).map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
         }
-        Ok(Exit::Done)
+        Ok(if passed.is_empty() { Exit::Done } else { Exit::Unmet })
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::outcome::{Exit, Failure};
-use crate::config::{Config, Problem, Severity};
-use crate::provisioning::{self, Fingerprint, Inventory};
+use crate::config::{Config, Problem, Severity, summed_up};
+use crate::provisioning::{self, Fingerprint, Inventory, Rules};
 
 /// Where the two are read from.
 #[derive(Args, Clone, Debug)]
@@ -69,7 +69,7 @@ impl Sources {
         } else {
             inventory(&config, &mut problems)
         };
-        Setup { config, inventory, problems }
+        Setup { config, inventory, problems: summed_up(problems) }
     }
 
     /// Nobody has named a folder: then it need not be there, and one can try attachd without any preparation.
@@ -79,6 +79,13 @@ impl Sources {
 }
 
 impl Setup {
+    /// Tells what may well be meant, too, as warnings.
+    pub(super) fn with_advice(mut self) -> Self {
+        let advice = std::mem::take(&mut self.inventory.advice);
+        self.problems.extend(advice.into_iter().map(|advice| finding(Severity::Warning, advice)));
+        self
+    }
+
     pub(super) fn is_valid(&self) -> bool {
         self.problems.iter().all(|problem| problem.severity == Severity::Warning)
     }
@@ -94,7 +101,8 @@ impl Setup {
 }
 
 fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
-    match Inventory::load(&config.inventory) {
+    let rules = Rules { luhn_refuses: config.luhn == Severity::Error, masks_identities: config.server.mask_identities };
+    match Inventory::load_by(&config.inventory, rules) {
         Ok(mut inventory) => {
             problems.extend(std::mem::take(&mut inventory.warnings).into_iter().map(|warning| finding(Severity::Warning, warning)));
             inventory

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::PUBLIC_SECRET;
 use super::read::Source;
-use super::table::{Findings, Reading, Table, Value, choice, fault, flag, number, text};
+use super::table::{Fault, Findings, Reading, Table, Value, choice, fault, flag, number, one_or_several, text};
 use crate::server::{GatewaySettings, Requirement};
 
 /// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
@@ -19,7 +19,7 @@ const SHORT_SECRET: usize = 12;
 const NAME_MAX: usize = 63;
 
 /// A gateway with its place in the file.
-type Placed = (Range<usize>, GatewaySettings);
+pub(super) type Placed = (Range<usize>, GatewaySettings);
 
 const RULES: [(&str, Requirement); 3] = [("yes", Requirement::Yes), ("no", Requirement::No), ("auto", Requirement::Auto)];
 
@@ -27,17 +27,17 @@ const RULES: [(&str, Requirement); 3] = [("yes", Requirement::Yes), ("no", Requi
 pub(super) fn default() -> GatewaySettings {
     GatewaySettings {
         name: "pgw-01".to_owned(),
-        source: IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
-        secret: PUBLIC_SECRET.into(),
+        sources: vec![IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8)],
+        secrets: vec![PUBLIC_SECRET.into()],
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit: 0,
     }
 }
 
-/// Reads every `[[gateway]]`; without one there is the default.
-pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: &Findings<'_>) -> Vec<GatewaySettings> {
-    let Some(value) = root.value("gateway") else { return vec![default()] };
+/// Reads every `[[gateway]]`; without one there is the default, which stands nowhere.
+pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: &Findings<'_>) -> Vec<Placed> {
+    let Some(value) = root.value("gateway") else { return vec![(0..0, default())] };
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else {
         findings.error(&span, "gateway is not a list of tables", "write [[gateway]] on a line of its own for each");
@@ -56,20 +56,20 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
             read.push((span, gateway));
         }
     }
-    read.into_iter().map(|(_, gateway)| gateway).collect()
+    read
 }
 
 /// The gateway at this place of the list, from 1, if everything it needs is there and right. Only the secret has no default: who forgets it must hear of it.
 fn gateway(source: &Source<'_>, place: usize, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<GatewaySettings> {
     let default = default();
     let name = table.take("name", format!("pgw-{place:02}"), name);
-    let prefix = table.take("source", default.source, prefix);
-    let secret = secret(source, &mut table, findings);
+    let sources = table.optional("source", sources).unwrap_or(default.sources);
+    let secrets = secrets(source, &mut table, findings);
     let require_message_authenticator = table.take("require_message_authenticator", default.require_message_authenticator, choice(&RULES));
     let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
     let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
     table.finish();
-    Some(GatewaySettings { name, source: prefix, secret: secret?, require_message_authenticator, limit_proxy_state, rate_limit })
+    Some(GatewaySettings { name, sources, secrets: secrets?, require_message_authenticator, limit_proxy_state, rate_limit })
 }
 
 fn name(value: &Value<'_>) -> Reading<String> {
@@ -82,6 +82,19 @@ fn name(value: &Value<'_>) -> Reading<String> {
     }
 }
 
+/// One or several places to send from.
+fn sources(value: &Value<'_>) -> Reading<Vec<IpNet>> {
+    let mut sources: Vec<IpNet> = Vec::new();
+    for (span, source) in one_or_several(prefix)(value)? {
+        if sources.contains(&source) {
+            let what = format!("{source} stands there twice");
+            return Err(vec![Fault { span, what, remedy: "leave one of them out".to_owned() }]);
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
 /// A prefix, or an address as the prefix of itself.
 fn prefix(value: &Value<'_>) -> Reading<IpNet> {
     let text = text(value)?;
@@ -91,15 +104,22 @@ fn prefix(value: &Value<'_>) -> Reading<IpNet> {
     };
     let whole = net.trunc();
     if net == whole {
-        Ok(net)
+        Ok(unmapped(net))
     } else {
         let remedy = format!("write \"{whole}\" for the range or \"{}\" for the one address", net.addr());
         fault(value, format!("{text:?} has bits set behind the prefix"), remedy)
     }
 }
 
-/// The secret, from the one place that names it.
-fn secret(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<Box<[u8]>> {
+/// An IPv4 prefix written in the form of IPv6 (RFC 4291 2.5.5.2) is the IPv4 prefix: no datagram has such a source.
+fn unmapped(net: IpNet) -> IpNet {
+    const BEFORE_IPV4: u8 = 96;
+    let (IpAddr::V6(address), Some(length)) = (net.addr(), net.prefix_len().checked_sub(BEFORE_IPV4)) else { return net };
+    address.to_ipv4_mapped().and_then(|address| IpNet::new(address.into(), length).ok()).unwrap_or(net)
+}
+
+/// The secrets, from the one key that names them: one or several.
+fn secrets(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<Vec<Box<[u8]>>> {
     let keys = ["secret", "secret_file", "secret_env"];
     let [given, file, variable] = keys.map(|key| table.value(key));
     let count = [&given, &file, &variable].into_iter().flatten().count();
@@ -110,18 +130,28 @@ fn secret(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_
         return None;
     }
     let (key, value) = keys.into_iter().zip([given, file, variable]).find_map(|(key, value)| Some((key, value?)))?;
-    let reading = match key {
-        "secret" => text(&value).map(String::into_bytes),
-        "secret_file" => from_file(source, &value, findings),
-        _ => from_environment(source, &value),
+    let read = |value: &Value<'_>| {
+        let octets = match key {
+            "secret" => text(value).map(String::into_bytes),
+            "secret_file" => from_file(source, value, findings),
+            _ => from_environment(source, value),
+        };
+        octets.and_then(|octets| if octets.is_empty() { empty(value) } else { Ok(octets) })
     };
-    let octets = table.reported(key, reading.and_then(|octets| if octets.is_empty() { empty(&value) } else { Ok(octets) }))?;
-    // The public secret needs no warning: beyond loopback it is refused.
-    if octets.len() <= SHORT_SECRET && octets != PUBLIC_SECRET {
-        let what = format!("a secret of {} octets can be guessed (RFC 2865 3)", octets.len());
-        findings.warning(&value.span(), what, "use at least 16 random ones");
+    let secrets = table.reported(key, one_or_several(read)(&value))?;
+    for (span, octets) in &secrets {
+        // The public secret needs no warning: beyond loopback it is refused.
+        if octets.len() <= SHORT_SECRET && octets != PUBLIC_SECRET {
+            let what = format!("a secret of {} octets can be guessed (RFC 2865 3)", octets.len());
+            findings.warning(span, what, "use at least 16 random ones");
+        }
     }
-    Some(octets.into())
+    let is_secret = key == "secret" && secrets.iter().any(|(_, octets)| octets != PUBLIC_SECRET);
+    if let Some(file) = source.file.filter(|file| is_secret && is_open_to_all(file)) {
+        let what = format!("everybody on this machine can read the secret in {}", file.display());
+        findings.warning(&value.span(), what, "chmod 600 it, or use secret_file");
+    }
+    Some(secrets.into_iter().map(|(_, octets)| octets.into()).collect())
 }
 
 fn empty<T>(value: &Value<'_>) -> Reading<T> {
@@ -173,8 +203,8 @@ fn from_environment(source: &Source<'_>, value: &Value<'_>) -> Reading<Vec<u8>> 
 /// A source or a name belongs to one gateway.
 fn refuse_twins(gateway: &GatewaySettings, span: &Range<usize>, others: &[Placed], findings: &Findings<'_>) {
     for (_, other) in others {
-        if other.source == gateway.source {
-            let what = format!("gateways {:?} and {:?} have the same source {}", other.name, gateway.name, gateway.source);
+        if let Some(same) = gateway.sources.iter().find(|source| other.sources.contains(source)) {
+            let what = format!("gateways {:?} and {:?} have the same source {same}", other.name, gateway.name);
             findings.error(span, what, "give each its own address or prefix; the longest prefix wins");
         }
         if other.name == gateway.name {

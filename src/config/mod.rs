@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::level_filters::LevelFilter;
 
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{Problem, Problems, Severity, summed_up};
 
 use crate::journal::SyncMode;
 use crate::{aaa, server};
@@ -28,6 +28,8 @@ pub struct Config {
     pub server: server::Settings,
     /// The inventory folder.
     pub inventory: PathBuf,
+    /// How bad a wrong check digit of an ICCID is.
+    pub luhn: Severity,
     /// The tables sessions and pools, and the order of identities.
     pub aaa: aaa::Settings,
     pub journal: Journal,

@@ -1,16 +1,17 @@
 //! From the text of attachd.toml to checked values, table by table.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::de::DeTable;
 use tracing::level_filters::LevelFilter;
 
-use super::gateway::gateways;
-use super::problem::Problem;
+use super::gateway::{Placed, gateways};
+use super::problem::{Problem, Severity};
 use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
 use super::{Config, Journal, Log, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
@@ -58,11 +59,13 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
     let gateways = gateways(source, &mut root, &findings);
     let mut radius = root.section("radius");
     let mut log = root.section("log");
+    let (inventory, luhn) = inventory(source, root.section("inventory"));
     let config = Config {
         data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
         aaa: aaa(&mut radius, root.section("sessions"), root.section("pools")),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
-        inventory: inventory(source, root.section("inventory")),
+        inventory,
+        luhn,
         journal: journal(root.section("journal")),
         log: logging(&mut log),
         warnings: Vec::new(),
@@ -90,7 +93,7 @@ fn server(
     radius: &mut Table<'_, '_>,
     mut http: Table<'_, '_>,
     log: &mut Table<'_, '_>,
-    gateways: Vec<GatewaySettings>,
+    gateways: Vec<Placed>,
     findings: &Findings<'_>,
 ) -> Settings {
     let span = radius.span();
@@ -101,6 +104,8 @@ fn server(
         findings.error(&span, "auth and acct are both empty", "give at least one address to listen on");
     }
     refuse_listening_twice(&auth, &acct, findings);
+    warn_of_the_unheard(&auth, &acct, &gateways, findings);
+    let gateways: Vec<GatewaySettings> = gateways.into_iter().map(|(_, gateway)| gateway).collect();
     refuse_public_secret(&auth, &acct, &gateways, findings);
     let settings = Settings {
         auth: auth.into_iter().map(|(_, address)| address).collect(),
@@ -133,17 +138,50 @@ fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Finding
 /// Everybody knows `testing123`: where others than this machine can be heard, nobody may use it.
 fn refuse_public_secret(auth: &Listeners, acct: &Listeners, gateways: &[GatewaySettings], findings: &Findings<'_>) {
     let exposed = auth.iter().chain(acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
-    let public = gateways.iter().find(|gateway| *gateway.secret == *PUBLIC_SECRET);
+    let public = gateways.iter().find(|gateway| gateway.secrets.iter().any(|secret| **secret == *PUBLIC_SECRET));
     if let (Some((span, address)), Some(gateway)) = (exposed, public) {
         let what = format!("{address} is not loopback, and gateway {:?} has the secret testing123, which everybody knows", gateway.name);
         findings.error(span, what, "give that [[gateway]] a secret of its own");
     }
 }
 
-fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> PathBuf {
+/// A gateway whose datagrams can reach no listener is a slip: a listener hears the family of its own address only.
+fn warn_of_the_unheard(auth: &Listeners, acct: &Listeners, gateways: &[Placed], findings: &Findings<'_>) {
+    let listeners: Vec<IpAddr> = auth.iter().chain(acct).map(|(_, address)| address.ip()).collect();
+    for (span, gateway) in gateways.iter().filter(|(span, _)| !span.is_empty()) {
+        let unheard = gateway.sources.iter().find_map(|source| Some((source, deaf(&listeners, *source)?)));
+        if let Some((source, (why, remedy))) = unheard {
+            let what = format!("gateway {:?} at {source} cannot be heard: every listener is {why}", gateway.name);
+            findings.warning(span, what, format!("add a listener like \"{remedy}\" to auth or acct, or correct the source"));
+        }
+    }
+}
+
+/// Why none of the listeners hears a source, if none does, and one that would.
+fn deaf(listeners: &[IpAddr], source: IpNet) -> Option<(&'static str, &'static str)> {
+    let is_local = source.addr().is_loopback() || source.contains(&localhost_of(source));
+    let (other, remedy) = if source.addr().is_ipv4() { ("IPv6", "0.0.0.0:1812") } else { ("IPv4", "[::]:1812") };
+    let mut of_family = listeners.iter().filter(|listener| listener.is_ipv4() == source.addr().is_ipv4()).peekable();
+    if of_family.peek().is_none() {
+        return Some((other, remedy));
+    }
+    (!is_local && of_family.all(IpAddr::is_loopback)).then_some(("on loopback", remedy))
+}
+
+fn localhost_of(source: IpNet) -> IpAddr {
+    match source {
+        IpNet::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpNet::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
+}
+
+/// Where the inventory is, and how bad a wrong check digit in it is.
+fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> (PathBuf, Severity) {
     let path = table.take("path", source.resolve("inventory"), |value| folder(source, value));
+    let severities = [("error", Severity::Error), ("warn", Severity::Warning)];
+    let luhn = table.take("luhn", Severity::Error, choice(&severities));
     table.finish();
-    path
+    (path, luhn)
 }
 
 /// What decisions depend on stands in several tables.

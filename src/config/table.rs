@@ -191,6 +191,15 @@ pub(super) fn list<T>(item: impl Fn(&Value<'_>) -> Reading<T>) -> impl FnOnce(&V
     }
 }
 
+/// An item, or a list of at least one.
+pub(super) fn one_or_several<T>(item: impl Fn(&Value<'_>) -> Reading<T>) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
+    move |value| match value.get_ref() {
+        DeValue::Array(items) if items.is_empty() => fault(value, "an empty list", "name at least one"),
+        DeValue::Array(_) => list(item)(value),
+        _ => Ok(vec![(value.span(), item(value)?)]),
+    }
+}
+
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",

@@ -52,8 +52,8 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             http: local(8080)[0],
             gateways: vec![GatewaySettings {
                 name: "pgw-01".to_owned(),
-                source: "127.0.0.0/8".parse().unwrap(),
-                secret: b"testing123".as_slice().into(),
+                sources: vec!["127.0.0.0/8".parse().unwrap()],
+                secrets: vec![b"testing123".as_slice().into()],
                 require_message_authenticator: Requirement::Auto,
                 limit_proxy_state: true,
                 rate_limit: 0,
@@ -61,6 +61,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             mask_identities: true,
         },
         inventory: "inventory".into(),
+        luhn: Severity::Error,
         journal: Journal { sync: SyncMode::Commit, snapshot_least: 256 << 20 },
         log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
         warnings: vec![],
@@ -136,8 +137,8 @@ fn every_documented_key_can_be_changed() {
             http: "[::1]:9090".parse().unwrap(),
             gateways: vec![GatewaySettings {
                 name: "pgw-02".to_owned(),
-                source: "2001:db8::7/128".parse().unwrap(),
-                secret: b"from-the-environment".as_slice().into(),
+                sources: vec!["2001:db8::7/128".parse().unwrap()],
+                secrets: vec![b"from-the-environment".as_slice().into()],
                 require_message_authenticator: Requirement::Yes,
                 limit_proxy_state: false,
                 rate_limit: 500,
@@ -152,7 +153,7 @@ fn every_documented_key_can_be_changed() {
 }
 
 /// A gateway that lacks nothing, on lines 1 to 3.
-const GATEWAY: &str = "[[gateway]]\nname = \"a\"\nsource = \"192.0.2.1\"\n";
+const GATEWAY: &str = "[[gateway]]\nname = \"a\"\nsource = \"127.0.2.1\"\n";
 
 #[test]
 fn each_fault_is_told_with_its_line_and_a_remedy() {
@@ -224,7 +225,7 @@ fn a_gateway_has_one_secret_and_a_clean_prefix() {
 fn gateways_share_neither_name_nor_source() {
     let twice = format!("{GATEWAY}secret = \"x\"\n{GATEWAY}secret = \"x\"\n");
     let refused = refused(&twice);
-    assert!(refused.contains(":5: gateways \"a\" and \"a\" have the same source 192.0.2.1/32; give each its own"), "{refused}");
+    assert!(refused.contains(":5: gateways \"a\" and \"a\" have the same source 127.0.2.1/32; give each its own"), "{refused}");
     assert!(refused.contains(":5: two gateways are called \"a\"; give each its own name"), "{refused}");
 }
 
@@ -266,7 +267,7 @@ fn a_secret_file_loses_its_newline_and_should_be_private() {
     for (mode, warnings) in [(0o600, 0), (0o644, 1)] {
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
         let config = Config::load(Some(&file)).unwrap();
-        assert_eq!(*config.server.gateways[0].secret, *b"a secret kept in a file");
+        assert_eq!(*config.server.gateways[0].secrets[0], *b"a secret kept in a file");
         assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
     }
 }
@@ -283,8 +284,77 @@ fn the_festival_is_at_its_defaults_but_for_its_folder() {
 fn a_gateway_of_ones_own_has_defaults_but_for_its_secret() {
     let config =
         read("[[gateway]]\nsecret = \"of sixteen octets\"\nsource = \"::1\"\n[[gateway]]\nsecret = \"of sixteen octets\"").unwrap();
-    let told: Vec<String> = config.server.gateways.iter().map(|gateway| format!("{} {}", gateway.name, gateway.source)).collect();
+    let told: Vec<String> = config.server.gateways.iter().map(|gateway| format!("{} {}", gateway.name, gateway.sources[0])).collect();
     assert_eq!(told, ["pgw-01 ::1/128", "pgw-02 127.0.0.0/8"]);
+}
+
+#[test]
+fn a_gateway_has_one_or_several_sources_and_secrets() {
+    let config = read(
+        "[radius]\nauth = [\"0.0.0.0:1812\", \"[::]:1812\"]\n[[gateway]]\nsource = [\"192.0.2.0/28\", \"2001:db8::/64\"]\n\
+         secret = [\"the new one of 26 octets!!\", \"the old one of 26 octets!!\"]",
+    );
+    let gateway = &config.unwrap().server.gateways[0];
+    assert_eq!(gateway.sources, ["192.0.2.0/28".parse().unwrap(), "2001:db8::/64".parse().unwrap()]);
+    assert_eq!(gateway.secrets, [Box::from(*b"the new one of 26 octets!!"), Box::from(*b"the old one of 26 octets!!")]);
+
+    let cases = [
+        ("source = []\nsecret = \"of sixteen octets\"", ":2: source: an empty list; name at least one"),
+        ("source = [\"::1\", \"::1\"]\nsecret = \"of sixteen octets\"", ":2: source: ::1/128 stands there twice"),
+        ("secret = []", ":2: secret: an empty list; name at least one"),
+        ("secret = [\"of sixteen octets\", \"\"]", ":2: secret: the secret is empty"),
+        ("secret = [\"of sixteen octets\", 7]", ":2: secret: a number where a text is wanted"),
+    ];
+    for (keys, message) in cases {
+        let refused = refused(&format!("[[gateway]]\n{keys}"));
+        assert!(refused.contains(message), "{refused}");
+    }
+}
+
+#[test]
+fn an_ipv4_source_written_as_ipv6_is_ipv4() {
+    for (source, taken) in [("::ffff:127.0.0.1", "127.0.0.1/32"), ("::ffff:127.0.0.0/104", "127.0.0.0/8"), ("::/0", "::/0")] {
+        let text =
+            format!("[radius]\nauth = [\"127.0.0.1:1\", \"[::]:1\"]\n[[gateway]]\nsource = \"{source}\"\nsecret = \"of sixteen octets\"");
+        assert_eq!(read(&text).unwrap().server.gateways[0].sources, [taken.parse().unwrap()], "{source}");
+    }
+}
+
+#[test]
+fn a_gateway_that_no_listener_can_hear_is_a_warning() {
+    let warnings = |auth: &str, source: &str| {
+        let text = format!("[radius]\nauth = [\"{auth}\"]\nacct = []\n[[gateway]]\nsource = \"{source}\"\nsecret = \"of sixteen octets\"");
+        let warnings = read(&text).unwrap().warnings;
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let cases = [
+        ("0.0.0.0:1812", "192.0.2.1", None),
+        ("[::]:1812", "2001:db8::1", None),
+        ("127.0.0.1:1812", "127.0.0.0/8", None),
+        ("127.0.0.1:1812", "0.0.0.0/0", None),
+        ("[::1]:1812", "::1", None),
+        ("[::]:1812", "192.0.2.1", Some("at 192.0.2.1/32 cannot be heard: every listener is IPv6; add a listener like \"0.0.0.0:1812\"")),
+        ("0.0.0.0:1812", "2001:db8::1", Some("cannot be heard: every listener is IPv4")),
+        ("127.0.0.1:1812", "192.0.2.1", Some("cannot be heard: every listener is on loopback")),
+    ];
+    for (auth, source, warning) in cases {
+        let told = warnings(auth, source);
+        assert!(warning.map_or(told.is_empty(), |warning| told.contains(warning)), "{auth} {source}: {told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_a_secret_should_be_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("attachd.toml");
+    for (secret, mode, warnings) in [("of sixteen octets", 0o600, 0), ("of sixteen octets", 0o644, 1), ("testing123", 0o644, 0)] {
+        std::fs::write(&file, format!("[[gateway]]\nsecret = \"{secret}\"")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let warned = Config::load(Some(&file)).unwrap().warnings;
+        assert_eq!(warned.len(), warnings, "{warned:?}");
+    }
 }
 
 #[test]

@@ -51,6 +51,16 @@ impl Iccid {
         let all: Vec<u8> = [TELECOM, own.as_bytes()].concat();
         luhn(&all) || (all.len() == 20 && luhn(&all[..19]))
     }
+
+    /// The last digit, and the one that would be the Luhn check digit of those before it.
+    #[must_use]
+    pub fn check_digits(self) -> (char, char) {
+        let mut all: Vec<u8> = [TELECOM, self.0.text().as_bytes()].concat();
+        let last = all.pop().unwrap_or(b'0');
+        let with = |digit: u8| [&all[..], &[digit]].concat();
+        let wanted = (b'0'..=b'9').find(|digit| luhn(&with(*digit))).unwrap_or(last);
+        (last.into(), wanted.into())
+    }
 }
 
 fn luhn(ascii: &[u8]) -> bool {
@@ -137,6 +147,8 @@ mod tests {
             assert!(iccid(text).luhn_is_valid(), "{text}");
         }
         assert!(!iccid("8900101000000000002").luhn_is_valid());
+        let wrong = iccid("8944500000000000015");
+        assert_eq!(wrong.check_digits(), ('5', '4'));
     }
 
     #[test]

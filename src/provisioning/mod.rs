@@ -11,7 +11,7 @@ mod state;
 
 pub use catalog::{Catalog, GroupFault, Standing};
 pub use endpoint::{Endpoint, NoGroup};
-pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, export};
+pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, Rules, export};
 pub use model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
 pub use problem::{Problem, Problems};
 pub use state::{Change, ProvisioningState, Refused};

@@ -112,4 +112,46 @@ impl Subnet {
         let reserved = self.cidr.prefix_len() < 31 && (ip == network || ip == broadcast || u32::from(ip) == u32::from(network) + 1);
         self.cidr.contains(&ip) && !reserved && !self.exclude.iter().any(|range| range.contains(&ip))
     }
+
+    /// How many addresses may be handed out.
+    pub fn capacity(&self) -> u64 {
+        let span = |range: &Ipv4Net| (u64::from(u32::from(range.network())), u64::from(u32::from(range.broadcast())));
+        let (first, last) = span(&self.cidr);
+        let mut taken: Vec<(u64, u64)> = self.exclude.iter().map(span).collect();
+        if self.cidr.prefix_len() < 31 {
+            taken.extend([(first, first + 1), (last, last)]);
+        }
+        taken.sort_unstable();
+        let (mut free, mut next) = (0, first);
+        for (begin, end) in taken {
+            free += begin.saturating_sub(next);
+            next = next.max(end + 1);
+        }
+        free + (last + 1).saturating_sub(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_capacity_is_what_is_offered() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("100.64.0.0/24", &[]),
+            ("100.64.0.0/24", &["100.64.0.0/28", "100.64.0.8/32", "100.64.0.255/32"]),
+            ("100.64.0.0/24", &["100.64.0.128/25", "100.64.0.192/26"]),
+            ("100.64.0.0/24", &["100.64.0.0/24"]),
+            ("100.64.0.0/30", &[]),
+            ("100.64.0.0/31", &[]),
+            ("100.64.0.7/32", &[]),
+        ];
+        for (cidr, exclude) in cases {
+            let exclude = exclude.iter().map(|range| range.parse().unwrap()).collect();
+            let subnet = Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude };
+            let all = u32::from(subnet.cidr.network())..=u32::from(subnet.cidr.broadcast());
+            let offered = all.filter(|ip| subnet.offers(Ipv4Addr::from(*ip))).count() as u64;
+            assert_eq!(subnet.capacity(), offered, "{subnet:?}");
+        }
+    }
 }

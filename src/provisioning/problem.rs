@@ -60,9 +60,27 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// What a load is told beside its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether a wrong check digit of an ICCID refuses the load; else it is a warning.
+    pub luhn_refuses: bool,
+    /// Whether what a field holds is shown without the digits that tell a subscriber.
+    pub masks_identities: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { luhn_refuses: true, masks_identities: true }
+    }
+}
+
 /// Gathers what is found while one file after the other is read.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    pub(super) rules: Rules,
+    /// What is worth a word only where somebody asks, as `check` does.
+    pub(super) advice: Vec<Problem>,
     file: PathBuf,
     problems: Vec<Problem>,
     further: usize,
@@ -72,6 +90,10 @@ pub(super) struct Report {
 }
 
 impl Report {
+    pub(super) fn by(rules: Rules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
     /// What is reported from now on is about `file`.
     pub(super) fn turn_to(&mut self, file: &Path) {
         self.order();
@@ -87,8 +109,20 @@ impl Report {
         }
     }
 
+    pub(super) fn advise(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
+        self.advice.push(self.found(line.into(), what.into(), remedy.into()));
+    }
+
+    /// What stands in a field, in quotes.
+    pub(super) fn shown(&self, field: &[u8]) -> String {
+        let text = String::from_utf8_lossy(field);
+        if self.rules.masks_identities { format!("{:?}", masked(&text)) } else { format!("{text:?}") }
+    }
+
     pub(super) fn warning(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
-        self.warnings.push(self.found(line.into(), what.into(), remedy.into()));
+        if self.warnings.len() < KEPT {
+            self.warnings.push(self.found(line.into(), what.into(), remedy.into()));
+        }
     }
 
     /// The warnings, if nothing worse was found.
@@ -111,9 +145,42 @@ impl Report {
     }
 }
 
+/// A text in which of every long number only the first digits stand: enough to find it, too few to tell whose it is.
+fn masked(text: &str) -> String {
+    /// No identity is shorter, but for a few MSISDNs.
+    const LONG: usize = 7;
+    const SHOWN: usize = 6;
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, number) = rest.split_at(start);
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        masked += before;
+        masked += if end < LONG { &number[..end] } else { &number[..SHOWN] };
+        masked += if end < LONG { "" } else { ".." };
+        rest = &number[end..];
+    }
+    masked + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_numbers_are_masked() {
+        let cases = [
+            ("8944500000000000014", "894450.."),
+            ("234500000000001;447700000001", "234500..;447700.."),
+            ("+447700000001 x", "+447700.. x"),
+            ("till 12", "till 12"),
+            ("100.64.0.1", "100.64.0.1"),
+            ("", ""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(masked(text), expected);
+        }
+    }
 
     #[test]
     fn problems_stand_in_the_order_of_the_file_one_to_a_line() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ipnet::IpNet;
 
@@ -12,7 +12,7 @@ use super::errand::Errand;
 use super::settings::{GatewaySettings, Requirement};
 use crate::identity::GatewayId;
 use crate::time::Timestamp;
-use crate::wire::Secret;
+use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, Secret};
 
 /// The configured gateways. Never changed, only replaced as a whole; workers look at the current one once per batch.
 pub struct Gateways {
@@ -27,7 +27,10 @@ pub struct Gateways {
 pub struct Gateway {
     pub id: GatewayId,
     pub name: String,
+    /// The first of its secrets, and for almost all the only one.
     pub secret: Secret,
+    /// What else may prove a request while one secret takes the place of another.
+    others: Others,
     pub limit_proxy_state: bool,
     requirement: Requirement,
     /// Whether it has ever sent a valid Message-Authenticator; shared with its successor after a reload.
@@ -48,15 +51,18 @@ impl Gateways {
         for one in settings {
             let before = self.list.iter().find(|gateway| gateway.name == one.name);
             let place = next.list.len();
-            match one.source.trunc() {
-                IpNet::V4(net) => next.v4.insert(net.prefix_len(), net.network().into(), place),
-                IpNet::V6(net) => next.v6.insert(net.prefix_len(), net.network().into(), place),
+            for source in &one.sources {
+                match source.trunc() {
+                    IpNet::V4(net) => next.v4.insert(net.prefix_len(), net.network().into(), place),
+                    IpNet::V6(net) => next.v6.insert(net.prefix_len(), net.network().into(), place),
+                }
             }
             let id = next.handle(&one.name);
             next.list.push(Arc::new(Gateway {
                 id,
                 name: one.name.clone(),
-                secret: Secret::new(&one.secret),
+                secret: Secret::new(one.secrets.first().map_or(&[][..], |secret| secret)),
+                others: Others::of(one.secrets.get(1..).unwrap_or_default()),
                 limit_proxy_state: one.limit_proxy_state,
                 requirement: one.require_message_authenticator,
                 has_signed: before.map_or_else(Arc::default, |gateway| Arc::clone(&gateway.has_signed)),
@@ -102,6 +108,11 @@ impl Gateways {
 }
 
 impl Gateway {
+    /// The secret that its sender has, and whether the request is proven; `first` is what the first secret says.
+    pub fn prove(&self, request: &Datagram<'_>, first: Result<(), Forged>) -> (&Secret, Result<(), Forged>) {
+        if self.others.secrets.is_empty() { (&self.secret, first) } else { self.others.prove(&self.secret, request, first) }
+    }
+
     /// Whether an Access-Request must carry a Message-Authenticator.
     pub fn requires_signature(&self) -> bool {
         match self.requirement {
@@ -127,6 +138,36 @@ impl Gateway {
     /// Whether one more request is within the configured rate.
     pub fn admits(&self, now: Timestamp) -> bool {
         self.rate.as_ref().is_none_or(|rate| rate.admits(now))
+    }
+}
+
+/// The secrets of a gateway beside its first.
+struct Others {
+    secrets: Box<[Secret]>,
+    /// The place of the secret that proved a request last, from 1; 0 is the first.
+    last: AtomicUsize,
+}
+
+impl Others {
+    fn of(secrets: &[Box<[u8]>]) -> Self {
+        Self { secrets: secrets.iter().map(|secret| Secret::new(secret)).collect(), last: AtomicUsize::new(0) }
+    }
+
+    /// Tries one after the other. An Access-Request without Message-Authenticator proves nothing: for it the secret is taken
+    /// that proved a request last.
+    fn prove<'a>(&'a self, own: &'a Secret, request: &Datagram<'_>, first: Result<(), Forged>) -> (&'a Secret, Result<(), Forged>) {
+        let is_signed = request.message_authenticator() != MessageAuthenticator::Absent;
+        if request.code() == Code::ACCESS_REQUEST && !is_signed {
+            let last = self.last.load(Ordering::Relaxed).checked_sub(1).and_then(|last| self.secrets.get(last));
+            return (last.unwrap_or(own), first);
+        }
+        let proven = match first {
+            Ok(()) => Some(0),
+            Err(_) => self.secrets.iter().position(|secret| request.verify_request(secret).is_ok()).map(|place| place + 1),
+        };
+        let Some(place) = proven else { return (own, first) };
+        self.last.store(place, Ordering::Relaxed);
+        (place.checked_sub(1).and_then(|place| self.secrets.get(place)).unwrap_or(own), Ok(()))
     }
 }
 
@@ -207,8 +248,8 @@ mod tests {
     fn settings(name: &str, source: &str) -> GatewaySettings {
         GatewaySettings {
             name: name.to_owned(),
-            source: source.parse().unwrap(),
-            secret: Box::from(*b"xyzzy5461"),
+            sources: vec![source.parse().unwrap()],
+            secrets: vec![Box::from(*b"xyzzy5461")],
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,
@@ -236,6 +277,17 @@ mod tests {
             ("2001:db8:ffff::1", Some("lab")),
             ("2001:db9::1", None),
         ];
+        for (source, name) in cases {
+            assert_eq!(gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()), name, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_may_send_from_several_places() {
+        let sources = ["192.0.2.0/28", "2001:db8::/64"].map(|source| source.parse().unwrap());
+        let one = GatewaySettings { sources: sources.into(), ..settings("pgw", "192.0.2.0/28") };
+        let gateways = Gateways::new(&[one, settings("host", "192.0.2.7/32")], Vec::new());
+        let cases = [("192.0.2.1", Some("pgw")), ("192.0.2.7", Some("host")), ("2001:db8::9", Some("pgw")), ("192.0.2.16", None)];
         for (source, name) in cases {
             assert_eq!(gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()), name, "{source}");
         }

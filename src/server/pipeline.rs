@@ -16,7 +16,7 @@ use super::translate::Fields;
 use crate::aaa::{Aaa, Accept, AccessRequest, Recorder, Verdict};
 use crate::provisioning::Credentials;
 use crate::time::Timestamp;
-use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, TooLong, sign_replies, verify_requests};
+use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, Secret, TooLong, sign_replies, verify_requests};
 
 /// What a socket is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,8 @@ struct Claimed<'p> {
 struct Proven<'p> {
     request: Datagram<'p>,
     gateway: &'p Gateway,
+    /// The one of the gateway's secrets that the sender has.
+    secret: &'p Secret,
     arrival: Arrival<'p>,
     now: Timestamp,
     route: Route,
@@ -212,7 +214,7 @@ impl Pipeline {
         }
         let mut unsigned = [const { None }; AT_ONCE];
         for ((unsigned, answer), room) in unsigned.iter_mut().zip(answers).zip(&mut rooms) {
-            *unsigned = answer.map(|(fresh, answer)| answer.draft.of(room, &fresh.proven.gateway.secret));
+            *unsigned = answer.map(|(fresh, answer)| answer.draft.of(room, fresh.proven.secret));
         }
         sign_replies(&mut unsigned);
         for ((fresh, answer), room) in answers.into_iter().zip(&rooms).filter_map(|(answer, room)| Some((answer?, room))) {
@@ -300,6 +302,7 @@ impl Pipeline {
         out: &mut Outcome<R>,
     ) -> Result<Option<Fresh<'p>>, Dropped> {
         let Claimed { request, gateway, arrival } = *claim;
+        let (secret, proof) = gateway.prove(&request, proof);
         judge(proof, &request, gateway)?;
         if !gateway.admits(now) {
             return Err(Dropped::RateLimited);
@@ -313,7 +316,7 @@ impl Pipeline {
             request: request.code(),
             seat: None,
         };
-        let proven = Proven { request, gateway, arrival, now, route };
+        let proven = Proven { request, gateway, secret, arrival, now, route };
         if request.code() == Code::STATUS_SERVER {
             // Never remembered: each one asks how we are now (RFC 5997 4.2).
             return self.alive(&proven, out).map(|()| None);
@@ -356,8 +359,8 @@ impl Pipeline {
 
     /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
     fn authorize<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
-        let Fresh { proven: Proven { request, gateway, now, .. }, fields, .. } = fresh;
-        let proves = |wanted: &Credentials| fields.prove(wanted, request, &gateway.secret);
+        let Fresh { proven: Proven { request, gateway, secret, now, .. }, fields, .. } = fresh;
+        let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
         let asked = AccessRequest {
             subject: fields.subject,
             apn: fields.apn,
@@ -409,7 +412,7 @@ impl Pipeline {
     }
 
     fn alive<R>(&self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Proven { request, gateway, arrival, route, .. } = proven;
+        let Proven { request, secret, arrival, route, .. } = proven;
         if !self.is_ready || self.intake == Intake::Failing {
             return Err(Dropped::NotReady);
         }
@@ -418,7 +421,7 @@ impl Pipeline {
             Port::Acct => Code::ACCOUNTING_RESPONSE,
         };
         out.at_once
-            .write(*route, |room| Ok(answer::alive(room, request, code)?.sign(room, &gateway.secret)))
+            .write(*route, |room| Ok(answer::alive(room, request, code)?.sign(room, secret)))
             .map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }

@@ -36,10 +36,10 @@ pub struct Settings {
 pub struct GatewaySettings {
     /// The name in metrics, logs and views. Unique; what a gateway has taught us stays with its name over a reload.
     pub name: String,
-    /// The addresses it sends from; the longest prefix wins.
-    pub source: IpNet,
-    /// The shared secret, not empty.
-    pub secret: Box<[u8]>,
+    /// The addresses it sends from, at least one; the longest prefix wins.
+    pub sources: Vec<IpNet>,
+    /// The shared secrets, at least one and none empty. Any of them proves a request, and signs its reply.
+    pub secrets: Vec<Box<[u8]>>,
     pub require_message_authenticator: Requirement,
     /// Whether Proxy-State without Message-Authenticator is refused in Access-Requests.
     pub limit_proxy_state: bool,
@@ -58,6 +58,6 @@ pub enum Requirement {
 
 impl fmt::Debug for GatewaySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatewaySettings").field("name", &self.name).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("GatewaySettings").field("name", &self.name).field("sources", &self.sources).finish_non_exhaustive()
     }
 }

@@ -50,8 +50,8 @@ impl Machine {
         let files = [catalog.replace("[[group]]", &format!("[[group]]\ninterim_interval_s = {INTERIM_S}")), endpoints];
         let gateways = scenario.gateway_names().enumerate().map(|(number, name)| GatewaySettings {
             name,
-            source: source(number as u16).into(),
-            secret: scenario.target.secret.as_bytes().into(),
+            sources: vec![source(number as u16).into()],
+            secrets: vec![scenario.target.secret.as_bytes().into()],
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,

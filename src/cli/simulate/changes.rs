@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use crate::cli::outcome::Failure;
+use crate::cli::secret::SecretSource;
 use crate::simulator::scenario::{Change, Loaded, Phase, PhaseKind, load};
 
 /// Flags that stand over the scenario's own keys.
@@ -19,9 +20,8 @@ pub(super) struct Changes {
     /// Where the server shows its state, to be compared at the end; "none": not compared.
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<String>,
-    /// The secret shared with the server.
-    #[arg(long, short, value_name = "SECRET")]
-    secret: Option<String>,
+    #[command(flatten)]
+    secret: SecretSource,
     /// Attaches a second in the steady phases; ramps lead up to it.
     #[arg(long, value_name = "NUMBER")]
     rate: Option<f64>,
@@ -33,7 +33,7 @@ pub(super) struct Changes {
     seed: Option<u64>,
     #[arg(long, value_name = "COUNT", help = "How many threads; 0: one per core")]
     threads: Option<usize>,
-    /// Change any key: fleet.0.count=5000, habits.lost=0.01, phase.*.rate=100.
+    /// Change any key: fleet.0.count=5000, habits.lost=0.01, phase.*.for_s=10.
     #[arg(long, value_name = "KEY=VALUE", value_parser = change)]
     set: Vec<Change>,
 }
@@ -44,6 +44,7 @@ impl Changes {
         let invalid = |error: &dyn std::error::Error| Failure::invalid(error.to_string());
         let plain = load(name, &[]).map_err(|error| invalid(&error))?;
         let mut changes = self.of_keys();
+        changes.extend(self.of_secret()?);
         changes.extend(self.of_phases(name, &plain.scenario.phase)?);
         changes.extend_from_slice(&self.set);
         let mut loaded = load(name, &changes).map_err(|error| invalid(&error))?;
@@ -64,11 +65,17 @@ impl Changes {
             ("target.auth", addresses(&self.auth)),
             ("target.acct", addresses(&self.acct)),
             ("target.http", self.http.as_ref().filter(|http| *http != "none").map(text)),
-            ("target.secret", self.secret.as_ref().map(text)),
             ("seed", self.seed.map(|seed| seed.to_string())),
             ("threads", self.threads.map(|threads| threads.to_string())),
         ];
         all.into_iter().filter_map(|(key, value)| value.map(|value| change(key, value))).collect()
+    }
+
+    /// The key of the secret is a text, as all of a scenario.
+    fn of_secret(&self) -> Result<Option<Change>, Failure> {
+        let Some(octets) = self.secret.read()? else { return Ok(None) };
+        let text = String::from_utf8(octets).map_err(|_| Failure::invalid("the secret is no UTF-8; give simulate one that is"))?;
+        Ok(Some(Change { key: "target.secret".to_owned(), value: toml::Value::String(text).to_string() }))
     }
 
     /// Rate and duration of the steady phases; ramps lead up to the same rate.
@@ -99,4 +106,18 @@ impl Changes {
 fn change(text: &str) -> Result<Change, String> {
     let (key, value) = text.split_once('=').ok_or("a change is KEY=VALUE")?;
     Ok(Change { key: key.trim().to_owned(), value: value.trim().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the help of `--set` gives as examples.
+    #[test]
+    fn the_examples_of_the_help_fit_a_built_in_scenario() {
+        for example in ["fleet.0.count=5000", "habits.lost=0.01", "phase.*.for_s=10"] {
+            let changed = load("smoke", &[change(example).unwrap()]);
+            assert!(changed.is_ok(), "{example}: {changed:?}");
+        }
+    }
 }

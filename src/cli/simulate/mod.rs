@@ -20,7 +20,7 @@ use super::outcome::{self, Exit, Failure};
 use super::output::Output;
 use crate::simulator::driver::{self, DriveError, Watch};
 use crate::simulator::report::{self, Report, Verdict};
-use crate::simulator::scenario::{BUILTINS, Builtin, Loaded, load};
+use crate::simulator::scenario::{BUILTINS, Builtin, Loaded, Scenario, load};
 use crate::simulator::search::Finder;
 
 /// Play packet gateways against a RADIUS server, and check every answer.
@@ -39,6 +39,9 @@ pub(super) struct Simulate {
     /// Write the inventory that attachd needs for this scenario into a folder, and do nothing else.
     #[arg(long, value_name = "DIR")]
     write_inventory: Option<PathBuf>,
+    /// Replace the inventory that is in that folder.
+    #[arg(long, requires = "write_inventory")]
+    force: bool,
     #[command(flatten)]
     changes: Changes,
     #[command(flatten)]
@@ -54,7 +57,7 @@ Examples:
   attachd simulate --list
   attachd simulate storm --write-inventory /tmp/storm   then: attachd serve --inventory /tmp/storm
   attachd simulate steady --rate 2000 --duration 60 --html steady.html --json steady.json
-  attachd simulate own.toml --set habits.lost=0.01 --auth 192.0.2.1:1812 --acct 192.0.2.1:1813 --secret s3cret
+  attachd simulate own.toml --set habits.lost=0.01 --auth 192.0.2.1:1812 --acct 192.0.2.1:1813 --secret-file pgw.secret
   attachd report before.json after.json
 
 A scenario file may begin with `extends = \"steady\"` and say only what it changes; --print-scenario shows the whole.
@@ -75,6 +78,9 @@ impl Simulate {
             return Ok(Exit::Done);
         }
         if let Some(folder) = &self.write_inventory {
+            if let Some(taken) = Scenario::inventory_in(folder).filter(|_| !self.force) {
+                return Err(Failure::failed(format!("{} is there already; choose an empty folder, or --force", taken.display())));
+            }
             let count = loaded.scenario.write_inventory(folder).map_err(|error| cannot_write(folder, &error))?;
             for group in loaded.scenario.group.iter().filter(|group| group.subnets.is_empty()) {
                 outcome::warn(&format!(

@@ -120,7 +120,25 @@ fn subnet(mut section: Section<'_>, report: &mut Report) -> Option<Subnet> {
         }
         exclude.push(range);
     }
-    Some(Subnet { cidr, allocation: allocation?, exclude })
+    let subnet = Subnet { cidr, allocation: allocation?, exclude };
+    warn_of_useless(&subnet, cidr_text.line, report);
+    Some(subnet)
+}
+
+/// A range whose addresses no device can use, or of which none is left.
+fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut Report) {
+    let Subnet { cidr, .. } = subnet;
+    let (first, last) = (cidr.network(), cidr.broadcast());
+    let why = [
+        (first.is_loopback() || last.is_loopback(), "is loopback: a device cannot use its addresses"),
+        (first.is_multicast() || last.is_multicast(), "is multicast: a device cannot use its addresses"),
+        (u32::from(first) >> 24 == 0, "is \"this network\" (RFC 1122 3.2.1.3): a device cannot use its addresses"),
+        (first.octets()[0] >= 240, "is reserved (RFC 1112 4): a device cannot use its addresses"),
+        (subnet.capacity() == 0, "is reserved or excluded as a whole: nobody gets an address of it"),
+    ];
+    for (_, why) in why.iter().filter(|(holds, _)| *holds).take(1) {
+        report.warning(line, format!("cidr: {cidr} {why}"), "choose another range, or leave the subnet out");
+    }
 }
 
 fn group(section: &mut Section<'_>, moniker: &Lined<String>, vslices: &Names<VsliceId>, report: &mut Report) -> Option<Group> {

@@ -47,6 +47,10 @@ impl Columns {
     /// Reads the header. `None` if the rows below cannot be understood with it.
     pub(super) fn read(header: &ByteRecord, line: u32, report: &mut Report) -> Option<Self> {
         let names = Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
+        if let Some(separator) = foreign_separator(header) {
+            report.problem(line, format!("the columns are separated by {separator:?}"), "separate them by commas");
+            return None;
+        }
         if header.iter().any(|field| Iccid::parse(field.trim_ascii()).is_ok()) {
             report.problem(line, "the first line is no header", format!("write {names} above it"));
             return None;
@@ -62,7 +66,7 @@ impl Columns {
             }
             is_good = false;
             let kind = if known.is_some() { "second" } else { "unknown" };
-            report.problem(line, format!("{kind} column {:?}", String::from_utf8_lossy(field)), format!("use only {names}, each once"));
+            report.problem(line, format!("{kind} column {}", report.shown(field)), format!("use only {names}, each once"));
         }
         if is_good && columns.places[Column::Iccid as usize].is_none() {
             is_good = false;
@@ -70,6 +74,19 @@ impl Columns {
         }
         is_good.then_some(columns)
     }
+}
+
+/// What stands between the columns where it is no comma: spreadsheets write semicolons in half of the world.
+fn foreign_separator(header: &ByteRecord) -> Option<char> {
+    let is_known = |word: &[u8]| {
+        let word = word.trim_ascii();
+        Column::ALL.iter().any(|column| column.name().as_bytes() == word) || Iccid::parse(word).is_ok()
+    };
+    let separates = |separator: &u8| {
+        let parted = header.iter().filter(|field| field.contains(separator));
+        parted.flat_map(|field| field.split(|octet| octet == separator)).any(is_known)
+    };
+    [b';', b'\t', b'|'].into_iter().find(separates).map(char::from)
 }
 
 /// One endpoint, as it is written.

@@ -1,11 +1,12 @@
 //! `endpoints.csv`: one endpoint a line.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
-use super::super::model::Allocation;
+use super::super::model::{Allocation, Subnet};
 use super::super::problem::Report;
 use super::super::{Catalog, Endpoint, ProvisioningState};
 use super::catalog_file::Names;
@@ -31,21 +32,22 @@ pub(super) struct Groups<'a> {
 
 /// Reads the file; `expected` rows find their memory ready.
 pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report: &mut Report) -> io::Result<Listed> {
-    // With LF alone as the terminator, and one more at the end, the line number after a record is always that of the next
-    // line; a CR before it is blank space to us.
+    // With LF alone as the terminator, and more at the end, the line number after a record is always that of the next line; a
+    // CR before it is blank space to us. Only a quote that was never closed gets to the end of all.
+    let has_ended = Cell::new(false);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .terminator(Terminator::Any(b'\n'))
         .buffer_capacity(1 << 18)
-        .from_reader(file.chain(&b"\n"[..]));
-    let mut rows = Rows { groups, report, listed: Listed::default(), lines: Vec::new(), static_ips: Vec::new() };
+        .from_reader(Watched { reader: file.chain(&b"\n\n"[..]), has_ended: &has_ended });
+    let mut rows = Rows { groups, report, listed: Listed::default(), lines: Vec::new(), static_ips: Vec::new(), bare: (0, None) };
     rows.listed.endpoints.reserve(expected);
     rows.lines.reserve(expected);
     let mut columns = None;
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(io::Error::from)? {
-        let last = reader.position().line().saturating_sub(1);
+        let last = reader.position().line().saturating_sub(u64::from(!has_ended.get()));
         let Some(line) = rows.line_of(&record, last) else { continue };
         if let Some(columns) = &columns {
             rows.take(&Row { columns, fields: &record, line });
@@ -58,7 +60,22 @@ pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report:
         rows.report.problem(1, "the file is empty", "write at least a header with the column iccid");
     }
     rows.report_duplicates();
+    rows.advise();
     Ok(rows.listed)
+}
+
+/// A reader of which one can tell whether all has been read.
+struct Watched<'a, R> {
+    reader: R,
+    has_ended: &'a Cell<bool>,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.has_ended.set(count == 0);
+        Ok(count)
+    }
 }
 
 struct Rows<'a> {
@@ -69,6 +86,8 @@ struct Rows<'a> {
     lines: Vec<u32>,
     /// VSlice and address in one word, and the line.
     static_ips: Vec<(u64, u32)>,
+    /// How many active endpoints have neither IMSI nor MSISDN, and the line of the first.
+    bare: (u32, Option<u32>),
 }
 
 impl Rows<'_> {
@@ -103,6 +122,10 @@ impl Rows<'_> {
         if row.has(Column::Msisdn) {
             endpoint.msisdn = self.identity(row, Column::Msisdn, row.field(Column::Msisdn), Msisdn::parse);
         }
+        if endpoint.state == ProvisioningState::Active && !(row.has(Column::Imsi) || row.has(Column::Msisdn)) {
+            self.bare.0 += 1;
+            self.bare.1.get_or_insert(row.line);
+        }
         endpoint = self.in_groups(row, endpoint);
         endpoint.static_ip = self.static_ip(row, endpoint.group);
         endpoint = endpoint.named(self.name(row));
@@ -113,7 +136,14 @@ impl Rows<'_> {
     fn iccid(&mut self, row: &Row<'_>) -> Option<Iccid> {
         let iccid = self.identity(row, Column::Iccid, row.field(Column::Iccid), Iccid::parse)?;
         if !iccid.luhn_is_valid() {
-            self.report.problem(row.line, "iccid: the check digit (Luhn) is wrong", "compare with the SIM: a digit was mistyped");
+            let (last, wanted) = iccid.check_digits();
+            let what = format!("iccid: the check digit (Luhn) is wrong: {wanted} is expected, not {last}");
+            let remedy = "compare with the SIM: a digit was mistyped";
+            if self.report.rules.luhn_refuses {
+                self.report.problem(row.line, what, remedy);
+            } else {
+                self.report.warning(row.line, what, remedy);
+            }
         }
         Some(iccid)
     }
@@ -134,7 +164,7 @@ impl Rows<'_> {
                 ProvisioningState::Pending
             }
             text => std::str::from_utf8(text).ok().and_then(ProvisioningState::parse).unwrap_or_else(|| {
-                let what = format!("state: there is no state {:?}", String::from_utf8_lossy(text));
+                let what = format!("state: there is no state {}", self.report.shown(text));
                 self.report.problem(row.line, what, "write pending, active, suspended, terminated or reinstated");
                 ProvisioningState::Pending
             }),
@@ -164,7 +194,7 @@ impl Rows<'_> {
     fn group(&mut self, row: &Row<'_>, column: Column, moniker: &[u8]) -> Option<GroupId> {
         let named = self.groups.names?.get(moniker);
         if named.is_none() {
-            let what = format!("{}: there is no group {:?}", column.name(), String::from_utf8_lossy(moniker));
+            let what = format!("{}: there is no group {}", column.name(), self.report.shown(moniker));
             self.report.problem(row.line, what, "add it to inventory.toml, or correct it");
         }
         named?.id
@@ -208,6 +238,29 @@ impl Rows<'_> {
             self.report.problem(row.line, rule, "choose another name");
             ""
         })
+    }
+
+    /// What may well be meant, and is worth a look.
+    fn advise(&mut self) {
+        if let (count @ 1.., Some(first)) = self.bare {
+            let s = if count == 1 { " has" } else { "s have" };
+            let what =
+                format!("{count} active endpoint{s} nothing but an ICCID: only requests with Attachd-ICCID or such a User-Name are theirs");
+            self.report.advise(first, what, "add IMSI or MSISDN, here and in the lines after it");
+        }
+        for (vslice_id, vslice) in self.groups.catalog.vslices() {
+            let room: u64 = vslice.subnets_of(Allocation::Static).map(Subnet::capacity).sum();
+            let is_static = |id| {
+                let group = self.groups.catalog.group(id);
+                group.is_some_and(|group| group.allocation == Allocation::Static && group.vslice == vslice_id)
+            };
+            let holds = |endpoint: &Endpoint| endpoint.state != ProvisioningState::Terminated && endpoint.group.is_some_and(is_static);
+            let count = self.listed.endpoints.iter().filter(|(_, endpoint)| holds(endpoint)).count() as u64;
+            if count > room {
+                let what = format!("VSlice {} has {room} static addresses for {count} endpoints with static allocation", vslice.moniker);
+                self.report.advise(None, what, "add or enlarge a static subnet in inventory.toml, or move endpoints");
+            }
+        }
     }
 
     /// One kind of key after the other, so that the words of only one are in memory at a time.

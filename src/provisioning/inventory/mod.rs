@@ -21,6 +21,7 @@ use self::endpoint_file::{Groups, Listed};
 pub use self::export::export;
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::{Digest, Digesting};
+pub use super::problem::Rules;
 use super::problem::{Problem, Problems, Report};
 use super::{Catalog, Endpoint};
 use crate::identity::{GroupId, Iccid, Moniker};
@@ -43,6 +44,8 @@ pub struct Inventory {
     pub reinstated: Vec<Iccid>,
     /// What does not hinder the load.
     pub warnings: Vec<Problem>,
+    /// What may well be meant, and is worth a look: for whoever asks.
+    pub advice: Vec<Problem>,
     /// Where the catalog stands.
     pub file: PathBuf,
     /// Of the files it was read from.
@@ -50,9 +53,17 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Reads a folder.
+    /// Reads a folder by the usual rules.
     pub fn load(dir: &Path) -> Result<Self, Problems> {
-        let mut report = Report::default();
+        Self::load_by(dir, Rules::default())
+    }
+
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// All that is wrong in its files, if anything is.
+    pub fn load_by(dir: &Path, rules: Rules) -> Result<Self, Problems> {
+        let mut report = Report::by(rules);
         // "festival/." names its files "festival/inventory.toml".
         let dir: PathBuf = dir.components().collect();
         let read = if dir.is_dir() {
@@ -62,12 +73,13 @@ impl Inventory {
             report.problem(None, "there is no such inventory folder", format!("create it with {CATALOG} and {ENDPOINTS}, or name another"));
             None
         };
+        let advice = std::mem::take(&mut report.advice);
         let warnings = report.conclude()?;
         let file = dir.join(CATALOG);
         // What could not be read is among the problems.
-        let Some((catalog, listed, fingerprint)) = read else { return Ok(Self { warnings, file, ..Self::default() }) };
+        let Some((catalog, listed, fingerprint)) = read else { return Ok(Self { warnings, advice, file, ..Self::default() }) };
         let Listed { endpoints, reinstated, .. } = listed;
-        Ok(Self { catalog, endpoints, reinstated, warnings, file, fingerprint: Some(fingerprint) })
+        Ok(Self { catalog, endpoints, reinstated, warnings, advice, file, fingerprint: Some(fingerprint) })
     }
 
     /// What has to be said at each start of files that need not be read again. Only catalogs are warned of.

@@ -55,6 +55,75 @@ fn bad_inventories_are_refused_with_every_problem() {
 }
 
 #[test]
+fn a_foreign_separator_is_told() {
+    let header = "iccid,imsi,group";
+    for (separator, shown) in [(";", "';'"), ("\t", "'\\t'"), ("|", "'|'")] {
+        let rows = format!("{header}\n8944500000000000014,234500000000001,epos\n").replace(',', separator);
+        let without_header = rows.lines().nth(1).unwrap();
+        for text in [rows.as_str(), without_header] {
+            let said = Inventory::load(folder(CATALOG_TEXT, text.as_bytes()).path()).unwrap_err().to_string();
+            assert!(said.ends_with(&format!(":1: the columns are separated by {shown}; separate them by commas")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_message_gives_a_subscriber_away_unless_it_is_wanted() {
+    let text = "iccid,state,group\n8944500000000000014,234500000000001,epos\n8944500000000000022,,447700000001\n";
+    let dir = folder(CATALOG_TEXT, text.as_bytes());
+    let said = Inventory::load(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("there is no state \"234500..\"") && said.contains("there is no group \"447700..\""), "{said}");
+    let rules = Rules { masks_identities: false, ..Rules::default() };
+    let said = Inventory::load_by(dir.path(), rules).unwrap_err().to_string();
+    assert!(said.contains("\"234500000000001\"") && said.contains("\"447700000001\""), "{said}");
+
+    let header = "8944500000000000,234500000000001\n";
+    let said = Inventory::load(folder(CATALOG_TEXT, header.as_bytes()).path()).unwrap_err().to_string();
+    assert!(said.contains("unknown column \"894450..\"") && !said.contains("0000000"), "{said}");
+}
+
+#[test]
+fn a_wrong_check_digit_may_be_a_warning() {
+    let dir = folder(CATALOG_TEXT, b"iccid,imsi,group\n8944500000000000015,234500000000001,epos\n");
+    let said = Inventory::load(dir.path()).unwrap_err().to_string();
+    assert!(said.contains(":2: iccid: the check digit (Luhn) is wrong: 4 is expected, not 5; "), "{said}");
+    let inventory = Inventory::load_by(dir.path(), Rules { luhn_refuses: false, ..Rules::default() }).unwrap();
+    assert_eq!(inventory.endpoints.len(), 1);
+    assert!(inventory.warnings.iter().any(|warning| warning.line == Some(2) && warning.what.contains("4 is expected")));
+}
+
+#[test]
+fn a_subnet_that_nobody_can_use_is_a_warning() {
+    let cases = [
+        ("127.0.0.0/24", "", "is loopback"),
+        ("239.0.0.0/24", "", "is multicast"),
+        ("0.0.0.0/24", "", "this network"),
+        ("250.0.0.0/24", "", "is reserved"),
+        ("100.70.0.0/24", "\"100.70.0.0/25\", \"100.70.0.128/25\"", "reserved or excluded as a whole"),
+        ("100.70.0.0/24", "\"100.70.0.0/25\"", ""),
+    ];
+    for (cidr, exclude, warning) in cases {
+        let text = format!("[[vslice]]\nmoniker = \"v\"\n[[vslice.subnet]]\ncidr = \"{cidr}\"\nexclude = [{exclude}]\n");
+        let warnings = load(&text, "iccid\n").warnings;
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), usize::from(!warning.is_empty()), "{told:?}");
+        assert!(told.iter().all(|told| told.contains(":4: cidr: ") && told.contains(warning)), "{told:?}");
+    }
+}
+
+#[test]
+fn whoever_asks_is_told_what_may_well_be_meant() {
+    let catalog = "[[vslice]]\nmoniker = \"v\"\n[[vslice.subnet]]\ncidr = \"100.70.0.0/30\"\n[[group]]\nmoniker = \"g\"\nvslice = \"v\"\n";
+    let rows = "iccid,imsi,state,group\n8944500000000000014,234500000000001,,g\n8944500000000000022,,,g\n8944500000000000030,,,g\n\
+                8944500000000000048,,terminated,g\n";
+    let inventory = load(catalog, rows);
+    let told: Vec<String> = inventory.advice.iter().map(|advice| format!("{:?} {}", advice.line, advice.what)).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("Some(3) 2 active endpoints have nothing but an ICCID"), "{told:?}");
+    assert!(told[1].starts_with("None VSlice v has 1 static addresses for 3 endpoints"), "{told:?}");
+}
+
+#[test]
 fn a_missing_folder_is_one_problem() {
     let said = Inventory::load(Path::new("nowhere")).unwrap_err().to_string();
     assert_eq!(said, "nowhere: there is no such inventory folder; create it with inventory.toml and endpoints.csv, or name another");

@@ -36,8 +36,8 @@ fn settings() -> Settings {
 fn loopback(name: &str) -> GatewaySettings {
     GatewaySettings {
         name: name.to_owned(),
-        source: "127.0.0.0/8".parse().unwrap(),
-        secret: Box::from(*b"xyzzy5461"),
+        sources: vec!["127.0.0.0/8".parse().unwrap()],
+        secrets: vec![Box::from(*b"xyzzy5461")],
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit: 0,

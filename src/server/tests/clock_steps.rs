@@ -64,8 +64,8 @@ fn a_retransmission_is_known_as_long_as_it_should_be() {
 fn gateway_of_rate(rate_limit: u32) -> GatewaySettings {
     GatewaySettings {
         name: "pgw-01".to_owned(),
-        source: "192.0.2.0/24".parse().unwrap(),
-        secret: Box::from(*b"xyzzy5461"),
+        sources: vec!["192.0.2.0/24".parse().unwrap()],
+        secrets: vec![Box::from(*b"xyzzy5461")],
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit,

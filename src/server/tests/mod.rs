@@ -6,4 +6,5 @@ mod commits;
 mod duplicates;
 mod refusals;
 pub(super) mod scene;
+mod secrets;
 mod status;

@@ -85,8 +85,8 @@ pub(in crate::server) fn secret() -> Secret {
 pub(in crate::server) fn gateways() -> Gateways {
     let of = |name: &str, source: &str, require_message_authenticator, limit_proxy_state, rate_limit| GatewaySettings {
         name: name.to_owned(),
-        source: source.parse().unwrap(),
-        secret: Box::from(*b"xyzzy5461"),
+        sources: vec![source.parse().unwrap()],
+        secrets: vec![Box::from(*b"xyzzy5461")],
         require_message_authenticator,
         limit_proxy_state,
         rate_limit,

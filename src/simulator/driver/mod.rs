@@ -26,7 +26,7 @@ use super::plan::Plan;
 use super::referee::{Ledger, Rule, Seen, Standing, Violation, compare};
 use super::region::Region;
 use super::scenario::{Loaded, ScenarioError};
-use super::tally::{Interval, Second, Tally};
+use super::tally::{Interval, Latencies, Second, Tally};
 
 /// Endpoints whose sessions are asked for at the end, at most: a request each.
 const MOST_VIEWED: usize = 2000;
@@ -36,6 +36,8 @@ const MOST_VIEWED: usize = 2000;
 pub struct Outcome {
     pub tally: Tally,
     pub seconds: Vec<Second>,
+    /// The phases in their order, and the latencies of what was answered in each.
+    pub phases: Vec<(String, Latencies)>,
     pub counts: BTreeMap<Rule, u64>,
     pub violations: Vec<Violation>,
     pub began: crate::time::Timestamp,
@@ -113,7 +115,7 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
     }
     drop(sender);
     let observer = Observer::new(&plan, clock, watch.stop, threads);
-    let (seconds, ending) = observer.follow(&news, watch.on_second);
+    let (Told { seconds, phases }, ending) = observer.follow(&news, watch.on_second);
     let regions: Vec<Region> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
     let lasted = clock.now().since(Moment::EPOCH);
     if let Some(capture) = capture {
@@ -122,12 +124,13 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
     if regions.len() < threads {
         return Err(DriveError::System("a thread of the simulator has failed; this is a mistake in attachd".to_owned()));
     }
-    Ok(conclude(&plan, loaded.scenario.target.http, clock, regions, Parts { seconds, ending, lasted }))
+    Ok(conclude(&plan, loaded.scenario.target.http, clock, regions, Parts { seconds, phases, ending, lasted }))
 }
 
 /// What the observer saw.
 struct Parts {
     seconds: Vec<Second>,
+    phases: Vec<(String, Latencies)>,
     ending: Ending,
     lasted: Duration,
 }
@@ -141,6 +144,7 @@ fn conclude(plan: &Plan, http: Option<SocketAddr>, clock: Clock, mut regions: Ve
     let mut outcome = Outcome {
         tally: Tally::default(),
         seconds: parts.seconds,
+        phases: parts.phases,
         counts: BTreeMap::new(),
         violations: Vec::new(),
         began: clock.epoch(),
@@ -196,17 +200,24 @@ struct Observer<'a> {
     pending: BTreeMap<u64, (usize, Interval)>,
     /// How many seconds each region has told; all of them, once it is done.
     told: Vec<u64>,
-    seconds: Vec<Second>,
+    collected: Told,
     heard: bool,
     asked: bool,
 }
 
+/// What all regions have told, added up.
+#[derive(Default)]
+struct Told {
+    seconds: Vec<Second>,
+    phases: Vec<(String, Latencies)>,
+}
+
 impl<'a> Observer<'a> {
     fn new(plan: &'a Plan, clock: Clock, stop: Arc<AtomicBool>, regions: usize) -> Self {
-        Self { plan, clock, stop, pending: BTreeMap::new(), told: vec![0; regions], seconds: Vec::new(), heard: false, asked: false }
+        Self { plan, clock, stop, pending: BTreeMap::new(), told: vec![0; regions], collected: Told::default(), heard: false, asked: false }
     }
 
-    fn follow(mut self, news: &Receiver<News>, on_second: &mut dyn FnMut(&Second)) -> (Vec<Second>, Ending) {
+    fn follow(mut self, news: &Receiver<News>, on_second: &mut dyn FnMut(&Second)) -> (Told, Ending) {
         let mut ending = Ending::Finished;
         loop {
             match news.recv_timeout(Duration::from_millis(100)) {
@@ -226,7 +237,7 @@ impl<'a> Observer<'a> {
         // A thread that has failed leaves its part out.
         self.told.fill(u64::MAX);
         self.publish(on_second);
-        (self.seconds, ending)
+        (self.collected, ending)
     }
 
     fn judge(&self) -> Ending {
@@ -256,7 +267,11 @@ impl<'a> Observer<'a> {
             let name = self.plan.phases.get(phase).map_or("settle", |phase| &phase.name);
             let second = interval.shown(number, name.to_owned());
             on_second(&second);
-            self.seconds.push(second);
+            self.collected.seconds.push(second);
+            match self.collected.phases.last_mut() {
+                Some((last, latency)) if last == name => latency.merge(&interval.latency),
+                _ => self.collected.phases.push((name.to_owned(), interval.latency)),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::plot::{Curve, Plot, Scale, escaped};
-use super::{Quantiles, Report, Verdict};
+use super::{Finding, Quantiles, Report, Verdict};
 use crate::simulator::tally::Second;
 
 const STYLE: &str = include_str!("page.css");
@@ -26,7 +26,6 @@ fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
     write_circumstances(out, report)?;
     write_tiles(out, report)?;
     write_limits(out, report)?;
-    write_findings(out, report)?;
     writeln!(out, "<h2>Over time</h2>")?;
     for plot in [rates(report), latencies(report), outstanding(report)] {
         out.push_str(&plot.svg());
@@ -35,6 +34,7 @@ fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
     out.push_str(&distribution(report).svg());
     write_requests(out, report)?;
     write_replies(out, report)?;
+    write_findings(out, report)?;
     let scenario = serde_json::to_string_pretty(&report.scenario).unwrap_or_default();
     writeln!(out, "<h2>Scenario</h2><details><summary>as it was run</summary><pre>{}</pre></details></html>", escaped(&scenario))
 }
@@ -117,18 +117,41 @@ fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "<tr><td>{}<td>{}</tr>", escaped(rule), grouped(*count))?;
     }
     writeln!(out, "</table>")?;
-    for finding in &report.referee.shown {
+    for alike in alike(&report.referee.shown) {
+        let Some(first) = alike.first() else { continue };
+        let times = if alike.len() == 1 { String::new() } else { format!(" · {} like this", alike.len()) };
         writeln!(
             out,
-            "<details><summary>{:.3} s · <b>{}</b> · {}: {}</summary><pre>{}</pre></details>",
-            finding.at_s,
-            escaped(finding.endpoint.as_deref().unwrap_or(&finding.rule)),
-            escaped(&format!("the server {}", finding.what)),
-            escaped(&finding.detail),
-            escaped(&finding.exhibits(report.dictionary()))
+            "<details><summary>{:.3} s{times} · <b>{}</b> · {}: {}</summary>",
+            first.at_s,
+            escaped(first.endpoint.as_deref().unwrap_or(&first.rule)),
+            escaped(&format!("the server {}", first.what)),
+            escaped(&first.detail),
         )?;
+        if alike.len() > 1 {
+            let when = |finding: &&Finding| format!("{:.3} s {}", finding.at_s, finding.endpoint.as_deref().unwrap_or_default());
+            let all: Vec<String> = alike.iter().map(when).collect();
+            writeln!(out, "<p class=\"faint\">{}</p>", escaped(&all.join(", ")))?;
+        }
+        writeln!(out, "<pre>{}</pre></details>", escaped(&first.exhibits(report.dictionary())))?;
     }
     Ok(())
+}
+
+/// Findings that say the same but for their numbers, each group where its first stands.
+fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+    let kind = |finding: &Finding| {
+        let words: String = finding.detail.chars().filter(|c| !c.is_ascii_hexdigit()).collect();
+        (finding.rule.clone(), finding.what.clone(), words)
+    };
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| kind(first) == kind(finding))) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
 }
 
 fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -142,6 +165,12 @@ fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
         let counts = [requests.asked, requests.answered, requests.rejected, requests.unanswered];
         write!(out, "<tr class=\"{class}\"><td>{}", escaped(name))?;
         counts.iter().try_for_each(|count| write!(out, "<td>{}", grouped(*count)))?;
+        [mean, p50, p90, p99, p999, max].iter().try_for_each(|value| write!(out, "<td>{value:.3}"))?;
+        writeln!(out, "</tr>")?;
+    }
+    for phase in &report.phases {
+        let Quantiles { mean, p50, p90, p99, p999, max, .. } = phase.latency;
+        write!(out, "<tr><td>in phase {}<td><td>{}<td><td>", escaped(&phase.name), grouped(phase.answered))?;
         [mean, p50, p90, p99, p999, max].iter().try_for_each(|value| write!(out, "<td>{value:.3}"))?;
         writeln!(out, "</tr>")?;
     }
@@ -252,6 +281,24 @@ fn distribution(report: &Report) -> Plot<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_findings_are_one_line_behind_the_plots() {
+        let mut report = super::super::tests::report();
+        let finding = |number: u32, detail: &str| Finding {
+            rule: "address".to_owned(),
+            what: "gave an address twice".to_owned(),
+            at_s: f64::from(number),
+            endpoint: Some(format!("89445000000000{number:05}")),
+            detail: detail.replace('#', &number.to_string()),
+            packets: Vec::new(),
+        };
+        report.referee.shown = (0..61).map(|number| finding(number, "100.64.0.#")).chain([finding(61, "another")]).collect();
+        let page = page(&report);
+        assert_eq!(page.matches("<details><summary>").count(), 3, "two kinds of findings, and the scenario");
+        assert!(page.contains("61 like this") && page.contains("in phase steady"));
+        assert!(page.find("What the referee found") > page.rfind("<svg"));
+    }
 
     #[test]
     fn thousands_stand_apart() {

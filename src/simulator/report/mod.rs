@@ -8,7 +8,7 @@ mod html;
 mod plot;
 mod table;
 
-pub use compare::compare;
+pub use compare::{Threshold, compare};
 pub use finding::Finding;
 pub use html::page;
 pub use table::{headline, line, percentiles, table, try_line};
@@ -58,8 +58,20 @@ pub struct Report {
     pub tries: Vec<Try>,
     pub referee: Findings,
     pub seconds: Vec<Second>,
+    /// The latencies of each phase, in the order of the phases.
+    #[serde(default)]
+    pub phases: Vec<PhaseLatency>,
     /// Latency from the scheduled time: microseconds and how many.
     pub distribution: Vec<(u64, u64)>,
+}
+
+/// The requests of one phase.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PhaseLatency {
+    pub name: String,
+    pub answered: u64,
+    /// From the scheduled time.
+    pub latency: Quantiles,
 }
 
 /// Whether all was well.
@@ -209,6 +221,7 @@ impl Report {
             tries: Vec::new(),
             referee: findings(outcome, violations),
             seconds: outcome.seconds.clone(),
+            phases: outcome.phases.iter().filter(|(_, latency)| latency.count() > 0).map(PhaseLatency::of).collect(),
             distribution: total.latency.buckets().collect(),
         }
     }
@@ -220,6 +233,16 @@ impl Report {
         let referee = (self.referee.violations > 0).then(|| format!("the referee found {} violations", self.referee.violations));
         let broken: Vec<String> = limits.chain(generator).chain(referee).collect();
         Try { rate_s, p99: self.total.latency.p99, broken }
+    }
+
+    /// Later than this after its time, a request has not kept the schedule.
+    fn tolerance_ms(&self) -> f64 {
+        self.scenario.pointer("/tolerance_ms").and_then(serde_json::Value::as_f64).unwrap_or_default()
+    }
+
+    /// Whether too many requests came too late to judge the server.
+    fn is_too_late(&self) -> bool {
+        behind_share(self.generator.behind, self.total.asked) > MOST_BEHIND
     }
 
     /// As programs read it.
@@ -265,10 +288,19 @@ fn quantiles(latencies: &Latencies) -> Quantiles {
     Quantiles { mean: latencies.mean_ms(), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999), max: at(1.0) }
 }
 
+fn behind_share(behind: u64, asked: u64) -> f64 {
+    behind as f64 / asked.max(1) as f64
+}
+
+impl PhaseLatency {
+    fn of((name, latency): &(String, Latencies)) -> Self {
+        Self { name: name.clone(), answered: latency.count(), latency: quantiles(latency) }
+    }
+}
+
 fn generator(tally: &Tally, total: &Counts) -> Generator {
-    let behind_share = tally.behind as f64 / (total.asked.max(1)) as f64;
     Generator {
-        kept_up: behind_share <= MOST_BEHIND && tally.starved == 0 && tally.unsent == 0,
+        kept_up: behind_share(tally.behind, total.asked) <= MOST_BEHIND && tally.starved == 0 && tally.unsent == 0,
         behind: tally.behind,
         behind_most_ms: tally.behind_most.as_secs_f64() * 1000.0,
         starved: tally.starved,
@@ -299,12 +331,20 @@ struct Measures<'a> {
 
 impl Measures<'_> {
     fn check(&self, limit: Limit) -> Checked {
+        // Of answers that never came nothing can be said to be kept.
+        if self.counts_of(limit.scope).answered == 0 {
+            return Checked { limit: limit.to_string(), value: "nothing answered".to_owned(), kept: false };
+        }
         let value = self.value(limit);
         Checked { limit: limit.to_string(), value: limit.metric.show(value), kept: limit.is_kept(value) }
     }
 
+    fn counts_of(&self, scope: Scope) -> Counts {
+        self.tally.sum(Outcome::requests().filter(|kind| in_scope(*kind, scope)))
+    }
+
     fn value(&self, limit: Limit) -> f64 {
-        let counts = self.tally.sum(Outcome::requests().filter(|kind| in_scope(*kind, limit.scope)));
+        let counts = self.counts_of(limit.scope);
         let share = |part: u64| part as f64 / counts.asked.max(1) as f64;
         let broken = |rules: &[Rule]| rules.iter().filter_map(|rule| self.counts.get(rule)).sum::<u64>() as f64;
         match limit.metric {
@@ -335,5 +375,78 @@ fn in_scope(kind: Kind, scope: Scope) -> bool {
         Scope::All => true,
         Scope::Access => kind.role() == ServerRole::Access,
         Scope::Accounting => kind.role() == ServerRole::Accounting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::scenario::load;
+    use super::*;
+
+    /// A long run with large figures, in which everything that can be said is said.
+    pub(super) fn report() -> Report {
+        let loaded = load("steady", &[]).unwrap();
+        let mut tally = Tally::default();
+        tally.attaches = 123_456_789;
+        tally.starved = 99_999_999;
+        tally.behind = 99_999_999;
+        tally.unsent = 9_999_999;
+        tally.behind_most = Duration::from_secs(99);
+        tally.held_back = 99_999_999;
+        tally[Kind::ALL[0]].asked = 1_234_567_890;
+        tally[Kind::ALL[0]].answered = 1_234_567_890;
+        let mut latency = Latencies::default();
+        latency.record(Duration::from_secs(120));
+        tally[Kind::ALL[0]].latency.merge(&latency);
+        let second = Second {
+            second: 9_998,
+            phase: "a phase of a long name".to_owned(),
+            attaches: 99_999,
+            asked: 999_999,
+            copies: 99_999,
+            answered: 999_999,
+            rejected: 99_999,
+            unanswered: 9,
+            outstanding: 32_768,
+            p50: 1234.5,
+            p99: 1234.5,
+            max: 9999.9,
+        };
+        let outcome = Outcome {
+            tally,
+            seconds: vec![second],
+            phases: vec![("steady".to_owned(), latency), ("rest".to_owned(), Latencies::default())],
+            counts: BTreeMap::new(),
+            violations: Vec::new(),
+            began: crate::time::Timestamp::from_secs(1),
+            lasted: Duration::from_secs(10_000),
+            threads: 64,
+            endpoints: 10_000_000,
+            ending: Ending::Finished,
+            view: View::NotAsked,
+        };
+        let mut report = Report::new(&loaded, &outcome);
+        report.scenario["tolerance_ms"] = 10.into();
+        report
+    }
+
+    #[test]
+    fn each_phase_has_its_own_quantiles() {
+        let report = report();
+        let names: Vec<(&str, u64)> = report.phases.iter().map(|phase| (phase.name.as_str(), phase.answered)).collect();
+        assert_eq!(names, [("steady", 1)]);
+        assert!(report.phases[0].latency.p99 > 100_000.0);
+    }
+
+    #[test]
+    fn where_nothing_was_answered_no_limit_is_kept() {
+        let tally = Tally::default();
+        let measures = Measures { tally: &tally, counts: &BTreeMap::new(), seconds: &[] };
+        for text in ["p99 < 10 ms", "accounting service p50 < 1 s", "rejects = expected", "violations < 1", "loss < 1 %"] {
+            let checked = measures.check(Limit::parse(text).unwrap());
+            assert_eq!((checked.kept, checked.value.as_str()), (false, "nothing answered"), "{text}");
+        }
     }
 }

@@ -81,7 +81,11 @@ impl Plot<'_> {
         for (across, up, name) in &self.dots {
             let (x, y) = (frame.x(*across), frame.y(*up));
             write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>")?;
-            writeln!(out, "<text class=\"dot\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 8.0, y - 6.0, escaped(name))?;
+            // Where the name would be cut by the edge, it stands on the other side.
+            let fits = x + 8.0 + LETTER * name.chars().count() as f64 <= WIDTH;
+            let (class, x) = if fits { ("dot", x + 8.0) } else { ("dot before", x - 8.0) };
+            let y = (y - 6.0).max(TOP);
+            writeln!(out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escaped(name))?;
         }
         writeln!(out, "</svg></figure>")
     }
@@ -243,6 +247,20 @@ mod tests {
         {
             assert_eq!(label(value), text);
         }
+    }
+
+    #[test]
+    fn the_name_of_a_dot_is_never_cut_by_the_edge() {
+        let plot = |at: f64| Plot {
+            title: "t",
+            x: ("ms", Scale::Linear),
+            y: ("%", Scale::Linear),
+            curves: vec![Curve { name: "all", colour: 0, points: vec![(0.0, 0.0), (100.0, 5.0)] }],
+            stretches: Vec::new(),
+            dots: vec![(at, 1.0, "p99.9 12345.67 ms".into())],
+        };
+        assert!(plot(10.0).svg().contains("<text class=\"dot\""));
+        assert!(plot(99.0).svg().contains("<text class=\"dot before\""));
     }
 
     #[test]

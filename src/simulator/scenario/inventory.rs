@@ -3,11 +3,19 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Allocation, Fleet, Group, Pattern, Scenario, State};
 
+/// What an inventory consists of; of the last two one.
+const FILES: [&str; 3] = ["inventory.toml", "endpoints.csv", "endpoints.csv.gz"];
+
 impl Scenario {
+    /// A file of the inventory that is in a folder already.
+    pub fn inventory_in(folder: &Path) -> Option<PathBuf> {
+        FILES.iter().map(|name| folder.join(name)).find(|path| path.exists())
+    }
+
     /// Writes `inventory.toml` and `endpoints.csv` into `folder`; gives the number of endpoints. What comes from a file is in an
     /// inventory already, and what the server must not know is left out.
     ///
@@ -15,6 +23,11 @@ impl Scenario {
     /// If the folder or a file cannot be written.
     pub fn write_inventory(&self, folder: &Path) -> io::Result<u64> {
         fs::create_dir_all(folder)?;
+        // Beside the new endpoints it would stand in the way of a load.
+        match fs::remove_file(folder.join(FILES[2])) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         fs::write(folder.join("inventory.toml"), catalog(self))?;
         let mut endpoints = BufWriter::new(File::create(folder.join("endpoints.csv"))?);
         writeln!(endpoints, "iccid,imsi,msisdn,state,group,secondary_groups,static_ip,name")?;
