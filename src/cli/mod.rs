@@ -9,9 +9,12 @@ mod data_folder;
 mod decode;
 mod export;
 mod inspect;
+mod man;
 mod outcome;
 mod output;
 mod packet;
+mod reload;
+mod remote;
 mod report;
 mod secret;
 mod send;
@@ -43,6 +46,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 wrong usage or invali
 enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
+    Reload(reload::Reload),
     Send(send::Send),
     Decode(decode::Decode),
     Inspect(inspect::Inspect),
@@ -51,6 +55,7 @@ enum Verb {
     Report(report::Report),
     Token(token::TokenVerb),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Does what the arguments say. Errors are one line on stderr.
@@ -63,6 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match arguments.verb {
         Verb::Serve(verb) => verb.run(),
         Verb::Check(verb) => verb.run(&mut output),
+        Verb::Reload(verb) => verb.run(&mut output),
         Verb::Send(verb) => verb.run(&mut output),
         Verb::Decode(verb) => verb.run(&mut output),
         Verb::Inspect(verb) => verb.run(&mut output),
@@ -71,6 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Report(verb) => verb.run(&mut output),
         Verb::Token(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
+        Verb::Man(verb) => verb.run(&mut output),
     };
     match done.and_then(|exit| output.finish().map(|()| exit)) {
         Ok(exit) => exit.into(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 use tracing::level_filters::LevelFilter;
 
 use super::gateway::{Placed, gateways};
@@ -117,12 +117,30 @@ fn server(
         reject_delay: radius.take("reject_delay_ms", Duration::ZERO, millis(0..=5000)),
         vendor: radius.take("vendor_id", 32473, vendor_id) as u32,
         vendor_attributes: radius.take("vendor_attributes", false, flag),
-        http: http.take("listen", local(8080), socket_address),
+        http: http_listener(&mut http, findings),
+        freeradius_metrics: http.take("freeradius_metrics", false, flag),
         gateways,
         mask_identities: log.take("mask_identities", true, flag),
     };
     http.finish();
     settings
+}
+
+/// Where HTTP is answered; `listen = ""` switches it off. Whoever reaches it sees every SIM, so beyond this machine somebody must have said
+/// that this is meant.
+fn http_listener(table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<SocketAddr> {
+    let default = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
+    let off = |value: &Value<'_>| matches!(value.get_ref(), DeValue::String(text) if text.is_empty());
+    let read = |value: &Value<'_>| if off(value) { Ok(None) } else { socket_address(value).map(Some) };
+    let listener = table.take("listen", (table.span(), default), |value| read(value).map(|address| (value.span(), address)));
+    let insecure = table.take("insecure", false, flag);
+    let (span, address) = listener;
+    if let Some(address) = address.filter(|address| !insecure && !address.ip().to_canonical().is_loopback()) {
+        let what = format!("listen: {address} is not loopback, and whoever reaches it could read every SIM, without TLS or a token");
+        let remedy = "listen on 127.0.0.1 behind a proxy that asks who it is, or write insecure = true if only friends reach it";
+        findings.error(&span, what, remedy);
+    }
+    address
 }
 
 fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Findings<'_>) {

@@ -49,7 +49,8 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             reject_delay: Duration::ZERO,
             vendor: 32473,
             vendor_attributes: false,
-            http: local(8080)[0],
+            http: Some(local(8080)[0]),
+            freeradius_metrics: false,
             gateways: vec![GatewaySettings {
                 name: "pgw-01".to_owned(),
                 sources: vec!["127.0.0.0/8".parse().unwrap()],
@@ -85,6 +86,8 @@ fn every_documented_key_can_be_changed() {
         identity_order = ["user-name", "imsi"]
         [http]
         listen = "[::1]:9090"
+        insecure = true
+        freeradius_metrics = true
         [inventory]
         path = "sims"
         [sessions]
@@ -134,7 +137,8 @@ fn every_documented_key_can_be_changed() {
             reject_delay: Duration::from_secs(1),
             vendor: 0x1234,
             vendor_attributes: true,
-            http: "[::1]:9090".parse().unwrap(),
+            http: Some("[::1]:9090".parse().unwrap()),
+            freeradius_metrics: true,
             gateways: vec![GatewaySettings {
                 name: "pgw-02".to_owned(),
                 sources: vec!["2001:db8::7/128".parse().unwrap()],
@@ -179,6 +183,9 @@ fn each_fault_is_told_with_its_line_and_a_remedy() {
         ("[radius]\nidentity_order = [\"imsi\", \"imsi\"]", ":2: identity_order: names one identity twice; name each identity once"),
         ("[radius]\nidentity_order = []", ":2: identity_order: empty; name at least one"),
         ("[http]\nlisten = 8080", ":2: listen: a number where a text is wanted"),
+        ("[http]\nlisten = \"localhost\"", ":2: listen: \"localhost\" is no socket address; write ADDRESS:PORT"),
+        ("[http]\ninsecure = \"yes\"", ":2: insecure: a text where true or false is wanted"),
+        ("[http]\nfreeradius_metrics = 1", ":2: freeradius_metrics: a number where true or false is wanted"),
         ("[sessions]\ndetach_after_s = 0", ":2: detach_after_s: 0 is out of range"),
         ("[sessions]\nstale_after_s = 1.5", ":2: stale_after_s: a fraction where a number is wanted"),
         ("[journal]\nsync = \"never\"", ":2: sync: \"never\" is not known; write one of \"commit\", \"interval\""),
@@ -246,6 +253,29 @@ fn the_public_secret_stays_on_loopback() {
     assert_eq!(refused(&format!("{beyond}{}", &DOCUMENTED[DOCUMENTED.find("[[gateway]]").unwrap()..])), message, "from the file");
     assert!(read("[radius]\nacct = [\"[::1]:1813\"]\nauth = [\"[::ffff:127.0.0.1]:1812\"]").is_ok());
     assert!(read(&format!("{beyond}{GATEWAY}secret = \"another secret of 27 octets\"")).is_ok());
+}
+
+#[test]
+fn http_stays_on_loopback_unless_somebody_means_it() {
+    for beyond in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80"] {
+        let message = format!(
+            "etc/attachd.toml:2: listen: {beyond} is not loopback, and whoever reaches it could read every SIM, without TLS or a token; listen on"
+        );
+        for insecure in ["", "insecure = false\n"] {
+            let refused = refused(&format!("[http]\nlisten = \"{beyond}\"\n{insecure}"));
+            assert!(refused.contains(&message), "{refused}");
+        }
+        let meant = read(&format!("[http]\nlisten = \"{beyond}\"\ninsecure = true")).unwrap();
+        assert_eq!(meant.server.http, Some(beyond.parse().unwrap()));
+    }
+    for loopback in ["127.0.0.2:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+        assert!(read(&format!("[http]\nlisten = \"{loopback}\"")).is_ok(), "{loopback}");
+    }
+}
+
+#[test]
+fn an_empty_http_listener_switches_it_off() {
+    assert_eq!(read("[http]\nlisten = \"\"").unwrap().server.http, None);
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Gateways {
         Self { list: Vec::new(), names, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
     }
 
+    /// The names of those that are configured now.
+    pub fn configured(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|gateway| gateway.name.as_str())
+    }
+
     /// The gateways after a reload. What one has taught us stays with its name.
     #[must_use]
     pub fn reloaded(&self, settings: &[GatewaySettings]) -> Self {

@@ -124,6 +124,10 @@ impl Readiness {
     pub(super) fn is_ready(&self) -> bool {
         self.status != Status::NotReady
     }
+
+    pub(super) fn into_reasons(self) -> Vec<String> {
+        self.reasons
+    }
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ impl Housekeeper {
             match self.common.reloads.next(pause) {
                 Next::Reload(waiting) => {
                     let outcome = self.reload();
+                    self.metrics.reload(&outcome, self.common.clock.now().wall);
                     tell(&outcome);
                     for waiting in waiting {
                         // Who has gone meanwhile does not want to know.

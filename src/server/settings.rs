@@ -23,8 +23,10 @@ pub struct Settings {
     pub vendor: u32,
     /// Whether an Access-Accept names VSlice and group.
     pub vendor_attributes: bool,
-    /// Where metrics, health and the views are served.
-    pub http: SocketAddr,
+    /// Where metrics, health and the views are served; nowhere, if it is switched off.
+    pub http: Option<SocketAddr>,
+    /// Whether metrics are shown under the names of freeradius_exporter, too.
+    pub freeradius_metrics: bool,
     /// Who may speak to us.
     pub gateways: Vec<GatewaySettings>,
     /// Whether log lines show only the last digits of an identity.

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{error, info};
 
 use super::clock::Clock;
@@ -20,8 +20,8 @@ use super::errand::Errand;
 use super::gateways::Gateways;
 use super::health::{Health, Phase};
 use super::housekeeper::{Housekeeper, Reload};
-use super::http::{Front, Opened, router};
-use super::metrics::Metrics;
+use super::http::{Front, Opened, WAITING_FOR_RELOAD, router};
+use super::metrics::{Metrics, Names};
 use super::pipeline::{Conduct, Listener, Port};
 use super::reloads::Reloads;
 use super::settings::Settings;
@@ -46,7 +46,7 @@ pub struct Shell {
     /// By worker.
     sockets: Vec<Vec<(Listener, Socket)>>,
     front: Arc<Front>,
-    http: Http,
+    http: Option<Http>,
     stop: watch::Sender<()>,
     /// How the wall clock has stepped since the last life.
     stepped: Option<Step>,
@@ -84,7 +84,8 @@ impl Shell {
             workers => workers,
         };
         let sockets = bind_all(&settings, workers)?;
-        let http = TcpListener::bind(settings.http).map_err(|error| ServeError::Bind { what: "http", address: settings.http, error })?;
+        let bind = |address| TcpListener::bind(address).map_err(|error| ServeError::Bind { what: "http", address, error });
+        let http = settings.http.map(bind).transpose()?;
         let common = Common {
             gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
             health: Arc::new(Health::default()),
@@ -93,9 +94,16 @@ impl Shell {
             adopting: Mutex::new(()),
         };
         let metrics = Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
-        let front = Arc::new(Front { common: Arc::new(common), metrics, opened: OnceLock::new() });
+        let front = Arc::new(Front {
+            common: Arc::new(common),
+            metrics,
+            names: if settings.freeradius_metrics { Names::OwnAndFreeradius } else { Names::Own },
+            opened: OnceLock::new(),
+            reloads: Semaphore::new(WAITING_FOR_RELOAD),
+        });
         let (stop, stopped) = watch::channel(());
-        let http = Http::start(http, Arc::clone(&front), stopped).map_err(ServeError::System)?;
+        let start = |listener| Http::start(listener, Arc::clone(&front), stopped);
+        let http = http.map(start).transpose().map_err(ServeError::System)?;
         Ok(Self { settings, sockets, front, http, stop, stepped: None })
     }
 
@@ -147,7 +155,7 @@ impl Shell {
         common.gateways.store(Arc::new(gateways));
 
         let (ended, mut endings) = tokio::sync::mpsc::unbounded_channel();
-        let ready = ready_line(sockets.first().map_or(&[], Vec::as_slice), http.address);
+        let ready = ready_line(sockets.first().map_or(&[], Vec::as_slice), http.as_ref().map(|http| http.address));
         let conduct = conduct(&settings, sockets.len().max(1));
         let workshop = Workshop { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
         let mut threads = Vec::new();
@@ -175,6 +183,7 @@ impl Shell {
         })?;
         // It fails only if the views have been opened before, which nobody does.
         let _ = front.opened.set(Opened { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
+        front.metrics.loaded(common.clock.now().wall);
         common.health.enter(Phase::Serving);
         // If nobody reads it, nobody misses it.
         let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
@@ -190,7 +199,7 @@ impl Shell {
         common.reloads.end();
         drop(stop);
         threads.into_iter().chain([housekeeper, snapshots]).for_each(|thread| _ = thread.join());
-        let _ = http.thread.join();
+        let _ = http.map(|http| http.thread.join());
         drop(front);
         // The process ends now, and all its memory with it: to give back each of ten million entries before would take seconds.
         std::mem::forget(aaa);
@@ -281,7 +290,7 @@ impl Http {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 // Who still reads when we stop gets no more: nothing that is answered here must not be lost.
                 tokio::select! {
-                    never = connections::serve(listener, router(front), connections::LIMITS) => match never {},
+                    never = connections::serve(listener, router(front, address), connections::LIMITS) => match never {},
                     _ = stop.changed() => Ok(()),
                 }
             })
@@ -291,14 +300,13 @@ impl Http {
 }
 
 /// What scripts and people wait for: requests are answered from now on, and where.
-fn ready_line(sockets: &[(Listener, Socket)], http: SocketAddr) -> String {
-    let mut line = format!("attachd {} ready:", env!("CARGO_PKG_VERSION"));
-    for (port, name) in [(Port::Auth, "auth"), (Port::Acct, "acct")] {
-        for (_, socket) in sockets.iter().filter(|(listener, _)| listener.port == port) {
-            line.extend([" ", name, " ", &socket.address().to_string(), ","]);
-        }
-    }
-    line + " http " + &http.to_string()
+fn ready_line(sockets: &[(Listener, Socket)], http: Option<SocketAddr>) -> String {
+    let of = |wanted| sockets.iter().filter(move |(listener, _)| listener.port == wanted).map(|(_, socket)| socket.address());
+    let auth = of(Port::Auth).map(|address| format!("auth {address}"));
+    let acct = of(Port::Acct).map(|address| format!("acct {address}"));
+    let http = http.map(|address| format!("http {address}"));
+    let listed: Vec<_> = auth.chain(acct).chain(http).collect();
+    format!("attachd {} ready: {}", env!("CARGO_PKG_VERSION"), listed.join(", "))
 }
 
 fn runtime() -> io::Result<Runtime> {

@@ -2,7 +2,10 @@
 //!
 //! Workers count in a [`Tally`] and report once per batch; what others count is read when somebody scrapes.
 
+mod exposition;
+mod freeradius;
 mod latencies;
+mod process;
 mod scrape;
 
 use std::net::SocketAddr;
@@ -10,20 +13,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{
-    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use parking_lot::Mutex;
 
 use super::gateways::Gateways;
+use super::reloads::ReloadOutcome;
 use super::tally::{ACCOUNTING, Dropped, REQUESTS, RESPONSES, Tally, accounting_label};
 use crate::aaa::RejectReason;
 use crate::identity::GatewayId;
+use crate::time::Timestamp;
 use latencies::SharedLatencies;
 
 const COMMIT_SECONDS: &str = "attachd_journal_commit_seconds";
+const API_SECONDS: &str = "attachd_api_request_duration_seconds";
 
 /// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a second on a bad one.
 const COMMIT_BUCKETS: [f64; 10] = [0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
+
+/// Upper bounds of the histogram of API requests, seconds: most are answered from memory, a reload may take many seconds.
+const API_BUCKETS: [f64; 9] = [0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0, 60.0];
+
+/// With more gateways than this, the series of one begin with what is first counted: Prometheus would groan under those of 30,000 that are
+/// mostly zero.
+const ANNOUNCED: usize = 1_000;
+
+/// Under which names the counters are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    Own,
+    /// Those of freeradius_exporter beside them.
+    OwnAndFreeradius,
+}
 
 /// All metrics of one server. A recorder of its own, so that several servers can live in one process.
 pub struct Metrics {
@@ -32,28 +54,89 @@ pub struct Metrics {
     latencies: [SharedLatencies; REQUESTS.len()],
     commits: Histogram,
     clock_steps: Counter,
+    reloads_applied: Counter,
+    reloads_refused: Counter,
+    reloaded: Gauge,
+    /// The gateways whose series exist.
+    announced: Mutex<Option<Arc<Gateways>>>,
 }
 
 impl Metrics {
     /// # Errors
     /// If the exporter does not take the buckets.
     pub fn new() -> Result<Arc<Self>, BuildError> {
-        let commit = Matcher::Full(COMMIT_SECONDS.to_owned());
-        let recorder = PrometheusBuilder::new().set_buckets_for_metric(commit, &COMMIT_BUCKETS)?.build_recorder();
-        let (commits, clock_steps) = with_local_recorder(&recorder, || {
+        let full = |name: &str| Matcher::Full(name.to_owned());
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(full(COMMIT_SECONDS), &COMMIT_BUCKETS)?
+            .set_buckets_for_metric(full(API_SECONDS), &API_BUCKETS)?
+            .build_recorder();
+        let (commits, clock_steps, [reloads_applied, reloads_refused], reloaded) = with_local_recorder(&recorder, || {
             describe();
             scrape::describe();
             gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-            (histogram!(COMMIT_SECONDS), counter!("attachd_clock_steps_total"))
+            // Present from the start.
+            let _ = histogram!(API_SECONDS);
+            let reloads = ["applied", "refused"].map(|outcome| counter!("attachd_reloads_total", "outcome" => outcome));
+            (histogram!(COMMIT_SECONDS), counter!("attachd_clock_steps_total"), reloads, gauge!("attachd_reload_timestamp_seconds"))
         });
-        Ok(Arc::new(Self { handle: recorder.handle(), recorder, latencies: Default::default(), commits, clock_steps }))
+        let (handle, latencies, announced) = (recorder.handle(), Default::default(), Mutex::default());
+        Ok(Arc::new(Self { recorder, handle, latencies, commits, clock_steps, reloads_applied, reloads_refused, reloaded, announced }))
     }
 
-    /// The exposition text.
-    pub fn render(&self) -> String {
+    /// The exposition text, in an order that never changes.
+    pub fn render(&self, names: Names) -> String {
         let mut text = self.handle.render();
         latencies::render(&self.latencies, &mut text);
-        text
+        process::render(&mut text);
+        if names == Names::OwnAndFreeradius {
+            freeradius::render(&mut text);
+        }
+        exposition::sorted(&text)
+    }
+
+    /// Makes the series of all configured gateways, so that the first that is counted of one is seen as an increase.
+    pub fn announce(&self, gateways: &Arc<Gateways>) {
+        let mut announced = self.announced.lock();
+        if announced.as_ref().is_some_and(|announced| Arc::ptr_eq(announced, gateways)) {
+            return;
+        }
+        if gateways.configured().count() <= ANNOUNCED {
+            gateways.configured().for_each(|name| _ = self.traffic(name));
+        }
+        *announced = Some(Arc::clone(gateways));
+    }
+
+    fn traffic(&self, gateway: &str) -> TrafficMeters {
+        let name = || gateway.to_owned();
+        with_local_recorder(&self.recorder, || TrafficMeters {
+            requests: REQUESTS.map(|code| counter!("radius_requests_total", "gateway" => name(), "code" => code.to_string())),
+            responses: RESPONSES.map(|code| counter!("radius_responses_total", "gateway" => name(), "code" => code.to_string())),
+            dropped: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "gateway" => name(), "reason" => reason.label())),
+        })
+    }
+
+    /// Gateways and inventory were brought into force at this time.
+    pub fn loaded(&self, now: Timestamp) {
+        self.reloaded.set(now.micros() as f64 / 1e6);
+    }
+
+    /// A reload is over.
+    pub fn reload(&self, outcome: &ReloadOutcome, now: Timestamp) {
+        match outcome {
+            Ok(_) => {
+                self.reloads_applied.increment(1);
+                self.loaded(now);
+            }
+            Err(_) => self.reloads_refused.increment(1),
+        }
+    }
+
+    /// A request of the API was answered; `path` as the router knows it, without the identities in it.
+    pub fn api_request(&self, path: &str, status: u16, took: Duration) {
+        with_local_recorder(&self.recorder, || {
+            counter!("attachd_api_requests_total", "path" => path.to_owned(), "status" => status.to_string()).increment(1);
+            histogram!(API_SECONDS).record(took.as_secs_f64());
+        });
     }
 
     /// To be called every second: drains what the exporter's histograms have gathered.
@@ -140,14 +223,7 @@ impl Meters {
         if self.gateways.len() <= id.index() {
             self.gateways.resize_with(id.index() + 1, || None);
         }
-        self.gateways[id.index()].get_or_insert_with(|| {
-            let name = gateways.name(id).unwrap_or("unknown").to_owned();
-            with_local_recorder(&self.metrics.recorder, || TrafficMeters {
-                requests: REQUESTS.map(|code| counter!("radius_requests_total", "gateway" => name.clone(), "code" => code.to_string())),
-                responses: RESPONSES.map(|code| counter!("radius_responses_total", "gateway" => name.clone(), "code" => code.to_string())),
-                dropped: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "gateway" => name.clone(), "reason" => reason.label())),
-            })
-        })
+        self.gateways[id.index()].get_or_insert_with(|| self.metrics.traffic(gateways.name(id).unwrap_or("unknown")))
     }
 }
 
@@ -192,6 +268,10 @@ fn describe() {
     );
     describe_counter!("attachd_lowered_counters_total", "Accounting reports with a counter lower than before that was no wrap.");
     describe_counter!("attachd_clock_steps_total", "Steps of the wall clock by more than a minute.");
+    describe_counter!("attachd_reloads_total", "Reloads of gateways and inventory, by whether they were applied.");
+    describe_gauge!("attachd_reload_timestamp_seconds", "When the gateways and the inventory in force were loaded, since the Unix epoch.");
+    describe_counter!("attachd_api_requests_total", "Requests of the HTTP API, by path and status.");
+    describe_histogram!(API_SECONDS, Unit::Seconds, "How long a request of the HTTP API took.");
     describe_gauge!("attachd_build_info", "Always 1; the label tells which attachd this is.");
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "How long it took to make a group of records durable.");
 }
@@ -216,7 +296,7 @@ mod tests {
         }
         metrics.socket_drops(([127, 0, 0, 1], 1812).into()).report(3);
         metrics.upkeep();
-        let text = metrics.render();
+        let text = metrics.render(Names::Own);
         for line in [
             "radius_requests_total{gateway=\"pgw-01\",code=\"Access-Request\"} 2",
             "radius_dropped_total{gateway=\"pgw-01\",reason=\"bad-authenticator\"} 2",
@@ -241,6 +321,6 @@ mod tests {
         let mut drops = metrics.socket_drops(([127, 0, 0, 1], 1812).into());
         drops.report(u32::MAX);
         drops.report(4);
-        assert!(metrics.render().contains("} 4294967300\n"));
+        assert!(metrics.render(Names::Own).contains("} 4294967300\n"));
     }
 }

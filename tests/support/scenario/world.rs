@@ -14,7 +14,7 @@ use attachd::server::commit::Committer;
 use attachd::server::desk::Desk;
 use attachd::server::gateways::Gateways;
 use attachd::server::ledger::Ledger;
-use attachd::server::metrics::{Meters, Metrics};
+use attachd::server::metrics::{Meters, Metrics, Names};
 use attachd::server::pipeline::{Arrival, Conduct, Listener, Port};
 use attachd::server::tally::Dropped;
 use attachd::time::Timestamp;
@@ -179,7 +179,7 @@ impl World {
     /// The exposition text.
     pub fn metrics(&self) -> String {
         self.metrics.observe(&self.aaa.stats(), Figures::default());
-        self.metrics.render()
+        self.metrics.render(Names::Own)
     }
 
     fn background<T>(&mut self, act: impl FnOnce(&mut Ledger<Pages>) -> T) -> T {

@@ -1,0 +1,69 @@
+//! Commands that ask a running server, over HTTP.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::outcome::{Exit, Failure};
+
+/// How long a connection may take to be made, and an answer to come: a reload of ten million endpoints takes a minute.
+const CONNECTING: Duration = Duration::from_secs(5);
+const ANSWERING: Duration = Duration::from_secs(600);
+
+/// More than a reload of an inventory that is wrong in every line has to say.
+const LONGEST_ANSWER: u64 = 64 << 20;
+
+/// Where the server is, and who asks.
+#[derive(Args)]
+pub(super) struct Remote {
+    /// The server's HTTP address.
+    #[arg(long, value_name = "URL", env = "ATTACHD_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The API token; better in the environment, where other users of this machine do not see it.
+    #[arg(long, value_name = "TOKEN", env = "ATTACHD_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl Remote {
+    /// Asks the server to do something without a body, and returns the data of its answer.
+    ///
+    /// # Errors
+    /// What the server refuses for what it was given is [`Exit::Invalid`], all else a failure.
+    pub(super) fn post(&self, path: &str) -> Result<Value, Failure> {
+        let base = self.url.trim_end_matches('/');
+        let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirected POST would become a GET; and a proxy has no business between us and our own server.
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(CONNECTING))
+            .timeout_global(Some(ANSWERING));
+        let mut request = ureq::Agent::from(config.build()).post(format!("{base}{path}"));
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let unreachable = |error: ureq::Error| {
+            Failure::failed(format!("{base}: {error}; does attachd run there, and is its [http] listen this address? (--url)"))
+        };
+        let mut response = request.send_empty().map_err(unreachable)?;
+        let status = response.status();
+        let text = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(unreachable)?;
+        let foreign = || Failure::failed(format!("{base}: what answers there (HTTP {status}) is no attachd, or another version"));
+        let answer: Value = serde_json::from_str(&text).map_err(|_| foreign())?;
+        match answer["success"].as_bool().ok_or_else(foreign)? {
+            true => Ok(answer["data"].clone()),
+            false => Err(refused(status.as_u16(), &answer)),
+        }
+    }
+}
+
+fn refused(status: u16, answer: &Value) -> Failure {
+    let messages = answer["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let messages = messages.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    match status {
+        400 | 422 => Failure::Listed(Exit::Invalid, messages),
+        _ => Failure::failed(messages.join("; ")),
+    }
+}
