@@ -109,6 +109,16 @@ const METRICS: &[(&str, &[&str])] = &[
     ("attachd_journal_records_total", &[]),
     ("attachd_journal_bytes", &[]),
     ("attachd_build_info", &["version"]),
+    ("attachd_reloads_total", &["outcome"]),
+    ("attachd_reload_timestamp_seconds", &[]),
+    ("attachd_api_request_duration_seconds_count", &[]),
+    ("process_cpu_seconds_total", &[]),
+    ("process_max_fds", &[]),
+    ("process_open_fds", &[]),
+    ("process_resident_memory_bytes", &[]),
+    ("process_start_time_seconds", &[]),
+    ("process_threads", &[]),
+    ("process_virtual_memory_bytes", &[]),
 ];
 
 /// Every series: its name and the names of its labels.

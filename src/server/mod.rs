@@ -10,7 +10,7 @@
 //! housekeeper what time brings, reloads; records through an errand
 //! reloads     who has asked for one, and waits for its outcome
 //! snapshots   all that is known, written beside the traffic
-//! http        metrics, health, views
+//! http        metrics, health, views, the reload by request
 //! connections who may ask, and for how long
 //! ```
 
