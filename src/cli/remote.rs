@@ -52,10 +52,7 @@ impl Remote {
         let text = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(unreachable)?;
         let foreign = || Failure::failed(format!("{base}: what answers there (HTTP {status}) is no attachd, or another version"));
         let answer: Value = serde_json::from_str(&text).map_err(|_| foreign())?;
-        match answer["success"].as_bool().ok_or_else(foreign)? {
-            true => Ok(answer["data"].clone()),
-            false => Err(refused(status.as_u16(), &answer)),
-        }
+        if answer["success"].as_bool().ok_or_else(foreign)? { Ok(answer["data"].clone()) } else { Err(refused(status.as_u16(), &answer)) }
     }
 }
 
