@@ -1,11 +1,11 @@
 //! Accounting-Request: what a gateway reports, applied to the sessions of its endpoint (PROTOCOL 5 to 7).
 
-use super::admission::{Admission, admit};
+use super::admission::admit;
 use super::identify::identify;
 use super::turn::{Reported, Turn};
 use super::{Aaa, Accounted, AccountingKind, AccountingRequest, Note, Recorder, RejectReason};
 use crate::identity::Iccid;
-use crate::network::{Effect, Outcome, Restart};
+use crate::network::{Effect, Outcome, Restart, Session};
 use crate::time::Timestamp;
 
 impl Aaa {
@@ -83,7 +83,7 @@ impl<R: Recorder> Turn<'_, R> {
             }
         };
         self.follow(&outcome);
-        let address_conflict = admission.is_some_and(|admission| self.reconcile_address(&admission, request, &outcome));
+        let address_conflict = self.reconcile_address(request, &outcome);
         Ok(Accounted {
             refused: None,
             duplicate: matches!(outcome.effect, Effect::Duplicate | Effect::Outdated | Effect::TombstoneHolds),
@@ -94,20 +94,12 @@ impl<R: Recorder> Turn<'_, R> {
 
     /// Compares the address that the gateway uses with the lease, if the report opened a session or moved one. Returns whether a conflict
     /// has come to light.
-    fn reconcile_address(&mut self, admission: &Admission<'_>, request: &AccountingRequest<'_>, outcome: &Outcome) -> bool {
+    fn reconcile_address(&mut self, request: &AccountingRequest<'_>, outcome: &Outcome) -> bool {
         let (Some(at), Some(ip)) = (outcome.session, request.report.ip) else { return false };
-        let is_news = matches!(outcome.effect, Effect::Opened | Effect::Updated);
-        let Some(session) = self.entry.state.sessions.get(at).filter(|session| is_news && session.is_open()) else { return false };
-        let was_in_conflict = session.conflict && session.ip == Some(ip);
-        let group = session.group.unwrap_or(admission.id);
-        if group != admission.id {
-            return false;
-        }
-        let reported = self.adopt_reported(admission, ip, was_in_conflict);
-        if reported == Reported::Own {
-            self.entry.state.take_into_use(group);
-        }
-        self.entry.state.mark_conflict(at, reported == Reported::Conflict);
-        reported == Reported::Conflict && !was_in_conflict
+        // A report that came too late has not changed what the session is known to use.
+        let uses_it = |session: &&Session| session.is_open() && session.ip == Some(ip);
+        let Some(session) = self.entry.state.sessions.get(at).filter(uses_it) else { return false };
+        let (was_in_conflict, Some(group)) = (session.conflict, session.group) else { return false };
+        self.judge_address(at, group, ip) == Reported::Conflict && !was_in_conflict
     }
 }

@@ -30,7 +30,9 @@ impl Aaa {
         let next = self.tracker.walk(walk.cursor, budget, |iccid, entry| {
             walk.seen += 1;
             if may_be_due(entry) {
-                Turn::begin(self, &plan, iccid, entry, now, records).end();
+                let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
+                turn.judge_conflicts();
+                turn.end();
             }
         });
         if let Some(cursor) = next {

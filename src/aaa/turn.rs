@@ -184,32 +184,57 @@ impl<'t, R: Recorder> Turn<'t, R> {
         }
     }
 
-    /// The gateway is right about what is in use (PROTOCOL 7): an address of the endpoint's own, or a free one inside the VSlice, becomes the
-    /// group's. One that is another's is given to nobody else while the gateway uses it. `is_known`: this conflict was counted before.
-    pub(super) fn adopt_reported(&mut self, admission: &Admission<'_>, ip: Ipv4Addr, is_known: bool) -> Reported {
-        let (group, vslice) = (admission.id, admission.group.vslice);
-        if self.entry.state.has_leased(group, vslice, ip) {
+    /// Whether the address that a session uses, as the gateway says, is the endpoint's. The gateway is right about what is in use (PROTOCOL 7):
+    /// a free one becomes the group's. One that is another's is given to nobody else while it is in use.
+    pub(super) fn judge_address(&mut self, session: usize, group: GroupId, ip: Ipv4Addr) -> Reported {
+        let was_in_conflict = self.entry.state.sessions.get(session).is_some_and(|session| session.conflict);
+        let reported = self.adopt_reported(group, ip);
+        match reported {
+            Reported::Own => _ = self.entry.state.take_into_use(group),
+            Reported::Conflict if was_in_conflict => {}
+            Reported::Conflict => {
+                let meters = self.plan.catalog.group(group).and_then(|group| self.plan.meters(group.vslice));
+                meters.inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
+            }
+        }
+        self.entry.state.mark_conflict(session, reported == Reported::Conflict);
+        reported
+    }
+
+    /// An address that was another's when it was reported may be free by now.
+    pub(super) fn judge_conflicts(&mut self) {
+        for at in 0..self.entry.state.sessions.len() {
+            let session = &self.entry.state.sessions[at];
+            if let (true, true, Some(ip), Some(group)) = (session.conflict, session.is_open(), session.ip, session.group) {
+                self.judge_address(at, group, ip);
+            }
+        }
+    }
+
+    fn adopt_reported(&mut self, id: GroupId, ip: Ipv4Addr) -> Reported {
+        let Some(group) = self.plan.catalog.group(id) else { return Reported::Conflict };
+        let vslice = group.vslice;
+        if self.entry.state.has_leased(id, vslice, ip) {
             return Reported::Own;
         }
-        if self.entry.state.has_room_for_hold() && !self.is_of_another_group(group, vslice, ip) {
-            match self.plan.claim(vslice, ip, self.iccid, self.now) {
-                Ok(subnet) => {
-                    let is_static = self.is_configured(vslice, ip)
-                        || admission.group.allocation == Allocation::Static && subnet == Some(Allocation::Static);
-                    let kind = if is_static { LeaseKind::Static } else { LeaseKind::Pooled };
-                    self.take_over(Lease { group, vslice, ip, kind, phase: LeasePhase::Kept });
-                    return Reported::Own;
-                }
-                Err(Claim::Outside | Claim::Reserved) => {}
-                Err(Claim::Leased | Claim::Held { .. }) => self.contest(vslice, ip),
-            }
-        } else {
+        if !self.entry.state.has_room_for_hold() || self.is_of_another_group(id, vslice, ip) {
             self.contest(vslice, ip);
+            return Reported::Conflict;
         }
-        if !is_known {
-            self.plan.meters(vslice).inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
+        match self.plan.claim(vslice, ip, self.iccid, self.now) {
+            Ok(subnet) => {
+                let is_kept = group.allocation == Allocation::Static && subnet == Some(Allocation::Static);
+                let is_static = is_kept || self.is_configured(vslice, ip);
+                let kind = if is_static { LeaseKind::Static } else { LeaseKind::Pooled };
+                self.take_over(Lease { group: id, vslice, ip, kind, phase: LeasePhase::Kept });
+                Reported::Own
+            }
+            Err(Claim::Outside | Claim::Reserved) => Reported::Conflict,
+            Err(Claim::Leased | Claim::Held { .. }) => {
+                self.contest(vslice, ip);
+                Reported::Conflict
+            }
         }
-        Reported::Conflict
     }
 
     /// As far as is known the gateway uses the address as long as it does not stand still.

@@ -173,8 +173,26 @@ impl Pool {
             Before::Released { owner, at } => {
                 self.no_longer_leased(offset);
                 self.ledger.set_owner(offset, owner);
-                self.hold_from(offset, at);
+                self.ledger.set_released_at(offset, at);
+                if self.excluded.contains(offset) {
+                    self.ledger.set(offset, Mark::Parked);
+                } else {
+                    self.hold_anew(offset);
+                }
             }
+        }
+    }
+
+    /// Undoes an allocation, so that other addresses are tried before this one.
+    fn pass_over(&mut self, ip: Ipv4Addr, before: Before) {
+        match (before, self.offset(ip)) {
+            (Before::Released { owner, .. }, Some(offset)) => {
+                self.no_longer_leased(offset);
+                self.ledger.set_owner(offset, owner);
+                self.ledger.set(offset, Mark::Ripe);
+                self.ripe.push(&mut self.ledger, offset);
+            }
+            _ => self.undo(ip, before),
         }
     }
 
@@ -183,7 +201,12 @@ impl Pool {
         self.tidy(at);
         let offset = self.offset(ip).filter(|offset| self.is_owned(*offset, owner)).ok_or(NotLeased)?;
         self.no_longer_leased(offset);
-        self.hold_from(offset, at);
+        self.ledger.set_released_at(offset, at);
+        if self.excluded.contains(offset) {
+            self.ledger.set(offset, Mark::Parked);
+        } else {
+            self.hold_back(offset);
+        }
         Ok(())
     }
 
@@ -236,7 +259,7 @@ impl Pool {
                     self.withdraw(offset);
                     self.ledger.set(offset, Mark::Parked);
                 }
-                Mark::Parked if !is_excluded => self.hold_back(offset),
+                Mark::Parked if !is_excluded => self.hold_anew(offset),
                 _ => {}
             }
         }
@@ -313,15 +336,6 @@ impl Pool {
     fn no_longer_leased(&mut self, offset: u32) {
         self.leased -= 1;
         self.leased_excluded -= u64::from(self.excluded.contains(offset));
-    }
-
-    fn hold_from(&mut self, offset: u32, at: Timestamp) {
-        self.ledger.set_released_at(offset, at);
-        if self.excluded.contains(offset) {
-            self.ledger.set(offset, Mark::Parked);
-        } else {
-            self.hold_back(offset);
-        }
     }
 
     fn hold_back(&mut self, offset: u32) {

@@ -40,9 +40,7 @@ impl Pool {
         if self.excluded.contains(offset) {
             self.ledger.set(offset, Mark::Parked);
         } else {
-            self.ledger.set(offset, Mark::Restored);
-            self.restored.push(offset);
-            self.restored_live += 1;
+            self.hold_anew(offset);
         }
     }
 
@@ -62,18 +60,30 @@ impl Pool {
         }
     }
 
-    /// Records come back in any order; the queue wants the oldest first. Sorted once, when the first call after recovery needs it.
+    /// What comes back comes in any order; the queue wants the oldest first. Sorted once, by the next call that needs it.
     pub(super) fn order_restored(&mut self) {
         if self.restored.is_empty() {
             return;
         }
-        let mut restored = std::mem::take(&mut self.restored);
-        restored.sort_by_cached_key(|offset| self.ledger.released_at(*offset));
-        for offset in restored {
+        let mut all = std::mem::take(&mut self.restored);
+        self.restored_live = 0;
+        while let Some(oldest) = self.held.first() {
+            self.held.unlink(&mut self.ledger, oldest);
+            self.ledger.set(oldest, Mark::Restored);
+            all.push(oldest);
+        }
+        all.sort_by_cached_key(|offset| self.ledger.released_at(*offset));
+        for offset in all {
             if self.ledger.mark(offset) == Mark::Restored {
                 self.hold_back(offset);
             }
         }
-        self.restored_live = 0;
+    }
+
+    /// Puts an address into its hold, which may have begun before that of others.
+    pub(super) fn hold_anew(&mut self, offset: u32) {
+        self.ledger.set(offset, Mark::Restored);
+        self.restored.push(offset);
+        self.restored_live += 1;
     }
 }

@@ -81,7 +81,7 @@ impl<K: Copy + PartialEq> Space<K> {
                 }
             };
             for (ip, before) in passed_over.into_iter().rev() {
-                pool.undo(ip, before);
+                pool.pass_over(ip, before);
             }
             given.map(|(ip, _)| ip)
         })

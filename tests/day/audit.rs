@@ -103,6 +103,15 @@ pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
         if vslice.sessions != open {
             found.push(format!("{} sessions are said to be in {}, and {open} are", vslice.sessions, vslice.moniker));
         }
+        let is_outside = |lease: &&Lease| {
+            let is_here = catalog.vslice(lease.vslice).is_some_and(|own| own.moniker == vslice.moniker);
+            is_here && !vslice.pools.iter().any(|pool| pool.cidr.contains(&lease.ip))
+        };
+        let outside = |leases: &[Lease]| leases.iter().filter(is_outside).count() as u64;
+        let (least, most) = (outside(&firm), outside(&all));
+        if vslice.outside < least || vslice.outside > most && is_disk_well {
+            found.push(format!("{} of {} are said to be outside, and {least} to {most} are", vslice.outside, vslice.moniker));
+        }
         for pool in &vslice.pools {
             let in_pool = |leases: &[Lease]| {
                 let here = |lease: &&Lease| {

@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use attachd::aaa::{Aaa, Settings};
-use attachd::provisioning::Inventory;
+use attachd::provisioning::{Allocation, Inventory, Subnet};
 use attachd::server::gateways::Gateways;
 use attachd::server::{GatewaySettings, Requirement};
 use attachd::simulator::chance::Chance;
 use attachd::simulator::moment::Moment;
+use attachd::simulator::referee::{Rule, Violation};
 use attachd::simulator::scenario::{Pattern, Scenario};
 use attachd::time::Timestamp;
 use tempfile::TempDir;
@@ -33,13 +34,44 @@ pub struct Machine {
     folder: TempDir,
     files: [String; 2],
     edits: u32,
+    chance: Chance,
+    /// What was in force from when on, the newest last.
+    layouts: Vec<(Moment, Layout)>,
 }
+
+/// The subnets in force of each group in [`POOLED`].
+type Layout = [Vec<Subnet>; POOLED.len()];
+
+/// A group whose subnets come and go: how its ICCIDs begin, what the scenario calls its network, and the ways to lay subnets over it. In each
+/// there is room for all its endpoints.
+struct Pooled {
+    iccid: &'static str,
+    network: &'static str,
+    ways: &'static [&'static [&'static str]],
+}
+
+const POOLED: &[Pooled] = &[
+    Pooled {
+        iccid: "89445030",
+        network: "10.64.0.0/24",
+        ways: &[&["10.64.0.0/25"], &["10.64.0.128/25"], &["10.64.0.0/24"], &["10.64.0.64/26", "10.64.0.0/26", "10.64.0.128/27"]],
+    },
+    Pooled {
+        iccid: "89445020",
+        network: "10.64.0.0/23",
+        ways: &[&["10.64.0.0/23"], &["10.64.0.0/24", "10.64.1.0/24"], &["10.64.1.0/24", "10.64.0.128/25", "10.64.0.0/25"]],
+    },
+];
+
+/// So long after a change of subnets, who asks again may get another address than the one it was promised, or none: what is in its hold
+/// counts.
+const UNSETTLED: Duration = Duration::from_secs(180);
 
 const FILES: [&str; 2] = ["inventory.toml", "endpoints.csv"];
 
 impl Machine {
     /// A machine with the inventory of `scenario` and an empty disk.
-    pub fn new(scenario: &Scenario, epoch: Timestamp, chance: Chance, mistake: Option<Mistake>) -> Self {
+    pub fn new(scenario: &Scenario, epoch: Timestamp, disk: Chance, chance: Chance, mistake: Option<Mistake>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         scenario.write_inventory(folder.path()).unwrap();
         let mut settings = Settings::default();
@@ -56,16 +88,19 @@ impl Machine {
             limit_proxy_state: true,
             rate_limit: 0,
         });
-        let disk = Disk::new(chance);
-        let machine = Self { disk, mistake, epoch, wrong_s: 0, settings, gateways: gateways.collect(), folder, files, edits: 0 };
-        machine.write(&machine.files[0], &machine.files[1]);
+        let (gateways, layouts) = (gateways.collect(), vec![(Moment::EPOCH, layout(|_| 0))]);
+        let disk = Disk::new(disk);
+        let machine = Self { disk, mistake, epoch, wrong_s: 0, settings, gateways, folder, files, edits: 0, chance, layouts };
+        machine.write(&machine.catalog(), &machine.files[1]);
         machine
     }
 
-    /// The operator adds a group and an endpoint, or changes those of the last time.
-    pub fn edit_inventory(&mut self) {
+    /// The operator adds a group and an endpoint, or changes those of the last time; and lays other subnets over the pooled networks.
+    pub fn edit_inventory(&mut self, now: Moment) {
         self.edits += 1;
-        let [catalog, endpoints] = &self.files;
+        let chance = &mut self.chance;
+        self.layouts.push((now, layout(|ways| chance.below(ways))));
+        let (catalog, endpoints) = (self.catalog(), &self.files[1]);
         let parity = self.edits % 2;
         let vslice =
             "[[vslice]]\nmoniker = \"spare\"\nname = \"spare\"\n[[vslice.subnet]]\ncidr = \"198.18.0.0/24\"\nallocation = \"pooled\"";
@@ -74,6 +109,40 @@ impl Machine {
         Pattern::parse("8944599###########L").unwrap().write(u64::from(self.edits % 10), &mut iccid);
         let row = format!("{},,,active,spare-{parity},,,", String::from_utf8(iccid).unwrap());
         self.write(&format!("{catalog}\n{vslice}\n{group}\n"), &format!("{endpoints}{row}\n"));
+    }
+
+    /// The catalog with the subnets that are in force.
+    fn catalog(&self) -> String {
+        let Some((_, layout)) = self.layouts.last() else { return self.files[0].clone() };
+        POOLED.iter().zip(layout).fold(self.files[0].clone(), |text, (pooled, subnets)| {
+            let section = |cidr: &str| format!("[[vslice.subnet]]\ncidr = \"{cidr}\"\nallocation = \"pooled\"\n");
+            let there: String = subnets.iter().map(|subnet| section(&subnet.cidr.to_string())).collect();
+            assert!(text.contains(&section(pooled.network)), "{} is not in the scenario", pooled.network);
+            text.replace(&section(pooled.network), &there)
+        })
+    }
+
+    /// Whether something that the referee complains of is the operator's doing: the subnets were changed a moment ago.
+    pub fn excuses(&self, violation: &Violation) -> bool {
+        let Some(group) = POOLED.iter().position(|pooled| violation.endpoint.as_ref().is_some_and(|iccid| iccid.starts_with(pooled.iccid)))
+        else {
+            return false;
+        };
+        let end_of = |place: usize| self.layouts.get(place + 1).map(|(since, _)| *since);
+        let recent = self
+            .layouts
+            .iter()
+            .enumerate()
+            .filter(|(place, (since, _))| *since <= violation.at && end_of(*place).is_none_or(|end| end + UNSETTLED >= violation.at));
+        let recent: Vec<&Vec<Subnet>> = recent.map(|(_, (_, layout))| &layout[group]).collect();
+        match violation.rule {
+            Rule::AddressChanged => {
+                let kept = violation.detail.rsplit(' ').next().and_then(|kept| kept.parse().ok());
+                kept.is_some_and(|kept| !recent.iter().all(|subnets| subnets.iter().any(|subnet| subnet.offers(kept))))
+            }
+            Rule::Refused => violation.detail == "said: pool-exhausted" && recent.len() > 1,
+            _ => false,
+        }
     }
 
     fn write(&self, catalog: &str, endpoints: &str) {
@@ -101,6 +170,15 @@ impl Machine {
     pub fn aaa(&self) -> Aaa {
         Aaa::new(self.settings.clone())
     }
+}
+
+/// For each group one of its ways, chosen by how many there are.
+fn layout(mut choose: impl FnMut(usize) -> usize) -> Layout {
+    std::array::from_fn(|group| {
+        let ways = POOLED[group].ways;
+        let subnet = |cidr: &&str| Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude: Vec::new() };
+        ways[choose(ways.len())].iter().map(subnet).collect()
+    })
 }
 
 /// Where gateway `number` sends from.

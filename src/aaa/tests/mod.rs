@@ -4,6 +4,7 @@ mod accounting;
 mod addresses;
 mod recovery;
 mod reload;
+mod subnets;
 mod world;
 
 use std::net::Ipv4Addr;

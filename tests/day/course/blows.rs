@@ -57,7 +57,7 @@ impl Day {
                 self.agenda.plan(self.now + lasts, Event::DiskWell);
             }
             Blow::Reload => {
-                self.machine.edit_inventory();
+                self.machine.edit_inventory(self.now);
                 let Some(life) = &mut self.life else { return };
                 life.adopt(self.machine.inventory(), self.now);
                 self.outcome.count.reloads += 1;

@@ -125,7 +125,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         due: vec![Some(Moment::EPOCH); REGIONS],
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
-        machine: Machine::new(&loaded.scenario, EPOCH, stream(3), mistake),
+        machine: Machine::new(&loaded.scenario, EPOCH, stream(3), stream(5), mistake),
         life: None,
         lives: 0,
         standby: None,
@@ -177,6 +177,7 @@ impl Day {
             self.outcome.tally.merge(region.tally());
             self.outcome.violations.extend_from_slice(region.referee().violations());
         }
+        self.outcome.violations.retain(|violation| !self.machine.excuses(violation));
         self.outcome.violations.sort_by_key(|violation| violation.at);
         self.outcome
     }
