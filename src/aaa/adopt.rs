@@ -152,7 +152,9 @@ impl<R: Recorder> Adopting<'_, R> {
         let Some((old, entry)) = old.zip(self.aaa.tracker.remove(iccid)) else { return };
         self.aaa.census.left(entry.state.state, old.state);
         self.unindex(iccid, &old);
-        self.records.provisioned(iccid, entry.state.version + 1, None);
+        let end = entry.state.version + 1;
+        self.records.provisioned(iccid, end, None);
+        self.aaa.departed.add(iccid, entry.state.leases, end, self.now, self.aaa.settings.hold_time);
     }
 
     /// Puts an endpoint of the files in the place of what was known of it.

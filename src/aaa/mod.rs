@@ -9,6 +9,7 @@ mod admission;
 mod adopt;
 mod census;
 mod compare;
+mod departed;
 mod foresight;
 mod housekeep;
 mod identify;
@@ -22,6 +23,7 @@ mod verdict;
 mod view;
 
 pub use adopt::{Adoption, Objection};
+pub use departed::Departed;
 pub use foresight::SIDE_BY_SIDE;
 pub use housekeep::Walk;
 pub use plan::PoolFill;
@@ -42,6 +44,7 @@ use crate::network::{EndpointState, Limits, Restarts, Tracker};
 use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 
 use census::Census;
+use departed::DepartedList;
 use identify::Directory;
 use plan::Plan;
 
@@ -89,6 +92,7 @@ pub struct Aaa {
     tracker: Tracker<Entry>,
     restarts: Restarts,
     census: Census,
+    departed: DepartedList,
     /// The files of the inventory in force, if it is wholly theirs. Held while one is adopted: one at a time.
     inventory: Mutex<Option<Fingerprint>>,
 }
@@ -102,6 +106,7 @@ impl Aaa {
             tracker: Tracker::with_capacity(0),
             restarts: Restarts::default(),
             census: Census::default(),
+            departed: DepartedList::default(),
             inventory: Mutex::new(None),
         }
     }

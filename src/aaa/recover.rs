@@ -8,8 +8,9 @@ use super::adopt::first_state;
 use super::plan::Plan;
 use super::{Aaa, Entry, SIDE_BY_SIDE};
 use crate::identity::Iccid;
-use crate::network::{EndpointState, Lease, LeasePhase, Restart};
+use crate::network::{EndpointState, Lease, LeasePhase, Leases, Restart};
 use crate::provisioning::{Catalog, Endpoint, Fingerprint, ProvisioningState};
+use crate::time::Timestamp;
 
 /// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
 pub struct Recovery {
@@ -18,7 +19,7 @@ pub struct Recovery {
     /// Endpoints that were removed, and the version of their end: states from before it may stand behind it.
     removed: HashMap<Iccid, u64>,
     /// What they had until then may still be in its hold.
-    bequeathed: Vec<(Iccid, Lease)>,
+    bequeathed: Vec<(Iccid, Leases)>,
     /// Read, but not taken in: several together are quicker.
     waiting: Vec<(Iccid, Word)>,
 }
@@ -95,8 +96,7 @@ impl Recovery {
     fn take_in_provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
         let Some(endpoint) = endpoint else {
             self.removed.insert(iccid, version);
-            let leases = self.aaa.tracker.remove(iccid).into_iter().flat_map(|entry| entry.state.leases);
-            self.bequeathed.extend(leases.map(|lease| (iccid, lease)));
+            self.bequeathed.extend(self.aaa.tracker.remove(iccid).map(|entry| (iccid, entry.state.leases)));
             return;
         };
         let mut endpoint = Some(endpoint);
@@ -136,7 +136,7 @@ impl Recovery {
     #[must_use]
     pub fn finish(mut self) -> (Aaa, Recovered) {
         self.take_in();
-        let Self { aaa, catalog, bequeathed, .. } = self;
+        let Self { aaa, catalog, bequeathed, removed, .. } = self;
         let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut imsis = Vec::with_capacity(recovered.endpoints);
@@ -153,8 +153,11 @@ impl Recovery {
             imsis.extend(entry.endpoint.imsis().map(|imsi| (imsi, iccid)));
             msisdns.extend(entry.endpoint.msisdn.map(|msisdn| (msisdn, iccid)));
         });
-        for (iccid, lease) in &bequeathed {
-            restore_hold(&plan, *iccid, lease);
+        for (iccid, leases) in bequeathed {
+            leases.iter().for_each(|lease| restore_hold(&plan, iccid, lease));
+            // Whose hold is over by now, the next snapshot will find.
+            let end = removed.get(&iccid).copied().unwrap_or_default();
+            aaa.departed.add(iccid, leases, end, Timestamp::EPOCH, aaa.settings.hold_time);
         }
         // After all that is leased: what an open session uses is not taken from it.
         for (iccid, vslice, ip) in configured {

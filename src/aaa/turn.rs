@@ -267,6 +267,10 @@ impl<'t, R: Recorder> Turn<'t, R> {
             }
             None => {
                 let lease = Lease { group: home, vslice, ip, kind: LeaseKind::Static, phase: LeasePhase::Kept };
+                if self.entry.state.is_used(&lease) {
+                    self.entry.state.remember_use(lease);
+                    return;
+                }
                 self.entry.state.remember_hold(lease, now);
                 self.free(network::Freed { vslice, ip, at: now });
             }

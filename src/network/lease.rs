@@ -165,13 +165,15 @@ impl EndpointState {
     }
 
     /// Marks the group's lease as in use. An opened session does it by itself, except with a released lease: that address is in the
-    /// pool's hands, and has to be reclaimed there first. What was promised to a session still to come stays promised.
+    /// pool's hands, and has to be claimed there and granted anew. What was promised to a session still to come stays promised.
     pub fn take_into_use(&mut self, group: GroupId) -> bool {
-        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else { return false };
+        let own = |lease: &&mut Lease| lease.group == group && !lease.phase.is_released();
+        let Some(lease) = self.leases.iter_mut().find(own) else { return false };
         lease.phase = match lease.phase {
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } => return true,
             LeasePhase::Authorised { until, authorisation } => LeasePhase::Reauthorised { until, authorisation },
-            LeasePhase::Kept | LeasePhase::Released { .. } => LeasePhase::InUse,
+            LeasePhase::Kept => LeasePhase::InUse,
+            LeasePhase::Released { .. } => return false,
         };
         self.version += 1;
         true

@@ -96,6 +96,10 @@ impl Snapshot {
         for (id, name) in gateways.handles() {
             note(&mut missing, writer.put_gateway(id, name));
         }
+        for departed in aaa.departed(now) {
+            note(&mut missing, writer.put_endpoint(departed.iccid, &departed.state));
+            note(&mut missing, writer.put_provisioned(departed.iccid, departed.end, None));
+        }
         for restart in aaa.pending_restarts() {
             note(&mut missing, writer.put_restart(&restart));
         }
@@ -133,5 +137,51 @@ impl Snapshot {
 fn note(missing: &mut Option<TooLarge>, put: Result<(), TooLarge>) {
     if let Err(too_large) = put {
         *missing = Some(too_large);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aaa::{AccessRequest, Settings, Subject, Verdict};
+    use crate::journal::{OnDamage, Options};
+    use crate::provisioning::Inventory;
+    use crate::server::{Errand, restore};
+
+    /// Who was removed is not in a snapshot any more; its address is in its hold all the same.
+    #[test]
+    fn the_hold_of_a_removed_endpoint_survives_a_snapshot() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let folder = tempfile::tempdir().unwrap();
+        let open = || restore(folder.path(), Options::default(), OnDamage::Refuse, Aaa::new(Settings::default()), |_| {}).unwrap();
+        let read = || Inventory::load("fixtures/festival".as_ref()).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let held = |aaa: &Aaa| aaa.stats().vslices.iter().flat_map(|vslice| &vslice.pools).map(|pool| pool.counts.held).sum::<u64>();
+
+        let before = open();
+        let mut errand = Errand::new(&before.journal);
+        errand.begin(now);
+        before.aaa.adopt(read(), false, now, &mut errand).unwrap();
+        let imsi = read().endpoints.iter().find_map(|(_, endpoint)| endpoint.imsi).unwrap().to_string();
+        let subject = Subject { imsi: Some(imsi.as_bytes()), ..Subject::default() };
+        let request = AccessRequest { subject, apn: None, attach_only: false, proves: &|_| true, unusable_credentials: false };
+        assert!(matches!(before.aaa.authorize(&request, now, &mut errand), Verdict::Accept(_)));
+        let mut without = read();
+        without.endpoints.retain(|(_, endpoint)| endpoint.imsi.is_none_or(|own| own.to_string() != imsi));
+        before.aaa.adopt(without, true, now, &mut errand).unwrap();
+        assert!(errand.finish(&before.aaa, Duration::from_secs(10)));
+        assert_eq!(held(&before.aaa), 1);
+
+        let gateways = Gateways::new(&[], Vec::new());
+        let mut snapshot = Snapshot::begin(before.journal.begin_snapshot().unwrap(), &before.aaa, &gateways, now);
+        while snapshot.copy(&before.aaa, SLICE).unwrap() {}
+        snapshot.finish().unwrap();
+        drop((errand, before));
+
+        for _ in 0..2 {
+            let after = open();
+            assert_eq!((held(&after.aaa), after.memory.contested), (1, 0));
+            assert_eq!(after.aaa.departed(now).len(), 1, "and the next snapshot has it again");
+            assert_eq!(after.aaa.departed(now + Duration::from_secs(60)).len(), 0);
+        }
     }
 }

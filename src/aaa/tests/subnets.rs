@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::world::{iccid, inventory};
 use super::*;
 use crate::identity::VsliceId;
-use crate::provisioning::{Allocation, Subnet, Vslice};
+use crate::provisioning::{Allocation, Fingerprint, Inventory, Subnet, Vslice};
 use crate::time::Timestamp;
 
 const A: VsliceId = VsliceId::new(0);
@@ -222,6 +222,59 @@ fn a_configured_address_that_was_never_used_is_held_too_when_it_is_taken_away() 
     assert_eq!(given(&mut world, "till"), None);
     world.later(61);
     assert_eq!(given(&mut world, "till"), Some(ip(2)));
+}
+
+/// Records nothing.
+struct Deaf;
+
+impl Recorder for Deaf {
+    fn endpoint(&mut self, _: Iccid, _: &EndpointState) {}
+    fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {}
+    fn catalog(&mut self, _: &Catalog) {}
+    fn inventory(&mut self, _: Fingerprint) {}
+    fn restart(&mut self, _: &crate::network::Restart) {}
+    fn noted(&mut self, _: &Note) {}
+    fn freed(&mut self, _: Freed) {}
+}
+
+/// Traffic takes one free address after the other, and meets those that an adoption configures at the same time.
+#[test]
+fn configured_addresses_do_not_race_with_traffic() {
+    let (mut catalog, _) = inventory();
+    let vslice = catalog.vslice(A).unwrap().clone();
+    catalog.put_vslice(Vslice { subnets: vec![fixed("100.64.0.0/24")], ..vslice });
+    let name = |number: u8| format!("8944500000001{number:06}");
+    let endpoints = |configured: bool| {
+        let endpoint = |number: u8| {
+            let mut endpoint = Endpoint::new(crate::provisioning::ProvisioningState::Active).in_group(crate::identity::GroupId::new(0));
+            endpoint.static_ip = (configured && number >= 200).then(|| ip(number - 80));
+            (Iccid::parse(name(number).as_bytes()).unwrap(), endpoint)
+        };
+        Inventory { catalog: catalog.clone(), endpoints: (0..240).map(endpoint).collect(), ..Inventory::default() }
+    };
+    for _ in 0..4 {
+        let world = World::new();
+        let (aaa, now) = (&world.aaa, world.now);
+        aaa.adopt(endpoints(false), false, now, &mut Deaf).unwrap();
+        let attach = |number: u8| {
+            let name = name(number);
+            let subject = Subject { iccid: Some(name.as_bytes()), ..Subject::default() };
+            let request = AccessRequest { subject, apn: None, attach_only: false, proves: &|_| true, unusable_credentials: false };
+            match aaa.authorize(&request, now, &mut Deaf) {
+                Verdict::Accept(accept) => accept.ip.map(|ip| (ip, number)),
+                Verdict::Reject(_) => None,
+            }
+        };
+        let given: Vec<(Ipv4Addr, u8)> = std::thread::scope(|scope| {
+            let traffic =
+                [0..100, 100..200].map(|some: std::ops::Range<u8>| scope.spawn(move || some.filter_map(attach).collect::<Vec<_>>()));
+            let _ = aaa.adopt(endpoints(true), false, now, &mut Deaf);
+            let traffic = traffic.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>();
+            traffic.into_iter().chain((200..240).filter_map(attach)).collect()
+        });
+        let owners: HashMap<Ipv4Addr, u8> = given.iter().copied().collect();
+        assert_eq!(owners.len(), given.len(), "an address with two owners");
+    }
 }
 
 #[derive(Clone, Debug)]

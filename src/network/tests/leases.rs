@@ -92,6 +92,9 @@ fn a_released_lease_is_not_taken_into_use_unasked() {
     desk.stop(&report("a", 4));
     desk.start(&report("b", 5));
     assert_eq!((phase(&desk, 0), desk.session("b").ip), (Some(LeasePhase::Released { at: at(4) }), None));
+    assert!(!desk.endpoint.take_into_use(GroupId::new(0)));
+    let granted = Lease { phase: LeasePhase::Kept, ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
+    desk.endpoint.grant(granted);
     assert!(desk.endpoint.take_into_use(GroupId::new(0)));
     assert_eq!(desk.stop(&report("b", 6)).freed.len(), 1);
 }
