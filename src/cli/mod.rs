@@ -16,6 +16,7 @@ mod packet;
 mod reload;
 mod remote;
 mod report;
+mod scenario;
 mod secret;
 mod send;
 mod serve;
@@ -52,6 +53,7 @@ enum Verb {
     Inspect(inspect::Inspect),
     Export(export::Export),
     Simulate(Box<simulate::Simulate>),
+    Scenario(scenario::ScenarioVerb),
     Report(report::Report),
     Token(token::TokenVerb),
     Completions(completions::Completions),
@@ -74,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Inspect(verb) => verb.run(&mut output),
         Verb::Export(verb) => verb.run(&mut output),
         Verb::Simulate(verb) => verb.run(&mut output),
+        Verb::Scenario(verb) => verb.run(&mut output),
         Verb::Report(verb) => verb.run(&mut output),
         Verb::Token(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),

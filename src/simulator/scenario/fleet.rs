@@ -2,32 +2,39 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Distribution, Pattern};
 
 /// Endpoints that behave alike.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fleet {
+    /// Its name in reports.
     pub name: String,
-    /// How many; of a file: at most so many of its rows, 0: all.
+    /// How many endpoints; with `endpoints`: at most so many rows of the file, 0: all.
     #[serde(default)]
     pub count: u32,
-    /// The number of the first; the others count up.
+    /// The number of the first endpoint, which the patterns show; the others count up.
     #[serde(default = "first")]
     pub first: u32,
-    /// An inventory's endpoints.csv, instead of the patterns.
+    /// A file like the inventory's endpoints.csv, instead of the patterns; relative to the folder of the scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<PathBuf>,
-    /// Of a file: only the rows of this group. Of patterns: the group that the server has them in.
+    /// With `endpoints`: only the rows of this group. With patterns: the group in which the server has them.
     #[serde(default)]
     pub group: String,
-    /// `#` stands for a digit of the endpoint's number, a last `L` for the Luhn digit.
+    /// The ICCIDs: `#` stands for a digit of the endpoint's number, a last `L` for the Luhn digit.
+    #[schemars(with = "Option<String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iccid: Option<Pattern>,
+    /// The IMSIs, in the same way.
+    #[schemars(with = "Option<String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi: Option<Pattern>,
+    /// The MSISDNs, in the same way.
+    #[schemars(with = "Option<String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msisdn: Option<Pattern>,
     /// As provisioned at the server; decides whether it must accept.
@@ -36,10 +43,10 @@ pub struct Fleet {
     /// Which identity the gateway sends.
     #[serde(default)]
     pub identify: Identify,
-    /// PAP password; absent: no credentials.
+    /// The password that its Access-Requests carry (User-Password, PAP); absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// Asks leave to attach and reports the detach (Attachd-Network-Event).
+    /// Whether it asks for permission to attach before each session and reports its detach (Attachd-Network-Event).
     #[serde(default)]
     pub network_events: bool,
     /// Shares of the radio technologies by number (3GPP TS 29.061 16.4.7.2-21), as pairs.
@@ -48,21 +55,23 @@ pub struct Fleet {
     /// Seconds between interim reports where the server does not say; 0: none.
     #[serde(default)]
     pub interim_s: u32,
+    /// How long a session lasts, in seconds.
     #[serde(default = "an_hour")]
     pub session_s: Distribution,
-    /// Rests so long between two sessions without detaching; absent: detaches.
+    /// How long it stays attached without a session between two sessions, in seconds; absent: it detaches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_s: Option<Distribution>,
-    /// Octets a second from the device; it receives four times as many.
+    /// Octets a second that the device sends; it receives four times as many.
     #[serde(default = "a_meter")]
     pub octets_s: Distribution,
-    /// Waits so long after a failed attempt, doubling up to the second, each with full jitter.
+    /// How long it waits after a failed attempt, in seconds: the first wait, and the longest. Each wait doubles the
+    /// one before, and is shortened at random.
     #[serde(default = "back_off")]
     pub back_off_s: (f64, f64),
 }
 
 /// The provisioning states, and `unknown` for an endpoint that the server has never heard of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     #[default]
@@ -73,7 +82,7 @@ pub enum State {
     Unknown,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Identify {
     Iccid,

@@ -7,6 +7,7 @@ mod check;
 mod distribution;
 mod fleet;
 mod inventory;
+mod keys;
 mod limit;
 mod pattern;
 mod phase;
@@ -17,6 +18,7 @@ pub use builtin::{BUILTINS, Builtin};
 pub use check::Fault;
 pub use distribution::Distribution;
 pub use fleet::{Fleet, Identify, State};
+pub use keys::{ScenarioKey, keys, markdown};
 pub use limit::{Bound, Limit, Metric, Scope};
 pub use pattern::Pattern;
 pub use phase::{Arrival, Load, Phase, PhaseKind};
@@ -26,47 +28,60 @@ pub use target::{Repeat, Retransmission, Target};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One run, complete.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
-    /// The built-in scenario that this one changes.
+    /// The built-in scenario that this one changes; a list replaces the whole list of that one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
     /// What the scenario shows, in one line.
     pub about: String,
-    /// Same seed, same schedule and same endpoints.
+    /// The seed of all random numbers: the same seed gives the same schedule and the same endpoints.
     pub seed: u64,
-    /// Threads; 0: one per core.
+    /// How many threads; 0: one per core.
     pub threads: usize,
-    /// Requests on their way at once; beyond it endpoints wait, and their wait counts as latency.
+    /// Most requests that are on their way at once; beyond it endpoints wait, and the wait counts as latency.
     pub outstanding: usize,
     /// A request that begins later than this after its time has not kept the schedule; more than one in a hundred, and the run has failed.
     pub tolerance_ms: f64,
     /// How long the end waits for answers that are still owed.
     pub settle_s: f64,
     /// What must be true at the end: `p99 < 10 ms`, `loss < 0.01 %`, `rejects = expected`.
+    #[schemars(with = "Vec<String>")]
     pub limits: Vec<Limit>,
+    /// The server under test.
     pub target: Target,
+    /// When gateways repeat a request, and when they turn to the next server.
     pub retransmission: Retransmission,
+    /// What the referee expects of the server.
     pub expect: Expect,
+    /// What goes wrong, as shares between 0 and 1.
     pub habits: Habits,
+    /// The search for the highest rate that keeps the limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
+    /// The endpoint groups of the server: where the addresses of their endpoints come from.
     pub group: Vec<Group>,
+    /// The packet gateways.
     pub gateway: Vec<Gateway>,
+    /// Endpoints that behave alike.
     pub fleet: Vec<Fleet>,
+    /// The phases, one after the other.
     pub phase: Vec<Phase>,
+    /// Restarts of gateways.
     pub reboot: Vec<Reboot>,
 }
 
 /// What the referee may take for granted of the server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {
-    /// In replies to an Access-Request.
+    /// Where a reply to an Access-Request has its Message-Authenticator: first, anywhere (present), or perhaps
+    /// nowhere (any).
     pub message_authenticator: Integrity,
     /// Whether a reject names its reason as attachd does, in Reply-Message.
     pub reasons: bool,
@@ -74,14 +89,14 @@ pub struct Expect {
     pub identical_duplicates: bool,
     /// Whether an endpoint that asks again while its session lives gets the same address.
     pub same_address: bool,
-    /// For so long after its release nobody else gets an address.
+    /// For this long after its release an address must not be given to another endpoint.
     pub hold_s: f64,
-    /// For so long a session of which nothing is heard keeps its address.
+    /// For this long a session keeps its address though nothing is heard of it.
     pub stale_s: f64,
 }
 
 /// Where a reply has its Message-Authenticator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Integrity {
     First,
@@ -90,14 +105,18 @@ pub enum Integrity {
 }
 
 /// An endpoint group of the server: where the addresses of its endpoints come from.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
+    /// The moniker of the group in the inventory.
     pub moniker: String,
+    /// The moniker of its VSlice: addresses must be unique within it.
     pub vslice: String,
+    /// Whether an endpoint keeps its address (static), or has it for one session (pooled).
     pub allocation: Allocation,
-    /// Empty: addresses are not judged.
+    /// The subnets that addresses must come from; empty: addresses are not checked.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub subnets: Vec<Ipv4Net>,
     /// The APN its endpoints ask for; empty: none is sent.
     #[serde(default)]
@@ -107,7 +126,7 @@ pub struct Group {
     pub refused: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Allocation {
     Static,
@@ -115,10 +134,12 @@ pub enum Allocation {
 }
 
 /// One packet gateway, or several alike.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
+    /// Its name, sent as NAS-Identifier.
     pub name: String,
+    /// How many gateways are alike; their names end with -1, -2 and so on.
     #[serde(default = "one")]
     pub count: u16,
     /// NAS-IP-Address; further gateways count up from it.
@@ -132,30 +153,37 @@ pub struct Gateway {
 }
 
 /// What goes wrong, as shares between 0 and 1.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Habits {
-    /// Of sessions: moves to another gateway.
+    /// Share of sessions that move to another gateway.
     pub roaming: f64,
+    /// In which order a roaming endpoint leaves and arrives.
     pub roam: Roam,
-    /// Of sessions: lasts a moment only, and the endpoint is back at once.
+    /// Share of sessions that last a moment only, after which the endpoint is back at once.
     pub flapping: f64,
-    /// Of sessions: ends without a Stop.
+    /// Share of sessions that end without a Stop.
     pub lost_stops: f64,
-    /// Of datagrams, on their way to the server:
+    /// Share of datagrams to the server that are lost.
     pub lost: f64,
+    /// Share of datagrams to the server that arrive twice.
     pub duplicated: f64,
+    /// Share of datagrams to the server that are overtaken by the next one.
     pub reordered: f64,
+    /// Share of datagrams to the server that are delayed by `late_by_s`.
     pub late: f64,
+    /// How long delayed datagrams are delayed, in seconds.
     pub late_by_s: f64,
+    /// Share of datagrams to the server of which an octet is changed.
     pub corrupted: f64,
+    /// Share of requests that are signed with a wrong secret.
     pub wrong_secret: f64,
-    /// Of datagrams, on their way back.
+    /// Share of replies that are lost.
     pub lost_replies: f64,
 }
 
 /// In which order a roaming endpoint leaves and arrives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Roam {
     #[default]
@@ -165,13 +193,14 @@ pub enum Roam {
 }
 
 /// A gateway restarts: its sessions are gone.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reboot {
     /// The name of a gateway; of several alike with `-1`, `-2` and so on.
     pub gateway: String,
+    /// When it goes down, in seconds after the start.
     pub at_s: f64,
-    /// For so long nobody can attach there.
+    /// How long nobody can attach there, in seconds.
     pub takes_s: f64,
     /// Whether it says so with Accounting-Off before it goes.
     #[serde(default)]
@@ -182,13 +211,14 @@ pub struct Reboot {
 }
 
 /// The search for the highest rate that keeps the limits.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// Attaches a second to begin with; doubled until a limit breaks.
     pub from: f64,
+    /// The highest rate to try.
     pub to: f64,
-    /// How long each rate is held.
+    /// How long each rate is held, in seconds.
     pub step_s: f64,
     /// Ends when the answer is known this well, as a share of it.
     pub precision: f64,

@@ -1,31 +1,42 @@
 //! The phases of a run: stretches of time, and what is asked of the server in each.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A stretch of the run. Which keys it has depends on its kind: see [`Load`].
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
+    /// Its name in reports.
     pub name: String,
+    /// What is asked of the server; it decides which of the further keys the phase has.
     pub kind: PhaseKind,
+    /// How long it lasts, in seconds.
     pub for_s: f64,
+    /// Attaches a second at the beginning (ramp).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<f64>,
+    /// Attaches a second at the end (ramp).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<f64>,
+    /// Attaches a second (steady).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
+    /// How attaches are spread over time (steady); absent: poisson. A burst is a second's worth at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<Arrival>,
+    /// Share of all endpoints that lose their session and attach anew (storm).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
+    /// Within how many seconds they attach anew (storm); 0: all at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_s: Option<f64>,
+    /// Attaches on their way at any time (closed).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhaseKind {
     Ramp,
@@ -55,7 +66,7 @@ pub enum Load {
 }
 
 /// How the attaches of one rate are spread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrival {
     Uniform,

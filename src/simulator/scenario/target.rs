@@ -2,46 +2,55 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The server under test.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Target {
-    /// Primary first; the others are failed over to.
+    /// Where Access-Requests go: the primary server first, then those that are failed over to.
     pub auth: Vec<SocketAddr>,
+    /// Where Accounting-Requests go, in the same order.
     pub acct: Vec<SocketAddr>,
+    /// The secret shared with the server.
     pub secret: String,
-    /// Where the server shows its state as JSON; it is compared with the model at the end.
+    /// Where attachd shows its sessions over HTTP; they are compared with the model at the end. Absent: not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<SocketAddr>,
     /// The vendor number of attachd's own attributes.
     pub vendor_id: u32,
-    /// Status-Server to every server this often; 0: never (RFC 5997 4.1: off by default).
+    /// Seconds between two Status-Server requests to each server; 0: none (RFC 5997 4.1: off by default).
     pub status_interval_s: f64,
-    /// A target that has not given one valid answer for so long is given up.
+    /// The run ends when the server has not given one valid answer for this long, in seconds.
     pub patience_s: f64,
 }
 
 /// When gateways repeat (RFC 5080 2.2.1) and when they turn to the next server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retransmission {
+    /// Of Access-Requests.
     pub access: Repeat,
+    /// Of Accounting-Requests.
     pub accounting: Repeat,
-    /// After so many unanswered copies the next server is asked.
+    /// After this many unanswered copies the next server is asked.
     pub failover_after: u32,
-    /// For so long a server that did not answer is left alone.
+    /// How long a server that did not answer is not asked, in seconds.
     pub dead_s: f64,
 }
 
 /// The four numbers of RFC 5080 2.2.1: IRT, MRC, MRT, MRD. 0: no such limit.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
+    /// How long the first copy is waited for (IRT); each further wait is twice the one before.
     pub initial_s: f64,
+    /// How often the request is sent at most (MRC); 0: no limit.
     pub transmissions: u32,
+    /// The longest wait (MRT); 0: no limit.
     pub ceiling_s: f64,
+    /// When the request is given up, counted from the first copy (MRD); 0: never.
     pub total_s: f64,
 }
 
