@@ -53,6 +53,7 @@ pub mod journal;
 pub mod network;
 pub mod pool;
 pub mod prefetch;
+pub mod printable;
 pub mod provisioning;
 pub mod server;
 pub mod simulator;

@@ -1,7 +1,5 @@
 //! `attachd check`: is this configuration, with this inventory, one that `serve` would take?
 
-use std::io::Write;
-
 use clap::Args;
 use serde_json::json;
 
@@ -36,7 +34,7 @@ impl Check {
         let setup = self.sources.examine().with_advice();
         match self.forms.form() {
             Form::Json => {
-                writeln!(output, "{:#}", describe(&setup))?;
+                output.json(&describe(&setup), true)?;
                 Ok(if setup.is_valid() { Exit::Done } else { Exit::Invalid })
             }
             Form::Text => {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::colour;
+use crate::printable;
 
 /// What scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub(super) fn complain(message: &dyn Display) {
 
 /// Tells one problem of a file in the form that editors understand, `file:line: what`.
 pub(super) fn list(problem: &dyn Display) {
-    let _ = writeln!(io::stderr().lock(), "{problem}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable::lines(&problem.to_string()));
 }
 
 /// Says on standard error what is allowed, but hardly meant.
@@ -79,7 +80,7 @@ fn tell(word: &str, style: Style, message: &dyn Display) {
     let mut stderr = io::stderr().lock();
     let style = if stderr.is_terminal() && colour::is_wanted() { style } else { Style::new() };
     // With standard error gone, too, there is no one left to tell.
-    let _ = writeln!(stderr, "{style}{word}{style:#}: {message}");
+    let _ = writeln!(stderr, "{style}{word}{style:#}: {}", printable::lines(&message.to_string()));
 }
 
 /// Help and version are no errors; anything else of clap's is told in one line.

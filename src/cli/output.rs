@@ -4,9 +4,11 @@ use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::colour;
 use super::outcome::Failure;
+use crate::printable;
 
 /// In which form results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -68,6 +70,12 @@ impl Output {
             Role::Faint => Style::new().dimmed(),
         };
         format!("{style}{text}{style:#}")
+    }
+
+    /// One JSON value on a line of its own, or on several indented ones. What a peer has put into its strings stays a string, on a terminal too.
+    pub(super) fn json(&mut self, value: &Value, indented: bool) -> io::Result<()> {
+        let text = if indented { format!("{value:#}") } else { value.to_string() };
+        writeln!(self, "{}", printable::json(&text))
     }
 
     pub(super) fn finish(&mut self) -> Result<(), Failure> {

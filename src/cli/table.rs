@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::outcome::Failure;
 use super::output::{Output, Role};
+use crate::printable;
 
 /// A table under construction. The last column is not padded.
 pub(super) struct Table<const COLUMNS: usize> {
@@ -17,7 +18,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 
     pub(super) fn row(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells);
+        self.rows.push(cells.map(|cell| printable::text(&cell).to_string()));
     }
 
     /// Prints the table with an empty line behind it; nothing, if there are no rows.

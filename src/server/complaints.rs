@@ -7,6 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::tally::Dropped;
 use crate::aaa::{RejectReason, Subject};
+use crate::printable;
 use crate::time::Timestamp;
 
 /// One worker's voice.
@@ -77,11 +78,10 @@ impl fmt::Display for Shown<'_> {
         let Some((name, text)) = candidates.iter().find_map(|(name, text)| text.map(|text| (name, text))) else {
             return f.write_str("nobody");
         };
-        // Text from outside: shown so that it cannot forge a line of its own.
         if self.masked {
-            write!(f, "{name} ..{}", text[text.len().saturating_sub(4)..].escape_ascii())
+            write!(f, "{name} ..{}", printable::octets(&text[text.len().saturating_sub(4)..]))
         } else {
-            write!(f, "{name} {}", text.escape_ascii())
+            write!(f, "{name} {}", printable::octets(text))
         }
     }
 }
@@ -89,6 +89,7 @@ impl fmt::Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::printable::tests::HOSTILE;
 
     #[test]
     fn each_second_has_one_line_and_the_next_tells_of_the_rest() {
@@ -104,6 +105,11 @@ mod tests {
         assert_eq!(Shown { subject: &subject, masked: false }.to_string(), "imsi 234500000000001");
         let subject = Subject { user_name: Some(b"a\nWARN all is lost"), ..Subject::default() };
         assert_eq!(Shown { subject: &subject, masked: false }.to_string(), "user-name a\\nWARN all is lost");
+        let hostile = Subject { calling_station_id: Some(HOSTILE.as_bytes()), ..Subject::default() };
+        for masked in [false, true] {
+            let shown = Shown { subject: &hostile, masked }.to_string();
+            assert!(shown.chars().all(printable::is_printable), "{shown:?}");
+        }
         assert_eq!(Shown { subject: &Subject::default(), masked: true }.to_string(), "nobody");
     }
 }

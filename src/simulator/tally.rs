@@ -21,6 +21,12 @@ static SHAPE: LazyLock<Histogram<u64>> = LazyLock::new(|| {
     Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS).expect("the bounds are in order")
 });
 
+/// attachd has a dozen reasons; a server that makes up a new one for each reject must not fill the memory or the report.
+const MAX_REASONS: usize = 32;
+
+/// What is counted together beyond that.
+const OTHER_REASONS: &str = "(other reasons)";
+
 /// The counts of one region, or of all of them together.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -143,13 +149,24 @@ impl IndexMut<Kind> for Tally {
 }
 
 impl Tally {
+    /// Counts rejects for a reason. The server writes the reasons: only the first few different ones are kept apart.
+    pub fn rejected(&mut self, reason: &str, count: u64) {
+        if let Some(known) = self.rejects.get_mut(reason) {
+            *known += count;
+        } else {
+            let apart = self.rejects.len() - usize::from(self.rejects.contains_key(OTHER_REASONS));
+            let kept = if apart < MAX_REASONS { reason } else { OTHER_REASONS };
+            *self.rejects.entry(kept.to_owned()).or_default() += count;
+        }
+    }
+
     /// Adds what another region counted.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.kinds.iter_mut().zip(&other.kinds) {
             mine.merge(theirs);
         }
         for (reason, count) in &other.rejects {
-            *self.rejects.entry(reason.clone()).or_default() += count;
+            self.rejected(reason, *count);
         }
         self.copies += other.copies;
         self.attaches += other.attaches;
@@ -253,5 +270,22 @@ impl Latencies {
     /// Each recorded value in microseconds, as the histogram tells them apart, with its count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_that_a_server_makes_up_are_counted_together() {
+        let mut tally = Tally::default();
+        (0..1000).for_each(|nth| tally.rejected(&format!("reason {nth}"), 1));
+        tally.rejected("reason 0", 1);
+        assert_eq!(tally.rejects.len(), MAX_REASONS + 1);
+        assert_eq!((tally.rejects["reason 0"], tally.rejects[OTHER_REASONS]), (2, 1000 - MAX_REASONS as u64));
+        let mut sum = Tally::default();
+        sum.merge(&tally);
+        assert_eq!(sum.rejects, tally.rejects);
     }
 }

@@ -241,7 +241,7 @@ impl<'a> Decoder<'a> {
                 object["captured"] = json!(captured);
             }
         }
-        writeln!(self.output, "{object}")?;
+        self.output.json(&object, false)?;
         Ok(())
     }
 
@@ -256,7 +256,7 @@ impl<'a> Decoder<'a> {
             Form::Json => {
                 let mut object = json!({ title.to_lowercase(): what });
                 seen.describe(&mut object);
-                writeln!(self.output, "{object}")?;
+                self.output.json(&object, false)?;
             }
         }
         Ok(())

@@ -63,7 +63,7 @@ impl Inspect {
             *kinds.entry(records::kind(&record)).or_default() += 1;
         })?;
         match self.forms.form() {
-            Form::Json => writeln!(output, "{:#}", describe(&recovered, &kinds))?,
+            Form::Json => output.json(&describe(&recovered, &kinds), true)?,
             Form::Text => write_tables(&recovered, &kinds, output)?,
         }
         Ok(recovered)
@@ -88,7 +88,7 @@ impl Inspect {
             });
             for record in to_write {
                 match self.forms.form() {
-                    Form::Json => writeln!(output, "{record}")?,
+                    Form::Json => output.json(&record, false)?,
                     Form::Text => records::write_text(&record, output)?,
                 }
             }

@@ -9,6 +9,7 @@ use super::super::output::Output;
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::Record;
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Reporter, Session};
+use crate::printable;
 use crate::provisioning::{Catalog, Endpoint, Group, Vslice};
 use crate::time::Timestamp;
 use crate::wire::tgpp::RatType;
@@ -229,9 +230,25 @@ fn words<'v>(fields: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
 
 fn word(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable::text(text).to_string(),
         Value::Array(things) => things.iter().map(word).collect::<Vec<_>>().join(","),
         Value::Object(enumerated) => enumerated.get("moniker").map(word).unwrap_or_default(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printable::tests::HOSTILE;
+
+    #[test]
+    fn a_record_in_words_is_printable() {
+        let record =
+            json!({"kind": "endpoint", "iccid": "1", "sessions": [{"acctSessionId": HOSTILE, "apn": HOSTILE, "names": [HOSTILE]}]});
+        let fields = record["sessions"][0].as_object().unwrap();
+        let line = words(fields.iter());
+        assert!(line.chars().all(printable::is_printable), "{line:?}");
+        assert!(line.contains("acctSessionId a\\u{1b}[2J\\r\\n"), "{line}");
     }
 }

@@ -142,7 +142,7 @@ impl Send {
             object["verified"] = json!(true);
             object["tries"] = json!(reply.tries);
             object["durationMs"] = json!(took_ms);
-            writeln!(output, "{object}")?;
+            output.json(&object, false)?;
             return Ok(());
         }
         let role = match datagram.code() {

@@ -1,5 +1,7 @@
 //! The header of `endpoints.csv`, which says what stands where in a row.
 
+use std::borrow::Cow;
+
 use csv::ByteRecord;
 
 use super::super::problem::Report;
@@ -110,5 +112,46 @@ impl<'r> Row<'r> {
 
     pub(super) fn has(&self, column: Column) -> bool {
         !self.field(column).is_empty()
+    }
+}
+/// What a spreadsheet takes for the beginning of a formula.
+const FORMULA: [char; 4] = ['=', '+', '-', '@'];
+
+/// A name as it is written: with an apostrophe before what a spreadsheet would compute, by which it knows a text.
+pub(super) fn guarded(name: &str) -> Cow<'_, str> {
+    if is_formula(name) { format!("'{name}").into() } else { name.into() }
+}
+
+/// The inverse of [`guarded`].
+pub(super) fn unguarded(field: &str) -> &str {
+    field.strip_prefix('\'').filter(|name| is_formula(name)).unwrap_or(field)
+}
+
+/// Whether it would be one without the apostrophes, too: else [`unguarded`] would take away one that belongs to the name.
+fn is_formula(name: &str) -> bool {
+    name.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_formula_and_comes_back() {
+        for (name, written) in [
+            ("till 1", "till 1"),
+            ("=HYPERLINK(\"http://example.net\")", "'=HYPERLINK(\"http://example.net\")"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@sum", "'@sum"),
+            ("'=1", "''=1"),
+            ("'quoted'", "'quoted'"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(guarded(name), written);
+            assert_eq!(unguarded(written), name);
+        }
+        assert_eq!(unguarded("=1"), "=1", "written by hand");
     }
 }

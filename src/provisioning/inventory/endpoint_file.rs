@@ -10,7 +10,7 @@ use super::super::model::{Allocation, Subnet};
 use super::super::problem::Report;
 use super::super::{Catalog, Endpoint, ProvisioningState};
 use super::catalog_file::Names;
-use super::columns::{Column, Columns, Row};
+use super::columns::{Column, Columns, Row, unguarded};
 use super::section::check_name;
 use crate::identity::{GroupId, Iccid, IdentityError, Imsi, Msisdn};
 
@@ -233,7 +233,7 @@ impl Rows<'_> {
     }
 
     fn name<'r>(&mut self, row: &Row<'r>) -> &'r str {
-        let name = std::str::from_utf8(row.field(Column::Name)).map_err(|_| "name: this is no UTF-8");
+        let name = std::str::from_utf8(row.field(Column::Name)).map(unguarded).map_err(|_| "name: this is no UTF-8");
         name.and_then(|name| check_name(name).map(|()| name)).unwrap_or_else(|rule| {
             self.report.problem(row.line, rule, "choose another name");
             ""

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::super::model::{CredentialMethod, Group, Subnet, Vslice};
 use super::super::{Catalog, Endpoint};
-use super::columns::Column;
+use super::columns::{Column, guarded};
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
 use crate::identity::{Apn, GroupId, Iccid};
 
@@ -144,7 +144,7 @@ fn write_field(field: &mut String, column: Column, iccid: Iccid, endpoint: &Endp
         Column::Group => return join(field, endpoint.group.iter().map(|group| moniker(*group, catalog))),
         Column::SecondaryGroups => return join(field, endpoint.secondary_groups().iter().map(|group| moniker(*group, catalog))),
         Column::StaticIp => show(field, endpoint.static_ip),
-        Column::Name => show(field, endpoint.name.as_deref()),
+        Column::Name => show(field, endpoint.name.as_deref().map(guarded)),
     };
     written.map_err(io::Error::other)
 }

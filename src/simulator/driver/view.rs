@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::printable;
 use crate::simulator::referee::Seen;
 
 /// A server that is slower than this to show one endpoint has other troubles.
@@ -51,7 +52,8 @@ impl Reader {
         let body = self.get(&format!("/api/v1/sessions?iccid={iccid}"))?;
         let envelope: Envelope = serde_json::from_slice(&body).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         let seen = |session: Session| Seen {
-            acct_session_id: session.acct_session_id,
+            // What gateways called it, in the words of whoever answers there.
+            acct_session_id: printable::text(&session.acct_session_id).to_string(),
             address: session.ip,
             ended: session.ended_at.is_some(),
             input: session.input_octets,

@@ -58,10 +58,7 @@ impl Region {
         if let Reply::Reject { reason } = &reply {
             counts.rejected += 1;
             self.interval.rejected += 1;
-            match self.tally.rejects.get_mut(reason) {
-                Some(count) => *count += 1,
-                None => drop(self.tally.rejects.insert(reason.clone(), 1)),
-            }
+            self.tally.rejected(reason, 1);
         }
         if let Some(local) = ticket.endpoint {
             self.tell(local, ticket, &reply, now);

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::printable;
 use crate::simulator::device::Classes;
 use crate::wire::number::{self, value};
 use crate::wire::{Code, Datagram};
@@ -23,14 +24,17 @@ pub(super) struct Accept {
     pub(super) interim_s: u32,
 }
 
+/// What of a Reply-Message is kept: attachd's longest reason has 26 octets, and whatever a server writes has to fit a line.
+const LONGEST_REASON: usize = 64;
+
 impl Reply {
     pub(super) fn read(octets: &[u8]) -> Self {
         let Ok(reply) = Datagram::frame(octets) else { return Self::Acknowledgement };
         match reply.code() {
             Code::ACCESS_ACCEPT => accept(&reply),
             Code::ACCESS_REJECT => {
-                let reason = reply.first(number::REPLY_MESSAGE).map(String::from_utf8_lossy).unwrap_or_default();
-                Self::Reject { reason: reason.into_owned() }
+                let message = reply.first(number::REPLY_MESSAGE).unwrap_or_default();
+                Self::Reject { reason: printable::octets(&message[..message.len().min(LONGEST_REASON)]).to_string() }
             }
             // RFC 2865 4.4: whoever does not support a challenge treats it as a reject.
             Code::ACCESS_CHALLENGE => Self::Reject { reason: "Access-Challenge".to_owned() },
@@ -62,4 +66,24 @@ fn address(reply: &Datagram<'_>) -> Option<Ipv4Addr> {
 
 fn integer(reply: &Datagram<'_>, number: u8) -> Option<u32> {
     Some(u32::from_be_bytes(reply.first(number)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printable::tests::HOSTILE;
+    use crate::wire::{Encoder, LONGEST, Secret};
+
+    #[test]
+    fn a_reason_is_short_and_printable() {
+        for message in [HOSTILE.to_owned(), HOSTILE.repeat(5), "x".repeat(253)] {
+            let mut room = [0; LONGEST];
+            let mut reply = Encoder::new(&mut room, Code::ACCESS_REJECT, 1);
+            reply.attribute(number::REPLY_MESSAGE, message.as_bytes());
+            let length = reply.finish_reply(&Secret::new(b"secret"), &[0; 16]).unwrap();
+            let Reply::Reject { reason } = Reply::read(&room[..length]) else { panic!("no reject") };
+            assert!(reason.chars().all(printable::is_printable), "{reason:?}");
+            assert!(reason.len() <= 8 * LONGEST_REASON, "{reason}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::printable;
+
 /// One curve.
 pub(super) struct Curve<'a> {
     pub(super) name: &'a str,
@@ -209,14 +211,22 @@ fn label(value: f64) -> String {
     format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Text that comes from a scenario must not become markup.
+/// Text that comes from a scenario or a server must not become markup, nor turn the direction of a line.
 pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let text = printable::lines(text).to_string();
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_of_others_is_neither_markup_nor_control() {
+        let shown = escaped(&format!("<b a='{}' b=\"&\">", printable::tests::HOSTILE));
+        assert!(shown.chars().all(|c| c == '\n' || printable::is_printable(c)), "{shown:?}");
+        assert!(shown.starts_with("&lt;b a=&#39;a\\u{1b}") && shown.ends_with("b=&quot;&amp;&quot;&gt;"), "{shown}");
+    }
 
     #[test]
     fn ticks_are_round_and_within() {

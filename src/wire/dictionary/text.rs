@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::printable::is_printable;
 use crate::wire::number::Kind;
 
 /// The names of a value's numbers.
@@ -113,7 +114,7 @@ fn quoted(octets: &[u8]) -> String {
                 '\n' => text.push_str("\\n"),
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),
-                c if c.is_control() => c.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| escape(&mut text, octet)),
+                c if !is_printable(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| escape(&mut text, octet)),
                 c => text.push(c),
             }
         }
