@@ -1,0 +1,9 @@
+//! See `inventory` in tests/support/entry_points.rs.
+
+#![no_main]
+
+#[path = "../../tests/support/entry_points.rs"]
+#[allow(dead_code, reason = "each target feeds one of them")]
+mod entry_points;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| entry_points::inventory(octets));
