@@ -18,6 +18,7 @@
 //!
 //! - [`identity`], [`time`]: ICCID, IMSI, MSISDN, APN, moniker; a point in time. Know nothing.
 //! - [`prefetch`]: memory asked for before it is needed. Knows nothing either.
+//! - [`printable`]: text of others, fit for a terminal, a log line or a page. Knows nothing.
 //! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in without allocation.
 //! - [`udp`]: batches of datagrams in and out of the kernel. Knows nothing of RADIUS; the one room of unsafe code (a call each in two others).
 //! - [`provisioning`]: what may exist: VSlices, subnets, groups, endpoints, their state machine, the inventory and its files.

@@ -14,8 +14,11 @@ use attachd::wire::dictionary::Dictionary;
 use attachd::wire::tgpp::{TimeZone, UserLocation};
 use attachd::wire::{Attributes, Datagram, Secret, extended};
 
+/// Takes in any octets; a panic is a fault.
+type Reader = fn(&[u8]);
+
 /// Every reader by the name of its corpus.
-pub(super) const ENTRY_POINTS: [(&str, fn(&[u8])); 9] = [
+pub(super) const ENTRY_POINTS: [(&str, Reader); 9] = [
     ("frame", frame),
     ("attributes", attributes),
     ("extended", extended_attributes),
