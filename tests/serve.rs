@@ -5,11 +5,13 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
 use std::net::UdpSocket;
 
 use attachd::wire::Code;
 use support::gateway::{Gateway, Reply};
-use support::server::{Folder, Server};
+use support::server::{Folder, PATIENCE, Server};
 
 const TILL: &str = "8944500000000000014";
 const TILL_IMSI: &str = "3GPP-IMSI = 234500000000001";
@@ -358,4 +360,66 @@ fn two_servers_do_not_share_an_address() {
     let ended = folder.refuses();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("attachd-data"), "{}", ended.stderr);
+}
+
+/// Whoever reads the log may stall: the pipe is full before the first line.
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_it() {
+    const PIPE: usize = 1 << 16;
+    let folder = Folder::new();
+    let (unread, mut log) = std::io::pipe().unwrap();
+    log.write_all(&[b'.'; PIPE]).unwrap();
+    let (mut server, stdout) = Server::spawn_with_log(folder.command().stderr(log));
+    server.read_addresses(&stdout.recv_timeout(PATIENCE).unwrap());
+    let mut gateway = Gateway::facing(server.auth[0]);
+    for who in [TILL_IMSI, SUSPENDED_IMSI, "3GPP-IMSI = 999999999999999"] {
+        attach(&mut gateway, &server, who);
+    }
+    assert_eq!(server.get("/readyz").0, 200);
+    assert_eq!(server.terminate().status.code(), Some(0));
+    drop(unread);
+}
+
+#[test]
+fn many_hangups_are_few_reloads_and_none_delays_the_end() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let reloads = |server: &Server| server.log().matches("reloaded added").count();
+    server.signals("HUP", 200);
+    server.until("reloaded", |server| reloads(server) > 0);
+    server.signals("HUP", 200);
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let count = ended.stderr.matches("reloaded added").count();
+    assert!((1..=3).contains(&count), "{count} reloads for two bursts\n{}", ended.stderr);
+}
+
+#[test]
+fn a_data_folder_that_is_removed_is_told() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    fs::remove_dir_all(folder.path("attachd-data")).unwrap();
+    server.until("it is not ready", |server| server.get("/readyz").0 == 503);
+    let reasons = server.get("/readyz").1;
+    assert!(reasons.contains("the journal's files are gone from the data folder"), "{reasons}");
+    let mut gateway = Gateway::facing(server.auth[0]);
+    let asked = gateway.request(Code::STATUS_SERVER, &[]);
+    assert!(gateway.hears_nothing(server.auth[0], &asked));
+}
+
+/// A cost that grows with the square of the gateways would be minutes here.
+#[test]
+fn thirty_thousand_gateways_are_no_trouble() {
+    let folder = Folder::new();
+    let mut settings = fs::read_to_string(folder.path("attachd.toml")).unwrap();
+    settings += "[[gateway]]\nname = \"here\"\nsource = \"127.0.0.0/8\"\nsecret = \"testing123\"\n";
+    for number in 0..30_000u32 {
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+        // Short secrets: each is worth a warning, which has a line of its own.
+        settings += &format!("[[gateway]]\nname = \"gateway-{number}\"\nsource = \"{address}\"\nsecret = \"short{number}\"\n");
+    }
+    folder.write("attachd.toml", &settings);
+    let server = folder.serve();
+    let mut gateway = Gateway::facing(server.auth[0]);
+    assert_eq!(attach(&mut gateway, &server, TILL_IMSI).code, Code::ACCESS_ACCEPT);
 }

@@ -1,5 +1,6 @@
 //! The gateways: who may speak RADIUS to attachd, from where, and under which secret.
 
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::path::Path;
@@ -43,7 +44,7 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
         findings.error(&span, "gateway is not a list of tables", "write [[gateway]] on a line of its own for each");
         return Vec::new();
     };
-    let mut read: Vec<Placed> = Vec::new();
+    let (mut read, mut known) = (Vec::new(), Known::default());
     for item in items {
         let span = item.span();
         let DeValue::Table(entries) = item.into_inner() else {
@@ -52,7 +53,7 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
         };
         let place = read.len() + 1;
         if let Some(gateway) = gateway(source, place, Table::new("[[gateway]]", span.clone(), entries, findings), findings) {
-            refuse_twins(&gateway, &span, &read, findings);
+            known.refuse_twins(&gateway, &span, findings);
             read.push((span, gateway));
         }
     }
@@ -200,14 +201,27 @@ fn from_environment(source: &Source<'_>, value: &Value<'_>) -> Reading<Vec<u8>> 
     }
 }
 
-/// A source or a name belongs to one gateway.
-fn refuse_twins(gateway: &GatewaySettings, span: &Range<usize>, others: &[Placed], findings: &Findings<'_>) {
-    for (_, other) in others {
-        if let Some(same) = gateway.sources.iter().find(|source| other.sources.contains(source)) {
-            let what = format!("gateways {:?} and {:?} have the same source {same}", other.name, gateway.name);
+/// What the gateways read so far have taken.
+#[derive(Default)]
+struct Known {
+    names: HashSet<String>,
+    /// Each with the name of its gateway.
+    sources: HashMap<IpNet, String>,
+}
+
+impl Known {
+    /// A source or a name belongs to one gateway.
+    fn refuse_twins(&mut self, gateway: &GatewaySettings, span: &Range<usize>, findings: &Findings<'_>) {
+        let mut twin = None;
+        for (nth, source) in gateway.sources.iter().enumerate().filter(|(nth, source)| !gateway.sources[..*nth].contains(source)) {
+            let other = self.sources.insert(*source, gateway.name.clone());
+            twin = twin.or(other.map(|other| (gateway.sources[nth], other)));
+        }
+        if let Some((same, other)) = twin {
+            let what = format!("gateways {other:?} and {:?} have the same source {same}", gateway.name);
             findings.error(span, what, "give each its own address or prefix; the longest prefix wins");
         }
-        if other.name == gateway.name {
+        if !self.names.insert(gateway.name.clone()) {
             findings.error(span, format!("two gateways are called {:?}", gateway.name), "give each its own name");
         }
     }

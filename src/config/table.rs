@@ -24,14 +24,16 @@ pub(super) type Reading<T> = Result<T, Vec<Fault>>;
 
 /// The file as it stands, and what was found wrong with it so far.
 pub(super) struct Findings<'a> {
-    text: &'a str,
     file: Option<&'a Path>,
+    /// Where each line of the text ends.
+    line_ends: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(text: &'a str, file: Option<&'a Path>) -> Self {
-        Self { text, file, problems: RefCell::default() }
+    pub(super) fn new(text: &str, file: Option<&'a Path>) -> Self {
+        let line_ends = text.bytes().enumerate().filter_map(|(at, octet)| (octet == b'\n').then_some(at)).collect();
+        Self { file, line_ends, problems: RefCell::default() }
     }
 
     pub(super) fn error(&self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
@@ -47,8 +49,7 @@ impl<'a> Findings<'a> {
     }
 
     fn push(&self, severity: Severity, span: &Range<usize>, what: String, remedy: String) {
-        let before = self.text.as_bytes().iter().take(span.start);
-        let line = self.file.map(|_| before.filter(|octet| **octet == b'\n').count() + 1);
+        let line = self.file.map(|_| self.line_ends.partition_point(|end| *end < span.start) + 1);
         let problem = Problem { severity, file: self.file.map(Path::to_path_buf), line, what, remedy };
         self.problems.borrow_mut().push(problem);
     }

@@ -179,6 +179,30 @@ impl Journal {
         self.shared.health()
     }
 
+    /// How long the commit in progress has taken so far. All that waits for the disk has waited at most that long, and the oldest of it has.
+    #[must_use]
+    pub fn commit_in_progress(&self) -> Option<Duration> {
+        self.threads.as_ref().and_then(|(threads, _)| threads.commit_in_progress())
+    }
+
+    /// The name of a thread of the journal that has ended, which none does by itself.
+    #[must_use]
+    pub fn ended(&self) -> Option<&'static str> {
+        self.threads.as_ref().and_then(|(threads, _)| threads.ended())
+    }
+
+    /// Whether the segment that is written is still in the folder: one that was removed takes records, and nobody will ever read them.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let Some(disk) = &self.disk else { return true };
+        let name = FileName::segment(self.shared.counts.segment.load(Ordering::Relaxed)).to_string();
+        match disk.storage.list() {
+            Ok(files) => files.iter().any(|file| file.name == name),
+            // Anything else says nothing of the file.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
     /// For /metrics.
     #[must_use]
     pub fn figures(&self) -> Figures {

@@ -63,6 +63,10 @@ impl fmt::Display for FileName {
     }
 }
 
+/// The file that an orderly end leaves: a header whose previous segment is the last one, with its end. Without it nobody could tell a last
+/// segment that was removed or cut from one that was never written.
+pub(super) const CLEAN_END: &str = "clean-end";
+
 /// The end of a segment, as the next one states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sealed {
@@ -112,6 +116,9 @@ impl Header {
     pub(super) fn read(octets: &[u8]) -> Result<Self, HeaderFault> {
         let octets: &[u8; Self::SIZE] = octets.first_chunk().ok_or(HeaderFault::Unreadable)?;
         let word = |from: usize| u64::from_le_bytes(std::array::from_fn(|i| octets[from + i]));
+        if Self::is_ours_but_for_its_beginning(octets) {
+            return Err(HeaderFault::Unreadable);
+        }
         if octets[..8] != Self::MAGIC {
             // A crash may leave a file of zeros; anything else was not written by us.
             return Err(if octets.iter().all(|octet| *octet == 0) { HeaderFault::Unreadable } else { HeaderFault::Foreign });
@@ -127,6 +134,16 @@ impl Header {
         let kind = if octets[10] == FileKind::Segment as u8 { FileKind::Segment } else { FileKind::Snapshot };
         let previous = Sealed { number: word(20), end: word(28) };
         Ok(Self { name: FileName { kind, number: word(12) }, previous: (previous.number != 0).then_some(previous) })
+    }
+}
+
+impl Header {
+    /// Whether only the octets that say whose file it is and which format are damaged: the checksum is right for what should stand there.
+    fn is_ours_but_for_its_beginning(octets: &[u8; Self::SIZE]) -> bool {
+        let mut mended = *octets;
+        mended[..8].copy_from_slice(&Self::MAGIC);
+        mended[8..10].copy_from_slice(&FORMAT.to_le_bytes());
+        mended != *octets && crc32fast::hash(&mended[..36]).to_le_bytes() == octets[36..]
     }
 }
 
@@ -155,15 +172,23 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_is_wrong_with_a_header() {
-        let change = |at: usize, to: u8| {
+    fn one_flipped_bit_is_damage_wherever_it_is() {
+        for bit in 0..Header::SIZE * 8 {
             let mut octets = HEADER.octets();
-            octets[at] = to;
-            Header::read(&octets)
-        };
-        assert_eq!(change(0, b'x'), Err(HeaderFault::Foreign));
-        assert_eq!(change(8, 2), Err(HeaderFault::Format(2)));
-        assert_eq!(change(30, 1), Err(HeaderFault::Unreadable));
+            octets[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::read(&octets), Err(HeaderFault::Unreadable), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn tells_what_is_wrong_with_a_header() {
+        assert_eq!(Header::read(b"\x7fELF of some other program, and so on"), Err(HeaderFault::Unreadable), "too short");
+        assert_eq!(Header::read(&[b'x'; Header::SIZE]), Err(HeaderFault::Foreign));
+        let mut newer = HEADER.octets();
+        newer[8] = 2;
+        let checksum = crc32fast::hash(&newer[..36]);
+        newer[36..].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(Header::read(&newer), Err(HeaderFault::Format(2)));
         assert_eq!(Header::read(&[]), Err(HeaderFault::Unreadable));
         assert_eq!(Header::read(&[0; Header::SIZE]), Err(HeaderFault::Unreadable));
     }

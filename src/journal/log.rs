@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::frame::Mark;
-use super::header::{FileName, Header, Sealed};
+use super::header::{CLEAN_END, FileName, Header, Sealed};
 use super::spare::Spare;
 use super::storage::{AppendFile, Storage, write_all};
 
@@ -136,8 +136,23 @@ impl Log {
             self.append(std::iter::empty())?;
             self.sync()?;
         }
-        self.active = None;
+        if let Some(active) = self.active.take() {
+            // Everything is durable already. Without the note the next start only knows less.
+            let _ = self.note_clean_end(Sealed { number: active.number, end: active.durable });
+        }
         Ok(())
+    }
+
+    fn note_clean_end(&self, last: Sealed) -> io::Result<()> {
+        let draft = format!("{CLEAN_END}.tmp");
+        // One of an earlier end that was not orderly in the end.
+        let _ = self.storage.remove(&draft);
+        let mut file = self.storage.create(&draft)?;
+        let note = Header { name: FileName::segment(last.number), previous: Some(last) }.octets();
+        write_all(&mut *file, &mut [IoSlice::new(&note)])?;
+        file.sync()?;
+        self.storage.rename(&draft, CLEAN_END)?;
+        self.storage.sync_directory()
     }
 
     fn give_up(&mut self, error: io::Error) -> io::Error {

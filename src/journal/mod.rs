@@ -21,6 +21,7 @@
 //!   So when the journal is well again, the disk has caught up with the state in memory, and the owner need not know what failed.
 //! - A bad record is a torn tail only in the last segment, and only if no later group vouches for it; everywhere else it is damage, which
 //!   is named and refused. (Damage to the very last group of a process that was killed looks like a torn tail; it is cut and reported.)
+//! - An orderly end says so in a file of its own, until the next segment is begun: then the last segment is as whole as the others, or damaged.
 //! - A segment may end in zeros, never written over: they are neither a torn tail nor damage.
 //!
 //! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression, replication.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::error::{Damage, OpenError};
-use super::header::{FileKind, FileName, Header, HeaderFault};
+use super::header::{CLEAN_END, FileKind, FileName, Header, HeaderFault, Sealed};
 use super::recovery::{Loss, OnDamage};
 use super::scan::Scanner;
 use super::spare;
@@ -71,16 +71,22 @@ struct Survey {
     segments: BTreeMap<u64, u64>,
     snapshots: BTreeMap<u64, u64>,
     drafts: Vec<String>,
+    /// Where an orderly end has left the last segment.
+    clean_end: Option<Sealed>,
 }
 
 impl Survey {
     fn make(storage: &dyn Storage) -> Result<Self, OpenError> {
         let files = storage.list().map_err(|error| OpenError::Io { file: storage.describe(""), error })?;
-        let mut survey = Self { segments: BTreeMap::new(), snapshots: BTreeMap::new(), drafts: Vec::new() };
+        let mut survey = Self { segments: BTreeMap::new(), snapshots: BTreeMap::new(), drafts: Vec::new(), clean_end: None };
         for file in files {
             match FileName::parse(&file.name) {
                 Some(FileName { kind: FileKind::Segment, number }) => drop(survey.segments.insert(number, file.size)),
                 Some(FileName { kind: FileKind::Snapshot, number }) => drop(survey.snapshots.insert(number, file.size)),
+                None if file.name == CLEAN_END => {
+                    survey.clean_end = clean_end(storage)?;
+                    survey.drafts.push(file.name);
+                }
                 None if FileName::parse_draft(&file.name).is_some() || file.name == spare::NAME => survey.drafts.push(file.name),
                 None => {}
             }
@@ -91,7 +97,15 @@ impl Survey {
     /// A number that no file bears, whatever became of it.
     fn next(&self) -> u64 {
         let drafts = self.drafts.iter().filter_map(|name| FileName::parse_draft(name)).map(|name| name.number);
-        self.segments.keys().chain(self.snapshots.keys()).copied().chain(drafts).max().map_or(1, |newest| newest.saturating_add(1))
+        let ended = self.clean_end.map(|last| last.number);
+        self.segments
+            .keys()
+            .chain(self.snapshots.keys())
+            .copied()
+            .chain(drafts)
+            .chain(ended)
+            .max()
+            .map_or(1, |newest| newest.saturating_add(1))
     }
 
     /// Plans the newest snapshot; older ones, and the segments it stands for, can go.
@@ -119,12 +133,16 @@ impl Survey {
         snapshot: Option<u64>,
         on_damage: OnDamage,
     ) -> Result<(), OpenError> {
-        if self.segments.is_empty() && snapshot.is_none() {
+        if self.segments.is_empty() && snapshot.is_none() && self.clean_end.is_none() {
             return Ok(());
         }
         let first = snapshot.unwrap_or(1);
         let newest = self.segments.last_key_value().map_or(first, |(number, _)| *number);
-        let mut next = Some((newest, End::Open));
+        let mut next = match self.clean_end {
+            // Nothing was begun since.
+            Some(last) if last.number >= newest => Some((last.number, End::Sealed(last.end))),
+            Some(_) | None => Some((newest, End::Open)),
+        };
         while let Some((number, end)) = next {
             let name = FileName::segment(number);
             let size = self.segments.remove(&number);
@@ -155,6 +173,16 @@ impl Survey {
     fn guess_before(&self, number: u64) -> Option<(u64, End)> {
         self.segments.range(..number).next_back().map(|(number, _)| (*number, End::Open))
     }
+}
+
+/// What an orderly end has noted; `None` if it cannot be read, and then a start knows no more than after a crash.
+fn clean_end(storage: &dyn Storage) -> Result<Option<Sealed>, OpenError> {
+    let mut octets = Vec::with_capacity(Header::SIZE);
+    storage
+        .read(CLEAN_END, 0)
+        .and_then(|source| source.take(Header::SIZE as u64).read_to_end(&mut octets))
+        .map_err(|error| OpenError::Io { file: storage.describe(CLEAN_END), error })?;
+    Ok(Header::read(&octets).ok().and_then(|header| header.previous))
 }
 
 /// The header of a file; `None` if it cannot be read.

@@ -36,7 +36,7 @@ impl<F: FnMut(Entry<'_>) -> Result<(), Unreadable> + Send> Apply for F {}
 pub struct Recovered {
     /// In the order in which they were read.
     pub files: Vec<FileReport>,
-    /// A torn tail: written when the process ended, never acknowledged.
+    /// A torn tail: being written when the process was killed, as far as one can tell. Nothing says that it was durable.
     pub cut: Option<Loss>,
     /// Acknowledged records that are gone; only with [`OnDamage::Continue`].
     pub lost: Vec<Loss>,
@@ -214,7 +214,7 @@ impl Reading<'_> {
                         break;
                     }
                     if self.is_torn(offset)? {
-                        let what = "written when the process ended, never acknowledged".into();
+                        let what = "no whole record, and none behind it says that it was durable".into();
                         self.recovered.cut = Some(self.loss(offset, written, what));
                         break;
                     }

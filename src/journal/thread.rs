@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,13 +24,34 @@ pub type Observer = Arc<dyn Fn(Commit) + Send + Sync>;
 pub(super) struct Threads {
     committer: JoinHandle<()>,
     spare: JoinHandle<()>,
+    rounds: Rounds,
+}
+
+/// When the round in progress began.
+#[derive(Clone, Debug)]
+struct Rounds {
+    began: Instant,
+    /// Microseconds behind `began`, from 1; 0: no round is in progress.
+    since: Arc<AtomicU64>,
 }
 
 impl Threads {
     pub(super) fn spawn(mut committer: Committer, shared: Arc<Shared>, spare: Arc<Spare>, observer: Observer) -> io::Result<Self> {
+        let rounds = Rounds::new();
         let spare = thread::Builder::new().name("spare".into()).spawn(move || spare.serve())?;
-        let committer = thread::Builder::new().name("journal".into()).spawn(move || run(&mut committer, &shared, &*observer))?;
-        Ok(Self { committer, spare })
+        let own = rounds.clone();
+        let committer = thread::Builder::new().name("journal".into()).spawn(move || run(&mut committer, &shared, &own, &*observer))?;
+        Ok(Self { committer, spare, rounds })
+    }
+
+    /// How long the commit in progress has taken so far; what waits behind it waits no longer than that.
+    pub(super) fn commit_in_progress(&self) -> Option<Duration> {
+        self.rounds.in_progress()
+    }
+
+    /// The name of one that has ended.
+    pub(super) fn ended(&self) -> Option<&'static str> {
+        [("journal", &self.committer), ("spare", &self.spare)].into_iter().find_map(|(name, thread)| thread.is_finished().then_some(name))
     }
 
     /// Waits until everything submitted is written.
@@ -41,12 +63,34 @@ impl Threads {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "who watches the committer's thread reads the clock by which it works")]
+impl Rounds {
+    fn new() -> Self {
+        Self { began: Instant::now(), since: Arc::default() }
+    }
+
+    fn in_progress(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        (since > 0).then(|| self.began.elapsed().saturating_sub(Duration::from_micros(since)))
+    }
+
+    fn begin(&self, running: Duration) {
+        self.since.store((running.as_micros() as u64).max(1), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.since.store(0, Ordering::Relaxed);
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "this thread is the shell of the journal: it gives the committer its time")]
-fn run(committer: &mut Committer, shared: &Shared, observer: &(dyn Fn(Commit) + Send + Sync)) {
-    let began = Instant::now();
+fn run(committer: &mut Committer, shared: &Shared, rounds: &Rounds, observer: &(dyn Fn(Commit) + Send + Sync)) {
+    let began = rounds.began;
     loop {
         let start = began.elapsed();
+        rounds.begin(start);
         let round = committer.round(Moment { running: start, wall: SystemTime::now().into() });
+        rounds.end();
         let end = began.elapsed();
         if round.records > 0 {
             observer(Commit { took: end.saturating_sub(start), records: round.records });

@@ -1,20 +1,32 @@
-//! What goes wrong, told to people at a pace that they can read: each reason once a second, with the number of those kept back.
+//! What goes wrong, told to people at a pace that they can read: each reason of each gateway once a second, with the number of those kept
+//! back. What one gateway does wrong hides nothing of another.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
 use tracing::{debug, info, warn};
 
+use super::gateways::Gateway;
 use super::tally::Dropped;
 use crate::aaa::{RejectReason, Subject};
+use crate::identity::GatewayId;
 use crate::printable;
 use crate::time::Timestamp;
 
 /// One worker's voice.
 pub(super) struct Complaints {
     masks_identities: bool,
-    drops: [Pace; Dropped::ALL.len()],
-    rejects: [Pace; RejectReason::ALL.len()],
+    paces: HashMap<What, Pace, foldhash::fast::RandomState>,
+}
+
+/// A reason, and whose it is; none: of no gateway that is configured.
+type What = (Reason, Option<GatewayId>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Reason {
+    Dropped(u8),
+    Rejected(u8),
 }
 
 /// When something was last said, and how often it would have been since.
@@ -26,13 +38,13 @@ struct Pace {
 
 impl Complaints {
     pub(super) fn new(masks_identities: bool) -> Self {
-        Self { masks_identities, drops: Default::default(), rejects: Default::default() }
+        Self { masks_identities, paces: HashMap::default() }
     }
 
     /// A datagram was not answered.
-    pub(super) fn dropped(&mut self, reason: Dropped, from: SocketAddr, gateway: Option<&str>, now: Timestamp) {
-        let Some(kept_back) = self.drops[reason as usize].speaks(now) else { return };
-        let (reason, gateway) = (reason.label(), gateway.unwrap_or("-"));
+    pub(super) fn dropped(&mut self, reason: Dropped, from: SocketAddr, gateway: Option<&Gateway>, now: Timestamp) {
+        let Some(kept_back) = self.speaks((Reason::Dropped(reason as u8), gateway.map(|gateway| gateway.id)), now) else { return };
+        let (reason, gateway) = (reason.label(), gateway.map_or("-", |gateway| &gateway.name));
         if reason == Dropped::DuplicateInFlight.label() {
             debug!(reason, %from, gateway, kept_back, "dropped");
         } else {
@@ -41,11 +53,16 @@ impl Complaints {
     }
 
     /// An endpoint may not be served.
-    pub(super) fn rejected(&mut self, reason: RejectReason, gateway: &str, subject: &Subject<'_>, now: Timestamp) {
-        if let Some(kept_back) = self.rejects[reason as usize].speaks(now) {
+    pub(super) fn rejected(&mut self, reason: RejectReason, gateway: &Gateway, subject: &Subject<'_>, now: Timestamp) {
+        if let Some(kept_back) = self.speaks((Reason::Rejected(reason as u8), Some(gateway.id)), now) {
             let who = Shown { subject, masked: self.masks_identities };
-            info!(reason = reason.moniker(), gateway, %who, kept_back, "refused");
+            info!(reason = reason.moniker(), gateway = gateway.name, %who, kept_back, "refused");
         }
+    }
+
+    /// Whether a line is due, and how many were kept back before it. There are as many paces as gateways have given reasons.
+    fn speaks(&mut self, what: What, now: Timestamp) -> Option<u32> {
+        self.paces.entry(what).or_default().speaks(now)
     }
 }
 
@@ -96,6 +113,18 @@ mod tests {
         let mut pace = Pace::default();
         let said: Vec<_> = [100, 100, 100, 101, 102, 102].map(|second| pace.speaks(Timestamp::from_secs(second))).into();
         assert_eq!(said, [Some(0), None, None, Some(2), Some(0), None]);
+    }
+
+    #[test]
+    fn what_one_gateway_does_wrong_hides_nothing_of_another() {
+        let mut complaints = Complaints::new(true);
+        let (a, b) = (Some(GatewayId::new(0)), Some(GatewayId::new(1)));
+        let mut speaks = |whose, second| complaints.speaks((Reason::Dropped(0), whose), Timestamp::from_secs(second));
+        assert_eq!(
+            [(a, 100), (a, 100), (b, 100), (None, 100), (b, 100)].map(|(whose, second)| speaks(whose, second)),
+            [Some(0), None, Some(0), Some(0), None]
+        );
+        assert_eq!([speaks(a, 101), speaks(b, 101)], [Some(1), Some(1)]);
     }
 
     #[test]

@@ -25,6 +25,13 @@ const ACCOUNTING_ONLY: usize = MAX_HELD / 2;
 /// Rejects that may be held back; when there are more, the oldest leave early.
 const MAX_DELAYED: usize = 16_384;
 
+/// Emptied lists that are kept for the next batches: more than are on their way while the disk is well. What a slow disk made wait beyond
+/// these is given back when it has left.
+const SPARES: usize = 32;
+
+/// A list that grew beyond this in a storm is given back, too.
+const SPARE_OCTETS: usize = 256 << 10;
+
 /// A worker's desk.
 pub struct Desk<C: Committer> {
     aaa: Arc<Aaa>,
@@ -116,10 +123,15 @@ impl<C: Committer> Desk<C> {
         {
             self.held -= receipts.len();
             release(&mut self.pipeline, &mut receipts, now, &mut send);
-            self.spare_replies.push(receipts);
+            self.keep(receipts);
             self.aaa.free(&freed);
             freed.clear();
-            self.spare_freed.push(freed);
+            if self.spare_freed.len() < SPARES {
+                self.spare_freed.push(freed);
+            }
+        }
+        if self.in_flight.is_empty() && self.in_flight.capacity() > 4 * SPARES {
+            self.in_flight.shrink_to(SPARES);
         }
         if self.committer.admission() == Admission::Failing {
             self.give_up();
@@ -129,7 +141,7 @@ impl<C: Committer> Desk<C> {
         {
             self.delayed_count -= rejects.len();
             release(&mut self.pipeline, &mut rejects, now, &mut send);
-            self.spare_replies.push(rejects);
+            self.keep(rejects);
         }
     }
 
@@ -138,9 +150,23 @@ impl<C: Committer> Desk<C> {
     fn give_up(&mut self) {
         for submitted in &mut self.in_flight {
             self.held -= submitted.receipts.len();
-            submitted.receipts.iter().for_each(|(route, _)| self.pipeline.lost(route, Dropped::Journal));
-            submitted.receipts.clear();
+            let receipts = std::mem::take(&mut submitted.receipts);
+            receipts.iter().for_each(|(route, _)| self.pipeline.lost(route, Dropped::Journal));
         }
+    }
+
+    /// Keeps an emptied list for a later batch, or gives its memory back.
+    fn keep(&mut self, replies: Replies) {
+        if self.spare_replies.len() < SPARES && replies.capacity() <= SPARE_OCTETS {
+            self.spare_replies.push(replies);
+        }
+    }
+
+    /// Octets of memory that wait for the disk, or for another use.
+    pub fn memory(&self) -> usize {
+        let waiting = self.in_flight.iter().map(|submitted| &submitted.receipts);
+        let lists = waiting.chain(self.delayed.iter().map(|(_, rejects)| rejects)).chain(&self.spare_replies);
+        lists.map(Replies::capacity).sum::<usize>() + self.in_flight.capacity() * size_of::<Submitted<C::Ticket>>()
     }
 
     /// The server stops: rejects need not wait any longer.

@@ -3,6 +3,9 @@
 //! Each worker has a table of its own and so needs no lock: the kernel gives all datagrams of one peer to one worker. Both the number
 //! of entries and the octets of remembered replies are bounded; the oldest give way. Memory is touched only as it fills.
 //!
+//! What gives way is the oldest of the gateway that has most where room is needed: one that sends from many ports, or floods, displaces its
+//! own requests and not those of others.
+//!
 //! A peer counts its identifiers up, so neighbours lie beside each other: what one request has brought into the cache serves seven more.
 
 use std::hash::BuildHasher;
@@ -11,6 +14,7 @@ use std::time::Duration;
 
 use zerocopy::FromZeros;
 
+use crate::identity::GatewayId;
 use crate::prefetch;
 use crate::time::Timestamp;
 
@@ -22,6 +26,8 @@ pub struct Key {
     pub listener: u8,
     pub code: u8,
     pub identifier: u8,
+    /// Whose it is; follows from where it comes from, until a reload.
+    pub gateway: GatewayId,
 }
 
 /// What is known of a request.
@@ -72,7 +78,9 @@ struct Set {
 #[repr(C)]
 struct Head {
     /// Part of the key's hash, odd; 0 if the run is empty.
-    tag: u32,
+    tag: u16,
+    /// The gateway's handle, or the end of it: whose run this is.
+    owner: u16,
     /// When a request was last seated in it. Milliseconds, modulo 2^32: what is compared are ages far below 49 days.
     since: u32,
 }
@@ -162,7 +170,7 @@ impl Duplicates {
 
         let mine = (0..WAYS).find(|way| set.heads[*way].tag == tag && set.runs[*way].key == run);
         let way = mine.unwrap_or_else(|| {
-            let way = set.oldest(now);
+            let way = set.gives_way(now);
             set.runs[way] = Run { key: run, entries: [Entry::new_zeroed(); RUN] };
             way
         });
@@ -177,7 +185,7 @@ impl Duplicates {
             }
         }
         self.serial = self.serial.wrapping_add(1);
-        set.heads[way] = Head { tag, since: now };
+        set.heads[way] = Head { tag, owner: key.gateway.index() as u16, since: now };
         *entry = Entry { authenticator: *authenticator, reply: 0, since: now, reply_len: IN_FLIGHT, serial: self.serial };
         Known::New(Seat { set: home as u32, way: way as u8, place: place as u8, serial: self.serial })
     }
@@ -199,9 +207,9 @@ impl Duplicates {
     }
 
     /// The set that a run belongs to, and its tag there.
-    fn home(&self, run: &RunKey) -> (usize, u32) {
+    fn home(&self, run: &RunKey) -> (usize, u16) {
         let hash = self.hasher.hash_one(run);
-        (hash as usize & (self.sets.len() - 1), (hash >> 32) as u32 | 1)
+        (hash as usize & (self.sets.len() - 1), (hash >> 48) as u16 | 1)
     }
 }
 
@@ -218,13 +226,16 @@ fn taken(sets: &mut [Set], seat: Seat) -> Option<&mut Entry> {
 }
 
 impl Set {
-    /// The run that gives way: an empty one, else the oldest.
-    fn oldest(&self, now: u32) -> usize {
-        let age = |way: &usize| match self.heads[*way] {
-            Head { tag: 0, .. } => u32::MAX,
-            Head { since, .. } => now.wrapping_sub(since),
+    /// The run that gives way: an empty one, else the oldest of those whose gateway has most of the set.
+    fn gives_way(&self, now: u32) -> usize {
+        let rank = |way: &usize| match self.heads[*way] {
+            Head { tag: 0, .. } => (WAYS + 1, 0),
+            Head { owner, since, .. } => {
+                let share = self.heads.iter().filter(|head| head.tag != 0 && head.owner == owner).count();
+                (share, now.wrapping_sub(since))
+            }
         };
-        (0..WAYS).max_by_key(age).unwrap_or(0)
+        (0..WAYS).max_by_key(rank).unwrap_or(0)
     }
 }
 
@@ -291,7 +302,7 @@ mod tests {
     const LIFETIME: Duration = Duration::from_secs(30);
 
     fn key(port: u16, identifier: u8) -> Key {
-        Key { from: ([192, 0, 2, 1], port).into(), listener: 0, code: 1, identifier }
+        Key { from: ([192, 0, 2, 1], port).into(), listener: 0, code: 1, identifier, gateway: GatewayId::new(0) }
     }
 
     fn seat(known: &Known<'_>) -> Seat {
@@ -364,6 +375,19 @@ mod tests {
             assert_eq!(table.look_up(&key(port, 7), &[1; 16], now), Known::Answered(&[port as u8]));
         }
         assert!(matches!(table.look_up(&key(0, 7), &[1; 16], now), Known::New(_)));
+    }
+
+    #[test]
+    fn who_floods_displaces_what_is_its_own() {
+        let mut table = Duplicates::new(WAYS * RUN, 4096, LIFETIME);
+        let now = Timestamp::from_secs(100);
+        let quiet = Key { gateway: GatewayId::new(1), ..key(9, 7) };
+        let taken = seat(&table.look_up(&quiet, &[1; 16], now));
+        table.answer(taken, b"reply");
+        for port in 100..4_000 {
+            assert!(matches!(table.look_up(&key(port, 7), &[1; 16], Timestamp::from_secs(101)), Known::New(_)));
+        }
+        assert_eq!(table.look_up(&quiet, &[1; 16], Timestamp::from_secs(102)), Known::Answered(b"reply"));
     }
 
     #[test]

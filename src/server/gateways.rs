@@ -19,6 +19,8 @@ pub struct Gateways {
     list: Vec<Arc<Gateway>>,
     /// Of every gateway that ever was, by handle: sessions may still name one that is configured no more.
     names: Vec<String>,
+    /// The place of each name.
+    places: HashMap<String, usize, foldhash::fast::RandomState>,
     v4: Prefixes<u32>,
     v6: Prefixes<u128>,
 }
@@ -41,7 +43,8 @@ pub struct Gateway {
 impl Gateways {
     /// `names` are the handles given in an earlier life, in their order: a gateway keeps its handle as long as it keeps its name.
     pub fn new(settings: &[GatewaySettings], names: Vec<String>) -> Self {
-        Self { list: Vec::new(), names, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
+        let places = names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
+        Self { list: Vec::new(), names, places, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
     }
 
     /// The names of those that are configured now.
@@ -52,9 +55,11 @@ impl Gateways {
     /// The gateways after a reload. What one has taught us stays with its name.
     #[must_use]
     pub fn reloaded(&self, settings: &[GatewaySettings]) -> Self {
-        let mut next = Self { list: Vec::new(), names: self.names.clone(), v4: Prefixes::default(), v6: Prefixes::default() };
+        let (names, places) = (self.names.clone(), self.places.clone());
+        let mut next = Self { list: Vec::new(), names, places, v4: Prefixes::default(), v6: Prefixes::default() };
+        let known: HashMap<&str, &Arc<Gateway>> = self.list.iter().map(|gateway| (gateway.name.as_str(), gateway)).collect();
         for one in settings {
-            let before = self.list.iter().find(|gateway| gateway.name == one.name);
+            let before = known.get(one.name.as_str());
             let place = next.list.len();
             for source in &one.sources {
                 match source.trunc() {
@@ -78,8 +83,9 @@ impl Gateways {
     }
 
     fn handle(&mut self, name: &str) -> GatewayId {
-        let place = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+        let place = self.places.get(name).copied().unwrap_or_else(|| {
             self.names.push(name.to_owned());
+            self.places.insert(name.to_owned(), self.names.len() - 1);
             self.names.len() - 1
         });
         GatewayId::new(place)

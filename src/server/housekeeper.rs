@@ -10,6 +10,7 @@ use super::health::Severity;
 use super::metrics::Metrics;
 use super::reloads::{Applied, Next, ReloadOutcome};
 use super::settings::GatewaySettings;
+use super::watch::Pulse;
 use super::worker::Common;
 use crate::aaa::Aaa;
 use crate::provisioning::Inventory;
@@ -26,6 +27,9 @@ const BUDGET: usize = 1_000;
 
 /// Looks in which a small fleet is seen once: half a second, since an authorisation may be held for no longer than one.
 const LOOKS: usize = 25;
+
+/// From one reload to the next, so that a burst of signals is two of them however quick one is.
+const RELOAD_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often the metrics are tidied.
 const UPKEEP: Duration = Duration::from_secs(1);
@@ -55,6 +59,7 @@ pub(super) struct Housekeeper {
     pub(super) common: Arc<Common>,
     pub(super) aaa: Arc<Aaa>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) pulse: Pulse,
     pub(super) errand: Errand,
     pub(super) reload: Reload,
     /// When the last step of the wall clock is old news.
@@ -68,12 +73,14 @@ impl Housekeeper {
         let mut walk = self.aaa.walk();
         let mut tidied = Duration::ZERO;
         let mut pause = PACE;
+        let mut rests_until = Duration::ZERO;
         loop {
-            match self.common.reloads.next(pause) {
+            match self.common.reloads.next(pause, self.common.clock.now().running < rests_until) {
                 Next::Reload(waiting) => {
                     let outcome = self.reload();
                     self.metrics.reload(&outcome, self.common.clock.now().wall);
                     tell(&outcome);
+                    rests_until = self.common.clock.now().running + RELOAD_PAUSE;
                     for waiting in waiting {
                         // Who has gone meanwhile does not want to know.
                         let _ = waiting.send(outcome.clone());
@@ -84,6 +91,7 @@ impl Housekeeper {
             }
             self.follow_wall_clock();
             let now = self.common.clock.now();
+            self.pulse.beat(now.running);
             let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
             let before = walk.seen;
             self.errand.housekeep(&self.aaa, &mut walk, budget, now.wall);

@@ -10,6 +10,7 @@
 //! housekeeper what time brings, reloads; records through an errand
 //! reloads     who has asked for one, and waits for its outcome
 //! snapshots   all that is known, written beside the traffic
+//! watch       whether all threads live and move
 //! http        metrics, health, views, the reload by request
 //! connections who may ask, and for how long
 //! ```
@@ -40,6 +41,7 @@ mod snapshots;
 pub mod tally;
 pub mod translate;
 mod view;
+mod watch;
 mod worker;
 
 pub use errand::Errand;

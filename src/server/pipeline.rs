@@ -152,7 +152,8 @@ impl Claimed<'_> {
     /// By what a retransmission of it is known.
     fn key(&self) -> Key {
         let Arrival { listener, from, .. } = self.arrival;
-        Key { from, listener: listener.place, code: self.request.code().0, identifier: self.request.identifier() }
+        let (code, identifier) = (self.request.code().0, self.request.identifier());
+        Key { from, listener: listener.place, code, identifier, gateway: self.gateway.id }
     }
 }
 
@@ -258,7 +259,7 @@ impl Pipeline {
     fn refuse(&mut self, reason: Dropped, gateways: &Gateways, arrival: &Arrival<'_>, now: Timestamp) {
         let gateway = gateways.of(arrival.from.ip());
         self.tally.dropped(reason, gateway.map(|gateway| gateway.id));
-        self.complaints.dropped(reason, arrival.from, gateway.map(|gateway| gateway.name.as_str()), now);
+        self.complaints.dropped(reason, arrival.from, gateway, now);
     }
 
     /// A reply is on its way: its retransmissions are answered with the same octets from now on.
@@ -372,7 +373,7 @@ impl Pipeline {
             Verdict::Accept(accept) => Leaves::WithItsRecords.when(self.accept(room, request, &accept)),
             Verdict::Reject(reason) => {
                 self.tally.rejected(reason);
-                self.complaints.rejected(reason, &gateway.name, &fields.subject, *now);
+                self.complaints.rejected(reason, gateway, &fields.subject, *now);
                 let leaves = if self.conduct.reject_delay.is_zero() { Leaves::AtOnce } else { Leaves::Delayed };
                 leaves.when(answer::reject(room, request, reason))
             }
@@ -406,7 +407,7 @@ impl Pipeline {
         self.tally.repeated += u32::from(accounted.duplicate);
         if let Some(reason) = accounted.refused {
             self.tally.rejected(reason);
-            self.complaints.rejected(reason, &gateway.name, &fields.subject, *now);
+            self.complaints.rejected(reason, gateway, &fields.subject, *now);
         }
         Leaves::WithItsRecords.when(answer::receipt(room, request))
     }

@@ -69,13 +69,13 @@ impl Reloads {
         told
     }
 
-    /// Waits for a request, at most so long.
-    pub(super) fn next(&self, patience: Duration) -> Next {
+    /// Waits for a request, at most so long. While it `rests`, those who ask are kept for later.
+    pub(super) fn next(&self, patience: Duration, rests: bool) -> Next {
         let mut state = self.state.lock();
-        self.changed.wait_while_for(&mut state, |state| !state.is_wanted && !state.has_ended, patience);
+        self.changed.wait_while_for(&mut state, |state| (rests || !state.is_wanted) && !state.has_ended, patience);
         if state.has_ended {
             Next::End
-        } else if std::mem::take(&mut state.is_wanted) {
+        } else if !rests && std::mem::take(&mut state.is_wanted) {
             Next::Reload(std::mem::take(&mut state.waiting))
         } else {
             Next::Nothing
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn begun(reloads: &Reloads) -> Vec<oneshot::Sender<ReloadOutcome>> {
-        match reloads.next(Duration::ZERO) {
+        match reloads.next(Duration::ZERO, false) {
             Next::Reload(waiting) => waiting,
             other => panic!("no reload: {other:?}"),
         }
@@ -114,13 +114,21 @@ mod tests {
         assert_eq!(first.blocking_recv().unwrap(), Err(vec!["the first".to_owned()]));
 
         let waiting = begun(&reloads);
-        assert!(matches!(reloads.next(Duration::ZERO), Next::Nothing), "one reload served all of them");
+        assert!(matches!(reloads.next(Duration::ZERO, false), Next::Nothing), "one reload served all of them");
         for waiting in waiting {
             waiting.send(Ok(Applied::default())).unwrap();
         }
         for told in others {
             assert_eq!(told.blocking_recv().unwrap(), Ok(Applied::default()));
         }
+    }
+
+    #[test]
+    fn a_request_is_kept_while_the_last_reload_is_young() {
+        let reloads = Reloads::default();
+        let _told = reloads.request();
+        assert!(matches!(reloads.next(Duration::ZERO, true), Next::Nothing));
+        assert_eq!(begun(&reloads).len(), 1);
     }
 
     #[test]
@@ -135,7 +143,7 @@ mod tests {
         let reloads = Reloads::default();
         let queued = reloads.request();
         reloads.end();
-        assert!(matches!(reloads.next(Duration::from_secs(60)), Next::End));
+        assert!(matches!(reloads.next(Duration::from_secs(60), true), Next::End));
         assert!(queued.blocking_recv().is_err());
         assert!(reloads.request().blocking_recv().is_err());
     }

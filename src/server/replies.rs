@@ -26,32 +26,24 @@ pub struct Route {
 #[derive(Debug, Default)]
 pub struct Replies {
     octets: Vec<u8>,
-    used: usize,
     list: Vec<(Route, usize)>,
     /// When their requests arrived.
     pub arrived: Duration,
 }
 
 impl Replies {
-    /// Has a reply written behind the others; on an error nothing is added.
+    /// Adds a reply that `encode` writes; on an error nothing is added. For the few that are not written elsewhere.
     pub fn write(&mut self, route: Route, encode: impl FnOnce(&mut [u8]) -> Result<usize, TooLong>) -> Result<(), TooLong> {
-        if self.octets.len() < self.used + LONGEST {
-            // Room for many replies of the usual hundred octets; reached once, and kept.
-            self.octets.resize(self.used + LONGEST * 4, 0);
-        }
-        let len = encode(&mut self.octets[self.used..self.used + LONGEST])?;
-        self.used += len;
-        self.list.push((route, len));
+        let mut room = [0; LONGEST];
+        let len = encode(&mut room)?;
+        self.push(route, room.get(..len).ok_or(TooLong)?);
         Ok(())
     }
 
-    /// Adds a reply that is already written.
+    /// Adds a reply that is already written. It takes its own octets and no more: while a disk is slow, thousands wait.
     pub fn push(&mut self, route: Route, octets: &[u8]) {
-        // A reply longer than a packet cannot have been written.
-        let _ = self.write(route, |room| {
-            room.get_mut(..octets.len()).ok_or(TooLong)?.copy_from_slice(octets);
-            Ok(octets.len())
-        });
+        self.octets.extend_from_slice(octets);
+        self.list.push((route, octets.len()));
     }
 
     /// Each with its octets.
@@ -77,9 +69,14 @@ impl Replies {
         self.list.is_empty()
     }
 
+    /// Octets of memory that it holds.
+    pub fn capacity(&self) -> usize {
+        self.octets.capacity() + self.list.capacity() * size_of::<(Route, usize)>()
+    }
+
     /// Empties it; the memory stays.
     pub fn clear(&mut self) {
-        self.used = 0;
+        self.octets.clear();
         self.list.clear();
     }
 }

@@ -1,16 +1,20 @@
 //! The life of a server: sockets first, then service, then an orderly end.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Notify, Semaphore, watch};
-use tracing::{error, info};
+use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::sync::{Notify, Semaphore};
+use tracing::{error, info, warn};
 
 use super::clock::Clock;
 use super::commit::Clerk;
@@ -18,6 +22,7 @@ use super::connections;
 use super::desk::Desk;
 use super::errand::Errand;
 use super::gateways::Gateways;
+use super::health::Severity;
 use super::health::{Health, Phase};
 use super::housekeeper::{Housekeeper, Reload};
 use super::http::{Front, Opened, WAITING_FOR_RELOAD, router};
@@ -26,7 +31,8 @@ use super::pipeline::{Conduct, Listener, Port};
 use super::reloads::Reloads;
 use super::settings::Settings;
 use super::signals::Signals;
-use super::snapshots::Snapshots;
+use super::snapshots::{Files, Snapshots};
+use super::watch::{self, LATE, Pulse, SOON, Watch};
 use super::worker::{Common, Parts};
 use crate::aaa::Aaa;
 use crate::journal::{Commit, Failure, Journal, Observer};
@@ -40,6 +46,12 @@ const REMEMBERED: usize = 1 << 20;
 /// Octets of their replies: 64 each, and an Accept takes a hundred, a receipt twenty.
 const REMEMBERED_OCTETS: usize = 64 << 20;
 
+/// A commit that takes longer than this is no slow disk but one that hangs (PROTOCOL: gateways fail over in seconds).
+const DISK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the log tells of lines that are missing in it.
+const LOG_PACE: Duration = Duration::from_secs(1);
+
 /// A server with its sockets open, and not serving yet.
 pub struct Shell {
     settings: Settings,
@@ -47,15 +59,20 @@ pub struct Shell {
     sockets: Vec<Vec<(Listener, Socket)>>,
     front: Arc<Front>,
     http: Option<Http>,
-    stop: watch::Sender<()>,
+    stop: Sender<()>,
     /// How the wall clock has stepped since the last life.
     stepped: Option<Step>,
+    /// Log lines given up so far.
+    log_lines_dropped: LinesDropped,
 }
+
+type LinesDropped = Box<dyn Fn() -> u64 + Send>;
 
 /// The thread that answers HTTP.
 struct Http {
     address: SocketAddr,
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<()>,
+    pulse: Pulse,
 }
 
 /// Why a server could not be, or could not go on.
@@ -69,7 +86,7 @@ pub enum ServeError {
     /// A thread or a runtime could not be made.
     System(io::Error),
     /// Something the server consists of ended by itself.
-    Ended(&'static str),
+    Ended(String),
     Journal(Failure),
 }
 
@@ -101,10 +118,15 @@ impl Shell {
             opened: OnceLock::new(),
             reloads: Semaphore::new(WAITING_FOR_RELOAD),
         });
-        let (stop, stopped) = watch::channel(());
+        let (stop, stopped) = channel(());
         let start = |listener| Http::start(listener, Arc::clone(&front), stopped);
         let http = http.map(start).transpose().map_err(ServeError::System)?;
-        Ok(Self { settings, sockets, front, http, stop, stepped: None })
+        Ok(Self { settings, sockets, front, http, stop, stepped: None, log_lines_dropped: Box::new(|| 0) })
+    }
+
+    /// Where to learn how many log lines were given up so far, because nobody reads them.
+    pub fn count_dropped_log_lines(&mut self, dropped: impl Fn() -> u64 + Send + 'static) {
+        self.log_lines_dropped = Box::new(dropped);
     }
 
     /// The time, for what is to be decided before the server serves.
@@ -146,7 +168,7 @@ impl Shell {
         until: impl FnOnce(Arc<Common>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
-        let Self { settings, sockets, front, http, stop, stepped } = self;
+        let Self { settings, sockets, front, http, stop, stepped, log_lines_dropped } = self;
         let common = Arc::clone(&front.common);
         let mut errand = Errand::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
@@ -154,33 +176,44 @@ impl Shell {
         errand.submit();
         common.gateways.store(Arc::new(gateways));
 
-        let (ended, mut endings) = tokio::sync::mpsc::unbounded_channel();
         let ready = ready_line(sockets.first().map_or(&[], Vec::as_slice), http.as_ref().map(|http| http.address));
         let conduct = conduct(&settings, sockets.len().max(1));
         let workshop = Workshop { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
-        let mut threads = Vec::new();
+        let mut threads = Watch::default();
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let ended = ended.clone();
-            threads.push(workshop.worker(number, sockets, move || _ = ended.send("a worker"))?);
+            workshop.worker(number, sockets, &mut threads)?;
         }
         let housekeeper = Housekeeper {
             common: Arc::clone(&common),
             aaa: Arc::clone(&aaa),
             metrics: Arc::clone(&front.metrics),
+            pulse: Pulse::default(),
             errand,
             reload,
             step_told_until: None,
             stepped,
         };
-        let housekeeper = spawn("housekeeper", move || housekeeper.run())?;
-        let snapshots =
-            Snapshots { common: Arc::clone(&common), aaa: Arc::clone(&aaa), journal: Arc::clone(&journal), stop: stop.subscribe() };
+        let pulse = housekeeper.pulse.clone();
+        threads.add("housekeeper", spawn("housekeeper", move || housekeeper.run())?, pulse, LATE);
+        let snapshots = Snapshots {
+            common: Arc::clone(&common),
+            aaa: Arc::clone(&aaa),
+            journal: Arc::clone(&journal),
+            pulse: Pulse::default(),
+            stop: stop.subscribe(),
+            files: Files::default(),
+        };
+        let pulse = snapshots.pulse.clone();
         let beside = runtime().map_err(ServeError::System)?;
         let snapshots = spawn("snapshots", move || {
             // A snapshot can wait, a request cannot. If it is refused, the two share as equals.
             let _ = rustix::process::nice(10);
             beside.block_on(snapshots.run());
         })?;
+        threads.add("snapshots", snapshots, pulse, LATE);
+        if let Some(Http { thread, pulse, .. }) = http {
+            threads.add("http", thread, pulse, SOON);
+        }
         // It fails only if the views have been opened before, which nobody does.
         let _ = front.opened.set(Opened { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
         front.metrics.loaded(common.clock.now().wall);
@@ -188,18 +221,25 @@ impl Shell {
         // If nobody reads it, nobody misses it.
         let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
 
-        let outcome = runtime().map_err(ServeError::System)?.block_on(async {
-            tokio::select! {
-                ended = endings.recv() => Err(ServeError::Ended(ended.unwrap_or("a worker"))),
-                told = until(Arc::clone(&common)) => told.map_err(ServeError::System),
-            }
-        });
+        let mut guard = Guard {
+            common: &common,
+            metrics: &front.metrics,
+            journal: &journal,
+            threads,
+            lines: Lines { dropped: log_lines_dropped, told: 0, told_at: Duration::ZERO },
+        };
+        let outcome = runtime().map_err(ServeError::System)?.block_on(guard.watch_until(until(Arc::clone(&common))));
+        let threads = guard.threads;
+        if let Err(ended @ ServeError::Ended(_)) = outcome {
+            // Fail-stop: nobody knows what is still right in memory. The process ends, and the journal has what was acknowledged.
+            std::mem::forget((aaa, journal, front));
+            return Err(ended);
+        }
         common.health.enter(Phase::Stopping);
         info!("stopping");
         common.reloads.end();
         drop(stop);
-        threads.into_iter().chain([housekeeper, snapshots]).for_each(|thread| _ = thread.join());
-        let _ = http.map(|http| http.thread.join());
+        threads.join();
         drop(front);
         // The process ends now, and all its memory with it: to give back each of ten million entries before would take seconds.
         std::mem::forget(aaa);
@@ -216,18 +256,13 @@ struct Workshop<'s> {
     front: &'s Front,
     aaa: &'s Arc<Aaa>,
     journal: &'s Journal,
-    stop: &'s watch::Sender<()>,
+    stop: &'s Sender<()>,
     conduct: Conduct,
 }
 
 impl Workshop<'_> {
-    /// Sets a worker to work; `ended` is called when it no longer does.
-    fn worker(
-        &self,
-        number: usize,
-        sockets: Vec<(Listener, Socket)>,
-        ended: impl FnOnce() + Send + 'static,
-    ) -> Result<JoinHandle<()>, ServeError> {
+    /// Sets a worker to work.
+    fn worker(&self, number: usize, sockets: Vec<(Listener, Socket)>, threads: &mut Watch) -> Result<(), ServeError> {
         let bell = Arc::new(Notify::new());
         let ringer = Arc::clone(&bell);
         let clerk = Clerk::new(self.journal, Arc::new(move || ringer.notify_one()));
@@ -241,16 +276,84 @@ impl Workshop<'_> {
             common,
             sockets: sockets.into_iter().map(with_drops).collect(),
             meters: self.front.metrics.meters(),
+            pulse: Pulse::default(),
             bell,
             stop: self.stop.subscribe(),
         };
+        let (pulse, name) = (parts.pulse.clone(), format!("worker-{number}"));
         let runtime = runtime().map_err(ServeError::System)?;
-        spawn(&format!("worker-{number}"), move || {
+        let thread = spawn(&name, move || {
             if let Err(error) = runtime.block_on(parts.work()) {
                 error!("a worker cannot go on: {error}");
             }
-            ended();
-        })
+        })?;
+        threads.add(&name, thread, pulse, SOON);
+        Ok(())
+    }
+}
+
+/// The main thread while the server serves: sees that all goes on.
+struct Guard<'s> {
+    common: &'s Common,
+    metrics: &'s Metrics,
+    journal: &'s Journal,
+    threads: Watch,
+    lines: Lines,
+}
+
+/// The log lines that were given up.
+struct Lines {
+    dropped: LinesDropped,
+    /// How many the log told of, and when.
+    told: u64,
+    told_at: Duration,
+}
+
+impl Guard<'_> {
+    /// Watches until `until` is over, or something that the server consists of has ended.
+    async fn watch_until(&mut self, until: impl Future<Output = io::Result<()>>) -> Result<(), ServeError> {
+        let mut until = std::pin::pin!(until);
+        let mut ticks = tokio::time::interval(watch::PACE);
+        loop {
+            tokio::select! {
+                told = &mut until => return told.map_err(ServeError::System),
+                _ = ticks.tick() => self.look()?,
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), ServeError> {
+        if let Some(name) = self.threads.ended().or_else(|| self.journal.ended()) {
+            return Err(ServeError::Ended(format!("thread {name}")));
+        }
+        let running = self.common.clock.now().running;
+        self.threads.look(running, &self.common.health, |name| self.metrics.thread_stalled(name));
+        self.look_at_disk();
+        self.look_at_log(running);
+        Ok(())
+    }
+
+    /// Says how many log lines are missing, now and then: it is itself a line that may be given up.
+    fn look_at_log(&mut self, running: Duration) {
+        let dropped = (self.lines.dropped)();
+        if dropped == self.lines.told || running < self.lines.told_at + LOG_PACE {
+            return;
+        }
+        self.metrics.log_lines_dropped(dropped);
+        warn!("{} log lines were given up, because standard error was not read fast enough", dropped - self.lines.told);
+        (self.lines.told, self.lines.told_at) = (dropped, running);
+    }
+
+    /// A disk that hangs fails nothing and answers nothing: gateways should ask another server until it is back.
+    fn look_at_disk(&self) {
+        const NAME: &str = "journal-stalled";
+        match self.journal.commit_in_progress().filter(|time| *time > DISK_PATIENCE) {
+            Some(time) => {
+                let told = format!("the journal has waited for the disk for {:.1} s", time.as_secs_f64());
+                self.common.health.add(Severity::NotReady, NAME, told);
+            }
+            None => self.common.health.clear(NAME),
+        }
     }
 }
 
@@ -281,21 +384,35 @@ fn bind_all(settings: &Settings, workers: usize) -> Result<Vec<Vec<(Listener, So
 }
 
 impl Http {
-    fn start(listener: TcpListener, front: Arc<Front>, mut stop: watch::Receiver<()>) -> io::Result<Self> {
+    fn start(listener: TcpListener, front: Arc<Front>, mut stop: Receiver<()>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = runtime()?;
+        let pulse = Pulse::default();
+        let (beats, common) = (pulse.clone(), Arc::clone(&front.common));
         let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
             runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
+                let listener = match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => listener,
+                    Err(error) => return error!("HTTP cannot be served: {error}"),
+                };
                 // Who still reads when we stop gets no more: nothing that is answered here must not be lost.
                 tokio::select! {
                     never = connections::serve(listener, router(front, address), connections::LIMITS) => match never {},
-                    _ = stop.changed() => Ok(()),
+                    never = beat(&beats, &common) => match never {},
+                    _ = stop.changed() => {}
                 }
-            })
+            });
         })?;
-        Ok(Self { address, thread })
+        Ok(Self { address, thread, pulse })
+    }
+}
+
+/// Shows that the runtime still turns to its tasks.
+async fn beat(pulse: &Pulse, common: &Common) -> Infallible {
+    loop {
+        pulse.beat(common.clock.now().running);
+        tokio::time::sleep(watch::PACE).await;
     }
 }
 
@@ -322,12 +439,17 @@ impl fmt::Display for ServeError {
         match self {
             Self::Bind { what, address, error } => {
                 let remedy = match error.kind() {
+                    _ if lacks_descriptors(error) => MORE_DESCRIPTORS,
                     io::ErrorKind::AddrInUse => "stop what listens there, or choose another address",
                     io::ErrorKind::PermissionDenied => "choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
                     io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
-                    _ => "choose another address",
+                    io::ErrorKind::OutOfMemory => "give the process more memory",
+                    _ => "see what the system says",
                 };
                 write!(f, "cannot listen on {address} ({what}): {error}; {remedy}")
+            }
+            Self::System(error) if lacks_descriptors(error) => {
+                write!(f, "the system refuses what a server needs: {error}; {MORE_DESCRIPTORS}")
             }
             Self::System(error) => write!(f, "the system refuses what a server needs: {error}"),
             Self::Ended(what) => write!(f, "{what} ended by itself; the log says why"),
@@ -337,6 +459,13 @@ impl fmt::Display for ServeError {
 }
 
 impl std::error::Error for ServeError {}
+
+const MORE_DESCRIPTORS: &str = "allow more open files (ulimit -n, or LimitNOFILE= of the service)";
+
+/// Whether there were too many open files, of the process or of the system.
+fn lacks_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|lacking| error.raw_os_error() == Some(lacking.raw_os_error()))
+}
 
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::gateways::Gateways;
+use super::health::Severity;
+use super::watch::Pulse;
 use super::worker::Common;
 use crate::aaa::{Aaa, Walk};
 use crate::journal::{Journal, Sink, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge};
@@ -14,6 +16,9 @@ use crate::time::Timestamp;
 
 /// How often it is asked whether a snapshot is due.
 const PACE: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether the journal's files are still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// After a snapshot that failed, the next is tried not before this.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -26,7 +31,16 @@ pub(super) struct Snapshots {
     pub(super) common: Arc<Common>,
     pub(super) aaa: Arc<Aaa>,
     pub(super) journal: Arc<Journal>,
+    pub(super) pulse: Pulse,
     pub(super) stop: watch::Receiver<()>,
+    pub(super) files: Files,
+}
+
+/// What was last seen of the journal's files.
+#[derive(Default)]
+pub(super) struct Files {
+    looked_at: Duration,
+    are_gone: bool,
 }
 
 impl Snapshots {
@@ -39,6 +53,7 @@ impl Snapshots {
                 _ = self.stop.changed() => return,
             }
             pause = PACE;
+            self.look_after_files();
             if !self.journal.snapshot_is_due() {
                 continue;
             }
@@ -54,7 +69,7 @@ impl Snapshots {
     }
 
     /// `None`: told to stop in the middle of it. What was begun is removed then, and the journal is as it was.
-    fn write(&self) -> Result<Option<SnapshotReport>, SnapshotError> {
+    fn write(&mut self) -> Result<Option<SnapshotReport>, SnapshotError> {
         // The new segment has begun when this returns: whatever changes from now on is in it.
         let writer = self.journal.begin_snapshot()?;
         let mut snapshot = {
@@ -65,9 +80,34 @@ impl Snapshots {
             if self.must_stop() {
                 return Ok(None);
             }
+            self.look_after_files();
             if !snapshot.copy(&self.aaa, SLICE)? {
                 return snapshot.finish().map(Some);
             }
+        }
+    }
+
+    /// A file that is removed while it is open takes records all the same, and nobody will ever read them.
+    fn look_after_files(&mut self) {
+        const NAME: &str = "data-folder";
+        let running = self.common.clock.now().running;
+        self.pulse.beat(running);
+        if running < self.files.looked_at + LOOK {
+            return;
+        }
+        self.files.looked_at = running;
+        let are_gone = !self.journal.is_in_place();
+        if std::mem::replace(&mut self.files.are_gone, are_gone) == are_gone {
+            return;
+        }
+        if are_gone {
+            let told =
+                "the journal's files are gone from the data folder: what is recorded now does not survive a restart; restart attachd";
+            error!("{told}");
+            self.common.health.add(Severity::NotReady, NAME, told);
+        } else {
+            warn!("the journal's files are in the data folder again");
+            self.common.health.clear(NAME);
         }
     }
 

@@ -23,6 +23,7 @@ use super::pipeline::{Arrival, Listener, Port};
 use super::reloads::Reloads;
 use super::replies::Route;
 use super::tally::Dropped;
+use super::watch::Pulse;
 use crate::udp::{Inbox, Outbox, Socket};
 
 /// Datagrams after which the next socket has its turn. Accounting is given more: so under load reports are served before new attaches, and
@@ -53,6 +54,7 @@ pub(super) struct Parts<C: Committer> {
     /// Accounting first; a listener's place is its place here.
     pub(super) sockets: Vec<(Listener, Socket, SocketDrops)>,
     pub(super) meters: Meters,
+    pub(super) pulse: Pulse,
     /// Rung when the journal has news.
     pub(super) bell: Arc<Notify>,
     /// Changes when the server is to stop.
@@ -64,6 +66,7 @@ struct Worker<C: Committer> {
     desk: Desk<C>,
     piers: Vec<Pier>,
     meters: Meters,
+    pulse: Pulse,
 }
 
 /// A socket, and what travels through it.
@@ -85,9 +88,9 @@ impl<C: Committer> Parts<C> {
     /// # Errors
     /// If the runtime cannot watch the sockets.
     pub(super) async fn work(self) -> io::Result<()> {
-        let Self { common, desk, sockets, meters, bell, mut stop } = self;
+        let Self { common, desk, sockets, meters, pulse, bell, mut stop } = self;
         let piers = sockets.into_iter().map(|(listener, socket, drops)| Pier::new(listener, socket, drops)).collect::<io::Result<_>>()?;
-        let mut worker = Worker { common, desk, piers, meters };
+        let mut worker = Worker { common, desk, piers, meters, pulse };
         let mut alarm = Box::pin(tokio::time::sleep(SWEEP));
         while !stop.has_changed().unwrap_or(true) {
             if worker.turn() {
@@ -109,18 +112,23 @@ impl<C: Committer> Parts<C> {
 impl<C: Committer> Worker<C> {
     /// One batch in, and out what may leave. Whether there is more to be had at once.
     fn turn(&mut self) -> bool {
-        let now = self.common.clock.now();
-        self.desk.begin(&self.common.gateways.load(), now, self.common.health.is_ready());
+        let began = self.common.clock.now();
+        self.pulse.beat(began.running);
+        self.desk.begin(&self.common.gateways.load(), began, self.common.health.is_ready());
         if !self.desk.is_full() {
             for pier in &mut self.piers {
                 let mut left = pier.begin();
                 while left > 0 && !pier.is_empty {
-                    left = left.saturating_sub(pier.receive());
-                    self.desk.handle(pier.arrivals(), now.wall);
+                    let received = pier.receive();
+                    left = left.saturating_sub(received);
+                    if received > 0 {
+                        // Read behind the receive: no time is older than the datagrams it stands for.
+                        self.desk.handle(pier.arrivals(), self.common.clock.now().wall);
+                    }
                 }
             }
         }
-        self.desk.end(now, outward(&mut self.piers));
+        self.desk.end(self.common.clock.now(), outward(&mut self.piers));
         self.settle();
         !self.desk.is_full() && self.piers.iter().any(|pier| !pier.is_empty)
     }

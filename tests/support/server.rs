@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every configuration of a test begins with: ports that the kernel chooses.
 const PORTS: &str = "[radius]\nauth = [\"127.0.0.1:0\"]\nacct = [\"127.0.0.1:0\"]\nworkers = 2\n[http]\nlisten = \"127.0.0.1:0\"\n";
@@ -112,18 +112,26 @@ impl Folder {
 impl Server {
     /// A server that may not be ready yet, and the lines that it prints.
     pub fn spawn(command: &mut Command) -> (Self, mpsc::Receiver<String>) {
+        Self::spawn_with_log(command.stderr(Stdio::piped()))
+    }
+
+    /// The same with a standard error of the command's own, which may be one that nobody reads.
+    pub fn spawn_with_log(command: &mut Command) -> (Self, mpsc::Receiver<String>) {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (lines, shared) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
-        let reader = thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *shared.lock().unwrap() += &(line + "\n")));
+        let shared = Arc::clone(&log);
+        let reader = child.stderr.take().map(|stderr| {
+            let lines = BufReader::new(stderr).lines();
+            thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *shared.lock().unwrap() += &(line + "\n")))
+        });
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        (Self { child, log, reader: Some(reader), auth: Vec::new(), acct: Vec::new(), http: ([0, 0, 0, 0], 0).into() }, told)
+        (Self { child, log, reader, auth: Vec::new(), acct: Vec::new(), http: ([0, 0, 0, 0], 0).into() }, told)
     }
 
     /// `attachd 0.1.0 ready: auth 127.0.0.1:1812, acct 127.0.0.1:1813, http 127.0.0.1:8080`
-    fn read_addresses(&mut self, ready: &str) {
+    pub fn read_addresses(&mut self, ready: &str) {
         let (_, listed) = ready.split_once(" ready: ").unwrap_or_else(|| panic!("no ready line: {ready}"));
         for pair in listed.split(", ") {
             let (what, address) = pair.split_once(' ').unwrap();
@@ -183,6 +191,12 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Signals it so many times, as fast as a shell can.
+    pub fn signals(&self, name: &str, times: usize) {
+        let line = format!("i=0; while [ $i -lt {times} ]; do kill -{name} {}; i=$((i+1)); done", self.child.id());
+        assert!(Command::new("sh").arg("-c").arg(line).status().unwrap().success());
     }
 
     /// From now on no file of it may be longer; `None`: as long as it likes.

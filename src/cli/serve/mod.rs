@@ -1,9 +1,11 @@
 //! `attachd serve`: the server, until it is told to stop.
 
 mod logging;
+mod panic;
 
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use tracing::{error, info, warn};
 
+use self::logging::Log;
 use super::outcome::{Exit, Failure};
 use super::setup::{News, Setup, Sources};
 use crate::aaa::{Aaa, Objection};
@@ -48,9 +51,19 @@ const IMPORT: Duration = Duration::from_secs(600);
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.sources.config()?;
-        logging::start(&config.log);
+        let log = Arc::new(Log::start(&config.log));
+        panic::ends_the_process(Arc::clone(&log));
+        let done = self.serve(config, &log);
+        // Before the last word, which is written directly.
+        log.finish();
+        done
+    }
+
+    fn serve(self, config: Config, log: &Arc<Log>) -> Result<Exit, Failure> {
         let signals = Signals::catch().map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
         let mut shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
+        let dropped = Arc::clone(log);
+        shell.count_dropped_log_lines(move || dropped.dropped());
         let config::Journal { sync, snapshot_least } = config.journal;
         let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
@@ -154,7 +167,7 @@ fn tell_of(restored: &Restored) {
         "journal read"
     );
     if let Some(cut) = &restored.read.cut {
-        warn!("a torn tail was cut off; nothing in it was ever acknowledged: {cut}");
+        warn!("a torn tail was cut off: what was being written when the process was killed, unless the file was damaged since: {cut}");
     }
     for lost in &restored.read.lost {
         error!("lost for good: {lost}");

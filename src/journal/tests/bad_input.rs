@@ -34,6 +34,8 @@ fn refused(disk: &FaultyDisk) -> String {
 fn a_newer_format() {
     let (disk, _) = three_segments();
     disk.flip("segment-000000000002", 8, 1 ^ 2);
+    // Its checksum is another one, too.
+    disk.flip("segment-000000000002", 36, 1);
     assert_eq!(refused(&disk), "disk/segment-000000000002 has format 2, and this attachd reads format 1; use the version that wrote it");
 }
 
@@ -41,6 +43,7 @@ fn a_newer_format() {
 fn a_file_of_another_program() {
     let (disk, _) = three_segments();
     disk.flip("segment-000000000003", 0, 1);
+    disk.flip("segment-000000000003", 36, 1);
     assert_eq!(refused(&disk), "disk/segment-000000000003 is no file of a journal, though it has the name of one; move it away");
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::faulty::FaultyDisk;
 use super::owner::{KIND, State, keep, on};
+use crate::journal::header::CLEAN_END;
 use crate::journal::{Admission, Entry, Hand, Health, Journal, OnDamage, Options, Recovered, SnapshotError, Submitter, SyncMode, Ticket};
 use crate::time::Timestamp;
 
@@ -122,7 +123,7 @@ fn a_snapshot_takes_the_place_of_what_was_before() {
     journal.close().unwrap();
 
     let names: Vec<_> = disk.image().into_keys().collect();
-    assert_eq!(names, [format!("segment-{:012}", report.number), format!("snapshot-{:012}", report.number)]);
+    assert_eq!(names, [CLEAN_END.to_owned(), format!("segment-{:012}", report.number), format!("snapshot-{:012}", report.number)]);
     let (_, _, state) = open(&disk, options);
     assert_eq!(state.into_iter().collect::<Vec<_>>(), [(1, (100, vec![7; 100])), (2, (1, b"meanwhile".to_vec()))]);
 }
@@ -149,7 +150,7 @@ fn a_start_that_comes_to_nothing_leaves_no_segment() {
         drop(open(&disk, Options::default()));
     }
     let names: Vec<_> = disk.image().into_keys().collect();
-    assert_eq!(names, ["segment-000000000001", "segment-000000000004"]);
+    assert_eq!(names, [CLEAN_END, "segment-000000000001", "segment-000000000004"]);
     disk.crash();
     assert_eq!(open(&disk, Options::default()).2[&1], (1, b"one".to_vec()));
 }

@@ -1,6 +1,7 @@
 //! The journal on a disk that fails: random traffic, crashes and damage, on a virtual clock.
 
 mod bad_input;
+mod clean_end;
 mod crashes;
 mod damage;
 mod faulty;

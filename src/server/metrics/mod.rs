@@ -59,6 +59,7 @@ pub struct Metrics {
     reloaded: Gauge,
     /// The gateways whose series exist.
     announced: Mutex<Option<Arc<Gateways>>>,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -70,17 +71,18 @@ impl Metrics {
             .set_buckets_for_metric(full(COMMIT_SECONDS), &COMMIT_BUCKETS)?
             .set_buckets_for_metric(full(API_SECONDS), &API_BUCKETS)?
             .build_recorder();
-        let (commits, clock_steps, [reloads_applied, reloads_refused], reloaded) = with_local_recorder(&recorder, || {
+        let (commits, [clock_steps, log_lines_dropped], [reloads_applied, reloads_refused], reloaded) = with_local_recorder(&recorder, || {
             describe();
             scrape::describe();
             gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             // Present from the start.
             let _ = histogram!(API_SECONDS);
             let reloads = ["applied", "refused"].map(|outcome| counter!("attachd_reloads_total", "outcome" => outcome));
-            (histogram!(COMMIT_SECONDS), counter!("attachd_clock_steps_total"), reloads, gauge!("attachd_reload_timestamp_seconds"))
+            let own = ["attachd_clock_steps_total", "attachd_log_lines_dropped_total"].map(|name| counter!(name));
+            (histogram!(COMMIT_SECONDS), own, reloads, gauge!("attachd_reload_timestamp_seconds"))
         });
         let (handle, latencies, announced) = (recorder.handle(), Default::default(), Mutex::default());
-        Ok(Arc::new(Self { recorder, handle, latencies, commits, clock_steps, reloads_applied, reloads_refused, reloaded, announced }))
+        Ok(Arc::new(Self { recorder, handle, latencies, commits, clock_steps, log_lines_dropped, reloads_applied, reloads_refused, reloaded, announced }))
     }
 
     /// The exposition text, in an order that never changes.
@@ -152,6 +154,16 @@ impl Metrics {
     /// The wall clock has stepped.
     pub fn clock_stepped(&self) {
         self.clock_steps.increment(1);
+    }
+
+    /// A thread has come to a stand.
+    pub fn thread_stalled(&self, name: &str) {
+        with_local_recorder(&self.recorder, || counter!("attachd_thread_stalls_total", "thread" => name.to_owned()).increment(1));
+    }
+
+    /// So many log lines were not written so far, because nobody read standard error.
+    pub fn log_lines_dropped(&self, total: u64) {
+        self.log_lines_dropped.absolute(total);
     }
 
     /// The handles of one worker.
@@ -272,6 +284,8 @@ fn describe() {
     describe_gauge!("attachd_reload_timestamp_seconds", "When the gateways and the inventory in force were loaded, since the Unix epoch.");
     describe_counter!("attachd_api_requests_total", "Requests of the HTTP API, by path and status.");
     describe_histogram!(API_SECONDS, Unit::Seconds, "How long a request of the HTTP API took.");
+    describe_counter!("attachd_thread_stalls_total", "How often a thread has stood still for too long.");
+    describe_counter!("attachd_log_lines_dropped_total", "Log lines that were given up because nobody read standard error.");
     describe_gauge!("attachd_build_info", "Always 1; the label tells which attachd this is.");
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "How long it took to make a group of records durable.");
 }

@@ -1,6 +1,6 @@
 //! A whole server over real sockets of the loopback interface, with its journal on disk.
 
-use std::io::{Read as _, Write as _};
+use std::io::{IoSlice, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::mpsc;
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::identity::GatewayId;
-use crate::journal::{Apply, Entry, OnDamage, Options, Record};
-use crate::server::tests::scene::*;
+use crate::journal::{AppendFile, Apply, Directory, Entry, OnDamage, Options, Record, Storage, Stored};
+use crate::server::tests::scene::{request as request_packet, *};
 use crate::server::{GatewaySettings, Reloaded, Requirement};
 use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::value::acct_status_type;
@@ -262,4 +262,109 @@ fn two_servers_live_side_by_side_in_one_process() {
     first.stop().unwrap();
     second.ask(second.auth, &access(1, STOLEN));
     second.stop().unwrap();
+}
+
+/// A folder whose disk takes no sync while somebody holds it.
+struct Hanging {
+    folder: Directory,
+    held: Arc<Mutex<()>>,
+}
+
+struct HangingFile(Box<dyn AppendFile>, Arc<Mutex<()>>);
+
+impl AppendFile for HangingFile {
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.write(slices)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        drop(self.1.lock());
+        self.0.sync()
+    }
+}
+
+impl Storage for Hanging {
+    fn list(&self) -> io::Result<Vec<Stored>> {
+        self.folder.list()
+    }
+
+    fn read(&self, name: &str, offset: u64) -> io::Result<Box<dyn io::Read + Send>> {
+        Storage::read(&self.folder, name, offset)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        Ok(Box::new(HangingFile(self.folder.create(name)?, Arc::clone(&self.held))))
+    }
+
+    fn overwrite(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        Ok(Box::new(HangingFile(self.folder.overwrite(name)?, Arc::clone(&self.held))))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.folder.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.folder.remove(name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.folder.sync_directory()
+    }
+
+    fn describe(&self, name: &str) -> String {
+        self.folder.describe(name)
+    }
+}
+
+#[test]
+fn a_disk_that_hangs_is_told_and_status_server_is_silent_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = Arc::new(Mutex::new(()));
+    let storage: Arc<dyn Storage> = Arc::new(Hanging { folder: Directory::open(folder.path()).unwrap(), held: Arc::clone(&held) });
+    let mut applier = |_: Entry<'_>| Ok(());
+    let (journal, _) = Journal::open_on(&storage, Options::default(), OnDamage::Refuse, &mut [&mut applier]).unwrap();
+    let running = Running::start(settings(), journal, no_reload());
+    verified(&running.ask(running.auth, &status(1)), Code::ACCESS_ACCEPT, &status(1));
+
+    let hangs = held.lock();
+    running.gateway.send_to(&start(2, TILL), running.acct).unwrap();
+    let not_ready = || running.json("/readyz").0 == 503;
+    until("the disk is known to hang", not_ready);
+    let told = running.json("/readyz").1.to_string();
+    assert!(told.contains("the journal has waited for the disk for 1."), "{told}");
+    running.gateway.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    running.gateway.send_to(&status(3), running.auth).unwrap();
+    assert!(running.gateway.recv_from(&mut [0; LONGEST]).is_err(), "RFC 5997 4.2: who cannot serve is silent");
+
+    drop(hangs);
+    running.gateway.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut receipt = [0; LONGEST];
+    let (len, _) = running.gateway.recv_from(&mut receipt).unwrap();
+    verified(&receipt[..len], Code::ACCOUNTING_RESPONSE, &start(2, TILL));
+    until("it is ready again", || !not_ready());
+    running.stop().unwrap();
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("not so after ten seconds: {what}");
+}
+
+#[test]
+fn a_lack_of_descriptors_is_told_as_what_it_is() {
+    let error = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
+    let told = ServeError::Bind { what: "auth", address: ([127, 0, 0, 1], 1812).into(), error }.to_string();
+    assert!(told.ends_with("allow more open files (ulimit -n, or LimitNOFILE= of the service)"), "{told}");
+    let error = io::Error::from_raw_os_error(Errno::NFILE.raw_os_error());
+    assert!(ServeError::System(error).to_string().contains("allow more open files"));
+}
+
+fn status(identifier: u8) -> Vec<u8> {
+    request_packet(Code::STATUS_SERVER, identifier, |packet| _ = packet.message_authenticator())
 }

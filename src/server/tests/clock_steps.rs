@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::identity::GatewayId;
 use crate::server::duplicates::{Duplicates, Key, Known};
 use crate::server::gateways::Gateways;
 use crate::server::{GatewaySettings, Requirement};
@@ -48,7 +49,7 @@ fn a_retransmission_is_known_as_long_as_it_should_be() {
     for (name, set) in settings_of_the_clock() {
         let (mut steady, _) = Steady::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
         let mut duplicates = Duplicates::new(64, 4096, Duration::from_secs(30));
-        let key = Key { from: ([192, 0, 2, 1], 1).into(), listener: 0, code: 1, identifier: 7 };
+        let key = Key { from: ([192, 0, 2, 1], 1).into(), listener: 0, code: 1, identifier: 7, gateway: GatewayId::new(0) };
         let Known::New(seat) = duplicates.look_up(&key, &[1; 16], NOON) else { panic!("not new") };
         duplicates.answer(seat, b"reply");
         for second in 0..29 {
