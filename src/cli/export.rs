@@ -94,6 +94,7 @@ impl Found {
             | Record::Inventory { .. }
             | Record::Endpoint { .. }
             | Record::Gateway { .. }
+            | Record::Signed { .. }
             | Record::Restart(_)
             | Record::Note(_) => {}
         }

@@ -33,6 +33,8 @@ use clap::{Parser, Subcommand};
 use outcome::{Exit, Failure};
 use output::Output;
 
+use crate::server::Signals;
+
 /// The RADIUS AAA server for IoT SIMs behind packet gateways, and the simulator of those gateways.
 #[derive(Parser)]
 #[command(name = "attachd", version, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -62,6 +64,11 @@ enum Verb {
 
 /// Does what the arguments say. Errors are one line on stderr.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|verb| verb == "serve") {
+        // Whoever starts a server may tell it to reload at once.
+        Signals::ignore_hangup();
+    }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return outcome::usage(&error).into(),

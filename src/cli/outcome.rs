@@ -40,6 +40,14 @@ impl Failure {
         Self::Told(Exit::Failure, message.into())
     }
 
+    /// How the process ends.
+    pub(super) const fn exit(&self) -> Exit {
+        match self {
+            Self::Told(exit, _) | Self::Listed(exit, _) => *exit,
+            Self::ReaderGone => Exit::Done,
+        }
+    }
+
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::Told(Exit::Invalid, message.into())
     }

@@ -98,6 +98,11 @@ impl Scribe {
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
         complain(self.batch.put_gateway(id, name));
     }
+
+    /// Another: that it has sent a Message-Authenticator.
+    pub fn signed(&mut self, id: GatewayId) {
+        complain(self.batch.put_signed(id));
+    }
 }
 
 impl Recorder for Scribe {

@@ -44,13 +44,18 @@ impl Errand {
         self.scribe.gateway(id, name);
     }
 
+    /// That a gateway has sent a Message-Authenticator: "auto" asks for one after a restart, too.
+    pub fn signed(&mut self, id: GatewayId) {
+        self.scribe.signed(id);
+    }
+
     /// Carries out what time has brought to about `budget` more endpoints, and frees what is free by now.
     pub fn housekeep(&mut self, aaa: &Aaa, walk: &mut Walk, budget: usize, now: Timestamp) {
         if self.may_begin() {
             self.begin(now);
             aaa.housekeep(walk, budget, now, self);
-            self.submit();
         }
+        self.submit();
         self.settle(aaa);
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 
 use super::errand::Errand;
 use super::settings::{GatewaySettings, Requirement};
@@ -21,9 +22,15 @@ pub struct Gateways {
     names: Vec<String>,
     /// The place of each name.
     places: HashMap<String, usize, foldhash::fast::RandomState>,
+    /// Whether each has ever sent a valid Message-Authenticator, by handle; shared with what follows after a reload.
+    signed: Vec<Arc<AtomicBool>>,
+    unrecorded: Unrecorded,
     v4: Prefixes<u32>,
     v6: Prefixes<u128>,
 }
+
+/// Gateways that have sent their first Message-Authenticator, and nobody has recorded it yet.
+type Unrecorded = Arc<Mutex<Vec<GatewayId>>>;
 
 /// One configured gateway, and what it has taught us.
 pub struct Gateway {
@@ -35,8 +42,8 @@ pub struct Gateway {
     others: Others,
     pub limit_proxy_state: bool,
     requirement: Requirement,
-    /// Whether it has ever sent a valid Message-Authenticator; shared with its successor after a reload.
     has_signed: Arc<AtomicBool>,
+    unrecorded: Unrecorded,
     rate: Option<Rate>,
 }
 
@@ -44,7 +51,9 @@ impl Gateways {
     /// `names` are the handles given in an earlier life, in their order: a gateway keeps its handle as long as it keeps its name.
     pub fn new(settings: &[GatewaySettings], names: Vec<String>) -> Self {
         let places = names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
-        Self { list: Vec::new(), names, places, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
+        let signed = names.iter().map(|_| Arc::default()).collect();
+        let unrecorded = Unrecorded::default();
+        Self { list: Vec::new(), names, places, signed, unrecorded, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
     }
 
     /// The names of those that are configured now.
@@ -56,10 +65,9 @@ impl Gateways {
     #[must_use]
     pub fn reloaded(&self, settings: &[GatewaySettings]) -> Self {
         let (names, places) = (self.names.clone(), self.places.clone());
-        let mut next = Self { list: Vec::new(), names, places, v4: Prefixes::default(), v6: Prefixes::default() };
-        let known: HashMap<&str, &Arc<Gateway>> = self.list.iter().map(|gateway| (gateway.name.as_str(), gateway)).collect();
+        let (signed, unrecorded) = (self.signed.clone(), Arc::clone(&self.unrecorded));
+        let mut next = Self { list: Vec::new(), names, places, signed, unrecorded, v4: Prefixes::default(), v6: Prefixes::default() };
         for one in settings {
-            let before = known.get(one.name.as_str());
             let place = next.list.len();
             for source in &one.sources {
                 match source.trunc() {
@@ -75,7 +83,8 @@ impl Gateways {
                 others: Others::of(one.secrets.get(1..).unwrap_or_default()),
                 limit_proxy_state: one.limit_proxy_state,
                 requirement: one.require_message_authenticator,
-                has_signed: before.map_or_else(Arc::default, |gateway| Arc::clone(&gateway.has_signed)),
+                has_signed: Arc::clone(&next.signed[id.index()]),
+                unrecorded: Arc::clone(&next.unrecorded),
                 rate: Rate::of(one.rate_limit),
             }));
         }
@@ -86,6 +95,7 @@ impl Gateways {
         let place = self.places.get(name).copied().unwrap_or_else(|| {
             self.names.push(name.to_owned());
             self.places.insert(name.to_owned(), self.names.len() - 1);
+            self.signed.push(Arc::default());
             self.names.len() - 1
         });
         GatewayId::new(place)
@@ -108,6 +118,26 @@ impl Gateways {
     /// Every handle ever given, with its name.
     pub fn handles(&self) -> impl Iterator<Item = (GatewayId, &str)> {
         self.names.iter().enumerate().map(|(place, name)| (GatewayId::new(place), name.as_str()))
+    }
+
+    /// These have sent a Message-Authenticator in an earlier life.
+    pub fn recall(&self, signed: &[GatewayId]) {
+        for flag in signed.iter().filter_map(|id| self.signed.get(id.index())) {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// All that have ever sent a Message-Authenticator.
+    pub fn signed(&self) -> impl Iterator<Item = GatewayId> {
+        let signed = self.signed.iter().enumerate().filter(|(_, flag)| flag.load(Ordering::Relaxed));
+        signed.map(|(place, _)| GatewayId::new(place))
+    }
+
+    /// Has those recorded that have sent their first one since the last time.
+    pub fn record_signed(&self, errand: &mut Errand) {
+        for id in self.unrecorded.lock().drain(..) {
+            errand.signed(id);
+        }
     }
 
     /// Has every handle recorded with its name: without it nobody could read its sessions after a restart.
@@ -142,7 +172,10 @@ impl Gateway {
     pub fn note_signature(&self) {
         // Written once: a store for each request would fetch the cache line from the other workers for nothing.
         if !self.has_signed.load(Ordering::Relaxed) {
-            self.has_signed.store(true, Ordering::Relaxed);
+            // Of several workers one is the first.
+            if !self.has_signed.swap(true, Ordering::Relaxed) {
+                self.unrecorded.lock().push(self.id);
+            }
         }
     }
 
@@ -255,6 +288,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Journal;
 
     fn settings(name: &str, source: &str) -> GatewaySettings {
         GatewaySettings {
@@ -318,6 +352,25 @@ mod tests {
         assert!(!after.of(source(3)).unwrap().requires_signature());
         assert_eq!(after.names, ["old", "a", "b", "c"], "a handle is never given twice");
         assert_eq!(after.name(GatewayId::new(1)), Some("a"));
+    }
+
+    #[test]
+    fn what_was_learned_outlives_a_restart() {
+        let journal = Journal::in_memory();
+        let mut errand = Errand::new(&journal);
+        let before = Gateways::new(&[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")], Vec::new());
+        let b = before.of([192, 0, 2, 2].into()).unwrap();
+        (0..3).for_each(|_| b.note_signature());
+        (0..2).for_each(|_| {
+            before.record_signed(&mut errand);
+            errand.submit();
+        });
+        assert_eq!(journal.figures().records, 1, "recorded once");
+
+        let after = Gateways::new(&[settings("b", "192.0.2.2/32"), settings("c", "192.0.2.3/32")], vec!["a".to_owned(), "b".to_owned()]);
+        after.recall(&before.signed().collect::<Vec<_>>());
+        assert!(after.of([192, 0, 2, 2].into()).unwrap().requires_signature());
+        assert!(!after.of([192, 0, 2, 3].into()).unwrap().requires_signature());
     }
 
     #[test]

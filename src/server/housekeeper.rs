@@ -92,6 +92,7 @@ impl Housekeeper {
             self.follow_wall_clock();
             let now = self.common.clock.now();
             self.pulse.beat(now.running);
+            self.common.gateways.load().record_signed(&mut self.errand);
             let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
             let before = walk.seen;
             self.errand.housekeep(&self.aaa, &mut walk, budget, now.wall);

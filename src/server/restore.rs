@@ -14,6 +14,8 @@ pub struct Restored {
     pub journal: Journal,
     /// The names of the gateways' handles, in their order.
     pub gateways: Vec<String>,
+    /// Gateways that have sent a Message-Authenticator.
+    pub signed: Vec<GatewayId>,
     /// What the journal held.
     pub read: journal::Recovered,
     /// What became of it.
@@ -51,7 +53,7 @@ pub fn restore_from(
     open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::Recovered), OpenError>,
 ) -> Result<Restored, OpenError> {
     let mut recovery = aaa.recover();
-    let mut gateways = Vec::new();
+    let (mut gateways, mut signed) = (Vec::new(), Vec::new());
     let mut hear = Some(hear);
     let mut newest = Timestamp::EPOCH;
     // One applier: the records of what is provisioned are in order in the files, and only there.
@@ -68,6 +70,7 @@ pub fn restore_from(
             Record::Catalog { catalog, .. } => recovery.catalog(catalog),
             Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
             Record::Gateway { id, name } => remember(&mut gateways, id, name),
+            Record::Signed { id } => signed.push(id),
             Record::Restart(restart) => recovery.restart(restart),
             Record::Note(_) => {}
         }
@@ -75,14 +78,14 @@ pub fn restore_from(
     };
     let (journal, read) = open(&mut apply)?;
     let (aaa, memory) = recovery.finish();
-    Ok(Restored { aaa, journal, gateways, read, memory, newest })
+    Ok(Restored { aaa, journal, gateways, signed, read, memory, newest })
 }
 
 fn tell_first(hear: &mut Option<impl FnOnce(Option<Fingerprint>)>, record: &Record) {
     let fingerprint = match record {
         Record::Inventory { fingerprint, .. } => Some(*fingerprint),
         Record::Endpoint { .. } | Record::Provisioned { .. } => None,
-        Record::Catalog { .. } | Record::Gateway { .. } | Record::Restart(_) | Record::Note(_) => return,
+        Record::Catalog { .. } | Record::Gateway { .. } | Record::Signed { .. } | Record::Restart(_) | Record::Note(_) => return,
     };
     hear.take().into_iter().for_each(|hear| hear(fingerprint));
 }

@@ -35,6 +35,7 @@ use super::snapshots::{Files, Snapshots};
 use super::watch::{self, LATE, Pulse, SOON, Watch};
 use super::worker::{Common, Parts};
 use crate::aaa::Aaa;
+use crate::identity::GatewayId;
 use crate::journal::{Commit, Failure, Journal, Observer};
 use crate::time::{Step, Timestamp};
 use crate::udp::Socket;
@@ -46,7 +47,7 @@ const REMEMBERED: usize = 1 << 20;
 /// Octets of their replies: 64 each, and an Accept takes a hundred, a receipt twenty.
 const REMEMBERED_OCTETS: usize = 64 << 20;
 
-/// A commit that takes longer than this is no slow disk but one that hangs (PROTOCOL: gateways fail over in seconds).
+/// A disk that takes longer than this for a commit hangs: gateways should ask another server, as they do within seconds.
 const DISK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the log tells of lines that are missing in it.
@@ -62,6 +63,8 @@ pub struct Shell {
     stop: Sender<()>,
     /// How the wall clock has stepped since the last life.
     stepped: Option<Step>,
+    /// Gateways that have sent a Message-Authenticator in an earlier life.
+    signed: Vec<GatewayId>,
     /// Log lines given up so far.
     log_lines_dropped: LinesDropped,
 }
@@ -121,7 +124,7 @@ impl Shell {
         let (stop, stopped) = channel(());
         let start = |listener| Http::start(listener, Arc::clone(&front), stopped);
         let http = http.map(start).transpose().map_err(ServeError::System)?;
-        Ok(Self { settings, sockets, front, http, stop, stepped: None, log_lines_dropped: Box::new(|| 0) })
+        Ok(Self { settings, sockets, front, http, stop, stepped: None, signed: Vec::new(), log_lines_dropped: Box::new(|| 0) })
     }
 
     /// Where to learn how many log lines were given up so far, because nobody reads them.
@@ -134,9 +137,11 @@ impl Shell {
         self.front.common.clock.now().wall
     }
 
-    /// The last time that the journal knows. To be told before anything is decided, so that no time is given twice.
-    pub fn begin_after(&mut self, newest: Timestamp) {
+    /// The last time that the journal knows, so that no time is given twice, and which gateways have sent a Message-Authenticator. To be told
+    /// before anything is decided.
+    pub fn recall(&mut self, newest: Timestamp, signed: Vec<GatewayId>) {
         self.stepped = self.front.common.clock.begin_after(newest);
+        self.signed = signed;
     }
 
     /// What the journal tells of its commits, for the metrics.
@@ -168,10 +173,11 @@ impl Shell {
         until: impl FnOnce(Arc<Common>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
-        let Self { settings, sockets, front, http, stop, stepped, log_lines_dropped } = self;
+        let Self { settings, sockets, front, http, stop, stepped, signed, log_lines_dropped } = self;
         let common = Arc::clone(&front.common);
         let mut errand = Errand::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
+        gateways.recall(&signed);
         gateways.record(&mut errand);
         errand.submit();
         common.gateways.store(Arc::new(gateways));

@@ -140,6 +140,9 @@ impl Snapshot {
             note(&mut missing, writer.put_endpoint(departed.iccid, &departed.state));
             note(&mut missing, writer.put_provisioned(departed.iccid, departed.end, None));
         }
+        for id in gateways.signed() {
+            note(&mut missing, writer.put_signed(id));
+        }
         for restart in aaa.pending_restarts() {
             note(&mut missing, writer.put_restart(&restart));
         }

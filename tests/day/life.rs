@@ -95,7 +95,7 @@ impl Life {
             made = Some(hand);
             Ok((journal, recovered))
         })?;
-        let Restored { aaa, journal, gateways, read, memory, newest } = restored;
+        let Restored { aaa, journal, gateways, read, memory, newest, .. } = restored;
         let (steady, _) = Steady::begin(Duration::ZERO, machine.wall(now), newest);
         assert!(memory.contested == 0 || mistake.is_some(), "{} addresses have two owners after recovery", memory.contested);
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));

@@ -21,6 +21,7 @@ pub(super) const fn kind(record: &Record) -> &'static str {
         Record::Catalog { .. } => "catalog",
         Record::Inventory { .. } => "inventory",
         Record::Gateway { .. } => "gateway",
+        Record::Signed { .. } => "signed",
         Record::Restart(_) => "restart",
         Record::Note(_) => "note",
     }
@@ -31,7 +32,7 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
     match record {
         Record::Endpoint { iccid, .. } | Record::Provisioned { iccid, .. } => Some(*iccid),
         Record::Note(note) => note.iccid,
-        Record::Catalog { .. } | Record::Inventory { .. } | Record::Gateway { .. } | Record::Restart(_) => None,
+        Record::Catalog { .. } | Record::Inventory { .. } | Record::Gateway { .. } | Record::Signed { .. } | Record::Restart(_) => None,
     }
 }
 
@@ -54,6 +55,7 @@ impl Names {
             | Record::Inventory { .. }
             | Record::Endpoint { .. }
             | Record::Provisioned { .. }
+            | Record::Signed { .. }
             | Record::Restart(_)
             | Record::Note(_) => {}
         }
@@ -68,6 +70,7 @@ impl Names {
                 json!({"at": Timestamp::from_micros(*version), "fingerprint": fingerprint.to_string()})
             }
             Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
+            Record::Signed { id } => json!({"number": id.index()}),
             Record::Restart(restart) => json!({
                 "gateway": self.gateway(restart.reporter),
                 "nas": nas(restart.reporter),

@@ -45,22 +45,28 @@ Examples:
 
 When it is ready it prints one line with the addresses it listens on; everything else is logged to standard error.";
 
+/// How long somebody has to read why the server ended.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// How long the records of the first import may take: ten million endpoints on a slow disk.
 const IMPORT: Duration = Duration::from_secs(600);
 
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        let signals = Signals::catch().map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
         let config = self.sources.config()?;
         let log = Arc::new(Log::start(&config.log));
         panic::ends_the_process(Arc::clone(&log));
-        let done = self.serve(config, &log);
+        let done = self.serve(config, signals, &log);
         // Before the last word, which is written directly.
         log.finish();
+        if let Err(failure) = &done {
+            end_soon(failure.exit());
+        }
         done
     }
 
-    fn serve(self, config: Config, log: &Arc<Log>) -> Result<Exit, Failure> {
-        let signals = Signals::catch().map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
+    fn serve(self, config: Config, signals: Signals, log: &Arc<Log>) -> Result<Exit, Failure> {
         let mut shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
         let dropped = Arc::clone(log);
         shell.count_dropped_log_lines(move || dropped.dropped());
@@ -73,8 +79,8 @@ impl Serve {
         let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()), hear)
             .map_err(|error| Failure::failed(error.to_string()))?;
         tell_of(&restored);
-        let Restored { aaa, journal, gateways, read, newest, .. } = restored;
-        shell.begin_after(newest);
+        let Restored { aaa, journal, gateways, signed, read, newest, .. } = restored;
+        shell.recall(newest, signed);
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             News::Changed(setup) => Some(*setup),
@@ -149,6 +155,15 @@ fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, journal: &Journal, now: T
     } else {
         Err(Failure::failed(format!("the inventory could not be recorded in {}; is the disk full?", data_dir.display())))
     }
+}
+
+/// The last word is written to standard error, where nobody may read: the process ends all the same.
+fn end_soon(exit: Exit) {
+    // Without a thread it ends when somebody has read it.
+    let _ = thread::Builder::new().spawn(move || {
+        thread::sleep(LAST_WORD);
+        std::process::exit(exit as i32);
+    });
 }
 
 fn tell_all(warnings: &[Problem]) {

@@ -31,6 +31,7 @@ mod kind {
     pub(super) const RESTART: Kind = Kind(5);
     pub(super) const NOTE: Kind = Kind(6);
     pub(super) const INVENTORY: Kind = Kind(7);
+    pub(super) const SIGNED: Kind = Kind(16);
 }
 
 /// A record, read back.
@@ -46,6 +47,8 @@ pub enum Record {
     Inventory { version: u64, fingerprint: Fingerprint },
     /// The name that a handle stands for.
     Gateway { id: GatewayId, name: String },
+    /// The gateway has sent an Access-Request with a valid Message-Authenticator.
+    Signed { id: GatewayId },
     /// A gateway restarted.
     Restart(Restart),
     /// Recorded without effect. Not for snapshots.
@@ -87,6 +90,11 @@ pub trait Sink {
     /// A handle has one name for ever.
     fn put_gateway(&mut self, id: GatewayId, name: &str) -> Result<(), TooLarge> {
         self.put(kind::GATEWAY, id.index() as u64, 1, |buffer| Writer(buffer).text(name))
+    }
+
+    /// It has for ever.
+    fn put_signed(&mut self, id: GatewayId) -> Result<(), TooLarge> {
+        self.put(kind::SIGNED, id.index() as u64, 1, |_| {})
     }
 
     fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
@@ -141,6 +149,10 @@ impl Record {
                 Ok(Self::Inventory { version: entry.version, fingerprint: Fingerprint(u128::from_le_bytes(octets)) })
             }
             kind::GATEWAY => read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense")),
+            kind::SIGNED => {
+                let id = octets::handle(entry.key).map(GatewayId::new).ok_or(Unreadable("a gateway makes no sense"))?;
+                Ok(Self::Signed { id })
+            }
             kind::RESTART => read_restart(&mut reader).map(Self::Restart).ok_or(Unreadable("a restart makes no sense")),
             kind::NOTE => read_note(&mut reader, entry).map(Self::Note).ok_or(Unreadable("a note makes no sense")),
             _ => Err(Unreadable("no kind of record that this attachd knows")),

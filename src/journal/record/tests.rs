@@ -100,7 +100,7 @@ fn golden_octets() {
         arrived: NOW,
     };
     let fingerprint = Fingerprint(0x0123_4567_89ab_cdef);
-    let table: [(&str, Vec<u8>, Record); 6] = [
+    let table: [(&str, Vec<u8>, Record); 7] = [
         (
             "1569cd670b0000010e400b02fc5d010207000000000000001480c097d1edff96030000",
             framed(|batch| batch.put_endpoint(iccid(), &detached)),
@@ -120,6 +120,11 @@ fn golden_octets() {
             "4680b2650700000403000000000000000100000000000000067067772d3031",
             framed(|batch| batch.put_gateway(GatewayId::new(3), "pgw-01")),
             Record::Gateway { id: GatewayId::new(3), name: "pgw-01".into() },
+        ),
+        (
+            "9cb6e6fd0000001003000000000000000100000000000000",
+            framed(|batch| batch.put_signed(GatewayId::new(3))),
+            Record::Signed { id: GatewayId::new(3) },
         ),
         (
             "119127461000000700000000000000000600000000000000efcdab89674523010000000000000000",

@@ -222,3 +222,24 @@ fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
     office.receive(&[(Port::Auth, &access(1, STOLEN))]);
     assert_eq!(office.taken(), [(Code::ACCESS_REJECT, 1)]);
 }
+
+/// Each took 16 KiB, and kept them: 8,000 receipts of 20 octets behind a disk that stood still were 128 MiB.
+#[test]
+fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
+    const RECEIPTS: u16 = 8_000;
+    let mut office = Office::new(conduct());
+    let asked = start(1, TILL);
+    let listener = Listener { place: 1, port: Port::Acct };
+    for port in 1..=RECEIPTS {
+        office.desk.begin(&Arc::new(gateways()), office.now, true);
+        let arrival = Arrival { listener, from: ([192, 0, 2, 1], port).into(), to: None, octets: &asked };
+        office.desk.handle([arrival], office.now.wall);
+        office.desk.end(office.now, |_, _| panic!("nothing is durable"));
+    }
+    let waiting = office.desk.memory();
+    assert!(waiting < usize::from(RECEIPTS) * 1024, "{waiting} octets");
+    office.durable(RECEIPTS.into());
+    assert_eq!(office.sent.len(), usize::from(RECEIPTS));
+    let kept = office.desk.memory();
+    assert!(kept < 64 << 10, "{kept} octets are kept");
+}
