@@ -368,7 +368,7 @@ fn a_log_that_nobody_reads_does_not_stop_it() {
     const PIPE: usize = 1 << 16;
     let folder = Folder::new();
     let (unread, mut log) = std::io::pipe().unwrap();
-    log.write_all(&[b'.'; PIPE]).unwrap();
+    log.write_all(&vec![b'.'; PIPE]).unwrap();
     let (mut server, stdout) = Server::spawn_with_log(folder.command().stderr(log));
     server.read_addresses(&stdout.recv_timeout(PATIENCE).unwrap());
     let mut gateway = Gateway::facing(server.auth[0]);
@@ -416,7 +416,8 @@ fn thirty_thousand_gateways_are_no_trouble() {
     for number in 0..30_000u32 {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);
         // Short secrets: each is worth a warning, which has a line of its own.
-        settings += &format!("[[gateway]]\nname = \"gateway-{number}\"\nsource = \"{address}\"\nsecret = \"short{number}\"\n");
+        let names = format!("name = \"gateway-{number}\"\nsource = \"{address}\"\nsecret = \"short{number}\"\n");
+        settings.extend(["[[gateway]]\n", &names]);
     }
     folder.write("attachd.toml", &settings);
     let server = folder.serve();

@@ -54,12 +54,12 @@ pub struct Metrics {
     latencies: [SharedLatencies; REQUESTS.len()],
     commits: Histogram,
     clock_steps: Counter,
+    log_lines_dropped: Counter,
     reloads_applied: Counter,
     reloads_refused: Counter,
     reloaded: Gauge,
     /// The gateways whose series exist.
     announced: Mutex<Option<Arc<Gateways>>>,
-    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -71,18 +71,30 @@ impl Metrics {
             .set_buckets_for_metric(full(COMMIT_SECONDS), &COMMIT_BUCKETS)?
             .set_buckets_for_metric(full(API_SECONDS), &API_BUCKETS)?
             .build_recorder();
-        let (commits, [clock_steps, log_lines_dropped], [reloads_applied, reloads_refused], reloaded) = with_local_recorder(&recorder, || {
-            describe();
-            scrape::describe();
-            gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-            // Present from the start.
-            let _ = histogram!(API_SECONDS);
-            let reloads = ["applied", "refused"].map(|outcome| counter!("attachd_reloads_total", "outcome" => outcome));
-            let own = ["attachd_clock_steps_total", "attachd_log_lines_dropped_total"].map(|name| counter!(name));
-            (histogram!(COMMIT_SECONDS), own, reloads, gauge!("attachd_reload_timestamp_seconds"))
-        });
+        let (commits, [clock_steps, log_lines_dropped], [reloads_applied, reloads_refused], reloaded) =
+            with_local_recorder(&recorder, || {
+                describe();
+                scrape::describe();
+                gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+                // Present from the start.
+                let _ = histogram!(API_SECONDS);
+                let reloads = ["applied", "refused"].map(|outcome| counter!("attachd_reloads_total", "outcome" => outcome));
+                let own = ["attachd_clock_steps_total", "attachd_log_lines_dropped_total"].map(|name| counter!(name));
+                (histogram!(COMMIT_SECONDS), own, reloads, gauge!("attachd_reload_timestamp_seconds"))
+            });
         let (handle, latencies, announced) = (recorder.handle(), Default::default(), Mutex::default());
-        Ok(Arc::new(Self { recorder, handle, latencies, commits, clock_steps, log_lines_dropped, reloads_applied, reloads_refused, reloaded, announced }))
+        Ok(Arc::new(Self {
+            recorder,
+            handle,
+            latencies,
+            commits,
+            clock_steps,
+            log_lines_dropped,
+            reloads_applied,
+            reloads_refused,
+            reloaded,
+            announced,
+        }))
     }
 
     /// The exposition text, in an order that never changes.
