@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imeisv, Plmn, VsliceId};
 use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Record, Sink, Submitter, Wake};
-use attachd::network::{Bearer, EndpointState, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place, Reporter, Session, Status, Tracker};
+use attachd::network::{
+    Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place, Session, Status, Tracker,
+};
 use attachd::time::Timestamp;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -256,8 +258,9 @@ fn state(number: usize) -> EndpointState {
         event_time: now,
         status: Status::Interim,
     };
-    let reporter = Reporter { gateway: GatewayId::new(3), nas: Nas(0xc0a8_010a) };
-    let mut session = Session::new(reporter, bearer, Timestamp::from_secs(now.secs() - 86_400), now);
+    let nas = Nas::new([192, 168, 1, 10].into(), Some([192, 168, 1, 10].into()), None, None);
+    let began = EventTime::at(Timestamp::from_secs(now.secs() - 86_400));
+    let mut session = Session::new(GatewayId::new(3), &nas, bearer, began, now);
     session.group = Some(GroupId::new(12));
     session.ip = Some(ip);
     session.authorisation = NonZeroU64::new(0xfeed_f00d_dead_beef);

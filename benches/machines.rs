@@ -9,7 +9,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
-use attachd::network::{Counters, Cursor, EndpointState, Limits, Nas, NetworkState, Place, Report, Reporter, Restarts, Tracker};
+use attachd::network::{
+    Counters, Cursor, EndpointState, EventTime, Families, Limits, Nas, NetworkState, Place, Report, Reporter, Restarts, Stamp, Tracker,
+};
 use attachd::pool::Pool;
 use attachd::provisioning::{Endpoint, ProvisioningState};
 use attachd::time::Timestamp;
@@ -50,11 +52,18 @@ fn addresses(c: &mut Criterion) {
 
 fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
     Report {
-        reporter: Reporter { gateway: GatewayId::new(0), nas: Nas(0xc000_020a) },
+        reporter: Reporter {
+            gateway: GatewayId::new(0),
+            range: "192.0.2.10/32".parse().unwrap(),
+            nas: Nas::new([192, 0, 2, 10].into(), Some([192, 0, 2, 10].into()), None, None),
+        },
+        iccid: None,
         acct_session_id: id,
         acct_multi_session_id: None,
         apn: Some(b"festival.iot.mnc015.mcc234.gprs"),
-        event_time,
+        event_time: EventTime::at(event_time),
+        stamp: Stamp::Sane,
+        families: Families::default(),
         ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
         counters: Counters::default(),
         place: Place { rat: Some(8), location: Some(&[0x82, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), ..Place::default() },
@@ -67,7 +76,7 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
 
 fn sessions(c: &mut Criterion) {
     let group = Some(GroupId::new(0));
-    let limits = Limits { stale_after: HOLD, detach_after: HOLD, tombstone: HOLD, hold: HOLD };
+    let limits = Limits { stale_after: HOLD, detach_after: HOLD, ending: HOLD, tombstone: HOLD, hold: HOLD };
     let restarts = Restarts::default();
 
     let mut now = START;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Sink};
-use attachd::network::{Bearer, EndpointState, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Reporter, Session, Status};
+use attachd::network::{Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Session, Status};
 use attachd::provisioning::Inventory;
 use attachd::time::Timestamp;
 use serde_json::{Value, json};
@@ -33,8 +33,8 @@ fn state(version: u64) -> EndpointState {
     let now = Timestamp::from_secs(1_790_000_000 + version);
     let ip = "100.64.0.16".parse().unwrap();
     let bearer = Bearer { acct_session_id: "S1".into(), input: 100 * version, output: 5, event_time: now, status: Status::Interim };
-    let reporter = Reporter { gateway: GatewayId::new(0), nas: Nas(0xc0a8_010a) };
-    let mut session = Session::new(reporter, bearer, Timestamp::from_secs(1_790_000_000), now);
+    let began = EventTime::at(Timestamp::from_secs(1_790_000_000));
+    let mut session = Session::new(GatewayId::new(0), &Nas::numbered(0xc0a8_010a), bearer, began, now);
     session.ip = Some(ip);
     session.set_apn("festival.iot");
     let lease = Lease { group: GroupId::new(0), vslice: VsliceId::new(0), ip, kind: LeaseKind::Static, phase: LeasePhase::InUse };

@@ -5,6 +5,7 @@ use super::identify::identify;
 use super::turn::Turn;
 use super::{Aaa, Accept, AccessRequest, Class, Recorder, RejectReason, Verdict};
 use crate::identity::Iccid;
+use crate::network::{authorise, mix};
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
 
@@ -43,7 +44,7 @@ impl<R: Recorder> Turn<'_, R> {
         if !is_proven {
             return Err(RejectReason::BadCredentials);
         }
-        let authorisation = authorisation(self.iccid, self.now);
+        let authorisation = authorise(self.iccid, self.now);
         let ip = if request.attach_only && group.allocation == Allocation::Pooled {
             None
         } else {
@@ -67,11 +68,6 @@ impl<R: Recorder> Turn<'_, R> {
     }
 }
 
-/// A number for one authorisation: it need not be secret, only different from the endpoint's other ones.
-fn authorisation(iccid: Iccid, now: Timestamp) -> u64 {
-    mix(iccid.raw() ^ now.micros().rotate_left(32)).max(1)
-}
-
 /// Spreads the interims of a fleet that attached at once over a tenth of the interval, each endpoint always the same (RFC 2869 2.1).
 /// Never below 60 s (RFC 2869 5.16).
 fn jittered(interval_s: u32, iccid: Iccid) -> u32 {
@@ -81,13 +77,6 @@ fn jittered(interval_s: u32, iccid: Iccid) -> u32 {
     let spread = u64::from(interval_s / 10) + 1;
     let jitter = (mix(iccid.raw()) % spread) as u32;
     (interval_s - interval_s / 20 + jitter).max(60)
-}
-
-/// The finaliser of the splitmix64 generator: every bit of the input moves every bit of the output.
-const fn mix(mut word: u64) -> u64 {
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }
 
 #[cfg(test)]

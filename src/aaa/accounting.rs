@@ -5,7 +5,7 @@ use super::identify::identify;
 use super::turn::{Reported, Turn};
 use super::{Aaa, Accounted, AccountingKind, AccountingRequest, Note, Recorder, RejectReason};
 use crate::identity::Iccid;
-use crate::network::{Effect, Outcome, Restart, Session};
+use crate::network::{Effect, Outcome, Report, Restart, Session};
 use crate::time::Timestamp;
 
 impl Aaa {
@@ -61,15 +61,15 @@ impl Aaa {
 
 impl<R: Recorder> Turn<'_, R> {
     fn account(&mut self, request: &AccountingRequest<'_>) -> Result<Accounted, RejectReason> {
-        let (plan, now, report) = (self.plan, self.now, &request.report);
-        let admission = admit(&self.entry.endpoint, &plan.catalog, report.apn);
-        // What is open was admitted once: its end is told even if the group has changed or been disabled since.
-        let is_of_open_session =
-            matches!(request.kind, AccountingKind::Interim | AccountingKind::Stop) && self.entry.state.has_open(report);
-        let admission = match admission {
-            Err(reason) if !is_of_open_session => return Err(reason),
-            admission => admission.ok(),
+        let (plan, now) = (self.plan, self.now);
+        let report = &Report { iccid: Some(self.iccid), ..request.report };
+        let admission = match admit(&self.entry.endpoint, &plan.catalog, report.apn) {
+            // What was opened was admitted once: its usage and its end are told, whatever the endpoint may do now (PROTOCOL 11).
+            Err(reason) if !self.concerns_known_session(request.kind, report) => return Err(reason),
+            admission => admission,
         };
+        let reason = admission.as_ref().err().copied();
+        let admission = admission.ok();
         let group = admission.map(|admission| admission.id);
         let state = &mut self.entry.state;
         let outcome = match request.kind {
@@ -83,6 +83,9 @@ impl<R: Recorder> Turn<'_, R> {
             }
         };
         self.follow(&outcome);
+        if let Some(reason) = reason.filter(|_| outcome.effect == Effect::Refused) {
+            return Err(reason);
+        }
         let address_conflict = self.reconcile_address(request, &outcome);
         Ok(Accounted {
             refused: None,
@@ -90,6 +93,15 @@ impl<R: Recorder> Turn<'_, R> {
             counters_lowered: outcome.counters_lowered,
             address_conflict,
         })
+    }
+
+    fn concerns_known_session(&self, kind: AccountingKind, report: &Report<'_>) -> bool {
+        let state = &self.entry.state;
+        match kind {
+            AccountingKind::Start | AccountingKind::Interim | AccountingKind::Stop => state.knows(report, self.now),
+            AccountingKind::Detach => state.sessions.iter().any(Session::is_live),
+            AccountingKind::Attach | AccountingKind::GatewayRestart | AccountingKind::Other | AccountingKind::Invalid => false,
+        }
     }
 
     /// Compares the address that the gateway uses with the lease, if the report opened a session or moved one. Returns whether a conflict

@@ -147,6 +147,10 @@ impl<R: Recorder> Adopting<'_, R> {
         let old = self.aaa.tracker.with(iccid, |entry| {
             let pending = Endpoint::new(ProvisioningState::Pending);
             self.leave(iccid, entry, &pending);
+            let mut turn = Turn::begin(self.aaa, self.before, iccid, entry, self.now, self.records);
+            let ended = turn.entry.state.end_all(self.now);
+            turn.follow(&ended);
+            turn.end();
             std::mem::replace(&mut entry.endpoint, pending)
         });
         let Some((old, entry)) = old.zip(self.aaa.tracker.remove(iccid)) else { return };
@@ -293,7 +297,8 @@ impl<R: Recorder> Turn<'_, R> {
     /// Takes the group's address away. The record of the endpoint remembers the hold; a configured address stays set aside.
     fn take_lease(&mut self, group: GroupId) {
         let configured = self.plan.configured(&self.entry.endpoint);
-        if self.entry.state.lease(group).is_some_and(|lease| configured == Some((lease.vslice, lease.ip))) {
+        let is_configured = self.entry.state.lease(group).is_some_and(|lease| configured == Some((lease.vslice, lease.ip)));
+        if is_configured && !self.entry.state.has_live_lease(group) {
             self.entry.state.drop_lease(group);
         } else if let Some(freed) = self.entry.state.release_lease(group, self.now) {
             self.free(freed);

@@ -12,6 +12,7 @@ pub(super) struct Census {
     provisioning: [AtomicI64; ProvisioningState::ALL.len()],
     refused_events: [AtomicU64; Event::ALL.len()],
     closed: [AtomicU64; CloseCause::ALL.len()],
+    ending: AtomicI64,
 }
 
 impl Census {
@@ -43,6 +44,15 @@ impl Census {
 
     pub(super) fn closed(&self, cause: CloseCause) {
         self.closed[cause as usize - 1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Sessions that began to end, or less of them.
+    pub(super) fn ending(&self, change: i64) {
+        self.ending.fetch_add(change, Ordering::Relaxed);
+    }
+
+    pub(super) fn sessions_ending(&self) -> i64 {
+        self.ending.load(Ordering::Relaxed)
     }
 
     pub(super) fn closures(&self, cause: CloseCause) -> u64 {

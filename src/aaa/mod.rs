@@ -53,8 +53,10 @@ use plan::Plan;
 pub struct Settings {
     /// Which attribute is believed first.
     pub identity_order: Vec<IdentityKind>,
-    /// An open session unheard for this long is lost. `None`: three interim intervals, at least an hour.
+    /// An open session unheard for this long is lost. `None`: three interim intervals, at least an hour; a day if none are asked for.
     pub stale_after: Option<Duration>,
+    /// How long a session is waited for that its endpoint may not have any more.
+    pub ending: Duration,
     /// An idle endpoint unheard for this long is detached.
     pub detach_after: Duration,
     /// How long an ended session guards against late reports of it.
@@ -70,6 +72,7 @@ impl Default for Settings {
         Self {
             identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
             stale_after: None,
+            ending: Duration::from_secs(3600),
             detach_after: Duration::from_secs(172_800),
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
@@ -177,6 +180,7 @@ impl Aaa {
     fn limits(&self, plan: &Plan, endpoint: &Endpoint) -> Limits {
         Limits {
             stale_after: self.settings.stale_after.unwrap_or_else(|| default_stale_after(plan, endpoint)),
+            ending: self.settings.ending,
             detach_after: self.settings.detach_after,
             tombstone: self.settings.tombstone,
             hold: self.settings.hold_time,
@@ -184,12 +188,17 @@ impl Aaa {
     }
 }
 
-/// Three interim intervals of the slowest of its groups, at least an hour (PROTOCOL 6).
+/// Three interim intervals of the slowest of its groups, at least an hour (PROTOCOL 6). Where none are asked for, silence says nothing for a
+/// day (PROTOCOL 19).
 fn default_stale_after(plan: &Plan, endpoint: &Endpoint) -> Duration {
     const LEAST: Duration = Duration::from_secs(3600);
-    let intervals = endpoint.groups().filter_map(|id| plan.catalog.group(id)).map(|group| group.interim_interval_s);
-    let longest = intervals.max().unwrap_or(0);
-    LEAST.max(Duration::from_secs(3 * u64::from(longest)))
+    const WITHOUT_INTERIMS: Duration = Duration::from_secs(24 * 3600);
+    let after = |interval_s: u32| match interval_s {
+        0 => WITHOUT_INTERIMS,
+        interval_s => Duration::from_secs(3 * u64::from(interval_s)),
+    };
+    let groups = endpoint.groups().filter_map(|id| plan.catalog.group(id));
+    groups.map(|group| after(group.interim_interval_s)).max().unwrap_or(LEAST).max(LEAST)
 }
 
 impl Directory for Tracker<Entry> {

@@ -146,6 +146,7 @@ impl Recovery {
             aaa.census.joined(entry.state.state, entry.endpoint.state);
             restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
             configured.extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
+            aaa.census.ending(entry.state.ending_sessions() as i64);
             for session in entry.state.open_sessions() {
                 recovered.open_sessions += 1;
                 plan.count_session(session.group, 1);

@@ -7,7 +7,7 @@ use super::admission::Admission;
 use super::plan::Plan;
 use super::{Aaa, Entry, Freed, Recorder};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{self, Effect, Lease, LeaseKind, LeasePhase, Outcome};
+use crate::network::{self, Close, Effect, Lease, LeaseKind, LeasePhase, Outcome};
 use crate::pool::Claim;
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
@@ -84,8 +84,16 @@ impl<'t, R: Recorder> Turn<'t, R> {
         {
             self.plan.count_session(Some(group), 1);
         }
+        if outcome.resumed {
+            census.ending(-1);
+        }
         for closed in &outcome.closed {
+            if closed.how == Close::EndedAtLast {
+                census.ending(-1);
+                continue;
+            }
             census.closed(closed.cause);
+            census.ending(i64::from(closed.how == Close::BeganEnding));
             self.plan.count_session(closed.group, -1);
             let vslice = closed.group.and_then(|group| self.plan.catalog.group(group)).map(|group| group.vslice);
             if let Some((ip, vslice)) = closed.ip.zip(vslice) {

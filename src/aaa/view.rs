@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 pub struct Stats {
     pub provisioning: [(ProvisioningState, i64); ProvisioningState::ALL.len()],
     pub network: [(NetworkState, i64); NetworkState::ALL.len()],
+    /// Sessions that their endpoints may not have any more, and their gateways have still.
+    pub ending: i64,
     pub closed: [(CloseCause, u64); CloseCause::ALL.len()],
     /// Events that the state table refused.
     pub refused: [(Event, u64); Event::ALL.len()],
@@ -66,6 +68,7 @@ impl Aaa {
         Stats {
             provisioning: ProvisioningState::ALL.map(|state| (state, self.census.provisioning(state))),
             network: NetworkState::ALL.map(|state| (state, self.census.network(state))),
+            ending: self.census.sessions_ending(),
             closed: CloseCause::ALL.map(|cause| (cause, self.census.closures(cause))),
             refused: Event::ALL.map(|event| (event, self.census.refusals(event))),
             vslices: vslices.collect(),

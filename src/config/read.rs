@@ -210,6 +210,7 @@ fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table
         identity_order: radius.take("identity_order", default.identity_order, identity_order),
         stale_after: (stale_after_s > 0).then(|| Duration::from_secs(stale_after_s)),
         detach_after: sessions.take("detach_after_s", default.detach_after, seconds(1..=YEAR_S)),
+        ending: sessions.take("ending_s", default.ending, seconds(1..=YEAR_S)),
         tombstone: sessions.take("tombstone_s", default.tombstone, seconds(0..=YEAR_S)),
         authorization_hold: sessions.take("authorization_hold_s", default.authorization_hold, seconds(1..=YEAR_S)),
         hold_time: pools.take("hold_time_s", default.hold_time, seconds(0..=YEAR_S)),

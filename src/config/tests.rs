@@ -37,6 +37,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
             stale_after: None,
             detach_after: Duration::from_secs(172_800),
+            ending: Duration::from_secs(3600),
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
@@ -93,6 +94,7 @@ fn every_documented_key_can_be_changed() {
         [sessions]
         stale_after_s = 900
         detach_after_s = 7200
+        ending_s = 7
         tombstone_s = 0
         authorization_hold_s = 30
         [pools]
@@ -122,6 +124,7 @@ fn every_documented_key_can_be_changed() {
             identity_order: vec![IdentityKind::UserName, IdentityKind::Imsi],
             stale_after: Some(Duration::from_secs(900)),
             detach_after: Duration::from_secs(7200),
+            ending: Duration::from_secs(7),
             tombstone: Duration::ZERO,
             authorization_hold: Duration::from_secs(30),
             hold_time: Duration::ZERO,

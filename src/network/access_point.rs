@@ -2,23 +2,16 @@
 
 use std::hash::BuildHasher;
 use std::num::NonZeroU16;
-use std::sync::OnceLock;
 
 use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
+use super::interned::Interned;
 use super::text;
 use crate::identity::network_identifier;
 
-/// Operators have some thousands of APNs at most. Names come from outside, so the table is bounded; a session whose APN finds no place in it
-/// keeps its own copy.
-const SLOTS: usize = 1 << 14;
-
-/// How far a name may stand from its own slot.
-const PROBES: usize = 32;
-
-/// Names once written stay for the life of the process, so reading takes no lock.
-static NAMES: [OnceLock<Box<str>>; SLOTS] = [const { OnceLock::new() }; SLOTS];
+/// Operators have some thousands of APNs at most. A session whose APN finds no place here keeps its own copy.
+static NAMES: Interned<Box<str>, { 1 << 14 }> = Interned::new();
 
 /// A name of the shared table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +20,12 @@ pub(super) struct AccessPoint(NonZeroU16);
 impl AccessPoint {
     /// The shared copy of `name`, if there is one or still room for it.
     pub(super) fn of(name: &str) -> Option<Self> {
-        let own = FixedState::default().hash_one(name) as usize;
-        (own..own + PROBES).map(|slot| slot % SLOTS).find_map(|slot| {
-            let shared = NAMES[slot].get_or_init(|| name.into());
-            (**shared == *name).then(|| NonZeroU16::new(slot as u16 + 1).map(Self))?
-        })
+        let hash = FixedState::default().hash_one(name);
+        NAMES.slot(hash, |shared| **shared == *name, || name.into()).map(Self)
     }
 
     pub(super) fn name(self) -> &'static str {
-        NAMES[usize::from(self.0.get()) - 1].get().map_or("", |name| name)
+        NAMES.get(self.0).map_or("", |name| name)
     }
 }
 

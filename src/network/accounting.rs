@@ -3,16 +3,20 @@
 use std::cmp::Reverse;
 
 use super::bearer::Tally;
+use super::matching::{self, Age, Belongs, Match};
 use super::outcome::{CloseCause, Effect, Outcome};
 use super::session::{Ended, Standing};
-use super::{Bearer, EndpointState, Event, Report, Session, Status};
+use super::{Bearer, EndpointState, Event, EventTime, NetworkState, Report, Session, Stamp, Status};
 use crate::identity::GroupId;
 use crate::time::Timestamp;
 
 /// The session a report tells of, as a place in the list.
 enum Found {
-    Open(usize),
+    /// Open or ending.
+    Live(usize),
     Ended(usize),
+    /// It has the name of this one, and tells of another that is long over.
+    Past(usize),
 }
 
 /// Who may tell of a session.
@@ -26,14 +30,25 @@ enum Reach {
 }
 
 impl EndpointState {
-    /// Start: the session is open, and older ones of the same endpoint and APN are superseded. `group` is the one that serves its APN.
+    /// Whether a report tells of a session that is known, open or not: it is applied whatever the endpoint may do now (PROTOCOL 11).
+    #[must_use]
+    pub fn knows(&self, report: &Report<'_>, now: Timestamp) -> bool {
+        self.find(report, Status::Stop, Reach::Gateway, now).is_some()
+    }
+
+    /// Start: the session is open, and older ones of the same endpoint and APN are superseded. `group` is the one that serves its APN; without
+    /// one nothing is opened.
     pub fn start(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
         let mut outcome = self.hear(now);
-        match self.find(report, Reach::Reporter) {
-            Some(Found::Open(at)) => self.start_again(at, report, now, &mut outcome),
-            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report.event_time) => {
+        match self.find(report, Status::Start, Reach::Reporter, now) {
+            Some(Found::Live(at)) => self.start_again(at, report, group, now, &mut outcome),
+            Some(Found::Past(at)) => outcome.pass_over(at),
+            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report, now) => {
                 outcome.session = Some(at);
                 outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds);
+            }
+            Some(Found::Ended(at)) if self.lives_on(at, report, Status::Start, group, now) => {
+                self.resume(at, report, Status::Start, now, &mut outcome);
             }
             _ => self.open(report, Status::Start, group, now, &mut outcome),
         }
@@ -43,11 +58,15 @@ impl EndpointState {
     /// Interim-Update: the session lives. Opens it if its Start was lost.
     pub fn interim(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
         let mut outcome = self.hear(now);
-        match self.find(report, Reach::Gateway) {
-            Some(Found::Open(at)) => self.update(at, report, now, &mut outcome),
-            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report.event_time) => {
+        match self.find(report, Status::Interim, Reach::Gateway, now) {
+            Some(Found::Live(at)) => self.update(at, report, group, now, &mut outcome),
+            Some(Found::Past(at)) => outcome.pass_over(at),
+            Some(Found::Ended(at)) if self.sessions[at].has_ended_by(report, now) => {
                 outcome.session = Some(at);
                 outcome.effect = self.recall(at, report, Status::Interim, Effect::TombstoneHolds);
+            }
+            Some(Found::Ended(at)) if self.lives_on(at, report, Status::Interim, group, now) => {
+                self.resume(at, report, Status::Interim, now, &mut outcome);
             }
             _ => self.open(report, Status::Interim, group, now, &mut outcome),
         }
@@ -57,9 +76,10 @@ impl EndpointState {
     /// Stop: the bearer is closed, and the session if it was its last. Of an unknown session it leaves the tombstone.
     pub fn stop(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
         let mut outcome = self.hear(now);
-        match self.find(report, Reach::Gateway) {
-            Some(Found::Open(at)) => self.close_bearer(at, report, now, &mut outcome),
-            Some(Found::Ended(at)) if !began_after_end(&self.sessions[at], report) => self.confirm_end(at, report, &mut outcome),
+        match self.find(report, Status::Stop, Reach::Gateway, now) {
+            Some(Found::Live(at)) => self.close_bearer(at, report, now, &mut outcome),
+            Some(Found::Past(at)) => outcome.pass_over(at),
+            Some(Found::Ended(at)) if !began_after_end(&self.sessions[at], report) => self.confirm_end(at, report, now, &mut outcome),
             _ => {
                 let mut session = Session::first_seen(report, Status::Stop, group, now);
                 session.ended = Some(stopped(report));
@@ -69,41 +89,71 @@ impl EndpointState {
         self.finish(outcome)
     }
 
-    fn find(&self, report: &Report<'_>, reach: Reach) -> Option<Found> {
-        let exact = |session: &Session| session.reporter == report.reporter && session.is_named_by(report);
-        let open = self.places(|session| session.is_open() && exact(session));
-        let open = open.min_by_key(|at| !self.sessions[*at].is_named_in_full_by(report));
-        if let Some(at) = open.filter(|at| report.event_time >= self.sessions[*at].started) {
-            return Some(Found::Open(at));
-        }
-        match (open, self.ended_before(report, exact)) {
-            // Gateways use identifiers again: an event from before the open session may belong to an ended one of the same name.
-            (Some(_), Some(at)) if self.sessions[at].has_ended_by(report.event_time) => Some(Found::Ended(at)),
-            (Some(at), _) => Some(Found::Open(at)),
-            (None, Some(at)) => Some(Found::Ended(at)),
-            (None, None) if reach == Reach::Gateway => self.find_near(report),
+    fn find(&self, report: &Report<'_>, status: Status, reach: Reach, now: Timestamp) -> Option<Found> {
+        let exact = |session: &Session| session.is_reported_by(&report.reporter);
+        let matches = |at: &usize| (self.sessions[*at].matches(report, now), self.sessions[*at].is_named_in_full_by(report));
+        let live = self.places(|session| session.is_live() && exact(session)).filter(|at| matches(at).0 != Match::Other);
+        let ended = self.ended_before(report, now, exact);
+        match (live.max_by_key(|at| (matches(at), Reverse(*at))), ended) {
+            (Some(at), ended) => Some(self.weigh(at, ended, report, status, now)),
+            (None, Some(at)) => Some(self.ended_or_past(at, report, now)),
+            (None, None) if reach == Reach::Gateway => self.find_near(report, now),
             (None, None) => None,
         }
     }
 
+    /// Whether a report belongs to the live session whose name it has, or to an ended one of that name.
+    fn weigh(&self, live: usize, ended: Option<usize>, report: &Report<'_>, status: Status, now: Timestamp) -> Found {
+        let session = &self.sessions[live];
+        let age = match session.age(report, now) {
+            // Without a stamp it could be the Stop of the earlier session, replayed.
+            Age::Since if status == Status::Stop && !session.may_be_ended_by(report, now) => Age::Before,
+            age => age,
+        };
+        let is_of_ended = |at: &usize| {
+            let ended = &self.sessions[*at];
+            ended.has_ended_by(report, now) || age == Age::Before && report.stamp == Stamp::Absent && ended.could_repeat(report)
+        };
+        let ended = ended.filter(is_of_ended);
+        match (matching::belongs(session.matches(report, now), age, ended.is_some()), ended) {
+            (Belongs::Tombstone, Some(at)) => self.ended_or_past(at, report, now),
+            (Belongs::Past, _) => Found::Past(live),
+            (Belongs::Session | Belongs::Tombstone, _) => Found::Live(live),
+        }
+    }
+
     /// The session of another reporter behind the same configured gateway, if only one can be meant.
-    fn find_near(&self, report: &Report<'_>) -> Option<Found> {
-        let near = |session: &Session| session.reporter.gateway == report.reporter.gateway && session.is_named_by(report);
-        let mut open = self.places(|session| session.is_open() && near(session));
-        match (open.next(), open.next()) {
-            (Some(at), None) => Some(Found::Open(at)),
-            (None, _) => self.ended_before(report, near).map(Found::Ended),
+    fn find_near(&self, report: &Report<'_>, now: Timestamp) -> Option<Found> {
+        let near = |session: &Session| session.is_near(&report.reporter) && session.matches(report, now) != Match::Other;
+        let mut live = self.places(|session| session.is_live() && near(session));
+        let ended = self.ended_before(report, now, |session| session.is_near(&report.reporter));
+        match (live.next(), live.next()) {
+            (Some(at), None) => Some(self.weigh(at, ended, report, Status::Interim, now)),
+            (None, _) => ended.map(|at| self.ended_or_past(at, report, now)),
             (Some(_), Some(_)) => None,
+        }
+    }
+
+    /// Whether a report is of an ended session of its name, or tells of a time before that began. One that was given up is not over until its
+    /// Stop has come, and a clock may have been set back meanwhile.
+    fn ended_or_past(&self, at: usize, report: &Report<'_>, now: Timestamp) -> Found {
+        let session = &self.sessions[at];
+        let was_stopped = session.ended.is_some_and(|ended| ended.cause == CloseCause::Stop);
+        match (session.matches(report, now), session.age(report, now)) {
+            (Match::Proven, _) | (_, Age::Since) => Found::Ended(at),
+            (_, Age::Before) if !was_stopped => Found::Ended(at),
+            (_, Age::Before | Age::LongBefore) => Found::Past(at),
         }
     }
 
     /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer before one that does not; then the first that
     /// ended since, or else the last of all.
-    fn ended_before(&self, report: &Report<'_>, is_meant: impl Fn(&Session) -> bool) -> Option<usize> {
-        let ended = || self.places(|session| !session.is_open() && is_meant(session));
-        let end = |at: usize| self.sessions[at].ended.map(|ended| ended.at);
+    fn ended_before(&self, report: &Report<'_>, now: Timestamp, is_meant: impl Fn(&Session) -> bool) -> Option<usize> {
+        let is_ended = |session: &Session| !session.is_live() && is_meant(session) && session.matches(report, now) != Match::Other;
+        let ended = || self.places(&is_ended);
+        let end = |at: usize| self.sessions[at].ended.map(|ended| ended.time().order);
         let knows = |at: usize| self.sessions[at].knows(report.acct_session_id);
-        let since = ended().filter(|at| self.sessions[*at].has_ended_by(report.event_time));
+        let since = ended().filter(|at| self.sessions[*at].has_ended_by(report, now));
         since.min_by_key(|at| (!knows(*at), end(*at), Reverse(*at))).or_else(|| ended().max_by_key(|at| (knows(*at), end(*at))))
     }
 
@@ -113,14 +163,15 @@ impl EndpointState {
 
     fn open(&mut self, report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
         let event = if status == Status::Start { Event::SessionOpen } else { Event::SessionUpdate };
+        if group.is_none() && self.state != NetworkState::Unknown {
+            return outcome.effect = Effect::Refused;
+        }
         if !self.step(event, outcome) {
             return;
         }
         let mut session = Session::first_seen(report, status, group, now);
-        if status == Status::Start
-            && let Some(at) = self.superseded_since(&session)
-        {
-            session.ended = Some(Ended { at, terminate_cause: 0, cause: CloseCause::Superseded });
+        if let Some(at) = self.superseded_since(&session, report, now) {
+            session.ended = Some(Ended::new(at, 0, CloseCause::Superseded));
             return self.entomb(session, outcome);
         }
         self.make_room(now, outcome);
@@ -130,22 +181,71 @@ impl EndpointState {
         outcome.effect = Effect::Opened;
         outcome.session = Some(at);
         if status == Status::Start {
-            self.supersede(at, now, outcome);
+            self.supersede(at, report, now, outcome);
         }
     }
 
-    /// When a younger session took the place of this one, whose Start was held up.
-    fn superseded_since(&self, late: &Session) -> Option<Timestamp> {
-        let successor = |open: &&Session| open.is_rival_of(late) && open.is_younger_than(late.started);
-        self.open_sessions().find(successor).map(|open| open.started)
+    /// Whether a report that is newer than the end of a session tells that it lives on: it was given up, not stopped. A name alone does not
+    /// prove it for a Start, nor with counters that begin anew.
+    fn lives_on(&self, at: usize, report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp) -> bool {
+        let session = &self.sessions[at];
+        let was_given_up = session.ended.is_some_and(|ended| ended.cause != CloseCause::Stop && ended.terminate_cause == 0);
+        let continues = || {
+            let bearer = session.bearers().find(|bearer| bearer.is_named_by(report.acct_session_id) && bearer.is_open());
+            bearer.is_some_and(|bearer| status == Status::Interim && bearer.is_continued_by(&report.counters))
+        };
+        let is_of_group = group.is_some() && session.group == group;
+        was_given_up && is_of_group && (session.matches(report, now) == Match::Proven || continues())
+    }
+
+    /// A session that had been given up lives on: it is the same one, and its counters go on.
+    fn resume(&mut self, at: usize, report: &Report<'_>, status: Status, now: Timestamp, outcome: &mut Outcome) {
+        outcome.session = Some(at);
+        if self.superseded_since(&self.sessions[at], report, now).is_some() {
+            return outcome.effect = self.recall(at, report, status, Effect::TombstoneHolds);
+        }
+        if !self.reopen(at, outcome) {
+            return;
+        }
+        if status == Status::Start {
+            self.start_again(at, report, None, now, outcome);
+            self.supersede(at, report, now, outcome);
+        } else {
+            self.update(at, report, None, now, outcome);
+        }
+        outcome.effect = Effect::Opened;
+    }
+
+    /// Makes an ended or ending session an open one. `false` if the state table refuses it.
+    fn reopen(&mut self, at: usize, outcome: &mut Outcome) -> bool {
+        if !self.step(Event::SessionUpdate, outcome) {
+            return false;
+        }
+        let session = &mut self.sessions[at];
+        outcome.resumed |= session.is_live();
+        session.ended = None;
+        session.set_ending(None);
+        session.group.and_then(|group| self.occupy_lease(group));
+        self.version += 1;
+        true
+    }
+
+    /// When a younger session took the place of this one, whose report was held up.
+    fn superseded_since(&self, late: &Session, report: &Report<'_>, now: Timestamp) -> Option<EventTime> {
+        let is_successor = |open: &&Session| {
+            let age = open.age(report, now);
+            let is_older = age == Age::Before || age == Age::LongBefore && open.is_reported_by(&report.reporter);
+            is_older && open.is_rival_of(late)
+        };
+        self.open_sessions().find(is_successor).map(Session::began)
     }
 
     /// Ends the sessions that the one at `by` takes the place of.
-    fn supersede(&mut self, by: usize, now: Timestamp, outcome: &mut Outcome) {
+    fn supersede(&mut self, by: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
         for other in 0..self.sessions.len() {
             let (old, new) = (&self.sessions[other], &self.sessions[by]);
-            if old.is_open() && old.is_rival_of(new) {
-                let ended = Ended { at: new.started, terminate_cause: 0, cause: CloseCause::Superseded };
+            if other != by && old.is_live() && old.is_rival_of(new) && old.may_be_ended_by(report, now) {
+                let ended = Ended::new(new.began(), 0, CloseCause::Superseded);
                 self.end(other, ended, now, outcome);
             }
         }
@@ -157,12 +257,20 @@ impl EndpointState {
         outcome.session = Some(at);
     }
 
-    /// A Start of an open session: a repetition, or one more bearer of it.
-    fn start_again(&mut self, at: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
+    /// Whether a session that is ending may be open again: its endpoint is served by the same group as before.
+    fn reopen_if_served(&mut self, at: usize, group: Option<GroupId>, outcome: &mut Outcome) -> bool {
+        let session = &self.sessions[at];
+        let is_served = !session.is_open() && group.is_some() && session.group == group;
+        is_served && self.reopen(at, outcome)
+    }
+
+    /// A Start of a live session: a repetition, or one more bearer of it.
+    fn start_again(&mut self, at: usize, report: &Report<'_>, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
         outcome.session = Some(at);
+        let is_reopened = self.reopen_if_served(at, group, outcome);
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
-        match session.standing(report, Status::Start) {
+        match session.standing(report, Status::Start, now) {
             Standing::New => self.add_bearer(at, report, Status::Start, outcome),
             Standing::BearerEnded => outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds),
             // Gateways that were cut off from us start their living sessions once more.
@@ -171,43 +279,47 @@ impl EndpointState {
                 self.version += 1;
                 outcome.effect = Effect::Duplicate;
             }
-            Standing::Earlier | Standing::Repeated | Standing::Older => outcome.effect = Effect::Duplicate,
+            Standing::Repeated | Standing::Older => outcome.effect = Effect::Duplicate,
+        }
+        if is_reopened {
+            outcome.effect = Effect::Opened;
         }
     }
 
-    /// An Interim-Update of an open session.
-    fn update(&mut self, at: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
+    /// An Interim-Update of a live session.
+    fn update(&mut self, at: usize, report: &Report<'_>, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
         outcome.session = Some(at);
+        let is_reopened = self.reopen_if_served(at, group, outcome);
         let session = &mut self.sessions[at];
-        let standing = session.standing(report, Status::Interim);
-        if standing != Standing::Earlier {
-            session.heard = session.heard.max(now);
-        }
-        outcome.effect = match standing {
-            Standing::New => return self.add_bearer(at, report, Status::Interim, outcome),
+        session.heard = session.heard.max(now);
+        outcome.effect = match session.standing(report, Status::Interim, now) {
+            Standing::New => {
+                self.add_bearer(at, report, Status::Interim, outcome);
+                Effect::Updated
+            }
             Standing::News => {
                 note(session.advance(report, Status::Interim), outcome);
                 self.version += 1;
-                self.step(Event::SessionUpdate, outcome);
                 Effect::Updated
             }
             Standing::Repeated => self.recall(at, report, Status::Interim, Effect::Duplicate),
             Standing::Older => self.recall(at, report, Status::Interim, Effect::Outdated),
             Standing::BearerEnded => self.recall(at, report, Status::Interim, Effect::TombstoneHolds),
-            Standing::Earlier => Effect::Outdated,
         };
+        if is_reopened {
+            outcome.effect = Effect::Opened;
+        }
     }
 
-    /// A Stop of an open session.
+    /// A Stop of a live session.
     fn close_bearer(&mut self, at: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
-        match session.standing(report, Status::Stop) {
+        match session.standing(report, Status::Stop, now) {
             Standing::New => self.add_bearer(at, report, Status::Stop, outcome),
             Standing::News => note(session.advance(report, Status::Stop), outcome),
             Standing::Repeated | Standing::Older => session.close_bearer(report),
             Standing::BearerEnded => return outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate),
-            Standing::Earlier => return outcome.effect = Effect::Outdated,
         }
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
@@ -222,7 +334,7 @@ impl EndpointState {
 
     fn add_bearer(&mut self, at: usize, report: &Report<'_>, status: Status, outcome: &mut Outcome) {
         let session = &mut self.sessions[at];
-        let is_newest = report.event_time >= session.updated();
+        let is_newest = session.is_newest(report);
         session.add_bearer(Bearer::first_seen(report, status));
         if is_newest {
             session.follow(report);
@@ -232,19 +344,20 @@ impl EndpointState {
     }
 
     /// The Stop of a session that has ended: a repetition, or at last the Stop of one that was given up for lost, with its final counters.
-    fn confirm_end(&mut self, at: usize, report: &Report<'_>, outcome: &mut Outcome) {
+    fn confirm_end(&mut self, at: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
-        match session.standing(report, Status::Stop) {
+        match session.standing(report, Status::Stop, now) {
             Standing::New => session.add_bearer(Bearer::first_seen(report, Status::Stop)),
             Standing::News => note(session.advance(report, Status::Stop), outcome),
             Standing::Repeated | Standing::Older => session.close_bearer(report),
-            Standing::Earlier => return outcome.effect = Effect::Outdated,
             Standing::BearerEnded => {
                 outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
                 // Of two different Stops the later is the end.
-                let ends_later = self.sessions[at].ended.is_some_and(|ended| report.event_time.secs() > ended.at.secs());
-                self.version += u64::from(ends_later && self.sessions[at].ended_not_before(report.event_time));
+                let session = &mut self.sessions[at];
+                let ends_later = |ended: Ended| report.event_time.order.secs() > ended.time().order.secs();
+                let moved = session.ended.is_some_and(ends_later) && session.ended_not_before(report.event_time);
+                self.version += u64::from(moved);
                 return;
             }
         }
@@ -263,15 +376,16 @@ impl EndpointState {
     /// bearer that has ended how long reports of it came.
     fn recall(&mut self, at: usize, report: &Report<'_>, status: Status, effect: Effect) -> Effect {
         let session = &mut self.sessions[at];
-        let (is_open, is_earlier) = (session.is_open(), session.is_preceded_by(report));
-        if let Some(bearer) = session.bearer_mut(report.acct_session_id).filter(|_| !is_earlier) {
+        let is_live = session.is_live();
+        if let Some(bearer) = session.bearer_mut(report.acct_session_id) {
             let rose = status != Status::Start && bearer.raise(&report.counters);
-            let lasts = is_open && !bearer.is_open() && report.event_time.secs() > bearer.event_time.secs();
+            let order = report.event_time.order;
+            let lasts = is_live && !bearer.is_open() && order.secs() > bearer.event_time.secs();
             if lasts {
-                bearer.event_time = report.event_time;
+                bearer.event_time = order;
             }
             self.version += u64::from(rose || lasts);
-        } else if status == Status::Interim && !is_open && !session.knows(report.acct_session_id) {
+        } else if status == Status::Interim && !is_live && !session.knows(report.acct_session_id) {
             session.add_bearer(Bearer::first_seen(report, status));
             self.version += 1;
         }
@@ -285,10 +399,11 @@ fn note(tally: Tally, outcome: &mut Outcome) {
 }
 
 fn stopped(report: &Report<'_>) -> Ended {
-    Ended { at: report.event_time, terminate_cause: report.terminate_cause.unwrap_or(0), cause: CloseCause::Stop }
+    Ended::new(report.event_time, report.terminate_cause.unwrap_or(0), CloseCause::Stop)
 }
 
 /// Whether a Stop tells of a later session than the ended one of the same name, of which nothing else was ever heard.
 fn began_after_end(session: &Session, report: &Report<'_>) -> bool {
-    report.session_time_s.is_some() && session.ended.is_some_and(|ended| report.began().secs() > ended.at.secs())
+    let ends_before = |ended: Ended| report.began().order.secs() > ended.time().order_for(report.stamp).secs();
+    report.session_time_s.is_some() && session.ended.is_some_and(ends_before)
 }

@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 
 use super::counters::{self, Reading};
+use super::event_time::{self, Stamp};
 use super::{Counters, Report, text};
 use crate::time::Timestamp;
 
@@ -15,7 +16,7 @@ pub struct Bearer {
     pub input: u64,
     /// To the device.
     pub output: u64,
-    /// Of the newest report.
+    /// Of the newest report, as the gateway stamped it.
     pub event_time: Timestamp,
     /// Of the newest report.
     pub status: Status,
@@ -49,7 +50,7 @@ impl Bearer {
     /// A bearer whose first report is `report`.
     pub(super) fn first_seen(report: &Report<'_>, status: Status) -> Self {
         let mut bearer =
-            Self { acct_session_id: text::keep(report.acct_session_id), input: 0, output: 0, event_time: report.event_time, status };
+            Self { acct_session_id: text::keep(report.acct_session_id), input: 0, output: 0, event_time: report.event_time.order, status };
         bearer.count(&report.counters, status);
         bearer
     }
@@ -65,7 +66,11 @@ impl Bearer {
     }
 
     /// Whether a report is news. Gateways stamp in whole seconds, so within one instant the kind of report decides; a repetition is no news.
-    pub(super) fn is_news(&self, event_time: Timestamp, status: Status) -> bool {
+    pub(super) fn is_news(&self, report: &Report<'_>, status: Status, now: Timestamp) -> bool {
+        if self.is_of_clock_ahead(report, now) {
+            return true;
+        }
+        let event_time = report.event_time.order;
         match status {
             // There is one Start. Repeated, it can seem a little newer: Acct-Delay-Time counts whole seconds.
             Status::Start => event_time.secs() > self.event_time.secs(),
@@ -73,9 +78,14 @@ impl Bearer {
         }
     }
 
+    /// Whether what was stamped until now came from a clock that was ahead, and has been set right since.
+    fn is_of_clock_ahead(&self, report: &Report<'_>, now: Timestamp) -> bool {
+        report.stamp != Stamp::Ahead && event_time::is_ahead(self.event_time, now)
+    }
+
     /// Takes a report that is news.
     pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> Tally {
-        self.event_time = self.event_time.max(report.event_time);
+        self.event_time = report.event_time.order;
         self.status = status;
         self.count(&report.counters, status)
     }
@@ -85,6 +95,18 @@ impl Bearer {
         let input = counters::raise(&mut self.input, sent.input, sent.input_gigawords);
         let output = counters::raise(&mut self.output, sent.output, sent.output_gigawords);
         input || output
+    }
+
+    /// Whether nothing but what was counted here is told.
+    pub(super) fn has_counted(&self, sent: &Counters) -> bool {
+        let mut again = self.clone();
+        !again.raise(sent) && again.count(sent, Status::Stop) == Tally::default()
+    }
+
+    /// Whether counters go on from what was counted here: none is lower.
+    pub(super) fn is_continued_by(&self, sent: &Counters) -> bool {
+        let mut ahead = self.clone();
+        ahead.count(sent, Status::Interim) == Tally::default()
     }
 
     fn count(&mut self, sent: &Counters, status: Status) -> Tally {

@@ -59,7 +59,7 @@ impl EndpointState {
 
     fn forget_oldest_tombstone(&mut self, outcome: &mut Outcome) -> bool {
         let reported = outcome.session;
-        let ended = (0..self.sessions.len()).filter(|at| Some(*at) != reported && !self.sessions[*at].is_open());
+        let ended = (0..self.sessions.len()).filter(|at| Some(*at) != reported && !self.sessions[*at].is_live());
         let oldest = ended.min_by_key(|at| self.sessions[*at].heard);
         oldest.is_some_and(|oldest| {
             self.forget(oldest, outcome);
@@ -69,11 +69,10 @@ impl EndpointState {
 
     fn end_longest_unheard(&mut self, outcome: &mut Outcome) -> bool {
         let reported = outcome.session;
-        let open = (0..self.sessions.len()).filter(|at| Some(*at) != reported && self.sessions[*at].is_open());
-        let longest_unheard = open.min_by_key(|at| self.sessions[*at].heard);
+        let live = (0..self.sessions.len()).filter(|at| Some(*at) != reported && self.sessions[*at].is_live());
+        let longest_unheard = live.min_by_key(|at| (self.sessions[*at].is_open(), self.sessions[*at].heard));
         longest_unheard.is_some_and(|longest_unheard| {
-            let at = self.sessions[longest_unheard].updated();
-            let ended = Ended { at, terminate_cause: 0, cause: CloseCause::Superseded };
+            let ended = Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
             self.bury(longest_unheard, ended, self.last_activity, outcome);
             true
         })
@@ -85,5 +84,6 @@ fn weight(session: &Session) -> usize {
     let place = session.place();
     let bearers = session.bearers().map(|bearer| BEARER + text(&bearer.acct_session_id)).sum::<usize>();
     let names = [session.apn(), session.multi_session_id()].into_iter().flatten().map(text).sum::<usize>();
-    SESSION + bearers + names + place.location.map_or(0, |location| TEXT + location.len())
+    let identifier = session.nas().identifier.map_or(0, <[u8]>::len);
+    SESSION + bearers + names + identifier + place.location.map_or(0, |location| TEXT + location.len())
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use thin_vec::ThinVec;
 
+use super::event_time::EventTime;
+use super::matching::{Age, Match};
+use super::outcome::Close;
 use super::outcome::{CloseCause, Closed, Effect, Few, Outcome};
-use super::session::Ended;
-use super::{Event, Lease, NetworkState, Report, Restarts, Session, Step};
+use super::session::{Ended, Ending};
+use super::{Event, Lease, NetworkState, Report, Restarts, Session, Stamp, Step};
 use crate::prefetch;
 use crate::time::Timestamp;
 
-/// A device has at most 11 PDN connections. More open sessions than this is a gateway that makes up identifiers.
-const MAX_OPEN: usize = 64;
+/// A device has at most 11 PDN connections. More sessions than this, open or ending, is a gateway that makes up identifiers.
+const MAX_LIVE: usize = 64;
 
 /// Tombstones guard against reports that come late, by seconds as a rule; an endpoint that ends more sessions than this within the life of
 /// a tombstone is restarting in a loop, and the newest matter.
@@ -28,7 +31,7 @@ pub struct EndpointState {
     pub last_activity: Timestamp,
     /// Rises with every change that is worth a record.
     pub version: u64,
-    /// Open ones, and the tombstones of ended ones.
+    /// Open ones, those that are ending, and the tombstones of ended ones.
     pub sessions: ThinVec<Session>,
     /// At most one for each group; behind those, addresses given up for another one that are still in their hold.
     pub leases: Leases,
@@ -39,6 +42,8 @@ pub struct EndpointState {
 pub struct Limits {
     /// An open session unheard for this long is lost.
     pub stale_after: Duration,
+    /// A session that is ending ends after this long.
+    pub ending: Duration,
     /// An idle endpoint unheard for this long is detached.
     pub detach_after: Duration,
     /// The life of a tombstone.
@@ -68,6 +73,12 @@ impl EndpointState {
         self.sessions.iter().filter(|session| session.is_open())
     }
 
+    /// How many sessions it may not have any more, and its gateways have still.
+    #[must_use]
+    pub fn ending_sessions(&self) -> usize {
+        self.sessions.iter().filter(|session| session.is_live() && !session.is_open()).count()
+    }
+
     /// The endpoint was placed in a group.
     pub fn assign(&mut self) -> Outcome {
         let mut outcome = Outcome::new(self.state);
@@ -86,20 +97,32 @@ impl EndpointState {
     /// date, and the endpoint stays.
     pub fn detach(&mut self, report: &Report<'_>, now: Timestamp) -> Outcome {
         let mut outcome = self.hear(now);
-        let at = report.event_time;
-        if self.open_sessions().any(|session| session.is_younger_than(at)) {
-            outcome.effect = Effect::Outdated;
-            self.close_where(|session| (!session.is_younger_than(at)).then_some(at), CloseCause::Detach, now, &mut outcome);
+        // One that names a live session is no old one, whether it has a stamp or not.
+        let is_current = self.sessions.iter().any(|session| session.is_live() && is_named_since(session, report, now));
+        let ends = |session: &Session| session.may_be_ended_by(report, now) || is_current && session.age(report, now) == Age::Since;
+        // Of a time more than a week ago it tells only those who were there then.
+        let is_heard = report.stamp != Stamp::Old || self.open_sessions().next().is_some();
+        if is_heard && self.open_sessions().all(ends) {
+            self.leave(CloseCause::Detach, report.event_time, now, &mut outcome);
         } else {
-            self.leave(CloseCause::Detach, at, now, &mut outcome);
+            outcome.effect = Effect::Outdated;
+            self.close_where(|session| ends(session).then_some(report.event_time), CloseCause::Detach, now, &mut outcome);
         }
         self.finish(outcome)
     }
 
-    /// Ends all sessions; the cause also says which event of the state table this is.
+    /// Ends all sessions; the cause also says which event of the state table this is. What the endpoint may not have any more is ending
+    /// until its gateway has heard of it.
     pub fn close_all(&mut self, cause: CloseCause, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
-        self.leave(cause, now, now, &mut outcome);
+        self.leave(cause, EventTime::at(now), now, &mut outcome);
+        self.finish(outcome)
+    }
+
+    /// Ends everything: nobody will know of the endpoint any more.
+    pub fn end_all(&mut self, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::new(self.state);
+        self.close_where(|session| Some(session.updated()), CloseCause::Unassigned, now, &mut outcome);
         self.finish(outcome)
     }
 
@@ -164,29 +187,32 @@ impl EndpointState {
         self.sessions.len() - 1
     }
 
-    /// Ends one session, with the event that this is.
+    /// Ends one session, with the event that this is. One that was ending was none of the network state's any more.
     pub(super) fn end(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
+        let was_open = self.sessions[at].is_open();
         self.bury(at, ended, now, outcome);
-        let others_left = self.open_sessions().next().is_some();
-        self.step(if others_left { Event::SessionCloseOthersLeft } else { Event::SessionCloseLast }, outcome);
+        if was_open {
+            let others_left = self.open_sessions().next().is_some();
+            self.step(if others_left { Event::SessionCloseOthersLeft } else { Event::SessionCloseLast }, outcome);
+        }
     }
 
-    /// Before another session is opened.
+    /// Before another session is opened. What is ending goes first.
     pub(super) fn make_room(&mut self, now: Timestamp, outcome: &mut Outcome) {
-        if self.open_sessions().count() < MAX_OPEN {
+        if self.sessions.iter().filter(|session| session.is_live()).count() < MAX_LIVE {
             return;
         }
-        let open = (0..self.sessions.len()).filter(|at| self.sessions[*at].is_open());
-        if let Some(longest_unheard) = open.min_by_key(|at| self.sessions[*at].heard) {
-            let at = self.sessions[longest_unheard].updated();
-            self.bury(longest_unheard, Ended { at, terminate_cause: 0, cause: CloseCause::Superseded }, now, outcome);
+        let live = (0..self.sessions.len()).filter(|at| self.sessions[*at].is_live());
+        if let Some(longest_unheard) = live.min_by_key(|at| (self.sessions[*at].is_open(), self.sessions[*at].heard)) {
+            let ended = Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
+            self.bury(longest_unheard, ended, now, outcome);
         }
     }
 
     /// The last act of every method: keeps the list of tombstones short, and the record small.
     pub(super) fn finish(&mut self, mut outcome: Outcome) -> Outcome {
-        while self.sessions.len() > MAX_TOMBSTONES && self.sessions.iter().filter(|session| !session.is_open()).count() > MAX_TOMBSTONES {
-            let ended = (0..self.sessions.len()).filter(|at| !self.sessions[*at].is_open());
+        while self.sessions.len() > MAX_TOMBSTONES && self.sessions.iter().filter(|session| !session.is_live()).count() > MAX_TOMBSTONES {
+            let ended = (0..self.sessions.len()).filter(|at| !self.sessions[*at].is_live());
             let Some(oldest) = ended.min_by_key(|at| self.sessions[*at].heard) else { break };
             self.forget(oldest, &mut outcome);
         }
@@ -195,32 +221,50 @@ impl EndpointState {
         outcome
     }
 
-    /// Turns an open session into its tombstone; gives back the lease if it was the group's last.
+    /// Turns a session into its tombstone; gives back the lease if it was the group's last.
     pub(super) fn bury(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
         let session = &mut self.sessions[at];
-        // What was heard before the end is known, and repeating it opens nothing.
-        session.ended = Some(Ended { at: ended.at.max(session.updated()), ..ended });
-        session.heard = now;
+        let how = if session.is_open() { Close::Ended } else { Close::EndedAtLast };
+        session.end(ended, now);
         let group = session.group;
-        outcome.closed.push(Closed { cause: ended.cause, group, ip: session.ip });
+        outcome.closed.push(Closed { how, cause: ended.cause, group, ip: session.ip });
         if let Some(group) = group
-            && !self.open_sessions().any(|session| session.group == Some(group))
+            && !self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
         {
             self.vacate_lease(group, ended.cause, now).into_iter().for_each(|freed| outcome.freed.push(freed));
         }
         self.version += 1;
     }
 
-    fn leave(&mut self, cause: CloseCause, at: Timestamp, now: Timestamp, outcome: &mut Outcome) {
+    /// From now on those open sessions are ending: their gateway has them still, and their addresses stay theirs (PROTOCOL 11).
+    pub(super) fn begin_ending(&mut self, concerns: impl Fn(&Session) -> bool, cause: CloseCause, now: Timestamp, outcome: &mut Outcome) {
+        for at in 0..self.sessions.len() {
+            let session = &mut self.sessions[at];
+            if !session.is_open() || !concerns(session) {
+                continue;
+            }
+            session.set_ending(Some(Ending { since: now, cause }));
+            let (group, ip) = (session.group, session.ip);
+            outcome.closed.push(Closed { how: Close::BeganEnding, cause, group, ip });
+            group.into_iter().for_each(|group| self.withdraw_promise(group));
+            self.version += 1;
+        }
+    }
+
+    fn leave(&mut self, cause: CloseCause, at: EventTime, now: Timestamp, outcome: &mut Outcome) {
         let event = match cause {
             CloseCause::Detach => Event::Detach,
             CloseCause::Barred => Event::Barred,
             CloseCause::Unassigned => Event::Unassigned,
             CloseCause::Stop | CloseCause::Superseded | CloseCause::Stale | CloseCause::GatewayRestart => Event::SessionCloseLast,
         };
-        for index in 0..self.sessions.len() {
-            if self.sessions[index].is_open() {
-                self.bury(index, Ended { at, terminate_cause: 0, cause }, now, outcome);
+        if matches!(cause, CloseCause::Barred | CloseCause::Unassigned) {
+            self.begin_ending(|_| true, cause, now, outcome);
+        } else {
+            for index in 0..self.sessions.len() {
+                if self.sessions[index].is_live() {
+                    self.bury(index, Ended::new(at, 0, cause), now, outcome);
+                }
             }
         }
         self.step(event, outcome);
@@ -233,32 +277,32 @@ impl EndpointState {
     }
 
     /// A session lost ended when it was last heard of, as far as anybody knows: reports that were held up on their way and tell of later
-    /// times are news of a living session.
+    /// times are news of a living session. One that is ending is waited for no longer than `ending`.
     fn close_stale(&mut self, now: Timestamp, limits: &Limits, outcome: &mut Outcome) {
-        let last_sign = |session: &Session| (session.heard + limits.stale_after <= now).then(|| session.updated());
+        let last_sign = |session: &Session| (live_until(session, limits) <= now).then(|| session.updated());
         self.close_where(last_sign, CloseCause::Stale, now, outcome);
     }
 
-    /// Ends the open sessions for which `ends_at` has a time.
+    /// Ends the sessions, open or ending, for which `ends_at` has a time.
     pub(super) fn close_where(
         &mut self,
-        ends_at: impl Fn(&Session) -> Option<Timestamp>,
+        ends_at: impl Fn(&Session) -> Option<EventTime>,
         cause: CloseCause,
         now: Timestamp,
         outcome: &mut Outcome,
     ) {
         for index in 0..self.sessions.len() {
-            if self.sessions[index].is_open()
+            if self.sessions[index].is_live()
                 && let Some(at) = ends_at(&self.sessions[index])
             {
-                self.end(index, Ended { at, terminate_cause: 0, cause }, now, outcome);
+                self.end(index, Ended::new(at, 0, cause), now, outcome);
             }
         }
     }
 
     /// No change worth a record: the time alone implies it.
     fn forget_tombstones(&mut self, now: Timestamp, limits: &Limits) {
-        let is_over = |session: &Session| !session.is_open() && session.heard + limits.tombstone <= now;
+        let is_over = |session: &Session| !session.is_live() && session.heard + limits.tombstone <= now;
         if self.sessions.iter().any(is_over) {
             self.sessions.retain(|session| !is_over(session));
             if self.sessions.is_empty() {
@@ -270,8 +314,21 @@ impl EndpointState {
     }
 
     fn next_deadline(&self, limits: &Limits) -> Option<Timestamp> {
-        let of_session = |session: &Session| session.heard + if session.is_open() { limits.stale_after } else { limits.tombstone };
+        let of_session = |session: &Session| {
+            if session.is_live() { live_until(session, limits) } else { session.heard + limits.tombstone }
+        };
         let inactive = (self.state == NetworkState::Idle).then_some(self.last_activity + limits.detach_after);
         self.sessions.iter().map(of_session).chain(self.next_lease_deadline(limits.hold)).chain(inactive).min()
     }
+}
+
+/// When a session that nothing more is heard of ends.
+fn live_until(session: &Session, limits: &Limits) -> Timestamp {
+    let stale = session.heard + limits.stale_after;
+    session.ending().map_or(stale, |ending| stale.min(ending.since + limits.ending))
+}
+
+/// Whether a report that needs no name has that of this session, and is not older.
+fn is_named_since(session: &Session, report: &Report<'_>, now: Timestamp) -> bool {
+    session.is_reported_by(&report.reporter) && session.matches(report, now) != Match::Other && session.age(report, now) == Age::Since
 }

@@ -23,7 +23,7 @@ pub struct Lease {
 pub enum LeaseKind {
     /// The endpoint keeps it without a session.
     Static,
-    /// Given back after the last session of the group.
+    /// Given back after the last session of the group. So is a static one whose endpoint has left the group.
     Pooled,
 }
 
@@ -111,11 +111,20 @@ impl EndpointState {
         self.leases.len() < MAX_HELD || self.leases.iter().filter(|lease| lease.phase.is_released()).count() < MAX_HELD
     }
 
-    /// Whether an open session of the lease's group uses its address.
+    /// Whether a session of the lease's group uses its address, open or ending.
     #[must_use]
     pub fn is_used(&self, lease: &Lease) -> bool {
         let uses = |session: &super::Session| session.group == Some(lease.group) && session.ip == Some(lease.ip) && !session.conflict;
-        self.open_sessions().any(uses)
+        self.sessions.iter().filter(|session| session.is_live()).any(uses)
+    }
+
+    /// The endpoint has left: what was promised to a session of `group` still to come is void. What one has that is ending stays its.
+    pub(super) fn withdraw_promise(&mut self, group: GroupId) {
+        for lease in self.leases.iter_mut().filter(|lease| lease.group == group) {
+            if matches!(lease.phase, LeasePhase::Reauthorised { .. }) {
+                lease.phase = LeasePhase::InUse;
+            }
+        }
     }
 
     /// Puts `lease` in the place of the group's former one, which is returned: giving that back to its pool is the caller's.
@@ -188,9 +197,23 @@ impl EndpointState {
         Some(lease)
     }
 
+    /// Whether a session that its gateway still has uses the group's lease.
+    #[must_use]
+    pub fn has_live_lease(&self, group: GroupId) -> bool {
+        let is_in_use = self.lease(group).is_some_and(|lease| lease.phase.is_in_use());
+        is_in_use && self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
+    }
+
     /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
-    /// is returned; `None` if the lease was released before, or there is none.
+    /// is returned; `None` if the lease was released before, or there is none. While a session is still ending on it, the address stays
+    /// its, and is given back afterwards (PROTOCOL 11).
     pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<Freed> {
+        if self.has_live_lease(group) {
+            let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
+            (lease.kind, lease.phase) = (LeaseKind::Pooled, LeasePhase::InUse);
+            self.version += 1;
+            return None;
+        }
         let own = self.leases.iter().position(|lease| lease.group == group && !lease.phase.is_released())?;
         let mut place = 0..;
         self.release_where(now, |_| place.next() == Some(own)).into_iter().next()

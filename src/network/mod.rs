@@ -4,11 +4,16 @@
 
 mod access_point;
 mod accounting;
+mod authorisation;
 mod bearer;
 mod bound;
 mod counters;
 mod endpoint;
+mod event_time;
+mod interned;
 mod lease;
+mod matching;
+mod nas;
 mod outcome;
 mod regroup;
 mod report;
@@ -19,14 +24,17 @@ mod text;
 mod tracker;
 mod whereabouts;
 
+pub use authorisation::{authorise, mix};
 pub use bearer::{Bearer, Status};
 pub use bound::MAX_RECORD;
 pub use endpoint::{EndpointState, Leases, Limits};
+pub use event_time::{EventTime, OddTimes, Skew, Stamp, is_sane_session_time, read as read_event_time};
 pub use lease::{Freed, Lease, LeaseKind, LeasePhase};
-pub use outcome::{CloseCause, Closed, Effect, Few, Outcome};
-pub use report::{Counters, Nas, Place, Report, Reporter};
+pub use nas::{Nas, Reporter};
+pub use outcome::{Close, CloseCause, Closed, Effect, Few, Outcome};
+pub use report::{Counters, Families, Place, Report};
 pub use restart::{Mark, Restart, Restarts};
-pub use session::{Ended, Session};
+pub use session::{Ended, Ending, Session};
 pub use state::{Event, NetworkState, Step};
 pub use tracker::{Cursor, Tracker};
 

@@ -24,7 +24,10 @@ pub struct Outcome {
     pub counters_lowered: bool,
     /// A counter without Gigawords has wrapped.
     pub counters_wrapped: bool,
+    /// Sessions that ended, or began to.
     pub closed: Few<Closed>,
+    /// A session that was ending is open again.
+    pub resumed: bool,
     pub freed: Few<Freed>,
 }
 
@@ -32,7 +35,7 @@ pub struct Outcome {
 pub enum Effect {
     /// Nothing to do with a session; `before` and `after` tell the rest.
     None,
-    /// A session is open that was not.
+    /// A session is open that was not: a new one, or one that had been given up.
     Opened,
     /// News of an open session: a bearer opened or closed, counters, place.
     Updated,
@@ -46,7 +49,7 @@ pub enum Effect {
     Closed,
     /// The end of a session of which nothing was known, or a Start that came after its successor's: a tombstone was set.
     Entombed,
-    /// The state table refused it: nothing moved.
+    /// The state table refused it, or no group serves it: nothing moved.
     Refused,
 }
 
@@ -94,9 +97,20 @@ impl CloseCause {
     }
 }
 
-/// A session that ended.
+/// What became of a session that is not open any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    Ended,
+    /// Its gateway has it still.
+    BeganEnding,
+    /// It was ending, and was counted as closed when it began to.
+    EndedAtLast,
+}
+
+/// A session that ended, or began to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
+    pub how: Close,
     pub cause: CloseCause,
     pub group: Option<GroupId>,
     pub ip: Option<Ipv4Addr>,
@@ -113,7 +127,14 @@ impl Outcome {
             counters_lowered: false,
             counters_wrapped: false,
             closed: Few::default(),
+            resumed: false,
             freed: Few::default(),
         }
+    }
+
+    /// A report that tells of a session which is long over, and has the name of the one at `session`.
+    pub(super) fn pass_over(&mut self, session: usize) {
+        self.session = Some(session);
+        self.effect = Effect::Outdated;
     }
 }

@@ -1,17 +1,11 @@
 //! What a change of groups does to sessions and leases.
 
 use super::outcome::Outcome;
-use super::{CloseCause, EndpointState, Report};
+use super::{CloseCause, EndpointState, Event};
 use crate::identity::GroupId;
 use crate::time::Timestamp;
 
 impl EndpointState {
-    /// Whether a report tells of a session that is open.
-    #[must_use]
-    pub fn has_open(&self, report: &Report<'_>) -> bool {
-        self.open_sessions().any(|session| session.reporter.gateway == report.reporter.gateway && session.is_named_by(report))
-    }
-
     /// The group goes on under another handle: its sessions and its lease stay. The heir must not have a lease of its own.
     pub fn rename_group(&mut self, group: GroupId, heir: GroupId) {
         let sessions = self.sessions.iter_mut().filter_map(|session| session.group.as_mut());
@@ -22,10 +16,13 @@ impl EndpointState {
         }
     }
 
-    /// The endpoint has left the group: its open sessions there end as unassigned.
+    /// The endpoint has left the group: its open sessions there are ending as unassigned.
     pub fn leave_group(&mut self, group: GroupId, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
-        self.close_where(|session| (session.group == Some(group)).then_some(now), CloseCause::Unassigned, now, &mut outcome);
+        self.begin_ending(|session| session.group == Some(group), CloseCause::Unassigned, now, &mut outcome);
+        if self.open_sessions().next().is_none() {
+            self.step(Event::SessionCloseLast, &mut outcome);
+        }
         self.finish(outcome)
     }
 }

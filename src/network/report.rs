@@ -3,25 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::identity::{GatewayId, Imeisv, Plmn};
+use super::authorisation;
+use super::event_time::{EventTime, Stamp};
+use super::nas::Reporter;
+use crate::identity::{Iccid, Imeisv, Plmn};
 use crate::time::Timestamp;
-
-/// Which of the gateways behind one configured prefix speaks: the NAS-IP-Address, else a fingerprint of NAS-IPv6-Address
-/// or NAS-Identifier, else of the source address (RFC 2866 4.1 wants one of the first three).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Nas(pub u32);
-
-impl Nas {
-    /// All behind the configured prefix: for them speaks an Accounting-On that names none. No NAS has the address 0.0.0.0.
-    pub const EVERY: Self = Self(0);
-}
-
-/// The sender of a report. Sessions of different reporters are different sessions, even under one Acct-Session-Id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reporter {
-    pub gateway: GatewayId,
-    pub nas: Nas,
-}
 
 /// Octet counters as sent: 32-bit values, and how often they have wrapped (RFC 2866 5.3, RFC 2869 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +27,7 @@ pub struct Counters {
 pub struct Place<'a> {
     /// 3GPP-RAT-Type; unknown numbers are kept.
     pub rat: Option<u8>,
-    /// 3GPP-SGSN-MCC-MNC: the serving network.
+    /// The serving network: 3GPP-SGSN-MCC-MNC, else that of the location.
     pub plmn: Option<Plmn>,
     /// 3GPP-SGSN-Address or 3GPP-SGSN-IPv6-Address.
     pub serving_node: Option<IpAddr>,
@@ -56,20 +42,23 @@ pub struct Place<'a> {
 /// One accounting packet about one bearer.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    pub reporter: Reporter,
+    pub reporter: Reporter<'a>,
+    /// Whose report it is, once that is known.
+    pub iccid: Option<Iccid>,
     /// Acct-Session-Id: names the bearer. Empty in reports that need none (On, Off, attach, detach).
     pub acct_session_id: &'a [u8],
     /// Acct-Multi-Session-Id: names the session where it is sent.
     pub acct_multi_session_id: Option<&'a [u8]>,
     /// Called-Station-Id.
     pub apn: Option<&'a [u8]>,
-    /// When it happened: Event-Timestamp if sane, else arrival less Acct-Delay-Time.
-    pub event_time: Timestamp,
+    pub event_time: EventTime,
+    pub stamp: Stamp,
     /// Framed-IP-Address, if it is an address.
     pub ip: Option<Ipv4Addr>,
+    pub families: Families,
     pub counters: Counters,
     pub place: Place<'a>,
-    /// Acct-Session-Time, seconds.
+    /// Acct-Session-Time, seconds, if it can be.
     pub session_time_s: Option<u32>,
     /// Acct-Terminate-Cause (RFC 2866 5.10).
     pub terminate_cause: Option<u32>,
@@ -79,9 +68,29 @@ pub struct Report<'a> {
     pub authorisation: Option<u64>,
 }
 
+/// Which address families a session has; none is known if both are false.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Families {
+    pub ipv4: bool,
+    pub ipv6: bool,
+}
+
+impl Families {
+    /// Whether two sessions differ in family, as far as both are known.
+    pub(super) const fn are_apart(self, other: Self) -> bool {
+        let is_known = (self.ipv4 || self.ipv6) && (other.ipv4 || other.ipv6);
+        is_known && !(self.ipv4 && other.ipv4) && !(self.ipv6 && other.ipv6)
+    }
+}
+
 impl Report<'_> {
     /// When the session began, as far as Acct-Session-Time tells.
-    pub(super) fn began(&self) -> Timestamp {
+    pub(super) fn began(&self) -> EventTime {
         self.event_time - Duration::from_secs(u64::from(self.session_time_s.unwrap_or(0)))
+    }
+
+    /// When this server gave the endpoint the Class of the report. `None`: it has no Class of ours, or none that was ever given.
+    pub(super) fn authorised_at(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(authorisation::given(self.authorisation?, self.iccid?)).filter(|given| *given <= now)
     }
 }

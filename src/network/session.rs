@@ -2,31 +2,38 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use thin_vec::ThinVec;
 
 use super::access_point::{self, AccessPoint};
 use super::bearer::Tally;
+use super::event_time::{self, EventTime, Skew, Stamp};
+use super::matching::{self, Age, Match, Proofs};
+use super::nas::{OwnNas, SharedNas};
 use super::whereabouts::Whereabouts;
-use super::{Bearer, CloseCause, Place, Report, Reporter, Status, text};
-use crate::identity::GroupId;
+use super::{Bearer, CloseCause, Families, Nas, Place, Report, Reporter, Status, text};
+use crate::identity::{GatewayId, GroupId};
 use crate::time::Timestamp;
 
 /// The most bearers one session lists: an EPS bearer identity has 11 usable values, a 5G session 64 flows of which gateways account few.
 /// Older ones are folded into one sum.
 const MAX_BEARERS: usize = 16;
 
-/// One PDN connection. 168 octets, and in nearly all cases nothing beside them.
+/// One PDN connection. 184 octets, and in nearly all cases nothing beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    pub reporter: Reporter,
+    pub gateway: GatewayId,
     pub group: Option<GroupId>,
     /// What the gateway says, else the address leased.
     pub ip: Option<Ipv4Addr>,
     /// The gateway uses an address that is another's, or nobody's to give.
     pub conflict: bool,
-    /// When it began, by the gateway's time.
+    pub families: Families,
+    nas: Option<SharedNas>,
+    skew: Skew,
+    /// When it began, as it is shown.
     pub started: Timestamp,
     /// When it was last heard of; of an ended session, when we learned of the end. By our time.
     pub heard: Timestamp,
@@ -42,10 +49,20 @@ pub struct Session {
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// By the gateway's time. Reports that are not newer do not open the session again.
+    /// As it is shown. Reports that are not newer do not open the session again.
     pub at: Timestamp,
+    /// From what the gateway stamped.
+    pub skew: Skew,
     /// Acct-Terminate-Cause, which begins at 1 (RFC 2866 5.10); 0 if none was sent.
     pub terminate_cause: u32,
+    pub cause: CloseCause,
+}
+
+/// An endpoint was barred, or left its group, while its gateway still has the session (PROTOCOL 11): the gateway goes on to report it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// By our time.
+    pub since: Timestamp,
     pub cause: CloseCause,
 }
 
@@ -60,8 +77,6 @@ pub(super) enum Standing {
     Older,
     /// The bearer has ended.
     BearerEnded,
-    /// From before the session began.
-    Earlier,
 }
 
 /// What few sessions have.
@@ -76,18 +91,41 @@ struct Rare {
     apn: Option<Box<str>>,
     serving_node: Option<IpAddr>,
     location: Option<Box<[u8]>>,
+    ending: Option<Ending>,
+    /// A NAS that found no place in the shared table.
+    nas: Option<Box<OwnNas>>,
+}
+
+impl Ended {
+    #[must_use]
+    pub fn new(time: EventTime, terminate_cause: u32, cause: CloseCause) -> Self {
+        Self { at: time.shown, skew: Skew::of(time), terminate_cause, cause }
+    }
+
+    pub(super) fn time(&self) -> EventTime {
+        self.skew.event_time(self.at)
+    }
+
+    /// The same end, but not before `time`.
+    fn not_before(self, time: EventTime) -> Self {
+        let later = self.time().later(time);
+        Self { at: later.shown, skew: Skew::of(later), ..self }
+    }
 }
 
 impl Session {
     /// A session with one bearer; everything else is still to be told.
     #[must_use]
-    pub fn new(reporter: Reporter, first: Bearer, started: Timestamp, heard: Timestamp) -> Self {
-        Self {
-            reporter,
+    pub fn new(gateway: GatewayId, nas: &Nas<'_>, first: Bearer, began: EventTime, heard: Timestamp) -> Self {
+        let mut session = Self {
+            gateway,
             group: None,
             ip: None,
             conflict: false,
-            started,
+            families: Families::default(),
+            nas: None,
+            skew: Skew::of(began),
+            started: began.shown,
             heard,
             ended: None,
             authorisation: None,
@@ -95,21 +133,73 @@ impl Session {
             first,
             whereabouts: Whereabouts::default(),
             rare: None,
-        }
+        };
+        session.set_nas(nas);
+        session
     }
 
     /// The session that a report begins to tell of. Without its Start, the beginning is computed from Acct-Session-Time.
     pub(super) fn first_seen(report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp) -> Self {
-        let started = if status == Status::Start { report.event_time } else { report.began() };
-        let mut session = Self::new(report.reporter, Bearer::first_seen(report, status), started, now);
+        let began = if status == Status::Start { report.event_time } else { report.began() };
+        let Reporter { gateway, nas, .. } = &report.reporter;
+        let mut session = Self::new(*gateway, nas, Bearer::first_seen(report, status), began, now);
         session.group = group;
         session.follow(report);
         session
     }
 
+    /// Whether the endpoint has it, and may.
     #[must_use]
     pub fn is_open(&self) -> bool {
+        self.ended.is_none() && self.ending().is_none()
+    }
+
+    /// Whether its gateway has it still: open, or ending.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// Since when, and why, it may not be open any more. Of an ended session, how it was before.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.rare.as_ref()?.ending
+    }
+
+    pub fn set_ending(&mut self, ending: Option<Ending>) {
+        if ending.is_some() || self.rare.is_some() {
+            self.rare().ending = ending;
+        }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn began(&self) -> EventTime {
+        self.skew.event_time(self.started)
+    }
+
+    /// How far what is shown of its beginning is from what was stamped.
+    #[must_use]
+    pub fn skew(&self) -> Skew {
+        self.skew
+    }
+
+    /// All that its gateway has said of itself.
+    #[must_use]
+    pub fn nas(&self) -> Nas<'_> {
+        let own = || self.rare.as_ref()?.nas.as_ref().map(|nas| nas.nas());
+        self.nas.map(SharedNas::nas).or_else(own).unwrap_or_default()
+    }
+
+    pub fn set_skew(&mut self, skew: Skew) {
+        self.skew = skew;
+    }
+
+    pub fn set_nas(&mut self, nas: &Nas<'_>) {
+        self.nas = SharedNas::of(nas);
+        if self.nas.is_none() {
+            self.rare().nas = Some(Box::new(OwnNas::from(*nas)));
+        }
     }
 
     /// Acct-Multi-Session-Id if there is one, else the Acct-Session-Id. Together with reporter and endpoint it names the session.
@@ -147,10 +237,11 @@ impl Session {
             .fold(self.folded(), |(input, output), bearer| (input.saturating_add(bearer.input), output.saturating_add(bearer.output)))
     }
 
-    /// The gateway's time of the newest report.
+    /// The time of the newest report.
     #[must_use]
-    pub fn updated(&self) -> Timestamp {
-        self.bearers().map(|bearer| bearer.event_time).max().unwrap_or(self.started)
+    pub fn updated(&self) -> EventTime {
+        let newest = self.bearers().map(|bearer| bearer.event_time).max();
+        newest.map_or_else(|| self.began(), |order| self.skew.shown(order))
     }
 
     #[must_use]
@@ -168,7 +259,7 @@ impl Session {
     pub fn number(&self) -> u64 {
         // FNV-1a: it has to stay the same for ever, which no hasher of a library promises.
         let step = |hash: u64, octet: &u8| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
-        let stamps = [u64::from(self.reporter.nas.0), self.started.millis()].map(u64::to_be_bytes);
+        let stamps = [u64::from(self.nas().code), self.started.millis()].map(u64::to_be_bytes);
         let hash = self.first.acct_session_id.as_bytes().iter().chain(stamps.as_flattened()).fold(0xcbf2_9ce4_8422_2325, step);
         // The multiplication mixes upward only: the upper bits are the good ones.
         hash >> 11
@@ -221,8 +312,8 @@ impl Session {
         true
     }
 
-    /// Whether a report, its sender apart, tells of this session. If only one side knows an Acct-Multi-Session-Id, the bearer decides.
-    pub(super) fn is_named_by(&self, report: &Report<'_>) -> bool {
+    /// Whether a report, its sender apart, has the name of this session. If only one side knows an Acct-Multi-Session-Id, the bearer decides.
+    fn is_named_by(&self, report: &Report<'_>) -> bool {
         match (multi_session_id(report), self.multi_session_id()) {
             (Some(sent), Some(own)) => text::spells(own, sent),
             _ => self.knows(report.acct_session_id),
@@ -231,7 +322,62 @@ impl Session {
 
     /// Whether both sides know the Acct-Multi-Session-Id, so that a report which names the session cannot mean another.
     pub(super) fn is_named_in_full_by(&self, report: &Report<'_>) -> bool {
-        self.is_named_by(report) && self.multi_session_id().is_some() && multi_session_id(report).is_some()
+        self.multi_session_id().is_some() && multi_session_id(report).is_some()
+    }
+
+    /// What a report, its sender apart, is to this session.
+    pub(super) fn matches(&self, report: &Report<'_>, now: Timestamp) -> Match {
+        if !self.is_named_by(report) {
+            return Match::Other;
+        }
+        // A Charging-Id is a bearer's, and that of the first is known.
+        let charging_id = self.whereabouts.charging_id().filter(|_| self.first.is_named_by(report.acct_session_id));
+        let own = Proofs { authorisation: self.authorisation.map(NonZeroU64::get), charging_id };
+        let sent = Proofs { authorisation: report.authorisation, charging_id: report.place.charging_id };
+        matching::compare(own, sent, self.was_authorised_before(report, now))
+    }
+
+    /// Whether this server gave the endpoint the report's Class since the session began.
+    fn was_authorised_before(&self, report: &Report<'_>, now: Timestamp) -> bool {
+        let own = Report { authorisation: self.authorisation.map(NonZeroU64::get), ..*report }.authorised_at(now);
+        report.authorised_at(now).is_some_and(|given| own.is_none_or(|own| given > own) && given + Duration::from_secs(1) > self.started)
+    }
+
+    /// Whether the sender of a report is the one that reported this session so far.
+    pub(super) fn is_reported_by(&self, reporter: &Reporter<'_>) -> bool {
+        let nas = self.nas();
+        reporter.is_of(self.gateway, nas.source) && reporter.nas.is_same(&nas)
+    }
+
+    /// Whether the sender of a report is behind the same configured gateway, and says who it is.
+    pub(super) fn is_near(&self, reporter: &Reporter<'_>) -> bool {
+        reporter.nas.is_named() && reporter.is_of(self.gateway, self.nas().source)
+    }
+
+    /// How old a report says it is. One gateway's reports are in the order of its own stamps; those of two are compared as they are shown.
+    /// In whole seconds: one gateway may stamp some packets itself (seconds) and leave others to our arrival time (microseconds).
+    pub(super) fn age(&self, report: &Report<'_>, now: Timestamp) -> Age {
+        if report.authorised_at(now).is_some_and(|given| given > self.started) {
+            return Age::Since;
+        }
+        let (time, stamp) = (report.event_time, report.stamp);
+        let is_since = if self.is_reported_by(&report.reporter) {
+            let other_clock = stamp == Stamp::Old && event_time::is_ahead(self.skew.shown(time.order).shown, now);
+            !other_clock && time.order.secs() >= self.began().order_for(stamp).secs()
+        } else {
+            stamp != Stamp::Old && time.shown.secs() >= self.started.secs()
+        };
+        match (is_since, stamp) {
+            (true, _) => Age::Since,
+            (false, Stamp::Old) => Age::LongBefore,
+            (false, Stamp::Absent | Stamp::Sane | Stamp::Ahead) => Age::Before,
+        }
+    }
+
+    /// Whether a report that does not name this session may end it: it is not older, and if it has no stamp the session is not so young
+    /// that the report may be a replayed one from before.
+    pub(super) fn may_be_ended_by(&self, report: &Report<'_>, now: Timestamp) -> bool {
+        self.age(report, now) == Age::Since && !(report.stamp == Stamp::Absent && event_time::is_young(self.started, now))
     }
 
     /// Whether one of its bearers has that Acct-Session-Id.
@@ -240,25 +386,28 @@ impl Session {
     }
 
     /// What a report of this session is to it.
-    pub(super) fn standing(&self, report: &Report<'_>, status: Status) -> Standing {
+    pub(super) fn standing(&self, report: &Report<'_>, status: Status, now: Timestamp) -> Standing {
         match self.bearers().find(|bearer| bearer.is_named_by(report.acct_session_id)) {
             None => Standing::New,
             // Names of bearers come again in another session, not in the same one.
             Some(bearer) if !bearer.is_open() => Standing::BearerEnded,
-            Some(_) if self.is_preceded_by(report) => Standing::Earlier,
-            Some(bearer) if bearer.is_news(report.event_time, status) => Standing::News,
-            Some(bearer) if report.event_time == bearer.event_time => Standing::Repeated,
+            Some(bearer) if bearer.is_news(report, status, now) => Standing::News,
+            Some(bearer) if report.event_time.order == bearer.event_time => Standing::Repeated,
             Some(_) => Standing::Older,
         }
     }
 
     /// Takes a report that is news of one of its bearers.
     pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> Tally {
-        let is_newest = report.event_time >= self.updated();
-        if is_newest {
+        if self.is_newest(report) {
             self.follow(report);
         }
         self.bearer_mut(report.acct_session_id).map(|bearer| bearer.advance(report, status)).unwrap_or_default()
+    }
+
+    /// Whether no report of the session is newer.
+    pub(super) fn is_newest(&self, report: &Report<'_>) -> bool {
+        report.event_time.order >= self.updated().order_for(report.stamp)
     }
 
     /// Takes a Stop that was overtaken by a later report.
@@ -276,8 +425,26 @@ impl Session {
             // The mark was about the other address; whoever knows the leases judges this one.
             self.conflict = false;
         }
-        self.move_to(&report.place);
+        let charging_id = report.place.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
+        self.move_to(&Place { charging_id, ..report.place });
+        self.families.ipv4 |= report.families.ipv4;
+        self.families.ipv6 |= report.families.ipv6;
         self.learn_names(report);
+        self.learn_reporter(&report.reporter);
+    }
+
+    /// Takes over what its gateway says of itself now: it may have been renamed, and may say more than before.
+    fn learn_reporter(&mut self, reporter: &Reporter<'_>) {
+        if !self.is_reported_by(reporter) {
+            return;
+        }
+        self.gateway = reporter.gateway;
+        let joined = self.nas().joined(reporter.nas, &reporter.range);
+        if joined != self.nas() {
+            // What is shared outlives the session; what is its own is copied once.
+            let own = OwnNas::from(joined);
+            self.set_nas(&own.nas());
+        }
     }
 
     pub(super) fn bearer_mut(&mut self, acct_session_id: &[u8]) -> Option<&mut Bearer> {
@@ -285,33 +452,51 @@ impl Session {
         std::iter::once(&mut self.first).chain(further).find(|bearer| bearer.is_named_by(acct_session_id))
     }
 
-    /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time. Sessions of the same name at two reporters
-    /// are two sessions, since identifiers are a gateway's own (RFC 2866 5.5).
+    /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time, unless Charging-Id, Acct-Multi-Session-Id or
+    /// address family tell them apart. Sessions of the same name at two reporters are two sessions, since identifiers are a gateway's own
+    /// (RFC 2866 5.5); at one reporter they are not both alive.
     pub(super) fn is_rival_of(&self, other: &Self) -> bool {
-        self.key() != other.key() && self.apn() == other.apn()
+        if self.apn() != other.apn() {
+            return false;
+        }
+        if self.key() == other.key() {
+            return self.gateway == other.gateway && self.nas().is_same(&other.nas());
+        }
+        let differ = |pair: (Option<u32>, Option<u32>)| matches!(pair, (Some(one), Some(two)) if one != two);
+        // A new authorisation for the same APN has the address of the old one: the device has come back, and its older session is lost.
+        let is_authorised_anew = matches!((self.authorisation, other.authorisation), (Some(one), Some(two)) if one != two);
+        let has_own_context = !is_authorised_anew && differ((self.whereabouts.charging_id(), other.whereabouts.charging_id()));
+        let is_named_apart = self.multi_session_id().is_some() && other.multi_session_id().is_some();
+        !has_own_context && !is_named_apart && !self.families.are_apart(other.families)
     }
 
-    /// Whether the event came before this session began. In whole seconds: one gateway may stamp some packets itself (seconds) and leave others to our arrival time (microseconds).
-    pub(super) fn is_younger_than(&self, event_time: Timestamp) -> bool {
-        event_time.secs() < self.started.secs()
-    }
-
-    /// Whether the report is of an earlier session of the same name. The session began with its first bearer; of the others it says nothing.
-    pub(super) fn is_preceded_by(&self, report: &Report<'_>) -> bool {
-        self.is_younger_than(report.event_time) && self.first.is_named_by(report.acct_session_id)
-    }
-
-    /// Whether the session has ended, and an event of that time does not open it again. Compared as times are kept, in
+    /// Whether the session has ended, and a report of that time does not open it again. Compared as times are kept, in
     /// microseconds; of a gateway that stamps in whole seconds, an event within the second of the end counts as not newer.
-    pub(super) fn has_ended_by(&self, event_time: Timestamp) -> bool {
-        self.ended.is_some_and(|ended| event_time <= ended.at)
+    pub(super) fn has_ended_by(&self, report: &Report<'_>, now: Timestamp) -> bool {
+        let Some(ended) = self.ended else { return false };
+        let other_clock = report.stamp == Stamp::Old && event_time::is_ahead(ended.skew.shown(report.event_time.order).shown, now);
+        other_clock || report.event_time.order <= ended.time().order_for(report.stamp)
     }
 
-    /// Moves the end of an ended session to `at`, if that is later. Returns whether it moved.
-    pub(super) fn ended_not_before(&mut self, at: Timestamp) -> bool {
-        let Some(ended) = self.ended.as_mut().filter(|ended| ended.at < at) else { return false };
-        ended.at = at;
-        true
+    /// Whether a Stop could be the one that closed the bearer it names, sent again.
+    pub(super) fn could_repeat(&self, stop: &Report<'_>) -> bool {
+        let bearer = self.bearers().find(|bearer| bearer.is_named_by(stop.acct_session_id));
+        bearer.is_some_and(|bearer| !bearer.is_open() && bearer.has_counted(&stop.counters))
+    }
+
+    /// Moves the end of an ended session to `time`, if that is later. Returns whether it moved.
+    pub(super) fn ended_not_before(&mut self, time: EventTime) -> bool {
+        let Some(ended) = self.ended.as_mut() else { return false };
+        let before = *ended;
+        *ended = before.not_before(time);
+        *ended != before
+    }
+
+    /// Ends it, not before what was heard of it: repeating that opens nothing. What was ending has its cause already.
+    pub(super) fn end(&mut self, ended: Ended, now: Timestamp) {
+        let cause = self.ending().map_or(ended.cause, |ending| ending.cause);
+        self.ended = Some(Ended { cause, ..ended.not_before(self.updated()) });
+        self.heard = now;
     }
 
     /// Takes over names the session did not have yet.

@@ -76,6 +76,10 @@ impl Whereabouts {
         overflow
     }
 
+    pub(super) fn charging_id(&self) -> Option<u32> {
+        self.charging_id.map(NonZeroU32::get)
+    }
+
     /// What is known here, unpacked.
     pub(super) fn place(&self) -> Place<'_> {
         let [high, low] = self.imeisv;

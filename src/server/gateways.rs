@@ -36,6 +36,8 @@ type Unrecorded = Arc<Mutex<Vec<GatewayId>>>;
 pub struct Gateway {
     pub id: GatewayId,
     pub name: String,
+    /// The addresses it sends from.
+    sources: Box<[IpNet]>,
     /// The first of its secrets, and for almost all the only one.
     pub secret: Secret,
     /// What else may prove a request while one secret takes the place of another.
@@ -79,6 +81,7 @@ impl Gateways {
             next.list.push(Arc::new(Gateway {
                 id,
                 name: one.name.clone(),
+                sources: one.sources.clone().into(),
                 secret: Secret::new(one.secrets.first().map_or(&[][..], |secret| secret)),
                 others: Others::of(one.secrets.get(1..).unwrap_or_default()),
                 limit_proxy_state: one.limit_proxy_state,
@@ -149,6 +152,14 @@ impl Gateways {
 }
 
 impl Gateway {
+    /// The configured addresses that `source` is one of. One address is a single one only if it is all that the gateway has: whoever sends
+    /// from it then speaks for the whole (PROTOCOL 20).
+    pub fn range_of(&self, source: IpAddr) -> IpNet {
+        let covers = self.sources.iter().filter(|range| range.contains(&source)).max_by_key(|range| range.prefix_len());
+        let range = covers.copied().unwrap_or_else(|| source.into());
+        if self.sources.len() > 1 && range.prefix_len() == range.max_prefix_len() { range.supernet().unwrap_or(range) } else { range }
+    }
+
     /// The secret that its sender has, and whether the request is proven; `first` is what the first secret says.
     pub fn prove(&self, request: &Datagram<'_>, first: Result<(), Forged>) -> (&Secret, Result<(), Forged>) {
         if self.others.secrets.is_empty() { (&self.secret, first) } else { self.others.prove(&self.secret, request, first) }

@@ -399,10 +399,10 @@ impl Pipeline {
     /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
     fn account<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
         let Fresh { proven: Proven { request, gateway, arrival, now, .. }, fields, .. } = fresh;
-        let (report, is_odd) = fields.accounting(gateway.id, arrival.from.ip(), *now);
+        let (report, odd) = fields.accounting(gateway.id, gateway.range_of(arrival.from.ip()), arrival.from.ip(), *now);
         let accounted = self.aaa.account(&report, *now, ledger);
         self.tally.accounted(report.kind);
-        self.tally.odd_timestamps += u32::from(is_odd);
+        self.tally.odd_times(odd);
         self.tally.lowered_counters += u32::from(accounted.counters_lowered);
         self.tally.repeated += u32::from(accounted.duplicate);
         if let Some(reason) = accounted.refused {

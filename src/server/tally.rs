@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::aaa::{AccountingKind, RejectReason};
 use crate::identity::GatewayId;
+use crate::network::OddTimes;
 use crate::wire::Code;
 
 /// Why a datagram was not answered (PROTOCOL 1).
@@ -106,6 +107,9 @@ pub const fn accounting_label(kind: AccountingKind) -> &'static str {
     }
 }
 
+/// The times in a report that may be odd, as the metric label has them.
+pub const ODD_TIMES: [&str; 3] = ["stamp", "delay", "session-time"];
+
 /// One worker's counts since the last report.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -114,7 +118,8 @@ pub struct Tally {
     pub duplicates: [u32; REQUESTS.len()],
     pub rejects: [u32; RejectReason::ALL.len()],
     pub accounting: [u32; ACCOUNTING.len()],
-    pub odd_timestamps: u32,
+    /// By place in [`ODD_TIMES`].
+    pub odd_times: [u32; ODD_TIMES.len()],
     pub lowered_counters: u32,
     /// Accounting reports in which nothing was new.
     pub repeated: u32,
@@ -168,6 +173,12 @@ impl Tally {
     pub fn accounted(&mut self, kind: AccountingKind) {
         if let Some(place) = ACCOUNTING.iter().position(|known| *known == kind) {
             self.accounting[place] += 1;
+        }
+    }
+
+    pub fn odd_times(&mut self, odd: OddTimes) {
+        for (count, is_odd) in self.odd_times.iter_mut().zip([odd.stamp, odd.delay, odd.session_time]) {
+            *count += u32::from(is_odd);
         }
     }
 

@@ -36,6 +36,7 @@ pub(super) struct EndpointView {
 #[serde(rename_all = "camelCase")]
 pub(super) struct SessionView {
     id: String,
+    state: Enumerated,
     gateway: Option<String>,
     acct_session_id: String,
     bearers: Vec<String>,
@@ -46,6 +47,9 @@ pub(super) struct SessionView {
     started_at: Timestamp,
     updated_at: Timestamp,
     ended_at: Option<Timestamp>,
+    ending_since: Option<Timestamp>,
+    /// Why its endpoint may not have it any more.
+    ending_reason: Option<&'static str>,
     /// As RFC 2866 5.10 names it.
     terminate_cause: Option<String>,
     /// Why we hold it for ended.
@@ -141,12 +145,13 @@ fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
 
 impl SessionView {
     fn of(session: &Session, gateways: &Gateways) -> Self {
-        let gateway = gateways.name(session.reporter.gateway);
+        let gateway = gateways.name(session.gateway);
         let (input_octets, output_octets) = session.octets();
         let place = session.place();
         let bearers: Vec<String> = session.bearers().map(|bearer| bearer.acct_session_id.to_string()).collect();
         Self {
             id: session.number().to_string(),
+            state: session_state(session),
             gateway: gateway.map(str::to_owned),
             acct_session_id: bearers.first().cloned().unwrap_or_default(),
             bearers,
@@ -156,6 +161,8 @@ impl SessionView {
             started_at: session.started,
             updated_at: session.heard,
             ended_at: session.ended.map(|ended| ended.at),
+            ending_since: session.ending().map(|ending| ending.since),
+            ending_reason: session.ending().map(|ending| ending.cause.name()),
             terminate_cause: session.ended.and_then(|ended| terminate_cause(ended.terminate_cause)),
             close_cause: session.ended.map(|ended| ended.cause.name()),
             input_octets,
@@ -164,6 +171,14 @@ impl SessionView {
             plmn: place.plmn,
             imeisv: place.imeisv,
         }
+    }
+}
+
+fn session_state(session: &Session) -> Enumerated {
+    match (session.is_open(), session.is_live()) {
+        (true, _) => Enumerated { key: 10, moniker: "open", name: "Open" },
+        (false, true) => Enumerated { key: 20, moniker: "ending", name: "Ending" },
+        (false, false) => Enumerated { key: 30, moniker: "ended", name: "Ended" },
     }
 }
 
@@ -186,6 +201,24 @@ fn terminate_cause(cause: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// PROTOCOL 20.
+    #[test]
+    fn a_session_is_open_ending_or_ended() {
+        use crate::network::{Bearer, CloseCause, Ended, Ending, EventTime, Nas, Status};
+        let at = Timestamp::from_secs(1_790_000_000);
+        let bearer = Bearer { acct_session_id: "S1".into(), input: 0, output: 0, event_time: at, status: Status::Start };
+        let mut session = Session::new(crate::identity::GatewayId::new(0), &Nas::numbered(1), bearer, EventTime::at(at), at);
+        let shown = |session: &Session| {
+            let view = serde_json::to_value(SessionView::of(session, &Gateways::new(&[], Vec::new()))).unwrap();
+            format!("{} {} {} {}", view["state"]["key"], view["state"]["moniker"], view["endingSince"], view["endingReason"])
+        };
+        assert_eq!(shown(&session), "10 \"open\" null null");
+        session.set_ending(Some(Ending { since: at, cause: CloseCause::Barred }));
+        assert_eq!(shown(&session), "20 \"ending\" \"2026-09-21T14:13:20.000Z\" \"barred\"");
+        session.ended = Some(Ended::new(EventTime::at(at), 0, CloseCause::Barred));
+        assert_eq!(shown(&session), "30 \"ended\" \"2026-09-21T14:13:20.000Z\" \"barred\"");
+    }
 
     #[test]
     fn causes_have_the_names_of_the_rfc() {

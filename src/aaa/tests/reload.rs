@@ -65,7 +65,7 @@ fn a_group_gone_from_the_files_is_kept_and_told_until_it_is_pruned() {
 fn a_suspended_endpoint_loses_its_sessions_and_keeps_its_address() {
     let mut world = attached("till");
     assert_eq!(reload(&mut world, "till", |till| till.state = Suspended).unwrap().changed, 1);
-    assert_eq!(world.sessions("till"), ["S1 barred 100.64.0.2"]);
+    assert_eq!(world.sessions("till"), ["S1 ending 100.64.0.2"]);
     assert_eq!(world.network_state("till"), Detached);
     assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointSuspended));
     world.later(100);
@@ -79,6 +79,9 @@ fn a_suspended_endpoint_loses_its_sessions_and_keeps_its_address() {
 fn a_terminated_endpoint_gives_its_address_back_and_comes_back_only_when_reinstated() {
     let mut world = attached("till");
     reload(&mut world, "till", |till| till.state = Terminated).unwrap();
+    world.commit();
+    assert_eq!(world.leased("static"), 1, "its gateway still has the session");
+    assert_eq!(world.stop("till", "S1").refused, None);
     world.commit();
     assert_eq!(world.leased("static"), 0);
     let objections = reload(&mut world, "till", |_| {}).unwrap_err();
@@ -97,8 +100,10 @@ fn a_terminated_endpoint_gives_its_address_back_and_comes_back_only_when_reinsta
 fn out_of_its_group_an_endpoint_is_nowhere() {
     let mut world = attached("sensor");
     reload(&mut world, "sensor", |sensor| (sensor.state, sensor.group) = (Pending, None)).unwrap();
-    assert_eq!(world.sessions("sensor"), ["S1 unassigned 100.64.1.2"]);
+    assert_eq!(world.sessions("sensor"), ["S1 ending 100.64.1.2"]);
     assert_eq!(world.network_state("sensor"), Unknown);
+    world.stop("sensor", "S1");
+    assert_eq!(world.sessions("sensor"), ["S1 unassigned 100.64.1.2"]);
     world.commit();
     assert_eq!(world.leased("pooled"), 0);
 }
@@ -117,8 +122,11 @@ fn a_move_into_another_vslice_ends_them() {
     let mut world = attached("till");
     world.access("till2").accepted();
     reload(&mut world, "till", |till| till.group = Some(GroupId::new(2))).unwrap();
-    assert_eq!(world.sessions("till"), ["S1 unassigned 100.64.0.2"]);
+    assert_eq!(world.sessions("till"), ["S1 ending 100.64.0.2"]);
     assert_eq!(world.network_state("till"), Detached);
+    world.commit();
+    assert_eq!(world.leased("static"), 2, "its gateway still has the session");
+    world.stop("till", "S1");
     world.commit();
     assert_eq!(world.leased("static"), 1, "only the other till's is left in the old VSlice");
     assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "and this one is the new VSlice's");
@@ -227,6 +235,7 @@ fn an_address_taken_away_is_held_also_over_a_restart() {
     for change in changes {
         let mut world = attached("till");
         change(&mut world);
+        world.stop("till", "S1");
         world.commit();
         let mut world = World { aaa: world.restored(0), ..world };
         world.later(30);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::aaa::*;
 use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker};
-use crate::network::{self, Counters, Nas, NetworkState, Place, Report, Reporter, Restart};
+use crate::network::{self, Counters, EventTime, Families, Nas, NetworkState, Place, Report, Reporter, Restart, Stamp};
 use crate::provisioning::{
     Allocation, Catalog, CredentialMethod, Credentials, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Subnet, Vslice,
 };
@@ -227,11 +227,18 @@ impl World {
         let (apn, nas, ip, octets) = (self.apn, self.nas, self.ip, self.octets);
         self.run(|aaa, now, tape| {
             let report = Report {
-                reporter: Reporter { gateway: GatewayId::new(0), nas: Nas(nas) },
+                reporter: Reporter {
+                    gateway: GatewayId::new(0),
+                    range: "192.0.2.0/24".parse().unwrap(),
+                    nas: Nas::new([192, 0, 2, 1].into(), Some(nas.into()), None, None),
+                },
+                iccid: None,
                 acct_session_id: session.as_bytes(),
                 acct_multi_session_id: None,
                 apn: apn.map(str::as_bytes),
-                event_time: now,
+                event_time: EventTime::at(now),
+                stamp: Stamp::Sane,
+                families: Families::default(),
                 ip,
                 counters: Counters { input: octets, ..Counters::default() },
                 place: Place::default(),
@@ -253,7 +260,8 @@ impl World {
     pub(super) fn sessions(&self, who: &str) -> Vec<String> {
         let told = |entry: &Entry, _: &Catalog| {
             let tell = |session: &network::Session| {
-                let standing = session.ended.as_ref().map_or("open", |ended| ended.cause.name());
+                let live = if session.is_open() { "open" } else { "ending" };
+                let standing = session.ended.as_ref().map_or(live, |ended| ended.cause.name());
                 let ip = session.ip.map_or("-".to_owned(), |ip| ip.to_string());
                 let conflict = if session.conflict { " conflict" } else { "" };
                 format!("{} {standing} {ip}{conflict}", session.key())

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::output::Output;
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::Record;
-use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Reporter, Session};
+use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Session};
 use crate::printable;
 use crate::provisioning::{Catalog, Endpoint, Group, Vslice};
 use crate::time::Timestamp;
@@ -72,10 +72,10 @@ impl Names {
             Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
             Record::Signed { id } => json!({"number": id.index()}),
             Record::Restart(restart) => json!({
-                "gateway": self.gateway(restart.reporter),
-                "nas": nas(restart.reporter),
+                "gateway": self.gateway(restart.gateway),
+                "nas": nas(&restart.nas()),
                 "apn": restart.apn.as_deref(),
-                "at": restart.at,
+                "at": restart.at.shown,
                 "arrived": restart.arrived,
             }),
             Record::Note(note) => json!({"iccid": note.iccid, "at": note.at, "what": note.what, "refused": note.refused}),
@@ -98,8 +98,8 @@ impl Names {
         let (input, output) = session.octets();
         let place = session.place();
         json!({
-            "gateway": self.gateway(session.reporter),
-            "nas": nas(session.reporter),
+            "gateway": self.gateway(session.gateway),
+            "nas": nas(&session.nas()),
             "acctSessionId": session.bearers().next().map(|bearer| bearer.acct_session_id.as_str()),
             "acctMultiSessionId": session.multi_session_id(),
             "bearers": session.bearers().count(),
@@ -111,6 +111,8 @@ impl Names {
             "updatedAt": session.heard,
             "endedAt": session.ended.map(|ended| ended.at),
             "closeCause": session.ended.map(|ended| ended.cause.name()),
+            "endingSince": session.ending().map(|ending| ending.since),
+            "endingReason": session.ending().map(|ending| ending.cause.name()),
             "inputOctets": input,
             "outputOctets": output,
             "ratType": place.rat.map(|rat| RatType(rat).to_string()),
@@ -171,8 +173,8 @@ impl Names {
         })
     }
 
-    fn gateway(&self, reporter: Reporter) -> String {
-        self.gateways.get(&reporter.gateway).cloned().unwrap_or_else(|| format!("#{}", reporter.gateway.index()))
+    fn gateway(&self, id: GatewayId) -> String {
+        self.gateways.get(&id).cloned().unwrap_or_else(|| format!("#{}", id.index()))
     }
 
     fn group(&self, id: GroupId) -> String {
@@ -184,8 +186,8 @@ impl Names {
     }
 }
 
-fn nas(reporter: Reporter) -> String {
-    format!("{:08x}", reporter.nas.0)
+fn nas(nas: &Nas<'_>) -> String {
+    format!("{:08x}", nas.code)
 }
 
 fn at(time: Timestamp) -> Option<Timestamp> {

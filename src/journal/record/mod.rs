@@ -10,7 +10,7 @@ mod provisioning;
 mod session;
 
 use crate::identity::{GatewayId, Iccid};
-use crate::network::{EndpointState, Reporter, Restart};
+use crate::network::{EndpointState, EventTime, Reporter, Restart, Skew, Stamp};
 use crate::provisioning::{Catalog, Endpoint, Fingerprint};
 use crate::time::Timestamp;
 
@@ -98,7 +98,7 @@ pub trait Sink {
     }
 
     fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
-        let key = (restart.reporter.gateway.index() as u64) << 32 | u64::from(restart.reporter.nas.0);
+        let key = (restart.gateway.index() as u64) << 32 | u64::from(restart.nas().code);
         self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| write_restart(&mut Writer(buffer), restart))
     }
 
@@ -165,18 +165,31 @@ fn read_gateway(reader: &mut Reader<'_>, key: u64) -> Option<Record> {
 }
 
 fn write_restart(writer: &mut Writer<'_>, restart: &Restart) {
-    writer.reporter(restart.reporter);
+    let nas = restart.nas();
+    writer.sender(restart.gateway, &nas);
     writer.time(restart.arrived, Timestamp::EPOCH);
-    writer.time(restart.at, restart.arrived);
+    writer.time(restart.at.shown, restart.arrived);
     writer.text(restart.apn.as_deref().unwrap_or_default());
+    writer.number(Skew::of(restart.at).0.into());
+    writer.octet(restart.stamp as u8);
+    writer.range(&restart.range);
+    writer.nas(&nas);
 }
 
+/// Records end with the APN that were written before gateways were known by their addresses.
 fn read_restart(reader: &mut Reader<'_>) -> Option<Restart> {
-    let reporter: Reporter = reader.reporter()?;
+    let (gateway, mut nas) = reader.sender()?;
     let arrived = reader.time(Timestamp::EPOCH)?;
-    let at = reader.time(arrived)?;
+    let shown = reader.time(arrived)?;
     let apn = Some(reader.text()?).filter(|apn| !apn.is_empty()).map(Into::into);
-    Some(Restart { reporter, apn, at, arrived })
+    let (mut at, mut stamp, mut range) = (EventTime::at(shown), Stamp::Sane, octets::NO_RANGE);
+    if !reader.0.is_empty() {
+        at = Skew(reader.number_u32()?).event_time(shown);
+        stamp = Stamp::from_key(reader.octet()?)?;
+        range = reader.range()?;
+        nas = reader.nas(nas.code)?;
+    }
+    Some(Restart::new(&Reporter { gateway, range, nas }, apn, at, stamp, arrived))
 }
 
 fn read_note(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Note> {

@@ -1,9 +1,11 @@
 //! The smallest parts of a record: numbers, times, texts, blocks. Writing cannot fail; reading believes nothing.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::identity::GatewayId;
-use crate::network::{Nas, Reporter};
+use crate::network::Nas;
 use crate::time::Timestamp;
 
 /// Appends to a record.
@@ -46,9 +48,38 @@ impl Writer<'_> {
         self.raw(&ip.octets());
     }
 
-    pub(super) fn reporter(&mut self, reporter: Reporter) {
-        self.number(reporter.gateway.index() as u64);
-        self.raw(&reporter.nas.0.to_be_bytes());
+    /// As every version has written a sender: the gateway, and a number for the NAS.
+    pub(super) fn sender(&mut self, gateway: GatewayId, nas: &Nas<'_>) {
+        self.number(gateway.index() as u64);
+        self.raw(&nas.code.to_be_bytes());
+    }
+
+    pub(super) fn address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(ip) => {
+                self.octet(4);
+                self.ipv4(ip);
+            }
+            IpAddr::V6(ip) => {
+                self.octet(6);
+                self.raw(&ip.octets());
+            }
+        }
+    }
+
+    pub(super) fn range(&mut self, range: &IpNet) {
+        self.address(range.addr());
+        self.octet(range.prefix_len());
+    }
+
+    /// Everything of a NAS but its number.
+    pub(super) fn nas(&mut self, nas: &Nas<'_>) {
+        let there = [nas.source.is_some(), nas.ip.is_some(), nas.ipv6.is_some(), nas.identifier.is_some()];
+        self.octet((0..).zip(there).map(|(bit, is_there)| u8::from(is_there) << bit).sum());
+        nas.source.into_iter().for_each(|source| self.address(source));
+        nas.ip.into_iter().for_each(|ip| self.ipv4(ip));
+        nas.ipv6.into_iter().for_each(|ip| self.raw(&ip.octets()));
+        nas.identifier.into_iter().for_each(|identifier| self.octets(identifier));
     }
 
     /// What `body` writes, with its length before it.
@@ -135,9 +166,41 @@ impl<'a> Reader<'a> {
         self.array::<16>().map(Ipv6Addr::from)
     }
 
-    pub(super) fn reporter(&mut self) -> Option<Reporter> {
+    pub(super) fn sender(&mut self) -> Option<(GatewayId, Nas<'static>)> {
         let gateway = GatewayId::new(handle(self.number()?)?);
-        Some(Reporter { gateway, nas: Nas(u32::from_be_bytes(self.array()?)) })
+        Some((gateway, Nas::numbered(u32::from_be_bytes(self.array()?))))
+    }
+
+    pub(super) fn address(&mut self) -> Option<IpAddr> {
+        match self.octet()? {
+            4 => Some(self.ipv4()?.into()),
+            6 => Some(self.ipv6()?.into()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn range(&mut self) -> Option<IpNet> {
+        let address = self.address()?;
+        IpNet::new(address, self.octet()?).ok()
+    }
+
+    /// The NAS of that number.
+    pub(super) fn nas(&mut self, code: u32) -> Option<Nas<'a>> {
+        let there = self.octet()?;
+        let mut nas = Nas::numbered(code);
+        if there & 1 != 0 {
+            nas.source = Some(self.address()?);
+        }
+        if there & 2 != 0 {
+            nas.ip = Some(self.ipv4()?);
+        }
+        if there & 4 != 0 {
+            nas.ipv6 = Some(self.ipv6()?);
+        }
+        if there & 8 != 0 {
+            nas.identifier = Some(self.octets()?);
+        }
+        Some(nas)
     }
 
     /// A block; whatever its reader leaves of it was written by a newer version.
@@ -151,6 +214,9 @@ impl<'a> Reader<'a> {
         (count <= self.0.len()).then_some(count)
     }
 }
+
+/// What stands for the addresses of a gateway in records from before they were kept: nobody's.
+pub(super) const NO_RANGE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 32));
 
 /// The index of a handle.
 pub(super) fn handle(number: u64) -> Option<usize> {
@@ -184,7 +250,8 @@ mod tests {
         fn any_octets_are_read_without_a_panic(octets: Vec<u8>) {
             let reader = Reader(&octets);
             let _ = (reader.clone().number(), reader.clone().time(Timestamp::EPOCH), reader.clone().text(), reader.clone().block().is_some());
-            let _ = (reader.clone().count(), reader.clone().reporter(), reader.clone().ipv6());
+            let _ = (reader.clone().count(), reader.clone().sender(), reader.clone().ipv6());
+            let _ = (reader.clone().nas(1), reader.clone().range());
         }
     }
 

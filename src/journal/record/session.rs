@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use super::octets::{Reader, Writer, handle};
 use crate::identity::{GroupId, Imeisv, Plmn};
-use crate::network::{Bearer, CloseCause, Ended, Place, Session, Status};
+use crate::network::{Bearer, CloseCause, Ended, Ending, EventTime, Families, Place, Session, Skew, Status};
 use crate::time::Timestamp;
 
 /// What a session may have, in the order in which it is written.
@@ -26,12 +26,19 @@ mod has {
     pub(super) const IMEISV: u64 = 1 << 13;
     pub(super) const TIME_ZONE: u64 = 1 << 14;
     pub(super) const CHARGING_ID: u64 = 1 << 15;
+    pub(super) const NAS: u64 = 1 << 16;
+    /// Of the beginning, and of the end if there is one.
+    pub(super) const SKEW: u64 = 1 << 17;
+    pub(super) const ENDING: u64 = 1 << 18;
+    pub(super) const IPV4: u64 = 1 << 19;
+    pub(super) const IPV6: u64 = 1 << 20;
 }
 
 pub(super) fn write(writer: &mut Writer<'_>, session: &Session, base: Timestamp) {
     let place = session.place();
     writer.number(bits(session, &place));
-    writer.reporter(session.reporter);
+    let nas = session.nas();
+    writer.sender(session.gateway, &nas);
     writer.time(session.started, base);
     writer.time(session.heard, base);
     writer.number(session.bearers().count() as u64);
@@ -53,6 +60,21 @@ pub(super) fn write(writer: &mut Writer<'_>, session: &Session, base: Timestamp)
         writer.number(session.folded().1);
     }
     write_place(writer, &place);
+    if nas.source.is_some() {
+        writer.nas(&nas);
+    }
+    if is_skewed(session) {
+        writer.number(session.skew().0.into());
+        session.ended.into_iter().for_each(|ended| writer.number(ended.skew.0.into()));
+    }
+    if let Some(ending) = session.ending() {
+        writer.time(ending.since, base);
+        writer.octet(ending.cause as u8);
+    }
+}
+
+fn is_skewed(session: &Session) -> bool {
+    session.skew() != Skew::default() || session.ended.is_some_and(|ended| ended.skew != Skew::default())
 }
 
 fn write_place(writer: &mut Writer<'_>, place: &Place<'_>) {
@@ -87,6 +109,11 @@ fn bits(session: &Session, place: &Place<'_>) -> u64 {
         (place.imeisv.is_some(), has::IMEISV),
         (place.time_zone.is_some(), has::TIME_ZONE),
         (place.charging_id.is_some(), has::CHARGING_ID),
+        (session.nas().source.is_some(), has::NAS),
+        (is_skewed(session), has::SKEW),
+        (session.ending().is_some(), has::ENDING),
+        (session.families.ipv4, has::IPV4),
+        (session.families.ipv6, has::IPV6),
     ]
     .into_iter()
     .fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits })
@@ -94,12 +121,12 @@ fn bits(session: &Session, place: &Place<'_>) -> u64 {
 
 pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> {
     let bits = reader.number()?;
-    let reporter = reader.reporter()?;
+    let (gateway, nas) = reader.sender()?;
     let started = reader.time(base)?;
     let heard = reader.time(base)?;
     let further = reader.count()?.checked_sub(1)?;
     let first = read_bearer(&mut reader.block()?, base)?;
-    let mut session = Session::new(reporter, first, started, heard);
+    let mut session = Session::new(gateway, &nas, first, EventTime::at(started), heard);
     for _ in 0..further {
         session.add_bearer(read_bearer(&mut reader.block()?, base)?);
     }
@@ -113,7 +140,7 @@ pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> 
     if bits & has::ENDED != 0 {
         let at = reader.time(base)?;
         let terminate_cause = reader.number_u32()?;
-        session.ended = Some(Ended { at, terminate_cause, cause: CloseCause::from_key(reader.octet()?)? });
+        session.ended = Some(Ended { at, skew: Skew::default(), terminate_cause, cause: CloseCause::from_key(reader.octet()?)? });
     }
     if bits & has::AUTHORISATION != 0 {
         session.authorisation = Some(NonZeroU64::new(u64::from_be_bytes(reader.array()?))?);
@@ -128,6 +155,20 @@ pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> 
         session.set_folded((reader.number()?, reader.number()?));
     }
     session.move_to(&read_place(reader, bits)?);
+    if bits & has::NAS != 0 {
+        session.set_nas(&reader.nas(nas.code)?);
+    }
+    if bits & has::SKEW != 0 {
+        session.set_skew(Skew(reader.number_u32()?));
+        if let Some(ended) = &mut session.ended {
+            ended.skew = Skew(reader.number_u32()?);
+        }
+    }
+    if bits & has::ENDING != 0 {
+        let since = reader.time(base)?;
+        session.set_ending(Some(Ending { since, cause: CloseCause::from_key(reader.octet()?)? }));
+    }
+    session.families = Families { ipv4: bits & has::IPV4 != 0, ipv6: bits & has::IPV6 != 0 };
     Some(session)
 }
 

@@ -129,7 +129,9 @@ fn what_was_promised_meanwhile_outlives_the_session_but_not_the_endpoints_leavin
         let outcome = desk.endpoint.close_all(cause, at(199));
         let wanted = match cause {
             CloseCause::Stop | CloseCause::Superseded | CloseCause::Stale | CloseCause::GatewayRestart => (AUTHORISED, 0),
-            CloseCause::Detach | CloseCause::Barred | CloseCause::Unassigned => (LeasePhase::Released { at: at(199) }, 1),
+            CloseCause::Detach => (LeasePhase::Released { at: at(199) }, 1),
+            // The session is ending, and the address stays its.
+            CloseCause::Barred | CloseCause::Unassigned => (LeasePhase::InUse, 0),
         };
         assert_eq!((phase(&desk, 0), outcome.freed.len()), (Some(wanted.0), wanted.1), "{cause:?}");
     }

@@ -18,8 +18,16 @@ const fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(1_700_000_000 + secs)
 }
 
-fn reporter(nas: u32) -> Reporter {
-    Reporter { gateway: GatewayId::new(0), nas: Nas(nas) }
+/// One of the machines behind a configured gateway, by its NAS-IP-Address.
+fn reporter(nas: u32) -> Reporter<'static> {
+    let nas = Nas::new([192, 0, 2, 1].into(), Some(nas.into()), None, None);
+    Reporter { gateway: GatewayId::new(0), range: "192.0.2.0/24".parse().unwrap(), nas }
+}
+
+/// Another configured gateway.
+fn stranger() -> Reporter<'static> {
+    let nas = Nas::new([198, 51, 100, 1].into(), Some([0, 0, 0, 1].into()), None, None);
+    Reporter { gateway: GatewayId::new(1), range: "198.51.100.0/24".parse().unwrap(), nas }
 }
 
 /// The group that serves every APN of the tests.
@@ -32,7 +40,10 @@ fn report(acct_session_id: &str, secs: u64) -> Report<'_> {
         acct_session_id: acct_session_id.as_bytes(),
         acct_multi_session_id: None,
         apn: Some(b"iot"),
-        event_time: at(secs),
+        iccid: None,
+        event_time: EventTime::at(at(secs)),
+        stamp: Stamp::Sane,
+        families: Families::default(),
         ip: None,
         counters: Counters::default(),
         place: Place::default(),
@@ -50,6 +61,7 @@ fn octets(input: u32, output: u32) -> Counters {
 fn limits() -> Limits {
     Limits {
         stale_after: Duration::from_secs(3600),
+        ending: Duration::from_secs(3600),
         detach_after: Duration::from_secs(172_800),
         tombstone: Duration::from_secs(3600),
         hold: Duration::from_secs(60),
@@ -67,15 +79,15 @@ impl Desk {
     }
 
     fn start(&mut self, report: &Report<'_>) -> Outcome {
-        self.endpoint.start(report, GROUP, report.event_time)
+        self.endpoint.start(report, GROUP, report.event_time.shown)
     }
 
     fn interim(&mut self, report: &Report<'_>) -> Outcome {
-        self.endpoint.interim(report, GROUP, report.event_time)
+        self.endpoint.interim(report, GROUP, report.event_time.shown)
     }
 
     fn stop(&mut self, report: &Report<'_>) -> Outcome {
-        self.endpoint.stop(report, GROUP, report.event_time)
+        self.endpoint.stop(report, GROUP, report.event_time.shown)
     }
 
     /// The open sessions by their key, in order of their opening.

@@ -26,7 +26,7 @@ fn a_start_counts_nothing() {
     desk.interim(&Report { counters: octets(4_000_000_000, 6), ..report("a", 1) });
     let again = desk.start(&Report { counters: octets(0, 0), ..report("a", 2) });
     assert!(!again.counters_wrapped && !again.counters_lowered);
-    assert_eq!((desk.session("a").octets(), desk.session("a").updated()), ((4_000_000_000, 6), at(2)));
+    assert_eq!((desk.session("a").octets(), desk.session("a").updated().order), ((4_000_000_000, 6), at(2)));
 }
 
 #[test]
@@ -39,12 +39,227 @@ fn a_stop_overtaken_by_a_later_interim_still_closes() {
     assert_eq!((repeated.effect, desk.state()), (Effect::TombstoneHolds, NetworkState::Idle));
 }
 
+/// PROTOCOL 19: its gateway's clock was set back. Nothing says that there was an earlier session of that name.
 #[test]
-fn a_stop_from_before_the_session_does_not_close_it() {
+fn a_stop_stamped_before_the_session_closes_it() {
     let mut desk = Desk::new();
     desk.start(&report("a", 100));
-    let late = desk.endpoint.stop(&report("a", 50), GROUP, at(101));
-    assert_eq!((late.effect, desk.open()), (Effect::Outdated, vec!["a"]));
+    let interim = desk.endpoint.interim(&Report { counters: octets(5, 6), ..report("a", 60) }, GROUP, at(700));
+    assert_eq!((interim.effect, desk.session("a").heard, desk.session("a").octets()), (Effect::Outdated, at(700), (5, 6)));
+    let late = desk.endpoint.stop(&Report { counters: octets(7, 8), ..report("a", 50) }, GROUP, at(701));
+    assert_eq!((late.effect, desk.session("a").octets()), (Effect::Closed, (7, 8)));
+}
+
+/// What a stamp of more than a week ago may do depends on what the report proves.
+fn of_last_week(report: Report<'_>) -> Report<'_> {
+    let order = Timestamp::from_secs(report.event_time.order.secs() - 8 * 24 * 3600);
+    Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Old, ..report }
+}
+
+#[test]
+fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
+    let replays: [fn(&mut EndpointState) -> Outcome; 5] = [
+        |endpoint| endpoint.stop(&of_last_week(Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
+        |endpoint| endpoint.interim(&of_last_week(Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
+        |endpoint| endpoint.start(&of_last_week(report("a", 10)), GROUP, at(10)),
+        |endpoint| endpoint.start(&of_last_week(report("b", 10)), GROUP, at(10)),
+        |endpoint| endpoint.detach(&of_last_week(report("", 10)), at(10)),
+    ];
+    for (number, replay) in replays.into_iter().enumerate() {
+        let mut desk = Desk::new();
+        desk.start(&report("a", 1));
+        let outcome = replay(&mut desk.endpoint);
+        assert!(outcome.closed.is_empty(), "{number}");
+        assert_eq!((desk.open(), desk.session("a").octets()), (vec!["a"], (0, 0)), "{number}");
+    }
+    let restarts = Restarts::default();
+    restarts.note(Restart::of(&of_last_week(report("", 10)), at(10)));
+    let mut desk = Desk::new();
+    desk.start(&report("a", 1));
+    assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
+}
+
+/// A clock that was never set orders its own reports, and is told from a replayed one by where it stands.
+#[test]
+fn a_clock_that_was_never_set_orders_its_own_reports() {
+    let unset = |report: Report<'static>, secs: u64| {
+        let order = Timestamp::from_secs(secs);
+        Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Old, ..report }
+    };
+    let mut desk = Desk::new();
+    desk.start(&unset(report("a", 100), 50));
+    assert_eq!(desk.session("a").started, at(100));
+    assert_eq!(desk.interim(&unset(Report { counters: octets(5, 5), ..report("a", 160) }, 110)).effect, Effect::Updated);
+    assert_eq!(desk.interim(&unset(Report { counters: octets(4, 4), ..report("a", 161) }, 100)).effect, Effect::Outdated);
+    // From before the clock was lost: in the days of that clock it is in the future.
+    let replayed = of_last_week(Report { counters: octets(9, 9), ..report("a", 162) });
+    assert_eq!((desk.endpoint.stop(&replayed, GROUP, at(162)).effect, desk.open()), (Effect::Outdated, vec!["a"]));
+    let restarts = Restarts::default();
+    restarts.note(Restart::of(&of_last_week(report("", 163)), at(163)));
+    assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
+    restarts.note(Restart::of(&unset(report("", 170), 120), at(170)));
+    assert_eq!(restarts.closes(&desk.endpoint.sessions[0]).map(|at| at.shown), Some(at(170)));
+    assert_eq!(desk.stop(&unset(report("a", 180), 130)).effect, Effect::Closed);
+    assert_eq!(desk.session("a").ended.map(|ended| ended.at), Some(at(180)));
+}
+
+/// PROTOCOL 19: a time in the future is treated as now.
+#[test]
+fn a_clock_that_was_ahead_holds_back_nothing_when_it_is_set_right() {
+    let ahead = |report: Report<'static>| {
+        let order = report.event_time.order + Duration::from_secs(365 * 24 * 3600);
+        Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Ahead, ..report }
+    };
+    let mut desk = Desk::new();
+    desk.start(&ahead(report("a", 100)));
+    desk.interim(&ahead(Report { counters: octets(4_294_967_000, 0), ..report("a", 160) }));
+    assert_eq!(desk.interim(&Report { counters: octets(500, 0), ..report("a", 220) }).effect, Effect::Updated);
+    assert_eq!(desk.session("a").octets().0, 4_294_967_796, "news, so a lower counter is a wrap");
+    assert_eq!(desk.stop(&ahead(report("a", 230))).effect, Effect::Closed);
+    assert_eq!(desk.start(&report("a", 240)).effect, Effect::Opened);
+}
+
+#[test]
+fn without_a_stamp_nothing_young_is_ended_by_what_does_not_name_it() {
+    let unstamped = |report: Report<'static>| Report { stamp: Stamp::Absent, ..report };
+    for (secs, ends) in [(299, false), (300, true)] {
+        let begun = || {
+            let mut desk = Desk::new();
+            desk.start(&unstamped(report("a", 0)));
+            desk
+        };
+        let restarts = Restarts::default();
+        restarts.note(Restart::of(&unstamped(report("", secs)), at(secs)));
+        assert_eq!(restarts.closes(&begun().endpoint.sessions[0]).is_some(), ends, "{secs}");
+        assert_eq!(!begun().start(&unstamped(report("b", secs))).closed.is_empty(), ends, "{secs}");
+        assert_eq!(!begun().endpoint.detach(&unstamped(report("", secs)), at(secs)).closed.is_empty(), ends, "{secs}");
+        // What names it ends it.
+        assert_eq!(begun().stop(&unstamped(report("a", secs))).effect, Effect::Closed, "{secs}");
+        // Unless it could be the Stop of an earlier one.
+        let mut desk = Desk::new();
+        desk.stop(&unstamped(report("a", 0)));
+        desk.start(&unstamped(report("a", 1)));
+        assert_eq!(desk.stop(&unstamped(report("a", secs + 1))).effect == Effect::Closed, ends, "{secs}");
+    }
+}
+
+/// PROTOCOL 19 and 20.
+#[test]
+fn the_same_name_with_another_class_or_charging_id_is_another_session() {
+    let with = |class, charging_id, secs| Report {
+        authorisation: class,
+        place: Place { charging_id, ..Place::default() },
+        counters: octets(500, 0),
+        ..report("a", secs)
+    };
+    for (class, charging_id, sessions) in
+        [(Some(2), None, 2), (Some(2), Some(7), 1), (None, Some(8), 2), (Some(1), Some(8), 2), (None, None, 1)]
+    {
+        let mut desk = Desk::new();
+        desk.start(&with(Some(1), Some(7), 1));
+        desk.interim(&with(class, charging_id, 400));
+        assert_eq!(desk.endpoint.sessions.len(), sessions, "{class:?} {charging_id:?}");
+        let total: u64 = desk.endpoint.sessions.iter().map(|session| session.octets().0).sum();
+        assert_eq!(total, 500);
+    }
+    // At one gateway two of one name are not both alive.
+    let mut desk = Desk::new();
+    desk.start(&with(Some(1), Some(7), 1));
+    assert_eq!(causes(&desk.start(&with(Some(2), Some(8), 400))), ["superseded"]);
+}
+
+#[test]
+fn a_class_that_was_given_since_may_be_the_sessions() {
+    let iccid = Some(crate::identity::Iccid::parse(b"8944500000000000014").unwrap());
+    let given = |secs| Some(authorise(iccid.unwrap(), at(secs)));
+    for (class, sessions) in [(given(0), 1), (given(5), 1), (Some(77), 2)] {
+        let mut desk = Desk::new();
+        desk.start(&Report { iccid, authorisation: given(0), ..report("a", 1) });
+        desk.interim(&Report { iccid, authorisation: class, ..report("a", 400) });
+        assert_eq!(desk.endpoint.sessions.len(), sessions, "{class:?}");
+    }
+}
+
+/// Issue 11, B7.
+#[test]
+fn what_is_told_apart_does_not_supersede() {
+    let charging = |id, charging_id| Report { place: Place { charging_id: Some(charging_id), ..Place::default() }, ..report(id, 1) };
+    let multi = |id, multi: &'static str| Report { acct_multi_session_id: Some(multi.as_bytes()), ..report(id, 1) };
+    let family = |id, ipv4, ipv6| Report { families: Families { ipv4, ipv6 }, ..report(id, 1) };
+    let pairs = [
+        (charging("a", 1), charging("b", 2), true),
+        (charging("a", 1), charging("b", 1), false),
+        (multi("a", "m"), multi("b", "n"), true),
+        (multi("a", "m"), report("b", 1), false),
+        (family("a", true, false), family("b", false, true), true),
+        (family("a", true, true), family("b", false, true), false),
+        (report("a", 1), report("b", 1), false),
+    ];
+    for (number, (one, other, is_apart)) in pairs.into_iter().enumerate() {
+        let mut desk = Desk::new();
+        desk.start(&one);
+        let second = desk.endpoint.start(&Report { event_time: EventTime::at(at(400)), ..other }, GROUP, at(400));
+        assert_eq!(second.closed.is_empty(), is_apart, "pair {number}");
+    }
+}
+
+/// PROTOCOL 11: barred, its gateway goes on to report it.
+#[test]
+fn a_session_that_is_ending_counts_until_its_stop() {
+    for cause in [CloseCause::Barred, CloseCause::Unassigned] {
+        let mut desk = Desk::new();
+        desk.start(&report("a", 1));
+        let outcome = desk.endpoint.close_all(cause, at(2));
+        assert_eq!(outcome.closed.iter().map(|closed| closed.how).collect::<Vec<_>>(), [Close::BeganEnding]);
+        let interim = desk.endpoint.interim(&Report { counters: octets(1000, 0), ..report("a", 3) }, None, at(3));
+        assert_eq!((interim.effect, interim.after == NetworkState::Active), (Effect::Updated, false));
+        let stop = desk.endpoint.stop(&Report { counters: octets(5000, 777), terminate_cause: Some(1), ..report("a", 4) }, None, at(4));
+        assert_eq!(stop.closed.iter().map(|closed| closed.how).collect::<Vec<_>>(), [Close::EndedAtLast]);
+        let session = desk.session("a");
+        assert_eq!((session.octets(), session.ended.map(|ended| (ended.cause, ended.terminate_cause))), ((5000, 777), Some((cause, 1))));
+        // Nothing new is opened for it.
+        assert_eq!(desk.endpoint.start(&report("b", 5), None, at(5)).closed.len(), 0);
+        assert_eq!(desk.open(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn a_session_that_is_ending_ends_by_itself() {
+    let mut desk = Desk::new();
+    desk.start(&report("a", 0));
+    desk.endpoint.close_all(CloseCause::Barred, at(100));
+    desk.endpoint.interim(&report("a", 3000), None, at(3000));
+    let short = Limits { ending: Duration::from_secs(3000), ..limits() };
+    assert_eq!(desk.endpoint.settle(at(3099), &short, &Restarts::default()).1, Some(at(3100)));
+    let (ended, _) = desk.endpoint.settle(at(3100), &short, &Restarts::default());
+    assert_eq!((ended.closed.len(), desk.session("a").ended.map(|ended| ended.cause)), (1, Some(CloseCause::Barred)));
+}
+
+/// Issue 11, B2; and what was given up for lost likewise.
+#[test]
+fn a_session_that_lives_on_is_the_same_one() {
+    let proven = |secs, counted| Report { authorisation: Some(7), counters: octets(counted, 0), ..report("a", secs) };
+    let lose: [fn(&mut EndpointState); 3] = [
+        |endpoint| _ = endpoint.close_all(CloseCause::Barred, at(20)),
+        |endpoint| _ = endpoint.close_all(CloseCause::Detach, at(20)),
+        |endpoint| _ = endpoint.settle(at(10) + limits().stale_after, &limits(), &Restarts::default()),
+    ];
+    for (number, lose) in lose.into_iter().enumerate() {
+        for resumes_by in [Status::Start, Status::Interim] {
+            let mut desk = Desk::new();
+            desk.start(&proven(1, 0));
+            desk.interim(&proven(10, 1000));
+            lose(&mut desk.endpoint);
+            let again = match resumes_by {
+                Status::Start => desk.endpoint.start(&proven(4000, 0), GROUP, at(4000)),
+                _ => desk.endpoint.interim(&proven(4000, 3000), GROUP, at(4000)),
+            };
+            assert_eq!((again.effect, again.after), (Effect::Opened, NetworkState::Active), "{number}");
+            desk.endpoint.stop(&proven(4001, 4000), GROUP, at(4001));
+            let sessions: Vec<u64> = desk.endpoint.sessions.iter().map(|session| session.octets().0).collect();
+            assert_eq!(sessions, [4000], "{number}");
+        }
+    }
 }
 
 #[test]
@@ -78,7 +293,7 @@ fn a_start_held_up_until_its_successor_has_begun_does_not_end_the_successor() {
     desk.start(&report("new", 60));
     let late = desk.endpoint.start(&report("old", 50), GROUP, at(61));
     assert_eq!((late.effect, late.closed.len(), desk.open()), (Effect::Entombed, 0, vec!["new"]));
-    assert_eq!(desk.session("old").ended, Some(Ended { at: at(60), terminate_cause: 0, cause: CloseCause::Superseded }));
+    assert_eq!(desk.session("old").ended, Some(Ended::new(EventTime::at(at(60)), 0, CloseCause::Superseded)));
 }
 
 #[test]
@@ -97,9 +312,8 @@ fn the_other_gateway_of_a_pair_may_tell_of_a_session_but_not_start_it() {
     assert_eq!(desk.open(), ["b"; 3]);
 
     // Another configured gateway is never meant.
-    let stranger = Reporter { gateway: GatewayId::new(1), nas: Nas(1) };
     desk.start(&report("c", 20));
-    assert_eq!(desk.stop(&Report { reporter: stranger, ..report("c", 21) }).effect, Effect::Entombed);
+    assert_eq!(desk.stop(&Report { reporter: stranger(), ..report("c", 21) }).effect, Effect::Entombed);
 }
 
 #[test]
@@ -231,7 +445,7 @@ fn restarts_are_forgotten_after_a_whole_walk() {
     desk.start(&report("a", 1));
     desk.start(&Report { reporter: reporter(2), ..report("b", 2) });
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
-    assert_eq!(restarts.closes(&desk.endpoint.sessions[1]), Some(at(11)));
+    assert_eq!(restarts.closes(&desk.endpoint.sessions[1]), Some(EventTime::at(at(11))));
     restarts.forget(restarts.mark());
     assert!(restarts.is_empty());
 }
@@ -270,18 +484,38 @@ fn a_restart_read_once_more_does_not_end_the_sessions_of_a_slow_clock() {
     }
 }
 
+/// Issue 11, E3: one gateway's excess is not another's loss.
 #[test]
-fn the_restarts_noted_are_bounded() {
+fn each_gateway_has_its_share_of_the_restarts_noted() {
     let restarts = Restarts::default();
-    for nas in 0..5000 {
+    restarts.note(Restart::of(&Report { reporter: stranger(), ..report("", 10) }, at(10)));
+    for nas in 1..=4200 {
         restarts.note(Restart::of(&Report { reporter: reporter(nas), ..report("", 10) }, at(10)));
     }
-    let closes = |nas| {
+    let closes = |reporter| {
         let mut desk = Desk::new();
-        desk.start(&Report { reporter: reporter(nas), ..report("a", 1) });
+        desk.start(&Report { reporter, ..report("a", 1) });
         restarts.closes(&desk.endpoint.sessions[0]).is_some()
     };
-    assert!(!closes(5000 - 4097) && closes(5000 - 4096) && closes(4999));
+    assert!(closes(stranger()));
+    assert!(closes(reporter(4200)) && closes(reporter(4200 - 1023)) && !closes(reporter(4200 - 1024)));
+}
+
+/// Issue 11, B5.
+#[test]
+fn a_renamed_gateway_keeps_its_sessions() {
+    let renamed = |report: Report<'static>| {
+        let reporter = Reporter { gateway: GatewayId::new(9), ..report.reporter };
+        Report { reporter, ..report }
+    };
+    let mut desk = Desk::new();
+    desk.start(&report("a", 1));
+    let restarts = Restarts::default();
+    restarts.note(Restart::of(&renamed(report("", 10)), at(10)));
+    assert!(restarts.closes(&desk.endpoint.sessions[0]).is_some());
+    assert_eq!(desk.interim(&renamed(report("a", 2))).effect, Effect::Updated);
+    assert_eq!(desk.session("a").gateway, GatewayId::new(9));
+    assert_eq!(desk.stop(&renamed(report("a", 3))).effect, Effect::Closed);
 }
 
 #[test]

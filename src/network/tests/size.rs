@@ -14,9 +14,9 @@ fn an_endpoint_without_session_takes_eighty_octets() {
 }
 
 #[test]
-fn an_open_session_takes_two_hundred() {
+fn an_open_session_takes_two_hundred_and_eight() {
     let whole = size_of::<Session>() + THIN_HEADER + BLOCK;
-    assert!(whole <= 200, "{whole}");
+    assert!(whole <= 208, "{whole}");
 }
 
 #[test]

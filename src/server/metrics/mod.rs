@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use super::gateways::Gateways;
 use super::reloads::ReloadOutcome;
-use super::tally::{ACCOUNTING, Dropped, REQUESTS, RESPONSES, Tally, accounting_label};
+use super::tally::{ACCOUNTING, Dropped, ODD_TIMES, REQUESTS, RESPONSES, Tally, accounting_label};
 use crate::aaa::RejectReason;
 use crate::identity::GatewayId;
 use crate::time::Timestamp;
@@ -185,7 +185,7 @@ impl Metrics {
             duplicates: REQUESTS.map(|code| counter!("radius_duplicates_total", "code" => code.to_string())),
             rejects: RejectReason::ALL.map(|reason| counter!("attachd_rejects_total", "reason" => reason.moniker())),
             accounting: ACCOUNTING.map(|kind| counter!("attachd_accounting_total", "status" => accounting_label(kind))),
-            odd_timestamps: counter!("attachd_odd_timestamps_total"),
+            odd_times: ODD_TIMES.map(|kind| counter!("attachd_odd_times_total", "kind" => kind)),
             lowered_counters: counter!("attachd_lowered_counters_total"),
             repeated: counter!("attachd_accounting_repeated_total"),
             gateways: Vec::new(),
@@ -208,7 +208,7 @@ pub struct Meters {
     duplicates: [Counter; REQUESTS.len()],
     rejects: [Counter; RejectReason::ALL.len()],
     accounting: [Counter; ACCOUNTING.len()],
-    odd_timestamps: Counter,
+    odd_times: [Counter; ODD_TIMES.len()],
     lowered_counters: Counter,
     repeated: Counter,
     /// By handle; made when something is first counted.
@@ -228,10 +228,9 @@ impl Meters {
         add(&self.duplicates, &mut tally.duplicates);
         add(&self.rejects, &mut tally.rejects);
         add(&self.accounting, &mut tally.accounting);
-        let singles = [&self.odd_timestamps, &self.lowered_counters, &self.repeated];
-        for (counter, count) in singles.into_iter().zip([&mut tally.odd_timestamps, &mut tally.lowered_counters, &mut tally.repeated]) {
-            increment(counter, count);
-        }
+        add(&self.odd_times, &mut tally.odd_times);
+        increment(&self.lowered_counters, &mut tally.lowered_counters);
+        increment(&self.repeated, &mut tally.repeated);
         for (shared, latencies) in self.metrics.latencies.iter().zip(&mut tally.latencies) {
             shared.add(std::mem::take(latencies));
         }
@@ -287,8 +286,8 @@ fn describe() {
     describe_counter!("attachd_accounting_total", "Accounting reports, by what they report.");
     describe_counter!("attachd_accounting_repeated_total", "Accounting reports in which nothing was new.");
     describe_counter!(
-        "attachd_odd_timestamps_total",
-        "Accounting reports whose Event-Timestamp was too far from their arrival to be believed."
+        "attachd_odd_times_total",
+        "Accounting reports with a time that cannot be: Event-Timestamp (stamp), Acct-Delay-Time (delay), Acct-Session-Time (session-time)."
     );
     describe_counter!("attachd_lowered_counters_total", "Accounting reports with a counter lower than before that was no wrap.");
     describe_counter!("attachd_clock_steps_total", "Steps of the wall clock by more than a minute.");

@@ -16,6 +16,7 @@ impl Metrics {
             for (state, count) in stats.network {
                 gauge!("attachd_endpoints_network", "network_state" => state.moniker()).set(count as f64);
             }
+            gauge!("attachd_sessions_ending").set(stats.ending as f64);
             for (cause, count) in stats.closed {
                 counter!("attachd_sessions_closed_total", "cause" => cause.name()).absolute(count);
             }
@@ -52,13 +53,17 @@ pub(super) fn describe() {
     describe_gauge!("attachd_endpoints_network", "Known endpoints, by network state.");
     describe_gauge!("attachd_sessions", "Open sessions.");
     describe_gauge!(
+        "attachd_sessions_ending",
+        "Sessions that their endpoints may not have any more, and that their gateways still report."
+    );
+    describe_gauge!(
         "attachd_pool_addresses",
         "Addresses of a subnet, by what holds them; `outside`: in use, though no subnet has them any more."
     );
     describe_counter!("attachd_pool_allocations_total", "Addresses given out.");
     describe_counter!("attachd_pool_failures_total", "Requests for which there was no address.");
     describe_counter!("attachd_address_conflicts_total", "Reported addresses that were another endpoint's, or nobody's to have.");
-    describe_counter!("attachd_sessions_closed_total", "Sessions that ended, by cause.");
+    describe_counter!("attachd_sessions_closed_total", "Sessions that ended, or began to, by cause.");
     describe_counter!("attachd_state_refused_total", "Events that did not fit the network state, by event.");
     describe_counter!("attachd_journal_records_total", "Records made durable.");
     describe_counter!("attachd_journal_failures_total", "Commits that failed.");

@@ -166,5 +166,5 @@ fn an_odd_timestamp_is_counted() {
         packet.integer(number::ACCT_STATUS_TYPE, 7).integer(number::EVENT_TIMESTAMP, 0);
     });
     scene.acct(&odd).reply();
-    assert_eq!(scene.pipeline.tally.odd_timestamps, 1);
+    assert_eq!(scene.pipeline.tally.odd_times, [1, 0, 0]);
 }

@@ -4,23 +4,18 @@
 //! first counts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::aaa::{AccountingKind, AccountingRequest, Class, Subject};
 use crate::identity::{GatewayId, Imeisv, Plmn};
-use crate::network::{Counters, Nas, Place, Report, Reporter};
+use crate::network::{Counters, Families, Nas, OddTimes, Place, Report, Reporter, is_sane_session_time, read_event_time};
 use crate::provisioning::{CredentialMethod, Credentials};
 use crate::time::Timestamp;
 use crate::wire::number::value::{acct_status_type, network_event};
 use crate::wire::number::{self, attachd, tgpp};
 use crate::wire::tgpp::UserLocation;
 use crate::wire::{Datagram, Secret, Value, chap_matches, pap_matches};
-
-/// An Event-Timestamp may be so much older than its arrival: gateways store reports while no server answers.
-const OLDEST_EVENT: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// And so much newer: clocks differ.
-const NEWEST_EVENT: Duration = Duration::from_secs(5 * 60);
 
 /// What the attributes of one request say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,11 +31,13 @@ pub struct Fields<'a> {
     acct_session_id: &'a [u8],
     acct_multi_session_id: Option<&'a [u8]>,
     event_timestamp: Option<u32>,
-    delay_s: u32,
+    delay_s: Option<u32>,
     nas_ip: Option<u32>,
-    nas_ipv6: Option<&'a [u8]>,
+    nas_ipv6: Option<Ipv6Addr>,
     nas_identifier: Option<&'a [u8]>,
     ip: Option<Ipv4Addr>,
+    pdp_type: Option<u32>,
+    has_ipv6: bool,
     counters: Counters,
     place: Place<'a>,
     session_time_s: Option<u32>,
@@ -77,7 +74,7 @@ impl<'a> Fields<'a> {
             number::CALLING_STATION_ID => text(&mut self.subject.calling_station_id, octets),
             number::NAS_IDENTIFIER => text(&mut self.nas_identifier, octets),
             number::ACCT_STATUS_TYPE => first(&mut self.status, integer(octets)),
-            number::ACCT_DELAY_TIME => self.delay_s = integer(octets).unwrap_or(self.delay_s),
+            number::ACCT_DELAY_TIME => first(&mut self.delay_s, integer(octets)),
             number::ACCT_INPUT_OCTETS => first(&mut self.counters.input, integer(octets)),
             number::ACCT_OUTPUT_OCTETS => first(&mut self.counters.output, integer(octets)),
             number::ACCT_SESSION_ID if self.acct_session_id.is_empty() => self.acct_session_id = octets,
@@ -88,7 +85,10 @@ impl<'a> Fields<'a> {
             number::ACCT_OUTPUT_GIGAWORDS => first(&mut self.counters.output_gigawords, integer(octets)),
             number::EVENT_TIMESTAMP => first(&mut self.event_timestamp, integer(octets)),
             number::EAP_MESSAGE => self.has_eap = true,
-            number::NAS_IPV6_ADDRESS => first(&mut self.nas_ipv6, Some(octets).filter(|octets| octets.len() == 16)),
+            number::NAS_IPV6_ADDRESS => first(&mut self.nas_ipv6, ipv6(octets)),
+            number::FRAMED_IPV6_PREFIX | number::FRAMED_IPV6_ADDRESS | number::DELEGATED_IPV6_PREFIX => {
+                self.has_ipv6 |= octets.iter().any(|octet| *octet != 0);
+            }
             _ => {}
         }
     }
@@ -98,10 +98,11 @@ impl<'a> Fields<'a> {
         match value.key.number {
             tgpp::IMSI => text(&mut self.subject.imsi, octets),
             tgpp::CHARGING_ID => first(&mut self.place.charging_id, integer(octets)),
+            tgpp::PDP_TYPE => first(&mut self.pdp_type, integer(octets)),
             tgpp::SGSN_ADDRESS => first(&mut self.place.serving_node, integer(octets).map(|ip| Ipv4Addr::from(ip).into())),
             // erGW sends a zero for "not the last".
             tgpp::SESSION_STOP_INDICATOR => self.last_bearer |= octets.iter().any(|octet| *octet != 0),
-            tgpp::SGSN_IPV6_ADDRESS => first(&mut self.place.serving_node, ipv6(octets)),
+            tgpp::SGSN_IPV6_ADDRESS => first(&mut self.place.serving_node, ipv6(octets).map(IpAddr::V6)),
             tgpp::SGSN_MCC_MNC => first(&mut self.place.plmn, Plmn::parse(octets).ok()),
             tgpp::IMEISV => first(&mut self.place.imeisv, Imeisv::parse(octets).ok()),
             tgpp::RAT_TYPE => first(&mut self.place.rat, <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat)),
@@ -144,24 +145,40 @@ impl<'a> Fields<'a> {
         is_right && self.subject.user_name == Some(wanted.username.as_bytes())
     }
 
-    /// The accounting request that these attributes make, and whether its Event-Timestamp was too odd to be believed.
-    pub fn accounting(&self, gateway: GatewayId, source: IpAddr, arrival: Timestamp) -> (AccountingRequest<'a>, bool) {
-        let (event_time, is_odd) = self.event_time(arrival);
+    /// The accounting request that these attributes make, and which of its times cannot be. `range` has the addresses of the gateway.
+    pub fn accounting(&self, gateway: GatewayId, range: IpNet, source: IpAddr, arrival: Timestamp) -> (AccountingRequest<'a>, OddTimes) {
+        let (event_time, stamp, mut odd) = read_event_time(self.event_timestamp, self.delay_s, arrival);
+        let session_time_s = self.session_time_s.filter(|seconds| is_sane_session_time(*seconds));
+        odd.session_time = session_time_s != self.session_time_s;
+        let nas = Nas::new(source, self.nas_ip.map(Ipv4Addr::from), self.nas_ipv6, self.nas_identifier);
         let report = Report {
-            reporter: Reporter { gateway, nas: self.nas(source) },
+            reporter: Reporter { gateway, range, nas },
+            iccid: None,
             acct_session_id: self.acct_session_id,
             acct_multi_session_id: self.acct_multi_session_id,
             apn: self.apn,
             event_time,
+            stamp,
             ip: self.ip,
+            families: self.families(),
             counters: self.counters,
             place: self.place(),
-            session_time_s: self.session_time_s,
+            session_time_s,
             terminate_cause: self.terminate_cause,
             last_bearer: self.last_bearer,
             authorisation: self.authorisation,
         };
-        (AccountingRequest { kind: self.kind(), subject: self.subject, gateway, report }, is_odd)
+        (AccountingRequest { kind: self.kind(), subject: self.subject, gateway, report }, odd)
+    }
+
+    /// 3GPP-PDP-Type if it is there (TS 29.061 16.4.7.2: 0 is IPv4, 2 IPv6, 3 both), else what the addresses tell.
+    fn families(&self) -> Families {
+        match self.pdp_type {
+            Some(0) => Families { ipv4: true, ipv6: false },
+            Some(2) => Families { ipv4: false, ipv6: true },
+            Some(3) => Families { ipv4: true, ipv6: true },
+            _ => Families { ipv4: self.ip.is_some(), ipv6: self.has_ipv6 },
+        }
     }
 
     /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
@@ -183,29 +200,6 @@ impl<'a> Fields<'a> {
         };
         // RFC 2866 5.5: these three name a bearer.
         if self.acct_session_id.is_empty() { AccountingKind::Invalid } else { kind }
-    }
-
-    /// Event-Timestamp is the time of the event, and nothing is subtracted from it; without a sane one it is the arrival less the delay
-    /// that the gateway admits (RFC 2866 5.2).
-    fn event_time(&self, arrival: Timestamp) -> (Timestamp, bool) {
-        let delayed = arrival - Duration::from_secs(u64::from(self.delay_s));
-        match self.event_timestamp.map(|seconds| Timestamp::from_secs(u64::from(seconds))) {
-            Some(event) if event >= arrival - OLDEST_EVENT && event <= arrival + NEWEST_EVENT => (event, false),
-            Some(_) => (delayed, true),
-            None => (delayed, false),
-        }
-    }
-
-    fn nas(&self, source: IpAddr) -> Nas {
-        // The fingerprint is journaled: it must be the same in every process.
-        let fingerprint = crc32fast::hash;
-        Nas(match (self.nas_ip, self.nas_ipv6.or(self.nas_identifier), source) {
-            (Some(ip), _, _) => ip,
-            (None, Some(octets), _) => fingerprint(octets),
-            (None, None, _) if self.kind() == AccountingKind::GatewayRestart => return Nas::EVERY,
-            (None, None, IpAddr::V4(ip)) => ip.into(),
-            (None, None, IpAddr::V6(ip)) => fingerprint(&ip.octets()),
-        })
     }
 }
 
@@ -229,8 +223,8 @@ fn address(octets: &[u8]) -> Option<Ipv4Addr> {
     integer(octets).filter(|ip| !matches!(ip, 0 | 0xffff_fffe | 0xffff_ffff)).map(Ipv4Addr::from)
 }
 
-fn ipv6(octets: &[u8]) -> Option<IpAddr> {
-    <[u8; 16]>::try_from(octets).ok().map(|octets| Ipv6Addr::from(octets).into())
+fn ipv6(octets: &[u8]) -> Option<Ipv6Addr> {
+    <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from)
 }
 
 #[cfg(test)]

@@ -2,12 +2,20 @@
 
 use super::*;
 use crate::identity::GatewayId;
+use crate::network::{EventTime, Stamp};
 use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::value::acct_terminate_cause;
 use crate::wire::{Code, Encoder, chap_response};
 
 const ARRIVAL: Timestamp = Timestamp::from_secs(1_750_000_000);
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// A cell and tracking area of 234-15.
+const ULI_OF_23415: [u8; 13] = [0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03];
+
+fn range() -> IpNet {
+    IpNet::from(SOURCE)
+}
 
 fn secret() -> Secret {
     Secret::new(b"xyzzy5461")
@@ -23,10 +31,10 @@ fn packet(code: Code, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
 }
 
 /// Reads an accounting request; gives what `see` makes of it.
-fn accounting<T>(write: impl FnOnce(&mut Encoder<'_>), see: impl FnOnce(AccountingRequest<'_>, bool) -> T) -> T {
+fn accounting<T>(write: impl FnOnce(&mut Encoder<'_>), see: impl FnOnce(AccountingRequest<'_>, OddTimes) -> T) -> T {
     let octets = packet(Code::ACCOUNTING_REQUEST, write);
     let fields = Fields::gather(&Datagram::frame(&octets).unwrap(), DEFAULT_VENDOR);
-    let (request, is_odd) = fields.accounting(GatewayId::new(0), SOURCE, ARRIVAL);
+    let (request, is_odd) = fields.accounting(GatewayId::new(0), range(), SOURCE, ARRIVAL);
     see(request, is_odd)
 }
 
@@ -62,17 +70,18 @@ fn every_value_finds_its_place() {
             .vendor(DEFAULT_VENDOR, attachd::ICCID, b"8944500000000000014");
     });
     let fields = Fields::gather(&Datagram::frame(&octets).unwrap(), DEFAULT_VENDOR);
-    let (AccountingRequest { kind, subject, gateway, report }, is_odd) = fields.accounting(GatewayId::new(5), SOURCE, ARRIVAL);
-    assert_eq!((kind, gateway, is_odd), (AccountingKind::Stop, GatewayId::new(5), false));
+    let (AccountingRequest { kind, subject, gateway, report }, is_odd) = fields.accounting(GatewayId::new(5), range(), SOURCE, ARRIVAL);
+    assert_eq!((kind, gateway, is_odd), (AccountingKind::Stop, GatewayId::new(5), OddTimes::default()));
     assert_eq!(subject.user_name, Some(&b"nemo"[..]));
     assert_eq!(subject.calling_station_id, Some(&b"447700000001"[..]));
     assert_eq!(subject.imsi, Some(&b"234500000000001"[..]));
     assert_eq!(subject.iccid, Some(&b"8944500000000000014"[..]));
-    assert_eq!(report.reporter, Reporter { gateway: GatewayId::new(5), nas: Nas(0x0a00_0001) });
+    let nas = Nas::new(SOURCE, Some([10, 0, 0, 1].into()), None, None);
+    assert_eq!(report.reporter, Reporter { gateway: GatewayId::new(5), range: range(), nas });
     assert_eq!(report.acct_session_id, b"C000020A01020304");
     assert_eq!(report.acct_multi_session_id, Some(&b"C000020A01020300"[..]));
     assert_eq!(report.apn, Some(&b"festival.iot"[..]));
-    assert_eq!(report.event_time, ARRIVAL);
+    assert_eq!((report.event_time, report.stamp), (EventTime::at(ARRIVAL), Stamp::Absent));
     assert_eq!(report.ip, Some([100, 64, 0, 2].into()));
     let counters = Counters { input: Some(1), output: Some(2), input_gigawords: Some(3), output_gigawords: Some(4) };
     assert_eq!(report.counters, counters);
@@ -114,7 +123,7 @@ fn odd_values_spoil_only_themselves() {
     accounting(write, |request, _| {
         assert_eq!(request.kind, AccountingKind::Start);
         assert_eq!(request.report.acct_session_id, b"1");
-        assert_eq!(request.report.reporter.nas, Nas(0xc000_0201));
+        assert_eq!(request.report.reporter.nas, Nas::new(SOURCE, None, None, None));
         assert_eq!(request.report.counters, Counters::default());
         assert_eq!(request.report.place, Place { rat: Some(6), ..Place::default() });
         assert_eq!((request.report.ip, request.report.authorisation), (None, None));
@@ -155,49 +164,69 @@ fn status_and_network_event_make_the_kind() {
     }
 }
 
-/// E17, E18, E19.
+/// The rule itself stands in `network`.
 #[test]
-fn the_event_time_is_the_gateways_where_it_is_sane() {
-    let arrival = ARRIVAL.secs() as u32;
-    let week = 7 * 24 * 3600;
-    // Event-Timestamp, Acct-Delay-Time, event time, odd.
-    let cases = [
-        (None, None, arrival, false),
-        (None, Some(60), arrival - 60, false),
-        (Some(arrival - 100), Some(60), arrival - 100, false),
-        (Some(arrival - week), None, arrival - week, false),
-        (Some(arrival - week - 1), None, arrival, true),
-        (Some(arrival + 300), None, arrival + 300, false),
-        (Some(arrival + 301), Some(5), arrival - 5, true),
-        (Some(0), None, arrival, true),
-        (Some(1_451_606_400), Some(2), arrival - 2, true),
-        (None, Some(u32::MAX), 0, false),
-    ];
-    for (timestamp, delay, event, odd) in cases {
-        let write = |packet: &mut Encoder<'_>| {
-            timestamp.map(|seconds| packet.integer(number::EVENT_TIMESTAMP, seconds));
-            delay.map(|seconds| packet.integer(number::ACCT_DELAY_TIME, seconds));
-        };
-        accounting(write, |request, is_odd| {
-            assert_eq!(request.report.event_time, Timestamp::from_secs(u64::from(event)), "{timestamp:?} {delay:?}");
-            assert_eq!(is_odd, odd, "{timestamp:?} {delay:?}");
-        });
-    }
+fn times_that_cannot_be_are_told_by_kind() {
+    let write = |packet: &mut Encoder<'_>| {
+        packet.integer(number::EVENT_TIMESTAMP, 0).integer(number::ACCT_DELAY_TIME, u32::MAX).integer(number::ACCT_SESSION_TIME, u32::MAX);
+    };
+    accounting(write, |request, odd| {
+        let report = request.report;
+        assert_eq!((report.event_time, report.stamp), (EventTime { shown: ARRIVAL, order: Timestamp::EPOCH }, Stamp::Old));
+        assert_eq!((report.session_time_s, odd), (None, OddTimes { stamp: true, delay: true, session_time: true }));
+    });
+    let write = |packet: &mut Encoder<'_>| _ = packet.integer(number::ACCT_SESSION_TIME, 366 * 24 * 3600);
+    accounting(write, |request, odd| {
+        assert_eq!((request.report.session_time_s, odd), (Some(31_622_400), OddTimes::default()));
+    });
 }
 
 #[test]
-fn the_reporter_is_the_nas_the_packet_names_first() {
+fn all_that_the_nas_says_of_itself_is_kept() {
     let ipv6: Ipv6Addr = "2001:db8::7".parse().unwrap();
-    let nas = |write: &dyn Fn(&mut Encoder<'_>)| accounting(|packet| write(packet), |request, _| request.report.reporter.nas);
-    let ip = |packet: &mut Encoder<'_>| _ = packet.address(number::NAS_IP_ADDRESS, [10, 0, 0, 1].into());
-    let v6 = |packet: &mut Encoder<'_>| _ = packet.attribute(number::NAS_IPV6_ADDRESS, &ipv6.octets());
-    let name = |packet: &mut Encoder<'_>| _ = packet.attribute(number::NAS_IDENTIFIER, b"pgw-01.example");
-    let all = |packet: &mut Encoder<'_>| (name(packet), v6(packet), ip(packet)).2;
-    assert_eq!(nas(&all), Nas(0x0a00_0001));
-    assert_eq!(nas(&v6), nas(&|packet| (name(packet), v6(packet)).1));
-    // Journaled, so the same for ever.
-    assert_eq!(nas(&name), Nas(0x1b4b_de03));
-    assert_eq!(nas(&|_| ()), Nas(0xc000_0201));
+    let write = |packet: &mut Encoder<'_>| {
+        packet
+            .attribute(number::NAS_IDENTIFIER, b"pgw-01.example")
+            .attribute(number::NAS_IPV6_ADDRESS, &ipv6.octets())
+            .address(number::NAS_IP_ADDRESS, [10, 0, 0, 1].into());
+    };
+    accounting(write, |request, _| {
+        let nas = Nas::new(SOURCE, Some([10, 0, 0, 1].into()), Some(ipv6), Some(b"pgw-01.example"));
+        assert_eq!(request.report.reporter.nas, nas);
+    });
+    let write = |packet: &mut Encoder<'_>| {
+        packet.attribute(number::NAS_IPV6_ADDRESS, &[0; 16]).address(number::NAS_IP_ADDRESS, Ipv4Addr::UNSPECIFIED);
+    };
+    accounting(write, |request, _| assert!(!request.report.reporter.nas.is_named()));
+}
+
+/// TS 29.061 16.4.7.2: the network stands in front of every area.
+#[test]
+fn the_location_names_the_network_where_nothing_else_does() {
+    let located = |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &ULI_OF_23415);
+    accounting(|packet| located(packet), |request, _| assert_eq!(request.report.place.plmn, Plmn::parse(b"23415").ok()));
+    let both = |packet: &mut Encoder<'_>| {
+        located(packet);
+        packet.vendor(tgpp::VENDOR, tgpp::SGSN_MCC_MNC, b"310410");
+    };
+    accounting(both, |request, _| assert_eq!(request.report.place.plmn, Plmn::parse(b"310410").ok()));
+    let spoilt = |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &[130, 1, 2]);
+    accounting(spoilt, |request, _| assert_eq!(request.report.place.plmn, None));
+}
+
+/// PROTOCOL 14: families tell sessions apart.
+#[test]
+fn the_family_is_what_the_pdp_type_says_or_the_addresses() {
+    let ip = |packet: &mut Encoder<'_>| _ = packet.address(number::FRAMED_IP_ADDRESS, [100, 64, 0, 2].into());
+    let ipv6 = |packet: &mut Encoder<'_>| _ = packet.attribute(number::FRAMED_IPV6_PREFIX, &[0, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1]);
+    let pdp = |packet: &mut Encoder<'_>, kind: u32| _ = packet.vendor(tgpp::VENDOR, tgpp::PDP_TYPE, &kind.to_be_bytes());
+    let families = |write: &dyn Fn(&mut Encoder<'_>)| accounting(|packet| write(packet), |request, _| request.report.families);
+    assert_eq!(families(&|_| ()), Families { ipv4: false, ipv6: false });
+    assert_eq!(families(&ip), Families { ipv4: true, ipv6: false });
+    assert_eq!(families(&ipv6), Families { ipv4: false, ipv6: true });
+    assert_eq!(families(&|packet| (pdp(packet, 2), ip(packet)).1), Families { ipv4: false, ipv6: true });
+    assert_eq!(families(&|packet| pdp(packet, 3)), Families { ipv4: true, ipv6: true });
+    assert_eq!(families(&|packet| pdp(packet, 0)), Families { ipv4: true, ipv6: false });
 }
 
 #[test]

@@ -63,7 +63,8 @@ impl Told {
 }
 
 fn tell_session(session: &Session, catalog: &Catalog, gateways: &Gateways, start: Timestamp) -> Told {
-    let standing = session.ended.as_ref().map_or("open", |ended| ended.cause.name());
+    let live = if session.is_open() { "open" } else { "ending" };
+    let standing = session.ended.as_ref().map_or(live, |ended| ended.cause.name());
     let (input, output) = session.octets();
     let place = session.place();
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -75,7 +76,7 @@ fn tell_session(session: &Session, catalog: &Catalog, gateways: &Gateways, start
     Told {
         title: format!("session {} {standing}", session.key()),
         said: vec![
-            ("gateway", or_none(gateways.name(session.reporter.gateway).map(str::to_owned))),
+            ("gateway", or_none(gateways.name(session.gateway).map(str::to_owned))),
             ("apn", or_none(session.apn().map(str::to_owned))),
             ("group", or_none(session.group.and_then(|id| catalog.group(id)).map(|group| group.moniker.to_string()))),
             ("ip", or_none(session.ip.map(|ip| ip.to_string()))),
@@ -83,7 +84,8 @@ fn tell_session(session: &Session, catalog: &Catalog, gateways: &Gateways, start
             ("input", input.to_string()),
             ("output", output.to_string()),
             ("started", offset(session.started)),
-            ("updated", offset(session.updated())),
+            ("updated", offset(session.updated().shown)),
+            ("ending", or_none(session.ending().map(|ending| ending.cause.name().to_owned()))),
             ("ended", or_none(session.ended.as_ref().map(|ended| offset(ended.at)))),
             ("cause", or_none(session.ended.as_ref().map(|ended| ended.terminate_cause.to_string()))),
             ("bearers", or_none(Some(bearer(true)).filter(|open| !open.is_empty()))),
