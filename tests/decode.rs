@@ -180,6 +180,10 @@ fn what_other_programs_write_is_read() {
     }
     if let Some((0, dump, _)) = run(&mut Command::new("xxd"), &request()) {
         assert_eq!(decode(&[], dump.as_bytes()), decode(&[], &request()));
+    }
+    // text2pcap wants the octets apart.
+    if let Some((0, dump, _)) = run(Command::new("xxd").arg("-g1"), &request()) {
+        assert_eq!(decode(&[], dump.as_bytes()), decode(&[], &request()));
         let to = place("text2pcap.pcapng");
         let mut text2pcap = Command::new("text2pcap");
         if let Some((0, ..)) = run(text2pcap.args(["-u", "40000,1812", "-", &to]), dump.as_bytes()) {

@@ -213,6 +213,9 @@ fn radclient_retransmits_and_gets_the_same_octets() {
 /// The folders of scenarios whose packets are meant to be right.
 const WELL_FORMED: [&str; 6] = ["addresses", "identity", "packets", "recording", "state", "status"];
 
+/// Scenarios among them whose requests are accepted though their identities are odd, which tshark rightly says.
+const ODD: [&str; 2] = ["identity/forms.txt", "identity/unknown-hides-nobody.txt"];
+
 /// A capture of everything that passes in the well-formed scenarios with the usual secret. Returns how many packets are in it, and how many of
 /// them are replies that tshark can prove: it does not find the request that is a Status-Server.
 fn capture(file: &Path) -> (usize, usize) {
@@ -220,7 +223,7 @@ fn capture(file: &Path) -> (usize, usize) {
     let mut writer = PcapWriter::with_header(fs::File::create(file).unwrap(), header).unwrap();
     let is_meant = |file: &PathBuf| {
         let inside = file.strip_prefix(scenario::folder()).unwrap();
-        WELL_FORMED.iter().any(|folder| inside.starts_with(folder))
+        WELL_FORMED.iter().any(|folder| inside.starts_with(folder)) && !ODD.iter().any(|odd| inside == Path::new(odd))
     };
     let (mut count, mut provable) = (0, 0);
     for (place, file) in scenario::files().iter().filter(|file| is_meant(file)).enumerate() {
