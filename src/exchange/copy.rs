@@ -4,6 +4,7 @@ use super::receipt::{Ending, FinishedRequest};
 use super::{Client, EarlierCopy, Outbound, Purpose, Request, authenticator_of};
 use crate::time::Timestamp;
 use crate::wire::{Datagram, Encoder, LONGEST, Secret, number};
+use bytes::Bytes;
 use rand::RngCore;
 
 impl<T: Purpose, R: RngCore> Client<T, R> {
@@ -45,7 +46,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         let past = FinishedRequest {
             ending: Ending::Superseded,
             authenticator: request.authenticator,
-            request: std::mem::replace(&mut request.octets, buffer[..len].into()),
+            request: std::mem::replace(&mut request.octets, Bytes::copy_from_slice(&buffer[..len])),
             reply: None,
         };
         self.upstreams[usize::from(request.server)].identifiers.give_back(request.id, past);

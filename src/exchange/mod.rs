@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::RngCore;
 
 use self::identifiers::Identifiers;
@@ -143,7 +144,7 @@ struct Request<T> {
     server: u8,
     id: RequestId,
     authenticator: [u8; 16],
-    octets: Box<[u8]>,
+    octets: Bytes,
     /// The Acct-Delay-Time of the first copy, if it has one: it grows with every copy (RFC 2866 5.2).
     first_delay_s: Option<u32>,
     policy: RetransmissionPolicy,
@@ -227,7 +228,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
             self.vacant.push(slot);
             return Err(NotSent::TooLong);
         };
-        let octets: Box<[u8]> = buffer[..len].into();
+        let octets = Bytes::copy_from_slice(&buffer[..len]);
         let authenticator = authenticator_of(&octets).unwrap_or(random);
         let retransmission = Retransmission::begin(policy, now, &mut self.random);
         self.timers.set(slot, retransmission.deadline(policy));
@@ -311,7 +312,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     }
 
     /// The request in `slot` is over.
-    fn release(&mut self, slot: u32, ending: Ending, reply: Option<(Timestamp, Box<[u8]>)>) {
+    fn release(&mut self, slot: u32, ending: Ending, reply: Option<(Timestamp, Bytes)>) {
         if let Some(request) = self.requests[slot as usize].take() {
             let past = FinishedRequest { ending, authenticator: request.authenticator, request: request.octets, reply };
             self.upstreams[usize::from(request.server)].identifiers.give_back(request.id, past);

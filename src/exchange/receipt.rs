@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Client, Purpose, Request, RequestId, SocketId};
+use bytes::Bytes;
 use rand::RngCore;
 
 use crate::time::Timestamp;
@@ -60,9 +61,9 @@ pub struct Evidence<'a> {
 pub(super) struct FinishedRequest {
     pub(super) ending: Ending,
     pub(super) authenticator: [u8; 16],
-    pub(super) request: Box<[u8]>,
+    pub(super) request: Bytes,
     /// With the time at which it came.
-    pub(super) reply: Option<(Timestamp, Box<[u8]>)>,
+    pub(super) reply: Option<(Timestamp, Bytes)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         };
         self.upstreams[usize::from(request.server)].dead_until = now;
         self.timers.cancel(slot);
-        self.release(slot, Ending::Answered, Some((now, reply.octets().into())));
+        self.release(slot, Ending::Answered, Some((now, Bytes::copy_from_slice(reply.octets()))));
         Receipt::Answered(answered)
     }
 }
