@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use attachd::aaa::{Aaa, Freed, Note, Recorder, Settings};
-use attachd::identity::{GroupId, Iccid, Imsi, Moniker};
+use attachd::identity::{GroupId, Iccid, Imsi, Moniker, VsliceId};
 use attachd::network::{EndpointState, Restart};
-use attachd::provisioning::{Allocation, Catalog, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Subnet, Vslice};
+use attachd::provisioning::{
+    Allocation, Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Prune, Revision, Subnet, Vslice,
+};
 use attachd::server::gateways::Gateways;
 use attachd::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
 use attachd::server::{GatewaySettings, Requirement};
@@ -60,11 +62,13 @@ impl Recorder for Tape {
         self.records += state.version & 1;
     }
 
-    fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {}
+    fn provisioned(&mut self, _: Iccid, _: Revision, _: Option<&Endpoint>) {}
 
-    fn catalog(&mut self, _: &Catalog) {}
+    fn vslice(&mut self, _: VsliceId, _: &CatalogEntry<Vslice>) {}
 
-    fn inventory(&mut self, _: Fingerprint) {}
+    fn group(&mut self, _: GroupId, _: &CatalogEntry<Group>) {}
+
+    fn inventory(&mut self, _: Option<Fingerprint>) {}
 
     fn restart(&mut self, _: &Restart) {}
 
@@ -99,7 +103,7 @@ impl Bench {
     fn new(kind: Kind, endpoints: u64) -> Self {
         let now = Timestamp::from_secs(1_800_000_000);
         let aaa = Arc::new(Aaa::new(Settings::default()));
-        let adopted = aaa.adopt(fleet(endpoints), false, now, &mut Tape::default());
+        let adopted = aaa.adopt(fleet(endpoints), Prune::No, now, &mut Tape::default());
         assert!(adopted.is_ok(), "the fleet is valid");
         let gateway = GatewaySettings {
             name: "pgw-01".into(),

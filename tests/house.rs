@@ -25,7 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "printable",
         ],
     ),
-    ("config", &["server", "simulator", "aaa", "journal", "identity", "time"]),
+    ("config", &["server", "simulator", "aaa", "journal", "provisioning", "identity", "time"]),
     ("server", &["aaa", "journal", "wire", "udp", "network", "provisioning", "identity", "time", "prefetch", "printable"]),
     ("simulator", &["exchange", "wire", "udp", "identity", "timers", "time", "printable"]),
     ("exchange", &["wire", "timers", "time"]),

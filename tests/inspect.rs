@@ -12,7 +12,7 @@ use std::time::Duration;
 use attachd::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Sink};
 use attachd::network::{Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Session, Status};
-use attachd::provisioning::Inventory;
+use attachd::provisioning::{Inventory, Revision};
 use attachd::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -52,10 +52,16 @@ fn write_journal(folder: &Path) {
     let inventory = inventory();
     let till = Iccid::parse(TILL.as_bytes()).unwrap();
     write(folder, |batch| {
-        batch.put_catalog(1, &inventory.catalog).unwrap();
+        let catalog = &inventory.catalog;
+        for (number, entry) in catalog.vslice_places().enumerate() {
+            batch.put_vslice(VsliceId::new(number), entry.unwrap()).unwrap();
+        }
+        for (number, entry) in catalog.group_places().enumerate() {
+            batch.put_group(GroupId::new(number), entry.unwrap()).unwrap();
+        }
         batch.put_gateway(GatewayId::new(0), "pgw-01").unwrap();
         for (iccid, endpoint) in &inventory.endpoints {
-            batch.put_provisioned(*iccid, 1, Some(endpoint)).unwrap();
+            batch.put_provisioned(*iccid, Revision { version: 1, ..Revision::default() }, Some(endpoint)).unwrap();
         }
         batch.put_endpoint(till, &state(1)).unwrap();
     });
@@ -84,8 +90,10 @@ fn files_and_counts() {
     let (exit, shown, complaint) = attachd(&["inspect", data_dir, "--json"]);
     assert_eq!((exit, complaint.as_str()), (0, ""));
     let shown: Value = serde_json::from_str(&shown).unwrap();
-    let endpoints = inventory().endpoints.len();
-    assert_eq!(shown["kinds"], json!({"catalog": 1, "endpoint": 2, "gateway": 1, "note": 1, "provisioned": endpoints}));
+    let (endpoints, groups, vslices) =
+        (inventory().endpoints.len(), inventory().catalog.groups().count(), inventory().catalog.vslices().count());
+    let kinds = json!({"endpoint": 2, "gateway": 1, "group": groups, "note": 1, "provisioned": endpoints, "vslice": vslices});
+    assert_eq!(shown["kinds"], kinds);
     assert_eq!(shown["files"].as_array().unwrap().len(), 2);
     assert_eq!((&shown["damage"], &shown["tornTail"]), (&json!([]), &Value::Null));
 

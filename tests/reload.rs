@@ -29,6 +29,11 @@ fn an_endpoint_gone_from_the_files_is_kept_until_it_is_pruned() {
     server.kill();
 
     let server = folder.serve_with(&["--prune"]);
+    assert!(server.log().contains("to prune would remove 1 of 1 endpoints, more than a tenth of the fleet"), "{}", server.log());
+    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()), "the last good inventory is in force");
+    server.kill();
+
+    let server = folder.serve_with(&["--prune=force"]);
     assert_eq!(server.get(&format!("/api/v1/endpoints/{TILL}")).0, 404);
     assert!(attach(&server).says("Reply-Message = \"endpoint-unknown\""));
     server.kill();
@@ -126,10 +131,20 @@ fn a_terminated_endpoint_comes_back_only_when_it_is_reinstated() {
     assert_eq!(server.endpoint(TILL)["ipAddresses"][0]["state"], "held", "its address is given back");
     server.kill();
 
+    // The last good inventory stays in force (PROTOCOL 11).
     folder.edit(ENDPOINTS, ",terminated,", ",active,");
-    let ended = folder.refuses();
-    assert_eq!(ended.status.code(), Some(2));
-    assert!(ended.stderr.contains(TILL) && ended.stderr.contains("reinstated"), "{}", ended.stderr);
+    let server = folder.serve();
+    let problem = format!(
+        "inventory/endpoints.csv:2: endpoint {TILL}: an endpoint that is terminated cannot be assigned to a group; reinstate it first; write the state `reinstated`"
+    );
+    assert!(server.log().contains(&problem), "{}", server.log());
+    assert!(!server.log().contains("another endpoint's"), "its own address is not another's: {}", server.log());
+    assert!(attach(&server).says("Reply-Message = \"endpoint-terminated\""));
+    let (status, readiness) = server.get("/readyz");
+    assert!(status == 200 && readiness.contains("\"degraded\"") && readiness.contains("the files were refused"), "{readiness}");
+    let metrics = server.get("/metrics").1;
+    assert!(metrics.contains("attachd_reloads_total{outcome=\"refused\"} 1"), "{metrics}");
+    server.kill();
 
     folder.edit(ENDPOINTS, ROW, &ROW.replace(",active,epos,", ",reinstated,,"));
     let server = folder.serve();

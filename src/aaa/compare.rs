@@ -5,101 +5,141 @@ use std::net::Ipv4Addr;
 use foldhash::HashSet;
 
 use super::plan::Plan;
+use super::register::Register;
 use super::sharing::share_out;
-use super::{Aaa, Entry, Objection, SIDE_BY_SIDE};
+use super::{Aaa, SIDE_BY_SIDE};
 use crate::identity::{Iccid, VsliceId};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Authority, Catalog, Endpoint, LineHash, ProvisioningState};
 
-impl Aaa {
-    /// Holds an inventory against what is known: what has to be done, and whether it can be.
-    pub(super) fn compare(
-        &self,
-        plan: &Plan,
-        catalog: &Catalog,
-        endpoints: &[(Iccid, Endpoint)],
-        reinstated: &[Iccid],
-    ) -> Result<Comparison, Vec<Objection>> {
-        let reinstated = reinstated.iter().copied().collect();
-        // A group that has moved into another VSlice moves its endpoints, though nothing is said of them.
-        let comparing = Comparing { aaa: self, plan, catalog, may_be_same: plan.catalog == *catalog, reinstated };
-        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()), objections: Vec::new() };
-        for part in share_out(endpoints, |some| comparing.compare(some)) {
-            comparison.known += part.known;
-            comparison.is_same.extend(part.is_same);
-            comparison.objections.extend(part.objections);
-        }
-        if comparison.objections.is_empty() { Ok(comparison) } else { Err(comparison.objections) }
-    }
+/// What is compared, and with what.
+#[derive(Clone, Copy)]
+pub(super) struct Comparing<'a> {
+    pub(super) aaa: &'a Aaa,
+    pub(super) plan: &'a Plan,
+    pub(super) register: &'a Register,
+    /// The one that comes into force.
+    pub(super) catalog: &'a Catalog,
+    pub(super) reinstated: &'a HashSet<Iccid>,
 }
 
 /// What an inventory is to what is known.
+#[derive(Default)]
 pub(super) struct Comparison {
     /// How many of its endpoints are known.
     pub(super) known: usize,
-    /// Of each endpoint, in the order of the inventory: nothing has to be done about it.
-    pub(super) is_same: Vec<bool>,
-    /// In that order, too.
-    objections: Vec<Objection>,
+    /// Of each endpoint, in the order of the inventory: its line has nothing new to say.
+    pub(super) is_silent: Vec<bool>,
+    /// What stands against it, in that order, too.
+    pub(super) problems: Vec<Found<Fault>>,
+    /// Names that another endpoint has at present.
+    pub(super) contests: Vec<Found<Iccid>>,
+    /// Configured addresses that another endpoint has at present.
+    pub(super) addresses: Vec<Found<Contested>>,
 }
 
-/// One comparison at work.
-struct Comparing<'a> {
-    aaa: &'a Aaa,
-    plan: &'a Plan,
-    /// The one that comes into force.
-    catalog: &'a Catalog,
-    may_be_same: bool,
-    reinstated: HashSet<Iccid>,
+/// Something about the endpoint at a place of the inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found<T> {
+    pub(super) index: usize,
+    pub(super) what: T,
+}
+
+/// A configured address, and whose it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Contested {
+    pub(super) vslice: VsliceId,
+    pub(super) ip: Ipv4Addr,
+    pub(super) owner: Iccid,
+}
+
+/// Why an endpoint cannot become what its line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) what: String,
+    pub(super) remedy: &'static str,
 }
 
 impl Comparing<'_> {
-    fn compare(&self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
-        let mut comparison = Comparison { known: 0, is_same: Vec::with_capacity(endpoints.len()), objections: Vec::new() };
-        for some in endpoints.chunks(SIDE_BY_SIDE) {
+    /// Every endpoint of an inventory, on all cores.
+    pub(super) fn all(self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
+        let mut comparison = Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
+        for part in share_out(endpoints, |some| self.some(some)) {
+            let before = comparison.is_silent.len();
+            comparison.known += part.known;
+            comparison.is_silent.extend(part.is_silent);
+            comparison.problems.extend(part.problems.into_iter().map(|found| Found { index: before + found.index, ..found }));
+            comparison.contests.extend(part.contests.into_iter().map(|found| Found { index: before + found.index, ..found }));
+            comparison.addresses.extend(part.addresses.into_iter().map(|found| Found { index: before + found.index, ..found }));
+        }
+        comparison
+    }
+
+    fn some(self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
+        let mut comparison = Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
+        for (some, from) in endpoints.chunks(SIDE_BY_SIDE).zip((0..).step_by(SIDE_BY_SIDE)) {
             self.aaa.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
-            for (iccid, endpoint) in some {
-                let known = self.aaa.tracker.read(*iccid, |entry| {
-                    let is_same = self.may_be_same && entry.endpoint == *endpoint;
-                    (is_same, (!is_same).then(|| entry.clone()))
-                });
-                comparison.known += usize::from(known.is_some());
-                let (is_same, known) = known.unwrap_or_default();
-                comparison.is_same.push(is_same);
-                if !is_same {
-                    let is_reinstated = self.reinstated.contains(iccid);
-                    let standing = Standing { plan: self.plan, catalog: self.catalog, known: known.as_ref(), is_reinstated };
-                    comparison.objections.extend(standing.objections(*iccid, endpoint));
-                }
+            for ((iccid, next), index) in some.iter().zip(from..) {
+                self.one(*iccid, next, index, &mut comparison);
             }
         }
         comparison
     }
-}
 
-/// Where an endpoint stands before an inventory changes it.
-struct Standing<'a> {
-    plan: &'a Plan,
-    /// The one that comes into force.
-    catalog: &'a Catalog,
-    known: Option<&'a Entry>,
-    is_reinstated: bool,
-}
-
-impl Standing<'_> {
-    /// Why it cannot become `next`.
-    fn objections(&self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Objection> + use<> {
-        let object = |what: String, remedy| Objection { iccid, what, remedy };
-        let refused = self.known.and_then(|entry| entry.endpoint.state.imported(next.state, self.is_reinstated).err());
-        let refused = refused.map(|refused| object(refused.to_string(), "write the state `reinstated` to bring it back as pending"));
-        let taken = self.wanted(next).filter(|(vslice, ip)| self.plan.owner(*vslice, *ip).is_some_and(|owner| owner != iccid));
-        let taken = taken.map(|(_, ip)| {
-            let what = format!("its address {ip} is another endpoint's");
-            object(what, "choose a free address, or take it away first and load again")
+    fn one(self, iccid: Iccid, next: &Endpoint, index: usize, comparison: &mut Comparison) {
+        let line = line_of(iccid, next, self.catalog, self.reinstated);
+        let known = self.aaa.tracker.read(iccid, |entry| {
+            let is_silent = self.is_silent(Some(entry.stamp.origin.line()), line, entry.endpoint == *next);
+            (is_silent, (!is_silent).then_some(entry.endpoint.state))
         });
-        refused.into_iter().chain(taken)
+        comparison.known += usize::from(known.is_some());
+        let removed_line = || self.register.removed_line(iccid).map(Some);
+        let (is_silent, known) = known.unwrap_or_else(|| (self.is_silent(removed_line(), line, false), None));
+        comparison.is_silent.push(is_silent);
+        if is_silent {
+            return;
+        }
+        comparison.contests.extend(self.contests(iccid, next).map(|what| Found { index, what }));
+        comparison.addresses.extend(self.contested_address(iccid, next).map(|what| Found { index, what }));
+        let faults = self.faults(iccid, known, next);
+        comparison.problems.extend(faults.map(|what| Found { index, what }));
     }
 
-    fn wanted(&self, next: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
-        Some((self.catalog.group(next.group?)?.vslice, next.static_ip?))
+    /// `remembered`: what the line said when it was last adopted; `None`: nothing is known of the endpoint.
+    fn is_silent(self, remembered: Option<Option<LineHash>>, line: LineHash, is_same: bool) -> bool {
+        remembered == Some(Some(line)) && (is_same || self.aaa.settings.authority == Authority::LastWriter)
     }
+
+    /// Who else has its names at present. In a first inventory nobody has.
+    fn contests(self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Iccid> {
+        let tracker = &self.aaa.tracker;
+        let is_first = self.plan.catalog.group_places().len() == 0;
+        let imsis = next.imsis().filter(move |_| !is_first).filter_map(|imsi| tracker.resolve_imsi(imsi));
+        let msisdn = next.msisdn.filter(|_| !is_first).and_then(|msisdn| tracker.resolve_msisdn(msisdn));
+        imsis.chain(msisdn).filter(move |owner| *owner != iccid)
+    }
+
+    /// Whose its configured address is at present, if it is another's. Whether that one gives it up is seen when all lines are known.
+    fn contested_address(self, iccid: Iccid, next: &Endpoint) -> Option<Contested> {
+        let (vslice, ip) = (self.catalog.group(next.group?)?.vslice, next.static_ip?);
+        let owner = self.plan.owner(vslice, ip).filter(|owner| *owner != iccid)?;
+        (next.state != ProvisioningState::Terminated).then_some(Contested { vslice, ip, owner })
+    }
+
+    /// Why an endpoint of that state cannot become `next`.
+    fn faults(self, iccid: Iccid, known: Option<ProvisioningState>, next: &Endpoint) -> impl Iterator<Item = Fault> + use<> {
+        let refused = known.and_then(|state| state.imported(next.state, self.reinstated.contains(&iccid)).err());
+        let refused =
+            refused.map(|refused| Fault { what: refused.to_string(), remedy: "write the state `reinstated` to bring it back as pending" });
+        let removed = next.groups().find(|group| self.catalog.group(*group).is_none()).map(|_| Fault {
+            what: "a group of it was removed since the files were adopted".to_owned(),
+            remedy: "name another group, or edit the section of the group to bring it back",
+        });
+        refused.into_iter().chain(removed)
+    }
+}
+
+/// The hash of an endpoint's line.
+pub(super) fn line_of(iccid: Iccid, next: &Endpoint, catalog: &Catalog, reinstated: &HashSet<Iccid>) -> LineHash {
+    let line = LineHash::of_endpoint(next, catalog);
+    if reinstated.contains(&iccid) { line.reinstated() } else { line }
 }

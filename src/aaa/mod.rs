@@ -8,14 +8,18 @@ mod accounting;
 mod admission;
 mod adopt;
 mod census;
+mod change;
+mod claims;
 mod compare;
 mod departed;
 mod foresight;
 mod housekeep;
 mod identify;
 mod plan;
+mod provision;
 mod recorder;
 mod recover;
+mod register;
 mod request;
 mod sharing;
 mod turn;
@@ -23,10 +27,12 @@ mod verdict;
 mod view;
 
 pub use adopt::{Adoption, Objection};
+pub use change::{ChangeError, Mutation, Transition};
 pub use departed::Departed;
 pub use foresight::SIDE_BY_SIDE;
 pub use housekeep::Walk;
 pub use plan::PoolFill;
+pub use provision::{ChangeKind, Changed};
 pub use recorder::{Freed, Note, Recorder};
 pub use recover::{Recovered, Recovery};
 pub use request::{AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject};
@@ -34,6 +40,7 @@ pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
 pub use view::{Stats, VsliceStats};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -41,12 +48,14 @@ use parking_lot::Mutex;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::network::{EndpointState, Limits, Restarts, Tracker};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint};
+use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
+use crate::time::Timestamp;
 
 use census::Census;
 use departed::DepartedList;
 use identify::Directory;
 use plan::Plan;
+use register::Register;
 
 /// What an operator may set about decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +74,8 @@ pub struct Settings {
     pub authorization_hold: Duration,
     /// How long a released address is nobody else's.
     pub hold_time: Duration,
+    /// Whether a line of the files speaks when it changes, or at every load.
+    pub authority: Authority,
 }
 
 impl Default for Settings {
@@ -77,6 +88,7 @@ impl Default for Settings {
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
+            authority: Authority::default(),
         }
     }
 }
@@ -85,7 +97,20 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub endpoint: Endpoint,
+    /// Of how it is provisioned; its network state has a version of its own.
+    pub stamp: Revision,
     pub state: EndpointState,
+}
+
+/// Everything provisioned but the endpoints.
+#[derive(Debug)]
+pub struct Provisioned {
+    pub catalog: Catalog,
+    pub fingerprint: Option<Fingerprint>,
+    /// Endpoints that were removed, which a snapshot has to say.
+    pub removed: Vec<(Iccid, Revision)>,
+    /// Endpoints that were removed long ago, of which it need not say anything.
+    pub forgotten: Vec<(Iccid, Revision)>,
 }
 
 /// The decision maker, shared by all workers.
@@ -96,8 +121,12 @@ pub struct Aaa {
     restarts: Restarts,
     census: Census,
     departed: DepartedList,
-    /// The files of the inventory in force, if it is wholly theirs. Held while one is adopted: one at a time.
-    inventory: Mutex<Option<Fingerprint>>,
+    /// Held while anything provisioned changes: one change at a time.
+    register: Mutex<Register>,
+    /// Endpoints that are other than the files have them.
+    differing: AtomicI64,
+    /// Endpoints that files made, and the files read last do not have.
+    gone: AtomicUsize,
 }
 
 impl Aaa {
@@ -110,14 +139,40 @@ impl Aaa {
             restarts: Restarts::default(),
             census: Census::default(),
             departed: DepartedList::default(),
-            inventory: Mutex::new(None),
+            register: Mutex::default(),
+            differing: AtomicI64::new(0),
+            gone: AtomicUsize::new(0),
         }
     }
 
     /// The files whose adoption would change nothing, and say nothing. Waits for one that is at work.
     #[must_use]
     pub fn inventory(&self) -> Option<Fingerprint> {
-        *self.inventory.lock()
+        self.register.lock().fingerprint
+    }
+
+    /// Endpoints, groups and VSlices that are other than the files have them (PROTOCOL 11).
+    #[must_use]
+    pub fn differing(&self) -> usize {
+        let endpoints = usize::try_from(self.differing.load(Ordering::Relaxed)).unwrap_or_default();
+        endpoints + self.gone.load(Ordering::Relaxed) + self.plan.load().catalog.differing()
+    }
+
+    fn count_differing(&self, before: bool, after: bool) {
+        self.differing.fetch_add(i64::from(after) - i64::from(before), Ordering::Relaxed);
+    }
+
+    /// Everything provisioned but the endpoints, as it is between two changes; for a snapshot.
+    #[must_use]
+    pub fn provisioned(&self, now: Timestamp) -> Provisioned {
+        let register = self.register.lock();
+        let (removed, forgotten) = register.all(now);
+        Provisioned { catalog: self.catalog(), fingerprint: register.fingerprint, removed, forgotten }
+    }
+
+    /// No record that was ever written of these removed endpoints is on the disk any more.
+    pub fn forget(&self, removed: &[(Iccid, Revision)]) {
+        self.register.lock().forget(removed);
     }
 
     /// The catalog in force.

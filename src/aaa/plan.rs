@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::pool::{Before, Claim, Counts, Space};
-use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Standing};
+use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Vslice};
 use crate::time::Timestamp;
 
 /// What every decision reads besides its endpoint.
@@ -49,14 +49,22 @@ impl Plan {
     /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for those, too, who still decide by
     /// `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
-        let vslices = catalog.vslice_places().enumerate().map(|(index, (vslice, standing))| {
+        let vslices = (0..catalog.vslice_places().len()).map(|index| {
             let addresses = previous.vslices.get(index).map_or_else(|| Arc::new(Addresses::new(hold_time)), Arc::clone);
-            let subnets = vslice.subnets.iter().filter(|_| standing != Standing::Removed);
-            let subnets = subnets.map(|subnet| (subnet.cidr, subnet.allocation, &subnet.exclude[..]));
-            addresses.space.lock().set_subnets(subnets);
+            addresses.follow(catalog.vslice(VsliceId::new(index)));
             addresses
         });
         Self { vslices: vslices.collect(), catalog }
+    }
+
+    /// The plan in which one VSlice or group is other than in `previous`: what it costs does not depend on the others' subnets.
+    pub(super) fn with_one_changed(previous: &Self, catalog: Catalog, vslice: Option<VsliceId>, hold_time: Duration) -> Self {
+        let mut vslices = previous.vslices.clone();
+        vslices.resize_with(catalog.vslice_places().len(), || Arc::new(Addresses::new(hold_time)));
+        if let Some((id, addresses)) = vslice.and_then(|id| Some((id, vslices.get(id.index())?))) {
+            addresses.follow(catalog.vslice(id));
+        }
+        Self { catalog, vslices }
     }
 
     /// The next free address for a group of this kind: subnets in order, each oldest-released first.
@@ -81,7 +89,6 @@ impl Plan {
     }
 
     /// Undoes [`Self::configure`]: the address is again what it was.
-    #[allow(dead_code, reason = "for the roll back of an adoption")]
     pub(super) fn undo(&self, vslice: VsliceId, ip: Ipv4Addr, before: Before) {
         if let Some(mut space) = self.space(vslice) {
             space.undo(ip, before);
@@ -215,6 +222,13 @@ impl Plan {
 impl Addresses {
     fn new(hold_time: Duration) -> Self {
         Self { space: Mutex::new(Space::new(hold_time)), is_disputed: AtomicBool::new(false), meters: VsliceMeters::default() }
+    }
+
+    /// Takes over the subnets of its VSlice; of one that was removed there are none.
+    fn follow(&self, vslice: Option<&Vslice>) {
+        let subnets = vslice.into_iter().flat_map(|vslice| &vslice.subnets);
+        let subnets = subnets.map(|subnet| (subnet.cidr, subnet.allocation, &subnet.exclude[..]));
+        self.space.lock().set_subnets(subnets);
     }
 
     fn is_disputed(&self) -> bool {

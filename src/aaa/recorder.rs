@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::{AccountingKind, RejectReason};
-use crate::identity::{Iccid, VsliceId};
+use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint};
+use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
 /// Receives the records of a decision. The shell writes them to the journal; a test may just count them.
@@ -16,13 +16,23 @@ pub trait Recorder {
     fn endpoint(&mut self, iccid: Iccid, state: &EndpointState);
 
     /// An endpoint was provisioned, or provisioned differently; `None`: it was removed.
-    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>);
+    fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>);
 
-    /// The VSlices and groups in force.
-    fn catalog(&mut self, catalog: &Catalog);
+    /// A VSlice is new, or other than it was.
+    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>);
 
-    /// An inventory is in force, wholly: the catalog and all endpoints recorded since it are these files'. Until the next catalog.
-    fn inventory(&mut self, fingerprint: Fingerprint);
+    /// A group is new, or other than it was.
+    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>);
+
+    /// An inventory is in force, wholly: adopting the same files once more would change nothing, and say nothing. `None`: this is so no
+    /// longer.
+    fn inventory(&mut self, fingerprint: Option<Fingerprint>);
+
+    /// What was recorded so far has to lie in the journal before whatever anybody records from now on.
+    fn hand_over(&mut self) {}
+
+    /// Called now and then in a long change, while nothing is held: may wait until the journal has room for more.
+    fn wait_for_room(&mut self) {}
 
     /// A gateway restarted: its older sessions are over.
     fn restart(&mut self, restart: &Restart);

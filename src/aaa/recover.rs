@@ -4,20 +4,21 @@ use std::thread;
 
 use foldhash::HashMap;
 
-use super::adopt::first_state;
 use super::plan::Plan;
+use super::provision::first_state;
+use super::register::Removed;
 use super::{Aaa, Entry, SIDE_BY_SIDE};
-use crate::identity::Iccid;
-use crate::network::{EndpointState, Lease, LeasePhase, Leases, Restart};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint, ProvisioningState};
+use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::network::{Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Restart, Tracker};
+use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Origin, ProvisioningState, Revision, Vslice};
 use crate::time::Timestamp;
 
 /// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
 pub struct Recovery {
     aaa: Aaa,
     catalog: Catalog,
-    /// Endpoints that were removed, and the version of their end: states from before it may stand behind it.
-    removed: HashMap<Iccid, u64>,
+    /// Endpoints that were removed, and the stamps of their ends: states from before it may stand behind it.
+    removed: HashMap<Iccid, Revision>,
     /// What they had until then may still be in its hold.
     bequeathed: Vec<(Iccid, Leases)>,
     /// Read, but not taken in: several together are quicker.
@@ -26,7 +27,7 @@ pub struct Recovery {
 
 /// What a record says of an endpoint.
 enum Word {
-    Provisioned { version: u64, endpoint: Option<Endpoint> },
+    Provisioned { stamp: Revision, endpoint: Option<Endpoint> },
     State(EndpointState),
 }
 
@@ -38,6 +39,8 @@ pub struct Recovered {
     pub leases: usize,
     /// Addresses that two records claimed. It cannot happen; if it does, the one found first keeps the address.
     pub contested: usize,
+    /// IMSIs and MSISDNs that two records claimed. The endpoint that was provisioned last has each.
+    pub contested_names: usize,
 }
 
 impl Aaa {
@@ -49,20 +52,34 @@ impl Aaa {
 }
 
 impl Recovery {
-    /// The VSlices and groups, with the handles they had.
+    /// All VSlices and groups, with the handles they had: as a journal has them that was written before each had its own record.
     pub fn catalog(&mut self, catalog: Catalog) {
         self.catalog = catalog;
-        *self.aaa.inventory.get_mut() = None;
+        self.inventory(None);
     }
 
-    /// Catalog and endpoints are those of these files.
-    pub fn inventory(&mut self, fingerprint: Fingerprint) {
-        *self.aaa.inventory.get_mut() = Some(fingerprint);
+    /// A VSlice under its handle. The newest version wins.
+    pub fn vslice(&mut self, id: VsliceId, place: CatalogEntry<Vslice>) {
+        if self.catalog.vslice_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+            self.catalog.set_vslice(id, place);
+        }
     }
 
-    /// An endpoint as it was provisioned; `None`: it was removed.
-    pub fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
-        self.hear(iccid, Word::Provisioned { version, endpoint });
+    /// A group under its handle. The newest version wins.
+    pub fn group(&mut self, id: GroupId, place: CatalogEntry<Group>) {
+        if self.catalog.group_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+            self.catalog.set_group(id, place);
+        }
+    }
+
+    /// Catalog and endpoints are those of these files; `None`: they may not be.
+    pub fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
+        self.aaa.register.get_mut().fingerprint = fingerprint;
+    }
+
+    /// An endpoint as it was provisioned; `None`: it was removed. The newest version wins.
+    pub fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint>) {
+        self.hear(iccid, Word::Provisioned { stamp, endpoint });
     }
 
     /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
@@ -86,34 +103,41 @@ impl Recovery {
         let mut waiting = std::mem::take(&mut self.waiting);
         for (iccid, word) in waiting.drain(..) {
             match word {
-                Word::Provisioned { version, endpoint } => self.take_in_provisioned(iccid, version, endpoint),
+                Word::Provisioned { stamp, endpoint } => self.take_in_provisioned(iccid, stamp, endpoint),
                 Word::State(state) => self.take_in_state(iccid, state),
             }
         }
         self.waiting = waiting;
     }
 
-    fn take_in_provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<Endpoint>) {
+    fn take_in_provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint>) {
+        if self.removed.get(&iccid).is_some_and(|end| stamp.version < end.version) {
+            return;
+        }
         let Some(endpoint) = endpoint else {
-            self.removed.insert(iccid, version);
-            self.bequeathed.extend(self.aaa.tracker.remove(iccid).map(|entry| (iccid, entry.state.leases)));
+            self.removed.insert(iccid, stamp);
+            if self.aaa.tracker.read(iccid, |entry| entry.stamp.version <= stamp.version).unwrap_or_default() {
+                self.bequeathed.extend(self.aaa.tracker.remove(iccid).map(|entry| (iccid, entry.state.leases)));
+            }
             return;
         };
         let mut endpoint = Some(endpoint);
-        self.aaa.tracker.with(iccid, |entry| {
-            if let Some(endpoint) = endpoint.take() {
-                entry.endpoint = endpoint;
+        let known = self.aaa.tracker.with(iccid, |entry| {
+            if stamp.version >= entry.stamp.version
+                && let Some(endpoint) = endpoint.take()
+            {
+                (entry.endpoint, entry.stamp) = (endpoint, stamp);
             }
         });
-        if let Some(endpoint) = endpoint {
-            let mut state = EndpointState::new(first_state(&endpoint));
-            state.version = version;
-            self.aaa.tracker.insert(iccid, Entry { endpoint, state });
+        if let (None, Some(endpoint)) = (known, endpoint) {
+            // Of version 0: until a state is read, whichever comes first is the newest.
+            let state = EndpointState::new(NetworkState::Unknown);
+            self.aaa.tracker.insert(iccid, Entry { endpoint, stamp, state });
         }
     }
 
     fn take_in_state(&mut self, iccid: Iccid, state: EndpointState) {
-        if self.removed.get(&iccid).is_some_and(|end| state.version < *end) {
+        if self.removed.get(&iccid).is_some_and(|end| state.version < end.version) {
             return;
         }
         let mut state = Some(state);
@@ -123,7 +147,9 @@ impl Recovery {
             }
         });
         if let (None, Some(state)) = (known, state) {
-            self.aaa.tracker.insert(iccid, Entry { endpoint: Endpoint::new(ProvisioningState::Pending), state });
+            self.aaa
+                .tracker
+                .insert(iccid, Entry { endpoint: Endpoint::new(ProvisioningState::Pending), stamp: Revision::default(), state });
         }
     }
 
@@ -136,14 +162,19 @@ impl Recovery {
     #[must_use]
     pub fn finish(mut self) -> (Aaa, Recovered) {
         self.take_in();
-        let Self { aaa, catalog, bequeathed, removed, .. } = self;
+        let Self { mut aaa, catalog, bequeathed, removed, .. } = self;
         let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut imsis = Vec::with_capacity(recovered.endpoints);
         let mut msisdns = Vec::new();
         let mut configured = Vec::new();
-        aaa.tracker.for_each(|iccid, entry| {
+        aaa.tracker.walk(Cursor::default(), usize::MAX, |iccid, entry| {
+            if entry.state.version == 0 {
+                entry.state.state = first_state(&entry.endpoint);
+                entry.state.version = entry.stamp.version;
+            }
             aaa.census.joined(entry.state.state, entry.endpoint.state);
+            aaa.count_differing(false, entry.stamp.origin.differs());
             restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
             configured.extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
             aaa.census.ending(entry.state.ending_sessions() as i64);
@@ -151,13 +182,14 @@ impl Recovery {
                 recovered.open_sessions += 1;
                 plan.count_session(session.group, 1);
             }
-            imsis.extend(entry.endpoint.imsis().map(|imsi| (imsi, iccid)));
-            msisdns.extend(entry.endpoint.msisdn.map(|msisdn| (msisdn, iccid)));
+            let version = entry.stamp.version;
+            imsis.extend(entry.endpoint.imsis().map(|imsi| Named { name: imsi, iccid, version }));
+            msisdns.extend(entry.endpoint.msisdn.map(|msisdn| Named { name: msisdn, iccid, version }));
         });
         for (iccid, leases) in bequeathed {
             leases.iter().for_each(|lease| restore_hold(&plan, iccid, lease));
             // Whose hold is over by now, the next snapshot will find.
-            let end = removed.get(&iccid).copied().unwrap_or_default();
+            let end = removed.get(&iccid).map_or(0, |end| end.version);
             aaa.departed.add(iccid, leases, end, Timestamp::EPOCH, aaa.settings.hold_time);
         }
         // After all that is leased: what an open session uses is not taken from it.
@@ -165,24 +197,69 @@ impl Recovery {
             plan.configure_or_await(vslice, ip, iccid);
         }
         // A closure of the tracker must not call the tracker, so the indexes come second; neither needs the other.
-        thread::scope(|scope| {
-            scope.spawn(|| index(&imsis, |imsi| aaa.tracker.foresee_imsi(imsi), |imsi, iccid| _ = aaa.tracker.index_imsi(imsi, iccid)));
-            index(&msisdns, |msisdn| aaa.tracker.foresee_msisdn(msisdn), |msisdn, iccid| _ = aaa.tracker.index_msisdn(msisdn, iccid));
+        let tracker = &aaa.tracker;
+        recovered.contested_names = thread::scope(|scope| {
+            let imsis = scope.spawn(|| {
+                index(
+                    &imsis,
+                    |imsi| tracker.foresee_imsi(imsi),
+                    |imsi, iccid| tracker.claim_imsi(imsi, iccid),
+                    |imsi, iccid| _ = tracker.index_imsi(imsi, iccid),
+                    |iccid| version_of(tracker, iccid),
+                )
+            });
+            let msisdns = index(
+                &msisdns,
+                |msisdn| tracker.foresee_msisdn(msisdn),
+                |msisdn, iccid| tracker.claim_msisdn(msisdn, iccid),
+                |msisdn, iccid| _ = tracker.index_msisdn(msisdn, iccid),
+                |iccid| version_of(tracker, iccid),
+            );
+            msisdns + imsis.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
+        for (iccid, mut stamp) in removed {
+            if aaa.tracker.read(iccid, |_| ()).is_some() {
+                stamp.origin = Origin::default();
+            }
+            aaa.count_differing(false, stamp.origin.line().is_some());
+            aaa.register.get_mut().remove(iccid, Removed { stamp, at: Timestamp::EPOCH });
+        }
         aaa.plan.store(plan.into());
         (aaa, recovered)
     }
 }
 
-fn index<N: Copy>(numbered: &[(N, Iccid)], foresee: impl Fn(N), put: impl Fn(N, Iccid)) {
-    for some in numbered.chunks(SIDE_BY_SIDE) {
-        for (number, _) in some {
-            foresee(*number);
-        }
-        for (number, iccid) in some {
-            put(*number, *iccid);
+/// A name that an endpoint has, and since which version.
+struct Named<N> {
+    name: N,
+    iccid: Iccid,
+    version: u64,
+}
+
+fn version_of(tracker: &Tracker<Entry>, iccid: Iccid) -> u64 {
+    tracker.read(iccid, |entry| entry.stamp.version).unwrap_or_default()
+}
+
+/// Puts names into an index. If two records claim one, the endpoint that was provisioned last has it; returns how many are so.
+fn index<N: Copy>(
+    named: &[Named<N>],
+    foresee: impl Fn(N),
+    claim: impl Fn(N, Iccid) -> Result<bool, Iccid>,
+    put: impl Fn(N, Iccid),
+    version_of: impl Fn(Iccid) -> u64,
+) -> usize {
+    let mut contested = 0;
+    for some in named.chunks(SIDE_BY_SIDE) {
+        some.iter().for_each(|named| foresee(named.name));
+        for Named { name, iccid, version } in some {
+            let Err(owner) = claim(*name, *iccid) else { continue };
+            contested += 1;
+            if (version_of(owner), owner) < (*version, *iccid) {
+                put(*name, *iccid);
+            }
         }
     }
+    contested
 }
 
 fn restore_addresses(aaa: &Aaa, plan: &Plan, iccid: Iccid, entry: &Entry, recovered: &mut Recovered) {

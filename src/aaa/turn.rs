@@ -41,6 +41,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
         let limits = aaa.limits(plan, &turn.entry.endpoint);
         let (settled, _) = turn.entry.state.settle(now, &limits, &aaa.restarts);
         turn.follow(&settled);
+        turn.follow_groups();
         turn
     }
 

@@ -1,11 +1,12 @@
 //! What others may see: one endpoint as it is now, and the numbers of the whole.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
 use super::{Aaa, Entry, PoolFill};
 use crate::identity::{Iccid, Moniker};
-use crate::network::{CloseCause, Event, NetworkState};
-use crate::provisioning::{Catalog, ProvisioningState};
+use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState};
+use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState};
 use crate::time::Timestamp;
 
 /// The numbers of the whole, for metrics.
@@ -19,6 +20,8 @@ pub struct Stats {
     /// Events that the state table refused.
     pub refused: [(Event, u64); Event::ALL.len()],
     pub vslices: Vec<VsliceStats>,
+    /// Endpoints, groups and VSlices that are other than the files have them.
+    pub differing: usize,
 }
 
 /// The numbers of one VSlice.
@@ -50,6 +53,20 @@ impl Aaa {
         self.tracker.for_each(see);
     }
 
+    /// Every endpoint as a line of the files has to say it, to bring about what is there now: with the static address that it was
+    /// given automatically, too. In no order.
+    #[must_use]
+    pub fn as_written(&self) -> Vec<(Iccid, Endpoint)> {
+        let plan = self.plan();
+        let mut written = Vec::with_capacity(self.tracker.len());
+        self.tracker.for_each(|iccid, entry| {
+            let mut endpoint = entry.endpoint.clone();
+            endpoint.static_ip = endpoint.static_ip.or_else(|| assigned_address(entry, &plan.catalog));
+            written.push((iccid, endpoint));
+        });
+        written
+    }
+
     #[must_use]
     pub fn stats(&self) -> Stats {
         let plan = self.plan();
@@ -72,6 +89,18 @@ impl Aaa {
             closed: CloseCause::ALL.map(|cause| (cause, self.census.closures(cause))),
             refused: Event::ALL.map(|event| (event, self.census.refusals(event))),
             vslices: vslices.collect(),
+            differing: self.differing(),
         }
     }
+}
+
+/// The address that an endpoint keeps in its primary group without being configured, if it is one that can be configured.
+fn assigned_address(entry: &Entry, catalog: &Catalog) -> Option<Ipv4Addr> {
+    let home = entry.endpoint.group.filter(|_| entry.endpoint.state != ProvisioningState::Terminated)?;
+    let group = catalog.group(home).filter(|group| group.allocation == Allocation::Static)?;
+    let vslice = catalog.vslice(group.vslice)?;
+    let lease = entry.state.lease(home).filter(|lease| lease.kind == LeaseKind::Static && lease.vslice == group.vslice)?;
+    let is_kept = !matches!(lease.phase, LeasePhase::Released { .. });
+    let is_offered = vslice.subnets_of(Allocation::Static).any(|subnet| subnet.offers(lease.ip));
+    (is_kept && is_offered).then_some(lease.ip)
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::outcome::{Exit, Failure};
+use crate::aaa::{Aaa, Settings};
 use crate::config::{Config, Problems};
 use crate::journal::{Entry, Journal, OnDamage, OpenError, Record, Recovered};
+use crate::server;
 
 /// The two ways to name the folder.
 #[derive(Args)]
@@ -49,6 +51,16 @@ pub(super) fn read(folder: &Path, on_damage: OnDamage, mut take: impl FnMut(Reco
         return Err(Failure::invalid(format!("{}: holds no data of attachd; {remedy}", folder.display())));
     }
     Ok(recovered)
+}
+
+/// What a server would remember that starts on the folder.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn memory(folder: &Path, settings: Settings) -> Result<Aaa, Failure> {
+    let mut recovery = Aaa::new(settings).recover();
+    read(folder, OnDamage::Refuse, |record| server::apply(&mut recovery, record))?;
+    Ok(recovery.finish().0)
 }
 
 fn failed(error: &OpenError) -> Failure {

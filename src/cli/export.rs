@@ -1,6 +1,5 @@
 //! `attachd export`: the inventory as the journal has it, as files that `serve` loads.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -10,9 +9,8 @@ use clap::Args;
 use super::data_folder::{self, DataFolder};
 use super::outcome::{Exit, Failure};
 use super::output::Output;
-use crate::identity::Iccid;
-use crate::journal::{OnDamage, Record};
-use crate::provisioning::{self, Catalog, Endpoint};
+use crate::aaa::Settings;
+use crate::provisioning;
 
 /// Write the present inventory into a folder; beside a running server, too.
 #[derive(Args)]
@@ -39,14 +37,12 @@ Exit codes: 0 written, 1 not, 2 the data folder holds no data of attachd.";
 impl Export {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         let data_dir = self.data.path()?;
-        let mut found = Found::default();
-        data_folder::read(&data_dir, OnDamage::Refuse, |record| found.take(record))?;
-
-        let mut endpoints: Vec<(Iccid, &Endpoint)> =
-            found.endpoints.iter().filter_map(|(iccid, (_, endpoint))| Some((*iccid, endpoint.as_ref()?))).collect();
+        let memory = data_folder::memory(&data_dir, Settings::default())?;
+        let catalog = memory.catalog();
+        let mut endpoints = memory.as_written();
         endpoints.sort_unstable_by_key(|(iccid, _)| *iccid);
         let count = endpoints.len();
-        let write = |folder: &Path| provisioning::export(folder, &found.catalog.1, endpoints);
+        let write = |folder: &Path| provisioning::export(folder, &catalog, endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint)));
         let written = if self.force { replace(&self.folder, write) } else { write(&self.folder) };
         written.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Failure::failed(format!("{error}, or --force")),
@@ -71,32 +67,4 @@ fn replace(folder: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Re
     });
     let _ = fs::remove_dir_all(&beside);
     replaced
-}
-
-/// The newest version of everything provisioned.
-#[derive(Default)]
-struct Found {
-    catalog: (u64, Catalog),
-    endpoints: HashMap<Iccid, (u64, Option<Endpoint>)>,
-}
-
-impl Found {
-    fn take(&mut self, record: Record) {
-        match record {
-            Record::Catalog { version, catalog } if version >= self.catalog.0 => self.catalog = (version, catalog),
-            Record::Provisioned { iccid, version, endpoint } => {
-                let known = self.endpoints.entry(iccid).or_default();
-                if version >= known.0 {
-                    *known = (version, endpoint);
-                }
-            }
-            Record::Catalog { .. }
-            | Record::Inventory { .. }
-            | Record::Endpoint { .. }
-            | Record::Gateway { .. }
-            | Record::Signed { .. }
-            | Record::Restart(_)
-            | Record::Note(_) => {}
-        }
-    }
 }

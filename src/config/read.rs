@@ -16,6 +16,7 @@ use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, n
 use super::{Config, Journal, Log, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::journal::SyncMode;
+use crate::provisioning::Authority;
 use crate::server::{GatewaySettings, Settings};
 
 /// A year: longer than anything here is meant to last.
@@ -59,10 +60,10 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
     let gateways = gateways(source, &mut root, &findings);
     let mut radius = root.section("radius");
     let mut log = root.section("log");
-    let (inventory, luhn) = inventory(source, root.section("inventory"));
+    let (inventory, luhn, authority) = inventory(source, root.section("inventory"));
     let config = Config {
         data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
-        aaa: aaa(&mut radius, root.section("sessions"), root.section("pools")),
+        aaa: aaa(&mut radius, root.section("sessions"), root.section("pools"), authority),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory,
         luhn,
@@ -193,17 +194,19 @@ fn localhost_of(source: IpNet) -> IpAddr {
     }
 }
 
-/// Where the inventory is, and how bad a wrong check digit in it is.
-fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> (PathBuf, Severity) {
+/// Where the inventory is, how bad a wrong check digit in it is, and who is believed when a person says something else.
+fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> (PathBuf, Severity, Authority) {
     let path = table.take("path", source.resolve("inventory"), |value| folder(source, value));
     let severities = [("error", Severity::Error), ("warn", Severity::Warning)];
     let luhn = table.take("luhn", Severity::Error, choice(&severities));
+    let authorities = [("last-writer", Authority::LastWriter), ("files", Authority::Files)];
+    let authority = table.take("authority", Authority::LastWriter, choice(&authorities));
     table.finish();
-    (path, luhn)
+    (path, luhn, authority)
 }
 
 /// What decisions depend on stands in several tables.
-fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table<'_, '_>) -> aaa::Settings {
+fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table<'_, '_>, authority: Authority) -> aaa::Settings {
     let default = aaa::Settings::default();
     let stale_after_s = sessions.take("stale_after_s", 0, number(0..=YEAR_S));
     let settings = aaa::Settings {
@@ -214,6 +217,7 @@ fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table
         tombstone: sessions.take("tombstone_s", default.tombstone, seconds(0..=YEAR_S)),
         authorization_hold: sessions.take("authorization_hold_s", default.authorization_hold, seconds(1..=YEAR_S)),
         hold_time: pools.take("hold_time_s", default.hold_time, seconds(0..=YEAR_S)),
+        authority,
     };
     sessions.finish();
     pools.finish();

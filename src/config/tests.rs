@@ -5,6 +5,7 @@ use std::path::Path;
 use super::read::{Source, config};
 use super::*;
 use crate::aaa::IdentityKind;
+use crate::provisioning::Authority;
 use crate::server::{GatewaySettings, Requirement};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,6 +42,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
+            authority: Authority::LastWriter,
         },
         server: server::Settings {
             auth: local(1812),
@@ -128,6 +130,7 @@ fn every_documented_key_can_be_changed() {
             tombstone: Duration::ZERO,
             authorization_hold: Duration::from_secs(30),
             hold_time: Duration::ZERO,
+            authority: Authority::LastWriter,
         }
     );
     assert_eq!(

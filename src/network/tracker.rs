@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::ops::Deref;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use foldhash::fast::FixedState;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
@@ -71,6 +71,22 @@ impl<E> Tracker<E> {
     /// Returns whose it was.
     pub fn index_msisdn(&self, msisdn: Msisdn, iccid: Iccid) -> Option<Iccid> {
         self.msisdns.insert(msisdn, iccid)
+    }
+
+    /// Takes an IMSI for an endpoint, unless it is another's. Returns whether it was nobody's.
+    ///
+    /// # Errors
+    /// Whose it is.
+    pub fn claim_imsi(&self, imsi: Imsi, iccid: Iccid) -> Result<bool, Iccid> {
+        claim(&self.imsis, imsi, iccid)
+    }
+
+    /// Takes an MSISDN for an endpoint, unless it is another's. Returns whether it was nobody's.
+    ///
+    /// # Errors
+    /// Whose it is.
+    pub fn claim_msisdn(&self, msisdn: Msisdn, iccid: Iccid) -> Result<bool, Iccid> {
+        claim(&self.msisdns, msisdn, iccid)
     }
 
     /// Forgets an IMSI, if it is this endpoint's.
@@ -185,6 +201,17 @@ fn foresee<K: Eq + Hash, V>(map: &Map<K, V>, key: &K) {
     prefetch::line(middle.wrapping_sub(at + 3));
 }
 
+fn claim<K: Eq + Hash>(owners: &Map<K, Iccid>, key: K, iccid: Iccid) -> Result<bool, Iccid> {
+    match owners.entry(key) {
+        Entry::Vacant(free) => {
+            free.insert(iccid);
+            Ok(true)
+        }
+        Entry::Occupied(taken) if *taken.get() == iccid => Ok(false),
+        Entry::Occupied(taken) => Err(*taken.get()),
+    }
+}
+
 fn index<K: Eq + Hash>(endpoints: usize) -> Map<K, Iccid> {
     DashMap::with_capacity_and_hasher_and_shard_amount(endpoints, FixedState::default(), PIECES * LOCKS_OF_PIECE)
 }
@@ -209,6 +236,8 @@ mod tests {
         assert_eq!(tracker.read(iccid(1), |entry| *entry), Some(11));
         assert_eq!(tracker.read(iccid(2), |entry| *entry), None);
 
+        assert_eq!(tracker.claim_imsi(imsi, iccid(1)), Ok(false), "its own already");
+        assert_eq!(tracker.claim_imsi(imsi, iccid(2)), Err(iccid(1)));
         tracker.unindex_imsi(imsi, iccid(2));
         assert_eq!(tracker.resolve_imsi(imsi), Some(iccid(1)));
         tracker.unindex_imsi(imsi, iccid(1));

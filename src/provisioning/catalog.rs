@@ -1,18 +1,22 @@
 //! The catalog: every VSlice and group, each under a handle that stays its own across reloads.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Group, Vslice};
+use super::{Group, Revision, Vslice};
 use crate::identity::{GroupId, Moniker, VsliceId};
 
 /// All VSlices and groups.
 ///
 /// Leases and sessions name them by handle, so a handle must never come to mean something else: what is read from the files
-/// succeeds the catalog before it ([`Self::succeeding`]), the same moniker keeps its place, and no place is ever given up.
+/// is merged into the catalog before it ([`Self::merged`]), the same moniker keeps its place, and no place is ever given up.
+///
+/// A copy costs a pointer an object: whoever changes one makes a copy with that one replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
-    vslices: Vec<Place<Vslice>>,
-    groups: Vec<Place<Group>>,
+    /// `None`: a place that a damaged journal says nothing of.
+    pub(super) vslices: Vec<Option<CatalogEntry<Vslice>>>,
+    pub(super) groups: Vec<Option<CatalogEntry<Group>>>,
 }
 
 /// Why a group cannot carry sessions. The order is that of the checks.
@@ -27,84 +31,86 @@ pub enum GroupFault {
     NoSubnet,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place<T> {
-    thing: T,
-    standing: Standing,
+/// A VSlice or group under its handle.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CatalogEntry<T> {
+    pub thing: Arc<T>,
+    pub standing: Standing,
+    pub stamp: Revision,
 }
 
-/// Whether a thing is still in the files.
+/// Whether a thing is still there, and in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// Written in the files.
+    /// Written in the files, or made by a person.
     Listed,
     /// Gone from the files, and kept as it was.
     Gone,
-    /// Gone from the files, and no longer to be found here. Only the place remains.
+    /// Removed: no longer to be found here. Only the place remains.
     Removed,
 }
 
 impl Catalog {
-    /// The catalog with these things in these places.
-    #[must_use]
-    pub fn restored(vslices: impl IntoIterator<Item = (Vslice, Standing)>, groups: impl IntoIterator<Item = (Group, Standing)>) -> Self {
-        Self { vslices: vslices.into_iter().map(Place::from).collect(), groups: groups.into_iter().map(Place::from).collect() }
-    }
-
     /// The VSlices of all places ever taken, in the order of their handles.
-    pub fn vslice_places(&self) -> impl ExactSizeIterator<Item = (&Vslice, Standing)> {
-        self.vslices.iter().map(|place| (&place.thing, place.standing))
+    pub fn vslice_places(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Vslice>>> {
+        self.vslices.iter().map(Option::as_ref)
     }
 
     /// The groups of all places ever taken, in the order of their handles.
-    pub fn group_places(&self) -> impl ExactSizeIterator<Item = (&Group, Standing)> {
-        self.groups.iter().map(|place| (&place.thing, place.standing))
+    pub fn group_places(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Group>>> {
+        self.groups.iter().map(Option::as_ref)
     }
 
-    /// What this catalog lists, in the places it has in the one `before` it; what only that one has is gone. Also returns the handle that
-    /// each group has from then on, in the order of those it had.
-    #[must_use]
-    pub fn succeeding(self, before: &Self) -> (Self, Vec<GroupId>) {
-        let mut catalog = before.renewed();
-        let vslices: Vec<VsliceId> = self.vslices.into_iter().map(|place| catalog.put_vslice(place.thing)).collect();
-        let put = |Place { thing: mut group, .. }: Place<Group>| {
-            group.vslice = vslices.get(group.vslice.index()).copied().unwrap_or(group.vslice);
-            catalog.put_group(group)
-        };
-        let groups = self.groups.into_iter().map(put).collect();
-        (catalog, groups)
+    /// The place of a handle, whatever its standing.
+    pub fn vslice_place(&self, id: VsliceId) -> Option<&CatalogEntry<Vslice>> {
+        self.vslices.get(id.index())?.as_ref()
     }
 
-    /// A copy in which nothing is listed yet. What is then put into it keeps the handle it had; what is not is gone.
-    fn renewed(&self) -> Self {
-        let mut renewed = self.clone();
-        renewed.vslices.iter_mut().for_each(Place::unlist);
-        renewed.groups.iter_mut().for_each(Place::unlist);
-        renewed
+    /// The place of a handle, whatever its standing.
+    pub fn group_place(&self, id: GroupId) -> Option<&CatalogEntry<Group>> {
+        self.groups.get(id.index())?.as_ref()
+    }
+
+    /// Puts a VSlice into the place of its handle.
+    pub fn set_vslice(&mut self, id: VsliceId, place: CatalogEntry<Vslice>) {
+        set(&mut self.vslices, id.index(), place);
+    }
+
+    /// Puts a group into the place of its handle.
+    pub fn set_group(&mut self, id: GroupId, place: CatalogEntry<Group>) {
+        set(&mut self.groups, id.index(), place);
+    }
+
+    /// The handle that a moniker has, or will have.
+    pub fn vslice_handle(&self, moniker: &Moniker) -> VsliceId {
+        VsliceId::new(place_of(&self.vslices, moniker))
+    }
+
+    /// The handle that a moniker has, or will have.
+    pub fn group_handle(&self, moniker: &Moniker) -> GroupId {
+        GroupId::new(place_of(&self.groups, moniker))
     }
 
     /// Lists a VSlice, in place of the one with the same moniker.
     pub fn put_vslice(&mut self, vslice: Vslice) -> VsliceId {
-        VsliceId::new(put(&mut self.vslices, vslice))
+        let id = self.vslice_handle(&vslice.moniker);
+        self.set_vslice(id, CatalogEntry::new(vslice, Revision::default()));
+        id
     }
 
     /// Lists a group, in place of the one with the same moniker.
     pub fn put_group(&mut self, group: Group) -> GroupId {
-        GroupId::new(put(&mut self.groups, group))
-    }
-
-    /// Removes what is gone from the files. The handles stay taken.
-    pub fn prune(&mut self) {
-        self.vslices.iter_mut().for_each(Place::remove_if_gone);
-        self.groups.iter_mut().for_each(Place::remove_if_gone);
+        let id = self.group_handle(&group.moniker);
+        self.set_group(id, CatalogEntry::new(group, Revision::default()));
+        id
     }
 
     pub fn vslice(&self, id: VsliceId) -> Option<&Vslice> {
-        self.vslices.get(id.index())?.present()
+        self.vslice_place(id)?.present()
     }
 
     pub fn group(&self, id: GroupId) -> Option<&Group> {
-        self.groups.get(id.index())?.present()
+        self.group_place(id)?.present()
     }
 
     pub fn vslice_by_moniker(&self, moniker: &str) -> Option<(VsliceId, &Vslice)> {
@@ -150,10 +156,17 @@ impl Catalog {
     pub fn fault(&self, id: GroupId) -> Option<GroupFault> {
         self.usable(id).err()
     }
+
+    /// How many VSlices and groups are other than the files have them: changed, made or removed by a person, or kept though they are gone.
+    #[must_use]
+    pub fn differing(&self) -> usize {
+        self.vslices.iter().flatten().filter(|place| place.differs()).count()
+            + self.groups.iter().flatten().filter(|place| place.differs()).count()
+    }
 }
 
 /// A thing that is found again by its moniker.
-trait Named {
+pub(super) trait Named {
     fn moniker(&self) -> &Moniker;
 }
 
@@ -169,45 +182,50 @@ impl Named for Group {
     }
 }
 
-fn put<T: Named>(places: &mut Vec<Place<T>>, thing: T) -> usize {
-    let known = places.iter().position(|place| place.thing.moniker() == thing.moniker());
-    let place = Place { thing, standing: Standing::Listed };
-    if let Some(index) = known {
-        places[index] = place;
-        return index;
+fn set<T>(places: &mut Vec<Option<CatalogEntry<T>>>, index: usize, place: CatalogEntry<T>) {
+    if places.len() <= index {
+        places.resize_with(index + 1, || None);
     }
-    places.push(place);
-    places.len() - 1
+    places[index] = Some(place);
 }
 
-fn present<T>(places: &[Place<T>]) -> impl Iterator<Item = (usize, &T)> {
-    places.iter().enumerate().filter_map(|(index, place)| Some((index, place.present()?)))
+/// The index of a moniker's place; the one behind all if it has none.
+fn place_of<T: Named>(places: &[Option<CatalogEntry<T>>], moniker: &Moniker) -> usize {
+    let is_its = |place: &Option<CatalogEntry<T>>| place.as_ref().is_some_and(|place| place.thing.moniker() == moniker);
+    places.iter().position(is_its).unwrap_or(places.len())
 }
 
-fn gone<T>(places: &[Place<T>]) -> impl Iterator<Item = &T> {
-    places.iter().filter(|place| place.standing == Standing::Gone).map(|place| &place.thing)
+fn present<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = (usize, &T)> {
+    places.iter().enumerate().filter_map(|(index, place)| Some((index, place.as_ref()?.present()?)))
 }
 
-impl<T> From<(T, Standing)> for Place<T> {
-    fn from((thing, standing): (T, Standing)) -> Self {
-        Self { thing, standing }
+fn gone<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = &T> {
+    places.iter().flatten().filter(|place| place.standing == Standing::Gone).map(|place| &*place.thing)
+}
+
+impl<T> Clone for CatalogEntry<T> {
+    fn clone(&self) -> Self {
+        Self { thing: Arc::clone(&self.thing), standing: self.standing, stamp: self.stamp }
     }
 }
 
-impl<T> Place<T> {
-    fn present(&self) -> Option<&T> {
-        (self.standing != Standing::Removed).then_some(&self.thing)
+impl<T> CatalogEntry<T> {
+    /// Of a thing that is listed.
+    pub fn new(thing: T, stamp: Revision) -> Self {
+        Self { thing: Arc::new(thing), standing: Standing::Listed, stamp }
     }
 
-    fn unlist(&mut self) {
-        if self.standing == Standing::Listed {
-            self.standing = Standing::Gone;
-        }
+    /// The thing, unless it was removed.
+    pub fn present(&self) -> Option<&T> {
+        (self.standing != Standing::Removed).then_some(&*self.thing)
     }
 
-    fn remove_if_gone(&mut self) {
-        if self.standing == Standing::Gone {
-            self.standing = Standing::Removed;
+    fn differs(&self) -> bool {
+        match self.standing {
+            Standing::Listed => self.stamp.origin.differs(),
+            Standing::Gone => true,
+            // The files still have it.
+            Standing::Removed => self.stamp.origin.line().is_some(),
         }
     }
 }
@@ -281,39 +299,5 @@ mod tests {
         assert_eq!((group.moniker.as_str(), vslice.moniker.as_str()), ("tills", "festival"));
 
         assert_eq!(catalog.fault(GroupId::new(9)), Some(GroupFault::Missing));
-    }
-
-    #[test]
-    fn handles_stay_their_own_across_reloads() {
-        let mut first = Catalog::default();
-        let [old, kept] = ["old", "kept"].map(|moniker| first.put_vslice(vslice(moniker)));
-        let [old_group, kept_group] = [group("old", old), group("kept", kept)].map(|group| first.put_group(group));
-
-        let mut files = Catalog::default();
-        let [new, also_kept] = ["new", "kept"].map(|moniker| files.put_vslice(vslice(moniker)));
-        files.put_group(group("new", also_kept));
-        files.put_group(group("kept", new));
-        let (mut second, groups) = files.succeeding(&first);
-        let new = second.vslice_by_moniker("new").unwrap().0;
-        assert_eq!((groups.len(), groups[1]), (2, kept_group));
-        assert_eq!(second.group(groups[0]).unwrap().vslice, kept);
-        assert_eq!(second.group(groups[1]).unwrap().vslice, new);
-        assert_ne!(new, old);
-        assert_eq!(second.vslice(old).unwrap().moniker.as_str(), "old", "what is gone from the files is kept");
-        assert_eq!(second.gone_vslices().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(), ["old"]);
-        assert_eq!(second.gone_groups().map(|group| group.moniker.as_str()).collect::<Vec<_>>(), ["old"]);
-        assert_eq!(second.fault(old_group), None);
-
-        second.prune();
-        assert_eq!((second.vslice(old), second.group(old_group), second.vslice_by_moniker("old")), (None, None, None));
-        assert_eq!(second.vslices().map(|(id, _)| id).collect::<Vec<_>>(), [kept, new]);
-        assert_eq!(second.fault(old_group), Some(GroupFault::Missing));
-
-        let mut files = Catalog::default();
-        files.put_vslice(vslice("other"));
-        files.put_vslice(vslice("old"));
-        let (third, _) = files.succeeding(&second);
-        assert_ne!(third.vslice_by_moniker("other").unwrap().0, old, "a handle is not given to another moniker");
-        assert_eq!(third.vslice_by_moniker("old").unwrap().0, old, "and waits for its own");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::{Catalog, Group, ProvisioningState};
+use super::{Catalog, Group, ProvisioningState, RecordTooLarge};
 use crate::identity::{GroupId, Imsi, Msisdn};
 
 /// What is provisioned for one ICCID. Kept small: there may be ten million of them.
@@ -57,6 +57,16 @@ impl Endpoint {
         self
     }
 
+    /// The same endpoint in these groups.
+    #[must_use]
+    pub fn in_groups(&self, primary: Option<GroupId>, secondary: impl IntoIterator<Item = GroupId>) -> Self {
+        let mut moved = Self { group: primary, ..self.clone() };
+        moved.more.iter_mut().for_each(|more| more.secondary_groups.clear());
+        moved = secondary.into_iter().fold(moved, Self::also_in_group);
+        moved.more.take_if(|more| **more == More::default());
+        moved
+    }
+
     /// Names each of its groups by another handle.
     pub fn rename_groups(&mut self, renamed: impl Fn(GroupId) -> GroupId) {
         self.group = self.group.map(&renamed);
@@ -73,6 +83,18 @@ impl Endpoint {
             Some(_) => self.more.get_or_insert_default().imsis.push(imsi),
         }
         self
+    }
+
+    /// Without the IMSIs and the MSISDN that it has in common with another one.
+    #[must_use]
+    pub fn without_identities(&self, of: &Self) -> Self {
+        let mut rest = Self { imsi: None, ..self.clone() };
+        rest.more.iter_mut().for_each(|more| more.imsis.clear());
+        let kept = self.imsis().filter(|imsi| of.imsis().all(|taken| taken != *imsi));
+        rest = kept.fold(rest, Self::with_imsi);
+        rest.more.take_if(|more| **more == More::default());
+        rest.msisdn = rest.msisdn.filter(|msisdn| of.msisdn != Some(*msisdn));
+        rest
     }
 
     #[must_use]
@@ -98,6 +120,15 @@ impl Endpoint {
     pub fn imsis(&self) -> impl Iterator<Item = Imsi> {
         let further = self.more.as_ref().map_or(&[][..], |more| &more.imsis);
         self.imsi.into_iter().chain(further.iter().copied())
+    }
+
+    /// Whether its record has a bounded size: so many IMSIs and groups nobody needs.
+    ///
+    /// # Errors
+    /// If it is too large to be put into force.
+    pub fn record_fits(&self) -> Result<(), RecordTooLarge> {
+        let names = self.name.as_ref().map_or(0, |name| name.len());
+        RecordTooLarge::check("an endpoint", 64 + names + 10 * self.imsis().count() + 5 * self.secondary_groups().len(), 16 << 10)
     }
 
     /// All its groups, primary first.
@@ -222,6 +253,16 @@ mod tests {
         let ids = [2, 0, 1].map(GroupId::new);
         assert_eq!(in_groups(&ids).groups().collect::<Vec<_>>(), ids);
         assert_eq!(in_groups(&ids).secondary_groups(), &ids[1..]);
+    }
+
+    #[test]
+    fn what_another_takes_is_gone() {
+        let [first, second, third] = ["234500000000001", "234500000000002", "901280000000003"].map(|imsi| imsi.parse().unwrap());
+        let endpoint =
+            Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(second).with_msisdn("447700000001".parse().unwrap());
+        let rest = endpoint.without_identities(&Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(third));
+        assert_eq!(rest, Endpoint::new(ProvisioningState::Active).with_imsi(second).with_msisdn("447700000001".parse().unwrap()));
+        assert_eq!(endpoint.without_identities(&endpoint), Endpoint::new(ProvisioningState::Active));
     }
 
     #[test]

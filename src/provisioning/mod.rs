@@ -5,13 +5,17 @@
 mod catalog;
 mod endpoint;
 mod inventory;
+mod merge;
 mod model;
+mod origin;
 mod problem;
 mod state;
 
-pub use catalog::{Catalog, GroupFault, Standing};
+pub use catalog::{Catalog, CatalogEntry, GroupFault, Standing};
 pub use endpoint::{Endpoint, NoGroup};
 pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, Rules, export};
-pub use model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
+pub use merge::{Authority, Merged, Prune};
+pub use model::{Allocation, CredentialMethod, Credentials, Group, RecordTooLarge, Subnet, Vslice};
+pub use origin::{LineHash, Origin, Revision};
 pub use problem::{Problem, Problems};
 pub use state::{Change, ProvisioningState, Refused};

@@ -81,6 +81,31 @@ pub struct Group {
     pub credentials: Option<Credentials>,
 }
 
+/// What would take more room in the journal than an object may have, so that one change cannot hold all others up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordTooLarge {
+    what: &'static str,
+    octets: usize,
+    most: usize,
+}
+
+impl RecordTooLarge {
+    /// Of a VSlice or a group: some hundred thousand ranges, or ten thousand APNs.
+    const MOST: usize = 1 << 20;
+
+    pub(super) const fn check(what: &'static str, octets: usize, most: usize) -> Result<(), Self> {
+        if octets <= most { Ok(()) } else { Err(Self { what, octets, most }) }
+    }
+}
+
+impl fmt::Display for RecordTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} octets is too large to be recorded: at most {}", self.what, self.octets, self.most)
+    }
+}
+
+impl std::error::Error for RecordTooLarge {}
+
 impl Allocation {
     /// The name in files, metrics and JSON.
     pub const fn moniker(self) -> &'static str {
@@ -97,7 +122,27 @@ impl fmt::Display for Allocation {
     }
 }
 
+impl Group {
+    /// Whether its record has a bounded size.
+    ///
+    /// # Errors
+    /// If it is too large to be put into force.
+    pub fn record_fits(&self) -> Result<(), RecordTooLarge> {
+        let apns: usize = self.apns.iter().map(|apn| 2 + apn.as_str().len()).sum();
+        RecordTooLarge::check("a group", 1024 + self.name.len() + apns, RecordTooLarge::MOST)
+    }
+}
+
 impl Vslice {
+    /// Whether its record has a bounded size.
+    ///
+    /// # Errors
+    /// If it is too large to be put into force.
+    pub fn record_fits(&self) -> Result<(), RecordTooLarge> {
+        let subnets: usize = self.subnets.iter().map(|subnet| 16 + 5 * subnet.exclude.len()).sum();
+        RecordTooLarge::check("a VSlice", 1024 + self.name.len() + subnets, RecordTooLarge::MOST)
+    }
+
     /// Its subnets of one kind, in the order in which they are used.
     pub fn subnets_of(&self, kind: Allocation) -> impl Iterator<Item = &Subnet> {
         self.subnets.iter().filter(move |subnet| subnet.allocation == kind)

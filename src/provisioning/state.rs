@@ -35,26 +35,26 @@ impl ProvisioningState {
 
     /// The state after `change`. Every pair (rows: now; `x` refused):
     ///
-    /// | now \ change | Assign | Unassign | Suspend   | Resume | Terminate  | Reinstate |
-    /// |--------------|--------|----------|-----------|--------|------------|-----------|
-    /// | pending      | active | x        | x         | x      | terminated | x         |
-    /// | active       | x      | pending  | suspended | x      | terminated | x         |
-    /// | suspended    | x      | x        | x         | active | terminated | x         |
-    /// | terminated   | x      | x        | x         | x      | x          | pending   |
+    /// | now \ change | Assign    | Unassign | Suspend   | Resume | Terminate  | Reinstate |
+    /// |--------------|-----------|----------|-----------|--------|------------|-----------|
+    /// | pending      | active    | x        | x         | x      | terminated | x         |
+    /// | active       | active    | pending  | suspended | x      | terminated | x         |
+    /// | suspended    | suspended | pending  | x         | active | terminated | x         |
+    /// | terminated   | x         | x        | x         | x      | x          | pending   |
     ///
-    /// Moving an active endpoint from group to group is no change of its state.
+    /// To assign an endpoint that is in a group already is to move it, which is no change of its state (PROTOCOL 11).
     pub fn on(self, change: Change) -> Result<Self, Refused> {
         use Change::{Assign, Reinstate, Resume, Suspend, Terminate, Unassign};
         use ProvisioningState::{Active, Pending, Suspended, Terminated};
 
         match (self, change) {
-            (Pending, Assign) | (Suspended, Resume) => Ok(Active),
-            (Active, Unassign) | (Terminated, Reinstate) => Ok(Pending),
-            (Active, Suspend) => Ok(Suspended),
+            (Pending | Active, Assign) | (Suspended, Resume) => Ok(Active),
+            (Active | Suspended, Unassign) | (Terminated, Reinstate) => Ok(Pending),
+            (Active, Suspend) | (Suspended, Assign) => Ok(Suspended),
             (Pending | Active | Suspended, Terminate) => Ok(Terminated),
             (Pending, Unassign | Suspend | Resume | Reinstate)
-            | (Active, Assign | Resume | Reinstate)
-            | (Suspended, Assign | Unassign | Suspend | Reinstate)
+            | (Active, Resume | Reinstate)
+            | (Suspended, Suspend | Reinstate)
             | (Terminated, Assign | Unassign | Suspend | Resume | Terminate) => Err(Refused { state: self, change }),
         }
     }
@@ -148,8 +148,8 @@ mod tests {
             [Change::Assign, Change::Unassign, Change::Suspend, Change::Resume, Change::Terminate, Change::Reinstate];
         let table = [
             ("pending", ["active", "x", "x", "x", "terminated", "x"]),
-            ("active", ["x", "pending", "suspended", "x", "terminated", "x"]),
-            ("suspended", ["x", "x", "x", "active", "terminated", "x"]),
+            ("active", ["active", "pending", "suspended", "x", "terminated", "x"]),
+            ("suspended", ["suspended", "pending", "x", "active", "terminated", "x"]),
             ("terminated", ["x", "x", "x", "x", "x", "pending"]),
         ];
         for (now, row) in table {

@@ -7,10 +7,10 @@ use tracing::error;
 
 use super::tally::accounting_label;
 use crate::aaa::{Freed, Note, Recorder, RejectReason};
-use crate::identity::{GatewayId, Iccid};
+use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Batch, Journal, Sink, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint};
+use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
 /// One worker's way into the journal.
@@ -110,15 +110,19 @@ impl Recorder for Scribe {
         complain(self.batch.put_endpoint(iccid, state));
     }
 
-    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
-        complain(self.batch.put_provisioned(iccid, version, endpoint));
+    fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
+        complain(self.batch.put_provisioned(iccid, stamp, endpoint));
     }
 
-    fn catalog(&mut self, catalog: &Catalog) {
-        complain(self.batch.put_catalog(self.at.micros(), catalog));
+    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
+        complain(self.batch.put_vslice(id, place));
     }
 
-    fn inventory(&mut self, fingerprint: Fingerprint) {
+    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
+        complain(self.batch.put_group(id, place));
+    }
+
+    fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
         complain(self.batch.put_inventory(self.at.micros(), fingerprint));
     }
 
@@ -134,7 +138,8 @@ impl Recorder for Scribe {
     fn freed(&mut self, _: Freed) {}
 }
 
-/// A record has at most a few kilobytes, and a catalog of 16 MiB has a hundred thousand groups: that one is too large is news.
+/// What is provisioned is refused before it is in force if its record would be too large, and an endpoint's state has at most some
+/// kilobytes: that a record is too large is news.
 fn complain(put: Result<(), TooLarge>) {
     if let Err(too_large) = put {
         error!("{too_large}; it is not durable");

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use super::commit::{Clerk, Committer, Scribe};
 use crate::aaa::{Aaa, Freed, Note, Recorder, Walk};
-use crate::identity::{GatewayId, Iccid};
+use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Journal, Ticket};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint};
+use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
 /// A batch is handed over when it has so many octets: an import of ten million endpoints is not one write.
 const BATCH: usize = 1 << 20;
+
+/// How long a change waits, at most, for the journal to have room again; a disk that takes nothing is told of elsewhere.
+const ROOM: Duration = Duration::from_secs(5);
 
 /// Records on their way, and the addresses that become free when they are durable.
 #[derive(Debug)]
@@ -101,19 +104,34 @@ impl Recorder for Errand {
         self.hand_over_if_large();
     }
 
-    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
-        self.scribe.provisioned(iccid, version, endpoint);
+    fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
+        self.scribe.provisioned(iccid, stamp, endpoint);
         self.hand_over_if_large();
     }
 
-    /// Goes ahead of everything that names its handles: it is handed over before it is in force.
-    fn catalog(&mut self, catalog: &Catalog) {
-        self.scribe.catalog(catalog);
+    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
+        self.scribe.vslice(id, place);
+    }
+
+    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
+        self.scribe.group(id, place);
+    }
+
+    fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
+        self.scribe.inventory(fingerprint);
+    }
+
+    fn hand_over(&mut self) {
         self.submit();
     }
 
-    fn inventory(&mut self, fingerprint: Fingerprint) {
-        self.scribe.inventory(fingerprint);
+    fn wait_for_room(&mut self) {
+        if self.clerk.admission() == Admission::Overloaded {
+            self.submit();
+            if let Some((last, _)) = self.waiting.back() {
+                self.clerk.wait(*last, ROOM);
+            }
+        }
     }
 
     fn restart(&mut self, restart: &Restart) {
@@ -134,12 +152,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_catalog_is_handed_over_before_it_is_in_force() {
+    fn what_goes_ahead_is_in_the_journal_at_once() {
         let journal = Journal::in_memory();
         let mut errand = Errand::new(&journal);
         errand.gateway(GatewayId::new(0), "pgw-01");
         assert_eq!(journal.figures().records, 0);
-        errand.catalog(&Catalog::default());
-        assert_eq!(journal.figures().records, 2);
+        errand.hand_over();
+        assert_eq!(journal.figures().records, 1);
     }
 }

@@ -8,12 +8,12 @@ use tracing::{error, info, warn};
 use super::errand::Errand;
 use super::health::Severity;
 use super::metrics::Metrics;
-use super::reloads::{Applied, Next, ReloadOutcome};
+use super::reloads::{Applied, Next, ReloadOutcome, publish};
 use super::settings::GatewaySettings;
 use super::watch::Pulse;
 use super::worker::Common;
 use crate::aaa::Aaa;
-use crate::provisioning::Inventory;
+use crate::provisioning::{Inventory, Prune};
 use crate::time::Step;
 
 /// The least time between two looks.
@@ -49,7 +49,7 @@ pub struct Reloaded {
     pub gateways: Vec<GatewaySettings>,
     pub inventory: Inventory,
     /// Whether endpoints that the files no longer name are removed.
-    pub prune: bool,
+    pub prune: Prune,
 }
 
 /// Reads configuration and inventory anew; or says all that is wrong with them, one line each.
@@ -80,6 +80,7 @@ impl Housekeeper {
                     let outcome = self.reload();
                     self.metrics.reload(&outcome, self.common.clock.now().wall);
                     tell(&outcome);
+                    publish(&self.common.health, outcome.is_ok());
                     rests_until = self.common.clock.now().running + RELOAD_PAUSE;
                     for waiting in waiting {
                         // Who has gone meanwhile does not want to know.
@@ -128,11 +129,9 @@ impl Housekeeper {
     /// All of it or nothing.
     fn reload(&mut self) -> ReloadOutcome {
         let reloaded = (self.reload)()?;
-        let adopting = self.common.adopting.lock();
         let now = self.common.clock.now().wall;
         self.errand.begin(now);
         let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand);
-        drop(adopting);
         let adoption = adopted.map_err(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
         gateways.record(&mut self.errand);
@@ -144,6 +143,8 @@ impl Housekeeper {
             changed: adoption.changed,
             gone: adoption.gone.len(),
             pruned: adoption.pruned,
+            applied: adoption.applied,
+            differing: adoption.differing,
             gateways: reloaded.gateways.len(),
             kept: adoption.kept.iter().map(ToString::to_string).collect(),
             durable: self.errand.finish(&self.aaa, PATIENCE),
@@ -158,8 +159,8 @@ fn tell(outcome: &ReloadOutcome) {
             for kept in &applied.kept {
                 warn!("{kept}");
             }
-            let Applied { added, changed, gone, pruned, gateways, .. } = applied;
-            info!(added, changed, gone, pruned, gateways, "reloaded");
+            let Applied { added, changed, gone, pruned, applied: lines, differing: differs, gateways, .. } = applied;
+            info!(lines, added, changed, gone, pruned, differs, gateways, "reloaded");
             if !applied.durable {
                 warn!("the reload is in force, but not durable yet");
             }

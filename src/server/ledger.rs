@@ -1,9 +1,9 @@
 //! The records of one batch, and what has to wait until they are durable.
 
 use crate::aaa::{Freed, Note, Recorder};
-use crate::identity::Iccid;
+use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint};
+use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 
 /// Passes records on, keeps addresses back, and knows whether anything was recorded.
 #[derive(Debug)]
@@ -37,17 +37,22 @@ impl<R: Recorder> Recorder for Ledger<R> {
         self.records.endpoint(iccid, state);
     }
 
-    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
+    fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
         self.entries += 1;
-        self.records.provisioned(iccid, version, endpoint);
+        self.records.provisioned(iccid, stamp, endpoint);
     }
 
-    fn catalog(&mut self, catalog: &Catalog) {
+    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
         self.entries += 1;
-        self.records.catalog(catalog);
+        self.records.vslice(id, place);
     }
 
-    fn inventory(&mut self, fingerprint: Fingerprint) {
+    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
+        self.entries += 1;
+        self.records.group(id, place);
+    }
+
+    fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
         self.entries += 1;
         self.records.inventory(fingerprint);
     }

@@ -48,7 +48,7 @@ pub use errand::Errand;
 pub use health::{Health, Severity};
 pub use housekeeper::{Reload, Reloaded};
 pub use reloads::{Applied, ReloadOutcome, Reloads};
-pub use restore::{Applier, Restored, restore, restore_from};
+pub use restore::{Applier, Restored, apply, restore, restore_from};
 pub use settings::{GatewaySettings, Requirement, Settings};
 pub use shell::{ServeError, Shell};
 pub use signals::Signals;

@@ -6,6 +6,8 @@ use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::health::{Health, Severity};
+
 /// What a reload has brought into force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,6 +18,10 @@ pub struct Applied {
     pub gone: usize,
     /// Whether those were removed.
     pub pruned: bool,
+    /// Lines and sections that were applied: those that are new, or were edited.
+    pub applied: usize,
+    /// Endpoints, groups and VSlices that are other than the files have them, from now on.
+    pub differing: usize,
     /// Gateways configured now.
     pub gateways: usize,
     /// What the files say and was not applied, one sentence each.
@@ -26,6 +32,16 @@ pub struct Applied {
 
 /// How a reload ended: what was applied; or all that is wrong, one line each, and nothing was applied.
 pub type ReloadOutcome = Result<Applied, Vec<String>>;
+
+/// Tells `/readyz` how a load of the files ended.
+pub(super) fn publish(health: &Health, is_applied: bool) {
+    const REASON: &str = "inventory";
+    if is_applied {
+        health.clear(REASON);
+    } else {
+        health.add(Severity::Degraded, REASON, "the files were refused, and the last good inventory is in force; the log says why");
+    }
+}
 
 /// The reloads that were asked for and have not begun.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::aaa::{Aaa, Recovered};
+use crate::aaa::{Aaa, Recovered, Recovery};
 use crate::identity::GatewayId;
 use crate::journal::{self, Entry, Journal, OnDamage, OpenError, Options, Record, Unreadable};
 use crate::provisioning::Fingerprint;
@@ -65,14 +65,9 @@ pub fn restore_from(
         // Versions begin with the time at which they are given.
         newest = newest.max(Timestamp::from_micros(entry.version));
         match record {
-            Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
-            Record::Provisioned { iccid, version, endpoint } => recovery.provisioned(iccid, version, endpoint),
-            Record::Catalog { catalog, .. } => recovery.catalog(catalog),
-            Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
             Record::Gateway { id, name } => remember(&mut gateways, id, name),
             Record::Signed { id } => signed.push(id),
-            Record::Restart(restart) => recovery.restart(restart),
-            Record::Note(_) => {}
+            record => apply(&mut recovery, record),
         }
         Ok(())
     };
@@ -81,11 +76,31 @@ pub fn restore_from(
     Ok(Restored { aaa, journal, gateways, signed, read, memory, newest })
 }
 
+/// What a record says about endpoints and what they depend on.
+pub fn apply(recovery: &mut Recovery, record: Record) {
+    match record {
+        Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
+        Record::Provisioned { iccid, stamp, endpoint } => recovery.provisioned(iccid, stamp, endpoint),
+        Record::Vslice { id, place } => recovery.vslice(id, place),
+        Record::Group { id, place } => recovery.group(id, place),
+        Record::Catalog { catalog, .. } => recovery.catalog(catalog),
+        Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
+        Record::Restart(restart) => recovery.restart(restart),
+        Record::Gateway { .. } | Record::Signed { .. } | Record::Note(_) => {}
+    }
+}
+
 fn tell_first(hear: &mut Option<impl FnOnce(Option<Fingerprint>)>, record: &Record) {
     let fingerprint = match record {
-        Record::Inventory { fingerprint, .. } => Some(*fingerprint),
+        Record::Inventory { fingerprint, .. } => *fingerprint,
         Record::Endpoint { .. } | Record::Provisioned { .. } => None,
-        Record::Catalog { .. } | Record::Gateway { .. } | Record::Signed { .. } | Record::Restart(_) | Record::Note(_) => return,
+        Record::Vslice { .. }
+        | Record::Group { .. }
+        | Record::Catalog { .. }
+        | Record::Gateway { .. }
+        | Record::Signed { .. }
+        | Record::Restart(_)
+        | Record::Note(_) => return,
     };
     hear.take().into_iter().for_each(|hear| hear(fingerprint));
 }

@@ -9,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use rustix::io::Errno;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch::{Receiver, Sender, channel};
@@ -28,7 +27,7 @@ use super::housekeeper::{Housekeeper, Reload};
 use super::http::{Front, Opened, WAITING_FOR_RELOAD, router};
 use super::metrics::{Metrics, Names};
 use super::pipeline::{Conduct, Listener, Port};
-use super::reloads::Reloads;
+use super::reloads::{Reloads, publish};
 use super::settings::Settings;
 use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
@@ -111,7 +110,6 @@ impl Shell {
             health: Arc::new(Health::default()),
             clock: Clock::start(),
             reloads: Reloads::default(),
-            adopting: Mutex::new(()),
         };
         let metrics = Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
         let front = Arc::new(Front {
@@ -148,6 +146,14 @@ impl Shell {
     pub fn observer(&self) -> Observer {
         let metrics = Arc::clone(&self.front.metrics);
         Arc::new(move |commit: Commit| metrics.committed(commit.took))
+    }
+
+    /// Tells `/readyz` and `/metrics` how loading the files at the start went.
+    pub fn loaded(&self, is_applied: bool) {
+        publish(&self.front.common.health, is_applied);
+        if !is_applied {
+            self.front.metrics.refused();
+        }
     }
 
     /// What `/readyz` tells, to be added to.

@@ -10,8 +10,10 @@ use super::gateways::Gateways;
 use super::health::Severity;
 use super::watch::Pulse;
 use super::worker::Common;
-use crate::aaa::{Aaa, Walk};
+use crate::aaa::{Aaa, Provisioned, Walk};
+use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::journal::{Journal, Sink, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge};
+use crate::provisioning::Revision;
 use crate::time::Timestamp;
 
 /// How often it is asked whether a snapshot is due.
@@ -72,17 +74,14 @@ impl Snapshots {
     fn write(&mut self) -> Result<Option<SnapshotReport>, SnapshotError> {
         // The new segment has begun when this returns: whatever changes from now on is in it.
         let writer = self.journal.begin_snapshot()?;
-        let mut snapshot = {
-            let _nothing_is_being_adopted = self.common.adopting.lock();
-            Snapshot::begin(writer, &self.aaa, &self.common.gateways.load(), self.common.clock.now().wall)
-        };
+        let mut snapshot = Snapshot::begin(writer, &self.aaa, &self.common.gateways.load(), self.common.clock.now().wall);
         loop {
             if self.must_stop() {
                 return Ok(None);
             }
             self.look_after_files();
             if !snapshot.copy(&self.aaa, SLICE)? {
-                return snapshot.finish().map(Some);
+                return snapshot.finish(&self.aaa).map(Some);
             }
         }
     }
@@ -123,14 +122,22 @@ pub struct Snapshot {
     walk: Walk,
     /// A record that could not be put, if there was one.
     missing: Option<TooLarge>,
+    /// Endpoints that were removed so long ago that this snapshot says nothing of them any more.
+    forgotten: Vec<(Iccid, Revision)>,
 }
 
 impl Snapshot {
-    /// Puts what concerns all endpoints. While a catalog is being adopted it has no time yet, so not then.
+    /// Puts what concerns all endpoints. Waits for an adoption that is at work.
     pub fn begin(mut writer: SnapshotWriter, aaa: &Aaa, gateways: &Gateways, now: Timestamp) -> Self {
         let mut missing = None;
-        aaa.with_catalog(|catalog| note(&mut missing, writer.put_catalog(now.micros(), catalog)));
-        if let Some(fingerprint) = aaa.inventory() {
+        let Provisioned { catalog, fingerprint, removed, forgotten } = aaa.provisioned(now);
+        for (id, place) in catalog.vslice_places().zip(0..).filter_map(|(place, index)| Some((VsliceId::new(index), place?))) {
+            note(&mut missing, writer.put_vslice(id, place));
+        }
+        for (id, place) in catalog.group_places().zip(0..).filter_map(|(place, index)| Some((GroupId::new(index), place?))) {
+            note(&mut missing, writer.put_group(id, place));
+        }
+        if fingerprint.is_some() {
             note(&mut missing, writer.put_inventory(now.micros(), fingerprint));
         }
         for (id, name) in gateways.handles() {
@@ -138,7 +145,10 @@ impl Snapshot {
         }
         for departed in aaa.departed(now) {
             note(&mut missing, writer.put_endpoint(departed.iccid, &departed.state));
-            note(&mut missing, writer.put_provisioned(departed.iccid, departed.end, None));
+            note(&mut missing, writer.put_provisioned(departed.iccid, Revision { version: departed.end, ..Revision::default() }, None));
+        }
+        for (iccid, stamp) in removed {
+            note(&mut missing, writer.put_provisioned(iccid, stamp, None));
         }
         for id in gateways.signed() {
             note(&mut missing, writer.put_signed(id));
@@ -146,7 +156,7 @@ impl Snapshot {
         for restart in aaa.pending_restarts() {
             note(&mut missing, writer.put_restart(&restart));
         }
-        Self { writer, walk: aaa.walk(), missing }
+        Self { writer, walk: aaa.walk(), missing, forgotten }
     }
 
     /// Copies about so many more endpoints, and writes them. Whether there are more.
@@ -154,9 +164,9 @@ impl Snapshot {
     /// # Errors
     /// If they could not be written.
     pub fn copy(&mut self, aaa: &Aaa, endpoints: usize) -> Result<bool, SnapshotError> {
-        let Self { writer, walk, missing } = self;
+        let Self { writer, walk, missing, .. } = self;
         let came_round = aaa.observe(walk, endpoints, |iccid, entry| {
-            note(missing, writer.put_provisioned(iccid, entry.state.version, Some(&entry.endpoint)));
+            note(missing, writer.put_provisioned(iccid, entry.stamp, Some(&entry.endpoint)));
             if !entry.is_untouched() {
                 note(missing, writer.put_endpoint(iccid, &entry.state));
             }
@@ -169,11 +179,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// If it is not whole; the journal is as it was, then.
-    pub fn finish(self) -> Result<SnapshotReport, SnapshotError> {
-        match self.missing {
-            Some(too_large) => Err(SnapshotError::TooLarge(too_large)),
-            None => self.writer.finish(),
+    pub fn finish(self, aaa: &Aaa) -> Result<SnapshotReport, SnapshotError> {
+        if let Some(too_large) = self.missing {
+            return Err(SnapshotError::TooLarge(too_large));
         }
+        let report = self.writer.finish()?;
+        aaa.forget(&self.forgotten);
+        Ok(report)
     }
 }
 
@@ -188,7 +200,7 @@ mod tests {
     use super::*;
     use crate::aaa::{AccessRequest, Settings, Subject, Verdict};
     use crate::journal::{OnDamage, Options};
-    use crate::provisioning::Inventory;
+    use crate::provisioning::{Inventory, Prune};
     use crate::server::{Errand, restore};
 
     /// Who was removed is not in a snapshot any more; its address is in its hold all the same.
@@ -203,21 +215,21 @@ mod tests {
         let before = open();
         let mut errand = Errand::new(&before.journal);
         errand.begin(now);
-        before.aaa.adopt(read(), false, now, &mut errand).unwrap();
+        before.aaa.adopt(read(), Prune::No, now, &mut errand).unwrap();
         let imsi = read().endpoints.iter().find_map(|(_, endpoint)| endpoint.imsi).unwrap().to_string();
         let subject = Subject { imsi: Some(imsi.as_bytes()), ..Subject::default() };
         let request = AccessRequest { subject, apn: None, attach_only: false, proves: &|_| true, unusable_credentials: false };
         assert!(matches!(before.aaa.authorize(&request, now, &mut errand), Verdict::Accept(_)));
         let mut without = read();
         without.endpoints.retain(|(_, endpoint)| endpoint.imsi.is_none_or(|own| own.to_string() != imsi));
-        before.aaa.adopt(without, true, now, &mut errand).unwrap();
+        before.aaa.adopt(without, Prune::Force, now, &mut errand).unwrap();
         assert!(errand.finish(&before.aaa, Duration::from_secs(10)));
         assert_eq!(held(&before.aaa), 1);
 
         let gateways = Gateways::new(&[], Vec::new());
         let mut snapshot = Snapshot::begin(before.journal.begin_snapshot().unwrap(), &before.aaa, &gateways, now);
         while snapshot.copy(&before.aaa, SLICE).unwrap() {}
-        snapshot.finish().unwrap();
+        snapshot.finish(&before.aaa).unwrap();
         drop((errand, before));
 
         for _ in 0..2 {

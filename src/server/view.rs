@@ -92,7 +92,7 @@ struct RatView {
 
 impl EndpointView {
     pub(super) fn of(iccid: Iccid, entry: &Entry, catalog: &Catalog, gateways: &Gateways) -> Self {
-        let Entry { endpoint, state } = entry;
+        let Entry { endpoint, state, .. } = entry;
         let group = endpoint.group.and_then(|id| catalog.group(id));
         let vslice = group.and_then(|group| catalog.vslice(group.vslice));
         Self {

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep};
@@ -43,8 +42,6 @@ pub(super) struct Common {
     pub(super) health: Arc<Health>,
     pub(super) clock: Clock,
     pub(super) reloads: Reloads,
-    /// Held while an inventory comes into force: a catalog and the time that is its version belong together.
-    pub(super) adopting: Mutex<()>,
 }
 
 /// What a worker is made of; it can be sent to the worker's thread.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use attachd::aaa::{Aaa, Walk};
 use attachd::journal::{Admission, Entry, Hand, Journal, OnDamage, OpenError, Options, Ticket};
-use attachd::provisioning::Inventory;
+use attachd::provisioning::{Inventory, Prune};
 use attachd::server::clock::Moment as Clock;
 use attachd::server::commit::{Clerk, Committer, Scribe};
 use attachd::server::desk::Desk;
@@ -191,7 +191,7 @@ impl Life {
                 self.snapshot = Some(snapshot);
                 Step::Copied
             }
-            Ok(false) if snapshot.finish().is_ok() => Step::Finished,
+            Ok(false) if snapshot.finish(&self.aaa).is_ok() => Step::Finished,
             Ok(false) | Err(_) => Step::Nothing,
         }
     }
@@ -200,7 +200,7 @@ impl Life {
     pub fn adopt(&mut self, inventory: Inventory, now: Moment) {
         let wall = self.clock(now).wall;
         self.errand.begin(wall);
-        let adopted = self.aaa.adopt(inventory, false, wall, &mut self.errand);
+        let adopted = self.aaa.adopt(inventory, Prune::No, wall, &mut self.errand);
         assert!(adopted.is_ok(), "{:?}", adopted.err().map(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>()));
         self.gateways.record(&mut self.errand);
         self.errand.submit();

@@ -45,7 +45,8 @@ fn the_same_groups_in_another_order_change_nothing() {
     }
     let adoption = world.load(turned, endpoints, &[]).unwrap();
     assert_eq!((adoption.added, adoption.changed, adoption.unchanged), (0, 0, 11));
-    assert_eq!(world.aaa.catalog(), catalog);
+    let in_force = world.aaa.catalog();
+    assert!(in_force.vslices().eq(catalog.vslices()) && in_force.groups().eq(catalog.groups()));
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
 }
 
@@ -262,7 +263,7 @@ fn the_files_in_force_are_known_until_others_are_adopted() {
     assert_eq!(adopt(2, 1), None, "it keeps an endpoint that is in no file");
     assert_eq!(adopt(1, 0), Some(Fingerprint(1)));
 
-    let of_a_crash = world.journal.iter().rposition(|record| matches!(record, Record::Catalog(_))).unwrap();
+    let of_a_crash = world.journal.iter().rposition(|record| matches!(record, Record::Inventory(None))).unwrap();
     world.journal.truncate(of_a_crash + 1);
     assert_eq!(world.restored(1).inventory(), None, "an adoption had begun");
 

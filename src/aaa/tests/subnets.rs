@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::world::{iccid, inventory};
 use super::*;
-use crate::identity::VsliceId;
-use crate::provisioning::{Allocation, Fingerprint, Inventory, Subnet, Vslice};
+use crate::identity::{GroupId, VsliceId};
+use crate::provisioning::{Allocation, CatalogEntry, Fingerprint, Group, Inventory, Prune, Subnet, Vslice};
 use crate::time::Timestamp;
 
 const A: VsliceId = VsliceId::new(0);
@@ -229,9 +229,10 @@ struct Deaf;
 
 impl Recorder for Deaf {
     fn endpoint(&mut self, _: Iccid, _: &EndpointState) {}
-    fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {}
-    fn catalog(&mut self, _: &Catalog) {}
-    fn inventory(&mut self, _: Fingerprint) {}
+    fn provisioned(&mut self, _: Iccid, _: Revision, _: Option<&Endpoint>) {}
+    fn vslice(&mut self, _: VsliceId, _: &CatalogEntry<Vslice>) {}
+    fn group(&mut self, _: GroupId, _: &CatalogEntry<Group>) {}
+    fn inventory(&mut self, _: Option<Fingerprint>) {}
     fn restart(&mut self, _: &crate::network::Restart) {}
     fn noted(&mut self, _: &Note) {}
     fn freed(&mut self, _: Freed) {}
@@ -246,7 +247,7 @@ fn configured_addresses_do_not_race_with_traffic() {
     let name = |number: u8| format!("8944500000001{number:06}");
     let endpoints = |configured: bool| {
         let endpoint = |number: u8| {
-            let mut endpoint = Endpoint::new(crate::provisioning::ProvisioningState::Active).in_group(crate::identity::GroupId::new(0));
+            let mut endpoint = Endpoint::new(crate::provisioning::ProvisioningState::Active).in_group(GroupId::new(0));
             endpoint.static_ip = (configured && number >= 200).then(|| ip(number - 80));
             (Iccid::parse(name(number).as_bytes()).unwrap(), endpoint)
         };
@@ -255,7 +256,7 @@ fn configured_addresses_do_not_race_with_traffic() {
     for _ in 0..4 {
         let world = World::new();
         let (aaa, now) = (&world.aaa, world.now);
-        aaa.adopt(endpoints(false), false, now, &mut Deaf).unwrap();
+        aaa.adopt(endpoints(false), Prune::No, now, &mut Deaf).unwrap();
         let attach = |number: u8| {
             let name = name(number);
             let subject = Subject { iccid: Some(name.as_bytes()), ..Subject::default() };
@@ -268,7 +269,7 @@ fn configured_addresses_do_not_race_with_traffic() {
         let given: Vec<(Ipv4Addr, u8)> = std::thread::scope(|scope| {
             let traffic =
                 [0..100, 100..200].map(|some: std::ops::Range<u8>| scope.spawn(move || some.filter_map(attach).collect::<Vec<_>>()));
-            let _ = aaa.adopt(endpoints(true), false, now, &mut Deaf);
+            let _ = aaa.adopt(endpoints(true), Prune::No, now, &mut Deaf);
             let traffic = traffic.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>();
             traffic.into_iter().chain((200..240).filter_map(attach)).collect()
         });

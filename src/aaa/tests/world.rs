@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::aaa::*;
-use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker};
+use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker, VsliceId};
 use crate::network::{self, Counters, EventTime, Families, Nas, NetworkState, Place, Report, Reporter, Restart, Stamp};
 use crate::provisioning::{
-    Allocation, Catalog, CredentialMethod, Credentials, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Subnet, Vslice,
+    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Prune,
+    Revision, Subnet, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -52,9 +53,10 @@ pub(super) struct World {
 #[derive(Clone, Debug)]
 pub(super) enum Record {
     Endpoint(Iccid, EndpointState),
-    Provisioned(Iccid, u64, Option<Endpoint>),
-    Catalog(Catalog),
-    Inventory(Fingerprint),
+    Provisioned(Iccid, Revision, Option<Endpoint>),
+    Vslice(VsliceId, CatalogEntry<Vslice>),
+    Group(GroupId, CatalogEntry<Group>),
+    Inventory(Option<Fingerprint>),
     Restart(Restart),
 }
 
@@ -71,15 +73,19 @@ impl Recorder for Tape<'_> {
         self.write(Record::Endpoint(iccid, state.clone()));
     }
 
-    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
-        self.write(Record::Provisioned(iccid, version, endpoint.cloned()));
+    fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
+        self.write(Record::Provisioned(iccid, stamp, endpoint.cloned()));
     }
 
-    fn catalog(&mut self, catalog: &Catalog) {
-        self.write(Record::Catalog(catalog.clone()));
+    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
+        self.write(Record::Vslice(id, place.clone()));
     }
 
-    fn inventory(&mut self, fingerprint: Fingerprint) {
+    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
+        self.write(Record::Group(id, place.clone()));
+    }
+
+    fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
         self.write(Record::Inventory(fingerprint));
     }
 
@@ -139,11 +145,11 @@ impl World {
     }
 
     pub(super) fn adopt(&mut self, inventory: Inventory) -> Result<Adoption, Vec<Objection>> {
-        self.run(|aaa, now, tape| aaa.adopt(inventory, false, now, tape))
+        self.run(|aaa, now, tape| aaa.adopt(inventory, Prune::No, now, tape))
     }
 
     pub(super) fn prune(&mut self, inventory: Inventory) -> Adoption {
-        self.run(|aaa, now, tape| aaa.adopt(inventory, true, now, tape)).unwrap()
+        self.run(|aaa, now, tape| aaa.adopt(inventory, Prune::Force, now, tape)).unwrap()
     }
 
     pub(super) fn later(&mut self, seconds: u64) {
@@ -170,8 +176,9 @@ impl World {
         for record in records {
             match record {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
-                Record::Provisioned(iccid, version, endpoint) => recovery.provisioned(iccid, version, endpoint),
-                Record::Catalog(catalog) => recovery.catalog(catalog),
+                Record::Provisioned(iccid, stamp, endpoint) => recovery.provisioned(iccid, stamp, endpoint),
+                Record::Vslice(id, place) => recovery.vslice(id, place),
+                Record::Group(id, place) => recovery.group(id, place),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
             }

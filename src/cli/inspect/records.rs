@@ -10,7 +10,7 @@ use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::Record;
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Session};
 use crate::printable;
-use crate::provisioning::{Catalog, Endpoint, Group, Vslice};
+use crate::provisioning::{Catalog, Endpoint, Group, Revision, Standing, Vslice};
 use crate::time::Timestamp;
 use crate::wire::tgpp::RatType;
 
@@ -18,6 +18,8 @@ pub(super) const fn kind(record: &Record) -> &'static str {
     match record {
         Record::Endpoint { .. } => "endpoint",
         Record::Provisioned { .. } => "provisioned",
+        Record::Vslice { .. } => "vslice",
+        Record::Group { .. } => "group",
         Record::Catalog { .. } => "catalog",
         Record::Inventory { .. } => "inventory",
         Record::Gateway { .. } => "gateway",
@@ -32,7 +34,13 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
     match record {
         Record::Endpoint { iccid, .. } | Record::Provisioned { iccid, .. } => Some(*iccid),
         Record::Note(note) => note.iccid,
-        Record::Catalog { .. } | Record::Inventory { .. } | Record::Gateway { .. } | Record::Signed { .. } | Record::Restart(_) => None,
+        Record::Vslice { .. }
+        | Record::Group { .. }
+        | Record::Catalog { .. }
+        | Record::Inventory { .. }
+        | Record::Gateway { .. }
+        | Record::Signed { .. }
+        | Record::Restart(_) => None,
     }
 }
 
@@ -40,19 +48,26 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
 #[derive(Default)]
 pub(super) struct Names {
     catalog: Catalog,
-    catalog_version: u64,
     gateways: HashMap<GatewayId, String>,
 }
 
 impl Names {
     pub(super) fn learn(&mut self, record: Record) {
         match record {
-            Record::Catalog { version, catalog } if version >= self.catalog_version => {
-                (self.catalog, self.catalog_version) = (catalog, version);
+            // Never written behind a record of one of its things.
+            Record::Catalog { catalog, .. } => self.catalog = catalog,
+            Record::Vslice { id, place } => {
+                if self.catalog.vslice_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+                    self.catalog.set_vslice(id, place);
+                }
+            }
+            Record::Group { id, place } => {
+                if self.catalog.group_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+                    self.catalog.set_group(id, place);
+                }
             }
             Record::Gateway { id, name } => _ = self.gateways.insert(id, name),
-            Record::Catalog { .. }
-            | Record::Inventory { .. }
+            Record::Inventory { .. }
             | Record::Endpoint { .. }
             | Record::Provisioned { .. }
             | Record::Signed { .. }
@@ -64,10 +79,12 @@ impl Names {
     pub(super) fn describe(&self, record: &Record) -> Value {
         let body = match record {
             Record::Endpoint { iccid, state } => self.endpoint(*iccid, state),
-            Record::Provisioned { iccid, version, endpoint } => self.provisioned(*iccid, *version, endpoint.as_ref()),
+            Record::Provisioned { iccid, stamp, endpoint } => self.provisioned(*iccid, *stamp, endpoint.as_ref()),
+            Record::Vslice { id, place } => with_stamp(place.stamp, place.standing, describe_vslice((*id, &place.thing))),
+            Record::Group { id, place } => with_stamp(place.stamp, place.standing, self.describe_group((*id, &place.thing))),
             Record::Catalog { version, catalog } => self.catalog(*version, catalog),
             Record::Inventory { version, fingerprint } => {
-                json!({"at": Timestamp::from_micros(*version), "fingerprint": fingerprint.to_string()})
+                json!({"at": Timestamp::from_micros(*version), "fingerprint": fingerprint.map(|fingerprint| fingerprint.to_string())})
             }
             Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
             Record::Signed { id } => json!({"number": id.index()}),
@@ -137,11 +154,13 @@ impl Names {
         json!({"ip": lease.ip, "vslice": vslice, "endpointGroup": group, "allocation": allocation, "state": state, "at": until})
     }
 
-    fn provisioned(&self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) -> Value {
-        let Some(endpoint) = endpoint else { return json!({"iccid": iccid, "version": version, "removed": true}) };
+    fn provisioned(&self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) -> Value {
+        let Some(endpoint) = endpoint else { return json!({"iccid": iccid, "version": stamp.version, "removed": true}) };
         json!({
             "iccid": iccid,
-            "version": version,
+            "version": stamp.version,
+            "origin": origin(stamp),
+            "differs": stamp.origin.differs(),
             "provisioningState": endpoint.state.moniker(),
             "imsis": endpoint.imsis().collect::<Vec<_>>(),
             "msisdn": endpoint.msisdn,
@@ -153,23 +172,17 @@ impl Names {
 
     /// Without the passwords.
     fn catalog(&self, version: u64, catalog: &Catalog) -> Value {
-        let vslice = |(id, vslice): (VsliceId, &Vslice)| {
-            let subnets = vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
-            json!({
-                "number": id.index(), "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled,
-                "subnets": subnets.collect::<Vec<_>>(),
-            })
-        };
-        let group = |(id, group): (GroupId, &Group)| {
-            json!({
-                "number": id.index(), "moniker": group.moniker, "name": group.name.as_str(), "enabled": group.enabled,
-                "vslice": self.vslice(group.vslice), "allocation": group.allocation.moniker(), "apns": group.apns,
-            })
-        };
         json!({
             "version": version,
-            "vslices": catalog.vslices().map(vslice).collect::<Vec<_>>(),
-            "groups": catalog.groups().map(group).collect::<Vec<_>>(),
+            "vslices": catalog.vslices().map(describe_vslice).collect::<Vec<_>>(),
+            "groups": catalog.groups().map(|group| self.describe_group(group)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn describe_group(&self, (id, group): (GroupId, &Group)) -> Value {
+        json!({
+            "number": id.index(), "moniker": group.moniker, "name": group.name.as_str(), "enabled": group.enabled,
+            "vslice": self.vslice(group.vslice), "allocation": group.allocation.moniker(), "apns": group.apns,
         })
     }
 
@@ -184,6 +197,27 @@ impl Names {
     fn vslice(&self, id: VsliceId) -> String {
         self.catalog.vslice(id).map_or_else(|| format!("#{}", id.index()), |vslice| vslice.moniker.to_string())
     }
+}
+
+fn describe_vslice((id, vslice): (VsliceId, &Vslice)) -> Value {
+    let subnets = vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
+    json!({
+        "number": id.index(), "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled,
+        "subnets": subnets.collect::<Vec<_>>(),
+    })
+}
+
+fn with_stamp(stamp: Revision, standing: Standing, mut body: Value) -> Value {
+    body["version"] = stamp.version.into();
+    body["origin"] = origin(stamp).into();
+    body["differs"] = stamp.origin.differs().into();
+    body["removed"] = (standing == Standing::Removed).into();
+    body
+}
+
+/// Who made a thing.
+fn origin(stamp: Revision) -> &'static str {
+    if stamp.origin.is_by_person() { "api" } else { "file" }
 }
 
 fn nas(nas: &Nas<'_>) -> String {

@@ -16,10 +16,10 @@ use tracing::{error, info, warn};
 use self::logging::Log;
 use super::outcome::{Exit, Failure};
 use super::setup::{News, Setup, Sources};
-use crate::aaa::{Aaa, Objection};
+use crate::aaa::{Aaa, Adoption, Objection};
 use crate::config::{self, Config, Problem, Severity};
 use crate::journal::{Journal, OnDamage, Options};
-use crate::provisioning::{Fingerprint, Inventory};
+use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
 use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, Signals, restore};
 use crate::time::Timestamp;
 
@@ -29,9 +29,10 @@ use crate::time::Timestamp;
 pub(super) struct Serve {
     #[command(flatten)]
     sources: Sources,
-    /// Remove endpoints, groups and VSlices that the inventory no longer names; else they are kept and reported.
-    #[arg(long)]
-    prune: bool,
+    /// Remove the endpoints, groups and VSlices that the inventory made and no longer names; else they are kept and reported. If that is
+    /// more than a tenth of the fleet, only --prune=force does it.
+    #[arg(long, value_name = "force", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = prune)]
+    prune: Option<Prune>,
     /// Go on behind damage in the middle of the journal, and tell what is lost.
     #[arg(long)]
     repair: bool,
@@ -84,27 +85,46 @@ impl Serve {
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             News::Changed(setup) => Some(*setup),
-            News::Unchanged(fingerprint, warnings) if aaa.inventory() == Some(fingerprint) && read.lost.is_empty() => {
+            News::Unchanged(fingerprint, warnings) if is_in_force(&aaa, fingerprint, &config) && read.lost.is_empty() => {
                 tell_all(&warnings);
-                info!(endpoints = aaa.endpoints(), "the inventory has not changed");
+                info!(endpoints = aaa.endpoints(), differs = aaa.differing(), "the inventory has not changed");
                 None
             }
             // Another one came into force, or something of it is missing.
             News::Unchanged(..) => Some(self.sources.examine()),
         };
-        if let Some(setup) = setup {
-            let (_, inventory, warnings) = setup.accepted()?;
-            tell_all(&warnings);
-            adopt(&aaa, inventory, self.prune, &journal, shell.now(), &config.data_dir)?;
+        // Whether there is a last good inventory, which stays in force if the files are wrong now (PROTOCOL 11).
+        let is_first = aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_places().len() == 0);
+        let loaded = setup.map_or(Ok(()), |setup| self.load(setup, &aaa, &journal, shell.now(), &config));
+        match loaded {
+            Err(Unloaded::Refused(problems)) if !is_first => {
+                problems.iter().for_each(|problem| error!("{problem}"));
+                error!("the inventory was refused, for the reasons above; the last good one stays in force");
+                shell.loaded(false);
+            }
+            Err(Unloaded::Refused(problems)) => return Err(Failure::Listed(Exit::Invalid, problems)),
+            Err(Unloaded::Failed(failure)) => return Err(failure),
+            Ok(()) => shell.loaded(true),
         }
         shell.serve(aaa, journal, gateways, self.reload(config), signals).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
     }
 
+    /// Brings what was read into force, and waits until that is recorded.
+    fn load(&self, setup: Setup, aaa: &Aaa, journal: &Journal, now: Timestamp, config: &Config) -> Result<(), Unloaded> {
+        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+        let (errors, warnings): (Vec<_>, Vec<_>) = setup.problems.iter().partition(is_error);
+        warnings.iter().for_each(|warning| warn!("{warning}"));
+        if !errors.is_empty() {
+            return Err(Unloaded::Refused(errors.iter().map(ToString::to_string).collect()));
+        }
+        adopt(aaa, setup.inventory, self.prune.unwrap_or_default(), journal, now, &config.data_dir)
+    }
+
     /// Reads the inventory while the journal is read, unless it is the one that the journal begins with: each takes seconds for ten million
     /// endpoints. If the journal cannot be had, nobody waits for it.
     fn begin_reading(&self, in_force: Receiver<Option<Fingerprint>>) -> Result<JoinHandle<News>, Failure> {
-        let (sources, prune) = (self.sources.clone(), self.prune);
+        let (sources, prune) = (self.sources.clone(), self.prune.is_some());
         // What was kept until now is in no file.
         let in_force = move || in_force.recv().ok().flatten().filter(|_| !prune);
         let reader = thread::Builder::new().name("inventory".to_owned()).spawn(move || sources.examine_news(in_force));
@@ -130,30 +150,54 @@ impl Serve {
             if config != running {
                 warn!("only gateways and inventory are reloaded; what else has changed in the configuration waits for a restart");
             }
-            Ok(Reloaded { gateways, inventory, prune: self.prune })
+            Ok(Reloaded { gateways, inventory, prune: self.prune.unwrap_or_default() })
         })
     }
 }
 
+/// Why an inventory is not in force.
+enum Unloaded {
+    /// All that is wrong with it, one line each; nothing has changed.
+    Refused(Vec<String>),
+    Failed(Failure),
+}
+
+/// What stands behind `--prune`.
+fn prune(insistence: &str) -> Result<Prune, &'static str> {
+    match insistence {
+        "" => Ok(Prune::Yes),
+        "force" => Ok(Prune::Force),
+        _ => Err("write --prune or --prune=force"),
+    }
+}
+
+/// Whether adopting these files would change nothing.
+fn is_in_force(aaa: &Aaa, fingerprint: Fingerprint, config: &Config) -> bool {
+    let speak_always = config.aaa.authority == Authority::Files;
+    aaa.inventory() == Some(fingerprint) && !(speak_always && aaa.differing() > 0)
+}
+
 /// Brings the inventory into force, and waits until that is recorded.
-fn adopt(aaa: &Aaa, inventory: Inventory, prune: bool, journal: &Journal, now: Timestamp, data_dir: &Path) -> Result<(), Failure> {
+fn adopt(aaa: &Aaa, inventory: Inventory, prune: Prune, journal: &Journal, now: Timestamp, data_dir: &Path) -> Result<(), Unloaded> {
     let mut errand = Errand::new(journal);
     errand.begin(now);
     let adoption = aaa
         .adopt(inventory, prune, now, &mut errand)
-        .map_err(|objections| Failure::Listed(Exit::Invalid, objections.iter().map(Objection::to_string).collect()))?;
+        .map_err(|objections| Unloaded::Refused(objections.iter().map(Objection::to_string).collect()))?;
     for kept in &adoption.kept {
         warn!("{kept}");
     }
-    let (added, changed, gone) = (adoption.added, adoption.changed, adoption.gone.len());
-    info!(endpoints = aaa.endpoints(), added, changed, gone, pruned = adoption.pruned, "inventory adopted");
+    let Adoption { added, changed, applied: lines, differing: differs, pruned, .. } = adoption;
+    let gone = adoption.gone.len();
+    info!(endpoints = aaa.endpoints(), lines, added, changed, gone, pruned, differs, "inventory adopted");
     if gone > 0 && !adoption.pruned {
         warn!("{gone} endpoints are no longer in the inventory and are kept; start with --prune to remove them");
     }
     if errand.finish(aaa, IMPORT) {
         Ok(())
     } else {
-        Err(Failure::failed(format!("the inventory could not be recorded in {}; is the disk full?", data_dir.display())))
+        let what = format!("the inventory could not be recorded in {}; is the disk full?", data_dir.display());
+        Err(Unloaded::Failed(Failure::failed(what)))
     }
 }
 
@@ -186,6 +230,9 @@ fn tell_of(restored: &Restored) {
     }
     for lost in &restored.read.lost {
         error!("lost for good: {lost}");
+    }
+    if memory.contested_names > 0 {
+        error!("{} IMSIs or MSISDNs are claimed by two endpoints; the one that was provisioned last has each", memory.contested_names);
     }
     if memory.contested > 0 {
         error!("{} addresses are claimed by two records; the first keeps each", memory.contested);

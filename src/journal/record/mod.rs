@@ -9,9 +9,9 @@ mod octets;
 mod provisioning;
 mod session;
 
-use crate::identity::{GatewayId, Iccid};
+use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, EventTime, Reporter, Restart, Skew, Stamp};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint};
+use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
 use super::batch::Batch;
@@ -32,6 +32,8 @@ mod kind {
     pub(super) const NOTE: Kind = Kind(6);
     pub(super) const INVENTORY: Kind = Kind(7);
     pub(super) const SIGNED: Kind = Kind(16);
+    pub(super) const VSLICE: Kind = Kind(17);
+    pub(super) const GROUP: Kind = Kind(18);
 }
 
 /// A record, read back.
@@ -40,11 +42,15 @@ pub enum Record {
     /// The dynamic state of an endpoint; its version is the record's.
     Endpoint { iccid: Iccid, state: EndpointState },
     /// How an endpoint is provisioned; `None`: no longer.
-    Provisioned { iccid: Iccid, version: u64, endpoint: Option<Endpoint> },
-    /// All VSlices and groups, each in the place of its handle.
+    Provisioned { iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint> },
+    /// A VSlice under its handle.
+    Vslice { id: VsliceId, place: CatalogEntry<Vslice> },
+    /// A group under its handle.
+    Group { id: GroupId, place: CatalogEntry<Group> },
+    /// All VSlices and groups, each in the place of its handle. Not written any more.
     Catalog { version: u64, catalog: Catalog },
-    /// The newest catalog, and all endpoints, are those of these files.
-    Inventory { version: u64, fingerprint: Fingerprint },
+    /// Everything provisioned is as these files have it, as far as files decide. `None`: an adoption has begun.
+    Inventory { version: u64, fingerprint: Option<Fingerprint> },
     /// The name that a handle stands for.
     Gateway { id: GatewayId, name: String },
     /// The gateway has sent an Access-Request with a valid Message-Authenticator.
@@ -75,16 +81,28 @@ pub trait Sink {
         self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| endpoint::write(&mut Writer(buffer), state))
     }
 
-    fn put_provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) -> Result<(), TooLarge> {
-        self.put(kind::PROVISIONED, iccid.raw(), version, |buffer| provisioning::write_endpoint(&mut Writer(buffer), endpoint))
+    fn put_provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) -> Result<(), TooLarge> {
+        self.put(kind::PROVISIONED, iccid.raw(), stamp.version, |buffer| {
+            provisioning::write_endpoint(&mut Writer(buffer), endpoint, stamp.origin);
+        })
     }
 
-    fn put_catalog(&mut self, version: u64, catalog: &Catalog) -> Result<(), TooLarge> {
-        self.put(kind::CATALOG, 0, version, |buffer| provisioning::write_catalog(&mut Writer(buffer), catalog))
+    fn put_vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) -> Result<(), TooLarge> {
+        self.put(kind::VSLICE, id.index() as u64, place.stamp.version, |buffer| {
+            provisioning::write_vslice_place(&mut Writer(buffer), place);
+        })
     }
 
-    fn put_inventory(&mut self, version: u64, fingerprint: Fingerprint) -> Result<(), TooLarge> {
-        self.put(kind::INVENTORY, 0, version, |buffer| buffer.extend_from_slice(&fingerprint.0.to_le_bytes()))
+    fn put_group(&mut self, id: GroupId, place: &CatalogEntry<Group>) -> Result<(), TooLarge> {
+        self.put(kind::GROUP, id.index() as u64, place.stamp.version, |buffer| {
+            provisioning::write_group_place(&mut Writer(buffer), place);
+        })
+    }
+
+    fn put_inventory(&mut self, version: u64, fingerprint: Option<Fingerprint>) -> Result<(), TooLarge> {
+        self.put(kind::INVENTORY, 0, version, |buffer| {
+            fingerprint.iter().for_each(|fingerprint| buffer.extend_from_slice(&fingerprint.0.to_le_bytes()));
+        })
     }
 
     /// A handle has one name for ever.
@@ -137,17 +155,16 @@ impl Record {
                 Ok(Self::Endpoint { iccid: iccid()?, state })
             }
             kind::PROVISIONED => {
-                let endpoint = provisioning::read_endpoint(&mut reader).ok_or(Unreadable("an endpoint makes no sense"))?;
-                Ok(Self::Provisioned { iccid: iccid()?, version: entry.version, endpoint })
+                let (endpoint, origin) = provisioning::read_endpoint(&mut reader).ok_or(Unreadable("an endpoint makes no sense"))?;
+                Ok(Self::Provisioned { iccid: iccid()?, stamp: Revision { version: entry.version, origin }, endpoint })
             }
+            kind::VSLICE => read_vslice(&mut reader, entry).ok_or(Unreadable("a VSlice makes no sense")),
+            kind::GROUP => read_group(&mut reader, entry).ok_or(Unreadable("a group makes no sense")),
             kind::CATALOG => {
-                let catalog = provisioning::read_catalog(&mut reader).ok_or(Unreadable("the catalog makes no sense"))?;
+                let catalog = provisioning::read_catalog(&mut reader, entry.version).ok_or(Unreadable("the catalog makes no sense"))?;
                 Ok(Self::Catalog { version: entry.version, catalog })
             }
-            kind::INVENTORY => {
-                let octets = entry.payload.try_into().map_err(|_| Unreadable("the fingerprint of an inventory makes no sense"))?;
-                Ok(Self::Inventory { version: entry.version, fingerprint: Fingerprint(u128::from_le_bytes(octets)) })
-            }
+            kind::INVENTORY => read_inventory(entry).ok_or(Unreadable("the fingerprint of an inventory makes no sense")),
             kind::GATEWAY => read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense")),
             kind::SIGNED => {
                 let id = octets::handle(entry.key).map(GatewayId::new).ok_or(Unreadable("a gateway makes no sense"))?;
@@ -158,6 +175,30 @@ impl Record {
             _ => Err(Unreadable("no kind of record that this attachd knows")),
         }
     }
+}
+
+fn read_vslice(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Record> {
+    let id = VsliceId::new(provisioned_handle(entry.key)?);
+    Some(Record::Vslice { id, place: provisioning::read_vslice_place(reader, entry.version)? })
+}
+
+fn read_group(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Record> {
+    let id = GroupId::new(provisioned_handle(entry.key)?);
+    Some(Record::Group { id, place: provisioning::read_group_place(reader, entry.version)? })
+}
+
+/// Handles are given one after the other: a large one is no handle, and would only reserve memory.
+fn provisioned_handle(key: u64) -> Option<usize> {
+    const MOST: usize = 1 << 24;
+    octets::handle(key).filter(|index| *index < MOST)
+}
+
+fn read_inventory(entry: &Entry<'_>) -> Option<Record> {
+    let fingerprint = match entry.payload {
+        [] => None,
+        octets => Some(Fingerprint(u128::from_le_bytes(octets.try_into().ok()?))),
+    };
+    Some(Record::Inventory { version: entry.version, fingerprint })
 }
 
 fn read_gateway(reader: &mut Reader<'_>, key: u64) -> Option<Record> {

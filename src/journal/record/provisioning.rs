@@ -1,13 +1,15 @@
-//! What is provisioned: one endpoint, and the catalog.
+//! What is provisioned: endpoints, VSlices and groups, a record each.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
 use super::octets::{Reader, Writer, handle};
 use crate::identity::{Apn, GroupId, Imsi, Moniker, Msisdn, VsliceId};
 use crate::provisioning::{
-    Allocation, Catalog, CredentialMethod, Credentials, Endpoint, Group, ProvisioningState, Standing, Subnet, Vslice,
+    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Group, Origin, ProvisioningState, Revision, Standing,
+    Subnet, Vslice,
 };
 
 /// What an endpoint may have, in the order in which it is written.
@@ -16,16 +18,27 @@ mod has {
     pub(super) const STATIC_IP: u64 = 1 << 1;
     pub(super) const NAME: u64 = 1 << 2;
     pub(super) const GROUP: u64 = 1 << 3;
+    pub(super) const ORIGIN: u64 = 1 << 4;
 }
 
-/// An endpoint that was removed is an empty record.
-pub(super) fn write_endpoint(writer: &mut Writer<'_>, endpoint: Option<&Endpoint>) {
-    let Some(endpoint) = endpoint else { return };
+/// Stands where a state would: the endpoint was removed, and its origin follows.
+const REMOVED: u8 = 0;
+
+/// An endpoint that was removed, and of which nothing needs to be remembered, is an empty record.
+pub(super) fn write_endpoint(writer: &mut Writer<'_>, endpoint: Option<&Endpoint>, origin: Origin) {
+    let Some(endpoint) = endpoint else {
+        if origin != Origin::default() {
+            writer.octet(REMOVED);
+            write_origin(writer, origin);
+        }
+        return;
+    };
     let bits = [
         (endpoint.msisdn.is_some(), has::MSISDN),
         (endpoint.static_ip.is_some(), has::STATIC_IP),
         (endpoint.name.is_some(), has::NAME),
         (endpoint.group.is_some(), has::GROUP),
+        (origin != Origin::default(), has::ORIGIN),
     ];
     writer.octet(endpoint.state.key());
     writer.number(bits.into_iter().fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits }));
@@ -35,14 +48,21 @@ pub(super) fn write_endpoint(writer: &mut Writer<'_>, endpoint: Option<&Endpoint
     endpoint.static_ip.into_iter().for_each(|ip| writer.ipv4(ip));
     endpoint.name.iter().for_each(|name| writer.text(name));
     endpoint.group.into_iter().for_each(|group| writer.number(group.index() as u64));
+    if origin != Origin::default() {
+        write_origin(writer, origin);
+    }
 }
 
-#[allow(clippy::option_option, reason = "the outer says whether it could be read, the inner whether the endpoint is still there")]
-pub(super) fn read_endpoint(reader: &mut Reader<'_>) -> Option<Option<Endpoint>> {
+/// The endpoint, unless it was removed, and its origin.
+pub(super) fn read_endpoint(reader: &mut Reader<'_>) -> Option<(Option<Endpoint>, Origin)> {
     if reader.0.is_empty() {
-        return Some(None);
+        return Some((None, Origin::default()));
     }
-    let mut endpoint = Endpoint::new(state_from(reader.octet()?)?);
+    let state = reader.octet()?;
+    if state == REMOVED {
+        return Some((None, read_origin(reader)?));
+    }
+    let mut endpoint = Endpoint::new(state_from(state)?);
     let bits = reader.number()?;
     for _ in 0..reader.count()? {
         endpoint = endpoint.with_imsi(Imsi::from_raw(reader.number()?)?);
@@ -62,44 +82,62 @@ pub(super) fn read_endpoint(reader: &mut Reader<'_>) -> Option<Option<Endpoint>>
     if bits & has::GROUP != 0 {
         endpoint.group = Some(GroupId::new(handle(reader.number()?)?));
     }
-    Some(Some(endpoint))
+    let origin = if bits & has::ORIGIN == 0 { Origin::default() } else { read_origin(reader)? };
+    Some((Some(endpoint), origin))
 }
 
-pub(super) fn write_catalog(writer: &mut Writer<'_>, catalog: &Catalog) {
-    list(
-        writer,
-        || catalog.vslice_places(),
-        |writer, (vslice, standing)| {
-            writer.block(|block| {
-                block.octet(standing_number(standing));
-                write_vslice(block, vslice);
-            });
-        },
-    );
-    list(
-        writer,
-        || catalog.group_places(),
-        |writer, (group, standing)| {
-            writer.block(|block| {
-                block.octet(standing_number(standing));
-                write_group(block, group);
-            });
-        },
-    );
+/// Its octets are random: a varint would take two more.
+fn write_origin(writer: &mut Writer<'_>, origin: Origin) {
+    writer.raw(&origin.bits().to_le_bytes());
 }
 
-pub(super) fn read_catalog(reader: &mut Reader<'_>) -> Option<Catalog> {
-    let vslices = read_list(reader, |reader| {
+fn read_origin(reader: &mut Reader<'_>) -> Option<Origin> {
+    reader.array().map(u64::from_le_bytes).map(Origin::from_bits)
+}
+
+pub(super) fn write_vslice_place(writer: &mut Writer<'_>, place: &CatalogEntry<Vslice>) {
+    writer.octet(standing_number(place.standing));
+    write_origin(writer, place.stamp.origin);
+    write_vslice(writer, &place.thing);
+}
+
+pub(super) fn write_group_place(writer: &mut Writer<'_>, place: &CatalogEntry<Group>) {
+    writer.octet(standing_number(place.standing));
+    write_origin(writer, place.stamp.origin);
+    write_group(writer, &place.thing);
+}
+
+pub(super) fn read_vslice_place(reader: &mut Reader<'_>, version: u64) -> Option<CatalogEntry<Vslice>> {
+    read_place(reader, version, read_vslice)
+}
+
+pub(super) fn read_group_place(reader: &mut Reader<'_>, version: u64) -> Option<CatalogEntry<Group>> {
+    read_place(reader, version, read_group)
+}
+
+fn read_place<'a, T>(reader: &mut Reader<'a>, version: u64, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<CatalogEntry<T>> {
+    let standing = standing_from(reader.octet()?)?;
+    let origin = read_origin(reader)?;
+    Some(CatalogEntry { thing: Arc::new(read(reader)?), standing, stamp: Revision { version, origin } })
+}
+
+/// All VSlices and groups in one record, as it was written before each had its own.
+pub(super) fn read_catalog(reader: &mut Reader<'_>, version: u64) -> Option<Catalog> {
+    let stamp = Revision { version, origin: Origin::default() };
+    let mut catalog = Catalog::default();
+    for index in 0..reader.count()? {
         let mut block = reader.block()?;
         let standing = standing_from(block.octet()?)?;
-        Some((read_vslice(&mut block)?, standing))
-    })?;
-    let groups = read_list(reader, |reader| {
+        let thing = Arc::new(read_vslice(&mut block)?);
+        catalog.set_vslice(VsliceId::new(index), CatalogEntry { thing, standing, stamp });
+    }
+    for index in 0..reader.count()? {
         let mut block = reader.block()?;
         let standing = standing_from(block.octet()?)?;
-        Some((read_group(&mut block)?, standing))
-    })?;
-    Some(Catalog::restored(vslices, groups))
+        let thing = Arc::new(read_group(&mut block)?);
+        catalog.set_group(GroupId::new(index), CatalogEntry { thing, standing, stamp });
+    }
+    Some(catalog)
 }
 
 fn write_vslice(writer: &mut Writer<'_>, vslice: &Vslice) {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use proptest::option::of;
 use proptest::prelude::*;
@@ -9,7 +10,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::{Apn, GroupId, Imeisv, Imsi, Moniker, Msisdn, Plmn, VsliceId};
 use crate::network::{Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place, Session, Status};
-use crate::provisioning::{Allocation, CredentialMethod, Credentials, Group, ProvisioningState, Standing, Subnet, Vslice};
+use crate::provisioning::{
+    Allocation, CatalogEntry, CredentialMethod, Credentials, Group, Origin, ProvisioningState, Revision, Standing, Subnet, Vslice,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 
@@ -114,7 +117,7 @@ fn golden_octets() {
         .named("till 1");
     let restart = restart();
     let fingerprint = Fingerprint(0x0123_4567_89ab_cdef);
-    let table: [(&str, Vec<u8>, Record); 7] = [
+    let table: [(&str, Vec<u8>, Record); 9] = [
         (
             "1569cd670b0000010e400b02fc5d010207000000000000001480c097d1edff96030000",
             framed(|batch| batch.put_endpoint(iccid(), &detached)),
@@ -122,13 +125,23 @@ fn golden_octets() {
         ),
         (
             "96bcb3111e0000020e400b02fc5d01020500000000000000320f0181d0e6efd6d898020081da938d912a644000090674696c6c203101",
-            framed(|batch| batch.put_provisioned(iccid(), 5, Some(&endpoint))),
-            Record::Provisioned { iccid: iccid(), version: 5, endpoint: Some(endpoint.clone()) },
+            framed(|batch| batch.put_provisioned(iccid(), stamp(5, 0), Some(&endpoint))),
+            Record::Provisioned { iccid: iccid(), stamp: stamp(5, 0), endpoint: Some(endpoint.clone()) },
+        ),
+        (
+            "aeba1987260000020e400b02fc5d01020500000000000000321f0181d0e6efd6d898020081da938d912a644000090674696c6c203101eecdab8967452301",
+            framed(|batch| batch.put_provisioned(iccid(), stamp(5, ORIGIN), Some(&endpoint))),
+            Record::Provisioned { iccid: iccid(), stamp: stamp(5, ORIGIN), endpoint: Some(endpoint.clone()) },
+        ),
+        (
+            "a6a26e3c090000020e400b02fc5d0102060000000000000000eecdab8967452301",
+            framed(|batch| batch.put_provisioned(iccid(), stamp(6, ORIGIN), None)),
+            Record::Provisioned { iccid: iccid(), stamp: stamp(6, ORIGIN), endpoint: None },
         ),
         (
             "b37102eb000000020e400b02fc5d01020600000000000000",
-            framed(|batch| batch.put_provisioned(iccid(), 6, None)),
-            Record::Provisioned { iccid: iccid(), version: 6, endpoint: None },
+            framed(|batch| batch.put_provisioned(iccid(), stamp(6, 0), None)),
+            Record::Provisioned { iccid: iccid(), stamp: stamp(6, 0), endpoint: None },
         ),
         (
             "4680b2650700000403000000000000000100000000000000067067772d3031",
@@ -142,8 +155,8 @@ fn golden_octets() {
         ),
         (
             "119127461000000700000000000000000600000000000000efcdab89674523010000000000000000",
-            framed(|batch| batch.put_inventory(6, fingerprint)),
-            Record::Inventory { version: 6, fingerprint },
+            framed(|batch| batch.put_inventory(6, Some(fingerprint))),
+            Record::Inventory { version: 6, fingerprint: Some(fingerprint) },
         ),
         (
             "ab8fd4cf3b0000050a01a8c00300000000e025dafe5b060003c0a8010a8080afa2dbffad06ff91f4010c666573746976616c2e696f74\
@@ -242,7 +255,16 @@ fn a_note_says_what_was_refused() {
     }
 }
 
-fn catalog() -> Catalog {
+const OLD_CATALOG: &str = "2746a5f4c30000030000000000000000090000000000000002a70003036f6c640e4d7573696320666573746976616c0101090909090164400000100101644000001cac000108666573746976616c0e4d7573696320666573746976616c0101090909090164400000100101644000001c02ad00020465706f730e65506f73207465726d696e616c73010002010c666573746976616c2e696f7480a30500d80400b90001036261720e65506f73207465726d696e616c73010002010c666573746976616c2e696f7480a30500d8040102047573657206736563726574";
+
+/// Arbitrary, as the hash of a line is.
+const ORIGIN: u64 = 0x0123_4567_89ab_cdee;
+
+fn stamp(version: u64, origin: u64) -> Revision {
+    Revision { version, origin: Origin::from_bits(origin) }
+}
+
+fn vslices() -> [CatalogEntry<Vslice>; 2] {
     let vslice = |moniker: &str| Vslice {
         moniker: Moniker::parse(moniker).unwrap(),
         name: "Music festival".into(),
@@ -254,6 +276,14 @@ fn catalog() -> Catalog {
             exclude: vec!["100.64.0.0/28".parse().unwrap()],
         }],
     };
+    [(vslice("old"), Standing::Removed), (vslice("festival"), Standing::Listed)].map(|(thing, standing)| CatalogEntry {
+        thing: Arc::new(thing),
+        standing,
+        stamp: stamp(9, ORIGIN),
+    })
+}
+
+fn groups() -> [CatalogEntry<Group>; 2] {
     let group = |moniker: &str, credentials| Group {
         moniker: Moniker::parse(moniker).unwrap(),
         name: "ePos terminals".into(),
@@ -267,19 +297,49 @@ fn catalog() -> Catalog {
         credentials,
     };
     let credentials = Credentials { method: CredentialMethod::Chap, username: "user".into(), password: "secret".into() };
-    Catalog::restored(
-        [(vslice("old"), Standing::Removed), (vslice("festival"), Standing::Listed)],
-        [(group("epos", None), Standing::Gone), (group("bar", Some(credentials)), Standing::Listed)],
-    )
+    [(group("epos", None), Standing::Gone), (group("bar", Some(credentials)), Standing::Listed)].map(|(thing, standing)| CatalogEntry {
+        thing: Arc::new(thing),
+        standing,
+        stamp: stamp(9, ORIGIN),
+    })
 }
 
 #[test]
-fn handles_keep_their_numbers() {
-    let octets = framed(|batch| batch.put_catalog(9, &catalog()));
+fn every_vslice_and_group_has_a_record_of_its_own() {
+    for (number, entry) in vslices().into_iter().enumerate() {
+        let octets = framed(|batch| batch.put_vslice(VsliceId::new(number), &entry));
+        assert_eq!(read(&octets), Ok(Record::Vslice { id: VsliceId::new(number), place: entry }));
+    }
+    for (number, entry) in groups().into_iter().enumerate() {
+        let octets = framed(|batch| batch.put_group(GroupId::new(number), &entry));
+        assert_eq!(read(&octets), Ok(Record::Group { id: GroupId::new(number), place: entry }));
+    }
+    let mut batch = Batch::default();
+    batch.put(kind::GROUP, 1 << 24, 1, |_| {}).unwrap();
+    assert_eq!(read(batch.octets()), Err(Unreadable("a group makes no sense")), "it would take the memory of all before it");
+}
+
+/// As it was written before each VSlice and each group had its own record: one record, handles in their order.
+#[test]
+fn the_catalog_of_an_older_journal_is_read() {
+    let octets = hex_octets(OLD_CATALOG);
     let Ok(Record::Catalog { version: 9, catalog: found }) = read(&octets) else { panic!("no catalog") };
-    assert_eq!(found, catalog());
+    let mut wanted = Catalog::default();
+    vslices()
+        .into_iter()
+        .enumerate()
+        .for_each(|(number, entry)| wanted.set_vslice(VsliceId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry }));
+    groups()
+        .into_iter()
+        .enumerate()
+        .for_each(|(number, entry)| wanted.set_group(GroupId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry }));
+    assert_eq!(found, wanted);
     assert_eq!(found.vslice_by_moniker("festival").unwrap().0, VsliceId::new(1));
     assert_eq!(found.vslice(VsliceId::new(0)), None, "removed, and its place stays taken");
+}
+
+fn hex_octets(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 fn bearer() -> impl Strategy<Value = Bearer> {
@@ -403,7 +463,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_read_without_a_panic(kind in 0..8u8, key: u64, version: u64, payload: Vec<u8>) {
+    fn any_octets_are_read_without_a_panic(kind in 0..20u8, key: u64, version: u64, payload: Vec<u8>) {
         let _ = Record::read(&Entry { kind: Kind(kind), key, version, payload: &payload });
     }
 
@@ -411,11 +471,13 @@ proptest! {
     fn nor_does_damage_inside_panic(at: prop::sample::Index, octet: u8) {
         for mut payload in [
             framed(|batch| batch.put_endpoint(iccid(), &typical_state())).split_off(24),
-            framed(|batch| batch.put_catalog(1, &catalog())).split_off(24),
+            framed(|batch| batch.put_vslice(VsliceId::new(1), &vslices()[1])).split_off(24),
+            framed(|batch| batch.put_group(GroupId::new(1), &groups()[1])).split_off(24),
+            hex_octets(OLD_CATALOG).split_off(24),
         ] {
             let at = at.index(payload.len());
             payload[at] = octet;
-            for kind in [kind::ENDPOINT, kind::CATALOG] {
+            for kind in [kind::ENDPOINT, kind::PROVISIONED, kind::CATALOG, kind::VSLICE, kind::GROUP] {
                 let _ = Record::read(&Entry { kind, key: iccid().raw(), version: 1, payload: &payload });
                 let _ = Record::read(&Entry { kind, key: iccid().raw(), version: 1, payload: &payload[..at] });
             }

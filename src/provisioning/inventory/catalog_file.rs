@@ -90,7 +90,11 @@ fn vslice(section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Repor
         }
     }
     let subnets = subnets.into_iter().map(|(_, subnet)| subnet).collect();
-    Some(Vslice { moniker: moniker.moniker(report)?, name, enabled, dns, subnets })
+    let vslice = Vslice { moniker: moniker.moniker(report)?, name, enabled, dns, subnets };
+    if let Err(too_large) = vslice.record_fits() {
+        report.problem(section.line, too_large.to_string(), "exclude fewer, larger ranges");
+    }
+    Some(vslice)
 }
 
 fn dns(section: &mut Section<'_>, report: &mut Report) -> Vec<Ipv4Addr> {
@@ -163,7 +167,7 @@ fn group(section: &mut Section<'_>, moniker: &Lined<String>, vslices: &Names<Vsl
         }
         known?.id
     });
-    Some(Group {
+    let group = Group {
         moniker: moniker.moniker(report)?,
         name,
         vslice: vslice?,
@@ -174,7 +178,11 @@ fn group(section: &mut Section<'_>, moniker: &Lined<String>, vslices: &Names<Vsl
         idle_timeout_s,
         interim_interval_s,
         credentials,
-    })
+    };
+    if let Err(too_large) = group.record_fits() {
+        report.problem(section.line, too_large.to_string(), "list fewer APNs");
+    }
+    Some(group)
 }
 
 /// `None` if it is written and is neither; without it, the address stays the endpoint's.

@@ -20,6 +20,8 @@ pub(super) struct Listed {
     pub(super) endpoints: Vec<(Iccid, Endpoint)>,
     /// Those whose state is `reinstated`: they may leave termination.
     pub(super) reinstated: Vec<Iccid>,
+    /// The line of each endpoint.
+    pub(super) lines: Vec<u32>,
 }
 
 /// The groups that a row may name.
@@ -41,9 +43,9 @@ pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report:
         .terminator(Terminator::Any(b'\n'))
         .buffer_capacity(1 << 18)
         .from_reader(Watched { reader: file.chain(&b"\n\n"[..]), has_ended: &has_ended });
-    let mut rows = Rows { groups, report, listed: Listed::default(), lines: Vec::new(), static_ips: Vec::new(), bare: (0, None) };
+    let mut rows = Rows { groups, report, listed: Listed::default(), static_ips: Vec::new(), bare: (0, None) };
     rows.listed.endpoints.reserve(expected);
-    rows.lines.reserve(expected);
+    rows.listed.lines.reserve(expected);
     let mut columns = None;
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(io::Error::from)? {
@@ -82,8 +84,6 @@ struct Rows<'a> {
     groups: Groups<'a>,
     report: &'a mut Report,
     listed: Listed,
-    /// The line of each listed endpoint.
-    lines: Vec<u32>,
     /// VSlice and address in one word, and the line.
     static_ips: Vec<(u64, u32)>,
     /// How many active endpoints have neither IMSI nor MSISDN, and the line of the first.
@@ -129,8 +129,11 @@ impl Rows<'_> {
         endpoint = self.in_groups(row, endpoint);
         endpoint.static_ip = self.static_ip(row, endpoint.group);
         endpoint = endpoint.named(self.name(row));
+        if let Err(too_large) = endpoint.record_fits() {
+            self.report.problem(row.line, too_large.to_string(), "give it fewer IMSIs and groups");
+        }
         self.listed.endpoints.push((iccid, endpoint));
-        self.lines.push(row.line);
+        self.listed.lines.push(row.line);
     }
 
     fn iccid(&mut self, row: &Row<'_>) -> Option<Iccid> {
@@ -265,7 +268,7 @@ impl Rows<'_> {
 
     /// One kind of key after the other, so that the words of only one are in memory at a time.
     fn report_duplicates(&mut self) {
-        let listed = || self.listed.endpoints.iter().zip(&self.lines);
+        let listed = || self.listed.endpoints.iter().zip(&self.listed.lines);
         let iccids = listed().map(|((iccid, _), line)| (iccid.raw(), *line)).collect();
         report_twice("iccid: the same ICCID", iccids, self.report);
         let imsis = listed().flat_map(|((_, endpoint), line)| endpoint.imsis().map(|imsi| (imsi.raw(), *line))).collect();

@@ -9,6 +9,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
 
+/// Rises when a load has come to mean more than before: then what an older attachd adopted is to be read again.
+const EDITION: u8 = 2;
+
 /// Octets read at a time.
 const BLOCK: usize = 1 << 20;
 
@@ -38,6 +41,7 @@ impl Fingerprint {
     pub(super) fn joined(catalog: Digest, endpoints: Option<Digest>) -> Self {
         let mut both = Xxh3::new();
         both.update(env!("CARGO_PKG_VERSION").as_bytes());
+        both.update(&[EDITION]);
         both.update(&catalog.0.to_le_bytes());
         if let Some(endpoints) = endpoints {
             both.update(&endpoints.0.to_le_bytes());

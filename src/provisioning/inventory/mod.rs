@@ -48,6 +48,9 @@ pub struct Inventory {
     pub advice: Vec<Problem>,
     /// Where the catalog stands.
     pub file: PathBuf,
+    /// Where the endpoints stand, and in which line each.
+    pub endpoint_file: PathBuf,
+    pub lines: Vec<u32>,
     /// Of the files it was read from.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -78,8 +81,9 @@ impl Inventory {
         let file = dir.join(CATALOG);
         // What could not be read is among the problems.
         let Some((catalog, listed, fingerprint)) = read else { return Ok(Self { warnings, advice, file, ..Self::default() }) };
-        let Listed { endpoints, reinstated, .. } = listed;
-        Ok(Self { catalog, endpoints, reinstated, warnings, advice, file, fingerprint: Some(fingerprint) })
+        let Listed { endpoints, reinstated, lines } = listed;
+        let endpoint_file = dir.join(if dir.join(ENDPOINTS_GZ).exists() { ENDPOINTS_GZ } else { ENDPOINTS });
+        Ok(Self { catalog, endpoints, reinstated, warnings, advice, file, endpoint_file, lines, fingerprint: Some(fingerprint) })
     }
 
     /// What has to be said at each start of files that need not be read again. Only catalogs are warned of.
@@ -93,26 +97,21 @@ impl Inventory {
         report.conclude().unwrap_or_default()
     }
 
-    /// The inventory as it follows on the catalog in force, whose handles stay valid in its own. That has what is gone from the files, too;
-    /// [`Catalog::prune`] removes it.
-    #[must_use]
-    pub fn succeeding(mut self, before: &Catalog) -> Self {
-        let (catalog, groups) = self.catalog.succeeding(before);
-        self.catalog = catalog;
+    /// Names the endpoints' groups by the handles that the catalog in force has for them, which are told in the order of the own ones.
+    pub fn rename_groups(&mut self, groups: &[GroupId]) {
         // Almost always the files name the groups in the order in which they were first seen.
         if groups.iter().enumerate().any(|(index, group)| group.index() != index) {
             for (_, endpoint) in &mut self.endpoints {
                 endpoint.rename_groups(|group| groups.get(group.index()).copied().unwrap_or(group));
             }
         }
-        self
     }
 
-    /// What is gone from the files and kept, as warnings.
+    /// What of a catalog is gone from these files and kept, as warnings.
     #[must_use]
-    pub fn gone(&self) -> Vec<Problem> {
-        let vslices = self.catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
-        let groups = self.catalog.gone_groups().map(|group| ("group", &group.moniker));
+    pub fn gone(&self, catalog: &Catalog) -> Vec<Problem> {
+        let vslices = catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
+        let groups = catalog.gone_groups().map(|group| ("group", &group.moniker));
         let warning = |(kind, moniker): (&str, &Moniker)| Problem {
             file: self.file.clone(),
             line: None,
@@ -120,6 +119,12 @@ impl Inventory {
             remedy: "put it back, or reload with --prune".to_owned(),
         };
         vslices.chain(groups).map(warning).collect()
+    }
+
+    /// Where the endpoint at this place of [`Self::endpoints`] stands.
+    #[must_use]
+    pub fn place_of(&self, index: usize) -> (PathBuf, Option<u32>) {
+        (self.endpoint_file.clone(), self.lines.get(index).copied())
     }
 }
 

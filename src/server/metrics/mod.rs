@@ -193,6 +193,11 @@ impl Metrics {
         })
     }
 
+    /// The files were refused at the start.
+    pub fn refused(&self) {
+        self.reloads_refused.increment(1);
+    }
+
     /// Counts what the kernel has dropped at one socket.
     pub fn socket_drops(&self, listener: SocketAddr) -> SocketDrops {
         let counter = with_local_recorder(&self.recorder, || counter!("radius_socket_drops_total", "listener" => listener.to_string()));

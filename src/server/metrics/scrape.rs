@@ -23,6 +23,7 @@ impl Metrics {
             for (event, count) in stats.refused {
                 counter!("attachd_state_refused_total", "event" => event.moniker()).absolute(count);
             }
+            gauge!("attachd_inventory_differs").set(stats.differing as f64);
             stats.vslices.iter().for_each(vslice);
             counter!("attachd_journal_records_total").absolute(journal.records);
             counter!("attachd_journal_failures_total").absolute(journal.failures);
@@ -51,6 +52,7 @@ fn vslice(stats: &VsliceStats) {
 pub(super) fn describe() {
     describe_gauge!("attachd_endpoints", "Known endpoints, by provisioning state.");
     describe_gauge!("attachd_endpoints_network", "Known endpoints, by network state.");
+    describe_gauge!("attachd_inventory_differs", "Endpoints, groups and VSlices that are other than the files have them.");
     describe_gauge!("attachd_sessions", "Open sessions.");
     describe_gauge!(
         "attachd_sessions_ending",

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::*;
 use crate::identity::GatewayId;
 use crate::journal::{AppendFile, Apply, Directory, Entry, OnDamage, Options, Record, Storage, Stored};
+use crate::provisioning::Prune;
 use crate::server::tests::scene::{request as request_packet, *};
 use crate::server::{GatewaySettings, Reloaded, Requirement};
 use crate::wire::number::attachd::DEFAULT_VENDOR;
@@ -210,7 +212,7 @@ fn the_views_say_what_is_wrong_with_a_question() {
 fn a_reload_is_whole_or_nothing() {
     let mut answers = vec![
         Err(vec!["attachd.toml:3: unknown key".to_owned()]),
-        Ok(Reloaded { gateways: vec![loopback("pgw-2")], inventory: inventory(), prune: false }),
+        Ok(Reloaded { gateways: vec![loopback("pgw-2")], inventory: inventory(), prune: Prune::No }),
     ];
     answers.reverse();
     let reload: Reload = Box::new(move || answers.pop().unwrap());

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aaa::{Aaa, Freed, Note, Recorder, Settings};
-use crate::identity::Iccid;
+use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{Catalog, Endpoint, Fingerprint, Inventory};
+use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Inventory, Prune, Revision, Vslice};
 use crate::server::gateways::Gateways;
 use crate::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
 use crate::server::tally::Dropped;
@@ -64,7 +64,7 @@ pub(in crate::server) const STOLEN: &str = "234500000000003";
 /// The decision maker with the inventory above.
 pub(in crate::server) fn aaa() -> Arc<Aaa> {
     let aaa = Aaa::new(Settings::default());
-    aaa.adopt(inventory(), false, NOW, &mut Tape::default()).unwrap();
+    aaa.adopt(inventory(), Prune::No, NOW, &mut Tape::default()).unwrap();
     Arc::new(aaa)
 }
 
@@ -123,15 +123,19 @@ impl Recorder for Tape {
         self.records += 1;
     }
 
-    fn provisioned(&mut self, _: Iccid, _: u64, _: Option<&Endpoint>) {
+    fn provisioned(&mut self, _: Iccid, _: Revision, _: Option<&Endpoint>) {
         self.records += 1;
     }
 
-    fn catalog(&mut self, _: &Catalog) {
+    fn vslice(&mut self, _: VsliceId, _: &CatalogEntry<Vslice>) {
         self.records += 1;
     }
 
-    fn inventory(&mut self, _: Fingerprint) {
+    fn group(&mut self, _: GroupId, _: &CatalogEntry<Group>) {
+        self.records += 1;
+    }
+
+    fn inventory(&mut self, _: Option<Fingerprint>) {
         self.records += 1;
     }
 

@@ -5,19 +5,20 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use attachd::aaa::{AccountingKind, Freed, Note, Recorder};
-use attachd::identity::Iccid;
+use attachd::identity::{GroupId, Iccid, VsliceId};
 use attachd::journal::Admission;
 use attachd::network::{EndpointState, Restart};
-use attachd::provisioning::{Catalog, Endpoint, Fingerprint};
+use attachd::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use attachd::server::commit::Committer;
 
 /// One record, as it was handed over.
 #[derive(Clone)]
 pub enum Record {
     Endpoint(Iccid, EndpointState),
-    Provisioned(Iccid, u64, Option<Endpoint>),
-    Catalog(Catalog),
-    Inventory(Fingerprint),
+    Provisioned(Iccid, Revision, Option<Endpoint>),
+    Vslice(VsliceId, CatalogEntry<Vslice>),
+    Group(GroupId, CatalogEntry<Group>),
+    Inventory(Option<Fingerprint>),
     Restart(Restart),
     Note(Note),
 }
@@ -135,15 +136,19 @@ impl Recorder for Pages {
         self.records.push(Record::Endpoint(iccid, state.clone()));
     }
 
-    fn provisioned(&mut self, iccid: Iccid, version: u64, endpoint: Option<&Endpoint>) {
-        self.records.push(Record::Provisioned(iccid, version, endpoint.cloned()));
+    fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
+        self.records.push(Record::Provisioned(iccid, stamp, endpoint.cloned()));
     }
 
-    fn catalog(&mut self, catalog: &Catalog) {
-        self.records.push(Record::Catalog(catalog.clone()));
+    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
+        self.records.push(Record::Vslice(id, place.clone()));
     }
 
-    fn inventory(&mut self, fingerprint: Fingerprint) {
+    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
+        self.records.push(Record::Group(id, place.clone()));
+    }
+
+    fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
         self.records.push(Record::Inventory(fingerprint));
     }
 
@@ -178,6 +183,6 @@ fn tell(record: &Record) -> Option<String> {
             };
             Some(note.refused.map_or(format!("note {kind}"), |reason| format!("note {kind} {}", reason.moniker())))
         }
-        Record::Provisioned(..) | Record::Catalog(_) | Record::Inventory(_) => None,
+        Record::Provisioned(..) | Record::Vslice(..) | Record::Group(..) | Record::Inventory(_) => None,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use attachd::identity::Iccid;
+use attachd::provisioning::Prune;
 use attachd::server::pipeline::Port;
 use attachd::time::Timestamp;
 use attachd::wire::dictionary::Dictionary;
@@ -350,7 +351,10 @@ impl Runner {
     fn reload(&mut self, statement: &Statement) -> Result<(), String> {
         self.world.disk.forget_told();
         let settings = self.settings.clone();
-        let reloaded = self.world.reconfigure(&settings).and_then(|()| self.world.adopt(&self.files, statement.has("prune")));
+        let reloaded = self
+            .world
+            .reconfigure(&settings)
+            .and_then(|()| self.world.adopt(&self.files, if statement.has("prune") { Prune::Force } else { Prune::No }));
         match (reloaded, statement.has("refused")) {
             (Ok(()), true) => Err("the inventory was accepted".to_owned()),
             (Err(_), true) => Ok(()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use attachd::aaa::{Aaa, Freed};
 use attachd::config::Config;
 use attachd::journal::Figures;
+use attachd::provisioning::Prune;
 use attachd::server::clock::Moment;
 use attachd::server::commit::Committer;
 use attachd::server::desk::Desk;
@@ -88,7 +89,7 @@ impl World {
             traffic: Vec::new(),
             freed: Vec::new(),
         };
-        world.adopt(files, false)?;
+        world.adopt(files, Prune::No)?;
         Ok(world)
     }
 
@@ -137,7 +138,7 @@ impl World {
     }
 
     /// The inventory comes into force, or nothing changes.
-    pub fn adopt(&mut self, files: &Files, prune: bool) -> Result<(), String> {
+    pub fn adopt(&mut self, files: &Files, prune: Prune) -> Result<(), String> {
         let inventory = files.load()?;
         let (aaa, now) = (Arc::clone(&self.aaa), self.now);
         let adopted = self.background(|records| aaa.adopt(inventory, prune, now, records));
@@ -157,8 +158,9 @@ impl World {
         for record in self.disk.crash() {
             match record {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
-                Record::Provisioned(iccid, version, endpoint) => recovery.provisioned(iccid, version, endpoint),
-                Record::Catalog(catalog) => recovery.catalog(catalog),
+                Record::Provisioned(iccid, stamp, endpoint) => recovery.provisioned(iccid, stamp, endpoint),
+                Record::Vslice(id, place) => recovery.vslice(id, place),
+                Record::Group(id, place) => recovery.group(id, place),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
                 Record::Note(_) => {}
@@ -173,7 +175,7 @@ impl World {
         let names = self.gateways.handles().map(|(_, name)| name.to_owned()).collect();
         self.gateways = Arc::new(Gateways::new(&self.config.server.gateways, names));
         self.desk = desk(&self.config, &self.aaa, &self.gateways, &self.disk);
-        self.adopt(files, false)
+        self.adopt(files, Prune::No)
     }
 
     /// The exposition text.

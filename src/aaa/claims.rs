@@ -1,0 +1,120 @@
+//! The configured addresses of an inventory: judged by what everybody has after the whole change, and claimed before any of it is in force.
+
+use std::net::Ipv4Addr;
+
+use foldhash::{HashMap, HashSet};
+
+use super::compare::{Comparison, Contested, Fault, Found};
+use super::plan::Plan;
+use super::{Aaa, Entry};
+use crate::identity::{Iccid, VsliceId};
+use crate::network::LeaseKind;
+use crate::pool::Before;
+use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
+
+/// Who loses what in an adoption.
+pub(super) struct Losers<'a> {
+    pub(super) aaa: &'a Aaa,
+    pub(super) plan: &'a Plan,
+    /// The one that comes into force.
+    pub(super) catalog: &'a Catalog,
+    /// In order.
+    pub(super) pruned: &'a [Iccid],
+    /// Endpoints that lose their names, and the place of the line that takes them.
+    pub(super) replaced: &'a [(Iccid, usize)],
+}
+
+impl Losers<'_> {
+    /// The contested addresses that nobody gives up.
+    pub(super) fn faults(&self, inventory: &Inventory, comparison: &Comparison) -> Vec<Found<Fault>> {
+        if comparison.addresses.is_empty() {
+            return Vec::new();
+        }
+        let owners: HashSet<Iccid> = comparison.addresses.iter().map(|found| found.what.owner).collect();
+        let listed = inventory.endpoints.iter().zip(&comparison.is_silent);
+        let speaking = listed.filter(|((iccid, _), is_silent)| !**is_silent && owners.contains(iccid));
+        let next: HashMap<Iccid, &Endpoint> = speaking.map(|((iccid, next), _)| (*iccid, next)).collect();
+        let is_refused = |index| comparison.problems.iter().any(|problem| problem.index == index);
+        let kept = comparison
+            .addresses
+            .iter()
+            .filter(|found| !is_refused(found.index) && !self.gives_up(found, next.get(&found.what.owner).copied()));
+        kept.map(|found| Found { index: found.index, what: fault(found.what.ip, Some(found.what.owner)) }).collect()
+    }
+
+    /// Whether the owner has the address no more when all lines are applied, or only as long as its session lasts. `next`: what its own line
+    /// says, if that is applied.
+    fn gives_up(&self, found: &Found<Contested>, next: Option<&Endpoint>) -> bool {
+        let Contested { vslice, ip, owner } = found.what;
+        if self.pruned.binary_search(&owner).is_ok() || self.replaced.contains(&(owner, found.index)) {
+            return true;
+        }
+        let is_leased_for_a_session = |entry: &Entry| {
+            entry.state.leases.iter().any(|lease| (lease.vslice, lease.ip) == (vslice, ip) && lease.kind == LeaseKind::Pooled)
+        };
+        let is_configured = |entry: &Entry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
+        let known = self.aaa.tracker.read(owner, |entry| (is_leased_for_a_session(entry), is_configured(entry)));
+        let Some((is_leased_for_a_session, is_configured)) = known else { return true };
+        let leaves = |next: &Endpoint| {
+            let is_assigned = matches!(next.state, ProvisioningState::Active | ProvisioningState::Suspended);
+            !(is_assigned && next.groups().any(|group| self.catalog.group(group).is_some_and(|group| group.vslice == vslice)))
+        };
+        is_leased_for_a_session || next.is_some_and(|next| is_configured || leaves(next))
+    }
+}
+
+fn fault(ip: Ipv4Addr, owner: Option<Iccid>) -> Fault {
+    let whose = owner.map_or_else(String::new, |owner| format!(" ({owner})"));
+    Fault {
+        what: format!("its address {ip} is another endpoint's{whose}"),
+        remedy: "choose a free address, or take it away from the other",
+    }
+}
+
+/// Addresses claimed for endpoints whose lines are not applied yet; given back when this is dropped, unless they are kept.
+pub(super) struct Claims<'a> {
+    plan: &'a Plan,
+    taken: Vec<(VsliceId, Ipv4Addr, Before)>,
+    awaited: Vec<(VsliceId, Ipv4Addr, Iccid)>,
+}
+
+impl<'a> Claims<'a> {
+    /// Claims the address of every line that is applied. An address that its owner gives up is awaited.
+    ///
+    /// # Errors
+    /// The addresses that traffic has taken since they were compared; then none is claimed.
+    pub(super) fn of(plan: &'a Plan, inventory: &Inventory, comparison: &Comparison) -> Result<Self, Vec<Found<Fault>>> {
+        let given_up: HashSet<(VsliceId, Ipv4Addr)> = comparison.addresses.iter().map(|found| (found.what.vslice, found.what.ip)).collect();
+        let mut claims = Self { plan, taken: Vec::new(), awaited: Vec::new() };
+        let mut faults = Vec::new();
+        for (index, ((iccid, next), is_silent)) in inventory.endpoints.iter().zip(&comparison.is_silent).enumerate() {
+            let Some((vslice, ip)) = plan.configured(next).filter(|_| !is_silent) else { continue };
+            match plan.configure(vslice, ip, *iccid) {
+                Ok(Before::Own) => {}
+                Ok(before) => claims.taken.push((vslice, ip, before)),
+                Err(_) if given_up.contains(&(vslice, ip)) => {
+                    plan.await_release(vslice, ip, *iccid);
+                    claims.awaited.push((vslice, ip, *iccid));
+                }
+                Err(_) => faults.push(Found { index, what: fault(ip, plan.owner(vslice, ip)) }),
+            }
+        }
+        if faults.is_empty() { Ok(claims) } else { Err(faults) }
+    }
+
+    pub(super) fn keep(mut self) {
+        self.taken.clear();
+        self.awaited.clear();
+    }
+}
+
+impl Drop for Claims<'_> {
+    fn drop(&mut self) {
+        for (vslice, ip, before) in self.taken.drain(..) {
+            self.plan.undo(vslice, ip, before);
+        }
+        for (vslice, ip, iccid) in self.awaited.drain(..) {
+            self.plan.await_no_longer(vslice, ip, iccid);
+        }
+    }
+}
