@@ -29,17 +29,29 @@ fn an_endpoint_gone_from_the_files_is_kept_until_it_is_pruned() {
     server.kill();
 
     let server = folder.serve_with(&["--prune"]);
-    assert!(server.log().contains("to prune would remove 1 of 1 endpoints, more than a tenth of the fleet"), "{}", server.log());
-    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()), "the last good inventory is in force");
-    server.kill();
-
-    let server = folder.serve_with(&["--prune=force"]);
     assert_eq!(server.get(&format!("/api/v1/endpoints/{TILL}")).0, 404);
     assert!(attach(&server).says("Reply-Message = \"endpoint-unknown\""));
     server.kill();
 
     let server = folder.serve();
     assert!(!server.log().contains("are kept"), "{}", server.log());
+    assert_eq!(server.get(&format!("/api/v1/endpoints/{TILL}")).0, 404);
+}
+
+#[test]
+fn a_file_that_lost_its_lines_prunes_the_fleet_only_if_that_is_insisted_on() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let address = open_session(&server);
+    server.kill();
+    folder.write(ENDPOINTS, "iccid\n");
+
+    let server = folder.serve_with(&["--prune"]);
+    assert!(server.log().contains("to prune would remove 356 of 356 endpoints, more than a tenth of the fleet"), "{}", server.log());
+    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()), "the last good inventory is in force");
+    server.kill();
+
+    let server = folder.serve_with(&["--prune=force"]);
     assert_eq!(server.get(&format!("/api/v1/endpoints/{TILL}")).0, 404);
 }
 
