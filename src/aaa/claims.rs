@@ -8,7 +8,6 @@ use super::compare::{Comparison, Contested, Fault, Found};
 use super::plan::Plan;
 use super::{Aaa, Entry};
 use crate::identity::{Iccid, VsliceId};
-use crate::network::LeaseKind;
 use crate::pool::Before;
 use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
 
@@ -49,17 +48,13 @@ impl Losers<'_> {
         if self.pruned.binary_search(&owner).is_ok() || self.replaced.contains(&(owner, found.index)) {
             return true;
         }
-        let is_leased_for_a_session = |entry: &Entry| {
-            entry.state.leases.iter().any(|lease| (lease.vslice, lease.ip) == (vslice, ip) && lease.kind == LeaseKind::Pooled)
-        };
         let is_configured = |entry: &Entry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
-        let known = self.aaa.tracker.read(owner, |entry| (is_leased_for_a_session(entry), is_configured(entry)));
-        let Some((is_leased_for_a_session, is_configured)) = known else { return true };
+        let Some(is_configured) = self.aaa.tracker.read(owner, is_configured) else { return true };
         let leaves = |next: &Endpoint| {
             let is_assigned = matches!(next.state, ProvisioningState::Active | ProvisioningState::Suspended);
             !(is_assigned && next.groups().any(|group| self.catalog.group(group).is_some_and(|group| group.vslice == vslice)))
         };
-        is_leased_for_a_session || next.is_some_and(|next| is_configured || leaves(next))
+        next.is_some_and(|next| is_configured || leaves(next))
     }
 }
 
