@@ -177,7 +177,7 @@ impl Recovery {
             aaa.count_differing(false, entry.stamp.origin.differs());
             restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
             configured.extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
-            aaa.census.ending(entry.state.ending_sessions() as i64);
+            aaa.census.ending(i64::try_from(entry.state.ending_sessions()).unwrap_or(i64::MAX));
             for session in entry.state.open_sessions() {
                 recovered.open_sessions += 1;
                 plan.count_session(session.group, 1);

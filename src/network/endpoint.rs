@@ -246,7 +246,9 @@ impl EndpointState {
             session.set_ending(Some(Ending { since: now, cause }));
             let (group, ip) = (session.group, session.ip);
             outcome.closed.push(Closed { how: Close::BeganEnding, cause, group, ip });
-            group.into_iter().for_each(|group| self.withdraw_promise(group));
+            if let Some(group) = group {
+                self.withdraw_promise(group);
+            }
             self.version += 1;
         }
     }

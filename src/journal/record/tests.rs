@@ -354,7 +354,10 @@ fn bearer() -> impl Strategy<Value = Bearer> {
 
 /// What a NAS says of itself, owned.
 #[derive(Clone, Debug)]
-struct Sender(u32, Option<(IpAddr, Option<Ipv4Addr>, Option<Ipv6Addr>, Option<Vec<u8>>)>);
+struct Sender(u32, Option<Said>);
+
+/// The source address, NAS-IP-Address, NAS-IPv6-Address and NAS-Identifier.
+type Said = (IpAddr, Option<Ipv4Addr>, Option<Ipv6Addr>, Option<Vec<u8>>);
 
 impl Sender {
     fn nas(&self) -> Nas<'_> {

@@ -51,19 +51,19 @@ fn a_stop_stamped_before_the_session_closes_it() {
 }
 
 /// What a stamp of more than a week ago may do depends on what the report proves.
-fn of_last_week(report: Report<'_>) -> Report<'_> {
+fn of_last_week<'a>(report: &Report<'a>) -> Report<'a> {
     let order = Timestamp::from_secs(report.event_time.order.secs() - 8 * 24 * 3600);
-    Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Old, ..report }
+    Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Old, ..*report }
 }
 
 #[test]
 fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
     let replays: [fn(&mut EndpointState) -> Outcome; 5] = [
-        |endpoint| endpoint.stop(&of_last_week(Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
-        |endpoint| endpoint.interim(&of_last_week(Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
-        |endpoint| endpoint.start(&of_last_week(report("a", 10)), GROUP, at(10)),
-        |endpoint| endpoint.start(&of_last_week(report("b", 10)), GROUP, at(10)),
-        |endpoint| endpoint.detach(&of_last_week(report("", 10)), at(10)),
+        |endpoint| endpoint.stop(&of_last_week(&Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
+        |endpoint| endpoint.interim(&of_last_week(&Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
+        |endpoint| endpoint.start(&of_last_week(&report("a", 10)), GROUP, at(10)),
+        |endpoint| endpoint.start(&of_last_week(&report("b", 10)), GROUP, at(10)),
+        |endpoint| endpoint.detach(&of_last_week(&report("", 10)), at(10)),
     ];
     for (number, replay) in replays.into_iter().enumerate() {
         let mut desk = Desk::new();
@@ -73,7 +73,7 @@ fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
         assert_eq!((desk.open(), desk.session("a").octets()), (vec!["a"], (0, 0)), "{number}");
     }
     let restarts = Restarts::default();
-    restarts.note(Restart::of(&of_last_week(report("", 10)), at(10)));
+    restarts.note(Restart::of(&of_last_week(&report("", 10)), at(10)));
     let mut desk = Desk::new();
     desk.start(&report("a", 1));
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
@@ -92,10 +92,10 @@ fn a_clock_that_was_never_set_orders_its_own_reports() {
     assert_eq!(desk.interim(&unset(Report { counters: octets(5, 5), ..report("a", 160) }, 110)).effect, Effect::Updated);
     assert_eq!(desk.interim(&unset(Report { counters: octets(4, 4), ..report("a", 161) }, 100)).effect, Effect::Outdated);
     // From before the clock was lost: in the days of that clock it is in the future.
-    let replayed = of_last_week(Report { counters: octets(9, 9), ..report("a", 162) });
+    let replayed = of_last_week(&Report { counters: octets(9, 9), ..report("a", 162) });
     assert_eq!((desk.endpoint.stop(&replayed, GROUP, at(162)).effect, desk.open()), (Effect::Outdated, vec!["a"]));
     let restarts = Restarts::default();
-    restarts.note(Restart::of(&of_last_week(report("", 163)), at(163)));
+    restarts.note(Restart::of(&of_last_week(&report("", 163)), at(163)));
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
     restarts.note(Restart::of(&unset(report("", 170), 120), at(170)));
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]).map(|at| at.shown), Some(at(170)));
@@ -170,12 +170,12 @@ fn the_same_name_with_another_class_or_charging_id_is_another_session() {
 
 #[test]
 fn a_class_that_was_given_since_may_be_the_sessions() {
-    let iccid = Some(crate::identity::Iccid::parse(b"8944500000000000014").unwrap());
-    let given = |secs| Some(authorise(iccid.unwrap(), at(secs)));
+    let iccid = crate::identity::Iccid::parse(b"8944500000000000014").unwrap();
+    let given = |secs| Some(authorise(iccid, at(secs)));
     for (class, sessions) in [(given(0), 1), (given(5), 1), (Some(77), 2)] {
         let mut desk = Desk::new();
-        desk.start(&Report { iccid, authorisation: given(0), ..report("a", 1) });
-        desk.interim(&Report { iccid, authorisation: class, ..report("a", 400) });
+        desk.start(&Report { iccid: Some(iccid), authorisation: given(0), ..report("a", 1) });
+        desk.interim(&Report { iccid: Some(iccid), authorisation: class, ..report("a", 400) });
         assert_eq!(desk.endpoint.sessions.len(), sessions, "{class:?}");
     }
 }
