@@ -14,6 +14,7 @@ use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{
     Allocation, Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Prune, Revision, Subnet, Vslice,
 };
+use attachd::server::commit::Records;
 use attachd::server::gateways::Gateways;
 use attachd::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
 use attachd::server::{GatewaySettings, Requirement};
@@ -55,6 +56,12 @@ const BATCH: u64 = 64;
 #[derive(Default)]
 struct Tape {
     records: u64,
+}
+
+impl Records for Tape {
+    fn octets(&self) -> usize {
+        self.records as usize
+    }
 }
 
 impl Recorder for Tape {

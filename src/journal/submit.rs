@@ -30,7 +30,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 ///
 /// The order of a round: [`Self::admission`], then change state and put records, then [`Self::submit`], then hold the replies until
 /// [`Self::durable`] reaches the ticket. `submit` takes whatever it is given, because the state has already changed; so the backlog
-/// is bounded by its limit and one batch of each worker.
+/// is bounded by twice its limit and one batch of each worker.
 ///
 /// When the disk fails, nothing that was submitted is given up: the committer keeps the octets and writes them first when the disk
 /// is back. The replies that wait should be dropped ([`Admission::Failing`]); the gateways ask again, and by then the state they are
@@ -58,6 +58,13 @@ impl Submitter {
     #[must_use]
     pub fn admission(&self) -> Admission {
         self.shared.admission()
+    }
+
+    /// Octets that may still wait for the disk: up to twice the limit from which on it is [`Admission::Overloaded`]. Who shares
+    /// what is left among several takes from the upper half only what leaves room for others.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.shared.gate.room()
     }
 
     /// Hands a batch over. An empty one is as good: its ticket is durable when all is that was submitted before it, by anybody.
@@ -179,6 +186,10 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    pub(super) fn room(&self) -> usize {
+        self.limit.saturating_mul(2).saturating_sub(self.backlog.load(Ordering::Relaxed))
+    }
+
     pub(super) fn admission(&self) -> Admission {
         if self.failing.load(Ordering::Relaxed) {
             Admission::Failing

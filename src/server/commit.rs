@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 /// Whatever is submitted becomes durable at some time; while the disk fails that time is unknown, and [`Admission::Failing`] says so.
 pub trait Committer {
     /// A batch being filled.
-    type Records: Recorder;
+    type Records: Records;
     /// Stands for a submitted batch; later ones are greater.
     type Ticket: Copy + Ord;
 
@@ -27,11 +27,20 @@ pub trait Committer {
 
     fn admission(&self) -> Admission;
 
+    /// Octets of records that may still wait for the disk, whoever writes them.
+    fn room(&self) -> usize;
+
     /// Hands a batch over, without waiting. An empty one is durable when all is that anybody submitted before it.
     fn submit(&mut self, records: Self::Records) -> Self::Ticket;
 
     /// All batches up to this one are durable.
     fn durable(&self) -> Option<Self::Ticket>;
+}
+
+/// A batch being filled, which knows its length.
+pub trait Records: Recorder {
+    /// Octets written so far.
+    fn octets(&self) -> usize;
 }
 
 /// The real one.
@@ -67,6 +76,10 @@ impl Committer for Clerk {
         self.0.admission()
     }
 
+    fn room(&self) -> usize {
+        self.0.room()
+    }
+
     fn submit(&mut self, records: Scribe) -> Ticket {
         self.0.submit(records.batch)
     }
@@ -85,11 +98,6 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// Octets written so far.
-    pub fn len(&self) -> usize {
-        self.batch.octets().len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
     }
@@ -102,6 +110,12 @@ impl Scribe {
     /// Another: that it has sent a Message-Authenticator.
     pub fn signed(&mut self, id: GatewayId) {
         complain(self.batch.put_signed(id));
+    }
+}
+
+impl Records for Scribe {
+    fn octets(&self) -> usize {
+        self.batch.octets().len()
     }
 }
 

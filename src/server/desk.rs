@@ -8,22 +8,12 @@ use super::clock::Moment;
 use super::commit::Committer;
 use super::gateways::Gateways;
 use super::metrics::Meters;
-use super::pipeline::{Arrival, Conduct, Intake, Outcome, Pipeline};
+use super::pipeline::{Arrival, Conduct, Outcome, Pipeline};
 use super::replies::{Replies, Route};
 use super::tally::Dropped;
 use crate::aaa::{Aaa, Freed, SIDE_BY_SIDE};
 use crate::journal::Admission;
 use crate::time::Timestamp;
-
-/// Replies that may wait for the disk. At a hundred octets each this is what a worker may hold in memory for it, and about what it can
-/// acknowledge in a tenth of a second: more would be answered too late to be of use.
-const MAX_HELD: usize = 16_384;
-
-/// From here on only reports are taken: they tell what has happened, an Access-Request only what somebody would like (RFC 5080 2.2.3).
-const ACCOUNTING_ONLY: usize = MAX_HELD / 2;
-
-/// Rejects that may be held back; when there are more, the oldest leave early.
-const MAX_DELAYED: usize = 16_384;
 
 /// Emptied lists that are kept for the next batches: more than are on their way while the disk is well. What a slow disk made wait beyond
 /// these is given back when it has left.
@@ -40,9 +30,7 @@ pub struct Desk<C: Committer> {
     committer: C,
     out: Outcome<C::Records>,
     in_flight: VecDeque<Submitted<C::Ticket>>,
-    held: usize,
     delayed: VecDeque<(Duration, Replies)>,
-    delayed_count: usize,
     reject_delay: Duration,
     spare_replies: Vec<Replies>,
     spare_freed: Vec<Vec<Freed>>,
@@ -65,9 +53,7 @@ impl<C: Committer> Desk<C> {
             out: Outcome::new(records),
             committer,
             in_flight: VecDeque::new(),
-            held: 0,
             delayed: VecDeque::new(),
-            delayed_count: 0,
             reject_delay: conduct.reject_delay,
             spare_replies: Vec::new(),
             spare_freed: Vec::new(),
@@ -80,13 +66,8 @@ impl<C: Committer> Desk<C> {
             self.gateways = Arc::clone(gateways);
         }
         self.pipeline.is_ready = is_ready;
-        self.pipeline.intake = match self.committer.admission() {
-            Admission::Failing => Intake::Failing,
-            Admission::Overloaded => Intake::Full,
-            Admission::Open if self.held >= MAX_HELD => Intake::Full,
-            Admission::Open if self.held >= ACCOUNTING_ONLY => Intake::AccountingOnly,
-            Admission::Open => Intake::Open,
-        };
+        self.pipeline.journal_fails = self.committer.admission() == Admission::Failing;
+        self.pipeline.shares.set_room(self.committer.room());
         for replies in [&mut self.out.at_once, &mut self.out.receipts, &mut self.out.delayed] {
             replies.arrived = now.running;
         }
@@ -102,7 +83,6 @@ impl<C: Committer> Desk<C> {
         release(&mut self.pipeline, &mut self.out.at_once, now, &mut send);
         if !self.out.delayed.is_empty() {
             let rejects = std::mem::replace(&mut self.out.delayed, self.spare_replies.pop().unwrap_or_default());
-            self.delayed_count += rejects.len();
             self.delayed.push_back((now.running + self.reject_delay, rejects));
         }
         if self.out.ledger.entries() > 0 || !self.out.receipts.is_empty() {
@@ -110,7 +90,6 @@ impl<C: Committer> Desk<C> {
             let ticket = self.committer.submit(self.out.ledger.take(records));
             let receipts = std::mem::replace(&mut self.out.receipts, self.spare_replies.pop().unwrap_or_default());
             let freed = std::mem::replace(&mut self.out.ledger.freed, self.spare_freed.pop().unwrap_or_default());
-            self.held += receipts.len();
             self.in_flight.push_back(Submitted { ticket, receipts, freed });
         }
     }
@@ -121,7 +100,6 @@ impl<C: Committer> Desk<C> {
         while self.in_flight.front().is_some_and(|submitted| Some(submitted.ticket) <= durable)
             && let Some(Submitted { mut receipts, mut freed, .. }) = self.in_flight.pop_front()
         {
-            self.held -= receipts.len();
             release(&mut self.pipeline, &mut receipts, now, &mut send);
             self.keep(receipts);
             self.aaa.free(&freed);
@@ -136,10 +114,9 @@ impl<C: Committer> Desk<C> {
         if self.committer.admission() == Admission::Failing {
             self.give_up();
         }
-        while self.delayed.front().is_some_and(|(due, _)| *due <= now.running || self.delayed_count > MAX_DELAYED)
+        while self.delayed.front().is_some_and(|(due, _)| *due <= now.running)
             && let Some((_, mut rejects)) = self.delayed.pop_front()
         {
-            self.delayed_count -= rejects.len();
             release(&mut self.pipeline, &mut rejects, now, &mut send);
             self.keep(rejects);
         }
@@ -149,7 +126,6 @@ impl<C: Committer> Desk<C> {
     /// ask again. The addresses go on waiting.
     fn give_up(&mut self) {
         for submitted in &mut self.in_flight {
-            self.held -= submitted.receipts.len();
             let receipts = std::mem::take(&mut submitted.receipts);
             receipts.iter().for_each(|(route, _)| self.pipeline.lost(route, Dropped::Journal));
         }
@@ -177,11 +153,6 @@ impl<C: Committer> Desk<C> {
     /// Adds what was counted to the metrics.
     pub fn report(&mut self, meters: &mut Meters) {
         meters.report(&mut self.pipeline.tally, &self.gateways);
-    }
-
-    /// Whether so much waits that it is better to leave datagrams with the kernel.
-    pub fn is_full(&self) -> bool {
-        self.held >= MAX_HELD
     }
 
     /// Whether nothing waits.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::commit::{Clerk, Committer, Scribe};
+use super::commit::{Clerk, Committer, Records, Scribe};
 use crate::aaa::{Aaa, Freed, Note, Recorder, Walk};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Journal, Ticket};
@@ -92,7 +92,7 @@ impl Errand {
     }
 
     fn hand_over_if_large(&mut self) {
-        if self.scribe.len() >= BATCH {
+        if self.scribe.octets() >= BATCH {
             self.submit();
         }
     }

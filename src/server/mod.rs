@@ -35,6 +35,7 @@ mod reloads;
 pub mod replies;
 mod restore;
 mod settings;
+pub mod shares;
 mod shell;
 mod signals;
 mod snapshots;

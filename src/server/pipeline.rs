@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{self, Names};
+use super::commit::Records;
 use super::complaints::Complaints;
 use super::duplicates::{Duplicates, Key, Known, Seat};
 use super::gateways::{Gateway, Gateways};
 use super::judge::judge;
 use super::ledger::Ledger;
 use super::replies::{Replies, Route};
+use super::shares::{ACCESS, Load, REPORT, Shares};
 use super::tally::{Dropped, Tally};
 use super::translate::Fields;
-use crate::aaa::{Aaa, Accept, AccessRequest, Recorder, Verdict};
+use crate::aaa::{Aaa, Accept, AccessRequest, Verdict};
 use crate::provisioning::Credentials;
 use crate::time::Timestamp;
 use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, Secret, TooLong, sign_replies, verify_requests};
@@ -41,19 +43,6 @@ pub struct Arrival<'a> {
     /// The address it was sent to, where the socket is bound to all.
     pub to: Option<IpAddr>,
     pub octets: &'a [u8],
-}
-
-/// What may be taken in at present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Intake {
-    #[default]
-    Open,
-    /// More waits for the disk than is good: reports are taken, requests for more work are not.
-    AccountingOnly,
-    /// Too much waits for the disk.
-    Full,
-    /// The disk takes nothing: what is known is answered, nothing new is acknowledged.
-    Failing,
 }
 
 /// What comes out of the datagrams of one batch.
@@ -96,7 +85,10 @@ pub struct Pipeline {
     complaints: Complaints,
     /// Where replies are written and signed.
     rooms: Box<[[u8; LONGEST]]>,
-    pub intake: Intake,
+    /// What each gateway has waiting.
+    pub shares: Shares,
+    /// The disk takes nothing: what is known is answered, nothing new is acknowledged.
+    pub journal_fails: bool,
     /// Whether Status-Server is answered.
     pub is_ready: bool,
     pub tally: Tally,
@@ -135,6 +127,8 @@ struct Fresh<'p> {
 struct Answer {
     draft: Draft,
     leaves: Leaves,
+    /// What waits until it leaves.
+    load: Load,
 }
 
 /// When a reply may leave.
@@ -166,7 +160,8 @@ impl Pipeline {
             duplicates: Duplicates::new(requests, octets, conduct.duplicate_lifetime),
             complaints: Complaints::new(conduct.masks_identities),
             rooms: vec![[0; LONGEST]; AT_ONCE].into(),
-            intake: Intake::Open,
+            shares: Shares::default(),
+            journal_fails: false,
             is_ready: true,
             tally: Tally::default(),
         }
@@ -176,7 +171,7 @@ impl Pipeline {
     ///
     /// The order is that of PROTOCOL 1: the cheapest refusal comes first, and nothing is believed before its sender is proven. Some are
     /// taken in before any is served, because proofs are cheaper by the dozen.
-    pub fn handle<'a, R: Recorder>(
+    pub fn handle<'a, R: Records>(
         &mut self,
         gateways: &Gateways,
         arrivals: impl IntoIterator<Item = Arrival<'a>>,
@@ -204,7 +199,7 @@ impl Pipeline {
     }
 
     /// Serves what was taken in together, and signs the replies side by side.
-    fn serve_all<R: Recorder>(&mut self, fresh: &[Option<Fresh<'_>>; AT_ONCE], gateways: &Gateways, out: &mut Outcome<R>) {
+    fn serve_all<R: Records>(&mut self, fresh: &[Option<Fresh<'_>>; AT_ONCE], gateways: &Gateways, out: &mut Outcome<R>) {
         let mut rooms = std::mem::take(&mut self.rooms);
         let mut answers = [None; AT_ONCE];
         for ((answer, fresh), room) in answers.iter_mut().zip(fresh.iter().flatten()).zip(&mut rooms) {
@@ -224,7 +219,7 @@ impl Pipeline {
                 Leaves::WithItsRecords => &mut out.receipts,
                 Leaves::Delayed => &mut out.delayed,
             };
-            replies.push(fresh.proven.route, &room[..answer.draft.length()]);
+            replies.push(Route { load: answer.load, ..fresh.proven.route }, &room[..answer.draft.length()]);
         }
         self.rooms = rooms;
     }
@@ -267,6 +262,7 @@ impl Pipeline {
         if let Some(seat) = route.seat {
             self.duplicates.answer(seat, reply);
         }
+        self.shares.give_back(route.gateway, route.load);
         self.tally.response(route.gateway, Code(reply.first().copied().unwrap_or_default()));
         self.tally.took(route.request, latency);
     }
@@ -283,6 +279,7 @@ impl Pipeline {
         if let Some(seat) = route.seat {
             self.duplicates.forget(seat);
         }
+        self.shares.give_back(route.gateway, route.load);
         self.tally.dropped(reason, Some(route.gateway));
     }
 
@@ -290,12 +287,12 @@ impl Pipeline {
     fn take_in<'p>(&self, gateways: &'p Gateways, arrival: Arrival<'p>) -> Result<Claimed<'p>, Dropped> {
         let gateway = gateways.of(arrival.from.ip()).ok_or(Dropped::UnknownGateway)?;
         let request = Datagram::frame(arrival.octets).map_err(|_| Dropped::Malformed)?;
-        self.has_room(request.code(), arrival.listener.port)?;
+        self.has_room(gateway, request.code(), arrival.listener.port)?;
         Ok(Claimed { request, gateway, arrival })
     }
 
     /// Hears a claim whose proof has been computed: what is known or needs no decision is answered at once, what is new is read.
-    fn admit<'p, R: Recorder>(
+    fn admit<'p, R: Records>(
         &mut self,
         claim: &Claimed<'p>,
         proof: Result<(), Forged>,
@@ -316,6 +313,7 @@ impl Pipeline {
             gateway: gateway.id,
             request: request.code(),
             seat: None,
+            load: Load::default(),
         };
         let proven = Proven { request, gateway, secret, arrival, now, route };
         if request.code() == Code::STATUS_SERVER {
@@ -336,30 +334,41 @@ impl Pipeline {
         }
     }
 
-    /// Which codes belong on which port, and whether there is room for what they ask.
-    fn has_room(&self, code: Code, port: Port) -> Result<(), Dropped> {
-        let has_room = match (port, code) {
-            (_, Code::STATUS_SERVER) => true,
-            (Port::Auth, Code::ACCESS_REQUEST) => matches!(self.intake, Intake::Open | Intake::Failing),
-            (Port::Acct, Code::ACCOUNTING_REQUEST) => self.intake != Intake::Full,
+    /// Which codes belong on which port, and whether their gateway has room for what they ask.
+    fn has_room(&self, gateway: &Gateway, code: Code, port: Port) -> Result<(), Dropped> {
+        let weight = match (port, code) {
+            (_, Code::STATUS_SERVER) => return Ok(()),
+            (Port::Auth, Code::ACCESS_REQUEST) => ACCESS,
+            (Port::Acct, Code::ACCOUNTING_REQUEST) => REPORT,
             _ => return Err(Dropped::UnknownCode),
         };
-        if has_room { Ok(()) } else { Err(Dropped::Overload) }
+        if self.journal_fails || self.shares.admits(gateway.id, weight) { Ok(()) } else { Err(Dropped::Overload) }
     }
 
-    fn serve<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+    fn serve<R: Records>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+        let gateway = fresh.proven.gateway.id;
+        let written = ledger.records.octets();
         let answered = match fresh.proven.request.code() {
-            _ if self.intake == Intake::Failing => Err(Dropped::Journal),
+            _ if self.journal_fails => Err(Dropped::Journal),
             // Judged before anything is decided: what could never be answered must not move state on each of its retransmissions.
             _ if !answer::has_room(&fresh.proven.request, self.conduct.vendor_attributes) => Err(Dropped::ReplyTooLong),
             Code::ACCESS_REQUEST => self.authorize(fresh, room, ledger),
             _ => self.account(fresh, room, ledger),
         };
-        answered.inspect_err(|_| self.duplicates.forget(fresh.seat))
+        let mut answer = answered.inspect_err(|_| self.duplicates.forget(fresh.seat))?;
+        match answer.leaves {
+            Leaves::AtOnce => {}
+            Leaves::WithItsRecords => answer.load = Load::receipt(ledger.records.octets() - written),
+            Leaves::Delayed if self.shares.may_delay(gateway) => answer.load = Load::DELAYED,
+            // It has so many held back already that this one is not: whoever floods loses the delay, not his neighbours.
+            Leaves::Delayed => answer.leaves = Leaves::AtOnce,
+        }
+        self.shares.charge(gateway, answer.load);
+        Ok(answer)
     }
 
     /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
-    fn authorize<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+    fn authorize<R: Records>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
         let Fresh { proven: Proven { request, gateway, secret, now, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
         let asked = AccessRequest {
@@ -397,7 +406,7 @@ impl Pipeline {
     }
 
     /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
-    fn account<R: Recorder>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+    fn account<R: Records>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
         let Fresh { proven: Proven { request, gateway, arrival, now, .. }, fields, .. } = fresh;
         let (report, odd) = fields.accounting(gateway.id, gateway.range_of(arrival.from.ip()), arrival.from.ip(), *now);
         let accounted = self.aaa.account(&report, *now, ledger);
@@ -414,7 +423,7 @@ impl Pipeline {
 
     fn alive<R>(&self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
         let Proven { request, secret, arrival, route, .. } = proven;
-        if !self.is_ready || self.intake == Intake::Failing {
+        if !self.is_ready || self.journal_fails {
             return Err(Dropped::NotReady);
         }
         let code = match arrival.listener.port {
@@ -429,6 +438,6 @@ impl Pipeline {
 
 impl Leaves {
     fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
-        draft.map(|draft| Answer { draft, leaves: self }).map_err(|TooLong| Dropped::ReplyTooLong)
+        draft.map(|draft| Answer { draft, leaves: self, load: Load::default() }).map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::duplicates::Seat;
+use super::shares::Load;
 use crate::identity::GatewayId;
 use crate::wire::{Code, LONGEST, TooLong};
 
@@ -20,6 +21,8 @@ pub struct Route {
     pub request: Code,
     /// Where the request waits for this reply to be remembered; none for what is never remembered.
     pub seat: Option<Seat>,
+    /// What its gateway is charged until it leaves.
+    pub load: Load,
 }
 
 /// Replies that are released together.

@@ -23,6 +23,7 @@ use super::reloads::Reloads;
 use super::replies::Route;
 use super::tally::Dropped;
 use super::watch::Pulse;
+use crate::time::Timestamp;
 use crate::udp::{Inbox, Outbox, Socket};
 
 /// Datagrams after which the next socket has its turn. Accounting is given more: so under load reports are served before new attaches, and
@@ -112,22 +113,13 @@ impl<C: Committer> Worker<C> {
         let began = self.common.clock.now();
         self.pulse.beat(began.running);
         self.desk.begin(&self.common.gateways.load(), began, self.common.health.is_ready());
-        if !self.desk.is_full() {
-            for pier in &mut self.piers {
-                let mut left = pier.begin();
-                while left > 0 && !pier.is_empty {
-                    let received = pier.receive();
-                    left = left.saturating_sub(received);
-                    if received > 0 {
-                        // Read behind the receive: no time is older than the datagrams it stands for.
-                        self.desk.handle(pier.arrivals(), self.common.clock.now().wall);
-                    }
-                }
-            }
+        for pier in &mut self.piers {
+            let turn = pier.begin();
+            drain(pier, turn, || self.common.clock.now().wall, |pier, now| self.desk.handle(pier.arrivals(), now));
         }
         self.desk.end(self.common.clock.now(), outward(&mut self.piers));
         self.settle();
-        !self.desk.is_full() && self.piers.iter().any(|pier| !pier.is_empty)
+        self.piers.iter().any(|pier| !pier.is_empty)
     }
 
     /// Reports what was counted, then sends what may leave: who has a reply finds it in the metrics.
@@ -160,17 +152,50 @@ impl<C: Committer> Worker<C> {
         }
     }
 
-    /// Waits until a socket has something. While the desk is full, the kernel keeps what comes.
+    /// Waits until a socket has something.
     async fn arrivals(&mut self) {
         poll_fn(|context| {
-            if self.desk.is_full() {
-                return Poll::Pending;
-            }
             // All are asked, so that each will wake us.
             let ready = self.piers.iter_mut().filter_map(|pier| pier.poll(context).is_ready().then_some(())).count();
             if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+}
+
+/// Where datagrams come from, batch by batch.
+trait Source {
+    /// Takes in a batch; gives how many datagrams it has.
+    fn receive(&mut self) -> usize;
+
+    /// Whether the last look found nothing more.
+    fn is_empty(&self) -> bool;
+}
+
+/// Serves what a source has, until it is empty or `turn` datagrams have been taken in. The clock is read behind each receive: no time is
+/// older than the datagrams it stands for, or a hold would end before its time.
+fn drain<S: Source>(source: &mut S, turn: usize, clock: impl Fn() -> Timestamp, mut serve: impl FnMut(&S, Timestamp)) {
+    let mut left = turn;
+    while left > 0 && !source.is_empty() {
+        let received = source.receive();
+        left = left.saturating_sub(received);
+        if received > 0 {
+            serve(source, clock());
+        }
+    }
+}
+
+impl Source for Pier {
+    fn receive(&mut self) -> usize {
+        // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
+        let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
+        self.is_empty = !self.inbox.is_full();
+        self.is_old_news |= self.is_empty;
+        received
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty
     }
 }
 
@@ -187,15 +212,6 @@ impl Pier {
             Port::Acct => ACCT_TURN,
             Port::Auth => AUTH_TURN,
         }
-    }
-
-    /// Takes in a batch; gives how many datagrams it has.
-    fn receive(&mut self) -> usize {
-        // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
-        let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
-        self.is_empty = !self.inbox.is_full();
-        self.is_old_news |= self.is_empty;
-        received
     }
 
     /// The batch last taken in.
@@ -228,5 +244,55 @@ fn outward(piers: &mut [Pier]) -> impl FnMut(&Route, &[u8]) {
         if let Some(pier) = piers.get_mut(usize::from(route.listener)) {
             pier.outbox.push(route.to, route.from, octets);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A socket at which datagrams arrive while it is being read: each receive takes some milliseconds of the clock.
+    struct Busy<'c> {
+        clock: &'c Cell<u64>,
+        /// How many datagrams each further receive finds.
+        batches: Vec<usize>,
+        /// When the newest datagram of the present batch arrived.
+        newest: u64,
+    }
+
+    impl Source for Busy<'_> {
+        fn receive(&mut self) -> usize {
+            self.clock.set(self.clock.get() + 8);
+            self.newest = self.clock.get();
+            self.batches.remove(0)
+        }
+
+        fn is_empty(&self) -> bool {
+            self.batches.is_empty()
+        }
+    }
+
+    /// Serves a turn; for each batch: when its newest datagram arrived, and the time it was served with.
+    fn turn(turn: usize, batches: &[usize]) -> Vec<(u64, u64)> {
+        let clock = Cell::new(1_000);
+        let mut busy = Busy { clock: &clock, batches: batches.to_vec(), newest: 0 };
+        let mut served = Vec::new();
+        let read = || Timestamp::from_millis(clock.get());
+        drain(&mut busy, turn, read, |source, now| served.push((source.newest, now.millis())));
+        served
+    }
+
+    /// It was read before the turn, and a hold of 2 s ended after 1.9915 s.
+    #[test]
+    fn no_datagram_is_served_with_a_time_before_its_arrival() {
+        assert_eq!(turn(256, &[64, 64, 0, 3]), [(1_008, 1_008), (1_016, 1_016), (1_032, 1_032)]);
+    }
+
+    #[test]
+    fn a_turn_ends_when_its_datagrams_have_been_taken_in() {
+        assert_eq!(turn(128, &[64, 64, 64]).len(), 2);
+        assert_eq!(turn(100, &[64, 64, 64]).len(), 2, "a batch is served whole");
     }
 }

@@ -280,6 +280,10 @@ impl Committer for Teller {
         self.clerk.admission()
     }
 
+    fn room(&self) -> usize {
+        self.clerk.room()
+    }
+
     fn submit(&mut self, records: Scribe) -> Ticket {
         let ticket = self.clerk.submit(records);
         self.last = Some(ticket);

@@ -254,6 +254,20 @@ fn a_datagram_wakes_its_worker() {
     running.stop().unwrap();
 }
 
+/// From the request on, and on a worker that sleeps: the alarm that wakes it is not early.
+#[test]
+fn a_reject_is_held_back_for_no_less_than_the_delay() {
+    const DELAY: Duration = Duration::from_millis(60);
+    let server = Running::start(Settings { reject_delay: DELAY, ..settings() }, Journal::in_memory(), no_reload());
+    let clock = Clock::start();
+    let asked = clock.now().running;
+    let reply = server.ask(server.auth, &access(1, STOLEN));
+    let took = clock.now().running - asked;
+    assert_eq!(Code(reply[0]), Code::ACCESS_REJECT);
+    assert!(took >= DELAY, "{took:?}");
+    server.stop().unwrap();
+}
+
 #[test]
 fn two_servers_live_side_by_side_in_one_process() {
     let first = Running::start(settings(), Journal::in_memory(), no_reload());

@@ -1,19 +1,22 @@
 //! A reply is a receipt: with a journal that takes its time, or fails.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::*;
-use crate::journal::Admission;
+use crate::journal::{Admission, Directory, Entry, Journal, OnDamage, Options, Storage};
 use crate::server::clock::Moment;
-use crate::server::commit::Committer;
+use crate::server::commit::{Clerk, Committer};
 use crate::server::desk::Desk;
 use crate::server::pipeline::{Arrival, Conduct, Listener, Port};
+use crate::server::shares::Load;
 use crate::server::tally::Dropped;
 use crate::wire::Code;
 use crate::wire::number::value::acct_status_type;
+use crate::wire::number::{self, tgpp};
 
 /// A journal that does what the test says.
 #[derive(Clone)]
@@ -23,6 +26,7 @@ struct SlowState {
     submitted: u64,
     durable: u64,
     admission: Admission,
+    room: usize,
 }
 
 impl Committer for Slow {
@@ -35,6 +39,10 @@ impl Committer for Slow {
 
     fn admission(&self) -> Admission {
         self.0.borrow().admission
+    }
+
+    fn room(&self) -> usize {
+        self.0.borrow().room
     }
 
     fn submit(&mut self, _: Tape) -> u64 {
@@ -58,7 +66,7 @@ struct Office {
 
 impl Office {
     fn new(conduct: Conduct) -> Self {
-        let journal = Slow(Rc::new(RefCell::new(SlowState { submitted: 0, durable: 0, admission: Admission::Open })));
+        let journal = Slow(Rc::new(RefCell::new(SlowState { submitted: 0, durable: 0, admission: Admission::Open, room: usize::MAX })));
         let desk = Desk::new(aaa(), Arc::new(gateways()), conduct, journal.clone());
         Self { desk, journal, now: Moment { wall: NOW, running: Duration::ZERO }, sent: Vec::new() }
     }
@@ -199,10 +207,12 @@ fn a_delayed_reject_holds_nobody_up() {
 
 #[test]
 fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
+    /// Rounds of 64 receipts until one gateway has all that it may have waiting.
+    const FULL: u32 = 256;
     let mut office = Office::new(conduct());
     let reports: Vec<Vec<u8>> = (0..64).map(|identifier| start(identifier, TILL)).collect();
     let mut rounds = 0;
-    while !office.desk.is_full() {
+    while rounds < FULL {
         // Always new requests: the clock makes the packets of the round before old.
         office.later(31_000);
         let batch: Vec<(Port, &[u8])> = reports.iter().map(|octets| (Port::Acct, octets.as_slice())).collect();
@@ -211,7 +221,7 @@ fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
         rounds += 1;
     }
     let shed = office.dropped(Dropped::Overload);
-    assert!((rounds / 2 - 2..=rounds / 2 + 2).contains(&shed), "from half full on: {shed} of {rounds}");
+    assert!((FULL / 2 - 2..=FULL / 2 + 2).contains(&shed), "from half full on: {shed} of {FULL}");
     office.receive(&[(Port::Acct, &start(100, TILL))]);
     assert_eq!(office.dropped(Dropped::Overload), shed + 1, "full");
     let submitted = office.journal.0.borrow().submitted;
@@ -242,4 +252,87 @@ fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
     assert_eq!(office.sent.len(), usize::from(RECEIPTS));
     let kept = office.desk.memory();
     assert!(kept < 64 << 10, "{kept} octets are kept");
+}
+
+/// How many of these reports of the gateway at `from` are taken.
+fn flood<C: Committer>(desk: &mut Desk<C>, from: &str, packets: &[Vec<u8>], at: Moment) -> u32 {
+    let mut taken = 0;
+    for (packet, port) in packets.iter().zip(1..) {
+        desk.begin(&Arc::new(gateways()), at, true);
+        let arrival = Arrival {
+            listener: Listener { place: 1, port: Port::Acct },
+            from: (from.parse::<IpAddr>().unwrap(), port).into(),
+            to: None,
+            octets: packet,
+        };
+        let before = desk.pipeline.tally.accounting.iter().sum::<u32>();
+        desk.handle([arrival], at.wall);
+        taken += desk.pipeline.tally.accounting.iter().sum::<u32>() - before;
+        desk.end(at, |_, _| panic!("nothing is durable"));
+    }
+    taken
+}
+
+/// Interims of ever new sessions: the record of their endpoint grows to its bound, and is written with each.
+fn ever_new_sessions(imsi: &str, count: usize) -> Vec<Vec<u8>> {
+    let report = |nth: usize| {
+        request(Code::ACCOUNTING_REQUEST, nth as u8, |packet| {
+            packet
+                .integer(number::ACCT_STATUS_TYPE, acct_status_type::INTERIM_UPDATE)
+                .attribute(number::ACCT_SESSION_ID, format!("{nth:0>200}").as_bytes())
+                .vendor(tgpp::VENDOR, tgpp::IMSI, imsi.as_bytes());
+        })
+    };
+    (0..count).map(report).collect()
+}
+
+/// With the real journal, whose disk stands still.
+#[test]
+fn a_gateway_that_writes_much_costs_its_neighbours_nothing() {
+    const FLOOD: usize = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(Directory::open(folder.path()).unwrap());
+    let options = Options { backlog: 256 << 10, ..Options::default() };
+    let (journal, mut hand, _) = Journal::open_by_hand(&storage, options, OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())]).unwrap();
+    let mut desk = Desk::new(aaa(), Arc::new(gateways()), conduct(), Clerk::unwoken(&journal));
+    let now = Moment { wall: NOW, running: Duration::ZERO };
+
+    let taken = flood(&mut desk, "192.0.2.1", &ever_new_sessions(TILL, FLOOD), now);
+    assert!((20..200).contains(&taken), "{taken} of {FLOOD}");
+    let backlog = journal.figures().backlog as usize;
+    assert!((256 << 10..320 << 10).contains(&backlog), "its records come to the bound: {backlog} octets");
+
+    let neighbour = flood(&mut desk, "198.51.100.2", &ever_new_sessions(CAMERA, 20), now);
+    assert_eq!(neighbour, 20, "all are taken");
+    assert_eq!(flood(&mut desk, "192.0.2.1", &ever_new_sessions(STOLEN, 20), now), 0, "the flood is still refused");
+    let mut overload = Vec::new();
+    desk.pipeline.tally.drain_gateways(|gateway, traffic| {
+        overload.push((gateways().name(gateway).unwrap().to_owned(), traffic.dropped[Dropped::Overload as usize]));
+    });
+    assert_eq!(overload, [("pgw".to_owned(), FLOOD as u32 + 20 - taken), ("lenient".to_owned(), 0)]);
+
+    hand.round(Duration::ZERO, NOW);
+    let mut sent = 0;
+    desk.settle(now, |_, _| sent += 1);
+    assert_eq!(sent, taken + 20);
+    assert_eq!(flood(&mut desk, "192.0.2.1", &ever_new_sessions(STOLEN, 20), now), 20, "the disk is back, and all have their share");
+}
+
+#[test]
+fn who_floods_with_rejects_loses_the_delay_and_not_his_neighbours() {
+    let mut office = Office::new(Conduct { reject_delay: Duration::from_secs(1), ..conduct() });
+    let [ours, theirs] = ["192.0.2.1", "198.51.100.2"].map(|from| gateways().of(from.parse().unwrap()).unwrap().id);
+    while office.desk.pipeline.shares.may_delay(ours) {
+        office.desk.pipeline.shares.charge(ours, Load::DELAYED);
+    }
+    office.receive(&[(Port::Auth, &access(1, STOLEN))]);
+    assert_eq!(office.taken(), [(Code::ACCESS_REJECT, 1)], "at once");
+    assert!(office.desk.pipeline.shares.may_delay(theirs));
+    office.desk.pipeline.shares.give_back(ours, Load::DELAYED);
+    office.receive(&[(Port::Auth, &access(2, STOLEN))]);
+    assert_eq!(office.taken(), [], "held back");
+    office.later(1_000);
+    office.settle();
+    assert_eq!(office.taken(), [(Code::ACCESS_REJECT, 2)]);
+    assert!(office.desk.pipeline.shares.may_delay(ours), "its place is given back");
 }

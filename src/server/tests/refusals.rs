@@ -1,7 +1,8 @@
 //! Which datagrams are met with silence, and under which name each is counted (checklist A and C).
 
 use super::scene::*;
-use crate::server::pipeline::{Intake, Port};
+use crate::server::pipeline::Port;
+use crate::server::shares::Load;
 use crate::server::tally::Dropped;
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Encoder, Secret};
@@ -261,12 +262,15 @@ fn a_gateway_may_be_held_to_its_rate() {
 fn under_overload_reports_are_taken_longer_than_requests() {
     let mut scene = Scene::new();
     scene.auth(&access(1, TILL)).reply();
-    scene.pipeline.intake = Intake::AccountingOnly;
+    let gateway = scene.gateways.of(scene.from.ip()).unwrap().id;
+    scene.pipeline.shares.charge(gateway, Load::receipt(1000));
+    scene.pipeline.shares.set_room(2000);
     assert_eq!(scene.auth(&access(2, TILL)), silence(Dropped::Overload));
     scene.acct(&start(3, TILL)).reply();
-    scene.pipeline.intake = Intake::Full;
+    scene.pipeline.shares.set_room(1000);
     assert_eq!(scene.acct(&start(4, TILL)), silence(Dropped::Overload));
-    scene.pipeline.intake = Intake::Open;
+    scene.from("198.51.100.2").acct(&start(4, TILL)).reply();
+    scene.from("192.0.2.1").pipeline.shares.set_room(4000);
     scene.auth(&access(2, TILL)).reply();
 }
 
@@ -275,13 +279,13 @@ fn while_the_disk_fails_nothing_new_is_acknowledged_but_what_is_known_is_repeate
     let mut scene = Scene::new();
     let (known, new) = (start(1, TILL), start(2, CAMERA));
     let reply = scene.acct(&known).reply();
-    scene.pipeline.intake = Intake::Failing;
+    scene.pipeline.journal_fails = true;
     let before = scene.out.ledger.records.records;
     assert_eq!(scene.acct(&known), Got::AtOnce(reply));
     assert_eq!(scene.acct(&new), silence(Dropped::Journal));
     assert_eq!(scene.auth(&access(3, TILL)), silence(Dropped::Journal));
     assert_eq!(scene.out.ledger.records.records, before, "no state has moved");
-    scene.pipeline.intake = Intake::Open;
+    scene.pipeline.journal_fails = false;
     verified(&scene.acct(&new).reply(), Code::ACCOUNTING_RESPONSE, &new);
 }
 

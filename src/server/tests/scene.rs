@@ -9,6 +9,7 @@ use crate::aaa::{Aaa, Freed, Note, Recorder, Settings};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Inventory, Prune, Revision, Vslice};
+use crate::server::commit::Records;
 use crate::server::gateways::Gateways;
 use crate::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
 use crate::server::tally::Dropped;
@@ -116,6 +117,13 @@ pub(in crate::server) fn conduct() -> Conduct {
 #[derive(Debug, Default)]
 pub(in crate::server) struct Tape {
     pub(in crate::server) records: usize,
+}
+
+/// A kilobyte each.
+impl Records for Tape {
+    fn octets(&self) -> usize {
+        self.records * 1024
+    }
 }
 
 impl Recorder for Tape {

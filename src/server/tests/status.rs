@@ -1,7 +1,6 @@
 //! Status-Server (checklist F).
 
 use super::scene::*;
-use crate::server::pipeline::Intake;
 use crate::server::tally::Dropped;
 use crate::wire::number::{self};
 use crate::wire::{Code, Encoder};
@@ -49,9 +48,10 @@ fn silent_while_not_ready_and_never_remembered() {
     scene.pipeline.is_ready = false;
     assert_eq!(scene.auth(&asked), Got::Silence(Dropped::NotReady));
     scene.pipeline.is_ready = true;
-    scene.pipeline.intake = Intake::Failing;
+    scene.pipeline.journal_fails = true;
     assert_eq!(scene.auth(&asked), Got::Silence(Dropped::NotReady));
-    scene.pipeline.intake = Intake::Full;
+    scene.pipeline.journal_fails = false;
+    scene.pipeline.shares.set_room(0);
     scene.auth(&asked).reply();
     assert_eq!(scene.pipeline.tally.duplicates, [0; 3]);
 }

@@ -9,7 +9,7 @@ use attachd::identity::{GroupId, Iccid, VsliceId};
 use attachd::journal::Admission;
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
-use attachd::server::commit::Committer;
+use attachd::server::commit::{Committer, Records};
 
 /// One record, as it was handed over.
 #[derive(Clone)]
@@ -112,6 +112,10 @@ impl Committer for Disk {
         }
     }
 
+    fn room(&self) -> usize {
+        if self.0.borrow().mood == Mood::Overloaded { 0 } else { usize::MAX }
+    }
+
     fn submit(&mut self, records: Pages) -> u64 {
         let mut state = self.0.borrow_mut();
         state.submitted += 1;
@@ -128,6 +132,12 @@ impl Committer for Disk {
     fn durable(&self) -> Option<u64> {
         let state = self.0.borrow();
         Some(state.submitted - state.waiting.len() as u64)
+    }
+}
+
+impl Records for Pages {
+    fn octets(&self) -> usize {
+        0
     }
 }
 
