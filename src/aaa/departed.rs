@@ -48,7 +48,8 @@ impl Aaa {
     #[must_use]
     pub fn departed(&self, now: Timestamp) -> Vec<Departed> {
         let hold = self.settings.hold_time;
-        let is_running = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold > now);
+        let is_over = |at| self.outage.deadline(at, hold) <= now;
+        let is_running = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if !is_over(at));
         let list = self.departed.0.lock();
         list.iter().filter(|departed| departed.state.leases.iter().any(is_running)).cloned().collect()
     }

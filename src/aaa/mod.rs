@@ -47,7 +47,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
-use crate::network::{EndpointState, Limits, Restarts, Tracker};
+use crate::network::{EndpointState, Limits, Outage, Restarts, Tracker};
 use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
@@ -121,6 +121,8 @@ pub struct Aaa {
     restarts: Restarts,
     census: Census,
     departed: DepartedList,
+    /// Before this start.
+    outage: Outage,
     /// Held while anything provisioned changes: one change at a time.
     register: Mutex<Register>,
     /// Endpoints that are other than the files have them.
@@ -139,6 +141,7 @@ impl Aaa {
             restarts: Restarts::default(),
             census: Census::default(),
             departed: DepartedList::default(),
+            outage: Outage::default(),
             register: Mutex::default(),
             differing: AtomicI64::new(0),
             gone: AtomicUsize::new(0),
@@ -238,7 +241,9 @@ impl Aaa {
             ending: self.settings.ending,
             detach_after: self.settings.detach_after,
             tombstone: self.settings.tombstone,
+            promise: self.settings.authorization_hold,
             hold: self.settings.hold_time,
+            outage: self.outage,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::provision::first_state;
 use super::register::Removed;
 use super::{Aaa, Entry, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Restart, Tracker};
+use crate::network::{Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outage, Restart, Tracker};
 use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Origin, ProvisioningState, Revision, Vslice};
 use crate::time::Timestamp;
 
@@ -23,6 +23,8 @@ pub struct Recovery {
     bequeathed: Vec<(Iccid, Leases)>,
     /// Read, but not taken in: several together are quicker.
     waiting: Vec<(Iccid, Word)>,
+    /// The last time that a record knows.
+    newest: Timestamp,
 }
 
 /// What a record says of an endpoint.
@@ -47,11 +49,17 @@ impl Aaa {
     /// Begins to restore the memory of a decision maker that has none yet.
     #[must_use]
     pub fn recover(self) -> Recovery {
-        Recovery { aaa: self, catalog: Catalog::default(), removed: HashMap::default(), bequeathed: Vec::new(), waiting: Vec::new() }
+        let (catalog, removed, newest) = (Catalog::default(), HashMap::default(), Timestamp::EPOCH);
+        Recovery { aaa: self, catalog, removed, bequeathed: Vec::new(), waiting: Vec::new(), newest }
     }
 }
 
 impl Recovery {
+    /// There is a record of this time.
+    pub fn time(&mut self, time: Timestamp) {
+        self.newest = self.newest.max(time);
+    }
+
     /// All VSlices and groups, with the handles they had: as a journal has them that was written before each had its own record.
     pub fn catalog(&mut self, catalog: Catalog) {
         self.catalog = catalog;
@@ -137,6 +145,7 @@ impl Recovery {
     }
 
     fn take_in_state(&mut self, iccid: Iccid, state: EndpointState) {
+        self.time(newest_of(&state));
         if self.removed.get(&iccid).is_some_and(|end| state.version < end.version) {
             return;
         }
@@ -158,11 +167,13 @@ impl Recovery {
         self.aaa.restarts.note(restart);
     }
 
-    /// Builds what follows from the records: indexes, pools and counts.
+    /// Builds what follows from the records: indexes, pools and counts. `start` learns the last time that a record knows, and says at which
+    /// time it goes on.
     #[must_use]
-    pub fn finish(mut self) -> (Aaa, Recovered) {
+    pub fn finish(mut self, start: impl FnOnce(Timestamp) -> Timestamp) -> (Aaa, Recovered) {
         self.take_in();
-        let Self { mut aaa, catalog, bequeathed, removed, .. } = self;
+        let Self { mut aaa, catalog, bequeathed, removed, newest, .. } = self;
+        aaa.outage = Outage::new(newest, start(newest));
         let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut imsis = Vec::with_capacity(recovered.endpoints);
@@ -187,7 +198,7 @@ impl Recovery {
             msisdns.extend(entry.endpoint.msisdn.map(|msisdn| Named { name: msisdn, iccid, version }));
         });
         for (iccid, leases) in bequeathed {
-            leases.iter().for_each(|lease| restore_hold(&plan, iccid, lease));
+            leases.iter().for_each(|lease| restore_hold(&aaa, &plan, iccid, lease));
             // Whose hold is over by now, the next snapshot will find.
             let end = removed.get(&iccid).map_or(0, |end| end.version);
             aaa.departed.add(iccid, leases, end, Timestamp::EPOCH, aaa.settings.hold_time);
@@ -229,6 +240,15 @@ impl Recovery {
     }
 }
 
+/// The last time that this record knows. Times of others are not among them, nor those to come.
+fn newest_of(state: &EndpointState) -> Timestamp {
+    let released = state.leases.iter().filter_map(|lease| match lease.phase {
+        LeasePhase::Released { at } => Some(at),
+        _ => None,
+    });
+    released.chain(state.sessions.iter().map(|session| session.heard)).fold(state.last_activity, Timestamp::max)
+}
+
 /// A name that an endpoint has, and since which version.
 struct Named<N> {
     name: N,
@@ -265,7 +285,7 @@ fn index<N: Copy>(
 fn restore_addresses(aaa: &Aaa, plan: &Plan, iccid: Iccid, entry: &Entry, recovered: &mut Recovered) {
     for lease in &entry.state.leases {
         if lease.phase.is_released() {
-            restore_hold(plan, iccid, lease);
+            restore_hold(aaa, plan, iccid, lease);
         } else {
             recovered.leases += 1;
             recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip, iccid));
@@ -274,14 +294,14 @@ fn restore_addresses(aaa: &Aaa, plan: &Plan, iccid: Iccid, entry: &Entry, recove
     for session in entry.state.open_sessions().filter(|session| session.conflict) {
         let vslice = session.group.and_then(|group| plan.catalog.group(group)).map(|group| group.vslice);
         if let Some((ip, vslice)) = session.ip.zip(vslice) {
-            let until = session.heard + aaa.limits(plan, &entry.endpoint).stale_after;
+            let until = aaa.outage.deadline(session.heard, aaa.limits(plan, &entry.endpoint).stale_after);
             plan.contest(vslice, ip, iccid, until);
         }
     }
 }
 
-fn restore_hold(plan: &Plan, iccid: Iccid, lease: &Lease) {
+fn restore_hold(aaa: &Aaa, plan: &Plan, iccid: Iccid, lease: &Lease) {
     if let LeasePhase::Released { at } = lease.phase {
-        plan.restore_held(lease.vslice, lease.ip, iccid, at);
+        plan.restore_held(lease.vslice, lease.ip, iccid, aaa.outage.postpone(at));
     }
 }

@@ -9,7 +9,7 @@ use super::matching::{Age, Match};
 use super::outcome::Close;
 use super::outcome::{CloseCause, Closed, Effect, Few, Outcome};
 use super::session::{Ended, Ending};
-use super::{Event, Lease, NetworkState, Report, Restarts, Session, Stamp, Step};
+use super::{Event, Lease, NetworkState, Outage, Report, Restarts, Session, Stamp, Step};
 use crate::prefetch;
 use crate::time::Timestamp;
 
@@ -48,8 +48,12 @@ pub struct Limits {
     pub detach_after: Duration,
     /// The life of a tombstone.
     pub tombstone: Duration,
+    /// How long a promised address waits for its session.
+    pub promise: Duration,
     /// How long a released address is nobody else's.
     pub hold: Duration,
+    /// What does not count.
+    pub outage: Outage,
 }
 
 impl Default for EndpointState {
@@ -140,8 +144,8 @@ impl EndpointState {
         self.close_restarted(restarts, now, &mut outcome);
         self.close_stale(now, limits, &mut outcome);
         self.forget_tombstones(now, limits);
-        self.settle_leases(now, limits.hold, |freed| outcome.freed.push(freed));
-        if self.state == NetworkState::Idle && self.last_activity + limits.detach_after <= now {
+        self.settle_leases(now, limits, |freed| outcome.freed.push(freed));
+        if self.state == NetworkState::Idle && limits.outage.deadline(self.last_activity, limits.detach_after) <= now {
             self.step(Event::Inactive, &mut outcome);
         }
         (self.finish(outcome), self.next_deadline(limits))
@@ -304,7 +308,7 @@ impl EndpointState {
 
     /// No change worth a record: the time alone implies it.
     fn forget_tombstones(&mut self, now: Timestamp, limits: &Limits) {
-        let is_over = |session: &Session| !session.is_live() && session.heard + limits.tombstone <= now;
+        let is_over = |session: &Session| !session.is_live() && tombstone_until(session, limits) <= now;
         if self.sessions.iter().any(is_over) {
             self.sessions.retain(|session| !is_over(session));
             if self.sessions.is_empty() {
@@ -317,17 +321,22 @@ impl EndpointState {
 
     fn next_deadline(&self, limits: &Limits) -> Option<Timestamp> {
         let of_session = |session: &Session| {
-            if session.is_live() { live_until(session, limits) } else { session.heard + limits.tombstone }
+            if session.is_live() { live_until(session, limits) } else { tombstone_until(session, limits) }
         };
-        let inactive = (self.state == NetworkState::Idle).then_some(self.last_activity + limits.detach_after);
-        self.sessions.iter().map(of_session).chain(self.next_lease_deadline(limits.hold)).chain(inactive).min()
+        let is_idle = self.state == NetworkState::Idle;
+        let inactive = is_idle.then(|| limits.outage.deadline(self.last_activity, limits.detach_after));
+        self.sessions.iter().map(of_session).chain(self.next_lease_deadline(limits)).chain(inactive).min()
     }
 }
 
 /// When a session that nothing more is heard of ends.
 fn live_until(session: &Session, limits: &Limits) -> Timestamp {
-    let stale = session.heard + limits.stale_after;
-    session.ending().map_or(stale, |ending| stale.min(ending.since + limits.ending))
+    let stale = limits.outage.deadline(session.heard, limits.stale_after);
+    session.ending().map_or(stale, |ending| stale.min(limits.outage.deadline(ending.since, limits.ending)))
+}
+
+fn tombstone_until(session: &Session, limits: &Limits) -> Timestamp {
+    limits.outage.deadline(session.heard, limits.tombstone)
 }
 
 /// Whether a report that needs no name has that of this session, and is not older.

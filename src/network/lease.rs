@@ -1,10 +1,9 @@
 //! The addresses an endpoint has been given, at most one for each of its groups.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use super::outcome::Few;
-use super::{CloseCause, EndpointState};
+use super::{CloseCause, EndpointState, Limits};
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
 
@@ -258,11 +257,11 @@ impl EndpointState {
 
     /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten hold is no change worth a record: the
     /// time alone implies it.
-    pub(super) fn settle_leases(&mut self, now: Timestamp, hold: Duration, mut freed: impl FnMut(Freed)) {
+    pub(super) fn settle_leases(&mut self, now: Timestamp, limits: &Limits, mut freed: impl FnMut(Freed)) {
         let mut lapsed = false;
         for lease in &mut self.leases {
             if let LeasePhase::Authorised { until, .. } = lease.phase
-                && until <= now
+                && promised_until(until, limits) <= now
             {
                 lapsed = true;
                 lease.give_back(now).into_iter().for_each(&mut freed);
@@ -272,7 +271,7 @@ impl EndpointState {
         if self.leases.len() > 1 {
             self.release_unused(now).into_iter().for_each(freed);
         }
-        let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= now);
+        let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if limits.outage.deadline(at, limits.hold) <= now);
         if self.leases.iter().any(is_over) {
             self.leases.retain(|lease| !is_over(lease));
             self.leases.shrink_to_fit();
@@ -291,12 +290,17 @@ impl EndpointState {
     }
 
     /// When the next lease lapses or leaves its hold.
-    pub(super) fn next_lease_deadline(&self, hold: Duration) -> Option<Timestamp> {
+    pub(super) fn next_lease_deadline(&self, limits: &Limits) -> Option<Timestamp> {
         let deadline = |lease: &Lease| match lease.phase {
-            LeasePhase::Authorised { until, .. } => Some(until),
-            LeasePhase::Released { at } => Some(at + hold),
+            LeasePhase::Authorised { until, .. } => Some(promised_until(until, limits)),
+            LeasePhase::Released { at } => Some(limits.outage.deadline(at, limits.hold)),
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
         };
         self.leases.iter().filter_map(deadline).min()
     }
+}
+
+/// When a promise lapses that was made until then.
+fn promised_until(until: Timestamp, limits: &Limits) -> Timestamp {
+    limits.outage.deadline(until - limits.promise, limits.promise)
 }

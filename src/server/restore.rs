@@ -20,13 +20,13 @@ pub struct Restored {
     pub read: journal::Recovered,
     /// What became of it.
     pub memory: Recovered,
-    /// The last time that a record knows: what is decided from now on comes after it.
-    pub newest: Timestamp,
 }
 
 /// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is recorded there.
 ///
 /// Before the first endpoint, `hear` learns which inventory a snapshot is of. There may be another one in force at the end: [`Aaa::inventory`].
+/// `start` learns the last time that a record knows, behind which all that is decided from now on must come, and says at which time the
+/// server goes on.
 ///
 /// # Errors
 /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses.
@@ -36,8 +36,9 @@ pub fn restore(
     on_damage: OnDamage,
     aaa: Aaa,
     hear: impl FnOnce(Option<Fingerprint>) + Send,
+    start: impl FnOnce(Timestamp) -> Timestamp,
 ) -> Result<Restored, OpenError> {
-    restore_from(aaa, hear, |applier| Journal::open(folder, options, on_damage, &mut [applier]))
+    restore_from(aaa, hear, start, |applier| Journal::open(folder, options, on_damage, &mut [applier]))
 }
 
 /// Takes one record of the journal after the other.
@@ -50,12 +51,12 @@ pub type Applier<'a> = &'a mut (dyn FnMut(Entry<'_>) -> Result<(), Unreadable> +
 pub fn restore_from(
     aaa: Aaa,
     hear: impl FnOnce(Option<Fingerprint>) + Send,
+    start: impl FnOnce(Timestamp) -> Timestamp,
     open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::Recovered), OpenError>,
 ) -> Result<Restored, OpenError> {
     let mut recovery = aaa.recover();
     let (mut gateways, mut signed) = (Vec::new(), Vec::new());
     let mut hear = Some(hear);
-    let mut newest = Timestamp::EPOCH;
     // One applier: the records of what is provisioned are in order in the files, and only there.
     let mut apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
         let record = Record::read(&entry)?;
@@ -63,7 +64,7 @@ pub fn restore_from(
             tell_first(&mut hear, &record);
         }
         // Versions begin with the time at which they are given.
-        newest = newest.max(Timestamp::from_micros(entry.version));
+        recovery.time(Timestamp::from_micros(entry.version));
         match record {
             Record::Gateway { id, name } => remember(&mut gateways, id, name),
             Record::Signed { id } => signed.push(id),
@@ -72,8 +73,8 @@ pub fn restore_from(
         Ok(())
     };
     let (journal, read) = open(&mut apply)?;
-    let (aaa, memory) = recovery.finish();
-    Ok(Restored { aaa, journal, gateways, signed, read, memory, newest })
+    let (aaa, memory) = recovery.finish(start);
+    Ok(Restored { aaa, journal, gateways, signed, read, memory })
 }
 
 /// What a record says about endpoints and what they depend on.

@@ -135,10 +135,15 @@ impl Shell {
         self.front.common.clock.now().wall
     }
 
-    /// The last time that the journal knows, so that no time is given twice, and which gateways have sent a Message-Authenticator. To be told
-    /// before anything is decided.
-    pub fn recall(&mut self, newest: Timestamp, signed: Vec<GatewayId>) {
+    /// Goes on behind the last time that the journal knows, so that no time is given twice. To be told before anything is decided. Returns
+    /// the time.
+    pub fn begin_after(&mut self, newest: Timestamp) -> Timestamp {
         self.stepped = self.front.common.clock.begin_after(newest);
+        self.now()
+    }
+
+    /// Which gateways have sent a Message-Authenticator. To be told before anything is decided.
+    pub fn recall(&mut self, signed: Vec<GatewayId>) {
         self.signed = signed;
     }
 

@@ -208,7 +208,9 @@ mod tests {
     fn the_hold_of_a_removed_endpoint_survives_a_snapshot() {
         let now = Timestamp::from_secs(1_800_000_000);
         let folder = tempfile::tempdir().unwrap();
-        let open = || restore(folder.path(), Options::default(), OnDamage::Refuse, Aaa::new(Settings::default()), |_| {}).unwrap();
+        let open = || {
+            restore(folder.path(), Options::default(), OnDamage::Refuse, Aaa::new(Settings::default()), |_| {}, |newest| newest).unwrap()
+        };
         let read = || Inventory::load("fixtures/festival".as_ref()).unwrap_or_else(|problems| panic!("{problems:?}"));
         let held = |aaa: &Aaa| aaa.stats().vslices.iter().flat_map(|vslice| &vslice.pools).map(|pool| pool.counts.held).sum::<u64>();
 

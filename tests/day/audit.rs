@@ -1,6 +1,7 @@
 //! What the server holds for true, looked at from the inside: against the model, and against itself.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use attachd::aaa::{Aaa, Entry};
 use attachd::identity::Iccid;
@@ -136,6 +137,12 @@ fn is_released(lease: &Lease) -> bool {
 
 /// What an orderly restart must not change of an endpoint: its state, its leases, and its open sessions with all that is known of them.
 pub type Memory = (NetworkState, Vec<Lease>, Vec<Session>);
+
+/// A hold that was over by then may be in memory or not: an outage makes it longer.
+pub fn forget_ended_holds(memory: &mut BTreeMap<String, Memory>, wall: Timestamp, hold: Duration) {
+    let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= wall);
+    memory.values_mut().for_each(|(_, leases, _)| leases.retain(|lease| !is_over(lease)));
+}
 
 /// That of every endpoint, by its ICCID.
 pub fn memory(aaa: &Aaa, wall: Timestamp) -> BTreeMap<String, Memory> {

@@ -85,7 +85,14 @@ impl Life {
         let segments = Options { segment_size: SEGMENT, ..Options::default() };
         let options = Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
         let (storage, mistake, mut made) = (machine.disk.storage(), machine.mistake, None);
-        let restored = restore_from(machine.aaa(), drop, |applier| {
+        let mut begun = None;
+        let start = |newest| {
+            let (steady, _) = Steady::begin(Duration::ZERO, machine.wall(now), newest);
+            let time = steady.line().at(Duration::ZERO);
+            begun = Some(steady);
+            time
+        };
+        let restored = restore_from(machine.aaa(), drop, start, |applier| {
             let mut read = |entry: Entry<'_>| match mistake {
                 Some(mistake) => mistake.read(&entry, applier),
                 None => applier(entry),
@@ -95,8 +102,7 @@ impl Life {
             made = Some(hand);
             Ok((journal, recovered))
         })?;
-        let Restored { aaa, journal, gateways, read, memory, newest, .. } = restored;
-        let (steady, _) = Steady::begin(Duration::ZERO, machine.wall(now), newest);
+        let Restored { aaa, journal, gateways, read, memory, .. } = restored;
         assert!(memory.contested == 0 || mistake.is_some(), "{} addresses have two owners after recovery", memory.contested);
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
         let worker = |_| {
@@ -107,7 +113,7 @@ impl Life {
             number,
             has_cut: read.cut.is_some(),
             began: now,
-            steady,
+            steady: begun.expect("a server that was restored goes on"),
             hand: made.expect("a journal that was opened has a hand"),
             workers: (0..WORKERS).map(worker).collect(),
             errand: Errand::new(&journal),

@@ -166,6 +166,10 @@ impl Machine {
         Gateways::new(&self.gateways, names)
     }
 
+    pub fn hold_time(&self) -> Duration {
+        self.settings.hold_time
+    }
+
     /// A decision maker without memory, set up as the operator wants it.
     pub fn aaa(&self) -> Aaa {
         Aaa::new(self.settings.clone())

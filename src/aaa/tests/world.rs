@@ -183,7 +183,7 @@ impl World {
                 Record::Restart(restart) => recovery.restart(restart),
             }
         }
-        let (aaa, recovered) = recovery.finish();
+        let (aaa, recovered) = recovery.finish(|_| self.now);
         assert_eq!(recovered.contested, 0);
         aaa
     }

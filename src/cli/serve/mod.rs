@@ -77,11 +77,12 @@ impl Serve {
         let (tell, told) = mpsc::channel();
         let reading = self.begin_reading(told)?;
         let hear = move |in_force| _ = tell.send(in_force);
-        let restored = restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()), hear)
-            .map_err(|error| Failure::failed(error.to_string()))?;
+        let restored =
+            restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()), hear, |newest| shell.begin_after(newest))
+                .map_err(|error| Failure::failed(error.to_string()))?;
         tell_of(&restored);
-        let Restored { aaa, journal, gateways, signed, read, newest, .. } = restored;
-        shell.recall(newest, signed);
+        let Restored { aaa, journal, gateways, signed, read, .. } = restored;
+        shell.recall(signed);
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             News::Changed(setup) => Some(*setup),

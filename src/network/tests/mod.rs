@@ -64,7 +64,9 @@ fn limits() -> Limits {
         ending: Duration::from_secs(3600),
         detach_after: Duration::from_secs(172_800),
         tombstone: Duration::from_secs(3600),
+        promise: Duration::from_secs(120),
         hold: Duration::from_secs(60),
+        outage: Outage::default(),
     }
 }
 

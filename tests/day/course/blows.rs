@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Day, Event, LOOK};
-use crate::audit::Memory;
+use crate::audit::{self, Memory};
 use crate::disk::Mood;
 use crate::fate::{Blow, Instant};
 use crate::life::{Life, WORKERS};
@@ -91,14 +91,17 @@ impl Day {
         let Some(mut life) = self.life.take() else { return };
         let left = life.drain(self.now);
         self.send(left);
-        let before = life.memory(self.now);
+        let (mut before, wall) = (life.memory(self.now), life.wall(self.now));
         life.end(self.now);
         self.outcome.count.stops += 1;
         self.doom = None;
         self.agenda.plan(self.now + back, Event::Start);
         if self.machine.disk.is_well() {
             self.standby = self.new_life();
-            let after = self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
+            let mut after = self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
+            for memory in [&mut before, &mut after] {
+                audit::forget_ended_holds(memory, wall, self.machine.hold_time());
+            }
             let differ = before.iter().filter(|(iccid, memory)| after.get(*iccid) != Some(memory));
             let shown =
                 |(iccid, memory): (&String, &Memory)| format!("{iccid} was {memory:?} and is {:?} after a restart", after.get(iccid));

@@ -166,7 +166,7 @@ impl World {
                 Record::Note(_) => {}
             }
         }
-        let (aaa, recovered) = recovery.finish();
+        let (aaa, recovered) = recovery.finish(|_| self.now);
         if recovered.contested > 0 {
             return Err(format!("{} addresses have two owners after recovery", recovered.contested));
         }
