@@ -95,3 +95,33 @@ fn a_late_record_does_not_bring_back_a_removed_endpoint() {
     world.journal.push(late);
     assert_eq!(world.restored(0).endpoints(), 10);
 }
+
+/// Nobody can be heard in an outage, and how long it was only a wall clock says, which may have been set meanwhile (PROTOCOL 19).
+#[test]
+fn an_outage_ends_neither_a_hold_nor_a_promise_nor_a_session() {
+    let mut world = World::new();
+    world.access("till").accepted();
+    world.start("till", "T1");
+    world.access("sensor").accepted();
+    world.start("sensor", "S1");
+    world.stop("sensor", "S1");
+    world.commit();
+    world.later(100_000);
+    let mut world = World { aaa: world.restored_after_outage(), ..world };
+    world.housekeep();
+    assert_eq!(world.sessions("till"), ["T1 open 100.64.0.2"]);
+    world.later(59);
+    assert_eq!(world.access("sensor2"), Answer::Reject(RejectReason::PoolExhausted), "the other's hold is not over");
+    world.later(2);
+    let promised = world.access("sensor2").accepted().ip;
+    world.commit();
+    world.later(100_000);
+    let mut world = World { aaa: world.restored_after_outage(), ..world };
+    world.later(61);
+    assert_eq!(world.access("sensor"), Answer::Reject(RejectReason::PoolExhausted), "{promised:?} is promised to the other");
+    world.later(60);
+    world.housekeep();
+    world.commit();
+    world.later(60);
+    assert_eq!(world.access("sensor").accepted().ip, promised);
+}

@@ -161,8 +161,23 @@ impl World {
         self.aaa.free(&std::mem::take(&mut self.freed));
     }
 
-    /// Another decision maker, restored from all records. Each may come up to three places early, as workers hand over their batches.
-    pub(super) fn restored(&self, mut shuffle: u64) -> Aaa {
+    /// Another decision maker, restored from all records without any time in between. Each may come up to three places early, as workers hand
+    /// over their batches.
+    pub(super) fn restored(&self, shuffle: u64) -> Aaa {
+        Self::uncontested(self.recovery(shuffle).finish(|newest| newest))
+    }
+
+    /// The same now: what has passed since the last record was an outage.
+    pub(super) fn restored_after_outage(&self) -> Aaa {
+        Self::uncontested(self.recovery(0).finish(|_| self.now))
+    }
+
+    fn uncontested((aaa, recovered): (Aaa, Recovered)) -> Aaa {
+        assert_eq!(recovered.contested, 0);
+        aaa
+    }
+
+    fn recovery(&self, mut shuffle: u64) -> Recovery {
         let mut records = self.journal.clone();
         for at in 1..records.len() {
             shuffle = shuffle.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -183,9 +198,7 @@ impl World {
                 Record::Restart(restart) => recovery.restart(restart),
             }
         }
-        let (aaa, recovered) = recovery.finish(|_| self.now);
-        assert_eq!(recovered.contested, 0);
-        aaa
+        recovery
     }
 
     /// One whole walk over all endpoints.
