@@ -60,7 +60,7 @@ pub(super) fn read(folder: &Path, on_damage: OnDamage, mut take: impl FnMut(Reco
 pub(super) fn memory(folder: &Path, settings: Settings) -> Result<Aaa, Failure> {
     let mut recovery = Aaa::new(settings).recover();
     read(folder, OnDamage::Refuse, |record| server::apply(&mut recovery, record))?;
-    Ok(recovery.finish().0)
+    Ok(recovery.finish(|newest| newest).0)
 }
 
 fn failed(error: &OpenError) -> Failure {
