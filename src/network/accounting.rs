@@ -186,7 +186,7 @@ impl EndpointState {
     }
 
     /// Whether a report that is newer than the end of a session tells that it lives on: it was given up, not stopped. A name alone does not
-    /// prove it for a Start, nor with counters that begin anew.
+    /// prove it for a Start, nor with counters that begin anew; and where a live session has its name by now, that one has taken its place.
     fn lives_on(&self, at: usize, report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp) -> bool {
         let session = &self.sessions[at];
         let was_given_up = session.ended.is_some_and(|ended| ended.cause != CloseCause::Stop && ended.terminate_cause == 0);
@@ -195,7 +195,8 @@ impl EndpointState {
             bearer.is_some_and(|bearer| status == Status::Interim && bearer.is_continued_by(&report.counters))
         };
         let is_of_group = group.is_some() && session.group == group;
-        was_given_up && is_of_group && (session.matches(report, now) == Match::Proven || continues())
+        let is_replaced = || self.sessions.iter().any(|other| other.is_live() && other.is_replacement_of(session));
+        was_given_up && is_of_group && !is_replaced() && (session.matches(report, now) == Match::Proven || continues())
     }
 
     /// A session that had been given up lives on: it is the same one, and its counters go on.

@@ -79,6 +79,17 @@ impl Restart {
         }
     }
 
+    /// When a session that it closes has ended. Without a stamp nothing orders it among the stamps of its gateway: what arrives later than it
+    /// is after it (PROTOCOL 20), so only repetitions of what came before are from before the end. In whole seconds, as a skew is kept.
+    fn end_of(&self, session: &Session) -> EventTime {
+        if self.stamp != Stamp::Absent {
+            return self.at;
+        }
+        let last = session.updated().order;
+        let order = if last == Timestamp::from_secs(last.secs()) { last } else { Timestamp::from_secs(last.secs() + 1) };
+        EventTime { shown: self.at.shown, order: order.min(self.at.order) }
+    }
+
     /// Takes in another restart of the same sessions. The later one counts, by the gateway's time: a repetition that was long on its way tells
     /// nothing of the sessions opened since.
     fn merge(&mut self, other: &Self) {
@@ -151,7 +162,7 @@ impl Restarts {
         let former = session.nas().source.and_then(|source| table.by_source.get(&source)).filter(|id| **id != session.gateway);
         let gateways = std::iter::once(&session.gateway).chain(former);
         let noted = gateways.filter_map(|gateway| table.by_gateway.get(gateway)).flatten();
-        noted.filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.at).max_by_key(|at| at.order)
+        noted.filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.end_of(session)).max_by_key(|at| at.order)
     }
 
     /// Everything noted and not forgotten yet.

@@ -331,8 +331,9 @@ impl Session {
             return Match::Other;
         }
         // A Charging-Id is a bearer's, and that of the first is known.
-        let charging_id = self.whereabouts.charging_id().filter(|_| self.first.is_named_by(report.acct_session_id));
-        let own = Proofs { authorisation: self.authorisation.map(NonZeroU64::get), charging_id };
+        let own = self.proofs();
+        let charging_id = own.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
+        let own = Proofs { charging_id, ..own };
         let sent = Proofs { authorisation: report.authorisation, charging_id: report.place.charging_id };
         matching::compare(own, sent, self.was_authorised_before(report, now))
     }
@@ -452,15 +453,30 @@ impl Session {
         std::iter::once(&mut self.first).chain(further).find(|bearer| bearer.is_named_by(acct_session_id))
     }
 
+    /// Whether both have one name: the same key at one reporter.
+    fn is_namesake_of(&self, other: &Self) -> bool {
+        self.key() == other.key() && self.gateway == other.gateway && self.nas().is_same(&other.nas())
+    }
+
+    /// Whether this one has the name of the other, and neither Class nor Charging-Id tells them apart: one name is one session (PROTOCOL 6).
+    pub(super) fn is_replacement_of(&self, other: &Self) -> bool {
+        self.is_namesake_of(other) && matching::compare(self.proofs(), other.proofs(), false) != Match::Other
+    }
+
+    /// Of its first bearer.
+    fn proofs(&self) -> Proofs {
+        Proofs { authorisation: self.authorisation.map(NonZeroU64::get), charging_id: self.whereabouts.charging_id() }
+    }
+
     /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time, unless Charging-Id, Acct-Multi-Session-Id or
-    /// address family tell them apart. Sessions of the same name at two reporters are two sessions, since identifiers are a gateway's own
-    /// (RFC 2866 5.5); at one reporter they are not both alive.
+    /// address family tell them apart. Sessions of the same key at two reporters are two sessions, since identifiers are a gateway's own
+    /// (RFC 2866 5.5); at one reporter a Start tells that the one before it is over, whatever its APN was.
     pub(super) fn is_rival_of(&self, other: &Self) -> bool {
+        if self.key() == other.key() {
+            return self.is_namesake_of(other);
+        }
         if self.apn() != other.apn() {
             return false;
-        }
-        if self.key() == other.key() {
-            return self.gateway == other.gateway && self.nas().is_same(&other.nas());
         }
         let differ = |pair: (Option<u32>, Option<u32>)| matches!(pair, (Some(one), Some(two)) if one != two);
         // A new authorisation for the same APN has the address of the old one: the device has come back, and its older session is lost.

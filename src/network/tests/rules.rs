@@ -143,6 +143,76 @@ fn without_a_stamp_nothing_young_is_ended_by_what_does_not_name_it() {
     }
 }
 
+/// PROTOCOL 19: it names its session, and no earlier one of that name is known.
+#[test]
+fn a_stop_without_a_stamp_closes_the_session_that_it_names() {
+    // The stamp of the Start: none, right, a clock that is ahead by a little, by much, behind by much.
+    for (order, stamp) in [
+        (at(100), Stamp::Absent),
+        (at(100), Stamp::Sane),
+        (at(220), Stamp::Sane),
+        (at(4000), Stamp::Ahead),
+        (Timestamp::from_secs(50), Stamp::Old),
+    ] {
+        let shown = if stamp == Stamp::Sane { order } else { at(100) };
+        let mut desk = Desk::new();
+        desk.endpoint.start(&Report { event_time: EventTime { shown, order }, stamp, ..report("a", 0) }, GROUP, at(100));
+        let stop = Report { stamp: Stamp::Absent, counters: octets(0, 0), ..report("a", 101) };
+        assert_eq!(desk.stop(&stop).effect, Effect::Closed, "{order:?} {stamp:?}");
+    }
+}
+
+/// PROTOCOL 20: what arrives after an On or Off without a stamp is after it, however slow the clock of the stamps is.
+#[test]
+fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
+    for began_and_heard in [at(0), at(0) + Duration::from_millis(250)] {
+        let begun = Report { event_time: EventTime::at(began_and_heard), counters: octets(10, 0), ..report("a", 0) };
+        let deliveries: [(fn(&mut EndpointState, &Report<'_>, Timestamp) -> Outcome, u64, Effect); 3] = [
+            (|endpoint, report, now| endpoint.start(report, GROUP, now), 340, Effect::Opened),
+            (|endpoint, report, now| endpoint.interim(report, GROUP, now), 340, Effect::Opened),
+            // Nothing is new in a repetition.
+            (|endpoint, report, now| endpoint.interim(report, GROUP, now), 0, Effect::TombstoneHolds),
+        ];
+        for (deliver, secs, effect) in deliveries {
+            let mut desk = Desk::new();
+            desk.endpoint.interim(&begun, GROUP, began_and_heard);
+            let restarts = Restarts::default();
+            restarts.note(Restart::of(&Report { stamp: Stamp::Absent, ..report("", 400) }, at(400)));
+            assert_eq!(causes(&desk.endpoint.gateway_restart(&restarts, at(401))), ["gateway-restart"]);
+            assert_eq!(desk.session("a").ended.map(|ended| ended.at), Some(at(400)));
+            let event_time = if secs == 0 { begun.event_time } else { EventTime::at(at(secs)) };
+            let outcome = deliver(&mut desk.endpoint, &Report { event_time, ..begun }, at(405));
+            assert_eq!(outcome.effect, effect, "{secs} {began_and_heard:?}");
+            assert!(desk.endpoint.gateway_restart(&restarts, at(406)).closed.is_empty());
+        }
+    }
+}
+
+/// PROTOCOL 6: one name is one session; what tells of another of that name does not open it again beside it.
+#[test]
+fn a_session_whose_name_another_has_by_now_is_not_opened_again() {
+    let multi = |id, secs| Report { acct_multi_session_id: Some(b"m"), ..report(id, secs) };
+    let mut desk = Desk::new();
+    desk.start(&multi("a", 1));
+    assert_eq!(causes(&desk.start(&report("c", 10))), ["superseded"]);
+    assert_eq!(causes(&desk.start(&multi("b", 11))), ["superseded"]);
+    assert_eq!(desk.endpoint.interim(&report("a", 12), GROUP, at(12)).effect, Effect::Opened);
+    assert_eq!(desk.open(), ["m", "a"]);
+}
+
+/// PROTOCOL 6 names a session without its APN.
+#[test]
+fn one_name_is_one_session_whatever_its_apn() {
+    let web = |report: Report<'static>| Report { apn: Some(b"web"), ..report };
+    let with = |charging_id, secs| Report { place: Place { charging_id: Some(charging_id), ..Place::default() }, ..report("a", secs) };
+    let mut desk = Desk::new();
+    desk.start(&with(1, 1));
+    assert_eq!(causes(&desk.start(&web(with(2, 10)))), ["superseded"]);
+    // It was given up too early: what Charging-Id tells apart may both live on.
+    assert_eq!(desk.interim(&with(1, 20)).effect, Effect::Opened);
+    assert_eq!((desk.open(), desk.endpoint.sessions.len()), (vec!["a"; 2], 2));
+}
+
 /// PROTOCOL 19 and 20.
 #[test]
 fn the_same_name_with_another_class_or_charging_id_is_another_session() {
