@@ -203,7 +203,11 @@ impl EndpointState {
     fn resume(&mut self, at: usize, report: &Report<'_>, status: Status, now: Timestamp, outcome: &mut Outcome) {
         outcome.session = Some(at);
         if self.superseded_since(&self.sessions[at], report, now).is_some() {
-            return outcome.effect = self.recall(at, report, status, Effect::TombstoneHolds);
+            outcome.effect = self.recall(at, report, status, Effect::TombstoneHolds);
+            // It lived until then at least: the same report must not be another session's, nor open this one, when it comes again.
+            let moved = self.sessions[at].ended_not_before(report.event_time);
+            self.version += u64::from(moved);
+            return;
         }
         if !self.reopen(at, outcome) {
             return;

@@ -366,6 +366,29 @@ fn a_start_held_up_until_its_successor_has_begun_does_not_end_the_successor() {
     assert_eq!(desk.session("old").ended, Some(Ended::new(EventTime::at(at(60)), 0, CloseCause::Superseded)));
 }
 
+/// PROTOCOL 2: a report that a superseded session has taken is nobody else's when it comes again.
+#[test]
+fn what_a_superseded_session_has_taken_comes_again_in_vain() {
+    let later: [fn(&mut EndpointState) -> Outcome; 2] = [
+        // A session of the same name, and the same second.
+        |endpoint| endpoint.start(&Report { apn: Some(b"web"), ..report("late", 4) }, GROUP, at(17)),
+        // The end of the one that had taken its place.
+        |endpoint| endpoint.stop(&report("new", 16), GROUP, at(17)),
+    ];
+    for (number, later) in later.into_iter().enumerate() {
+        let mut desk = Desk::new();
+        desk.start(&report("old", 2));
+        desk.interim(&report("new", 15));
+        desk.endpoint.start(&report("late", 0), GROUP, at(16));
+        let taken = Report { counters: octets(1, 1), ..report("late", 4) };
+        assert_eq!(desk.endpoint.interim(&taken, GROUP, at(16)).effect, Effect::TombstoneHolds, "{number}");
+        later(&mut desk.endpoint);
+        let before = desk.endpoint.version;
+        assert_eq!(desk.endpoint.interim(&taken, GROUP, at(18)).effect, Effect::TombstoneHolds, "{number}");
+        assert_eq!((desk.endpoint.version, desk.session("late").octets()), (before, (1, 1)), "{number}");
+    }
+}
+
 #[test]
 fn the_other_gateway_of_a_pair_may_tell_of_a_session_but_not_start_it() {
     let other = |report| Report { reporter: reporter(2), ..report };
