@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use zerocopy::FromZeros;
 
+use super::remembered::{Place, Remembered};
 use crate::identity::GatewayId;
 use crate::prefetch;
 use crate::time::Timestamp;
@@ -53,7 +54,7 @@ pub struct Seat {
 /// The requests of the last seconds and their replies.
 pub struct Duplicates {
     sets: Vec<Set>,
-    replies: Ring,
+    replies: Remembered,
     lifetime_ms: u32,
     hasher: foldhash::fast::RandomState,
     serial: u32,
@@ -98,7 +99,7 @@ struct Run {
 #[repr(C)]
 struct Entry {
     authenticator: [u8; 16],
-    /// Where the reply begins in the ring.
+    /// Where its reply is: a [`Place`].
     reply: u64,
     /// When it came.
     since: u32,
@@ -126,11 +127,12 @@ impl Duplicates {
     /// Room for `capacity` requests (rounded up to a power of two) and `octets` of replies.
     pub fn new(capacity: usize, octets: usize, lifetime: Duration) -> Self {
         let sets = capacity.div_ceil(WAYS * RUN).next_power_of_two();
+        let lifetime_ms = u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX);
         Self {
             // Zero pages that the kernel maps when they are first touched. Where there is no memory for so many, one set must do.
             sets: Set::new_vec_zeroed(sets).unwrap_or_else(|_| vec![Set::new_zeroed()]),
-            replies: Ring { octets: vec![0; octets], written: 0 },
-            lifetime_ms: u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX),
+            replies: Remembered::new(octets, lifetime_ms),
+            lifetime_ms,
             hasher: foldhash::fast::RandomState::default(),
             serial: 0,
         }
@@ -179,9 +181,9 @@ impl Duplicates {
             if entry.reply_len == IN_FLIGHT {
                 return Known::InFlight;
             }
-            // A reply that the ring has overwritten is one of the oldest that had to give way.
-            if self.replies.holds(entry.reply) {
-                return Known::Answered(self.replies.read(entry.reply, entry.reply_len));
+            // A reply that is no longer there is one that had to give way.
+            if let Some(reply) = self.replies.read(Place::from_bits(entry.reply), entry.reply_len) {
+                return Known::Answered(reply);
             }
         }
         self.serial = self.serial.wrapping_add(1);
@@ -193,15 +195,16 @@ impl Duplicates {
     /// Remembers the reply of a request in flight. Nothing happens if another has taken its seat in the meantime.
     pub fn answer(&mut self, seat: Seat, reply: &[u8]) {
         let Self { sets, replies, .. } = self;
-        if let Some(entry) = taken(sets, seat) {
-            entry.reply_len = reply.len() as u32;
-            entry.reply = replies.write(reply);
+        let Some((entry, owner)) = taken(sets, seat) else { return };
+        match replies.write(owner, reply, entry.since) {
+            Some(place) => (entry.reply, entry.reply_len) = (place.to_bits(), reply.len() as u32),
+            None => entry.reply_len = EMPTY,
         }
     }
 
     /// Lets go of a request that will have no reply, so that its retransmission is served.
     pub fn forget(&mut self, seat: Seat) {
-        if let Some(entry) = taken(&mut self.sets, seat) {
+        if let Some((entry, _)) = taken(&mut self.sets, seat) {
             entry.reply_len = EMPTY;
         }
     }
@@ -218,11 +221,12 @@ fn place(key: &Key) -> usize {
     usize::from(key.identifier) % RUN
 }
 
-/// What waits in a seat, unless another has taken it.
-fn taken(sets: &mut [Set], seat: Seat) -> Option<&mut Entry> {
-    let run = sets.get_mut(seat.set as usize)?.runs.get_mut(usize::from(seat.way))?;
-    let entry = run.entries.get_mut(usize::from(seat.place))?;
-    (entry.serial == seat.serial && entry.reply_len == IN_FLIGHT).then_some(entry)
+/// What waits in a seat, unless another has taken it; and whose it is.
+fn taken(sets: &mut [Set], seat: Seat) -> Option<(&mut Entry, u16)> {
+    let Set { heads, runs } = sets.get_mut(seat.set as usize)?;
+    let way = usize::from(seat.way);
+    let entry = runs.get_mut(way)?.entries.get_mut(usize::from(seat.place))?;
+    (entry.serial == seat.serial && entry.reply_len == IN_FLIGHT).then_some((entry, heads[way].owner))
 }
 
 impl Set {
@@ -246,48 +250,6 @@ impl From<&Key> for RunKey {
             IpAddr::V6(ip) => ip.octets(),
         };
         Self { ip, port: key.from.port(), listener: key.listener, code: key.code, run: key.identifier / RUN as u8 }
-    }
-}
-
-/// The last so many octets written.
-struct Ring {
-    octets: Vec<u8>,
-    /// Octets ever written; places are counted on without end, and the octet of place `n` stands at `n` modulo the length.
-    written: u64,
-}
-
-impl Ring {
-    /// Copies a reply in and gives its place. One longer than the whole ring is overwritten by its own end, so to speak: not held.
-    fn write(&mut self, reply: &[u8]) -> u64 {
-        let size = self.octets.len();
-        let start = self.index(self.written);
-        if start + reply.len() > size {
-            // Not around the end: the rest of this round stays unused.
-            self.written += (size - start) as u64;
-        }
-        let at = self.written;
-        let start = self.index(at);
-        match self.octets.get_mut(start..start + reply.len()) {
-            Some(room) => {
-                room.copy_from_slice(reply);
-                self.written += reply.len() as u64;
-            }
-            None => self.written += size as u64 + 1,
-        }
-        at
-    }
-
-    fn holds(&self, at: u64) -> bool {
-        self.written - at <= self.octets.len() as u64
-    }
-
-    fn read(&self, at: u64, len: u32) -> &[u8] {
-        let start = self.index(at);
-        self.octets.get(start..start + len as usize).unwrap_or_default()
-    }
-
-    fn index(&self, place: u64) -> usize {
-        (place % (self.octets.len() as u64).max(1)) as usize
     }
 }
 
@@ -391,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_longer_than_the_ring_is_not_remembered() {
+    fn a_reply_longer_than_the_memory_is_not_remembered() {
         let mut table = Duplicates::new(WAYS, 16, LIFETIME);
         let now = Timestamp::from_secs(100);
         for reply in [&[7; 17][..], &[7; 4096]] {

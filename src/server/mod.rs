@@ -32,6 +32,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod pipeline;
 mod reloads;
+mod remembered;
 pub mod replies;
 mod restore;
 mod settings;
