@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use attachd::server::clock::Clock;
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::{Code, Datagram, Encoder, LONGEST, Secret, number};
 use rand::Rng as _;
@@ -21,6 +22,9 @@ const WAIT: Duration = Duration::from_millis(100);
 pub(super) struct Lane {
     number: usize,
     identifier: u8,
+    /// Its own clock, in seconds. It goes on by one with each report, so that their order is known: what a report without a stamp, or of the
+    /// same second, ends is left open (PROTOCOL 19).
+    clock: u64,
     random: ChaCha8Rng,
     pub(super) devices: Vec<Device>,
     /// An Accounting-On, sent and not answered.
@@ -32,7 +36,9 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(number: usize, random: ChaCha8Rng) -> Self {
-        Self { number, identifier: 0, random, devices: Vec::new(), restarting: None, reported: None, acknowledged: 0 }
+        // A day behind, so that it never comes to be ahead of the server's.
+        let clock = Clock::start().now().wall.secs() - 24 * 3600;
+        Self { number, identifier: 0, clock, random, devices: Vec::new(), restarting: None, reported: None, acknowledged: 0 }
     }
 
     pub(super) fn is_restarting(&self) -> bool {
@@ -46,7 +52,8 @@ impl Lane {
         while may_wait() {
             if self.random.random_ratio(1, 300) {
                 self.devices.iter().for_each(|device| device.will_end(owners));
-                let request = self.request(Code::ACCOUNTING_REQUEST, &["Acct-Status-Type = Accounting-On".to_owned()]);
+                let lines = ["Acct-Status-Type = Accounting-On".to_owned(), self.stamp()];
+                let request = self.request(Code::ACCOUNTING_REQUEST, &lines);
                 self.restarting = Some(request);
                 self.restart(&line, may_wait);
             } else if let Some(lines) = self.reported.clone().filter(|_| self.random.random_ratio(1, 50)) {
@@ -84,7 +91,10 @@ impl Lane {
         if matches!(step, Step::Stop { .. }) {
             self.devices[at].will_end(owners);
         }
-        let lines = self.devices[at].lines(step);
+        let mut lines = self.devices[at].lines(step);
+        if code == Code::ACCOUNTING_REQUEST {
+            lines.push(self.stamp());
+        }
         let request = self.request(code, &lines);
         self.devices[at].pending = Some((step, request));
         self.finish(at, line, owners, may_wait);
@@ -113,6 +123,11 @@ impl Lane {
         self.reported = None;
         self.devices.iter_mut().for_each(|device| device.end(false));
         self.acknowledged += 1;
+    }
+
+    fn stamp(&mut self) -> String {
+        self.clock += 1;
+        format!("Event-Timestamp = {}", self.clock)
     }
 
     /// With an authenticator that never comes again (RFC 2865 section 3): the fleet uses its identifiers faster than they are forgotten.
