@@ -121,7 +121,9 @@ fn a_suspended_endpoint_stays_suspended_and_keeps_its_address() {
     let server = folder.serve();
     let till = server.endpoint(TILL);
     assert_eq!((till["provisioningState"]["key"].as_u64(), till["networkState"]["key"].as_u64()), (Some(60), Some(20)));
-    assert_eq!(till["sessions"][0]["closeCause"], "barred");
+    let session = &till["sessions"][0];
+    assert_eq!(session["state"]["moniker"], "ending", "its gateway has it still");
+    assert_eq!(session["endingReason"], "barred");
     assert!(attach(&server).says("Reply-Message = \"endpoint-suspended\""));
     become_(&folder, &server, "suspended", "active");
     server.kill();
@@ -140,7 +142,10 @@ fn a_terminated_endpoint_comes_back_only_when_it_is_reinstated() {
 
     let server = folder.serve();
     assert!(attach(&server).says("Reply-Message = \"endpoint-terminated\""));
-    assert_eq!(server.endpoint(TILL)["ipAddresses"][0]["state"], "held", "its address is given back");
+    let address = |server: &Server| server.endpoint(TILL)["ipAddresses"][0]["state"].clone();
+    assert_eq!(address(&server), "in-use", "its gateway has the session still");
+    report(&server, "Stop");
+    assert_eq!(address(&server), "held", "it is given back");
     server.kill();
 
     // The last good inventory stays in force (PROTOCOL 11).
@@ -182,10 +187,13 @@ fn reload(server: &Server, told: &str) {
 /// Returns the address.
 fn open_session(server: &Server) -> String {
     let address = attach(server).value("Framed-IP-Address").unwrap().to_owned();
-    let mut gateway = Gateway::facing(server.acct[0]);
-    let lines = [&format!("Attachd-ICCID = {TILL}"), "Acct-Status-Type = Start", "Acct-Session-Id = 0001"];
-    gateway.ask(server.acct[0], Code::ACCOUNTING_REQUEST, &lines);
+    report(server, "Start");
     address
+}
+
+fn report(server: &Server, status: &str) {
+    let lines = [&format!("Attachd-ICCID = {TILL}"), &format!("Acct-Status-Type = {status}"), "Acct-Session-Id = 0001"];
+    Gateway::facing(server.acct[0]).ask(server.acct[0], Code::ACCOUNTING_REQUEST, &lines);
 }
 
 fn attach(server: &Server) -> Reply {
