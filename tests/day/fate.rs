@@ -14,6 +14,8 @@ pub enum Blow {
     Stop(Duration),
     DiskFull(Duration),
     Reload,
+    /// The operator suspends some endpoints, sessions or not, and resumes them after this.
+    Suspend(Duration),
     /// Nothing passes to or from one of the server's addresses.
     PathDown(usize, Duration),
     /// The machine's clock is set to so many seconds before or after the right time, and back after this.
@@ -40,12 +42,16 @@ const INSTANTS: usize = 5;
 const STOPS: usize = 4;
 const DISKS: usize = 3;
 const RELOADS: usize = 6;
+const SUSPENSIONS: usize = 4;
 const PATHS: usize = 6;
 const CLOCKS: usize = 6;
 
 /// The longest step of a clock, seconds, and how long it takes until somebody sets it right.
 const LONGEST_STEP_S: f64 = 7200.0;
 const LONGEST_WRONG_S: f64 = 3600.0;
+
+/// The longest suspension, seconds. What the suspended reported for the last time before it is at most an interim interval old.
+const LONGEST_SUSPENSION_S: f64 = 3600.0;
 
 /// A server that is away for less could meet datagrams from before; one that is away for more is a matter for people.
 const SHORTEST_OUTAGE: f64 = 8.0;
@@ -73,6 +79,7 @@ pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Mo
         let lasts = Duration::from_secs_f64(LONGEST_WRONG_S * chance.unit());
         Blow::ClockStep(if number % 2 == 0 { size } else { -size }, lasts)
     });
+    add(SUSPENSIONS, chance, &|_, chance| Blow::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * chance.unit())));
     again(&mut blows, chance);
     blows.sort_by_key(|(at, _)| *at);
     blows

@@ -1,5 +1,6 @@
 //! The machine that the server runs on: its disk, its files, its settings. It outlives the server.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -37,6 +38,14 @@ pub struct Machine {
     chance: Chance,
     /// What was in force from when on, the newest last.
     layouts: Vec<(Moment, Layout)>,
+    suspensions: Vec<Suspension>,
+}
+
+/// Endpoints that the operator has suspended.
+struct Suspension {
+    iccids: BTreeSet<String>,
+    since: Moment,
+    until: Option<Moment>,
 }
 
 /// The subnets in force of each group in [`POOLED`].
@@ -67,6 +76,13 @@ const POOLED: &[Pooled] = &[
 /// counts.
 const UNSETTLED: Duration = Duration::from_secs(180);
 
+/// So long after a suspension the model is unclear about an endpoint: what it opened meanwhile was refused, and the server hears of it again
+/// with the next Interim-Update.
+const SUSPENSION_TELLS: Duration = Duration::from_secs(2 * INTERIM_S as u64);
+
+/// The share of endpoints that is suspended together.
+const SUSPENDED: f64 = 0.1;
+
 const FILES: [&str; 2] = ["inventory.toml", "endpoints.csv"];
 
 impl Machine {
@@ -74,7 +90,8 @@ impl Machine {
     pub fn new(scenario: &Scenario, epoch: Timestamp, disk: Chance, chance: Chance, mistake: Option<Mistake>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         scenario.write_inventory(folder.path()).unwrap();
-        let mut settings = Settings::default();
+        // A session that is ending is waited for until its gateway has reported it.
+        let mut settings = Settings { ending: Duration::from_secs(3 * u64::from(INTERIM_S)), ..Settings::default() };
         if let Some(mistake) = mistake {
             mistake.spoil(&mut settings);
         }
@@ -90,8 +107,21 @@ impl Machine {
         });
         let (gateways, layouts) = (gateways.collect(), vec![(Moment::EPOCH, layout(|_| 0))]);
         let disk = Disk::new(disk);
-        let machine = Self { disk, mistake, epoch, wrong_s: 0, settings, gateways, folder, files, edits: 0, chance, layouts };
-        machine.write(&machine.catalog(), &machine.files[1]);
+        let machine = Self {
+            disk,
+            mistake,
+            epoch,
+            wrong_s: 0,
+            settings,
+            gateways,
+            folder,
+            files,
+            edits: 0,
+            chance,
+            layouts,
+            suspensions: Vec::new(),
+        };
+        machine.write();
         machine
     }
 
@@ -100,7 +130,53 @@ impl Machine {
         self.edits += 1;
         let chance = &mut self.chance;
         self.layouts.push((now, layout(|ways| chance.below(ways))));
-        let (catalog, endpoints) = (self.catalog(), &self.files[1]);
+        self.write();
+    }
+
+    /// The operator suspends some of the endpoints.
+    pub fn suspend(&mut self, now: Moment) {
+        let chance = &mut self.chance;
+        let rows = self.files[1].lines().filter(|row| row.contains(",active,"));
+        let iccids = rows.filter(|_| chance.happens(SUSPENDED)).map(|row| iccid_of(row).to_owned()).collect();
+        self.suspensions.push(Suspension { iccids, since: now, until: None });
+        self.write();
+    }
+
+    /// The endpoints that have been suspended for longest are active again.
+    pub fn resume(&mut self, now: Moment) {
+        if let Some(suspension) = self.suspensions.iter_mut().find(|suspension| suspension.until.is_none()) {
+            suspension.until = Some(now);
+        }
+        self.write();
+    }
+
+    /// Whether the endpoint is suspended, or was lately.
+    pub fn was_suspended(&self, iccid: &str, now: Moment) -> bool {
+        self.suspended_within(iccid, now, SUSPENSION_TELLS)
+    }
+
+    fn suspended_within(&self, iccid: &str, now: Moment, after: Duration) -> bool {
+        let concerns = |one: &&Suspension| one.since <= now && one.until.is_none_or(|until| until + after >= now);
+        self.suspensions.iter().filter(concerns).any(|one| one.iccids.contains(iccid))
+    }
+
+    /// The rows of the endpoints as they are now.
+    fn endpoints(&self) -> String {
+        let suspended: BTreeSet<&str> =
+            self.suspensions.iter().filter(|one| one.until.is_none()).flat_map(|one| one.iccids.iter().map(String::as_str)).collect();
+        let row = |row: &str| {
+            let state = if suspended.contains(iccid_of(row)) { ",suspended," } else { ",active," };
+            row.replace(",active,", state) + "\n"
+        };
+        self.files[1].lines().map(row).collect()
+    }
+
+    /// The files as the operator wants them now.
+    fn write(&self) {
+        let (catalog, endpoints) = (self.catalog(), self.endpoints());
+        if self.edits == 0 {
+            return self.save(&catalog, &endpoints);
+        }
         let parity = self.edits % 2;
         let vslice =
             "[[vslice]]\nmoniker = \"spare\"\nname = \"spare\"\n[[vslice.subnet]]\ncidr = \"198.18.0.0/24\"\nallocation = \"pooled\"";
@@ -108,7 +184,7 @@ impl Machine {
         let mut iccid = Vec::new();
         Pattern::parse("8944599###########L").unwrap().write(u64::from(self.edits % 10), &mut iccid);
         let row = format!("{},,,active,spare-{parity},,,", String::from_utf8(iccid).unwrap());
-        self.write(&format!("{catalog}\n{vslice}\n{group}\n"), &format!("{endpoints}{row}\n"));
+        self.save(&format!("{catalog}\n{vslice}\n{group}\n"), &format!("{endpoints}{row}\n"));
     }
 
     /// The catalog with the subnets that are in force.
@@ -124,6 +200,19 @@ impl Machine {
 
     /// Whether something that the referee complains of is the operator's doing: the subnets were changed a moment ago.
     pub fn excuses(&self, violation: &Violation) -> bool {
+        self.excuses_suspended(violation) || self.excuses_moved(violation)
+    }
+
+    /// The suspended are refused. What they open all the same, their gateways tell again only when they may.
+    fn excuses_suspended(&self, violation: &Violation) -> bool {
+        let is_refused = violation.rule == Rule::Refused && violation.detail == "said: endpoint-suspended";
+        let is_address = matches!(violation.rule, Rule::AddressDuplicate | Rule::AddressEarly | Rule::AddressChanged);
+        let others = violation.detail.split(' ').chain(violation.endpoint.as_deref());
+        let was_suspended = |after| others.clone().any(|iccid| self.suspended_within(iccid, violation.at, after));
+        is_refused && was_suspended(Duration::from_secs(10)) || is_address && was_suspended(SUSPENSION_TELLS)
+    }
+
+    fn excuses_moved(&self, violation: &Violation) -> bool {
         let Some(group) = POOLED.iter().position(|pooled| violation.endpoint.as_ref().is_some_and(|iccid| iccid.starts_with(pooled.iccid)))
         else {
             return false;
@@ -145,7 +234,7 @@ impl Machine {
         }
     }
 
-    fn write(&self, catalog: &str, endpoints: &str) {
+    fn save(&self, catalog: &str, endpoints: &str) {
         for (name, text) in FILES.iter().zip([catalog, endpoints]) {
             fs::write(self.folder.path().join(name), text).unwrap();
         }
@@ -183,6 +272,10 @@ fn layout(mut choose: impl FnMut(usize) -> usize) -> Layout {
         let subnet = |cidr: &&str| Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude: Vec::new() };
         ways[choose(ways.len())].iter().map(subnet).collect()
     })
+}
+
+fn iccid_of(row: &str) -> &str {
+    row.split(',').next().unwrap_or_default()
 }
 
 /// Where gateway `number` sends from.

@@ -16,6 +16,7 @@ mod life;
 mod machine;
 mod mistake;
 mod network;
+mod usage;
 
 use std::collections::BTreeSet;
 
@@ -59,7 +60,12 @@ fn leaves_no_doubt(seed: u64) {
     let count = outcome.count;
     assert!(count.compared.live > 200 && count.compared.unclear < 100, "that was no day: {count:?}{again}");
     assert!(
-        count.crashes > 10 && count.torn_tails > 0 && count.snapshots > 10 && count.clock_steps > 2,
+        count.crashes > 10
+            && count.torn_tails > 0
+            && count.snapshots > 10
+            && count.clock_steps > 2
+            && count.suspensions > 0
+            && count.metered > 10_000,
         "that was no day: {count:?}{again}"
     );
 }

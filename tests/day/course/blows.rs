@@ -58,10 +58,13 @@ impl Day {
             }
             Blow::Reload => {
                 self.machine.edit_inventory(self.now);
-                let Some(life) = &mut self.life else { return };
-                life.adopt(self.machine.inventory(), self.now);
-                self.outcome.count.reloads += 1;
-                self.call_committer();
+                self.reload();
+            }
+            Blow::Suspend(lasts) => {
+                self.machine.suspend(self.now);
+                self.outcome.count.suspensions += 1;
+                self.agenda.plan(self.now + lasts, Event::Resume);
+                self.reload();
             }
             Blow::ClockStep(by_s, lasts) => {
                 self.outcome.count.clock_steps += 1;
@@ -72,6 +75,14 @@ impl Day {
             Blow::Crash(instant, back) => self.doom = Some((instant, back)),
             Blow::Stop(back) => self.stop(back),
         }
+    }
+
+    /// The server, if it lives, reads its files again.
+    pub(super) fn reload(&mut self) {
+        let Some(life) = &mut self.life else { return };
+        life.adopt(self.machine.inventory(), self.now);
+        self.outcome.count.reloads += 1;
+        self.call_committer();
     }
 
     /// The power fails. `None`: nobody starts the server again.

@@ -24,6 +24,7 @@ use super::life::{Datagram, Life, Reply, Step, WORKERS, listeners};
 use super::machine::Machine;
 use super::mistake::Mistake;
 use super::network::{Network, Way};
+use super::usage::Meter;
 
 const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/day.toml");
 
@@ -63,6 +64,9 @@ pub struct Count {
     pub snapshots: u32,
     pub halves_of_snapshots: u32,
     pub reloads: u32,
+    pub suspensions: u32,
+    /// Sessions whose usage was compared with what their gateways were told.
+    pub metered: u64,
     pub full_disks: u32,
     pub clock_steps: u32,
     pub failed_starts: u32,
@@ -81,6 +85,8 @@ enum Event {
     Start,
     DiskWell,
     ClockRight,
+    /// The suspended may come back.
+    Resume,
     Blow(Blow),
     Check,
 }
@@ -95,6 +101,7 @@ struct Day {
     network: Network,
     listeners: Vec<(SocketAddr, Listener)>,
     machine: Machine,
+    meter: Meter,
     life: Option<Life>,
     lives: u32,
     /// The next life, which does not serve yet.
@@ -126,6 +133,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
         machine: Machine::new(&loaded.scenario, EPOCH, stream(3), stream(5), mistake),
+        meter: Meter::new(target.secret.as_bytes()),
         life: None,
         lives: 0,
         standby: None,
@@ -177,6 +185,7 @@ impl Day {
             self.outcome.tally.merge(region.tally());
             self.outcome.violations.extend_from_slice(region.referee().violations());
         }
+        self.outcome.count.metered = self.meter.compared;
         self.outcome.violations.retain(|violation| !self.machine.excuses(violation));
         self.outcome.violations.sort_by_key(|violation| violation.at);
         self.outcome
@@ -188,6 +197,7 @@ impl Day {
         match event {
             Event::Request(way, from, octets) => self.request(way, from, octets),
             Event::Reply(way, octets) => {
+                self.meter.answered(way, &octets, self.now);
                 self.regions[way.region].receive(self.now, way.socket, way.server, &octets);
                 self.post(way.region);
             }
@@ -198,6 +208,10 @@ impl Day {
             Event::Turn(..) | Event::Commit(_) | Event::Look(_) | Event::Copy(_) => {}
             Event::Start => self.start(),
             Event::ClockRight => self.set_clock(0),
+            Event::Resume => {
+                self.machine.resume(self.now);
+                self.reload();
+            }
             Event::DiskWell => self.machine.disk.set_mood(Mood::Well),
             Event::Blow(blow) => self.befall(blow),
             Event::Check => {
@@ -214,6 +228,7 @@ impl Day {
             let way = Way { region, socket: dispatch.socket, server: dispatch.to };
             let from = self.network.address(region, dispatch.socket);
             self.digest(dispatch.octets);
+            self.meter.sent(way, dispatch.octets);
             for arrival in self.network.arrivals(self.now, dispatch.to) {
                 self.agenda.plan(arrival, Event::Request(way, from, dispatch.octets.to_vec()));
             }
@@ -338,8 +353,10 @@ impl Day {
         let Some(life) = &self.life else { return compared };
         let mut found = Vec::new();
         for region in &mut self.regions {
-            compared.add(audit::compare_views(&life.aaa, life.wall(self.now), region, self.now, &mut found));
+            let is_unclear = |iccid: &str| self.machine.was_suspended(iccid, self.now);
+            compared.add(audit::compare_views(&life.aaa, life.wall(self.now), region, self.now, is_unclear, &mut found));
         }
+        self.meter.compare(&life.aaa, &mut found);
         found.extend(audit::contradictions(&life.aaa, self.machine.disk.is_well()));
         self.outcome.complaints.extend(found.into_iter().map(|what| format!("{:?}: {what}", self.now)));
         compared
