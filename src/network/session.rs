@@ -169,6 +169,7 @@ impl Session {
     pub fn set_ending(&mut self, ending: Option<Ending>) {
         if ending.is_some() || self.rare.is_some() {
             self.rare().ending = ending;
+            self.shed_rare();
         }
     }
 
@@ -274,6 +275,7 @@ impl Session {
         if place.location.is_some() && (overflow.location.is_some() || self.rare.is_some()) {
             self.rare().location = overflow.location.map(Into::into);
         }
+        self.shed_rare();
     }
 
     /// Sets the APN, which is in lower case and without suffix.
@@ -528,6 +530,11 @@ impl Session {
             self.set_apn(&access_point::normal(apn));
         }
         self.authorisation = self.authorisation.or(report.authorisation.and_then(NonZeroU64::new));
+    }
+
+    /// Nothing rare is no memory: what is read from the journal has none either.
+    fn shed_rare(&mut self) {
+        self.rare.take_if(|rare| **rare == Rare::default());
     }
 
     fn rare(&mut self) -> &mut Rare {

@@ -626,3 +626,16 @@ fn tombstones_and_open_sessions_are_bounded() {
     }
     assert_eq!((desk.open().len(), desk.open()[0]), (64, "s6"));
 }
+
+/// Else a restart, which reads only what there is, would change it.
+#[test]
+fn a_resumed_session_is_as_if_it_had_never_been_ending() {
+    let mut desk = Desk::new();
+    desk.start(&report("a", 1));
+    let session = &mut desk.endpoint.sessions[0];
+    let before = session.clone();
+    session.set_ending(Some(crate::network::Ending { since: at(2), cause: crate::network::CloseCause::Barred }));
+    assert!(!session.is_open());
+    session.set_ending(None);
+    assert_eq!(*session, before);
+}
