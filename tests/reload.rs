@@ -4,7 +4,10 @@
 
 mod support;
 
+use std::process::Command;
+
 use attachd::wire::Code;
+use serde_json::{Value, json};
 use support::gateway::{Gateway, Reply};
 use support::server::{Folder, Server};
 
@@ -171,6 +174,43 @@ fn a_terminated_endpoint_comes_back_only_when_it_is_reinstated() {
     folder.edit(ENDPOINTS, ",reinstated,,", ",active,epos,");
     let server = folder.serve();
     assert_eq!(attach(&server).code, Code::ACCESS_ACCEPT);
+}
+
+#[test]
+fn diff_lists_what_the_files_have_otherwise_and_check_asks_the_data_folder() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    assert_eq!(differences(&folder), json!([]));
+    folder.edit(ENDPOINTS, ROW, "");
+    reload(&server, "gone=1");
+    let found = json!([{"kind": "endpoint", "id": TILL, "origin": "file", "what": "is not in the files"}]);
+    assert_eq!(differences(&folder), found);
+    assert!(server.get("/metrics").1.contains("attachd_inventory_differs 1"));
+    folder.edit(ENDPOINTS, "name\n", &format!("name\n{}", ROW.replace(",active,", ",terminated,")));
+    reload(&server, "changed=1");
+    server.kill();
+
+    let check = || attachd(&folder, &["check", "--config", "attachd.toml", "--data-dir", "attachd-data"]);
+    assert_eq!(check().0, 0);
+    folder.edit(ENDPOINTS, ",terminated,epos,,,till 1", ",active,epos,,,till 1");
+    let found = json!([{"kind": "endpoint", "id": TILL, "origin": "file", "what": "state: terminated, in the files active"}]);
+    assert_eq!(differences(&folder), found);
+    let (exit, _, problems) = check();
+    assert!(exit == 2 && problems.contains("inventory/endpoints.csv:2: endpoint") && problems.contains("reinstated"), "{exit} {problems}");
+}
+
+fn differences(folder: &Folder) -> Value {
+    let (exit, listed, problems) = attachd(folder, &["diff", "--config", "attachd.toml", "--output", "json"]);
+    assert_eq!(exit, 0, "{problems}");
+    serde_json::from_str(&listed).unwrap()
+}
+
+/// Runs a command in the folder: its exit code, standard output and standard error.
+fn attachd(folder: &Folder, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
+    let output = command.current_dir(folder.path("")).args(arguments).output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 /// Changes the state in the file, and loads it.

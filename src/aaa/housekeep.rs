@@ -1,5 +1,6 @@
 //! What time does by itself: a walk over all endpoints in slices, so that stale sessions end though nobody speaks of them.
 
+use super::provision::first_state;
 use super::turn::Turn;
 use super::{Aaa, Entry, Recorder};
 use crate::identity::Iccid;
@@ -69,7 +70,8 @@ impl Entry {
     /// Nothing has ever been heard of it: its state follows from how it is provisioned.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        self.state.last_activity == Timestamp::EPOCH && self.state.sessions.is_empty() && self.state.leases.is_empty()
+        let is_silent = self.state.last_activity == Timestamp::EPOCH && self.state.sessions.is_empty() && self.state.leases.is_empty();
+        is_silent && self.state.state == first_state(&self.endpoint)
     }
 }
 

@@ -122,6 +122,11 @@ impl<R: Recorder> Provisioner<'_, R> {
         let old = std::mem::replace(&mut entry.endpoint, next.clone());
         self.aaa.census.provisioned(old.state, next.state);
         self.plan.set_aside(iccid, next);
+        // Without a record of its own the state would follow from how the endpoint is provisioned.
+        if entry.state.state != first_state(next) {
+            entry.state.version += 1;
+            self.records.endpoint(iccid, &entry.state);
+        }
         (Some(old), Changed { kind: ChangeKind::Changed, version })
     }
 

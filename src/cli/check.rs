@@ -1,15 +1,21 @@
 //! `attachd check`: is this configuration, with this inventory, one that `serve` would take?
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde_json::json;
 
+use super::data_folder;
 use super::outcome::{self, Exit, Failure};
 use super::output::{Form, Forms, Output};
 use super::setup::{Setup, Sources};
 use super::table::Table;
+use crate::aaa::Objection;
 use crate::config::{Config, Problem, Severity};
-use crate::provisioning::{Allocation, Inventory, ProvisioningState, Subnet};
-use crate::server::{GatewaySettings, Requirement};
+use crate::journal::Journal;
+use crate::provisioning::{Allocation, Inventory, ProvisioningState, Prune, Subnet};
+use crate::server::{Errand, GatewaySettings, Requirement};
+use crate::time::Timestamp;
 
 /// Validate configuration and inventory, and say every problem with file and line.
 #[derive(Args)]
@@ -17,6 +23,9 @@ use crate::server::{GatewaySettings, Requirement};
 pub(super) struct Check {
     #[command(flatten)]
     sources: Sources,
+    /// Ask also whether a server would take the inventory that remembers what is in this data folder.
+    #[arg(long, value_name = "DATA_DIR")]
+    data_dir: Option<PathBuf>,
     #[command(flatten)]
     forms: Forms,
 }
@@ -31,7 +40,10 @@ Exit codes: 0 `serve` would start, 2 it would refuse.";
 
 impl Check {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let setup = self.sources.examine().with_advice();
+        let mut setup = self.sources.examine().with_advice();
+        if let Some(data_dir) = self.data_dir.filter(|_| setup.is_valid()) {
+            setup.problems.extend(objections(self.sources.examine(), &data_dir)?);
+        }
         match self.forms.form() {
             Form::Json => {
                 output.json(&describe(&setup), true)?;
@@ -47,6 +59,21 @@ impl Check {
             }
         }
     }
+}
+
+/// Why a server that remembers what is in the folder would not take the inventory, which is adopted here in memory.
+fn objections(setup: Setup, data_dir: &Path) -> Result<Vec<Problem>, Failure> {
+    let memory = data_folder::memory(data_dir, setup.config.aaa.clone())?;
+    let mut nowhere = Errand::new(&Journal::in_memory());
+    let adopted = memory.adopt(setup.inventory, Prune::No, Timestamp::EPOCH, &mut nowhere);
+    let problem = |objection: Objection| Problem {
+        severity: Severity::Error,
+        file: Some(objection.file),
+        line: objection.line.map(|line| line as usize),
+        what: objection.iccid.map_or_else(String::new, |iccid| format!("endpoint {iccid}: ")) + &objection.what,
+        remedy: objection.remedy.to_owned(),
+    };
+    Ok(adopted.err().into_iter().flatten().map(problem).collect())
 }
 
 fn write_tables(config: &Config, inventory: &Inventory, output: &mut Output) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ mod colour;
 mod completions;
 mod data_folder;
 mod decode;
+mod diff;
 mod export;
 mod inspect;
 mod man;
@@ -53,6 +54,7 @@ enum Verb {
     Send(send::Send),
     Decode(decode::Decode),
     Inspect(inspect::Inspect),
+    Diff(diff::Diff),
     Export(export::Export),
     Simulate(Box<simulate::Simulate>),
     Scenario(scenario::ScenarioVerb),
@@ -81,6 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Send(verb) => verb.run(&mut output),
         Verb::Decode(verb) => verb.run(&mut output),
         Verb::Inspect(verb) => verb.run(&mut output),
+        Verb::Diff(verb) => verb.run(&mut output),
         Verb::Export(verb) => verb.run(&mut output),
         Verb::Simulate(verb) => verb.run(&mut output),
         Verb::Scenario(verb) => verb.run(&mut output),

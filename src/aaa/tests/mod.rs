@@ -2,9 +2,11 @@
 
 mod accounting;
 mod addresses;
+mod change;
 mod recovery;
 mod reload;
 mod subnets;
+mod threads;
 mod world;
 
 use std::net::Ipv4Addr;

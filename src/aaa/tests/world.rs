@@ -61,11 +61,11 @@ pub(super) enum Record {
 }
 
 /// Records into the counters of a test.
-struct Tape<'w> {
-    journal: &'w mut Vec<Record>,
-    records: &'w mut usize,
-    notes: &'w mut Vec<Note>,
-    freed: &'w mut Vec<Freed>,
+pub(super) struct Tape<'w> {
+    pub(super) journal: &'w mut Vec<Record>,
+    pub(super) records: &'w mut usize,
+    pub(super) notes: &'w mut Vec<Note>,
+    pub(super) freed: &'w mut Vec<Freed>,
 }
 
 impl Recorder for Tape<'_> {
@@ -150,6 +150,10 @@ impl World {
 
     pub(super) fn prune(&mut self, inventory: Inventory) -> Adoption {
         self.run(|aaa, now, tape| aaa.adopt(inventory, Prune::Force, now, tape)).unwrap()
+    }
+
+    pub(super) fn change(&mut self, mutation: Mutation, expected: Option<u64>) -> Result<Changed, ChangeError> {
+        self.run(|aaa, now, tape| aaa.change(mutation, expected, now, tape))
     }
 
     pub(super) fn later(&mut self, seconds: u64) {
