@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
 use attachd::network::{
-    Counters, Cursor, EndpointState, EventTime, Families, Limits, Nas, NetworkState, Place, Report, Reporter, Restarts, Stamp, Tracker,
+    Counters, Cursor, EndpointState, EventTime, Families, Limits, Nas, NetworkState, Outage, Place, Report, Reporter, Restarts, Stamp,
+    Tracker,
 };
 use attachd::pool::Pool;
 use attachd::provisioning::{Endpoint, ProvisioningState};
@@ -76,7 +77,15 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
 
 fn sessions(c: &mut Criterion) {
     let group = Some(GroupId::new(0));
-    let limits = Limits { stale_after: HOLD, detach_after: HOLD, ending: HOLD, tombstone: HOLD, hold: HOLD };
+    let limits = Limits {
+        stale_after: HOLD,
+        detach_after: HOLD,
+        ending: HOLD,
+        tombstone: HOLD,
+        promise: HOLD,
+        hold: HOLD,
+        outage: Outage::default(),
+    };
     let restarts = Restarts::default();
 
     let mut now = START;

@@ -88,12 +88,11 @@ impl Comparing<'_> {
     fn one(self, iccid: Iccid, next: &Endpoint, index: usize, comparison: &mut Comparison) {
         let line = line_of(iccid, next, self.catalog, self.reinstated);
         let known = self.aaa.tracker.read(iccid, |entry| {
-            let is_silent = self.is_silent(Some(entry.stamp.origin.line()), line, entry.endpoint == *next);
+            let is_silent = self.is_silent(entry.stamp.origin.line(), line, entry.endpoint == *next);
             (is_silent, (!is_silent).then_some(entry.endpoint.state))
         });
         comparison.known += usize::from(known.is_some());
-        let removed_line = || self.register.removed_line(iccid).map(Some);
-        let (is_silent, known) = known.unwrap_or_else(|| (self.is_silent(removed_line(), line, false), None));
+        let (is_silent, known) = known.unwrap_or_else(|| (self.is_silent(self.register.removed_line(iccid), line, false), None));
         comparison.is_silent.push(is_silent);
         if is_silent {
             return;
@@ -104,9 +103,9 @@ impl Comparing<'_> {
         comparison.problems.extend(faults.map(|what| Found { index, what }));
     }
 
-    /// `remembered`: what the line said when it was last adopted; `None`: nothing is known of the endpoint.
-    fn is_silent(self, remembered: Option<Option<LineHash>>, line: LineHash, is_same: bool) -> bool {
-        remembered == Some(Some(line)) && (is_same || self.aaa.settings.authority == Authority::LastWriter)
+    /// `remembered`: what the line said when it was last adopted; `None`: no line was, or nothing is known of the endpoint.
+    fn is_silent(self, remembered: Option<LineHash>, line: LineHash, is_same: bool) -> bool {
+        remembered == Some(line) && (is_same || self.aaa.settings.authority == Authority::LastWriter)
     }
 
     /// Who else has its names at present. In a first inventory nobody has.

@@ -249,8 +249,7 @@ impl<R: Recorder> Turn<'_, R> {
         let (was, is) = (is_assigned(&self.entry.endpoint), is_assigned(next));
         let has_changed = self.entry.endpoint.state != next.state;
         let cause = match next.state {
-            Suspended if has_changed => Some(CloseCause::Barred),
-            Terminated if has_changed => Some(CloseCause::Barred),
+            Suspended | Terminated if has_changed => Some(CloseCause::Barred),
             Pending if has_changed => Some(CloseCause::Unassigned),
             Active | Suspended if was && !is => Some(CloseCause::Unassigned),
             Active | Suspended | Pending | Terminated => None,
@@ -261,7 +260,9 @@ impl<R: Recorder> Turn<'_, R> {
         }
         if cause.is_some() && next.state != Suspended {
             let groups: Vec<GroupId> = self.entry.state.leases.iter().map(|lease| lease.group).collect();
-            groups.into_iter().for_each(|group| self.take_lease(group));
+            for group in groups {
+                self.take_lease(group);
+            }
         }
         if is && !was {
             let assigned = self.entry.state.assign();

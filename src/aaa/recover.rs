@@ -270,7 +270,9 @@ fn index<N: Copy>(
 ) -> usize {
     let mut contested = 0;
     for some in named.chunks(SIDE_BY_SIDE) {
-        some.iter().for_each(|named| foresee(named.name));
+        for named in some {
+            foresee(named.name);
+        }
         for Named { name, iccid, version } in some {
             let Err(owner) = claim(*name, *iccid) else { continue };
             contested += 1;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use foldhash::HashMap;
 
 use crate::identity::Iccid;
-use crate::provisioning::{Fingerprint, LineHash, Revision};
+use crate::provisioning::{Fingerprint, LineHash, Origin, Revision};
 use crate::time::Timestamp;
 
 /// How long it is remembered that an endpoint was removed: longer than any worker can hold a record of it that was not handed over.
 const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// Removed endpoints, each with its last revision.
+pub(super) type Revisions = Vec<(Iccid, Revision)>;
 
 /// Held by whoever changes what is provisioned.
 #[derive(Debug, Default)]
@@ -46,7 +49,7 @@ impl Register {
     /// The endpoint is there again: its line is its own to remember.
     pub(super) fn returned(&mut self, iccid: Iccid) {
         if let Some(removed) = self.removed.get_mut(&iccid) {
-            removed.stamp.origin = Default::default();
+            removed.stamp.origin = Origin::default();
         }
     }
 
@@ -56,7 +59,7 @@ impl Register {
     }
 
     /// All that a snapshot has to put as removed, in no order; and all that may be forgotten once it is finished.
-    pub(super) fn all(&self, now: Timestamp) -> (Vec<(Iccid, Revision)>, Vec<(Iccid, Revision)>) {
+    pub(super) fn all(&self, now: Timestamp) -> (Revisions, Revisions) {
         let is_recent = |removed: &Removed| removed.at + REMEMBERED > now || removed.stamp.origin.line().is_some();
         let all = self.removed.iter().map(|(iccid, removed)| (*iccid, *removed));
         let (kept, old): (Vec<_>, Vec<_>) = all.partition(|(_, removed)| is_recent(removed));
@@ -78,7 +81,7 @@ impl Register {
         let mut forgotten = Vec::new();
         for (iccid, removed) in &mut self.removed {
             if removed.stamp.origin.line().is_some() && is_gone(*iccid) {
-                removed.stamp = Revision { version: removed.stamp.version.saturating_add(1), origin: Default::default() };
+                removed.stamp = Revision { version: removed.stamp.version.saturating_add(1), origin: Origin::default() };
                 forgotten.push((*iccid, removed.stamp));
             }
         }

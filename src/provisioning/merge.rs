@@ -192,7 +192,9 @@ mod tests {
 
     fn files(vslices: &[(&str, &str)]) -> Catalog {
         let mut files = Catalog::default();
-        vslices.iter().for_each(|(moniker, name)| _ = files.put_vslice(vslice(moniker, name)));
+        for (moniker, name) in vslices {
+            files.put_vslice(vslice(moniker, name));
+        }
         files
     }
 

@@ -151,7 +151,9 @@ pub type Memory = (NetworkState, Vec<Lease>, Vec<Session>);
 /// A hold that was over by then may be in memory or not: an outage makes it longer.
 pub fn forget_ended_holds(memory: &mut BTreeMap<String, Memory>, wall: Timestamp, hold: Duration) {
     let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= wall);
-    memory.values_mut().for_each(|(_, leases, _)| leases.retain(|lease| !is_over(lease)));
+    for (_, leases, _) in memory.values_mut() {
+        leases.retain(|lease| !is_over(lease));
+    }
 }
 
 /// That of every endpoint, by its ICCID.

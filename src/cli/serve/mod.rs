@@ -99,7 +99,9 @@ impl Serve {
         let loaded = setup.map_or(Ok(()), |setup| self.load(setup, &aaa, &journal, shell.now(), &config));
         match loaded {
             Err(Unloaded::Refused(problems)) if !is_first => {
-                problems.iter().for_each(|problem| error!("{problem}"));
+                for problem in &problems {
+                    error!("{problem}");
+                }
                 error!("the inventory was refused, for the reasons above; the last good one stays in force");
                 shell.loaded(false);
             }
@@ -115,7 +117,9 @@ impl Serve {
     fn load(&self, setup: Setup, aaa: &Aaa, journal: &Journal, now: Timestamp, config: &Config) -> Result<(), Unloaded> {
         let is_error = |problem: &&Problem| problem.severity == Severity::Error;
         let (errors, warnings): (Vec<_>, Vec<_>) = setup.problems.iter().partition(is_error);
-        warnings.iter().for_each(|warning| warn!("{warning}"));
+        for warning in &warnings {
+            warn!("{warning}");
+        }
         if !errors.is_empty() {
             return Err(Unloaded::Refused(errors.iter().map(ToString::to_string).collect()));
         }

@@ -101,7 +101,9 @@ pub trait Sink {
 
     fn put_inventory(&mut self, version: u64, fingerprint: Option<Fingerprint>) -> Result<(), TooLarge> {
         self.put(kind::INVENTORY, 0, version, |buffer| {
-            fingerprint.iter().for_each(|fingerprint| buffer.extend_from_slice(&fingerprint.0.to_le_bytes()));
+            if let Some(fingerprint) = fingerprint {
+                buffer.extend_from_slice(&fingerprint.0.to_le_bytes());
+            }
         })
     }
 
