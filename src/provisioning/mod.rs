@@ -5,6 +5,7 @@
 mod catalog;
 mod endpoint;
 mod inventory;
+mod line_hash;
 mod merge;
 mod model;
 mod origin;
