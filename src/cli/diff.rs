@@ -73,7 +73,7 @@ fn differences(memory: &Aaa, mut inventory: Inventory, authority: Authority) -> 
     let mut rows = Vec::new();
     let files = &inventory.catalog;
     let vslices = (catalog.vslices().map(|(_, vslice)| vslice), files.vslices().map(|(_, vslice)| vslice));
-    compare_sections("vslice", vslices, |vslice| vslice.moniker.as_str(), vslice_fields, &mut rows);
+    compare_sections("vslice", vslices, |vslice| vslice.moniker.as_str(), |vslice| vslice_fields(vslice), &mut rows);
     let in_force = catalog.groups().map(|(_, group)| (group, &catalog));
     let written = files.groups().map(|(_, group)| (group, files));
     compare_sections("group", (in_force, written), |(group, _)| group.moniker.as_str(), |(group, of)| group_fields(group, of), &mut rows);
@@ -117,7 +117,9 @@ fn compare_sections<T>(
             Some(section) => push(moniker(&thing), changes(&fields(&thing), &section)),
         }
     }
-    written.keys().for_each(|id| push(id, "is in the files only".to_owned()));
+    for id in written.keys() {
+        push(id, "is in the files only".to_owned());
+    }
 }
 
 /// `name: what is in force, not what the files say`, for each field that differs.
@@ -139,7 +141,7 @@ fn list(values: impl Iterator<Item = impl ToString>) -> String {
     values.map(|value| value.to_string()).collect::<Vec<_>>().join(";")
 }
 
-fn vslice_fields(vslice: &&Vslice) -> Fields {
+fn vslice_fields(vslice: &Vslice) -> Fields {
     let subnets = vslice.subnets.iter().map(|subnet| {
         let excluded = list(subnet.exclude.iter());
         format!("{} {}{}{excluded}", subnet.cidr, subnet.allocation, if excluded.is_empty() { "" } else { " without " })

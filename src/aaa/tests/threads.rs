@@ -49,7 +49,8 @@ fn files(version: u64) -> Inventory {
     }
     let endpoint = |number: u64| {
         let name = (number + version) % FLEET;
-        let endpoint = Endpoint::new(ProvisioningState::Active).in_group(GroupId::new(usize::from(number % 3 == 0))).with_imsi(imsi(name));
+        let endpoint =
+            Endpoint::new(ProvisioningState::Active).in_group(GroupId::new(usize::from(number.is_multiple_of(3)))).with_imsi(imsi(name));
         let configured = Ipv4Addr::from(0x6440_0200 + (number + version) as u32 % 256);
         (iccid(number), if number % 3 == 1 && number < 200 { endpoint.with_static_ip(configured) } else { endpoint })
     };
@@ -84,7 +85,13 @@ fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
     act(&aaa, |tape| _ = aaa.adopt(files(0), Prune::No, now, tape).unwrap());
     let each_until_the_end = |mut step: Box<dyn FnMut(u64) + Send>| {
         let is_over = &is_over;
-        move || (0..).take_while(|_| !is_over.load(Ordering::Relaxed)).for_each(|turn| step(turn))
+        move || {
+            let mut turn = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                step(turn);
+                turn += 1;
+            }
+        }
     };
     thread::scope(|scope| {
         let aaa = &aaa;

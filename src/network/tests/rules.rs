@@ -162,12 +162,15 @@ fn a_stop_without_a_stamp_closes_the_session_that_it_names() {
     }
 }
 
+/// One way to hand a report over.
+type Delivery = fn(&mut EndpointState, &Report<'_>, Timestamp) -> Outcome;
+
 /// PROTOCOL 20: what arrives after an On or Off without a stamp is after it, however slow the clock of the stamps is.
 #[test]
 fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
     for began_and_heard in [at(0), at(0) + Duration::from_millis(250)] {
         let begun = Report { event_time: EventTime::at(began_and_heard), counters: octets(10, 0), ..report("a", 0) };
-        let deliveries: [(fn(&mut EndpointState, &Report<'_>, Timestamp) -> Outcome, u64, Effect); 3] = [
+        let deliveries: [(Delivery, u64, Effect); 3] = [
             (|endpoint, report, now| endpoint.start(report, GROUP, now), 340, Effect::Opened),
             (|endpoint, report, now| endpoint.interim(report, GROUP, now), 340, Effect::Opened),
             // Nothing is new in a repetition.
@@ -634,7 +637,7 @@ fn a_resumed_session_is_as_if_it_had_never_been_ending() {
     desk.start(&report("a", 1));
     let session = &mut desk.endpoint.sessions[0];
     let before = session.clone();
-    session.set_ending(Some(crate::network::Ending { since: at(2), cause: crate::network::CloseCause::Barred }));
+    session.set_ending(Some(Ending { since: at(2), cause: CloseCause::Barred }));
     assert!(!session.is_open());
     session.set_ending(None);
     assert_eq!(*session, before);
