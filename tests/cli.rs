@@ -337,6 +337,8 @@ fn a_server_answers_reloads_and_ends() {
     assert_eq!(server.wait().unwrap().code(), Some(0), "{log}");
     assert!(!log.contains('\x1b'), "colours belong on a terminal: {log}");
 
+    // With what was adopted before the server would go on; only a first start is refused.
+    fs::remove_dir_all(folder.path().join("attachd-data")).unwrap();
     let refused = attachd(&["serve", "--config", config.to_str().unwrap()]);
     assert_eq!(refused.exit, 2);
     assert!(refused.stderr.contains("endpoints.csv:1: "), "{}", refused.stderr);
