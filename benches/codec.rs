@@ -9,7 +9,8 @@ const SECRET: &[u8] = b"xyzzy5461";
 
 /// A packet of fixtures/packets.
 fn packet(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
+    let digits: Vec<u8> =
+        hex.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
     digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
@@ -21,9 +22,15 @@ fn start(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("frame", |bencher| bencher.iter(|| Datagram::frame(black_box(&octets))));
     group.bench_function("values", |bencher| {
-        bencher.iter(|| black_box(datagram).values().fold(0, |sum, value| sum + value.octets.len() + usize::from(value.key.number)));
+        bencher.iter(|| {
+            black_box(datagram)
+                .values()
+                .fold(0, |sum, value| sum + value.octets.len() + usize::from(value.key.number))
+        });
     });
-    group.bench_function("verify", |bencher| bencher.iter(|| black_box(&datagram).verify_request(&secret)));
+    group.bench_function("verify", |bencher| {
+        bencher.iter(|| black_box(&datagram).verify_request(&secret))
+    });
     group.bench_function("frame, verify, values", |bencher| {
         bencher.iter(|| {
             let datagram = Datagram::frame(black_box(&octets)).ok()?;
@@ -34,7 +41,11 @@ fn start(criterion: &mut Criterion) {
     group.bench_function("sign the response", |bencher| {
         let mut buffer = [0; 4096];
         bencher.iter(|| {
-            let mut encoder = Encoder::new(black_box(&mut buffer), Code::ACCOUNTING_RESPONSE, datagram.identifier());
+            let mut encoder = Encoder::new(
+                black_box(&mut buffer),
+                Code::ACCOUNTING_RESPONSE,
+                datagram.identifier(),
+            );
             encoder.copy(&datagram, number::PROXY_STATE);
             encoder.finish_reply(&secret, datagram.authenticator())
         });
@@ -58,7 +69,8 @@ fn attach(criterion: &mut Criterion) {
     group.bench_function("sign the accept", |bencher| {
         let mut buffer = [0; 4096];
         bencher.iter(|| {
-            let mut encoder = Encoder::new(black_box(&mut buffer), Code::ACCESS_ACCEPT, datagram.identifier());
+            let mut encoder =
+                Encoder::new(black_box(&mut buffer), Code::ACCESS_ACCEPT, datagram.identifier());
             encoder
                 .message_authenticator()
                 .attribute(number::FRAMED_IP_ADDRESS, &[100, 64, 0, 2])

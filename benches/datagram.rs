@@ -12,7 +12,8 @@ use attachd::aaa::{Aaa, Freed, Note, Recorder, Settings};
 use attachd::identity::{GroupId, Iccid, Imsi, Moniker, VsliceId};
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{
-    Allocation, Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Prune, Revision, Subnet, Vslice,
+    Allocation, Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Inventory, ProvisioningState,
+    Prune, Revision, Subnet, Vslice,
 };
 use attachd::server::commit::Records;
 use attachd::server::gateways::Gateways;
@@ -149,12 +150,15 @@ impl Bench {
             let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 20_000 + (nth / 256) as u16));
             let device = Device { number: nth * step, id: nth as u8, secret: &secret };
             match kind {
-                Kind::Attach | Kind::Duplicate => self.packets.push((Port::Auth, from, device.access_request(false))),
+                Kind::Attach | Kind::Duplicate => {
+                    self.packets.push((Port::Auth, from, device.access_request(false)))
+                }
                 Kind::Reject => self.packets.push((Port::Auth, from, device.access_request(true))),
                 Kind::Interim => self.packets.push((Port::Acct, from, device.accounting(3))),
                 Kind::StartAndStop => {
                     self.packets.push((Port::Acct, from, device.accounting(1)));
-                    let elsewhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000 + (nth / 256) as u16));
+                    let elsewhere =
+                        SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000 + (nth / 256) as u16));
                     self.packets.push((Port::Acct, elsewhere, device.accounting(2)));
                 }
             }
@@ -170,7 +174,12 @@ impl Bench {
     /// Serves the next datagram; every batch, all replies are taken out as sent.
     fn serve(&mut self) {
         let (port, from, octets) = &self.packets[self.next];
-        let arrival = Arrival { listener: Listener { place: u8::from(*port == Port::Acct), port: *port }, from: *from, to: None, octets };
+        let arrival = Arrival {
+            listener: Listener { place: u8::from(*port == Port::Acct), port: *port },
+            from: *from,
+            to: None,
+            octets,
+        };
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         self.next += 1;
         if self.next.is_multiple_of(BATCH as usize) {
@@ -219,10 +228,15 @@ impl Device<'_> {
         let mut octets = vec![0; 4096];
         let mut encoder = Encoder::new(&mut octets, Code::ACCOUNTING_REQUEST, self.id);
         encoder.integer(number::ACCT_STATUS_TYPE, status);
-        encoder.attribute(number::ACCT_SESSION_ID, format!("C000020A{:08X}", self.number as u32).as_bytes());
+        encoder.attribute(
+            number::ACCT_SESSION_ID,
+            format!("C000020A{:08X}", self.number as u32).as_bytes(),
+        );
         self.describe(&mut encoder, self.number);
         if status != 1 {
-            encoder.integer(number::ACCT_INPUT_OCTETS, 123_456).integer(number::ACCT_OUTPUT_OCTETS, 654_321);
+            encoder
+                .integer(number::ACCT_INPUT_OCTETS, 123_456)
+                .integer(number::ACCT_OUTPUT_OCTETS, 654_321);
             encoder.integer(number::ACCT_SESSION_TIME, 600);
         }
         let length = encoder.finish_request(self.secret, [0; 16]).expect("fits");
@@ -237,8 +251,13 @@ impl Device<'_> {
         encoder.attribute(number::USER_NAME, msisdn.as_bytes());
         encoder.address(number::NAS_IP_ADDRESS, Ipv4Addr::new(192, 0, 2, 10));
         encoder.attribute(number::NAS_IDENTIFIER, b"pgw1.example");
-        encoder.integer(number::SERVICE_TYPE, 2).integer(number::FRAMED_PROTOCOL, 7).integer(number::NAS_PORT_TYPE, 18);
-        encoder.attribute(number::CALLED_STATION_ID, b"iot.example").attribute(number::CALLING_STATION_ID, msisdn.as_bytes());
+        encoder
+            .integer(number::SERVICE_TYPE, 2)
+            .integer(number::FRAMED_PROTOCOL, 7)
+            .integer(number::NAS_PORT_TYPE, 18);
+        encoder
+            .attribute(number::CALLED_STATION_ID, b"iot.example")
+            .attribute(number::CALLING_STATION_ID, msisdn.as_bytes());
         for (kind, value) in [
             (1, format!("23450{imsi:010}").as_bytes()),
             (2, &(self.number as u32).to_be_bytes()[..]),
@@ -267,7 +286,11 @@ fn fleet(endpoints: u64) -> Inventory {
         name: "bench".into(),
         enabled: true,
         dns: Vec::new(),
-        subnets: vec![Subnet { cidr: "10.0.0.0/8".parse().expect("a prefix"), allocation: Allocation::Static, exclude: Vec::new() }],
+        subnets: vec![Subnet {
+            cidr: "10.0.0.0/8".parse().expect("a prefix"),
+            allocation: Allocation::Static,
+            exclude: Vec::new(),
+        }],
     });
     let group: GroupId = catalog.put_group(Group {
         moniker: moniker("bench"),
@@ -311,8 +334,13 @@ fn whole_datagram(criterion: &mut Criterion) {
                 bench.serve();
             }
             let asked = ALLOCATIONS.load(Ordering::Relaxed) - before;
-            println!("{name}, {endpoints} endpoints: {:.4} heap allocations a datagram", asked as f64 / rounds as f64);
-            group.bench_function(BenchmarkId::new(name, endpoints), |bencher| bencher.iter(|| bench.serve()));
+            println!(
+                "{name}, {endpoints} endpoints: {:.4} heap allocations a datagram",
+                asked as f64 / rounds as f64
+            );
+            group.bench_function(BenchmarkId::new(name, endpoints), |bencher| {
+                bencher.iter(|| bench.serve())
+            });
         }
     }
     group.finish();

@@ -38,14 +38,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inventory = inventory?;
     let after = resident_mb();
     assert_eq!(inventory.endpoints.len(), rows);
-    println!("import: {rows} endpoints in {load_s:.2} s; resident {before} MB before, {after} MB after, {} MB at most", peak_mb());
+    println!(
+        "import: {rows} endpoints in {load_s:.2} s; resident {before} MB before, {after} MB after, {} MB at most",
+        peak_mb()
+    );
 
     let (again, reload_s) = timed(|| Inventory::load(dir.path()));
     assert_eq!(again?.endpoints.len(), rows);
     println!("reload: {reload_s:.2} s");
 
     let endpoints = inventory.endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint));
-    let (exported, export_s) = timed(|| export(&dir.path().join("export"), &inventory.catalog, endpoints));
+    let (exported, export_s) =
+        timed(|| export(&dir.path().join("export"), &inventory.catalog, endpoints));
     exported?;
     println!("export: {export_s:.2} s");
     Ok(())
@@ -72,7 +76,9 @@ fn write_inventory(dir: &Path, rows: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn iccid(number: usize) -> Option<Iccid> {
-    (0..10).filter_map(|digit| format!("8944500{number:011}{digit}").parse().ok()).find(|iccid: &Iccid| iccid.luhn_is_valid())
+    (0..10)
+        .filter_map(|digit| format!("8944500{number:011}{digit}").parse().ok())
+        .find(|iccid: &Iccid| iccid.luhn_is_valid())
 }
 
 fn resident_mb() -> u64 {
@@ -86,6 +92,8 @@ fn peak_mb() -> u64 {
 /// A line of `/proc/self/status`; 0 where there is none.
 fn status_mb(line: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes = status.lines().find_map(|text| text.strip_prefix(line)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let kilobytes = status
+        .lines()
+        .find_map(|text| text.strip_prefix(line)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kilobytes.unwrap_or_default() / 1024
 }

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use attachd::identity::{GatewayId, GroupId, Iccid, Imeisv, Plmn, VsliceId};
 use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Record, Sink, Submitter, Wake};
 use attachd::network::{
-    Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place, Session, Status, Tracker,
+    Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place,
+    Session, Status, Tracker,
 };
 use attachd::time::Timestamp;
 
@@ -54,7 +55,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Records a second and CPU for each, for batch sizes and numbers of submitters.
 fn throughput(rounds: usize) -> Result<(), Box<dyn Error>> {
-    println!("\nrecords a batch  submitters |  in memory      commit   ratio | CPU in memory  commit (us a record)  records a commit");
+    println!(
+        "\nrecords a batch  submitters |  in memory      commit   ratio | CPU in memory  commit (us a record)  records a commit"
+    );
     for (size, submitters) in [(1, 1), (8, 1), (64, 1), (64, 2), (256, 1)] {
         let rounds = (rounds * 64 / size).min(rounds * 8).max(20);
         let memory = flood(&Journal::in_memory(), size, submitters, rounds);
@@ -116,8 +119,12 @@ fn lone_record(rounds: usize) -> Result<(), Box<dyn Error>> {
     }));
     let (journal, _) = open(folder.path(), Options::default())?;
     let mut submitter = journal.submitter(no_wake());
-    let lone = percentiles((0..rounds.min(2_000)).map(|round| Ok(wait_for_one(&mut submitter, round))));
-    println!("\na lone record, us (p50, p99): bare write and fdatasync {:?}, journal {:?}", bare?, lone?);
+    let lone =
+        percentiles((0..rounds.min(2_000)).map(|round| Ok(wait_for_one(&mut submitter, round))));
+    println!(
+        "\na lone record, us (p50, p99): bare write and fdatasync {:?}, journal {:?}",
+        bare?, lone?
+    );
     Ok(journal.close()?)
 }
 
@@ -172,7 +179,9 @@ fn recovery(records: usize) -> Result<(), Box<dyn Error>> {
     }
     journal.close()?;
     println!();
-    let checked = |entry: Entry<'_>| (!entry.payload.is_empty()).then_some(()).ok_or(attachd::journal::Unreadable("empty"));
+    let checked = |entry: Entry<'_>| {
+        (!entry.payload.is_empty()).then_some(()).ok_or(attachd::journal::Unreadable("empty"))
+    };
     recover("checked", folder.path(), &mut [checked])?;
     let decoded = |entry: Entry<'_>| Record::read(&entry).map(drop);
     recover("decoded by one thread", folder.path(), &mut [decoded])?;
@@ -188,22 +197,31 @@ fn recovery(records: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn recover<A: attachd::journal::Apply>(what: &str, folder: &Path, appliers: &mut [A]) -> Result<(), Box<dyn Error>> {
+fn recover<A: attachd::journal::Apply>(
+    what: &str,
+    folder: &Path,
+    appliers: &mut [A],
+) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
-    let (journal, recovered) = Journal::open(folder, Options::default(), OnDamage::Refuse, appliers)?;
+    let (journal, recovered) =
+        Journal::open(folder, Options::default(), OnDamage::Refuse, appliers)?;
     let seconds = began.elapsed().as_secs_f64();
     let (records, megabytes) = (recovered.records(), recovered.octets() as f64 / 1e6);
     println!("recovery of {records} records ({megabytes:.0} MB), {what}: {seconds:.2} s");
     Ok(journal.close()?)
 }
 
-fn open(folder: &Path, options: Options) -> Result<(Journal, attachd::journal::Recovered), attachd::journal::OpenError> {
+fn open(
+    folder: &Path,
+    options: Options,
+) -> Result<(Journal, attachd::journal::Recovered), attachd::journal::OpenError> {
     Journal::open(folder, options, OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())])
 }
 
 /// Not in /tmp, which may be memory.
 fn scratch() -> std::io::Result<tempfile::TempDir> {
-    std::env::var_os("TMPDIR").map_or_else(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")), |_| tempfile::tempdir())
+    std::env::var_os("TMPDIR")
+        .map_or_else(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")), |_| tempfile::tempdir())
 }
 
 fn no_wake() -> Wake {
@@ -227,8 +245,11 @@ fn wait_for_one(submitter: &mut Submitter, round: usize) -> Duration {
     began.elapsed()
 }
 
-fn percentiles(waits: impl Iterator<Item = std::io::Result<Duration>>) -> std::io::Result<(u128, u128)> {
-    let mut waits = waits.map(|wait| wait.map(|wait| wait.as_micros())).collect::<Result<Vec<_>, _>>()?;
+fn percentiles(
+    waits: impl Iterator<Item = std::io::Result<Duration>>,
+) -> std::io::Result<(u128, u128)> {
+    let mut waits =
+        waits.map(|wait| wait.map(|wait| wait.as_micros())).collect::<Result<Vec<_>, _>>()?;
     waits.sort_unstable();
     let at = |share: usize| waits.get(waits.len() * share / 100).copied().unwrap_or_default();
     Ok((at(50), at(99)))
@@ -237,14 +258,17 @@ fn percentiles(waits: impl Iterator<Item = std::io::Result<Duration>>) -> std::i
 /// CPU time of this process so far, in steps of 10 ms.
 fn cpu_us() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks = |field: usize| stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(field)?.parse::<f64>().ok());
+    let ticks = |field: usize| {
+        stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(field)?.parse::<f64>().ok())
+    };
     (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) * 10_000.0
 }
 
 fn iccid(number: usize) -> Iccid {
     // The smallest ICCID of 19 digits, and so many further.
     let first = 10u64.pow(17);
-    Iccid::from_raw(first + 44_500_000_000_000_000 + number as u64).unwrap_or_else(|| unreachable!("17 digits after 89"))
+    Iccid::from_raw(first + 44_500_000_000_000_000 + number as u64)
+        .unwrap_or_else(|| unreachable!("17 digits after 89"))
 }
 
 /// What a packet gateway reports: everything 3GPP has, one bearer, one static address.
@@ -269,12 +293,26 @@ fn state(number: usize) -> EndpointState {
         rat: Some(6),
         plmn: Plmn::parse(b"23415").ok(),
         serving_node: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
-        location: Some(&[0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03]),
+        location: Some(&[
+            0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03,
+        ]),
         imeisv: Imeisv::parse(b"3512340012345678").ok(),
         time_zone: Some([0x40, 1]),
         charging_id: Some(number as u32),
     });
-    let lease = Lease { group: GroupId::new(12), vslice: VsliceId::new(2), ip, kind: LeaseKind::Static, phase: LeasePhase::InUse };
+    let lease = Lease {
+        group: GroupId::new(12),
+        vslice: VsliceId::new(2),
+        ip,
+        kind: LeaseKind::Static,
+        phase: LeasePhase::InUse,
+    };
     let (sessions, leases) = ([session].into_iter().collect(), [lease].into_iter().collect());
-    EndpointState { state: NetworkState::Active, last_activity: now, version: 1_789, sessions, leases }
+    EndpointState {
+        state: NetworkState::Active,
+        last_activity: now,
+        version: 1_789,
+        sessions,
+        leases,
+    }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
 use attachd::network::{
-    Counters, Cursor, EndpointState, EventTime, Families, Limits, Nas, NetworkState, Outage, Place, Report, Reporter, Restarts, Stamp,
-    Tracker,
+    Counters, Cursor, EndpointState, EventTime, Families, Limits, Nas, NetworkState, Outage, Place,
+    Report, Reporter, Restarts, Stamp, Tracker,
 };
 use attachd::pool::Pool;
 use attachd::provisioning::{Endpoint, ProvisioningState};
@@ -31,7 +31,8 @@ fn addresses(c: &mut Criterion) {
     for (name, fill) in [("empty", 0.0), ("half full", 0.5), ("99.9 % full", 0.999)] {
         let mut pool = Pool::new("100.64.0.0/10".parse().unwrap(), &[], HOLD);
         let leases = (pool.counts().free as f64 * fill) as usize;
-        let mut given: Vec<Ipv4Addr> = (0..leases).map(|_| pool.allocate(owner, START).unwrap()).collect();
+        let mut given: Vec<Ipv4Addr> =
+            (0..leases).map(|_| pool.allocate(owner, START).unwrap()).collect();
         let (mut now, mut next) = (START, 0usize);
         bench.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter(|| {
@@ -67,7 +68,11 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
         families: Families::default(),
         ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
         counters: Counters::default(),
-        place: Place { rat: Some(8), location: Some(&[0x82, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), ..Place::default() },
+        place: Place {
+            rat: Some(8),
+            location: Some(&[0x82, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+            ..Place::default()
+        },
         session_time_s: None,
         terminate_cause: None,
         last_bearer: false,
@@ -96,14 +101,21 @@ fn sessions(c: &mut Criterion) {
         b.iter(|| {
             now = now + Duration::from_secs(10);
             octets = octets.wrapping_add(1_000_000);
-            let counters = Counters { input: Some(octets), output: Some(octets), ..Counters::default() };
-            black_box(endpoint.interim(&Report { counters, ..report(b"0A0B0C0D00000001", now) }, group, now));
+            let counters =
+                Counters { input: Some(octets), output: Some(octets), ..Counters::default() };
+            black_box(endpoint.interim(
+                &Report { counters, ..report(b"0A0B0C0D00000001", now) },
+                group,
+                now,
+            ));
         });
     });
     c.bench_function("interim update repeated", |b| {
         b.iter(|| black_box(endpoint.interim(&report(b"0A0B0C0D00000001", now), group, now)));
     });
-    c.bench_function("settle with nothing due", |b| b.iter(|| black_box(endpoint.settle(now, &limits, &restarts))));
+    c.bench_function("settle with nothing due", |b| {
+        b.iter(|| black_box(endpoint.settle(now, &limits, &restarts)))
+    });
 
     let mut endpoint = EndpointState::new(NetworkState::Detached);
     c.bench_function("start and stop, and the tombstone forgotten", |b| {
@@ -140,14 +152,22 @@ fn tracker(c: &mut Criterion) {
     let before = resident();
     let tracker: Tracker<Entry> = Tracker::with_capacity(ENDPOINTS as usize);
     for number in 0..ENDPOINTS {
-        tracker.insert(iccid(number), (Endpoint::new(ProvisioningState::Active), EndpointState::new(NetworkState::Detached)));
+        tracker.insert(
+            iccid(number),
+            (Endpoint::new(ProvisioningState::Active), EndpointState::new(NetworkState::Detached)),
+        );
         tracker.index_imsi(imsi(number), iccid(number));
-        tracker.index_msisdn(Msisdn::parse(format!("4477{number:08}").as_bytes()).unwrap(), iccid(number));
+        tracker.index_msisdn(
+            Msisdn::parse(format!("4477{number:08}").as_bytes()).unwrap(),
+            iccid(number),
+        );
     }
     let memory = (resident() - before) / ENDPOINTS as usize;
 
-    let order: Vec<u64> = (0..65_536u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15) % ENDPOINTS).collect();
-    let (iccids, imsis): (Vec<_>, Vec<_>) = order.iter().map(|number| (iccid(*number), imsi(*number))).unzip();
+    let order: Vec<u64> =
+        (0..65_536u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15) % ENDPOINTS).collect();
+    let (iccids, imsis): (Vec<_>, Vec<_>) =
+        order.iter().map(|number| (iccid(*number), imsi(*number))).unzip();
     let mut at = 0;
     let mut bench = c.benchmark_group("a million endpoints");
     bench.bench_function("change by ICCID", |b| {
@@ -164,16 +184,22 @@ fn tracker(c: &mut Criterion) {
     });
     let mut cursor = Cursor::default();
     bench.bench_function("a thousand visits of a walk", |b| {
-        b.iter(|| cursor = tracker.walk(cursor, 1000, |_, (_, state)| state.version += 1).unwrap_or_default());
+        b.iter(|| {
+            cursor =
+                tracker.walk(cursor, 1000, |_, (_, state)| state.version += 1).unwrap_or_default()
+        });
     });
     bench.finish();
 
     let entry = size_of::<Iccid>() + size_of::<Entry>() + 1;
     let index = 2 * size_of::<Iccid>() + 1;
-    println!("memory: {memory} octets for each of {ENDPOINTS} endpoints, measured, with both indexes");
-    println!("memory: {} octets for each of 10000000, computed: {entry} and twice {index}, in tables of 2^24 places", {
-        (entry + 2 * index) * (1 << 24) / 10_000_000
-    });
+    println!(
+        "memory: {memory} octets for each of {ENDPOINTS} endpoints, measured, with both indexes"
+    );
+    println!(
+        "memory: {} octets for each of 10000000, computed: {entry} and twice {index}, in tables of 2^24 places",
+        { (entry + 2 * index) * (1 << 24) / 10_000_000 }
+    );
 }
 
 /// Octets in memory, of `/proc/self/statm`; 0 where there is none.

@@ -28,13 +28,27 @@ fn main() {
         ("fleet.*.session_s", "86400"),
         ("group.*.subnets", "[\"10.0.0.0/8\"]"),
         ("tolerance_ms", "60000"),
-        ("phase", "[{ name = \"everyone\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 120 }]"),
+        (
+            "phase",
+            "[{ name = \"everyone\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 120 }]",
+        ),
     ];
     let before = resident_megabytes();
     let (report, _) = run(servers, &changes);
-    println!("{} of {} endpoints attached at once: {:.0} MB at most", report.attaches, report.endpoints, resident_megabytes() - before);
-    let phase = format!("[{{ name = \"full\", kind = \"closed\", in_flight = 1500, for_s = {seconds} }}]");
-    let changes = [("expect.same_address", "false"), ("fleet.*.session_s", "0.05"), ("group.*.subnets", "[]"), ("phase", phase.as_str())];
+    println!(
+        "{} of {} endpoints attached at once: {:.0} MB at most",
+        report.attaches,
+        report.endpoints,
+        resident_megabytes() - before
+    );
+    let phase =
+        format!("[{{ name = \"full\", kind = \"closed\", in_flight = 1500, for_s = {seconds} }}]");
+    let changes = [
+        ("expect.same_address", "false"),
+        ("fleet.*.session_s", "0.05"),
+        ("group.*.subnets", "[]"),
+        ("phase", phase.as_str()),
+    ];
     let (report, busy) = run(servers, &changes);
     let each = busy * 1e6 / report.total.answered as f64;
     println!(
@@ -47,20 +61,27 @@ fn main() {
 /// A run of `steady` with changes, and the CPU seconds of its one thread.
 fn run((auth, acct): (SocketAddr, SocketAddr), changes: &[(&str, &str)]) -> (Report, f64) {
     let change = |key: &str, value: &str| Change { key: key.to_owned(), value: value.to_owned() };
-    let targets = [("target.auth", format!("[\"{auth}\"]")), ("target.acct", format!("[\"{acct}\"]")), ("threads", "1".to_owned())];
+    let targets = [
+        ("target.auth", format!("[\"{auth}\"]")),
+        ("target.acct", format!("[\"{acct}\"]")),
+        ("threads", "1".to_owned()),
+    ];
     let targets = targets.iter().map(|(key, value)| change(key, value));
-    let changes: Vec<Change> = targets.chain(changes.iter().map(|(key, value)| change(key, value))).collect();
+    let changes: Vec<Change> =
+        targets.chain(changes.iter().map(|(key, value)| change(key, value))).collect();
     let loaded = load("steady", &changes).unwrap_or_else(|error| panic!("{error}"));
     let mut busy = 0.0;
     let mut on_second = |_: &Second| busy = thread_seconds("region-0").unwrap_or(busy);
-    let watch = Watch { on_second: &mut on_second, stop: Arc::new(AtomicBool::new(false)), capture: None };
+    let watch =
+        Watch { on_second: &mut on_second, stop: Arc::new(AtomicBool::new(false)), capture: None };
     let outcome = driver::run(&loaded, watch).unwrap_or_else(|error| panic!("{error:?}"));
     (Report::new(&loaded, &outcome), busy)
 }
 
 /// A thread that grants every attach and acknowledges every report.
 fn respond() -> SocketAddr {
-    let socket = Socket::open_all(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 1).map(|mut sockets| sockets.remove(0));
+    let socket = Socket::open_all(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 1)
+        .map(|mut sockets| sockets.remove(0));
     let socket = socket.unwrap_or_else(|error| panic!("{error}"));
     let address = socket.address();
     thread::spawn(move || {
@@ -85,13 +106,21 @@ fn respond() -> SocketAddr {
     address
 }
 
-fn grant(octets: &[u8], secret: &Secret, address: Ipv4Addr, reply: &mut [u8; 256]) -> Option<usize> {
+fn grant(
+    octets: &[u8],
+    secret: &Secret,
+    address: Ipv4Addr,
+    reply: &mut [u8; 256],
+) -> Option<usize> {
     let request = Datagram::frame(octets).ok()?;
     let accept = request.code() == Code::ACCESS_REQUEST;
     let code = if accept { Code::ACCESS_ACCEPT } else { Code::ACCOUNTING_RESPONSE };
     let mut encoder = Encoder::new(reply, code, request.identifier());
     if accept {
-        encoder.message_authenticator().address(FRAMED_IP_ADDRESS, address).attribute(CLASS, &[7; 16]);
+        encoder
+            .message_authenticator()
+            .address(FRAMED_IP_ADDRESS, address)
+            .attribute(CLASS, &[7; 16]);
     }
     encoder.finish_reply(secret, request.authenticator()).ok()
 }
@@ -103,7 +132,8 @@ fn thread_seconds(name: &str) -> Option<f64> {
         if fs::read_to_string(path.join("comm")).ok()?.trim() == name {
             let stat = fs::read_to_string(path.join("stat")).ok()?;
             let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
-            let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+            let ticks: f64 =
+                fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
             return Some(ticks / 100.0);
         }
     }

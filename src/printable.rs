@@ -85,7 +85,16 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_printable_stands_as_it_is() {
-        for plain in ["C0A8010A0000F00D", "a b", "\"quoted\" 'and' \\", "Grüße", "ไทย", "e\u{301}", "日本", "🛰"] {
+        for plain in [
+            "C0A8010A0000F00D",
+            "a b",
+            "\"quoted\" 'and' \\",
+            "Grüße",
+            "ไทย",
+            "e\u{301}",
+            "日本",
+            "🛰",
+        ] {
             assert_eq!(text(plain).to_string(), plain);
             assert_eq!(octets(plain.as_bytes()).to_string(), plain);
             assert_eq!(json(plain), plain);
@@ -94,7 +103,11 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_not_becomes_an_escape() {
-        for shown in [text(HOSTILE).to_string(), octets(HOSTILE.as_bytes()).to_string(), lines(HOSTILE).to_string().replace('\n', "")] {
+        for shown in [
+            text(HOSTILE).to_string(),
+            octets(HOSTILE.as_bytes()).to_string(),
+            lines(HOSTILE).to_string().replace('\n', ""),
+        ] {
             assert!(shown.chars().all(is_printable), "{shown:?}");
             assert!(shown.starts_with("a\\u{1b}[2J\\r") && shown.ends_with('z'), "{shown}");
         }

@@ -48,7 +48,13 @@ impl TimerWheel {
     /// A wheel for the names `0..names`; it grows if others come.
     #[must_use]
     pub fn with_capacity(names: usize) -> Self {
-        Self { tick: 0, heads: Box::new([NONE; RINGS * SLOTS]), occupied: [[0; SLOTS / 64]; RINGS], timers: vec![IDLE; names], armed: 0 }
+        Self {
+            tick: 0,
+            heads: Box::new([NONE; RINGS * SLOTS]),
+            occupied: [[0; SLOTS / 64]; RINGS],
+            timers: vec![IDLE; names],
+            armed: 0,
+        }
     }
 
     /// How many timers are set.
@@ -108,7 +114,11 @@ impl TimerWheel {
     /// When to look again: not after the next timer, perhaps a little before it. None if no timer is set.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        let tick = if self.heads[self.tick as usize % SLOTS] == NONE { self.next_tick()? } else { self.tick };
+        let tick = if self.heads[self.tick as usize % SLOTS] == NONE {
+            self.next_tick()?
+        } else {
+            self.tick
+        };
         Some(Timestamp::from_micros(u64::from(tick) << TICK_BITS))
     }
 
@@ -126,8 +136,13 @@ impl TimerWheel {
         let turn = self.tick >> width;
         let after = turn as usize % SLOTS + 1;
         let first = (self.occupied[ring].get(after / 64)? >> (after % 64)) << (after % 64);
-        let rest = self.occupied[ring].iter().enumerate().skip(after / 64 + 1).map(|(word, bits)| (word, *bits));
-        let (word, bits) = std::iter::once((after / 64, first)).chain(rest).find(|(_, bits)| *bits != 0)?;
+        let rest = self.occupied[ring]
+            .iter()
+            .enumerate()
+            .skip(after / 64 + 1)
+            .map(|(word, bits)| (word, *bits));
+        let (word, bits) =
+            std::iter::once((after / 64, first)).chain(rest).find(|(_, bits)| *bits != 0)?;
         let slot = word as u32 * 64 + bits.trailing_zeros();
         Some(((turn & !(SLOTS as u32 - 1)) + slot) << width)
     }
@@ -179,7 +194,8 @@ impl TimerWheel {
         if previous == NONE {
             self.heads[slot as usize] = next;
             if next == NONE {
-                self.occupied[slot as usize / SLOTS][slot as usize % SLOTS / 64] &= !(1 << (slot % 64));
+                self.occupied[slot as usize / SLOTS][slot as usize % SLOTS / 64] &=
+                    !(1 << (slot % 64));
             }
         } else {
             self.timers[previous as usize].next = next;
@@ -207,7 +223,8 @@ mod tests {
     #[test]
     fn fires_in_order_and_never_early() {
         let mut wheel = TimerWheel::default();
-        let dues = [(0, 5_000), (1, 5_000_000), (2, 300), (3, 900_000), (4, 86_400_000_000), (5, 0)];
+        let dues =
+            [(0, 5_000), (1, 5_000_000), (2, 300), (3, 900_000), (4, 86_400_000_000), (5, 0)];
         for (name, micros) in dues {
             wheel.set(name, Timestamp::from_micros(micros));
         }
@@ -235,7 +252,8 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let delay = prop_oneof![0..2_000u64, 0..600_000u64, 0..200_000_000u64, 0..90_000_000_000u64];
+        let delay =
+            prop_oneof![0..2_000u64, 0..600_000u64, 0..200_000_000u64, 0..90_000_000_000u64];
         let step = prop_oneof![
             3 => (0..40u32, delay.clone()).prop_map(|(name, delay)| Step::Set(name, delay)),
             1 => (0..40u32).prop_map(Step::Cancel),

@@ -26,7 +26,12 @@ fn fixtures() -> PathBuf {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
-    command.args(arguments).current_dir(fixtures()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .current_dir(fixtures())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -42,7 +47,11 @@ fn attachd_fed(arguments: &[&str], input: &[u8]) -> Ran {
 
 fn ran(output: &Output) -> Ran {
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
-    Ran { exit: output.status.code().unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    Ran {
+        exit: output.status.code().unwrap(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
 }
 
 /// Each file of `fixtures/transcripts` is a command, what it prints, what it complains about, and its exit code.
@@ -54,7 +63,8 @@ fn every_transcript_still_holds() {
         let path = entry.unwrap().path();
         let transcript = fs::read_to_string(&path).unwrap();
         let line = transcript.lines().next().unwrap();
-        let arguments: Vec<&str> = line.strip_prefix("$ attachd ").unwrap().split_whitespace().collect();
+        let arguments: Vec<&str> =
+            line.strip_prefix("$ attachd ").unwrap().split_whitespace().collect();
         let Ran { exit, stdout, stderr } = attachd(&arguments);
         let today = format!("{line}\n{stdout}{stderr}exit {exit}\n");
         if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
@@ -85,7 +95,13 @@ fn help_and_version_are_no_errors() {
 
 #[test]
 fn an_error_is_one_line() {
-    for arguments in [&["chek"][..], &["send"], &["send", "auth", "--secret", ""], &["decode", "xyz"], &["completions", "cmd.exe"]] {
+    for arguments in [
+        &["chek"][..],
+        &["send"],
+        &["send", "auth", "--secret", ""],
+        &["decode", "xyz"],
+        &["completions", "cmd.exe"],
+    ] {
         let Ran { stdout, stderr, .. } = attachd(arguments);
         assert_eq!((stdout.as_str(), stderr.lines().count()), ("", 1), "{stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains("; "), "{stderr}");
@@ -96,19 +112,31 @@ fn an_error_is_one_line() {
 fn tokens_are_made_shown_once_and_withdrawn() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let token = |arguments: &[&str]| attachd(&[&["token"], arguments, &["--data-dir", data.to_str().unwrap()]].concat());
+    let token = |arguments: &[&str]| {
+        attachd(&[&["token"], arguments, &["--data-dir", data.to_str().unwrap()]].concat())
+    };
     let made = token(&["create", "--name", "ci", "--role", "write", "--expires", "90d"]);
     let secret = made.stdout.trim();
     assert_eq!((made.exit, secret.len()), (0, 32), "{made:?}");
     assert!(secret.bytes().all(|octet| octet.is_ascii_hexdigit()));
-    assert!(!fs::read_to_string(data.join("tokens.toml")).unwrap().contains(secret), "only its hash is kept");
+    assert!(
+        !fs::read_to_string(data.join("tokens.toml")).unwrap().contains(secret),
+        "only its hash is kept"
+    );
 
     let again = token(&["create", "--name", "ci", "--role", "read"]);
-    assert_eq!((again.exit, again.stderr.contains("there is a token \"ci\" already")), (1, true), "{again:?}");
+    assert_eq!(
+        (again.exit, again.stderr.contains("there is a token \"ci\" already")),
+        (1, true),
+        "{again:?}"
+    );
     assert_eq!(token(&["disable", "ci"]).exit, 0);
     let listed = token(&["list", "--output", "json"]);
     let tokens: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
-    assert_eq!((&tokens[0]["name"], &tokens[0]["role"], &tokens[0]["state"]), (&"ci".into(), &"write".into(), &"disabled".into()));
+    assert_eq!(
+        (&tokens[0]["name"], &tokens[0]["role"], &tokens[0]["state"]),
+        (&"ci".into(), &"write".into(), &"disabled".into())
+    );
     assert!(listed.stdout.find(secret).is_none());
     assert_eq!(token(&["enable", "ci"]).exit, 0);
     assert_eq!(token(&["delete", "ci"]).exit, 0);
@@ -134,7 +162,8 @@ fn decode_knows_what_comes_in() {
     assert_eq!(attachd_fed(&["decode"], &capture), from_file);
 
     let hex = b"0c2a0014 000102030405060708090a0b0c0d0e0f\n";
-    let octets = b"\x0c\x2a\x00\x14\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f";
+    let octets =
+        b"\x0c\x2a\x00\x14\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f";
     let from_words = attachd(&["decode", "0c2a0014000102030405060708090a0b0c0d0e0f"]);
     assert_eq!(from_words.exit, 0);
     assert_eq!(attachd_fed(&["decode", "-"], hex), from_words);
@@ -144,7 +173,9 @@ fn decode_knows_what_comes_in() {
     assert_eq!(attachd_fed(&["decode", "-"], b"Access-Request").exit, 1);
     let cut = attachd_fed(&["decode", "-"], &capture[..capture.len() - 1]);
     assert_eq!(cut.exit, 1);
-    assert!(from_file.stdout.starts_with(&cut.stdout) && cut.stdout.len() * 2 > from_file.stdout.len());
+    assert!(
+        from_file.stdout.starts_with(&cut.stdout) && cut.stdout.len() * 2 > from_file.stdout.len()
+    );
 }
 
 /// The golden packets of the codec, seen through the command line.
@@ -155,7 +186,12 @@ fn decode_shows_packets_as_they_are_written_down() {
         if path.extension().is_some_and(|extension| extension == "hex") {
             let shown = fs::read_to_string(path.with_extension("txt")).unwrap();
             let ran = attachd(&["decode", path.to_str().unwrap()]);
-            assert_eq!(ran, Ran { exit: 0, stdout: shown, stderr: String::new() }, "{}", path.display());
+            assert_eq!(
+                ran,
+                Ran { exit: 0, stdout: shown, stderr: String::new() },
+                "{}",
+                path.display()
+            );
         }
     }
 }
@@ -164,9 +200,17 @@ fn decode_shows_packets_as_they_are_written_down() {
 fn a_closed_pipe_is_no_failure() {
     let mut child = command(&["decode", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
-    child.stdin.take().unwrap().write_all(&fs::read(fixtures().join("decode/freeradius.pcap")).unwrap()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&fs::read(fixtures().join("decode/freeradius.pcap")).unwrap())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    assert_eq!(
+        (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
+        (Some(0), "")
+    );
 }
 
 #[test]
@@ -176,7 +220,10 @@ fn what_check_says_of_bad_inventories_stands_beside_them() {
         let problems = fs::read_to_string(fixtures().join(&name).join("problems.txt")).unwrap();
         let Ran { exit, stdout, stderr } = attachd(&["check", "--inventory", &name]);
         assert_eq!((exit, stdout.as_str()), (2, ""), "{name}");
-        let told: Vec<&str> = stderr.lines().map(|line| line.strip_prefix(&format!("{name}/")).unwrap_or(line)).collect();
+        let told: Vec<&str> = stderr
+            .lines()
+            .map(|line| line.strip_prefix(&format!("{name}/")).unwrap_or(line))
+            .collect();
         assert_eq!(told, problems.lines().collect::<Vec<_>>(), "{name}");
     }
 }
@@ -233,7 +280,11 @@ fn silence(_: &Datagram<'_>) -> Vec<u8> {
 }
 
 /// Runs `send` against a responder; what it said, and the requests.
-fn send(answers: Vec<fn(&Datagram<'_>) -> Vec<u8>>, kind: &str, more: &[&str]) -> (Ran, Vec<Vec<u8>>) {
+fn send(
+    answers: Vec<fn(&Datagram<'_>) -> Vec<u8>>,
+    kind: &str,
+    more: &[&str],
+) -> (Ran, Vec<Vec<u8>>) {
     let (address, server) = responder(answers);
     let address = address.to_string();
     let ran = attachd(&[&["send", kind, &address], more].concat());
@@ -242,18 +293,32 @@ fn send(answers: Vec<fn(&Datagram<'_>) -> Vec<u8>>, kind: &str, more: &[&str]) -
 
 #[test]
 fn an_accept_is_success_and_a_reject_is_not() {
-    let (ran, requests) = send(vec![accept], "auth", &["user-name=alice", "User-Password=secret", "3GPP-IMSI=234500000000001"]);
+    let (ran, requests) = send(
+        vec![accept],
+        "auth",
+        &["user-name=alice", "User-Password=secret", "3GPP-IMSI=234500000000001"],
+    );
     assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     assert!(
-        ran.stdout.starts_with("Access-Accept, ") && ran.stdout.contains("\n    Reply-Message = \"endpoint-unknown\"\n"),
+        ran.stdout.starts_with("Access-Accept, ")
+            && ran.stdout.contains("\n    Reply-Message = \"endpoint-unknown\"\n"),
         "{}",
         ran.stdout
     );
     let request = Datagram::frame(&requests[0]).unwrap();
     assert_eq!(request.verify_request(&Secret::new(SECRET)), Ok(()));
-    assert_eq!(request.attributes().next().map(|attribute| attribute.number), Some(number::MESSAGE_AUTHENTICATOR), "it stands first");
+    assert_eq!(
+        request.attributes().next().map(|attribute| attribute.number),
+        Some(number::MESSAGE_AUTHENTICATOR),
+        "it stands first"
+    );
     let hidden = request.first(number::USER_PASSWORD).unwrap();
-    assert!(attachd::wire::pap_matches(hidden, &Secret::new(SECRET), request.authenticator(), b"secret"));
+    assert!(attachd::wire::pap_matches(
+        hidden,
+        &Secret::new(SECRET),
+        request.authenticator(),
+        b"secret"
+    ));
 
     let (ran, _) = send(vec![reject], "auth", &[]);
     assert_eq!((ran.exit, ran.stderr.as_str()), (3, ""));
@@ -263,7 +328,11 @@ fn an_accept_is_success_and_a_reject_is_not() {
 fn accounting_and_status_are_answered() {
     let (ran, requests) = send(vec![answer], "acct", &["--file", "send/start.txt", "--json"]);
     assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
-    assert!(ran.stdout.contains(r#""code":{"key":5,"name":"Accounting-Response"}"#), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(r#""code":{"key":5,"name":"Accounting-Response"}"#),
+        "{}",
+        ran.stdout
+    );
     let request = Datagram::frame(&requests[0]).unwrap();
     assert_eq!(request.verify_request(&Secret::new(SECRET)), Ok(()));
     assert_eq!(request.first(number::CALLED_STATION_ID), Some(&b"festival.iot"[..]));
@@ -278,7 +347,8 @@ fn accounting_and_status_are_answered() {
 
 #[test]
 fn a_request_is_sent_again_unchanged() {
-    let (ran, requests) = send(vec![silence, silence, accept], "auth", &["User-Name=alice", "--timeout", "50ms"]);
+    let (ran, requests) =
+        send(vec![silence, silence, accept], "auth", &["User-Name=alice", "--timeout", "50ms"]);
     assert_eq!(ran.exit, 0);
     assert!(ran.stdout.contains(" at try 3"), "{}", ran.stdout);
     assert_eq!((&requests[0], &requests[1]), (&requests[1], &requests[2]));
@@ -290,7 +360,11 @@ fn a_forged_reply_is_as_good_as_none() {
     assert_eq!(ran.exit, 0);
     let (ran, _) = send(vec![forge, answer], "auth", &["--timeout", "50ms", "--retries", "1"]);
     assert_eq!(ran.exit, 1);
-    assert!(ran.stderr.contains("Accounting-Response does not answer Access-Request"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("Accounting-Response does not answer Access-Request"),
+        "{}",
+        ran.stderr
+    );
     let (ran, _) = send(vec![silence], "auth", &["--timeout", "50ms", "--retries", "0"]);
     assert_eq!(ran.exit, 1);
     assert!(ran.stderr.starts_with("error: no reply from 127.0.0.1:"), "{}", ran.stderr);
@@ -312,21 +386,41 @@ fn a_server_answers_reloads_and_ends() {
         fs::copy(fixtures().join("festival").join(name), folder.path().join(name)).unwrap();
     }
     let free = "[\"127.0.0.1:0\"]";
-    let text = format!("[radius]\nauth = {free}\nacct = {free}\n[http]\nlisten = \"127.0.0.1:0\"\n[inventory]\npath = \".\"\n");
+    let text = format!(
+        "[radius]\nauth = {free}\nacct = {free}\n[http]\nlisten = \"127.0.0.1:0\"\n[inventory]\npath = \".\"\n"
+    );
     let config = folder.path().join("attachd.toml");
     fs::write(&config, text).unwrap();
 
     let mut server = command(&["serve", "--config", config.to_str().unwrap()]).spawn().unwrap();
     let mut ready = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    let address = |kind: &str| ready.split(&format!("{kind} ")).nth(1).unwrap().split([',', '\n']).next().unwrap().to_owned();
-    let ask = || attachd(&["send", "auth", &address("auth"), "3GPP-IMSI=234500000000001", "Called-Station-Id=festival.iot"]);
+    let address = |kind: &str| {
+        ready
+            .split(&format!("{kind} "))
+            .nth(1)
+            .unwrap()
+            .split([',', '\n'])
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let ask = || {
+        attachd(&[
+            "send",
+            "auth",
+            &address("auth"),
+            "3GPP-IMSI=234500000000001",
+            "Called-Station-Id=festival.iot",
+        ])
+    };
     let accepted = ask();
     assert_eq!(accepted.exit, 0, "{accepted:?}");
     assert!(accepted.stdout.contains("Framed-IP-Address = 100.64."), "{}", accepted.stdout);
     assert_eq!(attachd(&["send", "status", &address("acct")]).exit, 0);
 
-    let signal = |name: &str| Command::new("kill").args([name, &server.id().to_string()]).status().unwrap();
+    let signal =
+        |name: &str| Command::new("kill").args([name, &server.id().to_string()]).status().unwrap();
     // A reload that is refused changes nothing.
     fs::write(folder.path().join("endpoints.csv"), "nonsense\n").unwrap();
     signal("-HUP");

@@ -4,7 +4,8 @@
 
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::{
-    Attribute, Code, Datagram, Encoder, Forged, Key, Malformed, MessageAuthenticator, Secret, TooLong, number, pap_matches, pap_password,
+    Attribute, Code, Datagram, Encoder, Forged, Key, Malformed, MessageAuthenticator, Secret,
+    TooLong, number, pap_matches, pap_password,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
@@ -42,12 +43,32 @@ fn a2_a3_a4_a7_length_must_be_what_came() {
     let cases = [
         ("A2: 19 octets", vec![1; 19], Malformed::NoHeader { received: 19 }),
         ("nothing at all", vec![], Malformed::NoHeader { received: 0 }),
-        ("A3: Length 19 of 20", with_length(unsigned(&[]), 19), Malformed::LengthOutOfRange { length: 19 }),
-        ("A3: Length 19 of 38", with_length(unsigned(&[0; 18]), 19), Malformed::LengthOutOfRange { length: 19 }),
+        (
+            "A3: Length 19 of 20",
+            with_length(unsigned(&[]), 19),
+            Malformed::LengthOutOfRange { length: 19 },
+        ),
+        (
+            "A3: Length 19 of 38",
+            with_length(unsigned(&[0; 18]), 19),
+            Malformed::LengthOutOfRange { length: 19 },
+        ),
         ("Length 0", with_length(unsigned(&[]), 0), Malformed::LengthOutOfRange { length: 0 }),
-        ("A4: one more than came", with_length(unsigned(b"\x01\x06nemo"), 27), Malformed::Truncated { length: 27, received: 26 }),
-        ("A7: 4097", with_length(unsigned(&[0; 4077]), 4097), Malformed::LengthOutOfRange { length: 4097 }),
-        ("A7: 65535", with_length(unsigned(&vec![0; 65_515]), 65_535), Malformed::LengthOutOfRange { length: 65_535 }),
+        (
+            "A4: one more than came",
+            with_length(unsigned(b"\x01\x06nemo"), 27),
+            Malformed::Truncated { length: 27, received: 26 },
+        ),
+        (
+            "A7: 4097",
+            with_length(unsigned(&[0; 4077]), 4097),
+            Malformed::LengthOutOfRange { length: 4097 },
+        ),
+        (
+            "A7: 65535",
+            with_length(unsigned(&vec![0; 65_515]), 65_535),
+            Malformed::LengthOutOfRange { length: 65_535 },
+        ),
     ];
     for (case, octets, reason) in cases {
         assert_eq!(Datagram::frame(&octets).unwrap_err(), reason, "{case}");
@@ -86,11 +107,19 @@ fn what_does_not_fit_is_refused_whole() {
     type Write = fn(&mut Encoder<'_>);
     let cases: [(&str, usize, Write); 6] = [
         ("a buffer without room for a header", 19, |_| {}),
-        ("a buffer without room for the attribute", 25, |encoder| _ = encoder.integer(number::NAS_PORT, 1)),
-        ("more than 4096 octets", 8192, |encoder| (0..17).for_each(|_| _ = encoder.attribute(25, &[0; 253]))),
-        ("an attribute of more than 253 octets", 4096, |encoder| _ = encoder.attribute(25, &[0; 254])),
+        ("a buffer without room for the attribute", 25, |encoder| {
+            _ = encoder.integer(number::NAS_PORT, 1)
+        }),
+        ("more than 4096 octets", 8192, |encoder| {
+            (0..17).for_each(|_| _ = encoder.attribute(25, &[0; 253]))
+        }),
+        ("an attribute of more than 253 octets", 4096, |encoder| {
+            _ = encoder.attribute(25, &[0; 254])
+        }),
         ("a vendor's of more than 247", 4096, |encoder| _ = encoder.vendor(9, 1, &[0; 248])),
-        ("a password of more than 128", 4096, |encoder| _ = encoder.user_password(&[b'x'; 129], &secret(), &AUTHENTICATOR)),
+        ("a password of more than 128", 4096, |encoder| {
+            _ = encoder.user_password(&[b'x'; 129], &secret(), &AUTHENTICATOR)
+        }),
     ];
     for (case, size, write) in cases {
         let mut buffer = vec![0; size];
@@ -105,11 +134,19 @@ fn what_does_not_fit_is_refused_whole() {
 #[test]
 fn a9_a10_attributes_must_tile_the_packet() {
     let cases: [(&str, &[u8], Malformed); 6] = [
-        ("A9: attribute of length 0", b"\x01\x06nemo\x01\x00", Malformed::AttributeTooShort { offset: 26 }),
+        (
+            "A9: attribute of length 0",
+            b"\x01\x06nemo\x01\x00",
+            Malformed::AttributeTooShort { offset: 26 },
+        ),
         ("A9: attribute of length 1", b"\x01\x01", Malformed::AttributeTooShort { offset: 20 }),
         ("one octet left", b"\x01\x06nemo\x01", Malformed::AttributeOverruns { offset: 26 }),
         ("one octet too few", b"\x01\x07nemo", Malformed::AttributeOverruns { offset: 20 }),
-        ("longest attribute, nothing in it", b"\x01\xff", Malformed::AttributeOverruns { offset: 20 }),
+        (
+            "longest attribute, nothing in it",
+            b"\x01\xff",
+            Malformed::AttributeOverruns { offset: 20 },
+        ),
         // RFC 2865 section 7.3 as it is printed: the length of State says 16 where 10 octets are left.
         (
             "A10: State of the RFC",
@@ -121,19 +158,33 @@ fn a9_a10_attributes_must_tile_the_packet() {
         assert_eq!(Datagram::frame(&unsigned(attributes)).unwrap_err(), reason, "{case}");
     }
     let empty = unsigned(b"\x01\x02");
-    assert_eq!(Datagram::frame(&empty).unwrap().first(number::USER_NAME), Some(&b""[..]), "an attribute may be empty");
+    assert_eq!(
+        Datagram::frame(&empty).unwrap().first(number::USER_NAME),
+        Some(&b""[..]),
+        "an attribute may be empty"
+    );
 }
 
 #[test]
 fn a15_what_nobody_knows_is_kept() {
     let packet = request(Code::ACCESS_REQUEST, |encoder| {
-        encoder.attribute(17, b"x").attribute(192, b"y").attribute(240, b"z").extended(241, 200, b"w").vendor(32473, 250, b"v");
+        encoder
+            .attribute(17, b"x")
+            .attribute(192, b"y")
+            .attribute(240, b"z")
+            .extended(241, 200, b"w")
+            .vendor(32473, 250, b"v");
     });
     let datagram = Datagram::frame(&packet).unwrap();
     let keys: Vec<Key> = datagram.values().map(|value| value.key).collect();
     let rfc = |number| Key { vendor: 0, number };
     assert_eq!(keys, [rfc(17), rfc(192), rfc(240), rfc(241), Key { vendor: 32473, number: 250 }]);
-    let names: Vec<String> = datagram.readable(Dictionary::default()).lines().into_iter().map(|line| line.name).collect();
+    let names: Vec<String> = datagram
+        .readable(Dictionary::default())
+        .lines()
+        .into_iter()
+        .map(|line| line.name)
+        .collect();
     assert_eq!(names, ["Attr-17", "Attr-192", "Attr-240", "Attr-241.200", "Attr-26.32473.250"]);
 }
 
@@ -169,7 +220,11 @@ fn a17_a_spoilt_vendor_specific_is_passed_over_and_kept() {
         let values: Vec<&[u8]> = datagram.values().map(|value| value.octets).collect();
         assert_eq!(values, [b"nemo"], "{case}");
         assert_eq!(datagram.first(number::VENDOR_SPECIFIC), Some(value), "{case}");
-        assert_eq!(datagram.readable(Dictionary::default()).lines()[0].name, "Vendor-Specific", "{case}");
+        assert_eq!(
+            datagram.readable(Dictionary::default()).lines()[0].name,
+            "Vendor-Specific",
+            "{case}"
+        );
     }
 }
 
@@ -180,7 +235,10 @@ fn a18_text_is_neither_cut_nor_trusted() {
     });
     let datagram = Datagram::frame(&packet).unwrap();
     assert_eq!(datagram.first(number::USER_NAME), Some(&b"ne\0mo\xff\xc3\xbc\x1b[2J"[..]));
-    assert_eq!(datagram.readable(Dictionary::default()).lines()[0].value, r#""ne\000mo\377ü\033[2J""#);
+    assert_eq!(
+        datagram.readable(Dictionary::default()).lines()[0].value,
+        r#""ne\000mo\377ü\033[2J""#
+    );
 }
 
 #[test]
@@ -189,7 +247,13 @@ fn a19_fragments_with_another_attribute_between_are_one_value() {
     let whole = [&long[20..275], b"\x01\x06nemo", &long[275..]].concat();
     let broken = [&long[20..275], b"\x01\x06nemo"].concat();
     let names = |attributes: &[u8]| -> Vec<String> {
-        Datagram::frame(&unsigned(attributes)).unwrap().readable(Dictionary::default()).lines().into_iter().map(|line| line.name).collect()
+        Datagram::frame(&unsigned(attributes))
+            .unwrap()
+            .readable(Dictionary::default())
+            .lines()
+            .into_iter()
+            .map(|line| line.name)
+            .collect()
     };
     assert_eq!(names(&whole), ["Attr-245.9", "User-Name"]);
     assert_eq!(names(&broken), ["Extended-Attribute-5", "User-Name"]);
@@ -198,9 +262,14 @@ fn a19_fragments_with_another_attribute_between_are_one_value() {
 #[test]
 fn a20_several_values_in_one_vendor_specific_are_all_read() {
     let inside = b"\x00\x00\x28\xaf\x01\x11001010000000001\x08\x0700101\x15\x03\x06";
-    let packet =
-        request(Code::ACCESS_REQUEST, |encoder| _ = encoder.attribute(number::VENDOR_SPECIFIC, inside).attribute(number::USER_NAME, b"n"));
-    let values: Vec<(Key, Vec<u8>)> = Datagram::frame(&packet).unwrap().values().map(|value| (value.key, value.octets.to_vec())).collect();
+    let packet = request(Code::ACCESS_REQUEST, |encoder| {
+        _ = encoder.attribute(number::VENDOR_SPECIFIC, inside).attribute(number::USER_NAME, b"n")
+    });
+    let values: Vec<(Key, Vec<u8>)> = Datagram::frame(&packet)
+        .unwrap()
+        .values()
+        .map(|value| (value.key, value.octets.to_vec()))
+        .collect();
     let of_3gpp = |number| Key { vendor: tgpp::VENDOR, number };
     let expected = [
         (of_3gpp(tgpp::IMSI), b"001010000000001".to_vec()),
@@ -215,14 +284,25 @@ fn a20_several_values_in_one_vendor_specific_are_all_read() {
 fn b4_passwords_of_any_length_up_to_128() {
     for length in [0, 1, 15, 16, 17, 127, 128] {
         let password = vec![b'p'; length];
-        let packet = request(Code::ACCESS_REQUEST, |encoder| _ = encoder.user_password(&password, &secret(), &AUTHENTICATOR));
+        let packet = request(Code::ACCESS_REQUEST, |encoder| {
+            _ = encoder.user_password(&password, &secret(), &AUTHENTICATOR)
+        });
         let datagram = Datagram::frame(&packet).unwrap();
         let hidden = datagram.first(number::USER_PASSWORD).unwrap();
         assert_eq!(hidden.len(), length.div_ceil(16).max(1) * 16);
-        assert_eq!(pap_password(hidden, &secret(), &AUTHENTICATOR, &mut [0; 128]), Some(&password[..]));
+        assert_eq!(
+            pap_password(hidden, &secret(), &AUTHENTICATOR, &mut [0; 128]),
+            Some(&password[..])
+        );
         assert!(pap_matches(hidden, &secret(), &AUTHENTICATOR, &password));
-        assert!(!pap_matches(hidden, &secret(), &AUTHENTICATOR, &[&password[..], b"x"].concat()), "{length}");
-        assert!(length == 0 || !pap_matches(hidden, &secret(), &AUTHENTICATOR, &password[1..]), "{length}");
+        assert!(
+            !pap_matches(hidden, &secret(), &AUTHENTICATOR, &[&password[..], b"x"].concat()),
+            "{length}"
+        );
+        assert!(
+            length == 0 || !pap_matches(hidden, &secret(), &AUTHENTICATOR, &password[1..]),
+            "{length}"
+        );
     }
 }
 
@@ -230,21 +310,38 @@ fn b4_passwords_of_any_length_up_to_128() {
 fn b5_hidden_passwords_come_in_one_to_eight_blocks() {
     for length in [0, 15, 17, 144, 253] {
         let hidden = vec![0x5a; length];
-        assert_eq!(pap_password(&hidden, &secret(), &AUTHENTICATOR, &mut [0; 128]), None, "{length}");
+        assert_eq!(
+            pap_password(&hidden, &secret(), &AUTHENTICATOR, &mut [0; 128]),
+            None,
+            "{length}"
+        );
         assert!(!pap_matches(&hidden, &secret(), &AUTHENTICATOR, b""), "{length}");
     }
 }
 
 #[test]
 fn b6_another_secret_yields_another_password() {
-    let packet = request(Code::ACCESS_REQUEST, |encoder| _ = encoder.user_password(b"arctangent", &Secret::new(b"other"), &AUTHENTICATOR));
+    let packet = request(Code::ACCESS_REQUEST, |encoder| {
+        _ = encoder.user_password(b"arctangent", &Secret::new(b"other"), &AUTHENTICATOR)
+    });
     let datagram = Datagram::frame(&packet).unwrap();
-    assert!(!pap_matches(datagram.first(number::USER_PASSWORD).unwrap(), &secret(), &AUTHENTICATOR, b"arctangent"));
+    assert!(!pap_matches(
+        datagram.first(number::USER_PASSWORD).unwrap(),
+        &secret(),
+        &AUTHENTICATOR,
+        b"arctangent"
+    ));
 }
 
 #[test]
 fn c1_c2_message_authenticator_is_proved_wherever_it_stands() {
-    for code in [Code::ACCESS_REQUEST, Code::STATUS_SERVER, Code::ACCOUNTING_REQUEST, Code::COA_REQUEST, Code::DISCONNECT_REQUEST] {
+    for code in [
+        Code::ACCESS_REQUEST,
+        Code::STATUS_SERVER,
+        Code::ACCOUNTING_REQUEST,
+        Code::COA_REQUEST,
+        Code::DISCONNECT_REQUEST,
+    ] {
         for position in 0..3 {
             let packet = request(code, |encoder| {
                 for index in 0..3 {
@@ -261,15 +358,19 @@ fn c1_c2_message_authenticator_is_proved_wherever_it_stands() {
 
             let mut flipped = packet.clone();
             flipped[20 + position as usize * 6 + 2] ^= 0x10;
-            assert!(Datagram::frame(&flipped).unwrap().verify_request(&secret()).is_err(), "C-2: {code} {position}");
+            assert!(
+                Datagram::frame(&flipped).unwrap().verify_request(&secret()).is_err(),
+                "C-2: {code} {position}"
+            );
         }
     }
 }
 
 #[test]
 fn a_message_authenticator_is_written_once() {
-    let packet =
-        request(Code::ACCESS_REQUEST, |encoder| _ = encoder.message_authenticator().integer(number::NAS_PORT, 1).message_authenticator());
+    let packet = request(Code::ACCESS_REQUEST, |encoder| {
+        _ = encoder.message_authenticator().integer(number::NAS_PORT, 1).message_authenticator()
+    });
     assert_eq!(packet.len(), 20 + 18 + 6);
     assert_eq!(Datagram::frame(&packet).unwrap().verify_request(&secret()), Ok(()));
 }
@@ -293,20 +394,34 @@ fn c4_message_authenticator_of_another_length_or_twice_is_invalid() {
 
 #[test]
 fn c5_replies_have_it_first_and_prove_themselves() {
-    for code in [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCESS_CHALLENGE, Code::PROTOCOL_ERROR] {
-        let asked =
-            request(Code::ACCESS_REQUEST, |encoder| _ = encoder.attribute(number::PROXY_STATE, b"p1").attribute(number::PROXY_STATE, b""));
+    for code in
+        [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCESS_CHALLENGE, Code::PROTOCOL_ERROR]
+    {
+        let asked = request(Code::ACCESS_REQUEST, |encoder| {
+            _ = encoder.attribute(number::PROXY_STATE, b"p1").attribute(number::PROXY_STATE, b"")
+        });
         let asked = Datagram::frame(&asked).unwrap();
         let mut buffer = [0; 4096];
         let mut encoder = Encoder::new(&mut buffer, code, asked.identifier());
-        encoder.message_authenticator().attribute(number::REPLY_MESSAGE, b"text").copy(&asked, number::PROXY_STATE);
+        encoder
+            .message_authenticator()
+            .attribute(number::REPLY_MESSAGE, b"text")
+            .copy(&asked, number::PROXY_STATE);
         let length = encoder.finish_reply(&secret(), asked.authenticator()).unwrap();
         assert_eq!(buffer[20..22], [0x50, 0x12], "{code}");
         let reply = Datagram::frame(&buffer[..length]).unwrap();
         assert_eq!(reply.verify_reply(asked.authenticator(), &secret()), Ok(()), "{code}");
         assert_eq!(reply.verify_reply(&[0; 16], &secret()), Err(Forged::Authenticator), "{code}");
-        assert_eq!(reply.verify_request(&secret()), Err(Forged::Authenticator), "a reply is no request");
-        assert_eq!(asked.verify_reply(&AUTHENTICATOR, &secret()), Err(Forged::Authenticator), "a request is no reply");
+        assert_eq!(
+            reply.verify_request(&secret()),
+            Err(Forged::Authenticator),
+            "a reply is no request"
+        );
+        assert_eq!(
+            asked.verify_reply(&AUTHENTICATOR, &secret()),
+            Err(Forged::Authenticator),
+            "a request is no reply"
+        );
         let last: Vec<Attribute<'_>> = reply.attributes().skip(2).collect();
         let proxy_state = |value| Attribute { number: number::PROXY_STATE, value };
         assert_eq!(last, [proxy_state(b"p1"), proxy_state(b"")], "{code}");
@@ -317,7 +432,10 @@ fn c5_replies_have_it_first_and_prove_themselves() {
 #[test]
 fn c10_message_authenticator_of_accounting_is_over_zeros() {
     let right = request(Code::ACCOUNTING_REQUEST, |encoder| {
-        encoder.message_authenticator().integer(number::ACCT_STATUS_TYPE, 1).attribute(number::ACCT_SESSION_ID, b"S1");
+        encoder
+            .message_authenticator()
+            .integer(number::ACCT_STATUS_TYPE, 1)
+            .attribute(number::ACCT_SESSION_ID, b"S1");
     });
     assert_eq!(Datagram::frame(&right).unwrap().verify_request(&secret()), Ok(()));
 
@@ -329,8 +447,12 @@ fn c10_message_authenticator_of_accounting_is_over_zeros() {
     let mut wrong = right;
     wrong[22..38].fill(0);
     sign(&mut wrong);
-    let over_final = Hmac::<Md5>::new_from_slice(KEY).unwrap().chain_update(&wrong).finalize().into_bytes();
+    let over_final =
+        Hmac::<Md5>::new_from_slice(KEY).unwrap().chain_update(&wrong).finalize().into_bytes();
     wrong[22..38].copy_from_slice(&over_final);
     sign(&mut wrong);
-    assert_eq!(Datagram::frame(&wrong).unwrap().verify_request(&secret()), Err(Forged::MessageAuthenticator));
+    assert_eq!(
+        Datagram::frame(&wrong).unwrap().verify_request(&secret()),
+        Err(Forged::MessageAuthenticator)
+    );
 }

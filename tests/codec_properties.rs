@@ -5,8 +5,8 @@
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::tgpp::{TimeZone, UserLocation};
 use attachd::wire::{
-    Attributes, Code, Datagram, Encoder, Key, MessageAuthenticator, Secret, chap_matches, extended, number, pap_matches, pap_password,
-    tunnel_password,
+    Attributes, Code, Datagram, Encoder, Key, MessageAuthenticator, Secret, chap_matches, extended,
+    number, pap_matches, pap_password, tunnel_password,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,7 +27,11 @@ fn read_all(octets: &[u8]) {
     assert!((0..=255).all(|number| datagram.contains(number) == datagram.first(number).is_some()));
     assert!(attributes == 0 || datagram.values().count() <= datagram.octets().len());
     let _ = (datagram.verify_request(&secret()), datagram.verify_reply(&AUTHENTICATOR, &secret()));
-    let _ = (datagram.message_authenticator(), datagram.chap_challenge(), extended(datagram.attributes()));
+    let _ = (
+        datagram.message_authenticator(),
+        datagram.chap_challenge(),
+        extended(datagram.attributes()),
+    );
     let _ = (datagram.readable(Dictionary::default()).to_string(), format!("{datagram:?}"));
 }
 
@@ -42,11 +46,28 @@ fn read_value(octets: &[u8]) {
 
 /// A packet with attributes of every number and some vendors, whole or cut by what comes next.
 fn attributes() -> impl Strategy<Value = Vec<(Key, Vec<u8>)>> {
-    let vendor = select(vec![0, 0, number::tgpp::VENDOR, number::microsoft::VENDOR, number::attachd::DEFAULT_VENDOR, 9]);
-    vec(((vendor, any::<u8>()).prop_map(|(vendor, number)| Key { vendor, number }), vec(any::<u8>(), 0..60)), 0..40)
+    let vendor = select(vec![
+        0,
+        0,
+        number::tgpp::VENDOR,
+        number::microsoft::VENDOR,
+        number::attachd::DEFAULT_VENDOR,
+        9,
+    ]);
+    vec(
+        (
+            (vendor, any::<u8>()).prop_map(|(vendor, number)| Key { vendor, number }),
+            vec(any::<u8>(), 0..60),
+        ),
+        0..40,
+    )
 }
 
-fn encoded(code: Code, attributes: &[(Key, Vec<u8>)], sign: impl FnOnce(Encoder<'_>) -> usize) -> Vec<u8> {
+fn encoded(
+    code: Code,
+    attributes: &[(Key, Vec<u8>)],
+    sign: impl FnOnce(Encoder<'_>) -> usize,
+) -> Vec<u8> {
     let mut buffer = vec![0; 4096];
     let mut encoder = Encoder::new(&mut buffer, code, 7);
     encoder.message_authenticator();
@@ -63,7 +84,11 @@ fn encoded(code: Code, attributes: &[(Key, Vec<u8>)], sign: impl FnOnce(Encoder<
 
 /// Holds other attributes, or is written in another way than it stands there.
 fn nests(number: u8) -> bool {
-    matches!(number, number::VENDOR_SPECIFIC | number::MESSAGE_AUTHENTICATOR | number::EXTENDED_ATTRIBUTE_1..=number::EXTENDED_ATTRIBUTE_6)
+    matches!(
+        number,
+        number::VENDOR_SPECIFIC | number::MESSAGE_AUTHENTICATOR | number::EXTENDED_ATTRIBUTE_1
+            ..=number::EXTENDED_ATTRIBUTE_6
+    )
 }
 
 proptest! {

@@ -82,9 +82,14 @@ impl Count {
 
 /// Killed while it wrote one.
 fn has_half_a_snapshot(folder: &Folder) -> bool {
-    folder.files("attachd-data").iter().any(|name| name.starts_with("snapshot-") && name.contains(".tmp"))
+    folder
+        .files("attachd-data")
+        .iter()
+        .any(|name| name.starts_with("snapshot-") && name.contains(".tmp"))
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
+    std::env::var(variable)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
 }

@@ -24,7 +24,8 @@ fn decode(arguments: &[&str], input: &[u8]) -> Ran {
 
 /// `None` if there is no such program.
 fn run(command: &mut Command, input: &[u8]) -> Option<Ran> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let feeder = thread::spawn(move || stdin.write_all(&input));
@@ -57,7 +58,8 @@ fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
 
 /// A pcap file of these frames, each cut to so many octets.
 fn pcap(link: u32, snap_length: usize, frames: &[Vec<u8>]) -> Vec<u8> {
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let words =
+        |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
     let mut file = words(&[0xA1B2_C3D4, 0x0004_0002, 0, 0, snap_length as u32, link]);
     for frame in frames {
         let captured = &frame[..frame.len().min(snap_length)];
@@ -70,10 +72,14 @@ fn pcap(link: u32, snap_length: usize, frames: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn all_packets_of_a_datagram_that_the_kernel_was_to_part_are_shown() {
     let payload: Vec<u8> = (0..100).flat_map(response).collect();
-    let (exit, shown, told) = decode(&[], &pcap(RAW, 65_535, &[udp(1813, &payload), udp(1813, &response(100))]));
+    let (exit, shown, told) =
+        decode(&[], &pcap(RAW, 65_535, &[udp(1813, &payload), udp(1813, &response(100))]));
     assert_eq!((exit, told.as_str()), (0, ""));
     for identifier in 0..=100 {
-        assert_eq!(shown.matches(&format!("Accounting-Response, identifier {identifier},")).count(), 1);
+        assert_eq!(
+            shown.matches(&format!("Accounting-Response, identifier {identifier},")).count(),
+            1
+        );
     }
     // Padding is no packet (RFC 2865 3), and is told.
     let padded = [response(1), vec![0; 7]].concat();
@@ -98,7 +104,10 @@ fn a_packet_cut_by_the_snap_length_is_shown_as_far_as_it_goes() {
     for snap_length in [24, 28, 40] {
         let (exit, shown, told) = decode(&[], &pcap(RAW, snap_length, &[udp(1812, &request())]));
         assert_eq!(exit, 1);
-        assert!(shown.contains("Cut: ") && told.contains("were cut"), "{snap_length}: {shown}{told}");
+        assert!(
+            shown.contains("Cut: ") && told.contains("were cut"),
+            "{snap_length}: {shown}{told}"
+        );
     }
 }
 
@@ -106,12 +115,19 @@ fn a_packet_cut_by_the_snap_length_is_shown_as_far_as_it_goes() {
 fn what_is_not_shown_is_named() {
     let mut fragment = udp(1812, &request());
     fragment[6] |= 0x20;
-    let vlan = [&b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x81\x00\x00\x07\x08\x00"[..], &udp(1812, &request())].concat();
+    let vlan =
+        [&b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x81\x00\x00\x07\x08\x00"[..], &udp(1812, &request())]
+            .concat();
     let fragment = [&b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\x00"[..], &fragment].concat();
     let (exit, shown, told) = decode(&[], &pcap(ETHERNET, 65_535, &[vlan, fragment]));
     assert_eq!(exit, 0);
     assert!(shown.contains("192.0.2.1:40000  VLAN 7\nAccess-Request"), "{shown}");
-    assert!(shown.contains("IP fragment: 192.0.2.2 > 192.0.2.1, 43 octets of a UDP datagram from octet 0 on"), "{shown}");
+    assert!(
+        shown.contains(
+            "IP fragment: 192.0.2.2 > 192.0.2.1, 43 octets of a UDP datagram from octet 0 on"
+        ),
+        "{shown}"
+    );
     assert!(told.contains("1 IP fragments not put together"), "{told}");
 
     let (exit, _, told) = decode(&[], &pcap(105, 65_535, &[udp(1812, &request())]));
@@ -134,13 +150,20 @@ fn a_packed_capture_is_unpacked() {
 fn a_hex_dump_is_taken_with_or_without_the_headers_around_the_packet() {
     let dump = |octets: &[u8]| {
         let line = |(at, chunk): (usize, &[u8])| {
-            let hex = chunk.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x} "));
+            let hex =
+                chunk.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x} "));
             format!("\t0x{:04x}:  {hex}\n", at * 16)
         };
         octets.chunks(16).enumerate().map(line).collect::<String>()
     };
-    let ethernet = [&b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\x00"[..], &udp(1812, &request())].concat();
-    let text = format!("{}IP a > b\n{}{}", dump(&request()), dump(&udp(1812, &request())), dump(&ethernet));
+    let ethernet =
+        [&b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\x00"[..], &udp(1812, &request())].concat();
+    let text = format!(
+        "{}IP a > b\n{}{}",
+        dump(&request()),
+        dump(&udp(1812, &request())),
+        dump(&ethernet)
+    );
     let (exit, shown, told) = decode(&[], text.as_bytes());
     assert_eq!((exit, told.as_str()), (0, ""));
     assert_eq!(shown.matches("User-Name = \"alice\"\n    Class").count(), 3, "{shown}");
@@ -165,7 +188,9 @@ fn what_other_programs_write_is_read() {
         ("cut.pcap", &["-s", "70"]),
     ] {
         let to = place(name);
-        if run(Command::new("editcap").args(arguments).args([path, &to]), b"").is_none_or(|(exit, ..)| exit != 0) {
+        if run(Command::new("editcap").args(arguments).args([path, &to]), b"")
+            .is_none_or(|(exit, ..)| exit != 0)
+        {
             continue;
         }
         let (_, shown, _) = decode(&[], &fs::read(&to).unwrap());
@@ -186,7 +211,8 @@ fn what_other_programs_write_is_read() {
         assert_eq!(decode(&[], dump.as_bytes()), decode(&[], &request()));
         let to = place("text2pcap.pcapng");
         let mut text2pcap = Command::new("text2pcap");
-        if let Some((0, ..)) = run(text2pcap.args(["-u", "40000,1812", "-", &to]), dump.as_bytes()) {
+        if let Some((0, ..)) = run(text2pcap.args(["-u", "40000,1812", "-", &to]), dump.as_bytes())
+        {
             let (exit, shown, _) = decode(&[], &fs::read(&to).unwrap());
             assert_eq!(exit, 0);
             assert!(shown.contains("User-Name = \"alice\""), "{shown}");

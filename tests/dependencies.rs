@@ -37,7 +37,8 @@ fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
 fn every_licence_is_allowed_and_every_package_is_from_the_registry() {
     let deny: toml::Table = fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap();
     let allowed = deny["licenses"]["allow"].as_array().unwrap();
-    let allowed: BTreeSet<String> = allowed.iter().map(|licence| licence.as_str().unwrap().to_owned()).collect();
+    let allowed: BTreeSet<String> =
+        allowed.iter().map(|licence| licence.as_str().unwrap().to_owned()).collect();
     let mut refused = Vec::new();
     for package in packages(&metadata()) {
         let name = package["name"].as_str().unwrap();
@@ -68,8 +69,12 @@ fn every_dependency_is_used() {
             let mut places = text.match_indices(&library).map(|(at, _)| (at, at + library.len()));
             places.any(|(start, end)| {
                 let before = text[..start].chars().next_back();
-                let is_word = !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '"'));
-                is_word && (text[end..].starts_with("::") || text[end..].starts_with('!') || text[end..].starts_with(';'))
+                let is_word =
+                    !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '"'));
+                is_word
+                    && (text[end..].starts_with("::")
+                        || text[end..].starts_with('!')
+                        || text[end..].starts_with(';'))
             })
         };
         let is_dev = dependency["kind"] == "dev";
@@ -85,8 +90,12 @@ fn every_dependency_is_used() {
 fn nothing_that_we_name_is_there_twice() {
     let metadata = metadata();
     let attachd = packages(&metadata).find(|package| package["name"] == "attachd").unwrap();
-    let named: BTreeSet<&str> =
-        attachd["dependencies"].as_array().unwrap().iter().map(|dependency| dependency["name"].as_str().unwrap()).collect();
+    let named: BTreeSet<&str> = attachd["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|dependency| dependency["name"].as_str().unwrap())
+        .collect();
     let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in packages(&metadata) {
         let name = package["name"].as_str().unwrap();

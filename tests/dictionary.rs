@@ -9,7 +9,10 @@ use attachd::wire::number::attachd::DEFAULT_VENDOR;
 
 /// The lines that begin with this word, in their words.
 fn lines<'t>(text: &'t str, keyword: &str) -> Vec<Vec<&'t str>> {
-    text.lines().map(|line| line.split_whitespace().collect()).filter(|words: &Vec<&str>| words.first() == Some(&keyword)).collect()
+    text.lines()
+        .map(|line| line.split_whitespace().collect())
+        .filter(|words: &Vec<&str>| words.first() == Some(&keyword))
+        .collect()
 }
 
 fn kind_of_freeradius(kind: Kind) -> &'static str {
@@ -23,18 +26,31 @@ fn kind_of_freeradius(kind: Kind) -> &'static str {
 #[test]
 fn fixtures_dictionary_is_the_table() {
     let text = fs::read_to_string("fixtures/dictionary.attachd").unwrap();
-    let ours: Vec<Definition> =
-        Dictionary::default().definitions().filter(|definition| definition.place.vendor == DEFAULT_VENDOR).collect();
+    let ours: Vec<Definition> = Dictionary::default()
+        .definitions()
+        .filter(|definition| definition.place.vendor == DEFAULT_VENDOR)
+        .collect();
 
     assert_eq!(lines(&text, "VENDOR"), [["VENDOR", "Attachd", &DEFAULT_VENDOR.to_string()]]);
     let attributes: Vec<Vec<String>> = ours
         .iter()
-        .map(|own| vec!["ATTRIBUTE".into(), own.name.into(), own.place.number.to_string(), kind_of_freeradius(own.kind).into()])
+        .map(|own| {
+            vec![
+                "ATTRIBUTE".into(),
+                own.name.into(),
+                own.place.number.to_string(),
+                kind_of_freeradius(own.kind).into(),
+            ]
+        })
         .collect();
     assert_eq!(lines(&text, "ATTRIBUTE"), attributes);
     let values: Vec<Vec<String>> = ours
         .iter()
-        .flat_map(|own| own.values.iter().map(|(number, name)| vec!["VALUE".into(), own.name.into(), (*name).into(), number.to_string()]))
+        .flat_map(|own| {
+            own.values.iter().map(|(number, name)| {
+                vec!["VALUE".into(), own.name.into(), (*name).into(), number.to_string()]
+            })
+        })
         .collect();
     assert_eq!(lines(&text, "VALUE"), values);
 }

@@ -33,13 +33,21 @@ fn a_full_disk_silences_it_until_there_is_room_again() {
     });
     assert_eq!(fleet.acknowledged(), before, "nothing is acknowledged that cannot be kept");
     let (status, reasons) = server.get("/readyz");
-    assert!(status == 503 && reasons.contains("the journal cannot write") && reasons.contains("File too large"), "{reasons}");
+    assert!(
+        status == 503
+            && reasons.contains("the journal cannot write")
+            && reasons.contains("File too large"),
+        "{reasons}"
+    );
     assert_eq!(server.get("/livez").0, 200);
     assert!(counter(&server, "radius_dropped_total{gateway=\"pgw-01\",reason=\"journal\"}") > 0);
     assert!(counter(&server, "attachd_journal_failures_total") > 0);
     let mut gateway = Gateway::facing(server.auth[0]);
     let status_server = gateway.request(Code::STATUS_SERVER, &[]);
-    assert!(gateway.hears_nothing(server.auth[0], &status_server), "RFC 5997 4.2: who cannot serve is silent");
+    assert!(
+        gateway.hears_nothing(server.auth[0], &status_server),
+        "RFC 5997 4.2: who cannot serve is silent"
+    );
     let of_nobody = gateway.request(Code::ACCESS_REQUEST, &["User-Name = nobody"]);
     assert!(
         gateway.hears_nothing(server.auth[0], &of_nobody),
@@ -110,7 +118,11 @@ fn a_data_folder_that_cannot_be_used_is_left_as_it_is() {
     let (ended, before) = (taken.refuses(), contents(&taken).len());
     assert_eq!(ended.status.code(), Some(1));
     let pid = fs::read_to_string(taken.path("attachd-data/pid")).unwrap();
-    let wanted = format!("error: {}: in use by process {}; stop it first\n", taken.path(DATA).display(), pid.trim());
+    let wanted = format!(
+        "error: {}: in use by process {}; stop it first\n",
+        taken.path(DATA).display(),
+        pid.trim()
+    );
     assert_eq!(ended.stderr, wanted);
     attach(&server);
     assert_eq!(contents(&taken).len(), before);
@@ -122,7 +134,13 @@ fn a_torn_tail_is_cut_and_told() {
     let tail = folder.files(DATA).into_iter().rfind(|name| name.starts_with("segment-")).unwrap();
     change(&folder, &tail, |octets| octets.extend([0x5a; 100]));
     let server = folder.serve();
-    assert!(server.log().contains("a torn tail was cut off: what was being written when the process was killed"), "{}", server.log());
+    assert!(
+        server.log().contains(
+            "a torn tail was cut off: what was being written when the process was killed"
+        ),
+        "{}",
+        server.log()
+    );
     assert!(server.log().contains(&format!("{tail}: 100 octets at offset ")), "{}", server.log());
     assert_eq!(server.endpoint(TILL)["sessions"][0]["acctSessionId"], "0001");
 }
@@ -134,13 +152,22 @@ fn damage_in_the_middle_is_refused_or_repaired_by_order() {
     change(&folder, "segment-000000000001", |octets| octets[first.len() / 2] ^= 1);
     let said = refusal(&folder);
     assert!(said.starts_with("error: DATA/segment-000000000001 is damaged at offset "), "{said}");
-    assert!(said.ends_with("restore the file, or continue from what is readable with --repair"), "{said}");
+    assert!(
+        said.ends_with("restore the file, or continue from what is readable with --repair"),
+        "{said}"
+    );
 
     let server = folder.serve_with(&["--repair"]);
     assert!(server.log().contains("lost for good: "), "{}", server.log());
     assert!(server.log().contains("segment-000000000001: "), "{}", server.log());
-    assert_eq!(server.endpoint(TILL)["sessions"][0]["acctSessionId"], "0001", "what was written after the damage is there");
-    server.until("a snapshot has taken the place of the damage", |server| server.log().contains("snapshot written"));
+    assert_eq!(
+        server.endpoint(TILL)["sessions"][0]["acctSessionId"],
+        "0001",
+        "what was written after the damage is there"
+    );
+    server.until("a snapshot has taken the place of the damage", |server| {
+        server.log().contains("snapshot written")
+    });
     server.kill();
     let server = folder.serve();
     assert!(!server.log().contains("lost"), "{}", server.log());
@@ -161,15 +188,27 @@ fn three_lives() -> Folder {
 fn attach(server: &Server) {
     let mut gateway = Gateway::facing(server.auth[0]);
     let who = format!("Attachd-ICCID = {TILL}");
-    assert_eq!(gateway.ask(server.auth[0], Code::ACCESS_REQUEST, &[&who]).code, Code::ACCESS_ACCEPT);
-    gateway.ask(server.acct[0], Code::ACCOUNTING_REQUEST, &[&who, "Acct-Status-Type = Start", "Acct-Session-Id = 0001"]);
+    assert_eq!(
+        gateway.ask(server.auth[0], Code::ACCESS_REQUEST, &[&who]).code,
+        Code::ACCESS_ACCEPT
+    );
+    gateway.ask(
+        server.acct[0],
+        Code::ACCOUNTING_REQUEST,
+        &[&who, "Acct-Status-Type = Start", "Acct-Session-Id = 0001"],
+    );
 }
 
 /// The one line with which it ends, and that nothing in its data folder has changed.
 fn refusal(folder: &Folder) -> String {
     let before = contents(folder);
     let ended = folder.refuses();
-    assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
+    assert_eq!(
+        (ended.status.code(), ended.stderr.lines().count()),
+        (Some(1), 1),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(contents(folder), before, "nothing has changed");
     ended.stderr.trim_end().replace(folder.path(DATA).to_str().unwrap(), "DATA")
 }

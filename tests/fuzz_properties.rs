@@ -16,7 +16,8 @@ use proptest::sample::Index;
 /// The seeds of one reader, by name of file.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
@@ -50,10 +51,15 @@ fn damaged(mut octets: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
         match damage {
             Damage::Set(at, octet) => octets[at.index(length)] = octet,
             Damage::Cut(at) => octets.truncate(at.index(length)),
-            Damage::Insert(at, more) => drop(octets.splice(at.index(length)..at.index(length), more)),
-            Damage::Remove(at, count) => drop(octets.drain(at.index(length)..(at.index(length) + count).min(length))),
+            Damage::Insert(at, more) => {
+                drop(octets.splice(at.index(length)..at.index(length), more))
+            }
+            Damage::Remove(at, count) => {
+                drop(octets.drain(at.index(length)..(at.index(length) + count).min(length)))
+            }
             Damage::Repeat(at, count) => {
-                let part = octets[at.index(length)..(at.index(length) + count).min(length)].to_vec();
+                let part =
+                    octets[at.index(length)..(at.index(length) + count).min(length)].to_vec();
                 drop(octets.splice(at.index(length)..at.index(length), part));
             }
         }

@@ -26,7 +26,21 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["server", "simulator", "aaa", "journal", "provisioning", "identity", "time"]),
-    ("server", &["aaa", "journal", "wire", "udp", "network", "provisioning", "identity", "time", "prefetch", "printable"]),
+    (
+        "server",
+        &[
+            "aaa",
+            "journal",
+            "wire",
+            "udp",
+            "network",
+            "provisioning",
+            "identity",
+            "time",
+            "prefetch",
+            "printable",
+        ],
+    ),
     ("simulator", &["exchange", "wire", "udp", "identity", "timers", "time", "printable"]),
     ("exchange", &["wire", "timers", "time"]),
     ("aaa", &["network", "pool", "provisioning", "identity", "time"]),
@@ -64,9 +78,13 @@ fn arrows_only_fall_down() {
         if room == "lib" {
             continue;
         }
-        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("a room without walls: {room}"));
+        let may =
+            allowed.get(room.as_str()).unwrap_or_else(|| panic!("a room without walls: {room}"));
         for (line, named) in file.rooms_named() {
-            if named != room && allowed.contains_key(named.as_str()) && !may.contains(&named.as_str()) {
+            if named != room
+                && allowed.contains_key(named.as_str())
+                && !may.contains(&named.as_str())
+            {
                 broken.push(format!("{}:{line}: {room} must not know {named}", file.path));
             }
         }
@@ -81,7 +99,11 @@ fn every_door_is_where_it_belongs() {
         for (number, line) in file.code() {
             for (word, doors) in DOORS {
                 if mentions(line, word) && !doors.iter().any(|door| file.path.starts_with(door)) {
-                    broken.push(format!("{}:{number}: `{word}` belongs to {}", file.path, doors.join(", ")));
+                    broken.push(format!(
+                        "{}:{number}: `{word}` belongs to {}",
+                        file.path,
+                        doors.join(", ")
+                    ));
                 }
             }
         }
@@ -92,7 +114,11 @@ fn every_door_is_where_it_belongs() {
 #[test]
 fn every_file_has_its_door_plate() {
     for file in sources() {
-        assert!(file.text.starts_with("//! "), "{}: the first line says what the file is", file.path);
+        assert!(
+            file.text.starts_with("//! "),
+            "{}: the first line says what the file is",
+            file.path
+        );
     }
 }
 
@@ -100,7 +126,8 @@ fn every_file_has_its_door_plate() {
 fn mentions(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
-        !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':')) || line[..at].ends_with("std::time::")
+        !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+            || line[..at].ends_with("std::time::")
     })
 }
 
@@ -134,7 +161,10 @@ impl Source {
                 for (at, _) in line.match_indices(door) {
                     let rest = &line[at + door.len()..];
                     for name in rest.trim_start_matches('{').split(',').map(str::trim_start) {
-                        let word: String = name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                        let word: String = name
+                            .chars()
+                            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                            .collect();
                         named.push((number, word));
                         if !rest.starts_with('{') {
                             break;

@@ -32,7 +32,11 @@ impl Answer {
     fn is_refused_as(&self, status: u16, code: &str) -> bool {
         let body = self.json();
         let has_reason = body["messages"][0].as_str().is_some_and(|message| !message.is_empty());
-        self.status == status && body["success"] == false && body["code"] == code && body["data"].is_null() && has_reason
+        self.status == status
+            && body["success"] == false
+            && body["code"] == code
+            && body["data"].is_null()
+            && has_reason
     }
 }
 
@@ -58,7 +62,11 @@ fn plainly(server: &Server, method: &str, path: &str) -> Answer {
 }
 
 fn attachd(arguments: &[&str], url: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_attachd")).args(arguments).env("ATTACHD_URL", url).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_attachd"))
+        .args(arguments)
+        .env("ATTACHD_URL", url)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -79,8 +87,18 @@ fn every_refusal_has_its_status_and_the_envelope() {
         ("GET", "/api/v1/server/reload", 405, "method"),
     ] {
         let answer = plainly(&server, method, path);
-        assert!(answer.is_refused_as(status, code), "{method} {path}: {} {}", answer.status, answer.body);
-        assert_eq!(answer.head.contains("allow: "), status == 405, "{method} {path}: {}", answer.head);
+        assert!(
+            answer.is_refused_as(status, code),
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.body
+        );
+        assert_eq!(
+            answer.head.contains("allow: "),
+            status == 405,
+            "{method} {path}: {}",
+            answer.head
+        );
     }
 }
 
@@ -98,7 +116,11 @@ fn content_types_are_right_and_head_is_get_without_a_body() {
         let (get, head) = (plainly(&server, "GET", path), plainly(&server, "HEAD", path));
         assert_eq!((get.status, head.status, head.body.as_str()), (200, 200, ""), "{path}");
         for answer in [&get, &head] {
-            assert!(answer.head.contains(&format!("content-type: {kind}")), "{path}: {}", answer.head);
+            assert!(
+                answer.head.contains(&format!("content-type: {kind}")),
+                "{path}: {}",
+                answer.head
+            );
         }
     }
     assert_eq!(plainly(&server, "GET", "/readyz").body, r#"{"status":"ready","reasons":[]}"#);
@@ -113,10 +135,21 @@ fn a_foreign_name_or_page_gets_nothing_from_a_loopback_listener() {
     for path in ["/metrics", "/readyz", &till] {
         for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "192.0.2.1"] {
             let answer = ask(&server, "GET", path, &format!("Host: {host}\r\n"));
-            assert!(answer.is_refused_as(403, "forbidden"), "{host} {path}: {} {}", answer.status, answer.body);
+            assert!(
+                answer.is_refused_as(403, "forbidden"),
+                "{host} {path}: {} {}",
+                answer.status,
+                answer.body
+            );
         }
-        for host in ["localhost", "LocalHost:1", "127.0.0.1", "[::1]:8080", &server.http.to_string()] {
-            assert_eq!(ask(&server, "GET", path, &format!("Host: {host}\r\n")).status, 200, "{host} {path}");
+        for host in
+            ["localhost", "LocalHost:1", "127.0.0.1", "[::1]:8080", &server.http.to_string()]
+        {
+            assert_eq!(
+                ask(&server, "GET", path, &format!("Host: {host}\r\n")).status,
+                200,
+                "{host} {path}"
+            );
         }
     }
     assert_eq!(ask(&server, "GET", "/livez", "").status, 400);
@@ -125,7 +158,12 @@ fn a_foreign_name_or_page_gets_nothing_from_a_loopback_listener() {
 
     let before = reloads(&server, "applied");
     for origin in ["http://evil.example", "null"] {
-        let answer = ask(&server, "POST", "/api/v1/server/reload", &format!("Host: localhost\r\nOrigin: {origin}\r\n"));
+        let answer = ask(
+            &server,
+            "POST",
+            "/api/v1/server/reload",
+            &format!("Host: localhost\r\nOrigin: {origin}\r\n"),
+        );
         assert!(answer.is_refused_as(403, "forbidden"), "{origin}: {}", answer.status);
     }
     assert_eq!(reloads(&server, "applied"), before);
@@ -152,7 +190,9 @@ fn slow_connections_do_not_silence_the_health_check() {
     for _ in 0..3 {
         let mut stream = TcpStream::connect(server.http).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it is answered at once");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -164,24 +204,46 @@ fn a_reload_is_asked_for_and_its_outcome_told() {
     let folder = Folder::new();
     let server = folder.serve();
     let url = format!("http://{}", server.http);
-    assert_eq!((reloads(&server, "applied").as_str(), reloads(&server, "refused").as_str()), ("0", "0"));
+    assert_eq!(
+        (reloads(&server, "applied").as_str(), reloads(&server, "refused").as_str()),
+        ("0", "0")
+    );
 
-    folder.edit("inventory/endpoints.csv", "active,epos,,,till 2\n", "active,epos,,,the second till\n");
+    folder.edit(
+        "inventory/endpoints.csv",
+        "active,epos,,,till 2\n",
+        "active,epos,,,the second till\n",
+    );
     let done = attachd(&["reload"], &url);
     let said = String::from_utf8(done.stdout).unwrap();
     assert_eq!((done.status.code(), said.lines().count()), (Some(0), 1), "{said}");
     assert!(said.starts_with("reloaded: 1 gateways; endpoints: 0 added, 1 changed, 0 "), "{said}");
 
-    folder.edit("inventory/endpoints.csv", "active,epos,,,the second till\n", "active,nowhere,,,the second till\n");
+    folder.edit(
+        "inventory/endpoints.csv",
+        "active,epos,,,the second till\n",
+        "active,nowhere,,,the second till\n",
+    );
     let refused = attachd(&["reload"], &url);
     let complaint = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(2), &b""[..]), "{complaint}");
+    assert_eq!(
+        (refused.status.code(), refused.stdout.as_slice()),
+        (Some(2), &b""[..]),
+        "{complaint}"
+    );
     assert!(complaint.contains("endpoints.csv:3") && complaint.contains("nowhere"), "{complaint}");
     assert!(complaint.ends_with("nothing was reloaded, for the reasons above\n"), "{complaint}");
-    assert_eq!((reloads(&server, "applied").as_str(), reloads(&server, "refused").as_str()), ("1", "1"));
+    assert_eq!(
+        (reloads(&server, "applied").as_str(), reloads(&server, "refused").as_str()),
+        ("1", "1")
+    );
     assert!(plainly(&server, "POST", "/api/v1/server/reload").is_refused_as(422, "invalid"));
 
-    folder.edit("inventory/endpoints.csv", "active,nowhere,,,the second till\n", "active,epos,,,the second till\n");
+    folder.edit(
+        "inventory/endpoints.csv",
+        "active,nowhere,,,the second till\n",
+        "active,epos,,,the second till\n",
+    );
     let json = attachd(&["reload", "--output", "json", "--url", &url], "http://127.0.0.1:1");
     let applied: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((applied["changed"].as_u64(), applied["durable"].as_bool()), (Some(0), Some(true)));
@@ -205,10 +267,19 @@ fn an_empty_listener_switches_http_off() {
 #[test]
 fn beyond_loopback_http_is_refused_unless_it_is_meant() {
     let folder = Folder::new();
-    folder.edit("attachd.toml", "[http]\nlisten = \"127.0.0.1:0\"", "[http]\nlisten = \"0.0.0.0:0\"");
+    folder.edit(
+        "attachd.toml",
+        "[http]\nlisten = \"127.0.0.1:0\"",
+        "[http]\nlisten = \"0.0.0.0:0\"",
+    );
     let refused = folder.refuses();
     assert_eq!(refused.status.code(), Some(2));
-    assert!(refused.stderr.contains("0.0.0.0:0 is not loopback") && refused.stderr.contains("insecure = true"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("0.0.0.0:0 is not loopback")
+            && refused.stderr.contains("insecure = true"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
@@ -227,10 +298,21 @@ fn the_exposition_is_sorted_complete_from_the_start_and_knows_other_names() {
     ] {
         assert!(exposition.lines().any(|have| have == line), "no {line} in {exposition}");
     }
-    let names: Vec<&str> = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let names: Vec<&str> = exposition
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
     assert!(names.is_sorted(), "{names:?}");
-    let series = |text: &str| text.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect::<Vec<_>>();
-    assert_eq!(series(&exposition), series(&server.get("/metrics").1), "the same series in the same order");
+    let series = |text: &str| {
+        text.lines()
+            .filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        series(&exposition),
+        series(&server.get("/metrics").1),
+        "the same series in the same order"
+    );
 
     let mut gateway = Gateway::facing(server.auth[0]);
     gateway.ask(server.auth[0], Code::ACCESS_REQUEST, &["3GPP-IMSI = 234500000000001"]);

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Sink};
-use attachd::network::{Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Session, Status};
+use attachd::network::{
+    Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Session,
+    Status,
+};
 use attachd::provisioning::{Inventory, Revision};
 use attachd::time::Timestamp;
 use serde_json::{Value, json};
@@ -32,12 +35,25 @@ fn inventory() -> Inventory {
 fn state(version: u64) -> EndpointState {
     let now = Timestamp::from_secs(1_790_000_000 + version);
     let ip = "100.64.0.16".parse().unwrap();
-    let bearer = Bearer { acct_session_id: "S1".into(), input: 100 * version, output: 5, event_time: now, status: Status::Interim };
+    let bearer = Bearer {
+        acct_session_id: "S1".into(),
+        input: 100 * version,
+        output: 5,
+        event_time: now,
+        status: Status::Interim,
+    };
     let began = EventTime::at(Timestamp::from_secs(1_790_000_000));
-    let mut session = Session::new(GatewayId::new(0), &Nas::numbered(0xc0a8_010a), bearer, began, now);
+    let mut session =
+        Session::new(GatewayId::new(0), &Nas::numbered(0xc0a8_010a), bearer, began, now);
     session.ip = Some(ip);
     session.set_apn("festival.iot");
-    let lease = Lease { group: GroupId::new(0), vslice: VsliceId::new(0), ip, kind: LeaseKind::Static, phase: LeasePhase::InUse };
+    let lease = Lease {
+        group: GroupId::new(0),
+        vslice: VsliceId::new(0),
+        ip,
+        kind: LeaseKind::Static,
+        phase: LeasePhase::InUse,
+    };
     EndpointState {
         state: NetworkState::Active,
         last_activity: now,
@@ -61,18 +77,33 @@ fn write_journal(folder: &Path) {
         }
         batch.put_gateway(GatewayId::new(0), "pgw-01").unwrap();
         for (iccid, endpoint) in &inventory.endpoints {
-            batch.put_provisioned(*iccid, Revision { version: 1, ..Revision::default() }, Some(endpoint)).unwrap();
+            batch
+                .put_provisioned(
+                    *iccid,
+                    Revision { version: 1, ..Revision::default() },
+                    Some(endpoint),
+                )
+                .unwrap();
         }
         batch.put_endpoint(till, &state(1)).unwrap();
     });
     write(folder, |batch| {
         batch.put_endpoint(till, &state(2)).unwrap();
-        batch.put_note(Timestamp::from_secs(1_790_000_003), Some(till), "start", Some("endpoint-suspended")).unwrap();
+        batch
+            .put_note(
+                Timestamp::from_secs(1_790_000_003),
+                Some(till),
+                "start",
+                Some("endpoint-suspended"),
+            )
+            .unwrap();
     });
 }
 
 fn write(folder: &Path, put: impl FnOnce(&mut Batch)) {
-    let (journal, _) = Journal::open(folder, Options::default(), OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())]).unwrap();
+    let (journal, _) =
+        Journal::open(folder, Options::default(), OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())])
+            .unwrap();
     let mut submitter = journal.submitter(Arc::new(|| {}));
     let mut batch = submitter.batch();
     put(&mut batch);
@@ -90,8 +121,11 @@ fn files_and_counts() {
     let (exit, shown, complaint) = attachd(&["inspect", data_dir, "--json"]);
     assert_eq!((exit, complaint.as_str()), (0, ""));
     let shown: Value = serde_json::from_str(&shown).unwrap();
-    let (endpoints, groups, vslices) =
-        (inventory().endpoints.len(), inventory().catalog.groups().count(), inventory().catalog.vslices().count());
+    let (endpoints, groups, vslices) = (
+        inventory().endpoints.len(),
+        inventory().catalog.groups().count(),
+        inventory().catalog.vslices().count(),
+    );
     let kinds = json!({"endpoint": 2, "gateway": 1, "group": groups, "note": 1, "provisioned": endpoints, "vslice": vslices});
     assert_eq!(shown["kinds"], kinds);
     assert_eq!(shown["files"].as_array().unwrap().len(), 2);
@@ -99,7 +133,10 @@ fn files_and_counts() {
 
     let (exit, table, _) = attachd(&["inspect", data_dir]);
     assert_eq!(exit, 0);
-    assert!(table.starts_with("FILE                  RECORDS  OCTETS\nsegment-000000000001"), "{table}");
+    assert!(
+        table.starts_with("FILE                  RECORDS  OCTETS\nsegment-000000000001"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -110,13 +147,17 @@ fn the_records_of_one_endpoint() {
 
     let (exit, shown, _) = attachd(&["inspect", data_dir, "--iccid", TILL, "--json"]);
     assert_eq!(exit, 0);
-    let records: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<Value> =
+        shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(
         records.iter().map(|record| record["kind"].as_str().unwrap()).collect::<Vec<_>>(),
         ["provisioned", "endpoint", "endpoint", "note"]
     );
     let newest = &records[2];
-    assert_eq!((&newest["version"], &newest["sessions"][0]["gateway"]), (&2.into(), &"pgw-01".into()));
+    assert_eq!(
+        (&newest["version"], &newest["sessions"][0]["gateway"]),
+        (&2.into(), &"pgw-01".into())
+    );
     assert_eq!(newest["ipAddresses"][0]["vslice"], "festival");
     assert_eq!(newest["networkState"]["moniker"], "active");
 
@@ -165,7 +206,11 @@ fn a_folder_without_data_is_the_wrong_one() {
         ];
         for arguments in verbs {
             let (exit, shown, complaint) = attachd(arguments);
-            assert_eq!((exit, shown.as_str(), complaint.lines().count()), (2, "", 1), "{arguments:?}: {complaint}");
+            assert_eq!(
+                (exit, shown.as_str(), complaint.lines().count()),
+                (2, "", 1),
+                "{arguments:?}: {complaint}"
+            );
             assert!(complaint.contains(said), "{arguments:?}: {complaint}");
         }
         assert!(!Path::new(&target).exists(), "nothing is exported from {name}");
@@ -199,11 +244,17 @@ fn an_export_replaces_an_inventory_only_by_force() {
     let arguments = ["export", target.to_str().unwrap(), "--data-dir", data_dir.to_str().unwrap()];
     let (exit, _, complaint) = attachd(&arguments);
     assert_eq!(exit, 1);
-    assert!(complaint.contains("is there already; choose an empty folder, or --force"), "{complaint}");
+    assert!(
+        complaint.contains("is there already; choose an empty folder, or --force"),
+        "{complaint}"
+    );
 
     let (exit, _, complaint) = attachd(&[&arguments[..], &["--force"]].concat());
     assert_eq!(exit, 0, "{complaint}");
-    let mut names: Vec<_> = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(&target)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     assert_eq!(names, ["endpoints.csv", "inventory.toml", "notes.txt"]);
     assert_eq!(Inventory::load(&target).unwrap().catalog, inventory().catalog);
@@ -219,7 +270,10 @@ fn the_inventory_comes_back_as_files() {
     let (exit, said, _) = attachd(&arguments);
     assert_eq!(exit, 0);
     let before = inventory();
-    assert_eq!(said, format!("{} endpoints written to {}\n", before.endpoints.len(), target.display()));
+    assert_eq!(
+        said,
+        format!("{} endpoints written to {}\n", before.endpoints.len(), target.display())
+    );
     let after = Inventory::load(&target).unwrap();
     assert_eq!(after.catalog, before.catalog);
     let sorted = |inventory: Inventory| {

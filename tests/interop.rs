@@ -22,7 +22,12 @@ use tempfile::TempDir;
 
 /// Runs a peer, or says how to get it: a test that cannot look must not pass.
 fn run(program: &str, arguments: &[&str], input: &str) -> Output {
-    let spawned = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let spawned = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = spawned.unwrap_or_else(|error| {
         panic!("{program} does not run ({error}): `apt-get install freeradius-utils tshark`, or tests/run, which does it")
     });
@@ -58,20 +63,32 @@ impl Radclient {
     }
 
     fn send_with(&self, more: &[&str], kind: &str, lines: &[&str]) -> Heard {
-        let (dictionary, server) = (self.dictionary.path().to_str().unwrap(), self.server.to_string());
-        let arguments = [&["-D", dictionary, "-x", "-t", "2", "-r", "3"], more, &[&server, kind, "testing123"]].concat();
+        let (dictionary, server) =
+            (self.dictionary.path().to_str().unwrap(), self.server.to_string());
+        let arguments =
+            [&["-D", dictionary, "-x", "-t", "2", "-r", "3"], more, &[&server, kind, "testing123"]]
+                .concat();
         let output = run("radclient", &arguments, &(lines.join("\n") + "\n"));
-        let text = [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).into_owned()).concat();
+        let text = [output.stdout, output.stderr]
+            .map(|octets| String::from_utf8_lossy(&octets).into_owned())
+            .concat();
         Heard { is_content: output.status.success(), text }
     }
 }
 
 impl Heard {
     fn expect(&self, code: &str, attributes: &[&str]) {
-        let (_, reply) = self.text.split_once("Received ").unwrap_or_else(|| panic!("nothing received:\n{}", self.text));
+        let (_, reply) = self
+            .text
+            .split_once("Received ")
+            .unwrap_or_else(|| panic!("nothing received:\n{}", self.text));
         assert!(reply.starts_with(code), "{code} expected:\n{}", self.text);
         for attribute in attributes {
-            assert!(reply.lines().any(|line| line.trim() == *attribute), "no {attribute}:\n{}", self.text);
+            assert!(
+                reply.lines().any(|line| line.trim() == *attribute),
+                "no {attribute}:\n{}",
+                self.text
+            );
         }
         // It takes a reject for a failure.
         assert_eq!(self.is_content, code != "Access-Reject", "{}", self.text);
@@ -89,7 +106,12 @@ fn radclient_attaches_and_every_refusal_has_its_reason() {
     let radclient = Radclient::facing(server.auth[0]);
     let ask = |lines: &[&str]| radclient.send("auth", &[&[SIGNED], lines].concat());
 
-    ask(&["Attachd-ICCID = 8944500000000000014", "Called-Station-Id = festival.iot", "Proxy-State = 0x7031"]).expect(
+    ask(&[
+        "Attachd-ICCID = 8944500000000000014",
+        "Called-Station-Id = festival.iot",
+        "Proxy-State = 0x7031",
+    ])
+    .expect(
         "Access-Accept",
         &[
             "Framed-IP-Address = 100.64.0.16",
@@ -106,7 +128,10 @@ fn radclient_attaches_and_every_refusal_has_its_reason() {
     let video = "Called-Station-Id = video.festival.iot";
     let cases: [(&str, &[&str]); 10] = [
         ("identity-missing", &["User-Name = web"]),
-        ("identity-conflict", &["Attachd-ICCID = 8944500000000000014", "3GPP-IMSI = 234500000000002"]),
+        (
+            "identity-conflict",
+            &["Attachd-ICCID = 8944500000000000014", "3GPP-IMSI = 234500000000002"],
+        ),
         ("endpoint-unknown", &["3GPP-IMSI = 234509999999999"]),
         ("endpoint-pending", &["3GPP-IMSI = 234500000000338"]),
         ("endpoint-suspended", &["3GPP-IMSI = 234500000000121"]),
@@ -130,13 +155,20 @@ fn radclient_proves_itself_by_chap_and_demands_signed_replies() {
     let folder = Folder::new();
     let server = folder.serve();
     let radclient = Radclient::facing(server.auth[0]);
-    let lines =
-        [SIGNED, "3GPP-IMSI = 234500000000189", "Called-Station-Id = video.festival.iot", "User-Name = video", "CHAP-Password = encore"];
+    let lines = [
+        SIGNED,
+        "3GPP-IMSI = 234500000000189",
+        "Called-Station-Id = video.festival.iot",
+        "User-Name = video",
+        "CHAP-Password = encore",
+    ];
     radclient.send("auth", &lines).expect("Access-Accept", &["Framed-IP-Address = 100.65.0.2"]);
     // From 3.2.5 on it can be told to take no reply without Message-Authenticator.
     let help = run("radclient", &["-h"], "");
     if [help.stdout, help.stderr].concat().windows(4).any(|part| part == b"  -b") {
-        radclient.send_with(&["-b"], "auth", &lines).expect("Access-Accept", &["Framed-IP-Address = 100.65.0.2"]);
+        radclient
+            .send_with(&["-b"], "auth", &lines)
+            .expect("Access-Accept", &["Framed-IP-Address = 100.65.0.2"]);
     }
 }
 
@@ -149,20 +181,43 @@ fn radclient_tells_a_session_from_start_to_stop() {
     let state = || server.endpoint(till)["networkState"]["key"].as_u64().unwrap();
     let tell = |status: &str, more: &[&str]| {
         let status = format!("Acct-Status-Type = {status}");
-        let common = [&status, "Acct-Session-Id = C000020A00000001", "3GPP-IMSI = 234500000000001", "Called-Station-Id = festival.iot"];
+        let common = [
+            &status,
+            "Acct-Session-Id = C000020A00000001",
+            "3GPP-IMSI = 234500000000001",
+            "Called-Station-Id = festival.iot",
+        ];
         radclient.send("acct", &[&common, more].concat()).expect("Accounting-Response", &[]);
     };
     assert_eq!(state(), 20);
     tell("Start", &["Attachd-Network-Event = Attach"]);
     assert_eq!(state(), 30);
-    tell("Start", &["Framed-IP-Address = 100.64.0.16", "3GPP-RAT-Type = 0x08", "3GPP-SGSN-MCC-MNC = 23450", "NAS-IP-Address = 192.0.2.10"]);
+    tell(
+        "Start",
+        &[
+            "Framed-IP-Address = 100.64.0.16",
+            "3GPP-RAT-Type = 0x08",
+            "3GPP-SGSN-MCC-MNC = 23450",
+            "NAS-IP-Address = 192.0.2.10",
+        ],
+    );
     assert_eq!(state(), 40);
-    tell("Interim-Update", &["Acct-Input-Octets = 5", "Acct-Input-Gigawords = 1", "NAS-IP-Address = 192.0.2.10"]);
+    tell(
+        "Interim-Update",
+        &["Acct-Input-Octets = 5", "Acct-Input-Gigawords = 1", "NAS-IP-Address = 192.0.2.10"],
+    );
     let session = &server.endpoint(till)["sessions"][0];
     assert_eq!(session["inputOctets"], (1_u64 << 32) + 5);
     assert_eq!(session["ratType"]["name"], "NB-IoT");
     assert_eq!(session["plmn"], "23450");
-    tell("Stop", &["Acct-Terminate-Cause = User-Request", "3GPP-Session-Stop-Indicator = 0xff", "NAS-IP-Address = 192.0.2.10"]);
+    tell(
+        "Stop",
+        &[
+            "Acct-Terminate-Cause = User-Request",
+            "3GPP-Session-Stop-Indicator = 0xff",
+            "NAS-IP-Address = 192.0.2.10",
+        ],
+    );
     assert_eq!(state(), 30);
     tell("Stop", &["Attachd-Network-Event = Detach"]);
     assert_eq!(state(), 20);
@@ -223,7 +278,8 @@ fn capture(file: &Path) -> (usize, usize) {
     let mut writer = PcapWriter::with_header(fs::File::create(file).unwrap(), header).unwrap();
     let is_meant = |file: &PathBuf| {
         let inside = file.strip_prefix(scenario::folder()).unwrap();
-        WELL_FORMED.iter().any(|folder| inside.starts_with(folder)) && !ODD.iter().any(|odd| inside == Path::new(odd))
+        WELL_FORMED.iter().any(|folder| inside.starts_with(folder))
+            && !ODD.iter().any(|odd| inside == Path::new(odd))
     };
     let (mut count, mut provable) = (0, 0);
     for (place, file) in scenario::files().iter().filter(|file| is_meant(file)).enumerate() {
@@ -232,16 +288,20 @@ fn capture(file: &Path) -> (usize, usize) {
             continue;
         }
         // Every scenario begins at the same time with the same identifiers: ports of its own tell its packets from the others'.
-        let own = |port: u16| if is_ours(port) { port } else { 20_000 + place as u16 * 8 + port % 8 };
+        let own =
+            |port: u16| if is_ours(port) { port } else { 20_000 + place as u16 * 8 + port % 8 };
         for (seen, request) in answered(&world.traffic) {
             let (SocketAddr::V4(from), SocketAddr::V4(to)) = (seen.from, seen.to) else { continue };
             let mut packet = Vec::new();
-            let builder = PacketBuilder::ipv4(from.ip().octets(), to.ip().octets(), 64).udp(own(from.port()), own(to.port()));
+            let builder = PacketBuilder::ipv4(from.ip().octets(), to.ip().octets(), 64)
+                .udp(own(from.port()), own(to.port()));
             builder.write(&mut packet, &seen.octets).unwrap();
             let time = Duration::from_micros(seen.at.micros());
             writer.write_packet(&PcapPacket::new(time, packet.len() as u32, &packet)).unwrap();
             count += 1;
-            provable += usize::from(request.is_some_and(|request| Code(request.octets[0]) != Code::STATUS_SERVER));
+            provable += usize::from(
+                request.is_some_and(|request| Code(request.octets[0]) != Code::STATUS_SERVER),
+            );
         }
     }
     (count, provable)
@@ -249,7 +309,12 @@ fn capture(file: &Path) -> (usize, usize) {
 
 /// Whether all its gateways have the secret that tshark is told.
 fn speaks_openly(world: &World) -> bool {
-    world.config.server.gateways.iter().all(|gateway| gateway.secrets.iter().all(|secret| **secret == *b"testing123"))
+    world
+        .config
+        .server
+        .gateways
+        .iter()
+        .all(|gateway| gateway.secrets.iter().all(|secret| **secret == *b"testing123"))
 }
 
 fn is_ours(port: u16) -> bool {
@@ -259,7 +324,10 @@ fn is_ours(port: u16) -> bool {
 /// The requests that were answered, and the answers with their requests. What was dropped was wrong on purpose.
 fn answered(traffic: &[Seen]) -> impl Iterator<Item = (&Seen, Option<&Seen>)> {
     let answers = |reply: &Seen, request: &Seen| {
-        is_ours(reply.from.port()) && reply.to == request.from && reply.from == request.to && reply.octets[1] == request.octets[1]
+        is_ours(reply.from.port())
+            && reply.to == request.from
+            && reply.from == request.to
+            && reply.octets[1] == request.octets[1]
     };
     traffic.iter().filter_map(move |seen| {
         let request = traffic.iter().find(|request| answers(seen, request));
@@ -274,8 +342,21 @@ fn tshark_has_no_complaint_about_our_packets() {
     let file = folder.path().join("scenarios.pcap");
     let (count, provable) = capture(&file);
     assert!(count > 200, "only {count} packets to look at");
-    let fields = ["radius.code", "radius.authenticator.valid", "radius.authenticator.invalid", "_ws.malformed", "_ws.expert.message"];
-    let mut arguments = vec!["-r", file.to_str().unwrap(), "-d", "udp.port==1813,radius", "-d", "udp.port==1812,radius"];
+    let fields = [
+        "radius.code",
+        "radius.authenticator.valid",
+        "radius.authenticator.invalid",
+        "_ws.malformed",
+        "_ws.expert.message",
+    ];
+    let mut arguments = vec![
+        "-r",
+        file.to_str().unwrap(),
+        "-d",
+        "udp.port==1813,radius",
+        "-d",
+        "udp.port==1812,radius",
+    ];
     arguments.extend([
         "-o",
         "radius.shared_secret:testing123",
@@ -295,7 +376,11 @@ fn tshark_has_no_complaint_about_our_packets() {
     assert_eq!(text.lines().count(), count, "{}", String::from_utf8_lossy(&output.stderr));
     let mut proven = 0;
     for line in text.lines() {
-        let [frame, code, valid, invalid, malformed, expert] = line.split(';').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [frame, code, valid, invalid, malformed, expert] =
+            line.split(';').collect::<Vec<_>>()[..]
+        else {
+            panic!("{line}")
+        };
         let what = format!("frame {frame}, code {code}: {line}");
         assert!(invalid.is_empty() || invalid == "0" || invalid == "False", "{what}");
         proven += usize::from(!matches!(code, "1" | "4" | "12") && matches!(valid, "1" | "True"));

@@ -56,9 +56,18 @@ impl Outcome {
 const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/referee.toml");
 
 fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
-    let changes: Vec<Change> = changes.iter().map(|(key, value)| Change { key: (*key).into(), value: (*value).into() }).collect();
-    let plan = Arc::new(Plan::new(&load(SCENARIO, &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1).unwrap());
-    let ledger = Arc::new(Ledger::new(Duration::from_secs_f64(plan.expect.hold_s), Duration::from_secs_f64(plan.expect.stale_s)));
+    let changes: Vec<Change> = changes
+        .iter()
+        .map(|(key, value)| Change { key: (*key).into(), value: (*value).into() })
+        .collect();
+    let plan = Arc::new(
+        Plan::new(&load(SCENARIO, &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
+            .unwrap(),
+    );
+    let ledger = Arc::new(Ledger::new(
+        Duration::from_secs_f64(plan.expect.hold_s),
+        Duration::from_secs_f64(plan.expect.stale_s),
+    ));
     let mut region = Region::new(plan, ledger, 0);
     let mut server = Responder::new(b"testing123", fault);
     let mut network: BinaryHeap<Reverse<Letter>> = BinaryHeap::new();
@@ -72,7 +81,10 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
                 region.receive(now, letter.socket, letter.server, &letter.octets);
                 continue;
             }
-            let gateway = SocketAddr::from(([192, 0, 2, 200 + letter.socket.client as u8], 20_000 + letter.socket.port));
+            let gateway = SocketAddr::from((
+                [192, 0, 2, 200 + letter.socket.client as u8],
+                20_000 + letter.socket.port,
+            ));
             for sent in server.handle(now, gateway, letter.server, &letter.octets) {
                 order += 1;
                 let due = now + sent.after + Duration::from_micros(500 + chance.below(1000) as u64);
@@ -89,7 +101,10 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
         region.poll(now);
         for dispatch in region.outbound().iter() {
             order += 1;
-            fingerprint = dispatch.octets.iter().fold(fingerprint, |sum, octet| sum.rotate_left(5) ^ u64::from(*octet));
+            fingerprint = dispatch
+                .octets
+                .iter()
+                .fold(fingerprint, |sum, octet| sum.rotate_left(5) ^ u64::from(*octet));
             let due = now + Duration::from_micros(500 + chance.below(1000) as u64);
             network.push(Reverse(Letter {
                 due,
@@ -102,13 +117,20 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
         }
         region.outbound().clear();
         let next = network.peek().map(|Reverse(next)| next.due);
-        now = region.next_deadline().into_iter().chain(next).min().map_or(now, |next| next.max(now));
+        now =
+            region.next_deadline().into_iter().chain(next).min().map_or(now, |next| next.max(now));
     }
     for (iccid, standing) in region.standings() {
         // Fixture patterns: the IMSI ends in the same three digits, which stand before the ICCID's check digit.
         let imsi = [b"234501000000", &iccid.as_bytes()[iccid.len() - 4..iccid.len() - 1]].concat();
         for (rule, detail) in compare(&standing, &server.view(&imsi)) {
-            region.referee_mut().report(Violation { rule, at: now, endpoint: Some(iccid.clone()), detail, packets: Vec::new() });
+            region.referee_mut().report(Violation {
+                rule,
+                at: now,
+                endpoint: Some(iccid.clone()),
+                detail,
+                packets: Vec::new(),
+            });
         }
     }
     let tally = region.tally();
@@ -139,12 +161,16 @@ fn every_fault_is_found() {
     for (fault, rule) in Fault::ALL {
         // Only who asks again while its session lives can be given another address.
         let roams = [("habits.roaming", "0.3"), ("habits.roam", "no-stop")];
-        let outcome = run(Some(*fault), if *fault == Fault::LiveAddressChanged { &roams } else { &[] });
+        let outcome =
+            run(Some(*fault), if *fault == Fault::LiveAddressChanged { &roams } else { &[] });
         if !outcome.counts.contains_key(rule) {
             missed.push(format!("{fault:?} must break {}, broke {:?}", rule.id(), outcome.counts));
         }
         let shown = outcome.violations.iter().find(|violation| violation.rule == *rule);
-        let in_view = matches!(rule, Rule::SessionLost | Rule::SessionLingers | Rule::SessionAddress | Rule::CountersLowered);
+        let in_view = matches!(
+            rule,
+            Rule::SessionLost | Rule::SessionLingers | Rule::SessionAddress | Rule::CountersLowered
+        );
         if shown.is_some_and(|violation| violation.packets.is_empty() && !in_view) {
             missed.push(format!("{fault:?}: shown without packets"));
         }
@@ -165,10 +191,16 @@ fn no_habit_makes_a_right_server_guilty() {
         &[("habits.roaming", "0.6"), ("habits.roam", "start-first")],
         &[("habits.roaming", "0.6"), ("habits.roam", "no-stop")],
         &[("habits.roaming", "0.6"), ("habits.roam", "stop-then-start")],
-        &[("reboot", "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]")],
+        &[(
+            "reboot",
+            "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]",
+        )],
         &[
             ("habits.lost_stops", "0.3"),
-            ("reboot", "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]"),
+            (
+                "reboot",
+                "[{ gateway = \"pgw-1\", at_s = 30, takes_s = 3 }, { gateway = \"pgw-2\", at_s = 60, takes_s = 3 }]",
+            ),
         ],
         &[(
             "reboot",
@@ -178,7 +210,10 @@ fn no_habit_makes_a_right_server_guilty() {
             "phase",
             "[{ name = \"a\", kind = \"storm\", share = 1.0, over_s = 2, for_s = 60 }, { name = \"b\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 60 }, { name = \"c\", kind = \"drain\", for_s = 5 }]",
         )],
-        &[("phase", "[{ name = \"a\", kind = \"closed\", in_flight = 4, for_s = 20 }, { name = \"c\", kind = \"drain\", for_s = 5 }]")],
+        &[(
+            "phase",
+            "[{ name = \"a\", kind = \"closed\", in_flight = 4, for_s = 20 }, { name = \"c\", kind = \"drain\", for_s = 5 }]",
+        )],
     ] {
         let outcome = run(None, habits);
         assert_eq!(outcome.shown(), [""; 0], "{habits:?}");

@@ -26,9 +26,17 @@ fn an_endpoint_gone_from_the_files_is_kept_until_it_is_pruned() {
     server.kill();
 
     let server = folder.serve();
-    assert!(server.log().contains("1 endpoints are no longer in the inventory and are kept"), "{}", server.log());
+    assert!(
+        server.log().contains("1 endpoints are no longer in the inventory and are kept"),
+        "{}",
+        server.log()
+    );
     assert!(server.endpoint(TILL)["sessions"][0]["endedAt"].is_null());
-    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()), "it is served as before");
+    assert_eq!(
+        attach(&server).value("Framed-IP-Address"),
+        Some(address.as_str()),
+        "it is served as before"
+    );
     server.kill();
 
     let server = folder.serve_with(&["--prune"]);
@@ -50,8 +58,18 @@ fn a_file_that_lost_its_lines_prunes_the_fleet_only_if_that_is_insisted_on() {
     folder.write(ENDPOINTS, "iccid\n");
 
     let server = folder.serve_with(&["--prune"]);
-    assert!(server.log().contains("to prune would remove 356 of 356 endpoints, more than a tenth of the fleet"), "{}", server.log());
-    assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()), "the last good inventory is in force");
+    assert!(
+        server
+            .log()
+            .contains("to prune would remove 356 of 356 endpoints, more than a tenth of the fleet"),
+        "{}",
+        server.log()
+    );
+    assert_eq!(
+        attach(&server).value("Framed-IP-Address"),
+        Some(address.as_str()),
+        "the last good inventory is in force"
+    );
     server.kill();
 
     let server = folder.serve_with(&["--prune=force"]);
@@ -74,7 +92,10 @@ fn a_group_gone_from_the_files_is_told_at_each_reload_and_start_until_it_is_prun
 
     let server = folder.serve();
     assert!(server.log().contains(TOLD), "{}", server.log());
-    assert!(server.endpoint(TILL)["sessions"][0]["endedAt"].is_null(), "the other groups are what they were");
+    assert!(
+        server.endpoint(TILL)["sessions"][0]["endedAt"].is_null(),
+        "the other groups are what they were"
+    );
     server.kill();
 
     let server = folder.serve_with(&["--prune"]);
@@ -93,14 +114,23 @@ fn files_that_have_not_changed_are_not_read_again() {
     server.kill();
 
     let server = folder.serve();
-    assert!(server.log().contains(UNCHANGED) && server.log().contains("VSlice camping has no pooled subnet"), "{}", server.log());
+    assert!(
+        server.log().contains(UNCHANGED)
+            && server.log().contains("VSlice camping has no pooled subnet"),
+        "{}",
+        server.log()
+    );
     assert_eq!(addresses(&server), [address.as_str()]);
     assert_eq!(attach(&server).value("Framed-IP-Address"), Some(address.as_str()));
     become_(&folder, &server, "active", "suspended");
     server.kill();
 
     let server = folder.serve();
-    assert!(server.log().contains("inventory adopted"), "the snapshot is of other files: {}", server.log());
+    assert!(
+        server.log().contains("inventory adopted"),
+        "the snapshot is of other files: {}",
+        server.log()
+    );
     assert!(attach(&server).says("Reply-Message = \"endpoint-suspended\""));
     server.kill();
 
@@ -123,7 +153,10 @@ fn a_suspended_endpoint_stays_suspended_and_keeps_its_address() {
 
     let server = folder.serve();
     let till = server.endpoint(TILL);
-    assert_eq!((till["provisioningState"]["key"].as_u64(), till["networkState"]["key"].as_u64()), (Some(60), Some(20)));
+    assert_eq!(
+        (till["provisioningState"]["key"].as_u64(), till["networkState"]["key"].as_u64()),
+        (Some(60), Some(20))
+    );
     let session = &till["sessions"][0];
     assert_eq!(session["state"]["moniker"], "ending", "its gateway has it still");
     assert_eq!(session["endingReason"], "barred");
@@ -158,10 +191,19 @@ fn a_terminated_endpoint_comes_back_only_when_it_is_reinstated() {
         "inventory/endpoints.csv:2: endpoint {TILL}: an endpoint that is terminated cannot be assigned to a group; reinstate it first; write the state `reinstated`"
     );
     assert!(server.log().contains(&problem), "{}", server.log());
-    assert!(!server.log().contains("another endpoint's"), "its own address is not another's: {}", server.log());
+    assert!(
+        !server.log().contains("another endpoint's"),
+        "its own address is not another's: {}",
+        server.log()
+    );
     assert!(attach(&server).says("Reply-Message = \"endpoint-terminated\""));
     let (status, readiness) = server.get("/readyz");
-    assert!(status == 200 && readiness.contains("\"degraded\"") && readiness.contains("the files were refused"), "{readiness}");
+    assert!(
+        status == 200
+            && readiness.contains("\"degraded\"")
+            && readiness.contains("the files were refused"),
+        "{readiness}"
+    );
     let metrics = server.get("/metrics").1;
     assert!(metrics.contains("attachd_reloads_total{outcome=\"refused\"} 1"), "{metrics}");
     server.kill();
@@ -183,24 +225,32 @@ fn diff_lists_what_the_files_have_otherwise_and_check_asks_the_data_folder() {
     assert_eq!(differences(&folder), json!([]));
     folder.edit(ENDPOINTS, ROW, "");
     reload(&server, "gone=1");
-    let found = json!([{"kind": "endpoint", "id": TILL, "origin": "file", "what": "is not in the files"}]);
+    let found =
+        json!([{"kind": "endpoint", "id": TILL, "origin": "file", "what": "is not in the files"}]);
     assert_eq!(differences(&folder), found);
     assert!(server.get("/metrics").1.contains("attachd_inventory_differs 1"));
     folder.edit(ENDPOINTS, "name\n", &format!("name\n{}", ROW.replace(",active,", ",terminated,")));
     reload(&server, "changed=1");
     server.kill();
 
-    let check = || attachd(&folder, &["check", "--config", "attachd.toml", "--data-dir", "attachd-data"]);
+    let check =
+        || attachd(&folder, &["check", "--config", "attachd.toml", "--data-dir", "attachd-data"]);
     assert_eq!(check().0, 0);
     folder.edit(ENDPOINTS, ",terminated,epos,,,till 1", ",active,epos,,,till 1");
     let found = json!([{"kind": "endpoint", "id": TILL, "origin": "file", "what": "state: terminated, in the files active"}]);
     assert_eq!(differences(&folder), found);
     let (exit, _, problems) = check();
-    assert!(exit == 2 && problems.contains("inventory/endpoints.csv:2: endpoint") && problems.contains("reinstated"), "{exit} {problems}");
+    assert!(
+        exit == 2
+            && problems.contains("inventory/endpoints.csv:2: endpoint")
+            && problems.contains("reinstated"),
+        "{exit} {problems}"
+    );
 }
 
 fn differences(folder: &Folder) -> Value {
-    let (exit, listed, problems) = attachd(folder, &["diff", "--config", "attachd.toml", "--output", "json"]);
+    let (exit, listed, problems) =
+        attachd(folder, &["diff", "--config", "attachd.toml", "--output", "json"]);
     assert_eq!(exit, 0, "{problems}");
     serde_json::from_str(&listed).unwrap()
 }
@@ -221,7 +271,9 @@ fn become_(folder: &Folder, server: &Server, from: &str, to: &str) {
 
 fn reload(server: &Server, told: &str) {
     server.signal("HUP");
-    server.until(told, |server| server.log().lines().any(|line| line.contains("reloaded") && line.contains(told)));
+    server.until(told, |server| {
+        server.log().lines().any(|line| line.contains("reloaded") && line.contains(told))
+    });
 }
 
 /// Returns the address.
@@ -232,15 +284,28 @@ fn open_session(server: &Server) -> String {
 }
 
 fn report(server: &Server, status: &str) {
-    let lines = [&format!("Attachd-ICCID = {TILL}"), &format!("Acct-Status-Type = {status}"), "Acct-Session-Id = 0001"];
+    let lines = [
+        &format!("Attachd-ICCID = {TILL}"),
+        &format!("Acct-Status-Type = {status}"),
+        "Acct-Session-Id = 0001",
+    ];
     Gateway::facing(server.acct[0]).ask(server.acct[0], Code::ACCOUNTING_REQUEST, &lines);
 }
 
 fn attach(server: &Server) -> Reply {
-    Gateway::facing(server.auth[0]).ask(server.auth[0], Code::ACCESS_REQUEST, &[&format!("Attachd-ICCID = {TILL}")])
+    Gateway::facing(server.auth[0]).ask(
+        server.auth[0],
+        Code::ACCESS_REQUEST,
+        &[&format!("Attachd-ICCID = {TILL}")],
+    )
 }
 
 fn addresses(server: &Server) -> Vec<String> {
     let till = server.endpoint(TILL);
-    till["ipAddresses"].as_array().unwrap().iter().map(|address| address["ip"].as_str().unwrap().to_owned()).collect()
+    till["ipAddresses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|address| address["ip"].as_str().unwrap().to_owned())
+        .collect()
 }

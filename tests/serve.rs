@@ -20,7 +20,9 @@ const SUSPENDED_IMSI: &str = "3GPP-IMSI = 234500000000121";
 /// A report about the first till.
 fn report(gateway: &mut Gateway, server: &Server, status: &str, more: &[&str]) -> Reply {
     let status = format!("Acct-Status-Type = {status}");
-    let lines = [&[TILL_IMSI, &status, "Acct-Session-Id = 0001", "Called-Station-Id = festival.iot"], more].concat();
+    let lines =
+        [&[TILL_IMSI, &status, "Acct-Session-Id = 0001", "Called-Station-Id = festival.iot"], more]
+            .concat();
     gateway.ask(server.acct[0], Code::ACCOUNTING_REQUEST, &lines)
 }
 
@@ -47,15 +49,28 @@ fn a_till_attaches_and_the_views_follow() {
     assert_eq!(network_state(&server), 30);
 
     let class = format!("Class = {}", accept.value("Class").unwrap());
-    let start = report(&mut gateway, &server, "Start", &["Framed-IP-Address = 100.64.0.16", &class, "3GPP-RAT-Type = NB-IoT"]);
+    let start = report(
+        &mut gateway,
+        &server,
+        "Start",
+        &["Framed-IP-Address = 100.64.0.16", &class, "3GPP-RAT-Type = NB-IoT"],
+    );
     assert_eq!((start.code, start.octets.len()), (Code::ACCOUNTING_RESPONSE, 20));
     assert_eq!(network_state(&server), 40);
-    report(&mut gateway, &server, "Interim-Update", &["Acct-Input-Octets = 1000", "Acct-Output-Octets = 2000"]);
+    report(
+        &mut gateway,
+        &server,
+        "Interim-Update",
+        &["Acct-Input-Octets = 1000", "Acct-Output-Octets = 2000"],
+    );
 
     let till = server.endpoint(TILL);
     assert_eq!(till["iccid"], TILL);
     assert_eq!(till["provisioningState"]["key"], 50);
-    assert_eq!(till["networkState"], serde_json::json!({ "key": 40, "moniker": "active", "name": "Active" }));
+    assert_eq!(
+        till["networkState"],
+        serde_json::json!({ "key": 40, "moniker": "active", "name": "Active" })
+    );
     assert_eq!(till["endpointGroup"]["moniker"], "epos");
     assert_eq!(till["vslice"]["moniker"], "festival");
     assert_eq!(till["ipAddresses"][0]["ip"], "100.64.0.16");
@@ -63,12 +78,20 @@ fn a_till_attaches_and_the_views_follow() {
     assert_eq!(session["acctSessionId"], "0001");
     assert_eq!(session["gateway"], "pgw-01");
     assert_eq!(session["ratType"], serde_json::json!({ "key": 8, "name": "NB-IoT" }));
-    assert_eq!((session["inputOctets"].as_u64(), session["outputOctets"].as_u64()), (Some(1000), Some(2000)));
+    assert_eq!(
+        (session["inputOctets"].as_u64(), session["outputOctets"].as_u64()),
+        (Some(1000), Some(2000))
+    );
     let listed = server.json(&format!("/api/v1/sessions?iccid={TILL}"));
     assert_eq!((listed["success"].as_bool(), listed["totalItems"].as_u64()), (Some(true), Some(1)));
     assert_eq!(listed["data"][0], *session);
 
-    report(&mut gateway, &server, "Stop", &["Acct-Terminate-Cause = User-Request", "3GPP-Session-Stop-Indicator = 255"]);
+    report(
+        &mut gateway,
+        &server,
+        "Stop",
+        &["Acct-Terminate-Cause = User-Request", "3GPP-Session-Stop-Indicator = 255"],
+    );
     assert_eq!(network_state(&server), 30);
     assert_eq!(server.endpoint(TILL)["sessions"][0]["terminateCause"], "User-Request");
 
@@ -129,7 +152,8 @@ fn series(exposition: &str) -> BTreeMap<&str, BTreeSet<Vec<&str>>> {
     for line in exposition.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (metric, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) = metric.split_once('{').unwrap_or((metric, ""));
-        let labels = labels.trim_end_matches('}').split("\",").filter_map(|label| label.split_once('='));
+        let labels =
+            labels.trim_end_matches('}').split("\",").filter_map(|label| label.split_once('='));
         series.entry(name).or_default().insert(labels.map(|(name, _)| name).collect());
     }
     series
@@ -151,9 +175,14 @@ fn every_metric_is_there_with_its_labels() {
     assert_eq!(status, 200);
     let found = series(&exposition);
     for (name, _) in METRICS {
-        let wanted: BTreeSet<_> = METRICS.iter().filter(|(other, _)| other == name).map(|(_, labels)| labels.to_vec()).collect();
+        let wanted: BTreeSet<_> = METRICS
+            .iter()
+            .filter(|(other, _)| other == name)
+            .map(|(_, labels)| labels.to_vec())
+            .collect();
         assert_eq!(found.get(name), Some(&wanted), "{name}");
-        let family = name.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count");
+        let family =
+            name.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count");
         assert!(exposition.contains(&format!("# TYPE {family} ")), "{family} has no type");
         assert!(exposition.contains(&format!("# HELP {family} ")), "{family} has no help");
     }
@@ -197,7 +226,10 @@ fn status_server_is_answered_on_both_ports() {
     let server = folder.serve();
     let mut gateway = Gateway::facing(server.auth[0]);
     assert_eq!(gateway.ask(server.auth[0], Code::STATUS_SERVER, &[]).code, Code::ACCESS_ACCEPT);
-    assert_eq!(gateway.ask(server.acct[0], Code::STATUS_SERVER, &[]).code, Code::ACCOUNTING_RESPONSE);
+    assert_eq!(
+        gateway.ask(server.acct[0], Code::STATUS_SERVER, &[]).code,
+        Code::ACCOUNTING_RESPONSE
+    );
 }
 
 #[test]
@@ -219,7 +251,10 @@ fn several_listeners_of_both_families() {
         let accept = gateway.ask(server.auth[auth], Code::ACCESS_REQUEST, &[TILL_IMSI]);
         assert!(accept.says("Framed-IP-Address = 100.64.0.16"), "{:?}", accept.attributes);
         let lines = [TILL_IMSI, "Acct-Status-Type = Start", "Acct-Session-Id = 0001"];
-        assert_eq!(gateway.ask(server.acct[acct], Code::ACCOUNTING_REQUEST, &lines).code, Code::ACCOUNTING_RESPONSE);
+        assert_eq!(
+            gateway.ask(server.acct[acct], Code::ACCOUNTING_REQUEST, &lines).code,
+            Code::ACCOUNTING_RESPONSE
+        );
         let line = format!("radius_requests_total{{gateway=\"{name}\",code=\"Access-Request\"}} 1");
         server.until(&line, |server| server.has_metric(&line));
     }
@@ -239,7 +274,8 @@ fn a_reload_is_whole_or_nothing() {
 
     // One line of many is wrong: the good ones beside it do not come into force.
     let csv = "inventory/endpoints.csv";
-    let row = "8944500000000001210,234500000000121,447700000121,suspended,epos,,,till 121 in repair";
+    let row =
+        "8944500000000001210,234500000000121,447700000121,suspended,epos,,,till 121 in repair";
     folder.edit(csv, row, &row.replace("suspended", "active"));
     folder.edit(csv, "active,epos,,,till 2\n", "active,nowhere,,,till 2\n");
     server.signal("HUP");
@@ -312,7 +348,12 @@ fn what_was_answered_survives() {
         let accept = attach(&mut gateway, &server, TILL_IMSI);
         assert!(accept.says("Framed-IP-Address = 100.64.0.16"), "{:?}", accept.attributes);
         let octets = format!("Acct-Input-Octets = {}", (round + 1) * 1000);
-        report(&mut gateway, &server, "Interim-Update", &[&octets, "Framed-IP-Address = 100.64.0.16"]);
+        report(
+            &mut gateway,
+            &server,
+            "Interim-Update",
+            &[&octets, "Framed-IP-Address = 100.64.0.16"],
+        );
         let ended = if orderly { server.terminate() } else { server.kill() };
         assert_eq!(ended.status.code(), orderly.then_some(0), "{}", ended.stderr);
     }
@@ -322,7 +363,11 @@ fn what_was_answered_survives() {
 fn what_is_wrong_is_said_and_nothing_is_served() {
     let cases: [(&str, i32, &[&str]); 4] = [
         ("[radius]\nauht = [\"127.0.0.1:0\"]\n", 2, &["attachd.toml:2", "auht"]),
-        ("[radius]\nduplicate_lifetime_s = 99\nworkers = -1\n", 2, &["attachd.toml:2", "attachd.toml:3"]),
+        (
+            "[radius]\nduplicate_lifetime_s = 99\nworkers = -1\n",
+            2,
+            &["attachd.toml:2", "attachd.toml:3"],
+        ),
         // The secret that everybody knows is for this machine only.
         ("[radius]\nauth = [\"0.0.0.0:0\"]\n", 2, &["testing123", "0.0.0.0:0"]),
         (
@@ -335,7 +380,11 @@ fn what_is_wrong_is_said_and_nothing_is_served() {
         let ended = Folder::with(settings).refuses();
         assert_eq!(ended.status.code(), Some(exit), "{settings}: {}", ended.stderr);
         for word in words {
-            assert!(ended.stderr.contains(word), "{settings}: nothing about {word} in: {}", ended.stderr);
+            assert!(
+                ended.stderr.contains(word),
+                "{settings}: nothing about {word} in: {}",
+                ended.stderr
+            );
         }
     }
     let folder = Folder::new();
@@ -349,7 +398,9 @@ fn what_is_wrong_is_said_and_nothing_is_served() {
 fn two_servers_do_not_share_an_address() {
     let folder = Folder::new();
     let server = folder.serve();
-    for (from, taken) in [("auth = [\"127.0.0.1:0\"]", server.auth[0]), ("listen = \"127.0.0.1:0\"", server.http)] {
+    for (from, taken) in
+        [("auth = [\"127.0.0.1:0\"]", server.auth[0]), ("listen = \"127.0.0.1:0\"", server.http)]
+    {
         let other = Folder::new();
         other.edit("attachd.toml", from, &from.replace("127.0.0.1:0", &taken.to_string()));
         let ended = other.refuses();
@@ -416,7 +467,9 @@ fn thirty_thousand_gateways_are_no_trouble() {
     for number in 0..30_000u32 {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);
         // Short secrets: each is worth a warning, which has a line of its own.
-        let names = format!("name = \"gateway-{number}\"\nsource = \"{address}\"\nsecret = \"short{number}\"\n");
+        let names = format!(
+            "name = \"gateway-{number}\"\nsource = \"{address}\"\nsecret = \"short{number}\"\n"
+        );
         settings.extend(["[[gateway]]\n", &names]);
     }
     folder.write("attachd.toml", &settings);

@@ -42,7 +42,9 @@ impl Server {
                 for socket in &sockets {
                     let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
                     let now = Moment::EPOCH + began.elapsed();
-                    for sent in responder.handle(now, from, socket.local_addr().unwrap(), &buffer[..len]) {
+                    for sent in
+                        responder.handle(now, from, socket.local_addr().unwrap(), &buffer[..len])
+                    {
                         socket.send_to(&sent.octets, from).unwrap();
                     }
                 }
@@ -52,7 +54,14 @@ impl Server {
     }
 
     fn targets(&self) -> Vec<String> {
-        vec!["--auth".into(), self.auth.to_string(), "--acct".into(), self.acct.to_string(), "--http".into(), "none".into()]
+        vec![
+            "--auth".into(),
+            self.auth.to_string(),
+            "--acct".into(),
+            self.acct.to_string(),
+            "--http".into(),
+            "none".into(),
+        ]
     }
 }
 
@@ -64,16 +73,22 @@ impl Drop for Server {
 
 const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/referee.toml");
 const BAD_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/bad-key.toml");
-const SHORT: &str =
-    "phase=[{ name = \"steady\", kind = \"steady\", rate = 60, for_s = 2 }, { name = \"drain\", kind = \"drain\", for_s = 1 }]";
+const SHORT: &str = "phase=[{ name = \"steady\", kind = \"steady\", rate = 60, for_s = 2 }, { name = \"drain\", kind = \"drain\", for_s = 1 }]";
 
 fn simulate(scenario: &str, arguments: &[String]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_attachd")).args(["simulate", scenario]).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_attachd"))
+        .args(["simulate", scenario])
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn short(server: &Server, more: &[&str]) -> Vec<String> {
     let mut arguments = server.targets();
-    arguments.extend(["--set", SHORT, "--set", "fleet.*.session_s=0.5", "--set", "expect.hold_s=0"].map(ToOwned::to_owned));
+    arguments.extend(
+        ["--set", SHORT, "--set", "fleet.*.session_s=0.5", "--set", "expect.hold_s=0"]
+            .map(ToOwned::to_owned),
+    );
     // A busy test machine may be late; that is not what is tested.
     arguments.extend(["--set", "tolerance_ms=5000", "--threads", "2"].map(ToOwned::to_owned));
     arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
@@ -90,10 +105,23 @@ fn a_run_over_real_sockets_passes_and_leaves_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let names = ["run.json", "run.html", "run.hgrm", "run.pcap"].map(file);
-    let more = ["--json", &names[0], "--html", &names[1], "--hdr", &names[2], "--pcap", &names[3], "--set", "habits.wrong_secret=0"];
+    let more = [
+        "--json",
+        &names[0],
+        "--html",
+        &names[1],
+        "--hdr",
+        &names[2],
+        "--pcap",
+        &names[3],
+        "--set",
+        "habits.wrong_secret=0",
+    ];
     let run = simulate(SCENARIO, &short(&server, &more));
     assert_eq!(run.status.code(), Some(0), "{}{}", text(&run.stdout), text(&run.stderr));
-    assert!(text(&run.stdout).contains("referee  0 violations") && text(&run.stderr).contains("steady"));
+    assert!(
+        text(&run.stdout).contains("referee  0 violations") && text(&run.stderr).contains("steady")
+    );
 
     let report: Value = serde_json::from_str(&fs::read_to_string(&names[0]).unwrap()).unwrap();
     let schema: Value = serde_json::from_str(&fs::read_to_string(schema_path()).unwrap()).unwrap();
@@ -102,14 +130,28 @@ fn a_run_over_real_sockets_passes_and_leaves_its_files() {
     assert!(report["attaches"].as_u64() > Some(50));
     assert!(!report.to_string().contains("testing123"), "secrets are masked");
     let page = fs::read_to_string(&names[1]).unwrap();
-    assert!(page.contains("<svg") && page.contains("passed") && !page.contains("<script") && !page.contains("http://"), "self-contained");
+    assert!(
+        page.contains("<svg")
+            && page.contains("passed")
+            && !page.contains("<script")
+            && !page.contains("http://"),
+        "self-contained"
+    );
     assert!(fs::read_to_string(&names[2]).unwrap().contains("Percentile"));
-    let decoded = Command::new(env!("CARGO_BIN_EXE_attachd")).args(["decode", &names[3], "--secret", "testing123"]).output().unwrap();
+    let decoded = Command::new(env!("CARGO_BIN_EXE_attachd"))
+        .args(["decode", &names[3], "--secret", "testing123"])
+        .output()
+        .unwrap();
     assert!(text(&decoded.stdout).contains("Access-Accept"));
 
-    let compared = Command::new(env!("CARGO_BIN_EXE_attachd")).args(["report", &names[0], &names[0]]).output().unwrap();
+    let compared = Command::new(env!("CARGO_BIN_EXE_attachd"))
+        .args(["report", &names[0], &names[0]])
+        .output()
+        .unwrap();
     assert_eq!(compared.status.code(), Some(0));
-    assert!(text(&compared.stdout).contains("attaches/s") && text(&compared.stdout).contains("+0.0 %"));
+    assert!(
+        text(&compared.stdout).contains("attaches/s") && text(&compared.stdout).contains("+0.0 %")
+    );
 }
 
 #[test]
@@ -118,14 +160,28 @@ fn a_fault_ends_with_3_and_is_shown_with_its_packets() {
     let run = simulate(SCENARIO, &short(&server, &[]));
     let shown = text(&run.stdout);
     assert_eq!(run.status.code(), Some(3), "{shown}");
-    assert!(shown.contains("accepted an endpoint that must be refused") && shown.contains("Access-Accept, identifier"), "{shown}");
+    assert!(
+        shown.contains("accepted an endpoint that must be refused")
+            && shown.contains("Access-Accept, identifier"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn a_target_that_never_answers_ends_with_4() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let arguments = ["--auth", &address, "--acct", &address, "--set", "target.patience_s=1", "--progress", "none"].map(ToOwned::to_owned);
+    let arguments = [
+        "--auth",
+        &address,
+        "--acct",
+        &address,
+        "--set",
+        "target.patience_s=1",
+        "--progress",
+        "none",
+    ]
+    .map(ToOwned::to_owned);
     let run = simulate(SCENARIO, &arguments);
     assert_eq!(run.status.code(), Some(4), "{}", text(&run.stderr));
     assert!(text(&run.stdout).contains("has not given one valid answer"));
@@ -138,22 +194,44 @@ fn an_interrupted_run_still_leaves_its_files() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let names = ["run.json", "run.html", "run.hgrm", "run.pcap"].map(file);
-        let more = ["--json", &names[0], "--html", &names[1], "--hdr", &names[2], "--pcap", &names[3], "--set", "phase.0.for_s=600"];
+        let more = [
+            "--json",
+            &names[0],
+            "--html",
+            &names[1],
+            "--hdr",
+            &names[2],
+            "--pcap",
+            &names[3],
+            "--set",
+            "phase.0.for_s=600",
+        ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_attachd"));
-        command.args(["simulate", SCENARIO]).args(short(&server, &more)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["simulate", SCENARIO])
+            .args(short(&server, &more))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut run = command.spawn().unwrap();
         // The headline, and the first second.
         let mut progress = BufReader::new(run.stderr.take().unwrap()).lines();
         let seen: Vec<String> = progress.by_ref().take(2).map(Result::unwrap).collect();
         assert!(seen[1].contains("steady"), "{seen:?}");
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", run.id())).status().unwrap();
+        let sent = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{signal} {}", run.id()))
+            .status()
+            .unwrap();
         assert!(sent.success());
         progress.for_each(drop);
         let ended = run.wait_with_output().unwrap();
         assert_eq!(ended.status.code(), Some(130), "{signal}: {}", text(&ended.stdout));
         assert!(text(&ended.stdout).trim_end().ends_with("interrupted"));
         let report: Value = serde_json::from_str(&fs::read_to_string(&names[0]).unwrap()).unwrap();
-        assert_eq!((&report["verdict"], &report["ending"]), (&"interrupted".into(), &"interrupted".into()));
+        assert_eq!(
+            (&report["verdict"], &report["ending"]),
+            (&"interrupted".into(), &"interrupted".into())
+        );
         assert!(report["total"]["answered"].as_u64() > Some(0));
         assert!(fs::read_to_string(&names[1]).unwrap().contains("interrupted"));
         assert!(fs::read_to_string(&names[2]).unwrap().contains("inf"));
@@ -165,35 +243,66 @@ fn an_interrupted_run_still_leaves_its_files() {
 #[test]
 fn a_generator_that_does_not_keep_its_schedule_fails_the_run() {
     let server = Server::start(None);
-    for (change, expected) in [("tolerance_ms=0", "behind schedule: "), ("fleet.*.session_s=100", "starved: ")] {
+    for (change, expected) in
+        [("tolerance_ms=0", "behind schedule: "), ("fleet.*.session_s=100", "starved: ")]
+    {
         // Nine endpoints, and sixty arrivals a second.
-        let run = simulate(SCENARIO, &short(&server, &["--set", "fleet.*.count=3", "--set", change]));
+        let run =
+            simulate(SCENARIO, &short(&server, &["--set", "fleet.*.count=3", "--set", change]));
         let shown = text(&run.stdout);
         assert_eq!(run.status.code(), Some(3), "{shown}");
-        assert!(shown.contains(expected) && shown.contains("THE GENERATOR DID NOT KEEP ITS SCHEDULE"), "{shown}");
+        assert!(
+            shown.contains(expected) && shown.contains("THE GENERATOR DID NOT KEEP ITS SCHEDULE"),
+            "{shown}"
+        );
     }
 }
 
 #[test]
 fn what_is_wrong_with_a_scenario_is_said_with_its_place() {
     for (scenario, arguments, expected) in [
-        (BAD_KEY, &[][..], "bad-key.toml:4: losst: unknown field `losst`, expected one of `roaming`"),
+        (
+            BAD_KEY,
+            &[][..],
+            "bad-key.toml:4: losst: unknown field `losst`, expected one of `roaming`",
+        ),
         ("nonsense", &[], "nonsense: neither a file nor one of smoke, steady"),
-        (SCENARIO, &["--set", "habits.lost=2"], "--set habits.lost: must be a share between 0 and 1"),
-        (SCENARIO, &["--set", "phase.0.kind=calm"], "unknown variant `calm`, expected one of `ramp`, `steady`"),
+        (
+            SCENARIO,
+            &["--set", "habits.lost=2"],
+            "--set habits.lost: must be a share between 0 and 1",
+        ),
+        (
+            SCENARIO,
+            &["--set", "phase.0.kind=calm"],
+            "unknown variant `calm`, expected one of `ramp`, `steady`",
+        ),
         (SCENARIO, &["--set", "habits"], "a change is KEY=VALUE"),
-        ("storm", &["--rate", "5"], "--rate and --duration are for steady phases, and storm has none"),
+        (
+            "storm",
+            &["--rate", "5"],
+            "--rate and --duration are for steady phases, and storm has none",
+        ),
     ] {
-        let run = simulate(scenario, &arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<String>>());
+        let run = simulate(
+            scenario,
+            &arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<String>>(),
+        );
         let said = text(&run.stderr);
         assert_eq!(run.status.code(), Some(2), "{said}");
-        assert!(said.contains(expected) && said.lines().count() == 1, "{said}\nshould contain: {expected}");
+        assert!(
+            said.contains(expected) && said.lines().count() == 1,
+            "{said}\nshould contain: {expected}"
+        );
     }
 }
 
 #[test]
 fn a_rate_is_that_of_steady_phases_and_the_end_of_ramps() {
-    let printed = simulate("smoke", &["--rate", "7", "--duration", "9", "--print-scenario"].map(ToOwned::to_owned));
+    let printed = simulate(
+        "smoke",
+        &["--rate", "7", "--duration", "9", "--print-scenario"].map(ToOwned::to_owned),
+    );
     let scenario: toml::Table = text(&printed.stdout).parse().unwrap();
     let of_phase = |index: usize, key: &str| scenario["phase"][index][key].as_float();
     assert_eq!(
@@ -240,8 +349,16 @@ fn conforms(value: &Value, schema: &Value, root: &Value, place: &str) {
     }
     for (name, inner) in value.as_object().into_iter().flatten() {
         let inside = &schema["properties"][name];
-        assert!(!inside.is_null() || schema["additionalProperties"] != false, "{place}.{name} is not in the schema");
-        conforms(inner, if inside.is_null() { &schema["additionalProperties"] } else { inside }, root, &format!("{place}.{name}"));
+        assert!(
+            !inside.is_null() || schema["additionalProperties"] != false,
+            "{place}.{name} is not in the schema"
+        );
+        conforms(
+            inner,
+            if inside.is_null() { &schema["additionalProperties"] } else { inside },
+            root,
+            &format!("{place}.{name}"),
+        );
     }
     for (index, inner) in value.as_array().into_iter().flatten().enumerate() {
         conforms(inner, &schema["items"], root, &format!("{place}[{index}]"));

@@ -31,9 +31,12 @@ impl Attachd {
         command.arg("serve").arg("--config").arg(folder.join("attachd.toml"));
         let log = File::create(folder.join("log"))?;
         let mut child = command.stdout(Stdio::piped()).stderr(log).stdin(Stdio::null()).spawn()?;
-        let mut lines = child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
+        let mut lines =
+            child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
         let ready = lines.find_map(|line| line.ok().filter(|line| line.contains("ready")));
-        let addresses = ready.as_deref().and_then(|ready| Some((address(ready, "auth ")?, address(ready, "acct ")?)));
+        let addresses = ready
+            .as_deref()
+            .and_then(|ready| Some((address(ready, "auth ")?, address(ready, "acct ")?)));
         let Some((auth, acct)) = addresses else {
             let _ = child.kill();
             let log = fs::read_to_string(folder.join("log")).unwrap_or_default();

@@ -40,7 +40,12 @@ pub enum Status {
 
 impl Device<'_> {
     /// May it attach. `nonce` makes the authenticator one that was not sent before.
-    pub fn access_request<'r>(&self, room: &'r mut Room, identifier: u8, nonce: u64) -> Result<&'r [u8], TooLong> {
+    pub fn access_request<'r>(
+        &self,
+        room: &'r mut Room,
+        identifier: u8,
+        nonce: u64,
+    ) -> Result<&'r [u8], TooLong> {
         let mut encoder = Encoder::new(&mut room.0, Code::ACCESS_REQUEST, identifier);
         encoder.message_authenticator();
         self.describe(&mut encoder);
@@ -62,13 +67,18 @@ impl Device<'_> {
     ) -> Result<&'r [u8], TooLong> {
         let mut encoder = Encoder::new(&mut room.0, Code::ACCOUNTING_REQUEST, identifier);
         encoder.integer(number::ACCT_STATUS_TYPE, status as u32);
-        encoder.attribute(number::ACCT_SESSION_ID, format!("{session:08X}{:08X}", self.number as u32).as_bytes());
+        encoder.attribute(
+            number::ACCT_SESSION_ID,
+            format!("{session:08X}{:08X}", self.number as u32).as_bytes(),
+        );
         self.describe(&mut encoder);
         if let Some(ip) = granted.ip {
             encoder.address(number::FRAMED_IP_ADDRESS, ip).attribute(number::CLASS, &granted.class);
         }
         if status != Status::Start {
-            encoder.integer(number::ACCT_INPUT_OCTETS, 123_456).integer(number::ACCT_OUTPUT_OCTETS, 654_321);
+            encoder
+                .integer(number::ACCT_INPUT_OCTETS, 123_456)
+                .integer(number::ACCT_OUTPUT_OCTETS, 654_321);
             encoder.integer(number::ACCT_SESSION_TIME, 600);
         }
         let length = encoder.finish_request(self.secret, [0; 16])?;
@@ -99,8 +109,13 @@ impl Device<'_> {
         encoder.attribute(number::USER_NAME, msisdn.as_bytes());
         encoder.address(number::NAS_IP_ADDRESS, Ipv4Addr::new(192, 0, 2, 10));
         encoder.attribute(number::NAS_IDENTIFIER, b"pgw1.example");
-        encoder.integer(number::SERVICE_TYPE, 2).integer(number::FRAMED_PROTOCOL, 7).integer(number::NAS_PORT_TYPE, 18);
-        encoder.attribute(number::CALLED_STATION_ID, b"iot.example").attribute(number::CALLING_STATION_ID, msisdn.as_bytes());
+        encoder
+            .integer(number::SERVICE_TYPE, 2)
+            .integer(number::FRAMED_PROTOCOL, 7)
+            .integer(number::NAS_PORT_TYPE, 18);
+        encoder
+            .attribute(number::CALLED_STATION_ID, b"iot.example")
+            .attribute(number::CALLING_STATION_ID, msisdn.as_bytes());
         for (kind, value) in [
             (1, self.imsi().as_bytes()),
             (2, &(self.number as u32 | 1).to_be_bytes()[..]),

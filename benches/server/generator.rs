@@ -107,18 +107,35 @@ impl Generator {
     pub fn new() -> io::Result<Self> {
         let line = || {
             let socket = Socket::open_all("127.0.0.1:0".parse().expect("an address"), 1)?.remove(0);
-            Ok(Line { socket, inbox: Inbox::default(), outbox: Outbox::default(), slots: vec![None; 256], sent: 0 })
+            Ok(Line {
+                socket,
+                inbox: Inbox::default(),
+                outbox: Outbox::default(),
+                slots: vec![None; 256],
+                sent: 0,
+            })
         };
-        Ok(Self { lines: (0..LINES).map(|_| line()).collect::<io::Result<_>>()?, clock: Instant::now() })
+        Ok(Self {
+            lines: (0..LINES).map(|_| line()).collect::<io::Result<_>>()?,
+            clock: Instant::now(),
+        })
     }
 
     /// Whether what goes to one address at once may go as one message that is cut up later; else each datagram goes alone.
     pub fn send_in_trains(&mut self, yes: bool) {
-        self.lines.iter_mut().for_each(|line| line.outbox = if yes { Outbox::default() } else { Outbox::one_by_one() });
+        self.lines.iter_mut().for_each(|line| {
+            line.outbox = if yes { Outbox::default() } else { Outbox::one_by_one() }
+        });
     }
 
     /// Sends all packets to where they belong, or all to `instead`; `hear` is shown each reply with the place of its packet.
-    pub fn run(&mut self, packets: &Packets, instead: Option<SocketAddr>, pace: Pace, mut hear: impl FnMut(usize, &[u8])) -> Run {
+    pub fn run(
+        &mut self,
+        packets: &Packets,
+        instead: Option<SocketAddr>,
+        pace: Pace,
+        mut hear: impl FnMut(usize, &[u8]),
+    ) -> Run {
         let mut run = Run {
             answered: 0,
             repeated: 0,
@@ -137,7 +154,8 @@ impl Generator {
             let mut allowed = match pace {
                 Pace::Flood => usize::MAX,
                 Pace::Steady(rate) | Pace::Reckless(rate) => {
-                    ((now.saturating_sub(begin).as_secs_f64() * rate) as usize).saturating_sub(offered)
+                    ((now.saturating_sub(begin).as_secs_f64() * rate) as usize)
+                        .saturating_sub(offered)
                 }
             };
             first = (first + 1) % LINES;
@@ -154,12 +172,21 @@ impl Generator {
                 _ => run.answered as usize == packets.len(),
             };
             if is_over {
-                run.took = if matches!(pace, Pace::Reckless(_)) { last_sent } else { self.clock.elapsed() }.saturating_sub(begin);
+                run.took = if matches!(pace, Pace::Reckless(_)) {
+                    last_sent
+                } else {
+                    self.clock.elapsed()
+                }
+                .saturating_sub(begin);
                 return run;
             }
             if now > swept + PATIENCE / 4 && !matches!(pace, Pace::Reckless(_)) {
                 swept = now;
-                run.repeated += self.lines.iter_mut().map(|line| line.repeat(packets, instead, now)).sum::<u64>();
+                run.repeated += self
+                    .lines
+                    .iter_mut()
+                    .map(|line| line.repeat(packets, instead, now))
+                    .sum::<u64>();
             }
         }
     }
@@ -174,7 +201,15 @@ impl Line {
     }
 
     /// Sends what identifiers and pace allow, at most a batch.
-    fn send(&mut self, number: usize, packets: &Packets, instead: Option<SocketAddr>, pace: Pace, allowed: usize, now: Duration) -> usize {
+    fn send(
+        &mut self,
+        number: usize,
+        packets: &Packets,
+        instead: Option<SocketAddr>,
+        pace: Pace,
+        allowed: usize,
+        now: Duration,
+    ) -> usize {
         let mut sent = 0;
         while sent < allowed.min(BATCH) {
             let place = self.sent * LINES + number;

@@ -59,7 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if has("--echo") {
         return Ok(echo::respond()?);
     }
-    let fleet = arguments.iter().position(|argument| argument == "--fleet").and_then(|at| arguments.get(at + 1));
+    let fleet = arguments
+        .iter()
+        .position(|argument| argument == "--fleet")
+        .and_then(|at| arguments.get(at + 1));
     let is_short = has("--quick") || has("--test");
     let fleets: Vec<u64> = match fleet {
         Some(fleet) => vec![fleet.parse()?],
@@ -140,7 +143,11 @@ impl Figures {
     fn shown(&self) -> String {
         let (echo, _, _) = self.echo.each(self.echo_requests);
         let (cpu, user, system) = self.spent.each(self.requests);
-        format!("{echo:>9.2}{cpu:>8.2}{user:>7.2}{system:>8.2}{:>7.2}{:>6.0}", cpu / echo.max(1e-9), self.rate() / 1e3)
+        format!(
+            "{echo:>9.2}{cpu:>8.2}{user:>7.2}{system:>8.2}{:>7.2}{:>6.0}",
+            cpu / echo.max(1e-9),
+            self.rate() / 1e3
+        )
     }
 }
 
@@ -178,11 +185,13 @@ impl Drop for Bench {
 
 impl Bench {
     fn start(endpoints: u64) -> Result<Self, Box<dyn Error>> {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-server-{}", std::process::id()));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("bench-server-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         prepare(&folder, endpoints)?;
         run_on(0);
-        let mut child = Command::new(env::current_exe()?).arg("--echo").stdout(Stdio::piped()).spawn()?;
+        let mut child =
+            Command::new(env::current_exe()?).arg("--echo").stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
@@ -241,7 +250,10 @@ impl Bench {
         let before = resident(self.server.pid());
         self.open_sessions(half..2 * half)?;
         let more = resident(self.server.pid()).saturating_sub(before);
-        println!("{} octets more for each of {half} further open sessions, its address included", more / half as u64);
+        println!(
+            "{} octets more for each of {half} further open sessions, its address included",
+            more / half as u64
+        );
         self.round(&mut Default::default(), None)?;
         for _ in 0..rounds {
             for (figures, in_trains) in figures.iter_mut().zip(SENDING) {
@@ -256,13 +268,18 @@ impl Bench {
             self.round(alone, Some(&rates))?;
         }
         table(alone, in_trains);
-        let best = f64::min(alone[Kind::Attach as usize].rate(), alone[Kind::Interim as usize].rate());
+        let best =
+            f64::min(alone[Kind::Attach as usize].rate(), alone[Kind::Interim as usize].rate());
         self.overload(best, requests)?;
         self.restart()
     }
 
     /// Takes the endpoints of one round through all kinds: as fast as may be, or at the given rates.
-    fn round(&mut self, figures: &mut [Figures; KINDS.len()], rates: Option<&[f64; KINDS.len()]>) -> Result<(), Box<dyn Error>> {
+    fn round(
+        &mut self,
+        figures: &mut [Figures; KINDS.len()],
+        rates: Option<&[f64; KINDS.len()]>,
+    ) -> Result<(), Box<dyn Error>> {
         self.round += 1;
         for (kind, _) in KINDS {
             let figures = &mut figures[kind as usize];
@@ -271,7 +288,11 @@ impl Bench {
             } else {
                 self.fill(kind)?;
             }
-            let times = if kind == Kind::Duplicate { self.granted.len().div_ceil(self.packets.len()) } else { 1 };
+            let times = if kind == Kind::Duplicate {
+                self.granted.len().div_ceil(self.packets.len())
+            } else {
+                1
+            };
             for _ in 0..times {
                 let Some(rates) = rates else {
                     let before = Spent::by(self.echo.0.id());
@@ -308,8 +329,13 @@ impl Bench {
             Kind::Stop | Kind::Duplicate => Some(Status::Stop),
         };
         let (to, octets) = match status {
-            None => (self.server.auth, device.access_request(room, identifier, u64::from(self.round))?),
-            Some(status) => (self.server.acct, device.accounting(room, identifier, status, self.round, &self.granted[at])?),
+            None => {
+                (self.server.auth, device.access_request(room, identifier, u64::from(self.round))?)
+            }
+            Some(status) => (
+                self.server.acct,
+                device.accounting(room, identifier, status, self.round, &self.granted[at])?,
+            ),
         };
         self.packets.push(to, octets);
         Ok(())
@@ -322,7 +348,9 @@ impl Bench {
             if kind == Kind::Attach
                 && let Ok(accept) = Datagram::frame(&reply[..reply.len().min(LONGEST)])
             {
-                let ip = accept.first(number::FRAMED_IP_ADDRESS).and_then(|octets| <[u8; 4]>::try_from(octets).ok());
+                let ip = accept
+                    .first(number::FRAMED_IP_ADDRESS)
+                    .and_then(|octets| <[u8; 4]>::try_from(octets).ok());
                 let class = accept.first(number::CLASS).and_then(|octets| octets.try_into().ok());
                 granted[at] = Granted { ip: ip.map(Into::into), class: class.unwrap_or_default() };
             }
@@ -334,7 +362,9 @@ impl Bench {
         };
         match run.by_code[usize::from(code.0)] {
             right if right == run.answered => Ok(run),
-            right => Err(format!("{kind:?}: {right} of {} answers were {code}", run.answered).into()),
+            right => {
+                Err(format!("{kind:?}: {right} of {} answers were {code}", run.answered).into())
+            }
         }
     }
 
@@ -374,8 +404,11 @@ impl Bench {
             offered / 1e3,
             run.answered as f64 / run.took.as_secs_f64() / 1e3,
             run.answered as f64 / run.took.as_secs_f64() / best * 100.0,
-            run.by_code[usize::from(Code::ACCOUNTING_RESPONSE.0)] as f64 / self.packets.len() as f64 * 200.0,
-            run.by_code[usize::from(Code::ACCESS_ACCEPT.0)] as f64 / self.packets.len() as f64 * 200.0,
+            run.by_code[usize::from(Code::ACCOUNTING_RESPONSE.0)] as f64
+                / self.packets.len() as f64
+                * 200.0,
+            run.by_code[usize::from(Code::ACCESS_ACCEPT.0)] as f64 / self.packets.len() as f64
+                * 200.0,
             run.latencies.value_at_quantile(0.99) as f64 / 1e6,
         );
         Ok(())
@@ -386,15 +419,27 @@ impl Bench {
         self.server.stop()?;
         run_anywhere();
         self.server = Attachd::start(&self.folder)?;
-        println!("restarted on its journal: ready after {:.1} s", self.server.starting.as_secs_f64());
+        println!(
+            "restarted on its journal: ready after {:.1} s",
+            self.server.starting.as_secs_f64()
+        );
         Ok(())
     }
 }
 
 fn table(alone: &[Figures; KINDS.len()], in_trains: &[Figures; KINDS.len()]) {
-    let side = format!("{:>9}{:>8}{:>7}{:>8}{:>7}{:>6}", "echo us", "cpu us", "user", "system", "ratio", "k/s");
-    println!("{:<10}{:>7} |{:^45} |{:^45} |{:^26}", "", "", "each datagram alone", "in trains", "latency at half the rate");
-    println!("{:<10}{:>7} |{side} |{side} |{:>8}{:>8}{:>10}", "", "octets", "p50 ms", "p99 ms", "p99.9 ms");
+    let side = format!(
+        "{:>9}{:>8}{:>7}{:>8}{:>7}{:>6}",
+        "echo us", "cpu us", "user", "system", "ratio", "k/s"
+    );
+    println!(
+        "{:<10}{:>7} |{:^45} |{:^45} |{:^26}",
+        "", "", "each datagram alone", "in trains", "latency at half the rate"
+    );
+    println!(
+        "{:<10}{:>7} |{side} |{side} |{:>8}{:>8}{:>10}",
+        "", "octets", "p50 ms", "p99 ms", "p99.9 ms"
+    );
     for ((_, name), (alone, in_trains)) in KINDS.iter().zip(alone.iter().zip(in_trains)) {
         let ms = |quantile| alone.latencies.value_at_quantile(quantile) as f64 / 1e6;
         println!(

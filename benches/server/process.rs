@@ -25,13 +25,18 @@ impl Spent {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // Behind the name, which may hold anything, the 12th and 13th field are the times.
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        let ticks =
+            |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         let nanos = threads.filter_map(|thread| {
             let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
             text.split(' ').next()?.parse::<u64>().ok()
         });
-        Self { total: Duration::from_nanos(nanos.sum()), user: tick() * ticks(11) as u32, system: tick() * ticks(12) as u32 }
+        Self {
+            total: Duration::from_nanos(nanos.sum()),
+            user: tick() * ticks(11) as u32,
+            system: tick() * ticks(12) as u32,
+        }
     }
 
     pub fn since(self, before: Self) -> Self {
@@ -67,7 +72,8 @@ fn tick() -> Duration {
 pub fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0)
+        * 1024
 }
 
 /// How long the disk takes to make 4096 appended octets durable: half of the times less than the first, and 99 of 100 less than the second.
@@ -103,7 +109,9 @@ pub fn standstills(folder: &Path) -> io::Result<(Duration, Duration)> {
             }
         });
         scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) && (&file).write_all(&[7; 16_384]).and_then(|()| file.sync_data()).is_ok() {
+            while !is_over.load(Ordering::Relaxed)
+                && (&file).write_all(&[7; 16_384]).and_then(|()| file.sync_data()).is_ok()
+            {
                 thread::sleep(Duration::from_millis(1));
             }
         });

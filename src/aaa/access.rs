@@ -11,7 +11,12 @@ use crate::time::Timestamp;
 
 impl Aaa {
     /// Decides an Access-Request. If it is accepted, the endpoint is attached, and its address is held for the Start to come.
-    pub fn authorize(&self, request: &AccessRequest<'_>, now: Timestamp, records: &mut impl Recorder) -> Verdict {
+    pub fn authorize(
+        &self,
+        request: &AccessRequest<'_>,
+        now: Timestamp,
+        records: &mut impl Recorder,
+    ) -> Verdict {
         let iccid = match identify(&request.subject, &self.settings.identity_order, &self.tracker) {
             Ok(iccid) => iccid,
             Err(reason) => return Verdict::Reject(reason),
@@ -40,7 +45,8 @@ impl<R: Recorder> Turn<'_, R> {
         let plan = self.plan;
         let admission = admit(&self.entry.endpoint, &plan.catalog, request.apn)?;
         let group = admission.group;
-        let is_proven = !request.unusable_credentials && group.credentials.as_ref().is_none_or(|demanded| (request.proves)(demanded));
+        let is_proven = !request.unusable_credentials
+            && group.credentials.as_ref().is_none_or(|demanded| (request.proves)(demanded));
         if !is_proven {
             return Err(RejectReason::BadCredentials);
         }
@@ -53,7 +59,11 @@ impl<R: Recorder> Turn<'_, R> {
         let attached = self.entry.state.attach(self.now);
         self.follow(&attached);
         if !request.attach_only {
-            self.entry.state.authorise(admission.id, self.now + self.aaa.settings.authorization_hold, authorisation);
+            self.entry.state.authorise(
+                admission.id,
+                self.now + self.aaa.settings.authorization_hold,
+                authorisation,
+            );
         }
         let mut dns = admission.vslice.dns.iter().copied();
         Ok(Accept {
@@ -85,7 +95,9 @@ mod tests {
 
     #[test]
     fn interims_are_spread_but_near_their_interval() {
-        let intervals: Vec<u32> = (0..1000).map(|n| jittered(600, Iccid::parse(format!("8944{n:015}").as_bytes()).unwrap())).collect();
+        let intervals: Vec<u32> = (0..1000)
+            .map(|n| jittered(600, Iccid::parse(format!("8944{n:015}").as_bytes()).unwrap()))
+            .collect();
         assert!(intervals.iter().all(|interval| (570..=630).contains(interval)));
         let early = intervals.iter().filter(|interval| **interval < 600).count();
         assert!((400..600).contains(&early), "{early} of 1000 below the interval");

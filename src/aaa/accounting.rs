@@ -10,7 +10,12 @@ use crate::time::Timestamp;
 
 impl Aaa {
     /// Takes an accounting report. Whatever it says, it is recorded and then answered; a gateway that hears nothing would repeat it for ever.
-    pub fn account(&self, request: &AccountingRequest<'_>, now: Timestamp, records: &mut impl Recorder) -> Accounted {
+    pub fn account(
+        &self,
+        request: &AccountingRequest<'_>,
+        now: Timestamp,
+        records: &mut impl Recorder,
+    ) -> Accounted {
         let refused = match request.kind {
             AccountingKind::GatewayRestart => {
                 let restart = Restart::of(&request.report, now);
@@ -22,7 +27,11 @@ impl Aaa {
                 records.noted(&Note { at: now, kind: request.kind, iccid: None, refused: None });
                 return Accounted::default();
             }
-            AccountingKind::Attach | AccountingKind::Start | AccountingKind::Interim | AccountingKind::Stop | AccountingKind::Detach => {
+            AccountingKind::Attach
+            | AccountingKind::Start
+            | AccountingKind::Interim
+            | AccountingKind::Stop
+            | AccountingKind::Detach => {
                 match identify(&request.subject, &self.settings.identity_order, &self.tracker) {
                     Ok(iccid) => match self.account_of(iccid, request, now, records) {
                         Ok(accounted) => return accounted,
@@ -65,7 +74,9 @@ impl<R: Recorder> Turn<'_, R> {
         let report = &Report { iccid: Some(self.iccid), ..request.report };
         let admission = match admit(&self.entry.endpoint, &plan.catalog, report.apn) {
             // What was opened was admitted once: its usage and its end are told, whatever the endpoint may do now (PROTOCOL 11).
-            Err(reason) if !self.concerns_known_session(request.kind, report) => return Err(reason),
+            Err(reason) if !self.concerns_known_session(request.kind, report) => {
+                return Err(reason);
+            }
             admission => admission,
         };
         let reason = admission.as_ref().err().copied();
@@ -78,9 +89,10 @@ impl<R: Recorder> Turn<'_, R> {
             AccountingKind::Stop => state.stop(report, group, now),
             AccountingKind::Interim => state.interim(report, group, now),
             // The other kinds concern no endpoint and have been dealt with.
-            AccountingKind::Start | AccountingKind::GatewayRestart | AccountingKind::Other | AccountingKind::Invalid => {
-                state.start(report, group, now)
-            }
+            AccountingKind::Start
+            | AccountingKind::GatewayRestart
+            | AccountingKind::Other
+            | AccountingKind::Invalid => state.start(report, group, now),
         };
         self.follow(&outcome);
         if let Some(reason) = reason.filter(|_| outcome.effect == Effect::Refused) {
@@ -89,7 +101,10 @@ impl<R: Recorder> Turn<'_, R> {
         let address_conflict = self.reconcile_address(request, &outcome);
         Ok(Accounted {
             refused: None,
-            duplicate: matches!(outcome.effect, Effect::Duplicate | Effect::Outdated | Effect::TombstoneHolds),
+            duplicate: matches!(
+                outcome.effect,
+                Effect::Duplicate | Effect::Outdated | Effect::TombstoneHolds
+            ),
             counters_lowered: outcome.counters_lowered,
             address_conflict,
         })
@@ -98,9 +113,14 @@ impl<R: Recorder> Turn<'_, R> {
     fn concerns_known_session(&self, kind: AccountingKind, report: &Report<'_>) -> bool {
         let state = &self.entry.state;
         match kind {
-            AccountingKind::Start | AccountingKind::Interim | AccountingKind::Stop => state.knows(report, self.now),
+            AccountingKind::Start | AccountingKind::Interim | AccountingKind::Stop => {
+                state.knows(report, self.now)
+            }
             AccountingKind::Detach => state.sessions.iter().any(Session::is_live),
-            AccountingKind::Attach | AccountingKind::GatewayRestart | AccountingKind::Other | AccountingKind::Invalid => false,
+            AccountingKind::Attach
+            | AccountingKind::GatewayRestart
+            | AccountingKind::Other
+            | AccountingKind::Invalid => false,
         }
     }
 
@@ -111,7 +131,9 @@ impl<R: Recorder> Turn<'_, R> {
         // A report that came too late has not changed what the session is known to use.
         let uses_it = |session: &&Session| session.is_open() && session.ip == Some(ip);
         let Some(session) = self.entry.state.sessions.get(at).filter(uses_it) else { return false };
-        let (was_in_conflict, Some(group)) = (session.conflict, session.group) else { return false };
+        let (was_in_conflict, Some(group)) = (session.conflict, session.group) else {
+            return false;
+        };
         self.judge_address(at, group, ip) == Reported::Conflict && !was_in_conflict
     }
 }

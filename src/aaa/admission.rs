@@ -16,7 +16,11 @@ pub(super) struct Admission<'c> {
 ///
 /// # Errors
 /// The first reason that applies.
-pub(super) fn admit<'c>(endpoint: &Endpoint, catalog: &'c Catalog, apn: Option<&[u8]>) -> Result<Admission<'c>, RejectReason> {
+pub(super) fn admit<'c>(
+    endpoint: &Endpoint,
+    catalog: &'c Catalog,
+    apn: Option<&[u8]>,
+) -> Result<Admission<'c>, RejectReason> {
     match endpoint.state {
         ProvisioningState::Active => {}
         ProvisioningState::Pending => return Err(RejectReason::EndpointPending),
@@ -31,7 +35,9 @@ pub(super) fn admit<'c>(endpoint: &Endpoint, catalog: &'c Catalog, apn: Option<&
         }
         Err(NoGroup::Missing) => Err(RejectReason::GroupMissing),
         // An invalid group is the weightier fault: with it no APN would do.
-        Err(NoGroup::ApnNotAllowed) if catalog.fault(primary).is_some() => Err(RejectReason::GroupInvalid),
+        Err(NoGroup::ApnNotAllowed) if catalog.fault(primary).is_some() => {
+            Err(RejectReason::GroupInvalid)
+        }
         Err(NoGroup::ApnNotAllowed) => Err(RejectReason::ApnNotAllowed),
     }
 }
@@ -46,7 +52,11 @@ mod tests {
     /// Group 0 is good and serves `festival.iot`; 1 is disabled, 2 has no subnet of its kind, 3 lives in a disabled VSlice; 4 is nowhere.
     fn catalog() -> Catalog {
         let mut catalog = Catalog::default();
-        let subnet = Subnet { cidr: "100.64.0.0/16".parse().unwrap(), allocation: Allocation::Static, exclude: Vec::new() };
+        let subnet = Subnet {
+            cidr: "100.64.0.0/16".parse().unwrap(),
+            allocation: Allocation::Static,
+            exclude: Vec::new(),
+        };
         let vslice = |moniker: &str, enabled| Vslice {
             moniker: Moniker::parse(moniker).unwrap(),
             name: moniker.into(),
@@ -80,7 +90,10 @@ mod tests {
 
     #[test]
     fn the_first_fault_is_the_reason() {
-        use RejectReason::{ApnNotAllowed, EndpointPending, EndpointSuspended, EndpointTerminated, GroupInvalid, GroupMissing};
+        use RejectReason::{
+            ApnNotAllowed, EndpointPending, EndpointSuspended, EndpointTerminated, GroupInvalid,
+            GroupMissing,
+        };
         let catalog = catalog();
         let served = Some("festival.iot");
         for (state, group, apn, wanted) in [
@@ -99,7 +112,8 @@ mod tests {
         ] {
             let mut endpoint = Endpoint::new(state);
             endpoint.group = group.map(GroupId::new);
-            let admitted = admit(&endpoint, &catalog, apn.map(str::as_bytes)).map(|admission| admission.id.index());
+            let admitted = admit(&endpoint, &catalog, apn.map(str::as_bytes))
+                .map(|admission| admission.id.index());
             assert_eq!(admitted, wanted, "{state:?} {group:?} {apn:?}");
         }
     }

@@ -64,16 +64,33 @@ impl Aaa {
     ) -> Result<Adoption, Vec<Objection>> {
         let mut register = self.register.lock();
         let before = self.plan.load_full();
-        let merged = before.catalog.merged(&inventory.catalog, self.settings.authority, prune, now.micros());
+        let merged =
+            before.catalog.merged(&inventory.catalog, self.settings.authority, prune, now.micros());
         inventory.rename_groups(&merged.groups);
         let reinstated: HashSet<Iccid> = inventory.reinstated.iter().copied().collect();
-        let comparing = Comparing { aaa: self, plan: &before, register: &register, catalog: &merged.catalog, reinstated: &reinstated };
+        let comparing = Comparing {
+            aaa: self,
+            plan: &before,
+            register: &register,
+            catalog: &merged.catalog,
+            reinstated: &reinstated,
+        };
         let comparison = comparing.all(&inventory.endpoints);
-        let unlisted = if comparison.known < self.tracker.len() { self.unlisted(&inventory.endpoints) } else { Unlisted::default() };
+        let unlisted = if comparison.known < self.tracker.len() {
+            self.unlisted(&inventory.endpoints)
+        } else {
+            Unlisted::default()
+        };
         let gone = unlisted.made_by_files;
         let pruned = if prune == Prune::No { &[][..] } else { &gone };
         let replaced = replaced(&inventory, &comparison, pruned);
-        let losers = Losers { aaa: self, plan: &before, catalog: &merged.catalog, pruned, replaced: &replaced };
+        let losers = Losers {
+            aaa: self,
+            plan: &before,
+            catalog: &merged.catalog,
+            pruned,
+            replaced: &replaced,
+        };
         let faults = losers.faults(&inventory, &comparison);
         self.object(&inventory, comparison.problems.iter().chain(&faults), prune, gone.len())?;
 
@@ -101,8 +118,13 @@ impl Aaa {
         records.hand_over();
         self.plan.store(Arc::clone(&after));
 
-        let mut adoption = Adoption { pruned: prune != Prune::No, kept: inventory.gone(&after.catalog), ..Adoption::default() };
-        let mut provisioner = Provisioner { aaa: self, plan: &after, register: &mut register, now, records };
+        let mut adoption = Adoption {
+            pruned: prune != Prune::No,
+            kept: inventory.gone(&after.catalog),
+            ..Adoption::default()
+        };
+        let mut provisioner =
+            Provisioner { aaa: self, plan: &after, register: &mut register, now, records };
         if adoption.pruned {
             for iccid in &gone {
                 provisioner.remove(*iccid, None);
@@ -117,7 +139,10 @@ impl Aaa {
         provisioner.forget_removed(&inventory.endpoints);
         adoption.unchanged = comparison.is_silent.iter().filter(|is_silent| **is_silent).count();
         let endpoints = std::mem::take(&mut inventory.endpoints);
-        let speaking = endpoints.into_iter().zip(comparison.is_silent).filter_map(|(listed, is_silent)| (!is_silent).then_some(listed));
+        let speaking = endpoints
+            .into_iter()
+            .zip(comparison.is_silent)
+            .filter_map(|(listed, is_silent)| (!is_silent).then_some(listed));
         provisioner.apply(speaking, &reinstated, &mut adoption);
 
         adoption.applied = merged.applied + adoption.added + adoption.changed;
@@ -156,12 +181,21 @@ impl Aaa {
         let of_line = |found: &Found<Fault>| {
             let (file, line) = inventory.place_of(found.index);
             let iccid = inventory.endpoints.get(found.index).map(|(iccid, _)| *iccid);
-            Objection { file, line, iccid, what: found.what.what.clone(), remedy: found.what.remedy }
+            Objection {
+                file,
+                line,
+                iccid,
+                what: found.what.what.clone(),
+                remedy: found.what.remedy,
+            }
         };
         let mut objections: Vec<Objection> = faults.map(of_line).collect();
         objections.sort_by_key(|objection| objection.line);
         let fleet = self.tracker.len();
-        if prune == Prune::Yes && self.settings.authority == Authority::LastWriter && gone * FEW > fleet {
+        if prune == Prune::Yes
+            && self.settings.authority == Authority::LastWriter
+            && gone * FEW > fleet
+        {
             objections.push(Objection {
                 file: inventory.endpoint_file.clone(),
                 line: None,
@@ -182,16 +216,31 @@ struct Unlisted {
 
 /// Endpoints that lose names to a line of the files, and the place of that line; each pair once. Those whose own lines are applied have new
 /// names then, and those that are pruned need none.
-fn replaced(inventory: &Inventory, comparison: &Comparison, pruned: &[Iccid]) -> Vec<(Iccid, usize)> {
+fn replaced(
+    inventory: &Inventory,
+    comparison: &Comparison,
+    pruned: &[Iccid],
+) -> Vec<(Iccid, usize)> {
     if comparison.contests.is_empty() {
         return Vec::new();
     }
     let owners: HashSet<Iccid> = comparison.contests.iter().map(|contest| contest.what).collect();
-    let listed = inventory.endpoints.iter().zip(&comparison.is_silent).filter(|((iccid, _), _)| owners.contains(iccid));
-    let speaks: HashMap<Iccid, bool> = listed.map(|((iccid, _), is_silent)| (*iccid, !is_silent)).collect();
-    let loses = |owner: &Iccid| !speaks.get(owner).copied().unwrap_or_default() && pruned.binary_search(owner).is_err();
-    let mut replaced: Vec<_> =
-        comparison.contests.iter().filter(|contest| loses(&contest.what)).map(|contest| (contest.what, contest.index)).collect();
+    let listed = inventory
+        .endpoints
+        .iter()
+        .zip(&comparison.is_silent)
+        .filter(|((iccid, _), _)| owners.contains(iccid));
+    let speaks: HashMap<Iccid, bool> =
+        listed.map(|((iccid, _), is_silent)| (*iccid, !is_silent)).collect();
+    let loses = |owner: &Iccid| {
+        !speaks.get(owner).copied().unwrap_or_default() && pruned.binary_search(owner).is_err()
+    };
+    let mut replaced: Vec<_> = comparison
+        .contests
+        .iter()
+        .filter(|contest| loses(&contest.what))
+        .map(|contest| (contest.what, contest.index))
+        .collect();
     replaced.sort_unstable();
     replaced.dedup();
     replaced
@@ -199,7 +248,12 @@ fn replaced(inventory: &Inventory, comparison: &Comparison, pruned: &[Iccid]) ->
 
 impl<R: Recorder> Provisioner<'_, R> {
     /// Puts one endpoint after the other, so that the memory of several can be asked for at once.
-    fn apply(&mut self, mut listed: impl Iterator<Item = (Iccid, Endpoint)>, reinstated: &HashSet<Iccid>, adoption: &mut Adoption) {
+    fn apply(
+        &mut self,
+        mut listed: impl Iterator<Item = (Iccid, Endpoint)>,
+        reinstated: &HashSet<Iccid>,
+        adoption: &mut Adoption,
+    ) {
         let mut some = Vec::with_capacity(SIDE_BY_SIDE);
         loop {
             some.extend(listed.by_ref().take(SIDE_BY_SIDE));
@@ -241,7 +295,9 @@ impl Inventory {
         Problem {
             file,
             line,
-            what: format!("endpoint {winner} has taken names of {kept}, which is kept without them; its sessions have ended"),
+            what: format!(
+                "endpoint {winner} has taken names of {kept}, which is kept without them; its sessions have ended"
+            ),
             remedy: "remove the other with --prune if its SIM was replaced".to_owned(),
         }
     }

@@ -13,8 +13,8 @@ use super::{Aaa, Recorder};
 use crate::identity::{GroupId, Iccid, Imsi, Moniker, Msisdn, VsliceId};
 use crate::pool::Claim;
 use crate::provisioning::{
-    self, Allocation, Catalog, CatalogEntry, Endpoint, Group, LineHash, Origin, ProvisioningState, RecordTooLarge, Refused, Revision,
-    Standing, Vslice,
+    self, Allocation, Catalog, CatalogEntry, Endpoint, Group, LineHash, Origin, ProvisioningState,
+    RecordTooLarge, Refused, Revision, Standing, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -107,14 +107,16 @@ impl Aaa {
     ) -> Result<Changed, ChangeError> {
         let mut register = self.register.lock();
         let plan = self.plan.load_full();
-        let mut provisioner = Provisioner { aaa: self, plan: &plan, register: &mut register, now, records };
+        let mut provisioner =
+            Provisioner { aaa: self, plan: &plan, register: &mut register, now, records };
         match mutation {
             Mutation::PutEndpoint { iccid, endpoint } => {
                 provisioner.known(iccid, expected)?;
                 provisioner.put_endpoint(iccid, endpoint)
             }
             Mutation::StepEndpoint { iccid, transition } => {
-                let (endpoint, stamp) = provisioner.known(iccid, expected)?.ok_or(ChangeError::NotFound)?;
+                let (endpoint, stamp) =
+                    provisioner.known(iccid, expected)?.ok_or(ChangeError::NotFound)?;
                 match after(&endpoint, transition, &plan.catalog)? {
                     Some(next) => provisioner.put_endpoint(iccid, next),
                     None => Ok(Changed { kind: ChangeKind::Unchanged, version: stamp.version }),
@@ -133,7 +135,11 @@ impl Aaa {
 }
 
 /// What an endpoint is after a step; `None`: what it is already.
-fn after(endpoint: &Endpoint, transition: Transition, catalog: &Catalog) -> Result<Option<Endpoint>, ChangeError> {
+fn after(
+    endpoint: &Endpoint,
+    transition: Transition,
+    catalog: &Catalog,
+) -> Result<Option<Endpoint>, ChangeError> {
     use ProvisioningState::{Active, Pending, Suspended, Terminated};
     use provisioning::Change;
 
@@ -161,8 +167,12 @@ fn after(endpoint: &Endpoint, transition: Transition, catalog: &Catalog) -> Resu
         Transition::Assign(group) => {
             let vslice = |group| catalog.group(group).map(|group| group.vslice);
             let stays = endpoint.group.is_some_and(|from| vslice(from) == vslice(group));
-            let gives = catalog.group(group).is_some_and(|group| group.allocation == Allocation::Static);
-            let mut next = endpoint.in_groups(Some(group), endpoint.secondary_groups().iter().copied().filter(|other| *other != group));
+            let gives =
+                catalog.group(group).is_some_and(|group| group.allocation == Allocation::Static);
+            let mut next = endpoint.in_groups(
+                Some(group),
+                endpoint.secondary_groups().iter().copied().filter(|other| *other != group),
+            );
             next.static_ip = next.static_ip.filter(|_| stays && gives);
             next
         }
@@ -179,7 +189,11 @@ fn after(endpoint: &Endpoint, transition: Transition, catalog: &Catalog) -> Resu
 
 impl<R: Recorder> Provisioner<'_, R> {
     /// The endpoint as it is, if it has the version that is expected.
-    fn known(&self, iccid: Iccid, expected: Option<u64>) -> Result<Option<(Endpoint, Revision)>, ChangeError> {
+    fn known(
+        &self,
+        iccid: Iccid,
+        expected: Option<u64>,
+    ) -> Result<Option<(Endpoint, Revision)>, ChangeError> {
         let known = self.aaa.tracker.read(iccid, |entry| (entry.endpoint.clone(), entry.stamp));
         demand(expected, known.as_ref().map(|(_, stamp)| *stamp))?;
         Ok(known)
@@ -192,7 +206,9 @@ impl<R: Recorder> Provisioner<'_, R> {
         let mut names = Names { aaa: self.aaa, iccid, imsis: Vec::new(), msisdn: None };
         names.claim(&next)?;
         let configured = |endpoint: &Endpoint| self.plan.configured(endpoint);
-        if let Some((vslice, ip)) = configured(&next).filter(|wanted| known.as_ref().and_then(configured) != Some(*wanted)) {
+        if let Some((vslice, ip)) =
+            configured(&next).filter(|wanted| known.as_ref().and_then(configured) != Some(*wanted))
+        {
             self.claim_address(iccid, vslice, ip)?;
         }
         names.keep();
@@ -202,11 +218,18 @@ impl<R: Recorder> Provisioner<'_, R> {
     /// Whether an endpoint may become this, as far as nobody else is concerned.
     fn permit(&self, known: Option<&Endpoint>, next: &Endpoint) -> Result<(), ChangeError> {
         let was = known.map_or(ProvisioningState::Pending, |known| known.state);
-        let is_step_out = was == ProvisioningState::Terminated && next.state == ProvisioningState::Pending;
+        let is_step_out =
+            was == ProvisioningState::Terminated && next.state == ProvisioningState::Pending;
         was.imported(next.state, is_step_out).map_err(ChangeError::Refused)?;
         let needs_group = next.state == ProvisioningState::Active;
-        let was_so = known.is_some_and(|known| known.groups().eq(next.groups()) && known.state == next.state);
-        let is_usable = |id| self.plan.catalog.group(id).is_some_and(|group| self.plan.catalog.vslice(group.vslice).is_some());
+        let was_so = known
+            .is_some_and(|known| known.groups().eq(next.groups()) && known.state == next.state);
+        let is_usable = |id| {
+            self.plan
+                .catalog
+                .group(id)
+                .is_some_and(|group| self.plan.catalog.vslice(group.vslice).is_some())
+        };
         if !was_so && (needs_group && next.group.is_none() || !next.groups().all(is_usable)) {
             return Err(ChangeError::NoGroup);
         }
@@ -214,23 +237,36 @@ impl<R: Recorder> Provisioner<'_, R> {
     }
 
     /// The last thing that can fail: what was claimed need not be given back.
-    fn claim_address(&self, iccid: Iccid, vslice: VsliceId, ip: Ipv4Addr) -> Result<(), ChangeError> {
+    fn claim_address(
+        &self,
+        iccid: Iccid,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+    ) -> Result<(), ChangeError> {
         if !self.plan.offers(vslice, Allocation::Static, ip) {
             return Err(ChangeError::AddressOutside { ip });
         }
         match self.plan.claim(vslice, ip, iccid, self.now) {
             Ok(_) => Ok(()),
-            Err(Claim::Leased | Claim::Held { .. }) => Err(ChangeError::AddressTaken { ip, owner: self.plan.owner(vslice, ip) }),
+            Err(Claim::Leased | Claim::Held { .. }) => {
+                Err(ChangeError::AddressTaken { ip, owner: self.plan.owner(vslice, ip) })
+            }
             Err(Claim::Outside | Claim::Reserved) => Err(ChangeError::AddressOutside { ip }),
         }
     }
 
-    fn put_vslice(&mut self, vslice: Vslice, expected: Option<u64>) -> Result<Changed, ChangeError> {
+    fn put_vslice(
+        &mut self,
+        vslice: Vslice,
+        expected: Option<u64>,
+    ) -> Result<Changed, ChangeError> {
         vslice.record_fits().map_err(ChangeError::TooLarge)?;
         let id = self.plan.catalog.vslice_handle(&vslice.moniker);
         let line = LineHash::of_vslice(&vslice);
         let old = self.plan.catalog.vslice_place(id);
-        let Some((place, changed)) = self.next_place(old, vslice, line, expected)? else { return Ok(unchanged(old)) };
+        let Some((place, changed)) = self.next_place(old, vslice, line, expected)? else {
+            return Ok(unchanged(old));
+        };
         self.records.vslice(id, &place);
         self.bring_into_force(Some(id), |catalog| catalog.set_vslice(id, place));
         Ok(changed)
@@ -242,14 +278,25 @@ impl<R: Recorder> Provisioner<'_, R> {
         let id = self.plan.catalog.group_handle(&group.moniker);
         let line = self.plan.catalog.hash_of_group(&group);
         let old = self.plan.catalog.group_place(id);
-        let Some((place, changed)) = self.next_place(old, group, line, expected)? else { return Ok(unchanged(old)) };
+        let Some((place, changed)) = self.next_place(old, group, line, expected)? else {
+            return Ok(unchanged(old));
+        };
         self.records.group(id, &place);
         self.bring_into_force(None, |catalog| catalog.set_group(id, place));
         Ok(changed)
     }
 
-    fn remove_vslice(&mut self, id: VsliceId, expected: Option<u64>) -> Result<Changed, ChangeError> {
-        let place = self.plan.catalog.vslice_place(id).filter(|place| place.present().is_some()).ok_or(ChangeError::NotFound)?;
+    fn remove_vslice(
+        &mut self,
+        id: VsliceId,
+        expected: Option<u64>,
+    ) -> Result<Changed, ChangeError> {
+        let place = self
+            .plan
+            .catalog
+            .vslice_place(id)
+            .filter(|place| place.present().is_some())
+            .ok_or(ChangeError::NotFound)?;
         demand(expected, Some(place.stamp))?;
         let groups = self.plan.catalog.groups().filter(|(_, group)| group.vslice == id);
         let groups: Vec<Moniker> = groups.map(|(_, group)| group.moniker.clone()).collect();
@@ -264,7 +311,12 @@ impl<R: Recorder> Provisioner<'_, R> {
     }
 
     fn remove_group(&mut self, id: GroupId, expected: Option<u64>) -> Result<Changed, ChangeError> {
-        let place = self.plan.catalog.group_place(id).filter(|place| place.present().is_some()).ok_or(ChangeError::NotFound)?;
+        let place = self
+            .plan
+            .catalog
+            .group_place(id)
+            .filter(|place| place.present().is_some())
+            .ok_or(ChangeError::NotFound)?;
         demand(expected, Some(place.stamp))?;
         let removed = self.removed_place(place);
         self.records.group(id, &removed);
@@ -286,12 +338,18 @@ impl<R: Recorder> Provisioner<'_, R> {
         if present.is_some_and(|place| *place.thing == thing) {
             return Ok(None);
         }
-        let remembered = old.map(|place| place.stamp.origin).filter(|origin| present.is_some() || origin.line().is_some());
+        let remembered = old
+            .map(|place| place.stamp.origin)
+            .filter(|origin| present.is_some() || origin.line().is_some());
         let origin = remembered.map_or(Origin::PERSON, |origin| origin.changed(line));
-        let stamp = old.map_or_else(Revision::default, |place| place.stamp).next(self.now.micros(), origin);
+        let stamp =
+            old.map_or_else(Revision::default, |place| place.stamp).next(self.now.micros(), origin);
         let standing = present.map_or(Standing::Listed, |place| place.standing);
         let kind = if present.is_some() { ChangeKind::Changed } else { ChangeKind::Added };
-        Ok(Some((CatalogEntry { thing: Arc::new(thing), standing, stamp }, Changed { kind, version: stamp.version })))
+        Ok(Some((
+            CatalogEntry { thing: Arc::new(thing), standing, stamp },
+            Changed { kind, version: stamp.version },
+        )))
     }
 
     /// The line is remembered, so that the same section does not bring the thing back.
@@ -299,7 +357,11 @@ impl<R: Recorder> Provisioner<'_, R> {
         let remembers = place.standing == Standing::Listed;
         let line = place.stamp.origin.line().filter(|_| remembers);
         let origin = line.map_or(Origin::default(), Origin::file);
-        CatalogEntry { thing: Arc::clone(&place.thing), standing: Standing::Removed, stamp: place.stamp.next(self.now.micros(), origin) }
+        CatalogEntry {
+            thing: Arc::clone(&place.thing),
+            standing: Standing::Removed,
+            stamp: place.stamp.next(self.now.micros(), origin),
+        }
     }
 
     fn bring_into_force(&mut self, vslice: Option<VsliceId>, change: impl FnOnce(&mut Catalog)) {
@@ -307,7 +369,9 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.records.hand_over();
         let mut catalog = self.plan.catalog.clone();
         change(&mut catalog);
-        self.aaa.plan.store(Plan::with_one_changed(self.plan, catalog, vslice, self.aaa.settings.hold_time).into());
+        self.aaa.plan.store(
+            Plan::with_one_changed(self.plan, catalog, vslice, self.aaa.settings.hold_time).into(),
+        );
     }
 }
 
@@ -333,11 +397,15 @@ impl Names<'_> {
     fn claim(&mut self, next: &Endpoint) -> Result<(), ChangeError> {
         let tracker = &self.aaa.tracker;
         for imsi in next.imsis() {
-            let is_new = tracker.claim_imsi(imsi, self.iccid).map_err(|owner| ChangeError::ImsiTaken { imsi, owner })?;
+            let is_new = tracker
+                .claim_imsi(imsi, self.iccid)
+                .map_err(|owner| ChangeError::ImsiTaken { imsi, owner })?;
             self.imsis.extend(is_new.then_some(imsi));
         }
         if let Some(msisdn) = next.msisdn {
-            let is_new = tracker.claim_msisdn(msisdn, self.iccid).map_err(|owner| ChangeError::MsisdnTaken { msisdn, owner })?;
+            let is_new = tracker
+                .claim_msisdn(msisdn, self.iccid)
+                .map_err(|owner| ChangeError::MsisdnTaken { msisdn, owner })?;
             self.msisdn = is_new.then_some(msisdn);
         }
         Ok(())

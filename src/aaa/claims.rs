@@ -25,34 +25,51 @@ pub(super) struct Losers<'a> {
 
 impl Losers<'_> {
     /// The contested addresses that nobody gives up.
-    pub(super) fn faults(&self, inventory: &Inventory, comparison: &Comparison) -> Vec<Found<Fault>> {
+    pub(super) fn faults(
+        &self,
+        inventory: &Inventory,
+        comparison: &Comparison,
+    ) -> Vec<Found<Fault>> {
         if comparison.addresses.is_empty() {
             return Vec::new();
         }
-        let owners: HashSet<Iccid> = comparison.addresses.iter().map(|found| found.what.owner).collect();
+        let owners: HashSet<Iccid> =
+            comparison.addresses.iter().map(|found| found.what.owner).collect();
         let listed = inventory.endpoints.iter().zip(&comparison.is_silent);
-        let speaking = listed.filter(|((iccid, _), is_silent)| !**is_silent && owners.contains(iccid));
-        let next: HashMap<Iccid, &Endpoint> = speaking.map(|((iccid, next), _)| (*iccid, next)).collect();
+        let speaking =
+            listed.filter(|((iccid, _), is_silent)| !**is_silent && owners.contains(iccid));
+        let next: HashMap<Iccid, &Endpoint> =
+            speaking.map(|((iccid, next), _)| (*iccid, next)).collect();
         let is_refused = |index| comparison.problems.iter().any(|problem| problem.index == index);
-        let kept = comparison
-            .addresses
-            .iter()
-            .filter(|found| !is_refused(found.index) && !self.gives_up(found, next.get(&found.what.owner).copied()));
-        kept.map(|found| Found { index: found.index, what: fault(found.what.ip, Some(found.what.owner)) }).collect()
+        let kept = comparison.addresses.iter().filter(|found| {
+            !is_refused(found.index) && !self.gives_up(found, next.get(&found.what.owner).copied())
+        });
+        kept.map(|found| Found {
+            index: found.index,
+            what: fault(found.what.ip, Some(found.what.owner)),
+        })
+        .collect()
     }
 
     /// Whether the owner has the address no more when all lines are applied, or only as long as its session lasts. `next`: what its own line
     /// says, if that is applied.
     fn gives_up(&self, found: &Found<Contested>, next: Option<&Endpoint>) -> bool {
         let Contested { vslice, ip, owner } = found.what;
-        if self.pruned.binary_search(&owner).is_ok() || self.replaced.contains(&(owner, found.index)) {
+        if self.pruned.binary_search(&owner).is_ok()
+            || self.replaced.contains(&(owner, found.index))
+        {
             return true;
         }
-        let is_configured = |entry: &Entry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
+        let is_configured =
+            |entry: &Entry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
         let Some(is_configured) = self.aaa.tracker.read(owner, is_configured) else { return true };
         let leaves = |next: &Endpoint| {
-            let is_assigned = matches!(next.state, ProvisioningState::Active | ProvisioningState::Suspended);
-            !(is_assigned && next.groups().any(|group| self.catalog.group(group).is_some_and(|group| group.vslice == vslice)))
+            let is_assigned =
+                matches!(next.state, ProvisioningState::Active | ProvisioningState::Suspended);
+            !(is_assigned
+                && next.groups().any(|group| {
+                    self.catalog.group(group).is_some_and(|group| group.vslice == vslice)
+                }))
         };
         next.is_some_and(|next| is_configured || leaves(next))
     }
@@ -78,11 +95,18 @@ impl<'a> Claims<'a> {
     ///
     /// # Errors
     /// The addresses that traffic has taken since they were compared; then none is claimed.
-    pub(super) fn of(plan: &'a Plan, inventory: &Inventory, comparison: &Comparison) -> Result<Self, Vec<Found<Fault>>> {
-        let given_up: HashSet<(VsliceId, Ipv4Addr)> = comparison.addresses.iter().map(|found| (found.what.vslice, found.what.ip)).collect();
+    pub(super) fn of(
+        plan: &'a Plan,
+        inventory: &Inventory,
+        comparison: &Comparison,
+    ) -> Result<Self, Vec<Found<Fault>>> {
+        let given_up: HashSet<(VsliceId, Ipv4Addr)> =
+            comparison.addresses.iter().map(|found| (found.what.vslice, found.what.ip)).collect();
         let mut claims = Self { plan, taken: Vec::new(), awaited: Vec::new() };
         let mut faults = Vec::new();
-        for (index, ((iccid, next), is_silent)) in inventory.endpoints.iter().zip(&comparison.is_silent).enumerate() {
+        for (index, ((iccid, next), is_silent)) in
+            inventory.endpoints.iter().zip(&comparison.is_silent).enumerate()
+        {
             let Some((vslice, ip)) = plan.configured(next).filter(|_| !is_silent) else { continue };
             match plan.configure(vslice, ip, *iccid) {
                 Ok(Before::Own) => {}

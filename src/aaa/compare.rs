@@ -62,20 +62,34 @@ pub(super) struct Fault {
 impl Comparing<'_> {
     /// Every endpoint of an inventory, on all cores.
     pub(super) fn all(self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
-        let mut comparison = Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
+        let mut comparison =
+            Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
         for part in share_out(endpoints, |some| self.some(some)) {
             let before = comparison.is_silent.len();
             comparison.known += part.known;
             comparison.is_silent.extend(part.is_silent);
-            comparison.problems.extend(part.problems.into_iter().map(|found| Found { index: before + found.index, ..found }));
-            comparison.contests.extend(part.contests.into_iter().map(|found| Found { index: before + found.index, ..found }));
-            comparison.addresses.extend(part.addresses.into_iter().map(|found| Found { index: before + found.index, ..found }));
+            comparison.problems.extend(
+                part.problems
+                    .into_iter()
+                    .map(|found| Found { index: before + found.index, ..found }),
+            );
+            comparison.contests.extend(
+                part.contests
+                    .into_iter()
+                    .map(|found| Found { index: before + found.index, ..found }),
+            );
+            comparison.addresses.extend(
+                part.addresses
+                    .into_iter()
+                    .map(|found| Found { index: before + found.index, ..found }),
+            );
         }
         comparison
     }
 
     fn some(self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
-        let mut comparison = Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
+        let mut comparison =
+            Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
         for (some, from) in endpoints.chunks(SIDE_BY_SIDE).zip((0..).step_by(SIDE_BY_SIDE)) {
             self.aaa.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
             for ((iccid, next), index) in some.iter().zip(from..) {
@@ -88,32 +102,40 @@ impl Comparing<'_> {
     fn one(self, iccid: Iccid, next: &Endpoint, index: usize, comparison: &mut Comparison) {
         let line = line_of(iccid, next, self.catalog, self.reinstated);
         let known = self.aaa.tracker.read(iccid, |entry| {
-            let is_silent = self.is_silent(entry.stamp.origin.line(), line, entry.endpoint == *next);
+            let is_silent =
+                self.is_silent(entry.stamp.origin.line(), line, entry.endpoint == *next);
             (is_silent, (!is_silent).then_some(entry.endpoint.state))
         });
         comparison.known += usize::from(known.is_some());
-        let (is_silent, known) = known.unwrap_or_else(|| (self.is_silent(self.register.removed_line(iccid), line, false), None));
+        let (is_silent, known) = known.unwrap_or_else(|| {
+            (self.is_silent(self.register.removed_line(iccid), line, false), None)
+        });
         comparison.is_silent.push(is_silent);
         if is_silent {
             return;
         }
         comparison.contests.extend(self.contests(iccid, next).map(|what| Found { index, what }));
-        comparison.addresses.extend(self.contested_address(iccid, next).map(|what| Found { index, what }));
+        comparison
+            .addresses
+            .extend(self.contested_address(iccid, next).map(|what| Found { index, what }));
         let faults = self.faults(iccid, known, next);
         comparison.problems.extend(faults.map(|what| Found { index, what }));
     }
 
     /// `remembered`: what the line said when it was last adopted; `None`: no line was, or nothing is known of the endpoint.
     fn is_silent(self, remembered: Option<LineHash>, line: LineHash, is_same: bool) -> bool {
-        remembered == Some(line) && (is_same || self.aaa.settings.authority == Authority::LastWriter)
+        remembered == Some(line)
+            && (is_same || self.aaa.settings.authority == Authority::LastWriter)
     }
 
     /// Who else has its names at present. In a first inventory nobody has.
     fn contests(self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Iccid> {
         let tracker = &self.aaa.tracker;
         let is_first = self.plan.catalog.group_places().len() == 0;
-        let imsis = next.imsis().filter(move |_| !is_first).filter_map(|imsi| tracker.resolve_imsi(imsi));
-        let msisdn = next.msisdn.filter(|_| !is_first).and_then(|msisdn| tracker.resolve_msisdn(msisdn));
+        let imsis =
+            next.imsis().filter(move |_| !is_first).filter_map(|imsi| tracker.resolve_imsi(imsi));
+        let msisdn =
+            next.msisdn.filter(|_| !is_first).and_then(|msisdn| tracker.resolve_msisdn(msisdn));
         imsis.chain(msisdn).filter(move |owner| *owner != iccid)
     }
 
@@ -125,20 +147,34 @@ impl Comparing<'_> {
     }
 
     /// Why an endpoint of that state cannot become `next`.
-    fn faults(self, iccid: Iccid, known: Option<ProvisioningState>, next: &Endpoint) -> impl Iterator<Item = Fault> + use<> {
-        let refused = known.and_then(|state| state.imported(next.state, self.reinstated.contains(&iccid)).err());
-        let refused =
-            refused.map(|refused| Fault { what: refused.to_string(), remedy: "write the state `reinstated` to bring it back as pending" });
-        let removed = next.groups().find(|group| self.catalog.group(*group).is_none()).map(|_| Fault {
-            what: "a group of it was removed since the files were adopted".to_owned(),
-            remedy: "name another group, or edit the section of the group to bring it back",
+    fn faults(
+        self,
+        iccid: Iccid,
+        known: Option<ProvisioningState>,
+        next: &Endpoint,
+    ) -> impl Iterator<Item = Fault> + use<> {
+        let refused = known
+            .and_then(|state| state.imported(next.state, self.reinstated.contains(&iccid)).err());
+        let refused = refused.map(|refused| Fault {
+            what: refused.to_string(),
+            remedy: "write the state `reinstated` to bring it back as pending",
         });
+        let removed =
+            next.groups().find(|group| self.catalog.group(*group).is_none()).map(|_| Fault {
+                what: "a group of it was removed since the files were adopted".to_owned(),
+                remedy: "name another group, or edit the section of the group to bring it back",
+            });
         refused.into_iter().chain(removed)
     }
 }
 
 /// The hash of an endpoint's line.
-pub(super) fn line_of(iccid: Iccid, next: &Endpoint, catalog: &Catalog, reinstated: &HashSet<Iccid>) -> LineHash {
+pub(super) fn line_of(
+    iccid: Iccid,
+    next: &Endpoint,
+    catalog: &Catalog,
+    reinstated: &HashSet<Iccid>,
+) -> LineHash {
     let line = LineHash::of_endpoint(next, catalog);
     if reinstated.contains(&iccid) { line.reinstated() } else { line }
 }

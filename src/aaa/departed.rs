@@ -27,8 +27,16 @@ pub(super) struct DepartedList(Mutex<VecDeque<Departed>>);
 
 impl DepartedList {
     /// `leases` are those the endpoint had at its end.
-    pub(super) fn add(&self, iccid: Iccid, leases: impl IntoIterator<Item = Lease>, end: u64, now: Timestamp, hold: Duration) {
-        let is_running = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold > now);
+    pub(super) fn add(
+        &self,
+        iccid: Iccid,
+        leases: impl IntoIterator<Item = Lease>,
+        end: u64,
+        now: Timestamp,
+        hold: Duration,
+    ) {
+        let is_running =
+            |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold > now);
         let leases: Leases = leases.into_iter().filter(is_running).collect();
         let mut list = self.0.lock();
         while list.front().is_some_and(|oldest| !oldest.state.leases.iter().any(is_running)) {
@@ -49,8 +57,12 @@ impl Aaa {
     pub fn departed(&self, now: Timestamp) -> Vec<Departed> {
         let hold = self.settings.hold_time;
         let is_over = |at| self.outage.deadline(at, hold) <= now;
-        let is_running = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if !is_over(at));
+        let is_running =
+            |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if !is_over(at));
         let list = self.departed.0.lock();
-        list.iter().filter(|departed| departed.state.leases.iter().any(is_running)).cloned().collect()
+        list.iter()
+            .filter(|departed| departed.state.leases.iter().any(is_running))
+            .cloned()
+            .collect()
     }
 }

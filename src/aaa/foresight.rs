@@ -51,7 +51,11 @@ impl Aaa {
     }
 
     /// Makes ready what putting these numbers into the indexes will need.
-    pub(super) fn foresee_index(&self, imsis: impl IntoIterator<Item = Imsi>, msisdns: impl IntoIterator<Item = Msisdn>) {
+    pub(super) fn foresee_index(
+        &self,
+        imsis: impl IntoIterator<Item = Imsi>,
+        msisdns: impl IntoIterator<Item = Msisdn>,
+    ) {
         imsis.into_iter().for_each(|imsi| self.tracker.foresee_imsi(imsi));
         msisdns.into_iter().for_each(|msisdn| self.tracker.foresee_msisdn(msisdn));
     }

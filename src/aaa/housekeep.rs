@@ -25,7 +25,13 @@ impl Aaa {
     }
 
     /// Settles about `budget` more endpoints. Returns whether the walk has come round.
-    pub fn housekeep(&self, walk: &mut Walk, budget: usize, now: Timestamp, records: &mut impl Recorder) -> bool {
+    pub fn housekeep(
+        &self,
+        walk: &mut Walk,
+        budget: usize,
+        now: Timestamp,
+        records: &mut impl Recorder,
+    ) -> bool {
         let plan = self.plan();
         plan.ripen(now);
         let next = self.tracker.walk(walk.cursor, budget, |iccid, entry| {
@@ -49,7 +55,12 @@ impl Aaa {
 impl Aaa {
     /// Shows about `budget` more endpoints, as they are kept. Returns whether the walk has come round. What changes meanwhile is seen as it
     /// was or as it is. `see` runs while an entry is held: it should copy, and be quick.
-    pub fn observe(&self, walk: &mut Walk, budget: usize, mut see: impl FnMut(Iccid, &Entry)) -> bool {
+    pub fn observe(
+        &self,
+        walk: &mut Walk,
+        budget: usize,
+        mut see: impl FnMut(Iccid, &Entry),
+    ) -> bool {
         match self.tracker.walk(walk.cursor, budget, |iccid, entry| see(iccid, entry)) {
             Some(cursor) => {
                 walk.cursor = cursor;
@@ -70,12 +81,16 @@ impl Entry {
     /// Nothing has ever been heard of it: its state follows from how it is provisioned.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        let is_silent = self.state.last_activity == Timestamp::EPOCH && self.state.sessions.is_empty() && self.state.leases.is_empty();
+        let is_silent = self.state.last_activity == Timestamp::EPOCH
+            && self.state.sessions.is_empty()
+            && self.state.leases.is_empty();
         is_silent && self.state.state == first_state(&self.endpoint)
     }
 }
 
 /// Most of a fleet is quiet: neither sessions nor leases, and not waiting to be found inactive.
 fn may_be_due(entry: &Entry) -> bool {
-    !entry.state.sessions.is_empty() || !entry.state.leases.is_empty() || entry.state.state == NetworkState::Idle
+    !entry.state.sessions.is_empty()
+        || !entry.state.leases.is_empty()
+        || entry.state.state == NetworkState::Idle
 }

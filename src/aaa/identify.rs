@@ -17,7 +17,11 @@ pub(super) trait Directory {
 /// # Errors
 /// `IdentityConflict` if two attributes name different endpoints, or an IMSI is known and the ICCID beside it is nobody's (PROTOCOL 10);
 /// `EndpointUnknown` if what is well formed is nobody's; `IdentityMissing` if nothing is well formed.
-pub(super) fn identify(subject: &Subject<'_>, order: &[IdentityKind], directory: &impl Directory) -> Result<Iccid, RejectReason> {
+pub(super) fn identify(
+    subject: &Subject<'_>,
+    order: &[IdentityKind],
+    directory: &impl Directory,
+) -> Result<Iccid, RejectReason> {
     let numbers = Numbers::of(subject, order, directory);
     numbers.refuse_mix_up()?;
     let mut named = Owners::new();
@@ -27,7 +31,9 @@ pub(super) fn identify(subject: &Subject<'_>, order: &[IdentityKind], directory:
             IdentityKind::Iccid => numbers.iccid.map(|iccid| known(iccid, directory)),
             IdentityKind::Imsi => numbers.imsi.map(|(_, owner)| owner.into_iter().collect()),
             IdentityKind::Msisdn => numbers.by_calling_station_id(subject, directory),
-            IdentityKind::UserName => subject.user_name.and_then(|name| by_user_name(name, &numbers, directory)),
+            IdentityKind::UserName => {
+                subject.user_name.and_then(|name| by_user_name(name, &numbers, directory))
+            }
         };
         let Some(claimed) = claim else { continue };
         is_well_formed = true;
@@ -40,7 +46,8 @@ pub(super) fn identify(subject: &Subject<'_>, order: &[IdentityKind], directory:
             }
         }
     }
-    let nobody = if is_well_formed { RejectReason::EndpointUnknown } else { RejectReason::IdentityMissing };
+    let nobody =
+        if is_well_formed { RejectReason::EndpointUnknown } else { RejectReason::IdentityMissing };
     named.first().copied().ok_or(nobody)
 }
 
@@ -70,13 +77,19 @@ impl Numbers {
     /// order.
     fn refuse_mix_up(&self) -> Result<(), RejectReason> {
         match (self.iccid, self.imsi) {
-            (Some(iccid), Some((_, Some(owner)))) if owner != iccid => Err(RejectReason::IdentityConflict),
+            (Some(iccid), Some((_, Some(owner)))) if owner != iccid => {
+                Err(RejectReason::IdentityConflict)
+            }
             _ => Ok(()),
         }
     }
 
     /// `None` if the Calling-Station-Id is no number. Some 5G cores send the SUPI there, and say so: `imsi-` and the digits.
-    fn by_calling_station_id(&self, subject: &Subject<'_>, directory: &impl Directory) -> Option<Owners> {
+    fn by_calling_station_id(
+        &self,
+        subject: &Subject<'_>,
+        directory: &impl Directory,
+    ) -> Option<Owners> {
         let owner = match self.msisdn {
             Some((_, owner)) => owner,
             None => directory.by_imsi(Imsi::parse(subject.calling_station_id?).ok()?),
@@ -86,8 +99,10 @@ impl Numbers {
 
     /// The owner of digits that another attribute holds as well, so that nobody need be asked how else they could be read.
     fn said_before(&self, imsis: &[Option<Imsi>], msisdn: Option<Msisdn>) -> Option<Iccid> {
-        let by_imsi = self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).and_then(|(_, owner)| owner);
-        let by_msisdn = || self.msisdn.filter(|(said, _)| msisdn == Some(*said)).and_then(|(_, owner)| owner);
+        let by_imsi =
+            self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).and_then(|(_, owner)| owner);
+        let by_msisdn =
+            || self.msisdn.filter(|(said, _)| msisdn == Some(*said)).and_then(|(_, owner)| owner);
         by_imsi.or_else(by_msisdn)
     }
 }
@@ -122,7 +137,8 @@ mod tests {
     use super::*;
     use RejectReason::{EndpointUnknown, IdentityConflict, IdentityMissing};
 
-    const ORDER: [IdentityKind; 4] = [IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName];
+    const ORDER: [IdentityKind; 4] =
+        [IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName];
     const TILL: &str = "8944500000000000014";
     const TANK: &str = "8944500000000000022";
     const NOBODYS: &str = "8944500000009999999";
@@ -156,7 +172,12 @@ mod tests {
         fn given(text: &str) -> Option<&[u8]> {
             Some(text.as_bytes()).filter(|text| !text.is_empty())
         }
-        let subject = Subject { iccid: given(iccid), imsi: given(imsi), calling_station_id: given(calling), user_name: given(user) };
+        let subject = Subject {
+            iccid: given(iccid),
+            imsi: given(imsi),
+            calling_station_id: given(calling),
+            user_name: given(user),
+        };
         identify(&subject, &ORDER, &Two).map(|iccid| iccid.to_string())
     }
 
@@ -175,15 +196,19 @@ mod tests {
     fn every_combination_of_attributes_has_its_answer() {
         use Given::{Absent, Filler, Tank, Till, Unknown};
         const ALL: [Given; 5] = [Absent, Filler, Unknown, Till, Tank];
-        let text = |given: Given, unknown: &'static str, till: &'static str, tank: &'static str| match given {
-            Absent => "",
-            Filler => "unknown",
-            Unknown => unknown,
-            Till => till,
-            Tank => tank,
+        let text = |given: Given, unknown: &'static str, till: &'static str, tank: &'static str| {
+            match given {
+                Absent => "",
+                Filler => "unknown",
+                Unknown => unknown,
+                Till => till,
+                Tank => tank,
+            }
         };
         for combination in 0..ALL.len().pow(4) {
-            let given: [Given; 4] = std::array::from_fn(|place| ALL[combination / ALL.len().pow(place as u32) % ALL.len()]);
+            let given: [Given; 4] = std::array::from_fn(|place| {
+                ALL[combination / ALL.len().pow(place as u32) % ALL.len()]
+            });
             let [iccid, imsi, calling, user] = given;
             let has = |wanted| given.contains(&wanted);
             let wanted = match (has(Till), has(Tank)) {
@@ -199,9 +224,17 @@ mod tests {
                 text(iccid, NOBODYS, TILL, TANK),
                 text(imsi, "234509999999999", "234500000000001", "234500000000002"),
                 text(calling, "449999999999", "447700000001", "447700000002"),
-                text(user, "449999999998@festival.iot", "0234500000000001@nai.epc.mnc050.mcc234.3gppnetwork.org", "447700000002"),
+                text(
+                    user,
+                    "449999999998@festival.iot",
+                    "0234500000000001@nai.epc.mnc050.mcc234.3gppnetwork.org",
+                    "447700000002",
+                ),
             );
-            assert_eq!(answer, wanted, "ICCID {iccid:?}, IMSI {imsi:?}, Calling-Station-Id {calling:?}, User-Name {user:?}");
+            assert_eq!(
+                answer, wanted,
+                "ICCID {iccid:?}, IMSI {imsi:?}, Calling-Station-Id {calling:?}, User-Name {user:?}"
+            );
         }
     }
 
@@ -239,7 +272,11 @@ mod tests {
             ("", "000000000000000", "0", "447700000001@festival.iot"),
             ("", "234500000000001", "unknown", "anonymous@festival.iot"),
         ] {
-            assert_eq!(who(iccid, imsi, calling, user), Ok(TILL.to_owned()), "{iccid} {imsi} {calling} {user}");
+            assert_eq!(
+                who(iccid, imsi, calling, user),
+                Ok(TILL.to_owned()),
+                "{iccid} {imsi} {calling} {user}"
+            );
         }
     }
 
@@ -251,7 +288,11 @@ mod tests {
             ("", "imsi-", "tel:", "@festival.iot"),
             ("", "FFFFFFFFFFFFFFF", "\0\0", " "),
         ] {
-            assert_eq!(who(iccid, imsi, calling, user), Err(IdentityMissing), "{iccid} {imsi} {calling} {user}");
+            assert_eq!(
+                who(iccid, imsi, calling, user),
+                Err(IdentityMissing),
+                "{iccid} {imsi} {calling} {user}"
+            );
         }
     }
 
@@ -265,7 +306,9 @@ mod tests {
             }
 
             fn by_imsi(&self, imsi: Imsi) -> Option<Iccid> {
-                ["447700000001", "234500000000001"].contains(&imsi.to_string().as_str()).then(|| TILL.parse().unwrap())
+                ["447700000001", "234500000000001"]
+                    .contains(&imsi.to_string().as_str())
+                    .then(|| TILL.parse().unwrap())
             }
 
             fn by_msisdn(&self, msisdn: Msisdn) -> Option<Iccid> {
@@ -280,15 +323,29 @@ mod tests {
             (Some(TANK), None, &[IdentityKind::UserName, IdentityKind::Iccid], TANK),
             (None, Some("234500000000001"), &ORDER[..], TILL),
         ] {
-            let subject = Subject { iccid: iccid.map(str::as_bytes), imsi: imsi.map(str::as_bytes), user_name, ..Subject::default() };
-            assert_eq!(identify(&subject, order, &Twofold).map(|iccid| iccid.to_string()), Ok(owner.to_owned()), "{iccid:?} {imsi:?}");
+            let subject = Subject {
+                iccid: iccid.map(str::as_bytes),
+                imsi: imsi.map(str::as_bytes),
+                user_name,
+                ..Subject::default()
+            };
+            assert_eq!(
+                identify(&subject, order, &Twofold).map(|iccid| iccid.to_string()),
+                Ok(owner.to_owned()),
+                "{iccid:?} {imsi:?}"
+            );
         }
     }
 
     #[test]
     fn only_what_is_in_the_order_is_asked() {
-        let subject = Subject { imsi: Some(b"234500000000002"), calling_station_id: Some(b"447700000001"), ..Subject::default() };
-        let asked = |order: &[IdentityKind]| identify(&subject, order, &Two).map(|iccid| iccid.to_string());
+        let subject = Subject {
+            imsi: Some(b"234500000000002"),
+            calling_station_id: Some(b"447700000001"),
+            ..Subject::default()
+        };
+        let asked =
+            |order: &[IdentityKind]| identify(&subject, order, &Two).map(|iccid| iccid.to_string());
         assert_eq!(asked(&[IdentityKind::Msisdn]), Ok(TILL.to_owned()));
         assert_eq!(asked(&[IdentityKind::Imsi]), Ok(TANK.to_owned()));
         assert_eq!(asked(&[IdentityKind::UserName]), Err(IdentityMissing));

@@ -81,7 +81,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+            identity_order: vec![
+                IdentityKind::Iccid,
+                IdentityKind::Imsi,
+                IdentityKind::Msisdn,
+                IdentityKind::UserName,
+            ],
             stale_after: None,
             ending: Duration::from_secs(3600),
             detach_after: Duration::from_secs(172_800),
@@ -170,7 +175,12 @@ impl Aaa {
     pub fn provisioned(&self, now: Timestamp) -> Provisioned {
         let register = self.register.lock();
         let (removed, forgotten) = register.all(now);
-        Provisioned { catalog: self.catalog(), fingerprint: register.fingerprint, removed, forgotten }
+        Provisioned {
+            catalog: self.catalog(),
+            fingerprint: register.fingerprint,
+            removed,
+            forgotten,
+        }
     }
 
     /// No record that was ever written of these removed endpoints is on the disk any more.
@@ -210,7 +220,11 @@ impl Aaa {
         use crate::network::LeasePhase::Released;
 
         let is_taken_back = |entry: &mut Entry| {
-            let lease = entry.state.leases.iter().find(|lease| lease.vslice == freed.vslice && lease.ip == freed.ip);
+            let lease = entry
+                .state
+                .leases
+                .iter()
+                .find(|lease| lease.vslice == freed.vslice && lease.ip == freed.ip);
             let is_wanted = lease.is_some_and(|lease| lease.phase != Released { at: freed.at });
             if !is_wanted {
                 plan.release(freed.vslice, freed.ip, freed.iccid, freed.at);
@@ -237,7 +251,10 @@ impl Aaa {
 
     fn limits(&self, plan: &Plan, endpoint: &Endpoint) -> Limits {
         Limits {
-            stale_after: self.settings.stale_after.unwrap_or_else(|| default_stale_after(plan, endpoint)),
+            stale_after: self
+                .settings
+                .stale_after
+                .unwrap_or_else(|| default_stale_after(plan, endpoint)),
             ending: self.settings.ending,
             detach_after: self.settings.detach_after,
             tombstone: self.settings.tombstone,

@@ -50,7 +50,10 @@ impl Plan {
     /// `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
         let vslices = (0..catalog.vslice_places().len()).map(|index| {
-            let addresses = previous.vslices.get(index).map_or_else(|| Arc::new(Addresses::new(hold_time)), Arc::clone);
+            let addresses = previous
+                .vslices
+                .get(index)
+                .map_or_else(|| Arc::new(Addresses::new(hold_time)), Arc::clone);
             addresses.follow(catalog.vslice(VsliceId::new(index)));
             addresses
         });
@@ -58,7 +61,12 @@ impl Plan {
     }
 
     /// The plan in which one VSlice or group is other than in `previous`: what it costs does not depend on the others' subnets.
-    pub(super) fn with_one_changed(previous: &Self, catalog: Catalog, vslice: Option<VsliceId>, hold_time: Duration) -> Self {
+    pub(super) fn with_one_changed(
+        previous: &Self,
+        catalog: Catalog,
+        vslice: Option<VsliceId>,
+        hold_time: Duration,
+    ) -> Self {
         let mut vslices = previous.vslices.clone();
         vslices.resize_with(catalog.vslice_places().len(), || Arc::new(Addresses::new(hold_time)));
         if let Some((id, addresses)) = vslice.and_then(|id| Some((id, vslices.get(id.index())?))) {
@@ -68,12 +76,24 @@ impl Plan {
     }
 
     /// The next free address for a group of this kind: subnets in order, each oldest-released first.
-    pub(super) fn allocate(&self, vslice: VsliceId, kind: Allocation, owner: Iccid, now: Timestamp) -> Option<Ipv4Addr> {
+    pub(super) fn allocate(
+        &self,
+        vslice: VsliceId,
+        kind: Allocation,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Option<Ipv4Addr> {
         self.space(vslice)?.allocate(kind, owner, now)
     }
 
     /// Takes a given address: the owner's own one, or one that is free. Returns the kind of its subnet, if there is one.
-    pub(super) fn claim(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid, now: Timestamp) -> Result<Option<Allocation>, Claim> {
+    pub(super) fn claim(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<Option<Allocation>, Claim> {
         let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
         addresses.dispute(|space| space.claim(ip, owner, now))
     }
@@ -83,7 +103,12 @@ impl Plan {
     ///
     /// # Errors
     /// [`Claim::Leased`] if another endpoint has it: then it cannot be granted, but awaited ([`Self::await_release`]).
-    pub(super) fn configure(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+    pub(super) fn configure(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        owner: Iccid,
+    ) -> Result<Before, Claim> {
         let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
         addresses.dispute(|space| space.configure(ip, owner))
     }
@@ -106,17 +131,29 @@ impl Plan {
     /// The address is configured for `owner` no more. Returns whether it was only awaited: then there is nothing to release.
     pub(super) fn await_no_longer(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
         let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
-        disputed.is_some_and(|addresses| addresses.dispute(|space| space.await_no_longer(ip, owner)))
+        disputed
+            .is_some_and(|addresses| addresses.dispute(|space| space.await_no_longer(ip, owner)))
     }
 
     /// Whether `owner` has to give the address up as soon as no session uses it, since it is configured for another.
-    pub(super) fn is_awaited_by_another(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+    pub(super) fn is_awaited_by_another(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        owner: Iccid,
+    ) -> bool {
         let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
         disputed.is_some_and(|addresses| addresses.space.lock().is_awaited_by_another(ip, owner))
     }
 
     /// A gateway says that `reporter` uses an address that is another's: nobody is given it by choice until then.
-    pub(super) fn contest(&self, vslice: VsliceId, ip: Ipv4Addr, reporter: Iccid, until: Timestamp) {
+    pub(super) fn contest(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        reporter: Iccid,
+        until: Timestamp,
+    ) {
         if let Some(addresses) = self.addresses(vslice) {
             addresses.dispute(|space| space.contest(ip, reporter, until));
         }
@@ -124,7 +161,8 @@ impl Plan {
 
     /// `reporter` does not use the address any more.
     pub(super) fn uncontest(&self, vslice: VsliceId, ip: Ipv4Addr, reporter: Iccid) {
-        if let Some(addresses) = self.addresses(vslice).filter(|addresses| addresses.is_disputed()) {
+        if let Some(addresses) = self.addresses(vslice).filter(|addresses| addresses.is_disputed())
+        {
             addresses.dispute(|space| space.uncontest(ip, reporter));
         }
     }
@@ -138,7 +176,9 @@ impl Plan {
 
     /// Whether a subnet of this kind has the address to give, whoever has it now.
     pub(super) fn offers(&self, vslice: VsliceId, kind: Allocation, ip: Ipv4Addr) -> bool {
-        self.catalog.vslice(vslice).is_some_and(|vslice| vslice.subnets_of(kind).any(|subnet| subnet.offers(ip)))
+        self.catalog
+            .vslice(vslice)
+            .is_some_and(|vslice| vslice.subnets_of(kind).any(|subnet| subnet.offers(ip)))
     }
 
     /// Who has the address now, by a lease or because it is configured.
@@ -165,7 +205,10 @@ impl Plan {
     /// The address that is set aside for an endpoint, and where. A terminated one has given its up.
     pub(super) fn configured(&self, endpoint: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
         let vslice = endpoint.group.and_then(|id| self.catalog.group(id))?.vslice;
-        endpoint.static_ip.filter(|_| endpoint.state != ProvisioningState::Terminated).map(|ip| (vslice, ip))
+        endpoint
+            .static_ip
+            .filter(|_| endpoint.state != ProvisioningState::Terminated)
+            .map(|ip| (vslice, ip))
     }
 
     /// Recovery: whether the address could be marked as the owner's.
@@ -174,7 +217,13 @@ impl Plan {
     }
 
     /// Recovery: a hold that is still running is put back. That somebody has the address since then is no contest.
-    pub(super) fn restore_held(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
+    pub(super) fn restore_held(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        released_at: Timestamp,
+    ) {
         if let Some(mut space) = self.space(vslice) {
             space.restore_held(ip, owner, released_at);
         }
@@ -221,7 +270,11 @@ impl Plan {
 
 impl Addresses {
     fn new(hold_time: Duration) -> Self {
-        Self { space: Mutex::new(Space::new(hold_time)), is_disputed: AtomicBool::new(false), meters: VsliceMeters::default() }
+        Self {
+            space: Mutex::new(Space::new(hold_time)),
+            is_disputed: AtomicBool::new(false),
+            meters: VsliceMeters::default(),
+        }
     }
 
     /// Takes over the subnets of its VSlice; of one that was removed there are none.

@@ -45,7 +45,8 @@ pub enum ChangeKind {
 impl<R: Recorder> Provisioner<'_, R> {
     /// Puts an endpoint in the place of what was known of it. What it claims must have been claimed before.
     pub(super) fn put(&mut self, iccid: Iccid, next: Endpoint, author: Author) -> Changed {
-        let replaced = self.aaa.tracker.with(iccid, |entry| self.replace(iccid, entry, &next, author));
+        let replaced =
+            self.aaa.tracker.with(iccid, |entry| self.replace(iccid, entry, &next, author));
         let Some((old, changed)) = replaced else { return self.add(iccid, next, author) };
         if let Some(old) = old {
             self.aaa.index(iccid, next.imsis(), next.msisdn);
@@ -71,14 +72,22 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.aaa.census.left(entry.state.state, old.state);
         self.unindex(iccid, &old, None);
         let origin = match author {
-            Some(Author::Person) => entry.stamp.origin.line().map_or(Origin::default(), Origin::file),
+            Some(Author::Person) => {
+                entry.stamp.origin.line().map_or(Origin::default(), Origin::file)
+            }
             Some(Author::Line(_)) | None => Origin::default(),
         };
         self.aaa.count_differing(entry.stamp.origin.differs(), origin.line().is_some());
         let highest = Revision { version: entry.state.version.max(entry.stamp.version), origin };
         let stamp = highest.next(self.now.micros(), origin);
         self.register.remove(iccid, Removed { stamp, at: self.now });
-        self.aaa.departed.add(iccid, entry.state.leases, stamp.version, self.now, self.aaa.settings.hold_time);
+        self.aaa.departed.add(
+            iccid,
+            entry.state.leases,
+            stamp.version,
+            self.now,
+            self.aaa.settings.hold_time,
+        );
         self.records.provisioned(iccid, stamp, None);
         Some(Changed { kind: ChangeKind::Removed, version: stamp.version })
     }
@@ -101,7 +110,13 @@ impl<R: Recorder> Provisioner<'_, R> {
     }
 
     /// Returns what was known before, if that was something else.
-    fn replace(&mut self, iccid: Iccid, entry: &mut Entry, next: &Endpoint, author: Author) -> (Option<Endpoint>, Changed) {
+    fn replace(
+        &mut self,
+        iccid: Iccid,
+        entry: &mut Entry,
+        next: &Endpoint,
+        author: Author,
+    ) -> (Option<Endpoint>, Changed) {
         let before = entry.stamp.origin;
         let origin = match author {
             Author::Line(line) => before.adopted(line),
@@ -110,7 +125,8 @@ impl<R: Recorder> Provisioner<'_, R> {
         let is_same = entry.endpoint == *next;
         if !is_same || origin != before {
             self.leave(iccid, entry, next);
-            let highest = Revision { version: entry.stamp.version.max(entry.state.version), origin };
+            let highest =
+                Revision { version: entry.stamp.version.max(entry.state.version), origin };
             entry.stamp = highest.next(self.now.micros(), origin);
             self.aaa.count_differing(before.differs(), origin.differs());
             self.records.provisioned(iccid, entry.stamp, Some(next));
@@ -135,12 +151,16 @@ impl<R: Recorder> Provisioner<'_, R> {
         let removed_line = removed.and_then(|removed| removed.stamp.origin.line());
         let origin = match (author, removed_line) {
             (Author::Line(line), _) => Origin::file(line),
-            (Author::Person, Some(line)) => Origin::file(line).changed(LineHash::of_endpoint(&endpoint, &self.plan.catalog)),
+            (Author::Person, Some(line)) => {
+                Origin::file(line).changed(LineHash::of_endpoint(&endpoint, &self.plan.catalog))
+            }
             (Author::Person, None) => Origin::PERSON,
         };
         self.aaa.count_differing(removed_line.is_some(), origin.differs());
         // Above every version that an endpoint of this ICCID had before it was removed.
-        let stamp = removed.map_or_else(Revision::default, |removed| removed.stamp).next(self.now.micros(), origin);
+        let stamp = removed
+            .map_or_else(Revision::default, |removed| removed.stamp)
+            .next(self.now.micros(), origin);
         self.register.returned(iccid);
         let mut state = EndpointState::new(first_state(&endpoint));
         state.version = stamp.version;
@@ -170,7 +190,9 @@ impl<R: Recorder> Provisioner<'_, R> {
         for imsi in old.imsis().filter(|imsi| !has_imsi(*imsi)) {
             self.aaa.tracker.unindex_imsi(imsi, iccid);
         }
-        if let Some(msisdn) = old.msisdn.filter(|msisdn| now.and_then(|now| now.msisdn) != Some(*msisdn)) {
+        if let Some(msisdn) =
+            old.msisdn.filter(|msisdn| now.and_then(|now| now.msisdn) != Some(*msisdn))
+        {
             self.aaa.tracker.unindex_msisdn(msisdn, iccid);
         }
     }
@@ -178,7 +200,8 @@ impl<R: Recorder> Provisioner<'_, R> {
 
 /// Whether an endpoint has been assigned to a group, as the table of PROTOCOL 6 means it.
 fn is_assigned(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.state, ProvisioningState::Active | ProvisioningState::Suspended) && endpoint.group.is_some()
+    matches!(endpoint.state, ProvisioningState::Active | ProvisioningState::Suspended)
+        && endpoint.group.is_some()
 }
 
 /// Where an endpoint stands of which nothing has been heard yet (PROTOCOL 10).
@@ -191,12 +214,16 @@ impl<R: Recorder> Turn<'_, R> {
     pub(super) fn follow_groups(&mut self) {
         let state = &self.entry.state;
         // What a session that is ending still uses was left before.
-        let is_wanted = |lease: &Lease| !lease.phase.is_in_use() || state.open_sessions().any(|session| session.group == Some(lease.group));
+        let is_wanted = |lease: &Lease| {
+            !lease.phase.is_in_use()
+                || state.open_sessions().any(|session| session.group == Some(lease.group))
+        };
         let is_left = |lease: &&Lease| {
             let home = self.plan.catalog.group(lease.group).map(|group| group.vslice);
             home != Some(lease.vslice) && !lease.phase.is_released() && is_wanted(lease)
         };
-        let left: Vec<GroupId> = state.own_leases().filter(is_left).map(|lease| lease.group).collect();
+        let left: Vec<GroupId> =
+            state.own_leases().filter(is_left).map(|lease| lease.group).collect();
         for group in left {
             self.leave_group(group);
             if self.entry.endpoint.group == Some(group) {
@@ -208,7 +235,8 @@ impl<R: Recorder> Turn<'_, R> {
     /// For each group: stays, goes on as another group of the same VSlice, or is left, with its sessions and its address (PROTOCOL 10).
     fn give_up_groups(&mut self, next: &Endpoint) {
         let vslice = |group| self.plan.catalog.group(group).map(|group| group.vslice);
-        let same_vslice = |from, to| from == to || vslice(from).is_some_and(|from| vslice(to) == Some(from));
+        let same_vslice =
+            |from, to| from == to || vslice(from).is_some_and(|from| vslice(to) == Some(from));
         let held: Vec<GroupId> = self.entry.endpoint.groups().collect();
         for group in &held {
             if next.groups().any(|to| to == *group) {
@@ -259,7 +287,8 @@ impl<R: Recorder> Turn<'_, R> {
             self.follow(&closed);
         }
         if cause.is_some() && next.state != Suspended {
-            let groups: Vec<GroupId> = self.entry.state.leases.iter().map(|lease| lease.group).collect();
+            let groups: Vec<GroupId> =
+                self.entry.state.leases.iter().map(|lease| lease.group).collect();
             for group in groups {
                 self.take_lease(group);
             }
@@ -273,7 +302,11 @@ impl<R: Recorder> Turn<'_, R> {
     /// Takes the group's address away. The record of the endpoint remembers the hold; a configured address stays set aside.
     fn take_lease(&mut self, group: GroupId) {
         let configured = self.plan.configured(&self.entry.endpoint);
-        let is_configured = self.entry.state.lease(group).is_some_and(|lease| configured == Some((lease.vslice, lease.ip)));
+        let is_configured = self
+            .entry
+            .state
+            .lease(group)
+            .is_some_and(|lease| configured == Some((lease.vslice, lease.ip)));
         if is_configured && !self.entry.state.has_live_lease(group) {
             self.entry.state.drop_lease(group);
         } else if let Some(freed) = self.entry.state.release_lease(group, self.now) {

@@ -9,8 +9,13 @@ use super::provision::first_state;
 use super::register::Removed;
 use super::{Aaa, Entry, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outage, Restart, Tracker};
-use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Origin, ProvisioningState, Revision, Vslice};
+use crate::network::{
+    Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outage, Restart, Tracker,
+};
+use crate::provisioning::{
+    Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Origin, ProvisioningState, Revision,
+    Vslice,
+};
 use crate::time::Timestamp;
 
 /// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
@@ -50,7 +55,14 @@ impl Aaa {
     #[must_use]
     pub fn recover(self) -> Recovery {
         let (catalog, removed, newest) = (Catalog::default(), HashMap::default(), Timestamp::EPOCH);
-        Recovery { aaa: self, catalog, removed, bequeathed: Vec::new(), waiting: Vec::new(), newest }
+        Recovery {
+            aaa: self,
+            catalog,
+            removed,
+            bequeathed: Vec::new(),
+            waiting: Vec::new(),
+            newest,
+        }
     }
 }
 
@@ -68,14 +80,22 @@ impl Recovery {
 
     /// A VSlice under its handle. The newest version wins.
     pub fn vslice(&mut self, id: VsliceId, place: CatalogEntry<Vslice>) {
-        if self.catalog.vslice_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+        if self
+            .catalog
+            .vslice_place(id)
+            .is_none_or(|known| known.stamp.version <= place.stamp.version)
+        {
             self.catalog.set_vslice(id, place);
         }
     }
 
     /// A group under its handle. The newest version wins.
     pub fn group(&mut self, id: GroupId, place: CatalogEntry<Group>) {
-        if self.catalog.group_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+        if self
+            .catalog
+            .group_place(id)
+            .is_none_or(|known| known.stamp.version <= place.stamp.version)
+        {
             self.catalog.set_group(id, place);
         }
     }
@@ -111,7 +131,9 @@ impl Recovery {
         let mut waiting = std::mem::take(&mut self.waiting);
         for (iccid, word) in waiting.drain(..) {
             match word {
-                Word::Provisioned { stamp, endpoint } => self.take_in_provisioned(iccid, stamp, endpoint),
+                Word::Provisioned { stamp, endpoint } => {
+                    self.take_in_provisioned(iccid, stamp, endpoint)
+                }
                 Word::State(state) => self.take_in_state(iccid, state),
             }
         }
@@ -124,8 +146,15 @@ impl Recovery {
         }
         let Some(endpoint) = endpoint else {
             self.removed.insert(iccid, stamp);
-            if self.aaa.tracker.read(iccid, |entry| entry.stamp.version <= stamp.version).unwrap_or_default() {
-                self.bequeathed.extend(self.aaa.tracker.remove(iccid).map(|entry| (iccid, entry.state.leases)));
+            if self
+                .aaa
+                .tracker
+                .read(iccid, |entry| entry.stamp.version <= stamp.version)
+                .unwrap_or_default()
+            {
+                self.bequeathed.extend(
+                    self.aaa.tracker.remove(iccid).map(|entry| (iccid, entry.state.leases)),
+                );
             }
             return;
         };
@@ -156,9 +185,14 @@ impl Recovery {
             }
         });
         if let (None, Some(state)) = (known, state) {
-            self.aaa
-                .tracker
-                .insert(iccid, Entry { endpoint: Endpoint::new(ProvisioningState::Pending), stamp: Revision::default(), state });
+            self.aaa.tracker.insert(
+                iccid,
+                Entry {
+                    endpoint: Endpoint::new(ProvisioningState::Pending),
+                    stamp: Revision::default(),
+                    state,
+                },
+            );
         }
     }
 
@@ -187,7 +221,8 @@ impl Recovery {
             aaa.census.joined(entry.state.state, entry.endpoint.state);
             aaa.count_differing(false, entry.stamp.origin.differs());
             restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
-            configured.extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
+            configured
+                .extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
             aaa.census.ending(i64::try_from(entry.state.ending_sessions()).unwrap_or(i64::MAX));
             for session in entry.state.open_sessions() {
                 recovered.open_sessions += 1;
@@ -195,7 +230,11 @@ impl Recovery {
             }
             let version = entry.stamp.version;
             imsis.extend(entry.endpoint.imsis().map(|imsi| Named { name: imsi, iccid, version }));
-            msisdns.extend(entry.endpoint.msisdn.map(|msisdn| Named { name: msisdn, iccid, version }));
+            msisdns.extend(entry.endpoint.msisdn.map(|msisdn| Named {
+                name: msisdn,
+                iccid,
+                version,
+            }));
         });
         for (iccid, leases) in bequeathed {
             leases.iter().for_each(|lease| restore_hold(&aaa, &plan, iccid, lease));
@@ -246,7 +285,9 @@ fn newest_of(state: &EndpointState) -> Timestamp {
         LeasePhase::Released { at } => Some(at),
         _ => None,
     });
-    released.chain(state.sessions.iter().map(|session| session.heard)).fold(state.last_activity, Timestamp::max)
+    released
+        .chain(state.sessions.iter().map(|session| session.heard))
+        .fold(state.last_activity, Timestamp::max)
 }
 
 /// A name that an endpoint has, and since which version.
@@ -284,7 +325,13 @@ fn index<N: Copy>(
     contested
 }
 
-fn restore_addresses(aaa: &Aaa, plan: &Plan, iccid: Iccid, entry: &Entry, recovered: &mut Recovered) {
+fn restore_addresses(
+    aaa: &Aaa,
+    plan: &Plan,
+    iccid: Iccid,
+    entry: &Entry,
+    recovered: &mut Recovered,
+) {
     for lease in &entry.state.leases {
         if lease.phase.is_released() {
             restore_hold(aaa, plan, iccid, lease);
@@ -294,9 +341,11 @@ fn restore_addresses(aaa: &Aaa, plan: &Plan, iccid: Iccid, entry: &Entry, recove
         }
     }
     for session in entry.state.open_sessions().filter(|session| session.conflict) {
-        let vslice = session.group.and_then(|group| plan.catalog.group(group)).map(|group| group.vslice);
+        let vslice =
+            session.group.and_then(|group| plan.catalog.group(group)).map(|group| group.vslice);
         if let Some((ip, vslice)) = session.ip.zip(vslice) {
-            let until = aaa.outage.deadline(session.heard, aaa.limits(plan, &entry.endpoint).stale_after);
+            let until =
+                aaa.outage.deadline(session.heard, aaa.limits(plan, &entry.endpoint).stale_after);
             plan.contest(vslice, ip, iccid, until);
         }
     }

@@ -60,10 +60,14 @@ impl Register {
 
     /// All that a snapshot has to put as removed, in no order; and all that may be forgotten once it is finished.
     pub(super) fn all(&self, now: Timestamp) -> (Revisions, Revisions) {
-        let is_recent = |removed: &Removed| removed.at + REMEMBERED > now || removed.stamp.origin.line().is_some();
+        let is_recent = |removed: &Removed| {
+            removed.at + REMEMBERED > now || removed.stamp.origin.line().is_some()
+        };
         let all = self.removed.iter().map(|(iccid, removed)| (*iccid, *removed));
         let (kept, old): (Vec<_>, Vec<_>) = all.partition(|(_, removed)| is_recent(removed));
-        let stamps = |some: Vec<(Iccid, Removed)>| some.into_iter().map(|(iccid, removed)| (iccid, removed.stamp)).collect();
+        let stamps = |some: Vec<(Iccid, Removed)>| {
+            some.into_iter().map(|(iccid, removed)| (iccid, removed.stamp)).collect()
+        };
         (stamps(kept), stamps(old))
     }
 
@@ -77,11 +81,17 @@ impl Register {
     }
 
     /// The lines of these endpoints are gone from the files as well.
-    pub(super) fn forget_lines(&mut self, is_gone: impl Fn(Iccid) -> bool) -> Vec<(Iccid, Revision)> {
+    pub(super) fn forget_lines(
+        &mut self,
+        is_gone: impl Fn(Iccid) -> bool,
+    ) -> Vec<(Iccid, Revision)> {
         let mut forgotten = Vec::new();
         for (iccid, removed) in &mut self.removed {
             if removed.stamp.origin.line().is_some() && is_gone(*iccid) {
-                removed.stamp = Revision { version: removed.stamp.version.saturating_add(1), origin: Origin::default() };
+                removed.stamp = Revision {
+                    version: removed.stamp.version.saturating_add(1),
+                    origin: Origin::default(),
+                };
                 forgotten.push((*iccid, removed.stamp));
             }
         }
@@ -102,7 +112,8 @@ mod tests {
     #[test]
     fn a_snapshot_has_what_was_removed_lately_and_what_the_files_still_have() {
         let now = Timestamp::from_secs(1_800_000_000);
-        let line = LineHash::of_endpoint(&Endpoint::new(ProvisioningState::Active), &Catalog::default());
+        let line =
+            LineHash::of_endpoint(&Endpoint::new(ProvisioningState::Active), &Catalog::default());
         let stamp = |version, origin| Revision { version, origin };
         let mut register = Register::default();
         let long_ago = Timestamp::from_secs(now.secs() - 3600);
@@ -117,7 +128,10 @@ mod tests {
         assert!(register.removed(iccid(2)).is_some(), "not before the snapshot is finished");
         register.forget(&forgotten);
         assert_eq!(register.removed(iccid(2)), None);
-        assert_eq!((register.removed_line(iccid(3)), register.removed_by_persons()), (Some(line), 1));
+        assert_eq!(
+            (register.removed_line(iccid(3)), register.removed_by_persons()),
+            (Some(line), 1)
+        );
         assert_eq!(register.forget_lines(|_| true), [(iccid(3), stamp(4, Origin::default()))]);
         assert_eq!(register.all(now).1, [(iccid(3), stamp(4, Origin::default()))]);
     }

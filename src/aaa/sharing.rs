@@ -15,7 +15,10 @@ pub(super) fn share_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> R + 
     thread::scope(|scope| {
         let work = &work;
         let workers: Vec<_> = all.chunks(run).map(|some| scope.spawn(move || work(some))).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 

@@ -35,7 +35,14 @@ pub(super) enum Reported {
 
 impl<'t, R: Recorder> Turn<'t, R> {
     /// Begins by settling what time has brought since the endpoint was last touched.
-    pub(super) fn begin(aaa: &'t Aaa, plan: &'t Plan, iccid: Iccid, entry: &'t mut Entry, now: Timestamp, records: &'t mut R) -> Self {
+    pub(super) fn begin(
+        aaa: &'t Aaa,
+        plan: &'t Plan,
+        iccid: Iccid,
+        entry: &'t mut Entry,
+        now: Timestamp,
+        records: &'t mut R,
+    ) -> Self {
         let version = entry.state.version;
         let mut turn = Self { aaa, plan, iccid, entry, now, records, version };
         let limits = aaa.limits(plan, &turn.entry.endpoint);
@@ -67,7 +74,10 @@ impl<'t, R: Recorder> Turn<'t, R> {
     /// What is configured for another endpoint is kept only as long as a session uses it, or may be about to.
     fn yield_awaited(&mut self) {
         let (plan, iccid) = (self.plan, self.iccid);
-        let is_due = |lease: &Lease| lease.phase == LeasePhase::Kept && plan.is_awaited_by_another(lease.vslice, lease.ip, iccid);
+        let is_due = |lease: &Lease| {
+            lease.phase == LeasePhase::Kept
+                && plan.is_awaited_by_another(lease.vslice, lease.ip, iccid)
+        };
         for freed in self.entry.state.release_where(self.now, is_due) {
             self.free(freed);
         }
@@ -81,7 +91,8 @@ impl<'t, R: Recorder> Turn<'t, R> {
             census.refused(event);
         }
         if outcome.effect == Effect::Opened
-            && let Some(group) = outcome.session.and_then(|at| self.entry.state.sessions.get(at)?.group)
+            && let Some(group) =
+                outcome.session.and_then(|at| self.entry.state.sessions.get(at)?.group)
         {
             self.plan.count_session(Some(group), 1);
         }
@@ -96,7 +107,10 @@ impl<'t, R: Recorder> Turn<'t, R> {
             census.closed(closed.cause);
             census.ending(i64::from(closed.how == Close::BeganEnding));
             self.plan.count_session(closed.group, -1);
-            let vslice = closed.group.and_then(|group| self.plan.catalog.group(group)).map(|group| group.vslice);
+            let vslice = closed
+                .group
+                .and_then(|group| self.plan.catalog.group(group))
+                .map(|group| group.vslice);
             if let Some((ip, vslice)) = closed.ip.zip(vslice) {
                 self.plan.uncontest(vslice, ip, self.iccid);
             }
@@ -124,8 +138,14 @@ impl<'t, R: Recorder> Turn<'t, R> {
         let meters = self.plan.meters(vslice);
         let given = match configured {
             _ if !self.entry.state.has_room_for_hold() => None,
-            Some(ip) => self.plan.configure_or_await(vslice, ip, self.iccid).then_some((ip, LeaseKind::Static)),
-            None => self.plan.allocate(vslice, allocation, self.iccid, self.now).map(|ip| (ip, kind_of(allocation))),
+            Some(ip) => self
+                .plan
+                .configure_or_await(vslice, ip, self.iccid)
+                .then_some((ip, LeaseKind::Static)),
+            None => self
+                .plan
+                .allocate(vslice, allocation, self.iccid, self.now)
+                .map(|ip| (ip, kind_of(allocation))),
         };
         let Some((ip, kind)) = given else {
             meters.inspect(|meters| _ = meters.failures.fetch_add(1, Ordering::Relaxed));
@@ -138,7 +158,11 @@ impl<'t, R: Recorder> Turn<'t, R> {
 
     /// The address that the lease already holds, if it is the right one still. One that a session uses is, wherever the subnets have gone
     /// (PROTOCOL 20). A released one is taken back out of its hold.
-    fn own_address(&mut self, admission: &Admission<'_>, configured: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+    fn own_address(
+        &mut self,
+        admission: &Admission<'_>,
+        configured: Option<Ipv4Addr>,
+    ) -> Option<Ipv4Addr> {
         let lease = *self.entry.state.lease(admission.id)?;
         let Lease { vslice, ip, phase, .. } = lease;
         let allocation = admission.group.allocation;
@@ -148,7 +172,10 @@ impl<'t, R: Recorder> Turn<'t, R> {
         if phase.is_in_use() {
             return Some(ip);
         }
-        let is_right = configured.map_or_else(|| self.plan.offers(vslice, allocation, ip), |configured| configured == ip);
+        let is_right = configured.map_or_else(
+            || self.plan.offers(vslice, allocation, ip),
+            |configured| configured == ip,
+        );
         if !is_right || self.plan.is_awaited_by_another(vslice, ip, self.iccid) {
             return None;
         }
@@ -166,13 +193,19 @@ impl<'t, R: Recorder> Turn<'t, R> {
 
     /// The address configured by hand belongs to the primary group (PROTOCOL 10), and can be given while a static subnet has it.
     fn configured_address(&self, admission: &Admission<'_>) -> Option<Ipv4Addr> {
-        let ip = self.entry.endpoint.static_ip.filter(|_| self.entry.endpoint.group == Some(admission.id))?;
+        let ip = self
+            .entry
+            .endpoint
+            .static_ip
+            .filter(|_| self.entry.endpoint.group == Some(admission.id))?;
         self.plan.offers(admission.group.vslice, Allocation::Static, ip).then_some(ip)
     }
 
     fn take_over(&mut self, lease: Lease) {
         let former = self.entry.state.grant(lease);
-        if let Some(former) = former.filter(|former| (former.vslice, former.ip) != (lease.vslice, lease.ip)) {
+        if let Some(former) =
+            former.filter(|former| (former.vslice, former.ip) != (lease.vslice, lease.ip))
+        {
             self.give_back(former);
         }
     }
@@ -195,14 +228,21 @@ impl<'t, R: Recorder> Turn<'t, R> {
 
     /// Whether the address that a session uses, as the gateway says, is the endpoint's. The gateway is right about what is in use (PROTOCOL 7):
     /// a free one becomes the group's. One that is another's is given to nobody else while it is in use.
-    pub(super) fn judge_address(&mut self, session: usize, group: GroupId, ip: Ipv4Addr) -> Reported {
-        let was_in_conflict = self.entry.state.sessions.get(session).is_some_and(|session| session.conflict);
+    pub(super) fn judge_address(
+        &mut self,
+        session: usize,
+        group: GroupId,
+        ip: Ipv4Addr,
+    ) -> Reported {
+        let was_in_conflict =
+            self.entry.state.sessions.get(session).is_some_and(|session| session.conflict);
         let reported = self.adopt_reported(group, ip);
         match reported {
             Reported::Own => _ = self.entry.state.take_into_use(group),
             Reported::Conflict if was_in_conflict => {}
             Reported::Conflict => {
-                let meters = self.plan.catalog.group(group).and_then(|group| self.plan.meters(group.vslice));
+                let meters =
+                    self.plan.catalog.group(group).and_then(|group| self.plan.meters(group.vslice));
                 meters.inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
             }
         }
@@ -214,7 +254,9 @@ impl<'t, R: Recorder> Turn<'t, R> {
     pub(super) fn judge_conflicts(&mut self) {
         for at in 0..self.entry.state.sessions.len() {
             let session = &self.entry.state.sessions[at];
-            if let (true, true, Some(ip), Some(group)) = (session.conflict, session.is_open(), session.ip, session.group) {
+            if let (true, true, Some(ip), Some(group)) =
+                (session.conflict, session.is_open(), session.ip, session.group)
+            {
                 self.judge_address(at, group, ip);
             }
         }
@@ -232,7 +274,8 @@ impl<'t, R: Recorder> Turn<'t, R> {
         }
         match self.plan.claim(vslice, ip, self.iccid, self.now) {
             Ok(subnet) => {
-                let is_kept = group.allocation == Allocation::Static && subnet == Some(Allocation::Static);
+                let is_kept =
+                    group.allocation == Allocation::Static && subnet == Some(Allocation::Static);
                 let is_static = is_kept || self.is_configured(vslice, ip);
                 let kind = if is_static { LeaseKind::Static } else { LeaseKind::Pooled };
                 self.take_over(Lease { group: id, vslice, ip, kind, phase: LeasePhase::Kept });
@@ -254,28 +297,55 @@ impl<'t, R: Recorder> Turn<'t, R> {
 
     /// Each group has an address of its own: what another group of the endpoint has, or will have by configuration, is not this one's.
     fn is_of_another_group(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
-        let mut others = self.entry.state.leases.iter().filter(|lease| lease.group != group && !lease.phase.is_released());
+        let mut others = self
+            .entry
+            .state
+            .leases
+            .iter()
+            .filter(|lease| lease.group != group && !lease.phase.is_released());
         others.any(|lease| (lease.vslice, lease.ip) == (vslice, ip))
             || self.is_configured(vslice, ip) && self.entry.endpoint.group != Some(group)
     }
 
     /// The address is configured for the endpoint no more. One that a session uses stays until the next attach after it; any other is held
     /// from now on, which the endpoint's record remembers.
-    pub(super) fn give_up_configured_address(&mut self, home: GroupId, vslice: VsliceId, ip: Ipv4Addr) {
-        if self.plan.await_no_longer(vslice, ip, self.iccid) || self.plan.owner(vslice, ip) != Some(self.iccid) {
+    pub(super) fn give_up_configured_address(
+        &mut self,
+        home: GroupId,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+    ) {
+        if self.plan.await_no_longer(vslice, ip, self.iccid)
+            || self.plan.owner(vslice, ip) != Some(self.iccid)
+        {
             return;
         }
-        let leased = self.entry.state.leases.iter().find(|lease| (lease.vslice, lease.ip) == (vslice, ip)).copied();
+        let leased = self
+            .entry
+            .state
+            .leases
+            .iter()
+            .find(|lease| (lease.vslice, lease.ip) == (vslice, ip))
+            .copied();
         let now = self.now;
         match leased.map(|lease| lease.phase) {
             Some(LeasePhase::InUse | LeasePhase::Reauthorised { .. }) => {}
             Some(LeasePhase::Released { at }) => self.free(network::Freed { vslice, ip, at }),
             Some(LeasePhase::Kept | LeasePhase::Authorised { .. }) => {
-                let freed = self.entry.state.release_where(now, |lease| (lease.vslice, lease.ip) == (vslice, ip));
+                let freed = self
+                    .entry
+                    .state
+                    .release_where(now, |lease| (lease.vslice, lease.ip) == (vslice, ip));
                 freed.into_iter().for_each(|freed| self.free(freed));
             }
             None => {
-                let lease = Lease { group: home, vslice, ip, kind: LeaseKind::Static, phase: LeasePhase::Kept };
+                let lease = Lease {
+                    group: home,
+                    vslice,
+                    ip,
+                    kind: LeaseKind::Static,
+                    phase: LeasePhase::Kept,
+                };
                 if self.entry.state.is_used(&lease) {
                     self.entry.state.remember_use(lease);
                     return;
@@ -287,7 +357,12 @@ impl<'t, R: Recorder> Turn<'t, R> {
     }
 
     pub(super) fn free(&mut self, freed: network::Freed) {
-        self.records.freed(Freed { iccid: self.iccid, vslice: freed.vslice, ip: freed.ip, at: freed.at });
+        self.records.freed(Freed {
+            iccid: self.iccid,
+            vslice: freed.vslice,
+            ip: freed.ip,
+            at: freed.at,
+        });
     }
 }
 

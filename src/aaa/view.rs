@@ -41,7 +41,12 @@ impl Aaa {
     /// Shows one endpoint as it is at `now`, and the catalog. `None`: there is no such endpoint.
     ///
     /// What is due but not yet carried out (a stale session, a restarted gateway) is shown as carried out.
-    pub fn look<T>(&self, iccid: Iccid, now: Timestamp, see: impl FnOnce(&Entry, &Catalog) -> T) -> Option<T> {
+    pub fn look<T>(
+        &self,
+        iccid: Iccid,
+        now: Timestamp,
+        see: impl FnOnce(&Entry, &Catalog) -> T,
+    ) -> Option<T> {
         let plan = self.plan();
         let mut entry = self.tracker.read(iccid, Entry::clone)?;
         entry.state.settle(now, &self.limits(&plan, &entry.endpoint), &self.restarts);
@@ -61,7 +66,8 @@ impl Aaa {
         let mut written = Vec::with_capacity(self.tracker.len());
         self.tracker.for_each(|iccid, entry| {
             let mut endpoint = entry.endpoint.clone();
-            endpoint.static_ip = endpoint.static_ip.or_else(|| assigned_address(entry, &plan.catalog));
+            endpoint.static_ip =
+                endpoint.static_ip.or_else(|| assigned_address(entry, &plan.catalog));
             written.push((iccid, endpoint));
         });
         written
@@ -74,7 +80,9 @@ impl Aaa {
             let count = |of: fn(&super::plan::VsliceMeters) -> u64| plan.meters(id).map_or(0, of);
             VsliceStats {
                 moniker: vslice.moniker.clone(),
-                sessions: plan.meters(id).map_or(0, |meters| meters.sessions.load(Ordering::Relaxed)),
+                sessions: plan
+                    .meters(id)
+                    .map_or(0, |meters| meters.sessions.load(Ordering::Relaxed)),
                 allocations: count(|meters| meters.allocations.load(Ordering::Relaxed)),
                 failures: count(|meters| meters.failures.load(Ordering::Relaxed)),
                 conflicts: count(|meters| meters.conflicts.load(Ordering::Relaxed)),
@@ -83,7 +91,8 @@ impl Aaa {
             }
         });
         Stats {
-            provisioning: ProvisioningState::ALL.map(|state| (state, self.census.provisioning(state))),
+            provisioning: ProvisioningState::ALL
+                .map(|state| (state, self.census.provisioning(state))),
             network: NetworkState::ALL.map(|state| (state, self.census.network(state))),
             ending: self.census.sessions_ending(),
             closed: CloseCause::ALL.map(|cause| (cause, self.census.closures(cause))),
@@ -96,10 +105,14 @@ impl Aaa {
 
 /// The address that an endpoint keeps in its primary group without being configured, if it is one that can be configured.
 fn assigned_address(entry: &Entry, catalog: &Catalog) -> Option<Ipv4Addr> {
-    let home = entry.endpoint.group.filter(|_| entry.endpoint.state != ProvisioningState::Terminated)?;
+    let home =
+        entry.endpoint.group.filter(|_| entry.endpoint.state != ProvisioningState::Terminated)?;
     let group = catalog.group(home).filter(|group| group.allocation == Allocation::Static)?;
     let vslice = catalog.vslice(group.vslice)?;
-    let lease = entry.state.lease(home).filter(|lease| lease.kind == LeaseKind::Static && lease.vslice == group.vslice)?;
+    let lease = entry
+        .state
+        .lease(home)
+        .filter(|lease| lease.kind == LeaseKind::Static && lease.vslice == group.vslice)?;
     let is_kept = !matches!(lease.phase, LeasePhase::Released { .. });
     let is_offered = vslice.subnets_of(Allocation::Static).any(|subnet| subnet.offers(lease.ip));
     (is_kept && is_offered).then_some(lease.ip)

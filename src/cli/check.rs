@@ -70,17 +70,24 @@ fn objections(setup: Setup, data_dir: &Path) -> Result<Vec<Problem>, Failure> {
         severity: Severity::Error,
         file: Some(objection.file),
         line: objection.line.map(|line| line as usize),
-        what: objection.iccid.map_or_else(String::new, |iccid| format!("endpoint {iccid}: ")) + &objection.what,
+        what: objection.iccid.map_or_else(String::new, |iccid| format!("endpoint {iccid}: "))
+            + &objection.what,
         remedy: objection.remedy.to_owned(),
     };
     Ok(adopted.err().into_iter().flatten().map(problem).collect())
 }
 
-fn write_tables(config: &Config, inventory: &Inventory, output: &mut Output) -> Result<(), Failure> {
+fn write_tables(
+    config: &Config,
+    inventory: &Inventory,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut gateways = Table::new(["GATEWAY", "SOURCE", "MESSAGE-AUTHENTICATOR", "REQUESTS/S"]);
     for gateway in &config.server.gateways {
-        let limit = if gateway.rate_limit == 0 { "any".to_owned() } else { gateway.rate_limit.to_string() };
-        let sources = gateway.sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let limit =
+            if gateway.rate_limit == 0 { "any".to_owned() } else { gateway.rate_limit.to_string() };
+        let sources =
+            gateway.sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         gateways.row([gateway.name.clone(), sources, requirement(gateway).to_owned(), limit]);
     }
     gateways.write(output)?;
@@ -91,7 +98,11 @@ fn write_tables(config: &Config, inventory: &Inventory, output: &mut Output) -> 
         let enabled = if vslice.enabled { "yes" } else { "no" };
         let cells = |subnet: Option<&Subnet>| {
             let [cidr, kind, size] = subnet.map_or_else(Default::default, |subnet| {
-                [subnet.cidr.to_string(), allocation(subnet.allocation).to_owned(), size(subnet).to_string()]
+                [
+                    subnet.cidr.to_string(),
+                    allocation(subnet.allocation).to_owned(),
+                    size(subnet).to_string(),
+                ]
             });
             [vslice.moniker.to_string(), enabled.to_owned(), cidr, kind, size]
         };
@@ -104,11 +115,21 @@ fn write_tables(config: &Config, inventory: &Inventory, output: &mut Output) -> 
 
     let mut groups = Table::new(["GROUP", "VSLICE", "ALLOCATION", "APNS", "VALID"]);
     for (id, group) in catalog.groups() {
-        let vslice = catalog.vslice(group.vslice).map(|vslice| vslice.moniker.to_string()).unwrap_or_default();
+        let vslice = catalog
+            .vslice(group.vslice)
+            .map(|vslice| vslice.moniker.to_string())
+            .unwrap_or_default();
         let apns = group.apns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let apns = if apns.is_empty() { "any".to_owned() } else { apns };
-        let valid = catalog.fault(id).map_or_else(|| "yes".to_owned(), |fault| format!("no: {fault}"));
-        groups.row([group.moniker.to_string(), vslice, allocation(group.allocation).to_owned(), apns, valid]);
+        let valid =
+            catalog.fault(id).map_or_else(|| "yes".to_owned(), |fault| format!("no: {fault}"));
+        groups.row([
+            group.moniker.to_string(),
+            vslice,
+            allocation(group.allocation).to_owned(),
+            apns,
+            valid,
+        ]);
     }
     groups.write(output)?;
 
@@ -150,7 +171,8 @@ fn describe(setup: &Setup) -> serde_json::Value {
             "fault": fault,
         })
     });
-    let endpoints: serde_json::Map<_, _> = states(&setup.inventory).map(|(state, count)| (state.to_string(), json!(count))).collect();
+    let endpoints: serde_json::Map<_, _> =
+        states(&setup.inventory).map(|(state, count)| (state.to_string(), json!(count))).collect();
     json!({
         "valid": setup.is_valid(),
         "problems": setup.problems.iter().map(describe_problem).collect::<Vec<_>>(),
@@ -171,7 +193,8 @@ fn describe_problem(problem: &Problem) -> serde_json::Value {
 
 fn states(inventory: &Inventory) -> impl Iterator<Item = (ProvisioningState, usize)> {
     ProvisioningState::ALL.into_iter().map(|state| {
-        let count = inventory.endpoints.iter().filter(|(_, endpoint)| endpoint.state == state).count();
+        let count =
+            inventory.endpoints.iter().filter(|(_, endpoint)| endpoint.state == state).count();
         (state, count)
     })
 }

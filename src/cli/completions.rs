@@ -26,7 +26,12 @@ impl Completions {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         // The generator panics on a closed pipe, so it writes into memory.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut super::Arguments::command(), "attachd", &mut script);
+        clap_complete::generate(
+            self.shell,
+            &mut super::Arguments::command(),
+            "attachd",
+            &mut script,
+        );
         output.write_all(&script)?;
         Ok(Exit::Done)
     }

@@ -31,7 +31,8 @@ impl DataFolder {
         if let Some(data_dir) = &self.data_dir {
             return Ok(data_dir.clone());
         }
-        let problems = |problems: Problems| Failure::Listed(Exit::Invalid, vec![problems.to_string()]);
+        let problems =
+            |problems: Problems| Failure::Listed(Exit::Invalid, vec![problems.to_string()]);
         Ok(Config::load(self.config.as_deref()).map_err(problems)?.data_dir)
     }
 }
@@ -40,15 +41,23 @@ impl DataFolder {
 ///
 /// # Errors
 /// If the folder holds no journal: it is the wrong one, which is another thing than an empty fleet. If it cannot be read.
-pub(super) fn read(folder: &Path, on_damage: OnDamage, mut take: impl FnMut(Record) + Send) -> Result<Recovered, Failure> {
+pub(super) fn read(
+    folder: &Path,
+    on_damage: OnDamage,
+    mut take: impl FnMut(Record) + Send,
+) -> Result<Recovered, Failure> {
     let mut applier = |entry: Entry<'_>| {
         take(Record::read(&entry)?);
         Ok(())
     };
-    let recovered = Journal::read(folder, on_damage, std::slice::from_mut(&mut applier)).map_err(|error| failed(&error))?;
+    let recovered = Journal::read(folder, on_damage, std::slice::from_mut(&mut applier))
+        .map_err(|error| failed(&error))?;
     if recovered.files.is_empty() {
         let remedy = "name the data folder of a server, or the configuration that does";
-        return Err(Failure::invalid(format!("{}: holds no data of attachd; {remedy}", folder.display())));
+        return Err(Failure::invalid(format!(
+            "{}: holds no data of attachd; {remedy}",
+            folder.display()
+        )));
     }
     Ok(recovered)
 }
@@ -66,7 +75,9 @@ pub(super) fn memory(folder: &Path, settings: Settings) -> Result<Aaa, Failure> 
 fn failed(error: &OpenError) -> Failure {
     match error {
         OpenError::NotADirectory { .. } => Failure::invalid(error.to_string()),
-        OpenError::Directory { error: cause, .. } if cause.kind() == ErrorKind::NotFound => Failure::invalid(error.to_string()),
+        OpenError::Directory { error: cause, .. } if cause.kind() == ErrorKind::NotFound => {
+            Failure::invalid(error.to_string())
+        }
         _ => Failure::failed(error.to_string()),
     }
 }

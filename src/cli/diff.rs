@@ -15,7 +15,9 @@ use super::setup::Sources;
 use super::table::Table;
 use crate::aaa::Aaa;
 use crate::identity::{GroupId, Iccid};
-use crate::provisioning::{Authority, Catalog, Endpoint, Group, Inventory, Prune, Revision, Vslice};
+use crate::provisioning::{
+    Authority, Catalog, Endpoint, Group, Inventory, Prune, Revision, Vslice,
+};
 
 /// List the endpoints, groups and VSlices that are other than the inventory has them; beside a running server, too.
 #[derive(Args)]
@@ -72,11 +74,24 @@ fn differences(memory: &Aaa, mut inventory: Inventory, authority: Authority) -> 
     let catalog = memory.catalog();
     let mut rows = Vec::new();
     let files = &inventory.catalog;
-    let vslices = (catalog.vslices().map(|(_, vslice)| vslice), files.vslices().map(|(_, vslice)| vslice));
-    compare_sections("vslice", vslices, |vslice| vslice.moniker.as_str(), |vslice| vslice_fields(vslice), &mut rows);
+    let vslices =
+        (catalog.vslices().map(|(_, vslice)| vslice), files.vslices().map(|(_, vslice)| vslice));
+    compare_sections(
+        "vslice",
+        vslices,
+        |vslice| vslice.moniker.as_str(),
+        |vslice| vslice_fields(vslice),
+        &mut rows,
+    );
     let in_force = catalog.groups().map(|(_, group)| (group, &catalog));
     let written = files.groups().map(|(_, group)| (group, files));
-    compare_sections("group", (in_force, written), |(group, _)| group.moniker.as_str(), |(group, of)| group_fields(group, of), &mut rows);
+    compare_sections(
+        "group",
+        (in_force, written),
+        |(group, _)| group.moniker.as_str(),
+        |(group, of)| group_fields(group, of),
+        &mut rows,
+    );
     for row in &mut rows {
         row.origin = origin_of(&catalog, row);
     }
@@ -88,12 +103,24 @@ fn differences(memory: &Aaa, mut inventory: Inventory, authority: Authority) -> 
         let what = match written.remove(&iccid) {
             None => "is not in the files".to_owned(),
             Some(line) if line == entry.endpoint => return,
-            Some(line) => changes(&endpoint_fields(&entry.endpoint, &merged.catalog), &endpoint_fields(&line, &merged.catalog)),
+            Some(line) => changes(
+                &endpoint_fields(&entry.endpoint, &merged.catalog),
+                &endpoint_fields(&line, &merged.catalog),
+            ),
         };
-        rows.push(Row { kind: "endpoint", id: iccid.to_string(), origin: Some(origin(entry.stamp)), what });
+        rows.push(Row {
+            kind: "endpoint",
+            id: iccid.to_string(),
+            origin: Some(origin(entry.stamp)),
+            what,
+        });
     });
-    let only_written =
-        |iccid: &Iccid| Row { kind: "endpoint", id: iccid.to_string(), origin: None, what: "is in the files only".to_owned() };
+    let only_written = |iccid: &Iccid| Row {
+        kind: "endpoint",
+        id: iccid.to_string(),
+        origin: None,
+        what: "is in the files only".to_owned(),
+    };
     rows.extend(written.keys().map(only_written));
     rows.sort();
     rows
@@ -108,8 +135,10 @@ fn compare_sections<T>(
     fields: impl Fn(&T) -> Fields,
     rows: &mut Vec<Row>,
 ) {
-    let mut written: HashMap<String, Fields> = written.map(|thing| (moniker(&thing).to_owned(), fields(&thing))).collect();
-    let mut push = |id: &str, what: String| rows.push(Row { kind, id: id.to_owned(), origin: None, what });
+    let mut written: HashMap<String, Fields> =
+        written.map(|thing| (moniker(&thing).to_owned(), fields(&thing))).collect();
+    let mut push =
+        |id: &str, what: String| rows.push(Row { kind, id: id.to_owned(), origin: None, what });
     for thing in in_force {
         match written.remove(moniker(&thing)) {
             None => push(moniker(&thing), "is not in the files".to_owned()),
@@ -144,7 +173,12 @@ fn list(values: impl Iterator<Item = impl ToString>) -> String {
 fn vslice_fields(vslice: &Vslice) -> Fields {
     let subnets = vslice.subnets.iter().map(|subnet| {
         let excluded = list(subnet.exclude.iter());
-        format!("{} {}{}{excluded}", subnet.cidr, subnet.allocation, if excluded.is_empty() { "" } else { " without " })
+        format!(
+            "{} {}{}{excluded}",
+            subnet.cidr,
+            subnet.allocation,
+            if excluded.is_empty() { "" } else { " without " }
+        )
     });
     vec![
         ("name", vslice.name.to_string()),
@@ -156,10 +190,17 @@ fn vslice_fields(vslice: &Vslice) -> Fields {
 
 fn group_fields(group: &Group, catalog: &Catalog) -> Fields {
     let demanded = group.credentials.as_ref();
-    let credentials = demanded.map(|demanded| format!("{:?} {}", demanded.method, demanded.username).to_lowercase());
+    let credentials = demanded
+        .map(|demanded| format!("{:?} {}", demanded.method, demanded.username).to_lowercase());
     vec![
         ("name", group.name.to_string()),
-        ("vslice", catalog.vslice(group.vslice).map(|vslice| vslice.moniker.to_string()).unwrap_or_default()),
+        (
+            "vslice",
+            catalog
+                .vslice(group.vslice)
+                .map(|vslice| vslice.moniker.to_string())
+                .unwrap_or_default(),
+        ),
         ("enabled", group.enabled.to_string()),
         ("allocation", group.allocation.to_string()),
         ("apns", list(group.apns.iter())),
@@ -172,7 +213,9 @@ fn group_fields(group: &Group, catalog: &Catalog) -> Fields {
 }
 
 fn endpoint_fields(endpoint: &Endpoint, catalog: &Catalog) -> Fields {
-    let moniker = |id: GroupId| catalog.group_place(id).map(|entry| entry.thing.moniker.to_string()).unwrap_or_default();
+    let moniker = |id: GroupId| {
+        catalog.group_place(id).map(|entry| entry.thing.moniker.to_string()).unwrap_or_default()
+    };
     vec![
         ("state", endpoint.state.to_string()),
         ("imsi", list(endpoint.imsis())),
@@ -191,8 +234,14 @@ fn origin(stamp: Revision) -> &'static str {
 /// Who made a section's object that is in force.
 fn origin_of(catalog: &Catalog, row: &Row) -> Option<&'static str> {
     let stamp = match row.kind {
-        "vslice" => catalog.vslice_by_moniker(&row.id).and_then(|(id, _)| catalog.vslice_place(id)).map(|entry| entry.stamp),
-        _ => catalog.group_by_moniker(&row.id).and_then(|(id, _)| catalog.group_place(id)).map(|entry| entry.stamp),
+        "vslice" => catalog
+            .vslice_by_moniker(&row.id)
+            .and_then(|(id, _)| catalog.vslice_place(id))
+            .map(|entry| entry.stamp),
+        _ => catalog
+            .group_by_moniker(&row.id)
+            .and_then(|(id, _)| catalog.group_place(id))
+            .map(|entry| entry.stamp),
     };
     stamp.map(origin)
 }

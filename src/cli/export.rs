@@ -42,7 +42,13 @@ impl Export {
         let mut endpoints = memory.as_written();
         endpoints.sort_unstable_by_key(|(iccid, _)| *iccid);
         let count = endpoints.len();
-        let write = |folder: &Path| provisioning::export(folder, &catalog, endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint)));
+        let write = |folder: &Path| {
+            provisioning::export(
+                folder,
+                &catalog,
+                endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint)),
+            )
+        };
         let written = if self.force { replace(&self.folder, write) } else { write(&self.folder) };
         written.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Failure::failed(format!("{error}, or --force")),
@@ -58,7 +64,9 @@ fn replace(folder: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Re
     fs::create_dir_all(folder)?;
     let beside = folder.join(format!(".export-{}", std::process::id()));
     let replaced = write(&beside).and_then(|()| {
-        fs::read_dir(&beside)?.try_for_each(|entry| entry.and_then(|entry| fs::rename(entry.path(), folder.join(entry.file_name()))))?;
+        fs::read_dir(&beside)?.try_for_each(|entry| {
+            entry.and_then(|entry| fs::rename(entry.path(), folder.join(entry.file_name())))
+        })?;
         // It would be read in the place of the one just written, or beside it.
         match fs::remove_file(folder.join(provisioning::ENDPOINTS_GZ)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -29,11 +29,18 @@ impl Man {
         if let Some(folder) = self.dir {
             fs::create_dir_all(&folder)
                 .and_then(|()| clap_mangen::generate_to(command, &folder))
-                .map_err(|error| Failure::failed(format!("{}: {error}; name a folder that you may write", folder.display())))?;
+                .map_err(|error| {
+                Failure::failed(format!(
+                    "{}: {error}; name a folder that you may write",
+                    folder.display()
+                ))
+            })?;
             return Ok(Exit::Done);
         }
         let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page).map_err(|error| Failure::failed(error.to_string()))?;
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(|error| Failure::failed(error.to_string()))?;
         output.write_all(&page)?;
         Ok(Exit::Done)
     }

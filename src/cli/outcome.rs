@@ -58,7 +58,9 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::BrokenPipe => Self::ReaderGone,
-            _ => Self::failed(format!("standard output cannot be written: {error}; is the disk full?")),
+            _ => Self::failed(format!(
+                "standard output cannot be written: {error}; is the disk full?"
+            )),
         }
     }
 }

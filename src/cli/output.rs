@@ -56,8 +56,11 @@ impl Output {
     pub(super) fn stdout() -> Self {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        let writer: Box<dyn Write> =
-            if is_terminal { Box::new(LineWriter::new(stdout.lock())) } else { Box::new(BufWriter::new(stdout.lock())) };
+        let writer: Box<dyn Write> = if is_terminal {
+            Box::new(LineWriter::new(stdout.lock()))
+        } else {
+            Box::new(BufWriter::new(stdout.lock()))
+        };
         Self { writer, coloured: is_terminal && colour::is_wanted() }
     }
 

@@ -46,7 +46,9 @@ pub(super) fn write(
     let password = secret.and_then(|secret| password(datagram, secret));
     for line in attributes.lines() {
         match (&password, line.split_once(PASSWORD)) {
-            (Some(password), Some((indent, _))) => writeln!(output, "{indent}{PASSWORD}\"{password}\"")?,
+            (Some(password), Some((indent, _))) => {
+                writeln!(output, "{indent}{PASSWORD}\"{password}\"")?
+            }
             _ => writeln!(output, "{line}")?,
         }
     }
@@ -54,13 +56,19 @@ pub(super) fn write(
 }
 
 /// The same for programs, which want texts without their quotes.
-pub(super) fn json(dictionary: Dictionary, datagram: &Datagram<'_>, secret: Option<&Secret>) -> Value {
+pub(super) fn json(
+    dictionary: Dictionary,
+    datagram: &Datagram<'_>,
+    secret: Option<&Secret>,
+) -> Value {
     let password = secret.and_then(|secret| password(datagram, secret));
     let mut attributes = datagram.readable(dictionary).lines();
     for Line { name, value, .. } in &mut attributes {
         if let Some(text) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             *value = text.to_owned();
-        } else if let Some(password) = password.as_ref().filter(|_| PASSWORD.starts_with(name.as_str())) {
+        } else if let Some(password) =
+            password.as_ref().filter(|_| PASSWORD.starts_with(name.as_str()))
+        {
             value.clone_from(password);
         }
     }
@@ -80,7 +88,9 @@ const PASSWORD: &str = "User-Password = ";
 /// Who knows the secret may see the password that it hides (RFC 2865 5.2).
 fn password(datagram: &Datagram<'_>, secret: &Secret) -> Option<String> {
     let mut room = [0; LONGEST_PASSWORD];
-    let hidden = datagram.first(number::USER_PASSWORD).filter(|_| datagram.code() == Code::ACCESS_REQUEST)?;
+    let hidden = datagram
+        .first(number::USER_PASSWORD)
+        .filter(|_| datagram.code() == Code::ACCESS_REQUEST)?;
     let password = pap_password(hidden, secret, datagram.authenticator(), &mut room)?;
     Some(password.escape_ascii().to_string())
 }

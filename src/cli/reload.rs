@@ -31,19 +31,24 @@ Exit codes: 0 applied, 1 the server cannot be asked, 2 nothing was applied.";
 
 impl Reload {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let applied = self.remote.post("/api/v1/server/reload").map_err(|failure| match failure {
-            Failure::Listed(exit, mut problems) => {
-                problems.push("nothing was reloaded, for the reasons above".to_owned());
-                Failure::Listed(exit, problems)
-            }
-            other => other,
-        })?;
+        let applied =
+            self.remote.post("/api/v1/server/reload").map_err(|failure| match failure {
+                Failure::Listed(exit, mut problems) => {
+                    problems.push("nothing was reloaded, for the reasons above".to_owned());
+                    Failure::Listed(exit, problems)
+                }
+                other => other,
+            })?;
         if self.forms.form() == Form::Json {
             writeln!(output, "{applied:#}")?;
             return Ok(Exit::Done);
         }
         let count = |key: &str| applied[key].as_u64().unwrap_or(0);
-        let fate = if applied["pruned"] == Value::Bool(true) { "removed" } else { "no longer in the files, and kept" };
+        let fate = if applied["pruned"] == Value::Bool(true) {
+            "removed"
+        } else {
+            "no longer in the files, and kept"
+        };
         writeln!(
             output,
             "reloaded: {} gateways; endpoints: {} added, {} changed, {} {fate}",
@@ -56,7 +61,9 @@ impl Reload {
             outcome::warn(&kept);
         }
         if applied["durable"] == Value::Bool(false) {
-            outcome::warn(&"it is in force, but not on disk yet; /readyz tells whether the disk keeps up");
+            outcome::warn(
+                &"it is in force, but not on disk yet; /readyz tells whether the disk keeps up",
+            );
         }
         Ok(Exit::Done)
     }

@@ -45,14 +45,29 @@ impl Remote {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let unreachable = |error: ureq::Error| {
-            Failure::failed(format!("{base}: {error}; does attachd run there, and is its [http] listen this address? (--url)"))
+            Failure::failed(format!(
+                "{base}: {error}; does attachd run there, and is its [http] listen this address? (--url)"
+            ))
         };
         let mut response = request.send_empty().map_err(unreachable)?;
         let status = response.status();
-        let text = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(unreachable)?;
-        let foreign = || Failure::failed(format!("{base}: what answers there (HTTP {status}) is no attachd, or another version"));
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(LONGEST_ANSWER)
+            .read_to_string()
+            .map_err(unreachable)?;
+        let foreign = || {
+            Failure::failed(format!(
+                "{base}: what answers there (HTTP {status}) is no attachd, or another version"
+            ))
+        };
         let answer: Value = serde_json::from_str(&text).map_err(|_| foreign())?;
-        if answer["success"].as_bool().ok_or_else(foreign)? { Ok(answer["data"].clone()) } else { Err(refused(status.as_u16(), &answer)) }
+        if answer["success"].as_bool().ok_or_else(foreign)? {
+            Ok(answer["data"].clone())
+        } else {
+            Err(refused(status.as_u16(), &answer))
+        }
     }
 }
 

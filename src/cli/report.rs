@@ -54,14 +54,22 @@ impl Report {
         }
         if let Some(path) = &self.html {
             let page = report::page(&first);
-            fs::write(path, page).map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
+            fs::write(path, page).map_err(|error| {
+                Failure::failed(format!("{} cannot be written: {error}", path.display()))
+            })?;
         }
         Ok(if passed.is_empty() { Exit::Done } else { Exit::Unmet })
     }
 }
 
 fn read(path: &Path) -> Result<report::Report, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::invalid(format!("{}:{}: no report of attachd simulate: {error}", path.display(), error.line())))
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::invalid(format!(
+            "{}:{}: no report of attachd simulate: {error}",
+            path.display(),
+            error.line()
+        ))
+    })
 }

@@ -33,11 +33,15 @@ impl SecretSource {
         let (name, octets) = match (&self.secret, &self.secret_file, &self.secret_env) {
             (Some(secret), ..) => ("--secret".to_owned(), secret.clone().into_bytes()),
             (None, Some(file), _) => (file.display().to_string(), from_file(file)?),
-            (None, None, Some(variable)) => (format!("environment variable {variable}"), from_environment(variable)?),
+            (None, None, Some(variable)) => {
+                (format!("environment variable {variable}"), from_environment(variable)?)
+            }
             (None, None, None) => return Ok(None),
         };
         if octets.is_empty() {
-            return Err(Failure::invalid(format!("{name}: the secret is empty; give the one shared with the server")));
+            return Err(Failure::invalid(format!(
+                "{name}: the secret is empty; give the one shared with the server"
+            )));
         }
         Ok(Some(octets))
     }
@@ -45,9 +49,14 @@ impl SecretSource {
 
 fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::new();
-    std::fs::File::open(file).and_then(|opened| opened.take(LONGEST).read_to_end(&mut octets)).map_err(|error| {
-        Failure::invalid(format!("{}: cannot be read: {error}; give --secret-file a file that holds the secret", file.display()))
-    })?;
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(LONGEST).read_to_end(&mut octets))
+        .map_err(|error| {
+            Failure::invalid(format!(
+                "{}: cannot be read: {error}; give --secret-file a file that holds the secret",
+                file.display()
+            ))
+        })?;
     // As `secret_file` of attachd.toml is read: editors end a file with a newline.
     if octets.ends_with(b"\n") {
         octets.pop();
@@ -59,9 +68,11 @@ fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn from_environment(variable: &str) -> Result<Vec<u8>, Failure> {
-    std::env::var_os(variable)
-        .map(std::ffi::OsString::into_encoded_bytes)
-        .ok_or_else(|| Failure::invalid(format!("there is no environment variable {variable}; set it, or use --secret-file")))
+    std::env::var_os(variable).map(std::ffi::OsString::into_encoded_bytes).ok_or_else(|| {
+        Failure::invalid(format!(
+            "there is no environment variable {variable}; set it, or use --secret-file"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -70,14 +81,23 @@ mod tests {
     use super::*;
 
     fn source(secret: Option<&str>, file: Option<&Path>, variable: Option<&str>) -> SecretSource {
-        SecretSource { secret: secret.map(str::to_owned), secret_file: file.map(Path::to_owned), secret_env: variable.map(str::to_owned) }
+        SecretSource {
+            secret: secret.map(str::to_owned),
+            secret_file: file.map(Path::to_owned),
+            secret_env: variable.map(str::to_owned),
+        }
     }
 
     #[test]
     fn a_secret_comes_from_one_of_three_places_or_from_none() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
-        for (text, secret) in [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" s3 cret ", " s3 cret "), ("two\n\n", "two\n")] {
+        for (text, secret) in [
+            ("s3cret\n", "s3cret"),
+            ("s3cret\r\n", "s3cret"),
+            (" s3 cret ", " s3 cret "),
+            ("two\n\n", "two\n"),
+        ] {
             std::fs::write(&file, text).unwrap();
             assert_eq!(source(None, Some(&file), None).read(), Ok(Some(secret.into())), "{text:?}");
         }
@@ -98,7 +118,9 @@ mod tests {
             (source(None, None, Some("ATTACHD_NOT_SET")), "ATTACHD_NOT_SET"),
         ];
         for (source, word) in cases {
-            let Err(Failure::Told(Exit::Invalid, message)) = source.read() else { panic!("{source:?} is a secret") };
+            let Err(Failure::Told(Exit::Invalid, message)) = source.read() else {
+                panic!("{source:?} is a secret")
+            };
             assert!(message.contains(word), "{message}");
         }
     }

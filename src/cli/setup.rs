@@ -46,9 +46,14 @@ impl Sources {
     pub(super) fn examine_news(&self, in_force: impl FnOnce() -> Option<Fingerprint>) -> News {
         let (config, mut problems) = Config::examine(self.config.as_deref());
         let folder = self.inventory.as_ref().unwrap_or(&config.inventory);
-        let unchanged = in_force().filter(|in_force| Fingerprint::of(folder).is_ok_and(|own| own == *in_force));
+        let unchanged =
+            in_force().filter(|in_force| Fingerprint::of(folder).is_ok_and(|own| own == *in_force));
         let Some(fingerprint) = unchanged else { return News::Changed(Box::new(self.examine())) };
-        problems.extend(Inventory::warnings(folder).into_iter().map(|warning| finding(Severity::Warning, warning)));
+        problems.extend(
+            Inventory::warnings(folder)
+                .into_iter()
+                .map(|warning| finding(Severity::Warning, warning)),
+        );
         News::Unchanged(fingerprint, problems)
     }
 
@@ -58,13 +63,23 @@ impl Sources {
         if let Some(folder) = &self.inventory {
             config.inventory.clone_from(folder);
         }
-        let is_anywhere = self.inventory.is_some() || problems.iter().all(|problem| problem.file.is_none() || problem.line.is_some());
+        let is_anywhere = self.inventory.is_some()
+            || problems.iter().all(|problem| problem.file.is_none() || problem.line.is_some());
         let inventory = if !is_anywhere {
             // The configuration could not be read at all: where its inventory stands, nobody knows.
             Inventory::default()
         } else if self.may_do_without_inventory() && !config.inventory.exists() {
-            let what = format!("there is no folder {}; all SIMs are refused but those known from before", config.inventory.display());
-            problems.push(Problem { severity: Severity::Warning, file: None, line: None, what, remedy: "give --inventory DIR".to_owned() });
+            let what = format!(
+                "there is no folder {}; all SIMs are refused but those known from before",
+                config.inventory.display()
+            );
+            problems.push(Problem {
+                severity: Severity::Warning,
+                file: None,
+                line: None,
+                what,
+                remedy: "give --inventory DIR".to_owned(),
+            });
             Inventory { file: config.inventory.clone(), ..Inventory::default() }
         } else {
             inventory(&config, &mut problems)
@@ -95,25 +110,45 @@ impl Setup {
         if self.is_valid() {
             Ok((self.config, self.inventory, self.problems))
         } else {
-            Err(Failure::Listed(Exit::Invalid, self.problems.iter().map(ToString::to_string).collect()))
+            Err(Failure::Listed(
+                Exit::Invalid,
+                self.problems.iter().map(ToString::to_string).collect(),
+            ))
         }
     }
 }
 
 fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
-    let rules = Rules { luhn_refuses: config.luhn == Severity::Error, masks_identities: config.server.mask_identities };
+    let rules = Rules {
+        luhn_refuses: config.luhn == Severity::Error,
+        masks_identities: config.server.mask_identities,
+    };
     match Inventory::load_by(&config.inventory, rules) {
         Ok(mut inventory) => {
-            problems.extend(std::mem::take(&mut inventory.warnings).into_iter().map(|warning| finding(Severity::Warning, warning)));
+            problems.extend(
+                std::mem::take(&mut inventory.warnings)
+                    .into_iter()
+                    .map(|warning| finding(Severity::Warning, warning)),
+            );
             inventory
         }
         Err(wrong) => {
             problems.extend(wrong.iter().map(|problem| finding(Severity::Error, problem.clone())));
             let kept = wrong.iter().count();
             if wrong.count() > kept {
-                let what = format!("{} more problems in {}", wrong.count() - kept, config.inventory.display());
+                let what = format!(
+                    "{} more problems in {}",
+                    wrong.count() - kept,
+                    config.inventory.display()
+                );
                 let remedy = "mend these first".to_owned();
-                problems.push(Problem { severity: Severity::Error, file: None, line: None, what, remedy });
+                problems.push(Problem {
+                    severity: Severity::Error,
+                    file: None,
+                    line: None,
+                    what,
+                    remedy,
+                });
             }
             Inventory::default()
         }

@@ -92,8 +92,12 @@ impl TokenVerb {
         match self.action {
             Action::Create(action) => action.run(output),
             Action::List(action) => action.run(output),
-            Action::Disable(action) => action.change(|tokens, name| tokens.set_disabled(name, true)),
-            Action::Enable(action) => action.change(|tokens, name| tokens.set_disabled(name, false)),
+            Action::Disable(action) => {
+                action.change(|tokens, name| tokens.set_disabled(name, true))
+            }
+            Action::Enable(action) => {
+                action.change(|tokens, name| tokens.set_disabled(name, false))
+            }
             Action::Delete(action) => action.change(tokens::Tokens::remove),
         }
     }
@@ -101,11 +105,14 @@ impl TokenVerb {
 
 impl Create {
     fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let name = TokenName::parse(&self.name).map_err(|error| Failure::invalid(error.to_string()))?;
+        let name =
+            TokenName::parse(&self.name).map_err(|error| Failure::invalid(error.to_string()))?;
         let (secret, created) = (tokens::secret(rand::random()), now());
         let expires = self.expires.map(|valid| created + valid);
         let file = TokenFile::in_folder(&self.data.path()?);
-        let add = |tokens: &mut tokens::Tokens| tokens.add(name.clone(), self.role, &secret, created, expires);
+        let add = |tokens: &mut tokens::Tokens| {
+            tokens.add(name.clone(), self.role, &secret, created, expires)
+        };
         file.change(add).map_err(|error| failed(&error))?;
         if self.forms.form() == Form::Json {
             let token = json!({ "name": name.as_str(), "role": self.role, "expires": expires, "token": secret });
@@ -113,7 +120,9 @@ impl Create {
         } else {
             // Alone on standard output, so that a script can take it from there.
             writeln!(output, "{secret}")?;
-            eprintln!("This is the only time that the token is shown. Use it as: Authorization: Bearer TOKEN");
+            eprintln!(
+                "This is the only time that the token is shown. Use it as: Authorization: Bearer TOKEN"
+            );
         }
         Ok(Exit::Done)
     }
@@ -121,7 +130,8 @@ impl Create {
 
 impl List {
     fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let tokens = TokenFile::in_folder(&self.data.path()?).read().map_err(|error| failed(&error))?;
+        let tokens =
+            TokenFile::in_folder(&self.data.path()?).read().map_err(|error| failed(&error))?;
         let now = now();
         if self.forms.form() == Form::Json {
             let tokens: Vec<Value> = tokens.iter().map(|token| shown(token, now)).collect();
@@ -129,13 +139,23 @@ impl List {
             return Ok(Exit::Done);
         }
         if tokens.is_empty() {
-            writeln!(output, "no tokens; make one with `attachd token create --name NAME --role read|write|admin`")?;
+            writeln!(
+                output,
+                "no tokens; make one with `attachd token create --name NAME --role read|write|admin`"
+            )?;
         }
         let mut table = Table::new(["name", "role", "state", "created", "expires"]);
         for token in tokens.iter() {
-            let expires = token.expires.map_or_else(|| "never".to_owned(), |expires| expires.to_string());
+            let expires =
+                token.expires.map_or_else(|| "never".to_owned(), |expires| expires.to_string());
             let name = token.name.to_string();
-            table.row([name, token.role.to_string(), state(token, now).to_owned(), token.created.to_string(), expires]);
+            table.row([
+                name,
+                token.role.to_string(),
+                state(token, now).to_owned(),
+                token.created.to_string(),
+                expires,
+            ]);
         }
         table.write(output)?;
         Ok(Exit::Done)
@@ -143,8 +163,12 @@ impl List {
 }
 
 impl Named {
-    fn change(self, change: impl FnOnce(&mut tokens::Tokens, &TokenName) -> Result<(), TokenError>) -> Result<Exit, Failure> {
-        let name = TokenName::parse(&self.name).map_err(|error| Failure::invalid(error.to_string()))?;
+    fn change(
+        self,
+        change: impl FnOnce(&mut tokens::Tokens, &TokenName) -> Result<(), TokenError>,
+    ) -> Result<Exit, Failure> {
+        let name =
+            TokenName::parse(&self.name).map_err(|error| Failure::invalid(error.to_string()))?;
         let file = TokenFile::in_folder(&self.data.path()?);
         file.change(|tokens| change(tokens, &name)).map_err(|error| failed(&error))?;
         Ok(Exit::Done)

@@ -10,7 +10,9 @@ use toml::de::DeValue;
 
 use super::PUBLIC_SECRET;
 use super::read::Source;
-use super::table::{Fault, Findings, Reading, Table, Value, choice, fault, flag, number, one_or_several, text};
+use super::table::{
+    Fault, Findings, Reading, Table, Value, choice, fault, flag, number, one_or_several, text,
+};
 use crate::server::{GatewaySettings, Requirement};
 
 /// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
@@ -22,7 +24,8 @@ const NAME_MAX: usize = 63;
 /// A gateway with its place in the file.
 pub(super) type Placed = (Range<usize>, GatewaySettings);
 
-const RULES: [(&str, Requirement); 3] = [("yes", Requirement::Yes), ("no", Requirement::No), ("auto", Requirement::Auto)];
+const RULES: [(&str, Requirement); 3] =
+    [("yes", Requirement::Yes), ("no", Requirement::No), ("auto", Requirement::Auto)];
 
 /// The one gateway of an unconfigured attachd: this machine.
 pub(super) fn default() -> GatewaySettings {
@@ -37,22 +40,39 @@ pub(super) fn default() -> GatewaySettings {
 }
 
 /// Reads every `[[gateway]]`; without one there is the default, which stands nowhere.
-pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: &Findings<'_>) -> Vec<Placed> {
+pub(super) fn gateways(
+    source: &Source<'_>,
+    root: &mut Table<'_, '_>,
+    findings: &Findings<'_>,
+) -> Vec<Placed> {
     let Some(value) = root.value("gateway") else { return vec![(0..0, default())] };
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else {
-        findings.error(&span, "gateway is not a list of tables", "write [[gateway]] on a line of its own for each");
+        findings.error(
+            &span,
+            "gateway is not a list of tables",
+            "write [[gateway]] on a line of its own for each",
+        );
         return Vec::new();
     };
     let (mut read, mut known) = (Vec::new(), Known::default());
     for item in items {
         let span = item.span();
         let DeValue::Table(entries) = item.into_inner() else {
-            findings.error(&span, "a gateway is not a table", "write [[gateway]] on a line of its own for each");
+            findings.error(
+                &span,
+                "a gateway is not a table",
+                "write [[gateway]] on a line of its own for each",
+            );
             continue;
         };
         let place = read.len() + 1;
-        if let Some(gateway) = gateway(source, place, Table::new("[[gateway]]", span.clone(), entries, findings), findings) {
+        if let Some(gateway) = gateway(
+            source,
+            place,
+            Table::new("[[gateway]]", span.clone(), entries, findings),
+            findings,
+        ) {
             known.refuse_twins(&gateway, &span, findings);
             read.push((span, gateway));
         }
@@ -61,16 +81,32 @@ pub(super) fn gateways(source: &Source<'_>, root: &mut Table<'_, '_>, findings: 
 }
 
 /// The gateway at this place of the list, from 1, if everything it needs is there and right. Only the secret has no default: who forgets it must hear of it.
-fn gateway(source: &Source<'_>, place: usize, mut table: Table<'_, '_>, findings: &Findings<'_>) -> Option<GatewaySettings> {
+fn gateway(
+    source: &Source<'_>,
+    place: usize,
+    mut table: Table<'_, '_>,
+    findings: &Findings<'_>,
+) -> Option<GatewaySettings> {
     let default = default();
     let name = table.take("name", format!("pgw-{place:02}"), name);
     let sources = table.optional("source", sources).unwrap_or(default.sources);
     let secrets = secrets(source, &mut table, findings);
-    let require_message_authenticator = table.take("require_message_authenticator", default.require_message_authenticator, choice(&RULES));
+    let require_message_authenticator = table.take(
+        "require_message_authenticator",
+        default.require_message_authenticator,
+        choice(&RULES),
+    );
     let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
     let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
     table.finish();
-    Some(GatewaySettings { name, sources, secrets: secrets?, require_message_authenticator, limit_proxy_state, rate_limit })
+    Some(GatewaySettings {
+        name,
+        sources,
+        secrets: secrets?,
+        require_message_authenticator,
+        limit_proxy_state,
+        rate_limit,
+    })
 }
 
 fn name(value: &Value<'_>) -> Reading<String> {
@@ -79,7 +115,11 @@ fn name(value: &Value<'_>) -> Reading<String> {
     if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_good) {
         Ok(name)
     } else {
-        fault(value, format!("{name:?} is no gateway name"), format!("write 1 to {NAME_MAX} letters, digits, '-', '_' and '.'"))
+        fault(
+            value,
+            format!("{name:?} is no gateway name"),
+            format!("write 1 to {NAME_MAX} letters, digits, '-', '_' and '.'"),
+        )
     }
 }
 
@@ -107,7 +147,8 @@ fn prefix(value: &Value<'_>) -> Reading<IpNet> {
     if net == whole {
         Ok(unmapped(net))
     } else {
-        let remedy = format!("write \"{whole}\" for the range or \"{}\" for the one address", net.addr());
+        let remedy =
+            format!("write \"{whole}\" for the range or \"{}\" for the one address", net.addr());
         fault(value, format!("{text:?} has bits set behind the prefix"), remedy)
     }
 }
@@ -115,22 +156,43 @@ fn prefix(value: &Value<'_>) -> Reading<IpNet> {
 /// An IPv4 prefix written in the form of IPv6 (RFC 4291 2.5.5.2) is the IPv4 prefix: no datagram has such a source.
 fn unmapped(net: IpNet) -> IpNet {
     const BEFORE_IPV4: u8 = 96;
-    let (IpAddr::V6(address), Some(length)) = (net.addr(), net.prefix_len().checked_sub(BEFORE_IPV4)) else { return net };
-    address.to_ipv4_mapped().and_then(|address| IpNet::new(address.into(), length).ok()).unwrap_or(net)
+    let (IpAddr::V6(address), Some(length)) =
+        (net.addr(), net.prefix_len().checked_sub(BEFORE_IPV4))
+    else {
+        return net;
+    };
+    address
+        .to_ipv4_mapped()
+        .and_then(|address| IpNet::new(address.into(), length).ok())
+        .unwrap_or(net)
 }
 
 /// The secrets, from the one key that names them: one or several.
-fn secrets(source: &Source<'_>, table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<Vec<Box<[u8]>>> {
+fn secrets(
+    source: &Source<'_>,
+    table: &mut Table<'_, '_>,
+    findings: &Findings<'_>,
+) -> Option<Vec<Box<[u8]>>> {
     let keys = ["secret", "secret_file", "secret_env"];
     let [given, file, variable] = keys.map(|key| table.value(key));
     let count = [&given, &file, &variable].into_iter().flatten().count();
     if count != 1 {
-        let what =
-            if count == 0 { "a gateway without a secret" } else { "a gateway with more than one of secret, secret_file and secret_env" };
-        findings.error(&table.span(), what, "give exactly one of secret, secret_file and secret_env");
+        let what = if count == 0 {
+            "a gateway without a secret"
+        } else {
+            "a gateway with more than one of secret, secret_file and secret_env"
+        };
+        findings.error(
+            &table.span(),
+            what,
+            "give exactly one of secret, secret_file and secret_env",
+        );
         return None;
     }
-    let (key, value) = keys.into_iter().zip([given, file, variable]).find_map(|(key, value)| Some((key, value?)))?;
+    let (key, value) = keys
+        .into_iter()
+        .zip([given, file, variable])
+        .find_map(|(key, value)| Some((key, value?)))?;
     let read = |value: &Value<'_>| {
         let octets = match key {
             "secret" => text(value).map(String::into_bytes),
@@ -165,11 +227,19 @@ fn from_file(source: &Source<'_>, value: &Value<'_>, findings: &Findings<'_>) ->
     let mut octets = match std::fs::read(&path) {
         Ok(octets) => octets,
         Err(error) => {
-            return fault(value, format!("{} cannot be read: {error}", path.display()), "put the secret there, or correct the path");
+            return fault(
+                value,
+                format!("{} cannot be read: {error}", path.display()),
+                "put the secret there, or correct the path",
+            );
         }
     };
     if is_open_to_all(&path) {
-        findings.warning(&value.span(), format!("everybody on this machine can read {}", path.display()), "chmod 600 it");
+        findings.warning(
+            &value.span(),
+            format!("everybody on this machine can read {}", path.display()),
+            "chmod 600 it",
+        );
     }
     // Editors end a file with a newline that is no part of the secret.
     if octets.ends_with(b"\n") {
@@ -185,7 +255,8 @@ fn from_file(source: &Source<'_>, value: &Value<'_>, findings: &Findings<'_>) ->
 fn is_open_to_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     const READABLE_BY_OTHERS: u32 = 0o004;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & READABLE_BY_OTHERS != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|metadata| metadata.permissions().mode() & READABLE_BY_OTHERS != 0)
 }
 
 #[cfg(not(unix))]
@@ -197,7 +268,11 @@ fn from_environment(source: &Source<'_>, value: &Value<'_>) -> Reading<Vec<u8>> 
     let variable = text(value)?;
     match (source.environment)(&variable) {
         Some(octets) => Ok(octets),
-        None => fault(value, format!("the environment has no {variable}"), format!("set {variable} where attachd is started")),
+        None => fault(
+            value,
+            format!("the environment has no {variable}"),
+            format!("set {variable} where attachd is started"),
+        ),
     }
 }
 
@@ -211,18 +286,37 @@ struct Known {
 
 impl Known {
     /// A source or a name belongs to one gateway.
-    fn refuse_twins(&mut self, gateway: &GatewaySettings, span: &Range<usize>, findings: &Findings<'_>) {
+    fn refuse_twins(
+        &mut self,
+        gateway: &GatewaySettings,
+        span: &Range<usize>,
+        findings: &Findings<'_>,
+    ) {
         let mut twin = None;
-        for (nth, source) in gateway.sources.iter().enumerate().filter(|(nth, source)| !gateway.sources[..*nth].contains(source)) {
+        for (nth, source) in gateway
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(nth, source)| !gateway.sources[..*nth].contains(source))
+        {
             let other = self.sources.insert(*source, gateway.name.clone());
             twin = twin.or(other.map(|other| (gateway.sources[nth], other)));
         }
         if let Some((same, other)) = twin {
-            let what = format!("gateways {other:?} and {:?} have the same source {same}", gateway.name);
-            findings.error(span, what, "give each its own address or prefix; the longest prefix wins");
+            let what =
+                format!("gateways {other:?} and {:?} have the same source {same}", gateway.name);
+            findings.error(
+                span,
+                what,
+                "give each its own address or prefix; the longest prefix wins",
+            );
         }
         if !self.names.insert(gateway.name.clone()) {
-            findings.error(span, format!("two gateways are called {:?}", gateway.name), "give each its own name");
+            findings.error(
+                span,
+                format!("two gateways are called {:?}", gateway.name),
+                "give each its own name",
+            );
         }
     }
 }

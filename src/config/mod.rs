@@ -75,11 +75,17 @@ impl Config {
             Some(Ok(text)) => (text, None),
             Some(Err(error)) => (String::new(), Some(error)),
         };
-        let environment = |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
-        let source = read::Source { text: text.trim_start_matches('\u{feff}'), file, environment: &environment };
+        let environment =
+            |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
+        let source = read::Source {
+            text: text.trim_start_matches('\u{feff}'),
+            file,
+            environment: &environment,
+        };
         let (config, mut problems) = read::config(&source);
         if let Some(error) = unreadable {
-            let remedy = "give --config an attachd.toml that can be read, or leave it out for the defaults";
+            let remedy =
+                "give --config an attachd.toml that can be read, or leave it out for the defaults";
             problems = vec![Problem::error(file, None, format!("cannot be read: {error}"), remedy)];
         }
         (config, problems)

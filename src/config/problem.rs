@@ -36,8 +36,19 @@ pub struct Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problem {
-    pub fn error(file: Option<&Path>, line: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, file: file.map(Path::to_path_buf), line, what: what.into(), remedy: remedy.into() }
+    pub fn error(
+        file: Option<&Path>,
+        line: Option<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.map(Path::to_path_buf),
+            line,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -55,17 +66,33 @@ pub fn summed_up(problems: Vec<Problem>) -> Vec<Problem> {
         sums.extend(rest.iter().map(|place| (*place, None)));
         sums.insert(rest[0], Some(sum(&problems, rest)));
     }
-    let told = problems.into_iter().enumerate().filter_map(|(place, problem)| sums.remove(&place).unwrap_or(Some(problem)));
+    let told = problems
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, problem)| sums.remove(&place).unwrap_or(Some(problem)));
     told.collect()
 }
 
 /// Many problems of one kind in the words of the first.
 fn sum(problems: &[Problem], places: &[usize]) -> Problem {
     let first = &problems[places[0]];
-    let lines: Vec<String> = places.iter().filter_map(|place| problems[*place].line).take(NAMED).map(|line| line.to_string()).collect();
+    let lines: Vec<String> = places
+        .iter()
+        .filter_map(|place| problems[*place].line)
+        .take(NAMED)
+        .map(|line| line.to_string())
+        .collect();
     let further = if places.len() > lines.len() { ", ..." } else { "" };
-    let lines = if lines.is_empty() { String::new() } else { format!(", in lines {}{further}", lines.join(", ")) };
-    Problem { line: None, what: format!("{} more of this kind{lines}: {}", places.len(), first.what), ..first.clone() }
+    let lines = if lines.is_empty() {
+        String::new()
+    } else {
+        format!(", in lines {}{further}", lines.join(", "))
+    };
+    Problem {
+        line: None,
+        what: format!("{} more of this kind{lines}: {}", places.len(), first.what),
+        ..first.clone()
+    }
 }
 
 /// What makes two problems alike: all but the names and numbers in them.
@@ -122,7 +149,11 @@ mod tests {
 
     #[test]
     fn more_than_twenty_of_one_kind_are_summed_up() {
-        let alike = |count: usize| (1..=count).map(|line| problem(line, format!("state: there is no state \"s{line}\""))).collect();
+        let alike = |count: usize| {
+            (1..=count)
+                .map(|line| problem(line, format!("state: there is no state \"s{line}\"")))
+                .collect()
+        };
         let twenty: Vec<Problem> = alike(20);
         assert_eq!(summed_up(twenty.clone()), twenty);
 

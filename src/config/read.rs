@@ -25,8 +25,12 @@ const YEAR_S: u64 = 365 * 86_400;
 /// Private enterprise numbers have 24 bits here: the first octet of Vendor-Id is zero (RFC 2865 5.26).
 const VENDOR_MAX: u64 = 0x00FF_FFFF;
 
-const IDENTITIES: [(&str, IdentityKind); 4] =
-    [("iccid", IdentityKind::Iccid), ("imsi", IdentityKind::Imsi), ("msisdn", IdentityKind::Msisdn), ("user-name", IdentityKind::UserName)];
+const IDENTITIES: [(&str, IdentityKind); 4] = [
+    ("iccid", IdentityKind::Iccid),
+    ("imsi", IdentityKind::Imsi),
+    ("msisdn", IdentityKind::Msisdn),
+    ("user-name", IdentityKind::UserName),
+];
 
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::OFF),
@@ -62,7 +66,8 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
     let mut log = root.section("log");
     let (inventory, luhn, authority) = inventory(source, root.section("inventory"));
     let config = Config {
-        data_dir: root.take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
+        data_dir: root
+            .take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
         aaa: aaa(&mut radius, root.section("sessions"), root.section("pools"), authority),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory,
@@ -80,7 +85,11 @@ fn parse<'a, 'i>(source: &Source<'i>, findings: &'a Findings<'a>) -> Table<'a, '
     let (document, errors) = DeTable::parse_recoverable(source.text);
     for error in &errors {
         let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        findings.error(&error.span().unwrap_or_default(), format!("not TOML: {message}"), "write valid TOML");
+        findings.error(
+            &error.span().unwrap_or_default(),
+            format!("not TOML: {message}"),
+            "write valid TOML",
+        );
     }
     let (span, entries) = (document.span(), document.into_inner());
     Table::new("", span, if errors.is_empty() { entries } else { DeTable::new() }, findings)
@@ -99,10 +108,16 @@ fn server(
 ) -> Settings {
     let span = radius.span();
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let auth: Listeners = radius.take("auth", vec![(span.clone(), local(1812))], list(socket_address));
-    let acct: Listeners = radius.take("acct", vec![(span.clone(), local(1813))], list(socket_address));
+    let auth: Listeners =
+        radius.take("auth", vec![(span.clone(), local(1812))], list(socket_address));
+    let acct: Listeners =
+        radius.take("acct", vec![(span.clone(), local(1813))], list(socket_address));
     if auth.is_empty() && acct.is_empty() {
-        findings.error(&span, "auth and acct are both empty", "give at least one address to listen on");
+        findings.error(
+            &span,
+            "auth and acct are both empty",
+            "give at least one address to listen on",
+        );
     }
     refuse_listening_twice(&auth, &acct, findings);
     warn_of_the_unheard(&auth, &acct, &gateways, findings);
@@ -113,7 +128,11 @@ fn server(
         acct: acct.into_iter().map(|(_, address)| address).collect(),
         workers: radius.take("workers", 0, number(0..=256)) as usize,
         // RFC 5080 2.2.2 wants 5 to 30 seconds.
-        duplicate_lifetime: radius.take("duplicate_lifetime_s", Duration::from_secs(30), seconds(5..=30)),
+        duplicate_lifetime: radius.take(
+            "duplicate_lifetime_s",
+            Duration::from_secs(30),
+            seconds(5..=30),
+        ),
         // A gateway repeats after a second or two: a longer delay would only make traffic.
         reject_delay: radius.take("reject_delay_ms", Duration::ZERO, millis(0..=5000)),
         vendor: radius.take("vendor_id", 32473, vendor_id) as u32,
@@ -131,13 +150,21 @@ fn server(
 /// that this is meant.
 fn http_listener(table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<SocketAddr> {
     let default = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
-    let off = |value: &Value<'_>| matches!(value.get_ref(), DeValue::String(text) if text.is_empty());
-    let read = |value: &Value<'_>| if off(value) { Ok(None) } else { socket_address(value).map(Some) };
-    let listener = table.take("listen", (table.span(), default), |value| read(value).map(|address| (value.span(), address)));
+    let off =
+        |value: &Value<'_>| matches!(value.get_ref(), DeValue::String(text) if text.is_empty());
+    let read =
+        |value: &Value<'_>| if off(value) { Ok(None) } else { socket_address(value).map(Some) };
+    let listener = table.take("listen", (table.span(), default), |value| {
+        read(value).map(|address| (value.span(), address))
+    });
     let insecure = table.take("insecure", false, flag);
     let (span, address) = listener;
-    if let Some(address) = address.filter(|address| !insecure && !address.ip().to_canonical().is_loopback()) {
-        let what = format!("listen: {address} is not loopback, and whoever reaches it could read every SIM, without TLS or a token");
+    if let Some(address) =
+        address.filter(|address| !insecure && !address.ip().to_canonical().is_loopback())
+    {
+        let what = format!(
+            "listen: {address} is not loopback, and whoever reaches it could read every SIM, without TLS or a token"
+        );
         let remedy = "listen on 127.0.0.1 behind a proxy that asks who it is, or write insecure = true if only friends reach it";
         findings.error(&span, what, remedy);
     }
@@ -149,29 +176,57 @@ fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Finding
     for (span, address) in auth.iter().chain(acct) {
         // Port 0 is another free port each time.
         if address.port() != 0 && !seen.insert(address) {
-            findings.error(span, format!("{address} is listened on twice"), "give every entry of auth and acct its own address or port");
+            findings.error(
+                span,
+                format!("{address} is listened on twice"),
+                "give every entry of auth and acct its own address or port",
+            );
         }
     }
 }
 
 /// Everybody knows `testing123`: where others than this machine can be heard, nobody may use it.
-fn refuse_public_secret(auth: &Listeners, acct: &Listeners, gateways: &[GatewaySettings], findings: &Findings<'_>) {
-    let exposed = auth.iter().chain(acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
-    let public = gateways.iter().find(|gateway| gateway.secrets.iter().any(|secret| **secret == *PUBLIC_SECRET));
+fn refuse_public_secret(
+    auth: &Listeners,
+    acct: &Listeners,
+    gateways: &[GatewaySettings],
+    findings: &Findings<'_>,
+) {
+    let exposed =
+        auth.iter().chain(acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
+    let public = gateways
+        .iter()
+        .find(|gateway| gateway.secrets.iter().any(|secret| **secret == *PUBLIC_SECRET));
     if let (Some((span, address)), Some(gateway)) = (exposed, public) {
-        let what = format!("{address} is not loopback, and gateway {:?} has the secret testing123, which everybody knows", gateway.name);
+        let what = format!(
+            "{address} is not loopback, and gateway {:?} has the secret testing123, which everybody knows",
+            gateway.name
+        );
         findings.error(span, what, "give that [[gateway]] a secret of its own");
     }
 }
 
 /// A gateway whose datagrams can reach no listener is a slip: a listener hears the family of its own address only.
-fn warn_of_the_unheard(auth: &Listeners, acct: &Listeners, gateways: &[Placed], findings: &Findings<'_>) {
+fn warn_of_the_unheard(
+    auth: &Listeners,
+    acct: &Listeners,
+    gateways: &[Placed],
+    findings: &Findings<'_>,
+) {
     let listeners: Vec<IpAddr> = auth.iter().chain(acct).map(|(_, address)| address.ip()).collect();
     for (span, gateway) in gateways.iter().filter(|(span, _)| !span.is_empty()) {
-        let unheard = gateway.sources.iter().find_map(|source| Some((source, deaf(&listeners, *source)?)));
+        let unheard =
+            gateway.sources.iter().find_map(|source| Some((source, deaf(&listeners, *source)?)));
         if let Some((source, (why, remedy))) = unheard {
-            let what = format!("gateway {:?} at {source} cannot be heard: every listener is {why}", gateway.name);
-            findings.warning(span, what, format!("add a listener like \"{remedy}\" to auth or acct, or correct the source"));
+            let what = format!(
+                "gateway {:?} at {source} cannot be heard: every listener is {why}",
+                gateway.name
+            );
+            findings.warning(
+                span,
+                what,
+                format!("add a listener like \"{remedy}\" to auth or acct, or correct the source"),
+            );
         }
     }
 }
@@ -179,8 +234,12 @@ fn warn_of_the_unheard(auth: &Listeners, acct: &Listeners, gateways: &[Placed], 
 /// Why none of the listeners hears a source, if none does, and one that would.
 fn deaf(listeners: &[IpAddr], source: IpNet) -> Option<(&'static str, &'static str)> {
     let is_local = source.addr().is_loopback() || source.contains(&localhost_of(source));
-    let (other, remedy) = if source.addr().is_ipv4() { ("IPv6", "0.0.0.0:1812") } else { ("IPv4", "[::]:1812") };
-    let mut of_family = listeners.iter().filter(|listener| listener.is_ipv4() == source.addr().is_ipv4()).peekable();
+    let (other, remedy) =
+        if source.addr().is_ipv4() { ("IPv6", "0.0.0.0:1812") } else { ("IPv4", "[::]:1812") };
+    let mut of_family = listeners
+        .iter()
+        .filter(|listener| listener.is_ipv4() == source.addr().is_ipv4())
+        .peekable();
     if of_family.peek().is_none() {
         return Some((other, remedy));
     }
@@ -206,7 +265,12 @@ fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> (PathBuf, Severit
 }
 
 /// What decisions depend on stands in several tables.
-fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table<'_, '_>, authority: Authority) -> aaa::Settings {
+fn aaa(
+    radius: &mut Table<'_, '_>,
+    mut sessions: Table<'_, '_>,
+    mut pools: Table<'_, '_>,
+    authority: Authority,
+) -> aaa::Settings {
     let default = aaa::Settings::default();
     let stale_after_s = sessions.take("stale_after_s", 0, number(0..=YEAR_S));
     let settings = aaa::Settings {
@@ -215,7 +279,11 @@ fn aaa(radius: &mut Table<'_, '_>, mut sessions: Table<'_, '_>, mut pools: Table
         detach_after: sessions.take("detach_after_s", default.detach_after, seconds(1..=YEAR_S)),
         ending: sessions.take("ending_s", default.ending, seconds(1..=YEAR_S)),
         tombstone: sessions.take("tombstone_s", default.tombstone, seconds(0..=YEAR_S)),
-        authorization_hold: sessions.take("authorization_hold_s", default.authorization_hold, seconds(1..=YEAR_S)),
+        authorization_hold: sessions.take(
+            "authorization_hold_s",
+            default.authorization_hold,
+            seconds(1..=YEAR_S),
+        ),
         hold_time: pools.take("hold_time_s", default.hold_time, seconds(0..=YEAR_S)),
         authority,
     };
@@ -238,7 +306,11 @@ fn journal(mut table: Table<'_, '_>) -> Journal {
 
 fn logging(table: &mut Table<'_, '_>) -> Log {
     Log {
-        format: table.take("format", LogFormat::Text, choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
+        format: table.take(
+            "format",
+            LogFormat::Text,
+            choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        ),
         level: table.take("level", LevelFilter::INFO, choice(&LEVELS)),
     }
 }
@@ -253,14 +325,22 @@ fn millis(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<Dura
 
 fn folder(source: &Source<'_>, value: &Value<'_>) -> Reading<PathBuf> {
     let path = text(value)?;
-    if path.is_empty() { fault(value, "empty", "give the path of a folder") } else { Ok(source.resolve(&path)) }
+    if path.is_empty() {
+        fault(value, "empty", "give the path of a folder")
+    } else {
+        Ok(source.resolve(&path))
+    }
 }
 
 fn socket_address(value: &Value<'_>) -> Reading<SocketAddr> {
     let text = text(value)?;
     match text.parse() {
         Ok(address) => Ok(address),
-        Err(_) => fault(value, format!("{text:?} is no socket address"), "write ADDRESS:PORT, like \"127.0.0.1:1812\" or \"[::1]:1812\""),
+        Err(_) => fault(
+            value,
+            format!("{text:?} is no socket address"),
+            "write ADDRESS:PORT, like \"127.0.0.1:1812\" or \"[::1]:1812\"",
+        ),
     }
 }
 
@@ -268,7 +348,11 @@ fn vendor_id(value: &Value<'_>) -> Reading<u64> {
     const FOREIGN: [(u64, &str); 2] = [(10415, "3GPP"), (311, "Microsoft")];
     let vendor = number(1..=VENDOR_MAX)(value)?;
     match FOREIGN.iter().find(|(number, _)| *number == vendor) {
-        Some((_, owner)) => fault(value, format!("{vendor} belongs to {owner}"), "write your own private enterprise number"),
+        Some((_, owner)) => fault(
+            value,
+            format!("{vendor} belongs to {owner}"),
+            "write your own private enterprise number",
+        ),
         None => Ok(vendor),
     }
 }

@@ -32,15 +32,29 @@ pub(super) struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     pub(super) fn new(text: &str, file: Option<&'a Path>) -> Self {
-        let line_ends = text.bytes().enumerate().filter_map(|(at, octet)| (octet == b'\n').then_some(at)).collect();
+        let line_ends = text
+            .bytes()
+            .enumerate()
+            .filter_map(|(at, octet)| (octet == b'\n').then_some(at))
+            .collect();
         Self { file, line_ends, problems: RefCell::default() }
     }
 
-    pub(super) fn error(&self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn error(
+        &self,
+        span: &Range<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.push(Severity::Error, span, what.into(), remedy.into());
     }
 
-    pub(super) fn warning(&self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warning(
+        &self,
+        span: &Range<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.push(Severity::Warning, span, what.into(), remedy.into());
     }
 
@@ -50,7 +64,8 @@ impl<'a> Findings<'a> {
 
     fn push(&self, severity: Severity, span: &Range<usize>, what: String, remedy: String) {
         let line = self.file.map(|_| self.line_ends.partition_point(|end| *end < span.start) + 1);
-        let problem = Problem { severity, file: self.file.map(Path::to_path_buf), line, what, remedy };
+        let problem =
+            Problem { severity, file: self.file.map(Path::to_path_buf), line, what, remedy };
         self.problems.borrow_mut().push(problem);
     }
 
@@ -73,7 +88,12 @@ pub(super) struct Table<'a, 'i> {
 }
 
 impl<'a, 'i> Table<'a, 'i> {
-    pub(super) fn new(name: impl Into<String>, span: Range<usize>, entries: DeTable<'i>, findings: &'a Findings<'a>) -> Self {
+    pub(super) fn new(
+        name: impl Into<String>,
+        span: Range<usize>,
+        entries: DeTable<'i>,
+        findings: &'a Findings<'a>,
+    ) -> Self {
         Self { name: name.into(), span, entries, known: Vec::new(), findings }
     }
 
@@ -88,27 +108,43 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 
     /// Takes a key and reads it; `default` if it is absent, or wrong and reported.
-    pub(super) fn take<T>(&mut self, key: &'static str, default: T, read: impl FnOnce(&Value<'i>) -> Reading<T>) -> T {
+    pub(super) fn take<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value<'i>) -> Reading<T>,
+    ) -> T {
         self.optional(key, read).unwrap_or(default)
     }
 
     /// Takes a key and reads it, if it is there and right.
-    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl FnOnce(&Value<'i>) -> Reading<T>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Value<'i>) -> Reading<T>,
+    ) -> Option<T> {
         let value = self.value(key)?;
         self.reported(key, read(&value))
     }
 
     /// What was read; or nothing, and the reasons are among the findings.
     pub(super) fn reported<T>(&self, key: &str, reading: Reading<T>) -> Option<T> {
-        reading.map_err(|faults| faults.into_iter().for_each(|fault| self.findings.fault(key, fault))).ok()
+        reading
+            .map_err(|faults| faults.into_iter().for_each(|fault| self.findings.fault(key, fault)))
+            .ok()
     }
 
     /// Takes a table inside this one; an empty one if it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Table<'a, 'i> {
-        let (span, entries) = match self.value(key).map(|value| (value.span(), value.into_inner())) {
+        let (span, entries) = match self.value(key).map(|value| (value.span(), value.into_inner()))
+        {
             Some((span, DeValue::Table(entries))) => (span, entries),
             Some((span, _)) => {
-                self.findings.error(&span, format!("{key} is not a table"), format!("write [{key}] on a line of its own"));
+                self.findings.error(
+                    &span,
+                    format!("{key} is not a table"),
+                    format!("write [{key}] on a line of its own"),
+                );
                 (span, DeTable::new())
             }
             None => (self.span(), DeTable::new()),
@@ -120,7 +156,8 @@ impl<'a, 'i> Table<'a, 'i> {
     pub(super) fn finish(self) {
         for (key, _) in self.entries {
             let (span, key) = (key.span(), key.into_inner());
-            let place = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
+            let place =
+                if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
             let remedy = match nearest(&key, &self.known) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("known are {}", self.known.join(", ")),
@@ -130,21 +167,31 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 }
 
-pub(super) fn fault<T>(value: &Value<'_>, what: impl Into<String>, remedy: impl Into<String>) -> Reading<T> {
+pub(super) fn fault<T>(
+    value: &Value<'_>,
+    what: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Reading<T> {
     Err(vec![Fault { span: value.span(), what: what.into(), remedy: remedy.into() }])
 }
 
 pub(super) fn text(value: &Value<'_>) -> Reading<String> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text.to_string()),
-        other => fault(value, format!("{} where a text is wanted", kind(other)), "put it in quotes"),
+        other => {
+            fault(value, format!("{} where a text is wanted", kind(other)), "put it in quotes")
+        }
     }
 }
 
 pub(super) fn flag(value: &Value<'_>) -> Reading<bool> {
     match value.get_ref() {
         DeValue::Boolean(flag) => Ok(*flag),
-        other => fault(value, format!("{} where true or false is wanted", kind(other)), "write true or false without quotes"),
+        other => fault(
+            value,
+            format!("{} where true or false is wanted", kind(other)),
+            "write true or false without quotes",
+        ),
     }
 }
 
@@ -153,7 +200,11 @@ pub(super) fn number(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> R
     move |value| {
         let remedy = format!("write a whole number from {} to {}", range.start(), range.end());
         let DeValue::Integer(integer) = value.get_ref() else {
-            return fault(value, format!("{} where a number is wanted", kind(value.get_ref())), remedy);
+            return fault(
+                value,
+                format!("{} where a number is wanted", kind(value.get_ref())),
+                remedy,
+            );
         };
         match u64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(number) if range.contains(&number) => Ok(number),
@@ -169,16 +220,26 @@ pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&Value<'_>) -> R
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
         match choices.iter().find(|(known, _)| *known == word) {
             Some((_, choice)) => Ok(*choice),
-            None => fault(value, format!("{word:?} is not known"), format!("write one of {}", words.join(", "))),
+            None => fault(
+                value,
+                format!("{word:?} is not known"),
+                format!("write one of {}", words.join(", ")),
+            ),
         }
     }
 }
 
 /// A list, each item with its own place.
-pub(super) fn list<T>(item: impl Fn(&Value<'_>) -> Reading<T>) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
+pub(super) fn list<T>(
+    item: impl Fn(&Value<'_>) -> Reading<T>,
+) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
     move |value| {
         let DeValue::Array(items) = value.get_ref() else {
-            return fault(value, format!("{} where a list is wanted", kind(value.get_ref())), "put it in square brackets");
+            return fault(
+                value,
+                format!("{} where a list is wanted", kind(value.get_ref())),
+                "put it in square brackets",
+            );
         };
         let mut read = Vec::new();
         let mut faults = Vec::new();
@@ -193,9 +254,13 @@ pub(super) fn list<T>(item: impl Fn(&Value<'_>) -> Reading<T>) -> impl FnOnce(&V
 }
 
 /// An item, or a list of at least one.
-pub(super) fn one_or_several<T>(item: impl Fn(&Value<'_>) -> Reading<T>) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
+pub(super) fn one_or_several<T>(
+    item: impl Fn(&Value<'_>) -> Reading<T>,
+) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
     move |value| match value.get_ref() {
-        DeValue::Array(items) if items.is_empty() => fault(value, "an empty list", "name at least one"),
+        DeValue::Array(items) if items.is_empty() => {
+            fault(value, "an empty list", "name at least one")
+        }
         DeValue::Array(_) => list(item)(value),
         _ => Ok(vec![(value.span(), item(value)?)]),
     }

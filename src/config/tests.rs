@@ -35,7 +35,12 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
     let expected = Config {
         data_dir: "attachd-data".into(),
         aaa: aaa::Settings {
-            identity_order: vec![IdentityKind::Iccid, IdentityKind::Imsi, IdentityKind::Msisdn, IdentityKind::UserName],
+            identity_order: vec![
+                IdentityKind::Iccid,
+                IdentityKind::Imsi,
+                IdentityKind::Msisdn,
+                IdentityKind::UserName,
+            ],
             stale_after: None,
             detach_after: Duration::from_secs(172_800),
             ending: Duration::from_secs(3600),
@@ -156,9 +161,19 @@ fn every_documented_key_can_be_changed() {
             mask_identities: false,
         }
     );
-    assert_eq!(config.inventory, Path::new("etc/sims"), "relative paths are relative to the file's folder");
-    assert_eq!(config.journal, Journal { sync: SyncMode::Interval(Duration::from_millis(20)), snapshot_least: 0 });
-    assert_eq!(read("[journal]\nsync = \"interval\"").unwrap().journal.sync, SyncMode::Interval(Duration::from_millis(100)));
+    assert_eq!(
+        config.inventory,
+        Path::new("etc/sims"),
+        "relative paths are relative to the file's folder"
+    );
+    assert_eq!(
+        config.journal,
+        Journal { sync: SyncMode::Interval(Duration::from_millis(20)), snapshot_least: 0 }
+    );
+    assert_eq!(
+        read("[journal]\nsync = \"interval\"").unwrap().journal.sync,
+        SyncMode::Interval(Duration::from_millis(100))
+    );
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LevelFilter::DEBUG });
 }
 
@@ -175,71 +190,159 @@ fn each_fault_is_told_with_its_line_and_a_remedy() {
         ("radius = 1", ":1: radius is not a table; write [radius] on a line of its own"),
         ("data_dir = 1", ":1: data_dir: a number where a text is wanted; put it in quotes"),
         ("data_dir = \"\"", ":1: data_dir: empty; give the path of a folder"),
-        ("[radius]\nauth = \"127.0.0.1:1812\"", ":2: auth: a text where a list is wanted; put it in square brackets"),
-        ("[radius]\nauth = [\n\"127.0.0.1\",\n]", ":3: auth: \"127.0.0.1\" is no socket address; write ADDRESS:PORT, like"),
-        ("[radius]\nauth = []\nacct = []", ":1: auth and acct are both empty; give at least one address to listen on"),
-        ("[radius]\nauth = [\"127.0.0.1:1813\"]", ":1: 127.0.0.1:1813 is listened on twice; give every entry"),
-        ("[radius]\nworkers = -1", ":2: workers: -1 is out of range; write a whole number from 0 to 256"),
-        ("[radius]\nduplicate_lifetime_s = 4", ":2: duplicate_lifetime_s: 4 is out of range; write a whole number from 5 to 30"),
+        (
+            "[radius]\nauth = \"127.0.0.1:1812\"",
+            ":2: auth: a text where a list is wanted; put it in square brackets",
+        ),
+        (
+            "[radius]\nauth = [\n\"127.0.0.1\",\n]",
+            ":3: auth: \"127.0.0.1\" is no socket address; write ADDRESS:PORT, like",
+        ),
+        (
+            "[radius]\nauth = []\nacct = []",
+            ":1: auth and acct are both empty; give at least one address to listen on",
+        ),
+        (
+            "[radius]\nauth = [\"127.0.0.1:1813\"]",
+            ":1: 127.0.0.1:1813 is listened on twice; give every entry",
+        ),
+        (
+            "[radius]\nworkers = -1",
+            ":2: workers: -1 is out of range; write a whole number from 0 to 256",
+        ),
+        (
+            "[radius]\nduplicate_lifetime_s = 4",
+            ":2: duplicate_lifetime_s: 4 is out of range; write a whole number from 5 to 30",
+        ),
         ("[radius]\nduplicate_lifetime_s = 31", ":2: duplicate_lifetime_s: 31 is out of range"),
-        ("[radius]\nvendor_id = 16777216", ":2: vendor_id: 16777216 is out of range; write a whole number from 1 to 16777215"),
-        ("[radius]\nvendor_id = 10415", ":2: vendor_id: 10415 belongs to 3GPP; write your own private enterprise number"),
-        ("[radius]\nvendor_attributes = \"yes\"", ":2: vendor_attributes: a text where true or false is wanted"),
-        ("[radius]\nidentity_order = [\"imei\"]", ":2: identity_order: \"imei\" is not known; write one of \"iccid\", \"imsi\""),
-        ("[radius]\nidentity_order = [\"imsi\", \"imsi\"]", ":2: identity_order: names one identity twice; name each identity once"),
+        (
+            "[radius]\nvendor_id = 16777216",
+            ":2: vendor_id: 16777216 is out of range; write a whole number from 1 to 16777215",
+        ),
+        (
+            "[radius]\nvendor_id = 10415",
+            ":2: vendor_id: 10415 belongs to 3GPP; write your own private enterprise number",
+        ),
+        (
+            "[radius]\nvendor_attributes = \"yes\"",
+            ":2: vendor_attributes: a text where true or false is wanted",
+        ),
+        (
+            "[radius]\nidentity_order = [\"imei\"]",
+            ":2: identity_order: \"imei\" is not known; write one of \"iccid\", \"imsi\"",
+        ),
+        (
+            "[radius]\nidentity_order = [\"imsi\", \"imsi\"]",
+            ":2: identity_order: names one identity twice; name each identity once",
+        ),
         ("[radius]\nidentity_order = []", ":2: identity_order: empty; name at least one"),
         ("[http]\nlisten = 8080", ":2: listen: a number where a text is wanted"),
-        ("[http]\nlisten = \"localhost\"", ":2: listen: \"localhost\" is no socket address; write ADDRESS:PORT"),
+        (
+            "[http]\nlisten = \"localhost\"",
+            ":2: listen: \"localhost\" is no socket address; write ADDRESS:PORT",
+        ),
         ("[http]\ninsecure = \"yes\"", ":2: insecure: a text where true or false is wanted"),
-        ("[http]\nfreeradius_metrics = 1", ":2: freeradius_metrics: a number where true or false is wanted"),
+        (
+            "[http]\nfreeradius_metrics = 1",
+            ":2: freeradius_metrics: a number where true or false is wanted",
+        ),
         ("[sessions]\ndetach_after_s = 0", ":2: detach_after_s: 0 is out of range"),
-        ("[sessions]\nstale_after_s = 1.5", ":2: stale_after_s: a fraction where a number is wanted"),
-        ("[journal]\nsync = \"never\"", ":2: sync: \"never\" is not known; write one of \"commit\", \"interval\""),
+        (
+            "[sessions]\nstale_after_s = 1.5",
+            ":2: stale_after_s: a fraction where a number is wanted",
+        ),
+        (
+            "[journal]\nsync = \"never\"",
+            ":2: sync: \"never\" is not known; write one of \"commit\", \"interval\"",
+        ),
         ("[journal]\ninterval_ms = 0", ":2: interval_ms: 0 is out of range"),
         ("[journal]\nsnapshot_mib = -1", ":2: snapshot_mib: -1 is out of range"),
-        ("[log]\nformat = \"xml\"", ":2: format: \"xml\" is not known; write one of \"text\", \"json\""),
-        ("[log]\nlevel = \"loud\"", ":2: level: \"loud\" is not known; write one of \"off\", \"error\""),
+        (
+            "[log]\nformat = \"xml\"",
+            ":2: format: \"xml\" is not known; write one of \"text\", \"json\"",
+        ),
+        (
+            "[log]\nlevel = \"loud\"",
+            ":2: level: \"loud\" is not known; write one of \"off\", \"error\"",
+        ),
         ("[gateway]\nname = \"a\"", ":1: gateway is not a list of tables; write [[gateway]]"),
     ];
     for (text, message) in cases {
         let refused = refused(text);
-        assert!(refused.contains(&format!("{FILE}{message}")), "{text:?} was refused as {refused:?}");
+        assert!(
+            refused.contains(&format!("{FILE}{message}")),
+            "{text:?} was refused as {refused:?}"
+        );
     }
 }
 
 #[test]
 fn a_gateway_has_one_secret_and_a_clean_prefix() {
     let cases = [
-        ("", ":1: a gateway without a secret; give exactly one of secret, secret_file and secret_env"),
-        ("secret = \"a\"\nsecret_env = \"B\"", ":1: a gateway with more than one of secret, secret_file and secret_env; give exactly one"),
-        ("secret = \"\"", ":4: secret: the secret is empty; use at least 16 random characters (RFC 2865 3)"),
+        (
+            "",
+            ":1: a gateway without a secret; give exactly one of secret, secret_file and secret_env",
+        ),
+        (
+            "secret = \"a\"\nsecret_env = \"B\"",
+            ":1: a gateway with more than one of secret, secret_file and secret_env; give exactly one",
+        ),
+        (
+            "secret = \"\"",
+            ":4: secret: the secret is empty; use at least 16 random characters (RFC 2865 3)",
+        ),
         ("secret_file = \"absent\"", ":4: secret_file: etc/absent cannot be read: "),
-        ("secret_env = \"ABSENT\"", ":4: secret_env: the environment has no ABSENT; set ABSENT where attachd is started"),
-        ("secret = \"x\"\nrequire_message_authenticator = true", ":5: require_message_authenticator: true or false where a text"),
+        (
+            "secret_env = \"ABSENT\"",
+            ":4: secret_env: the environment has no ABSENT; set ABSENT where attachd is started",
+        ),
+        (
+            "secret = \"x\"\nrequire_message_authenticator = true",
+            ":5: require_message_authenticator: true or false where a text",
+        ),
         (
             "secret = \"x\"\nrequire_message_authenticator = \"maybe\"",
             ":5: require_message_authenticator: \"maybe\" is not known; write one of",
         ),
         ("secret = \"x\"\nrate_limit = 4294967296", ":5: rate_limit: 4294967296 is out of range"),
-        ("secret = \"x\"\nsecrt = \"x\"", ":5: unknown key secrt in [[gateway]]; did you mean secret?"),
+        (
+            "secret = \"x\"\nsecrt = \"x\"",
+            ":5: unknown key secrt in [[gateway]]; did you mean secret?",
+        ),
     ];
     for (lines, message) in cases {
         let refused = refused(&format!("{GATEWAY}{lines}"));
-        assert!(refused.contains(&format!("{FILE}{message}")), "{lines:?} was refused as {refused:?}");
+        assert!(
+            refused.contains(&format!("{FILE}{message}")),
+            "{lines:?} was refused as {refused:?}"
+        );
     }
-    let with_source = |source: &str| refused(&format!("[[gateway]]\nname = \"a\"\nsecret = \"x\"\nsource = \"{source}\""));
+    let with_source = |source: &str| {
+        refused(&format!("[[gateway]]\nname = \"a\"\nsecret = \"x\"\nsource = \"{source}\""))
+    };
     assert!(with_source("10.1.2.3/8").contains(
         ":4: source: \"10.1.2.3/8\" has bits set behind the prefix; write \"10.0.0.0/8\" for the range or \"10.1.2.3\" for the one address"
     ));
-    assert!(with_source("pgw.example").contains(":4: source: \"pgw.example\" is neither an address nor a prefix; write"));
+    assert!(
+        with_source("pgw.example")
+            .contains(":4: source: \"pgw.example\" is neither an address nor a prefix; write")
+    );
 }
 
 #[test]
 fn gateways_share_neither_name_nor_source() {
     let twice = format!("{GATEWAY}secret = \"x\"\n{GATEWAY}secret = \"x\"\n");
     let refused = refused(&twice);
-    assert!(refused.contains(":5: gateways \"a\" and \"a\" have the same source 127.0.2.1/32; give each its own"), "{refused}");
-    assert!(refused.contains(":5: two gateways are called \"a\"; give each its own name"), "{refused}");
+    assert!(
+        refused.contains(
+            ":5: gateways \"a\" and \"a\" have the same source 127.0.2.1/32; give each its own"
+        ),
+        "{refused}"
+    );
+    assert!(
+        refused.contains(":5: two gateways are called \"a\"; give each its own name"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -256,8 +359,14 @@ fn the_public_secret_stays_on_loopback() {
     let message = "etc/attachd.toml:3: 0.0.0.0:1813 is not loopback, and gateway \"pgw-01\" has the secret testing123, which everybody knows; \
                    give that [[gateway]] a secret of its own";
     assert_eq!(refused(beyond), message, "from the defaults");
-    assert_eq!(refused(&format!("{beyond}{}", &DOCUMENTED[DOCUMENTED.find("[[gateway]]").unwrap()..])), message, "from the file");
-    assert!(read("[radius]\nacct = [\"[::1]:1813\"]\nauth = [\"[::ffff:127.0.0.1]:1812\"]").is_ok());
+    assert_eq!(
+        refused(&format!("{beyond}{}", &DOCUMENTED[DOCUMENTED.find("[[gateway]]").unwrap()..])),
+        message,
+        "from the file"
+    );
+    assert!(
+        read("[radius]\nacct = [\"[::1]:1813\"]\nauth = [\"[::ffff:127.0.0.1]:1812\"]").is_ok()
+    );
     assert!(read(&format!("{beyond}{GATEWAY}secret = \"another secret of 27 octets\"")).is_ok());
 }
 
@@ -320,7 +429,12 @@ fn the_festival_is_at_its_defaults_but_for_its_folder() {
 fn a_gateway_of_ones_own_has_defaults_but_for_its_secret() {
     let config =
         read("[[gateway]]\nsecret = \"of sixteen octets\"\nsource = \"::1\"\n[[gateway]]\nsecret = \"of sixteen octets\"").unwrap();
-    let told: Vec<String> = config.server.gateways.iter().map(|gateway| format!("{} {}", gateway.name, gateway.sources[0])).collect();
+    let told: Vec<String> = config
+        .server
+        .gateways
+        .iter()
+        .map(|gateway| format!("{} {}", gateway.name, gateway.sources[0]))
+        .collect();
     assert_eq!(told, ["pgw-01 ::1/128", "pgw-02 127.0.0.0/8"]);
 }
 
@@ -331,12 +445,24 @@ fn a_gateway_has_one_or_several_sources_and_secrets() {
          secret = [\"the new one of 26 octets!!\", \"the old one of 26 octets!!\"]",
     );
     let gateway = &config.unwrap().server.gateways[0];
-    assert_eq!(gateway.sources, ["192.0.2.0/28".parse().unwrap(), "2001:db8::/64".parse().unwrap()]);
-    assert_eq!(gateway.secrets, [Box::from(*b"the new one of 26 octets!!"), Box::from(*b"the old one of 26 octets!!")]);
+    assert_eq!(
+        gateway.sources,
+        ["192.0.2.0/28".parse().unwrap(), "2001:db8::/64".parse().unwrap()]
+    );
+    assert_eq!(
+        gateway.secrets,
+        [Box::from(*b"the new one of 26 octets!!"), Box::from(*b"the old one of 26 octets!!")]
+    );
 
     let cases = [
-        ("source = []\nsecret = \"of sixteen octets\"", ":2: source: an empty list; name at least one"),
-        ("source = [\"::1\", \"::1\"]\nsecret = \"of sixteen octets\"", ":2: source: ::1/128 stands there twice"),
+        (
+            "source = []\nsecret = \"of sixteen octets\"",
+            ":2: source: an empty list; name at least one",
+        ),
+        (
+            "source = [\"::1\", \"::1\"]\nsecret = \"of sixteen octets\"",
+            ":2: source: ::1/128 stands there twice",
+        ),
         ("secret = []", ":2: secret: an empty list; name at least one"),
         ("secret = [\"of sixteen octets\", \"\"]", ":2: secret: the secret is empty"),
         ("secret = [\"of sixteen octets\", 7]", ":2: secret: a number where a text is wanted"),
@@ -349,17 +475,28 @@ fn a_gateway_has_one_or_several_sources_and_secrets() {
 
 #[test]
 fn an_ipv4_source_written_as_ipv6_is_ipv4() {
-    for (source, taken) in [("::ffff:127.0.0.1", "127.0.0.1/32"), ("::ffff:127.0.0.0/104", "127.0.0.0/8"), ("::/0", "::/0")] {
-        let text =
-            format!("[radius]\nauth = [\"127.0.0.1:1\", \"[::]:1\"]\n[[gateway]]\nsource = \"{source}\"\nsecret = \"of sixteen octets\"");
-        assert_eq!(read(&text).unwrap().server.gateways[0].sources, [taken.parse().unwrap()], "{source}");
+    for (source, taken) in [
+        ("::ffff:127.0.0.1", "127.0.0.1/32"),
+        ("::ffff:127.0.0.0/104", "127.0.0.0/8"),
+        ("::/0", "::/0"),
+    ] {
+        let text = format!(
+            "[radius]\nauth = [\"127.0.0.1:1\", \"[::]:1\"]\n[[gateway]]\nsource = \"{source}\"\nsecret = \"of sixteen octets\""
+        );
+        assert_eq!(
+            read(&text).unwrap().server.gateways[0].sources,
+            [taken.parse().unwrap()],
+            "{source}"
+        );
     }
 }
 
 #[test]
 fn a_gateway_that_no_listener_can_hear_is_a_warning() {
     let warnings = |auth: &str, source: &str| {
-        let text = format!("[radius]\nauth = [\"{auth}\"]\nacct = []\n[[gateway]]\nsource = \"{source}\"\nsecret = \"of sixteen octets\"");
+        let text = format!(
+            "[radius]\nauth = [\"{auth}\"]\nacct = []\n[[gateway]]\nsource = \"{source}\"\nsecret = \"of sixteen octets\""
+        );
         let warnings = read(&text).unwrap().warnings;
         warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
@@ -369,13 +506,22 @@ fn a_gateway_that_no_listener_can_hear_is_a_warning() {
         ("127.0.0.1:1812", "127.0.0.0/8", None),
         ("127.0.0.1:1812", "0.0.0.0/0", None),
         ("[::1]:1812", "::1", None),
-        ("[::]:1812", "192.0.2.1", Some("at 192.0.2.1/32 cannot be heard: every listener is IPv6; add a listener like \"0.0.0.0:1812\"")),
+        (
+            "[::]:1812",
+            "192.0.2.1",
+            Some(
+                "at 192.0.2.1/32 cannot be heard: every listener is IPv6; add a listener like \"0.0.0.0:1812\"",
+            ),
+        ),
         ("0.0.0.0:1812", "2001:db8::1", Some("cannot be heard: every listener is IPv4")),
         ("127.0.0.1:1812", "192.0.2.1", Some("cannot be heard: every listener is on loopback")),
     ];
     for (auth, source, warning) in cases {
         let told = warnings(auth, source);
-        assert!(warning.map_or(told.is_empty(), |warning| told.contains(warning)), "{auth} {source}: {told}");
+        assert!(
+            warning.map_or(told.is_empty(), |warning| told.contains(warning)),
+            "{auth} {source}: {told}"
+        );
     }
 }
 
@@ -385,7 +531,9 @@ fn a_file_with_a_secret_should_be_private() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("attachd.toml");
-    for (secret, mode, warnings) in [("of sixteen octets", 0o600, 0), ("of sixteen octets", 0o644, 1), ("testing123", 0o644, 0)] {
+    for (secret, mode, warnings) in
+        [("of sixteen octets", 0o600, 0), ("of sixteen octets", 0o644, 1), ("testing123", 0o644, 0)]
+    {
         std::fs::write(&file, format!("[[gateway]]\nsecret = \"{secret}\"")).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         let warned = Config::load(Some(&file)).unwrap().warnings;

@@ -14,7 +14,12 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         let policy = request.policy;
         request.retransmission.repeat(&policy, now, &mut self.random);
         self.copies += 1;
-        self.remember(EarlierCopy { at: now, server: request.server, id: request.id, authenticator: request.authenticator });
+        self.remember(EarlierCopy {
+            at: now,
+            server: request.server,
+            id: request.id,
+            authenticator: request.authenticator,
+        });
         self.timers.set(slot, request.retransmission.deadline(&policy));
         let server = self.server_for_copy(&request, now);
         let late_s = now.since(request.retransmission.first_sent).as_secs() as u32;
@@ -39,7 +44,9 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     fn readdress(&mut self, slot: u32, request: &mut Request<T>, server: u8, delay_s: Option<u32>) {
         let Some(id) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
         let mut buffer = [0; LONGEST];
-        let Some(len) = rewrite(&request.octets, id.identifier, delay_s, &self.settings.secret, &mut buffer) else {
+        let Some(len) =
+            rewrite(&request.octets, id.identifier, delay_s, &self.settings.secret, &mut buffer)
+        else {
             self.upstreams[usize::from(server)].identifiers.put_back(id);
             return;
         };
@@ -63,13 +70,21 @@ pub(super) fn delay_s(octets: &[u8]) -> Option<u32> {
 
 /// The same request under another identifier, with its Acct-Delay-Time brought up to date. The random authenticator of an Access-Request
 /// stays: its password is hidden with it (RFC 2865 2.5).
-fn rewrite(octets: &[u8], identifier: u8, delay_s: Option<u32>, secret: &Secret, buffer: &mut [u8]) -> Option<usize> {
+fn rewrite(
+    octets: &[u8],
+    identifier: u8,
+    delay_s: Option<u32>,
+    secret: &Secret,
+    buffer: &mut [u8],
+) -> Option<usize> {
     let request = Datagram::frame(octets).ok()?;
     let mut encoder = Encoder::new(buffer, request.code(), identifier);
     for attribute in request.attributes() {
         match (attribute.number, delay_s) {
             (number::MESSAGE_AUTHENTICATOR, _) => encoder.message_authenticator(),
-            (number::ACCT_DELAY_TIME, Some(delay_s)) => encoder.integer(number::ACCT_DELAY_TIME, delay_s),
+            (number::ACCT_DELAY_TIME, Some(delay_s)) => {
+                encoder.integer(number::ACCT_DELAY_TIME, delay_s)
+            }
             (other, _) => encoder.attribute(other, attribute.value),
         };
     }

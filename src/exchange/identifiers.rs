@@ -38,7 +38,9 @@ impl<P> Identifiers<P> {
     pub(super) fn take(&mut self, request: u32) -> Option<RequestId> {
         if self.free.is_empty() && self.ports.len() < usize::from(self.max_ports) {
             let port = self.ports.len() as u16;
-            self.ports.push((0..=u8::MAX).map(|_| IdentifierState { request: None, past: None }).collect());
+            self.ports.push(
+                (0..=u8::MAX).map(|_| IdentifierState { request: None, past: None }).collect(),
+            );
             self.free.extend((0..=u8::MAX).map(|identifier| RequestId { port, identifier }));
         }
         let id = self.free.pop_front()?;
@@ -81,7 +83,8 @@ mod tests {
     #[test]
     fn the_least_recently_used_comes_first_and_another_port_when_all_are_taken() {
         let mut identifiers = Identifiers::new(2);
-        let first: Vec<RequestId> = (0..256).map(|request| identifiers.take(request).unwrap()).collect();
+        let first: Vec<RequestId> =
+            (0..256).map(|request| identifiers.take(request).unwrap()).collect();
         assert!(first.iter().all(|id| id.port == 0));
         identifiers.give_back(first[9], ());
         identifiers.give_back(first[3], ());

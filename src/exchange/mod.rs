@@ -154,7 +154,10 @@ struct Request<T> {
 impl<T: Purpose, R: RngCore> Client<T, R> {
     /// The client `number` of its driver. `random` gives its authenticators and the jitter of its timers.
     pub fn new(number: u16, settings: Arc<ClientSettings>, random: R) -> Self {
-        let upstream = |_: &Server| Upstream { identifiers: Identifiers::new(settings.max_ports), dead_until: Timestamp::EPOCH };
+        let upstream = |_: &Server| Upstream {
+            identifiers: Identifiers::new(settings.max_ports),
+            dead_until: Timestamp::EPOCH,
+        };
         let upstreams = settings.servers.iter().map(upstream).collect();
         Self {
             number,
@@ -222,7 +225,11 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         self.random.fill_bytes(&mut random);
         let mut buffer = [0; LONGEST];
         let mut encoder = Encoder::new(&mut buffer, purpose.code(), id.identifier);
-        compose(&mut Composer { encoder: &mut encoder, secret: &self.settings.secret, authenticator: &random });
+        compose(&mut Composer {
+            encoder: &mut encoder,
+            secret: &self.settings.secret,
+            authenticator: &random,
+        });
         let Ok(len) = encoder.finish_request(&self.settings.secret, random) else {
             upstream.identifiers.put_back(id);
             self.vacant.push(slot);
@@ -234,7 +241,16 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         self.timers.set(slot, retransmission.deadline(policy));
         let first_delay_s = copy::delay_s(&octets);
         let server = server as u8;
-        let request = Request { purpose, server, id, authenticator, octets, first_delay_s, policy: *policy, retransmission };
+        let request = Request {
+            purpose,
+            server,
+            id,
+            authenticator,
+            octets,
+            first_delay_s,
+            policy: *policy,
+            retransmission,
+        };
         self.dispatch(&request, out);
         self.requests[slot as usize] = Some(request);
         Ok(())
@@ -245,7 +261,9 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         while let Some(slot) = self.timers.pop(now) {
             let Some(request) = self.requests[slot as usize].as_ref() else { continue };
             match request.retransmission.step(&request.policy, now) {
-                RetryStep::Wait => self.timers.set(slot, request.retransmission.deadline(&request.policy)),
+                RetryStep::Wait => {
+                    self.timers.set(slot, request.retransmission.deadline(&request.policy))
+                }
                 RetryStep::Repeat => self.repeat(slot, now, out),
                 RetryStep::GiveUp => {
                     unanswered.push(request.purpose);
@@ -274,7 +292,12 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     pub fn expect_another_answer(&mut self, now: Timestamp, socket: SocketId, octets: &[u8]) {
         if let Ok(request) = Datagram::frame(octets) {
             let id = RequestId { port: socket.port, identifier: request.identifier() };
-            self.remember(EarlierCopy { at: now, server: socket.server, id, authenticator: *request.authenticator() });
+            self.remember(EarlierCopy {
+                at: now,
+                server: socket.server,
+                id,
+                authenticator: *request.authenticator(),
+            });
         }
     }
 
@@ -301,20 +324,36 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
 
     /// The first server of the role that is not known to be dead; the first of all if they all are.
     fn choose(&self, role: ServerRole, now: Timestamp) -> Option<usize> {
-        let mut of_role = self.settings.servers.iter().enumerate().filter(|(_, server)| server.role == role).map(|(index, _)| index);
+        let mut of_role = self
+            .settings
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, server)| server.role == role)
+            .map(|(index, _)| index);
         let first = of_role.clone().next();
         of_role.find(|index| self.upstreams[*index].dead_until <= now).or(first)
     }
 
     fn dispatch(&self, request: &Request<T>, out: &mut Outbound) {
-        let socket = SocketId { client: self.number, server: request.server, port: request.id.port };
-        out.push(Dispatch { socket, to: self.settings.servers[usize::from(request.server)].address, octets: &request.octets });
+        let socket =
+            SocketId { client: self.number, server: request.server, port: request.id.port };
+        out.push(Dispatch {
+            socket,
+            to: self.settings.servers[usize::from(request.server)].address,
+            octets: &request.octets,
+        });
     }
 
     /// The request in `slot` is over.
     fn release(&mut self, slot: u32, ending: Ending, reply: Option<(Timestamp, Bytes)>) {
         if let Some(request) = self.requests[slot as usize].take() {
-            let past = FinishedRequest { ending, authenticator: request.authenticator, request: request.octets, reply };
+            let past = FinishedRequest {
+                ending,
+                authenticator: request.authenticator,
+                request: request.octets,
+                reply,
+            };
             self.upstreams[usize::from(request.server)].identifiers.give_back(request.id, past);
             self.vacant.push(slot);
         }
@@ -379,7 +418,10 @@ mod tests {
     fn what_cannot_be_sent_leaves_nothing_behind() {
         let mut out = Outbound::default();
         let mut none = client(ServerRole::Accounting, 1);
-        assert_eq!(none.send(Timestamp::EPOCH, Access(0), &POLICY, compose, &mut out), Err(NotSent::NoServer));
+        assert_eq!(
+            none.send(Timestamp::EPOCH, Access(0), &POLICY, compose, &mut out),
+            Err(NotSent::NoServer)
+        );
         let mut full = client(ServerRole::Access, 1);
         let too_long = |composer: &mut Composer<'_, '_>| {
             for _ in 0..17 {
@@ -387,20 +429,30 @@ mod tests {
             }
         };
         for _ in 0..300 {
-            assert_eq!(full.send(Timestamp::EPOCH, Access(0), &POLICY, too_long, &mut out), Err(NotSent::TooLong));
+            assert_eq!(
+                full.send(Timestamp::EPOCH, Access(0), &POLICY, too_long, &mut out),
+                Err(NotSent::TooLong)
+            );
         }
         assert_eq!((full.outstanding(), out.len(), full.next_deadline()), (0, 0, None));
         for number in 0..256 {
-            assert_eq!(full.send(Timestamp::EPOCH, Access(number), &POLICY, compose, &mut out), Ok(()));
+            assert_eq!(
+                full.send(Timestamp::EPOCH, Access(number), &POLICY, compose, &mut out),
+                Ok(())
+            );
         }
-        assert_eq!(full.send(Timestamp::EPOCH, Access(256), &POLICY, compose, &mut out), Err(NotSent::NoIdentifier));
+        assert_eq!(
+            full.send(Timestamp::EPOCH, Access(256), &POLICY, compose, &mut out),
+            Err(NotSent::NoIdentifier)
+        );
         assert_eq!((full.outstanding(), out.len()), (256, 256));
     }
 
     /// RFC 2866 4.1 and 5.2: a report that already waited when it was first sent says so in every copy.
     #[test]
     fn the_delay_grows_from_what_it_was() {
-        let (mut client, mut out, mut unanswered) = (client(ServerRole::Access, 1), Outbound::default(), Vec::new());
+        let (mut client, mut out, mut unanswered) =
+            (client(ServerRole::Access, 1), Outbound::default(), Vec::new());
         let waited = |composer: &mut Composer<'_, '_>| {
             composer.encoder.integer(number::ACCT_DELAY_TIME, 5);
         };
@@ -413,7 +465,8 @@ mod tests {
     /// Of more copies than can be remembered, any may still be answered: what fits nothing then proves nothing.
     #[test]
     fn an_answer_to_a_forgotten_copy_is_no_forgery() {
-        let (mut client, mut out, mut unanswered) = (client(ServerRole::Access, 256), Outbound::default(), Vec::new());
+        let (mut client, mut out, mut unanswered) =
+            (client(ServerRole::Access, 256), Outbound::default(), Vec::new());
         for number in 0..=MAX_EARLIER_COPIES as u32 {
             client.send(Timestamp::EPOCH, Access(number), &POLICY, compose, &mut out).unwrap();
         }
@@ -425,8 +478,16 @@ mod tests {
             client.poll(now, &mut Outbound::default(), &mut unanswered);
             client.receive(now, socket, to, &forged)
         };
-        assert_eq!(means(1), Receipt::Stray(Stray::Forged(Forged::Authenticator)), "nothing was sent twice yet");
+        assert_eq!(
+            means(1),
+            Receipt::Stray(Stray::Forged(Forged::Authenticator)),
+            "nothing was sent twice yet"
+        );
         assert_eq!(means(3), Receipt::Obsolete);
-        assert_eq!(means(100), Receipt::Stray(Stray::Forged(Forged::Authenticator)), "nobody answers so late");
+        assert_eq!(
+            means(100),
+            Receipt::Stray(Stray::Forged(Forged::Authenticator)),
+            "nobody answers so late"
+        );
     }
 }

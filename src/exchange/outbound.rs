@@ -38,7 +38,11 @@ struct QueuedDatagram {
 impl Outbound {
     pub fn push(&mut self, dispatch: Dispatch<'_>) {
         self.octets.extend_from_slice(dispatch.octets);
-        self.entries.push(QueuedDatagram { socket: dispatch.socket, to: dispatch.to, end: self.octets.len() });
+        self.entries.push(QueuedDatagram {
+            socket: dispatch.socket,
+            to: dispatch.to,
+            end: self.octets.len(),
+        });
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Dispatch<'_>> {

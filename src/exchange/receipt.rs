@@ -76,46 +76,77 @@ pub(super) enum Ending {
 
 impl<T: Purpose, R: RngCore> Client<T, R> {
     /// Says what a datagram that came in through `socket` means.
-    pub fn receive(&mut self, now: Timestamp, socket: SocketId, from: SocketAddr, octets: &[u8]) -> Receipt<T> {
+    pub fn receive(
+        &mut self,
+        now: Timestamp,
+        socket: SocketId,
+        from: SocketAddr,
+        octets: &[u8],
+    ) -> Receipt<T> {
         let reply = match Datagram::frame(octets) {
             Ok(reply) => reply,
             Err(malformed) => return Receipt::Stray(Stray::Malformed(malformed)),
         };
         let id = RequestId { port: socket.port, identifier: reply.identifier() };
         let server = usize::from(socket.server);
-        let Some(state) = self.upstreams.get(server).and_then(|upstream| upstream.identifiers.at(id)) else {
+        let Some(state) =
+            self.upstreams.get(server).and_then(|upstream| upstream.identifiers.at(id))
+        else {
             return Receipt::Stray(Stray::Unasked);
         };
-        let waiting = state.request.and_then(|slot| Some((slot, self.requests.get(slot as usize)?.as_ref()?)));
-        let forged = match waiting.map(|(slot, request)| (slot, self.check(&reply, request, from))) {
+        let waiting = state
+            .request
+            .and_then(|slot| Some((slot, self.requests.get(slot as usize)?.as_ref()?)));
+        let forged = match waiting.map(|(slot, request)| (slot, self.check(&reply, request, from)))
+        {
             Some((slot, Ok(()))) => return self.accept(slot, now, &reply),
             Some((_, Err(Stray::Forged(forged)))) => Some(forged),
             Some((_, Err(stray))) => return Receipt::Stray(stray),
             None => None,
         };
         match &state.past {
-            Some(past) if reply.verify_reply(&past.authenticator, &self.settings.secret).is_ok() => past.receipt(now, &reply),
-            _ if self.is_of_earlier_copy(socket, id, &reply) || now < self.doubtful_until => Receipt::Obsolete,
+            Some(past)
+                if reply.verify_reply(&past.authenticator, &self.settings.secret).is_ok() =>
+            {
+                past.receipt(now, &reply)
+            }
+            _ if self.is_of_earlier_copy(socket, id, &reply) || now < self.doubtful_until => {
+                Receipt::Obsolete
+            }
             Some(_) => Receipt::Stray(Stray::Forged(forged.unwrap_or(Forged::Authenticator))),
             None => Receipt::Stray(forged.map_or(Stray::Unasked, Stray::Forged)),
         }
     }
 
     fn is_of_earlier_copy(&self, socket: SocketId, id: RequestId, reply: &Datagram<'_>) -> bool {
-        let mut here = self.earlier_copies.iter().filter(|copy| copy.server == socket.server && copy.id == id);
+        let mut here =
+            self.earlier_copies.iter().filter(|copy| copy.server == socket.server && copy.id == id);
         here.any(|copy| reply.verify_reply(&copy.authenticator, &self.settings.secret).is_ok())
     }
 
     /// The packets of the exchange that `octets`, received through `socket`, belongs or claims to belong to.
     pub fn evidence(&self, socket: SocketId, identifier: u8) -> Option<Evidence<'_>> {
-        let state = self.upstreams.get(usize::from(socket.server))?.identifiers.at(RequestId { port: socket.port, identifier })?;
+        let state = self
+            .upstreams
+            .get(usize::from(socket.server))?
+            .identifiers
+            .at(RequestId { port: socket.port, identifier })?;
         let waiting = state.request.and_then(|slot| self.requests.get(slot as usize)?.as_ref());
-        let past =
-            || state.past.as_ref().map(|past| Evidence { request: &past.request, reply: past.reply.as_ref().map(|(_, octets)| &**octets) });
+        let past = || {
+            state.past.as_ref().map(|past| Evidence {
+                request: &past.request,
+                reply: past.reply.as_ref().map(|(_, octets)| &**octets),
+            })
+        };
         waiting.map(|request| Evidence { request: &request.octets, reply: None }).or_else(past)
     }
 
-    fn check(&self, reply: &Datagram<'_>, request: &Request<T>, from: SocketAddr) -> Result<(), Stray> {
+    fn check(
+        &self,
+        reply: &Datagram<'_>,
+        request: &Request<T>,
+        from: SocketAddr,
+    ) -> Result<(), Stray> {
         reply.verify_reply(&request.authenticator, &self.settings.secret).map_err(Stray::Forged)?;
         if from != self.settings.servers[usize::from(request.server)].address {
             return Err(Stray::WrongSource);
@@ -126,14 +157,17 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         }
         // draft-ietf-radext-deprecating-radius: for replies to an Access-Request only.
         let protected = reply.message_authenticator() == MessageAuthenticator::Present;
-        if self.settings.integrity_required && purpose.code() == Code::ACCESS_REQUEST && !protected {
+        if self.settings.integrity_required && purpose.code() == Code::ACCESS_REQUEST && !protected
+        {
             return Err(Stray::Unprotected);
         }
         Ok(())
     }
 
     fn accept(&mut self, slot: u32, now: Timestamp, reply: &Datagram<'_>) -> Receipt<T> {
-        let Some(request) = self.requests[slot as usize].as_ref() else { return Receipt::Stray(Stray::Unasked) };
+        let Some(request) = self.requests[slot as usize].as_ref() else {
+            return Receipt::Stray(Stray::Unasked);
+        };
         let answered = Answered {
             purpose: request.purpose,
             first_sent: request.retransmission.first_sent,

@@ -35,8 +35,17 @@ pub(super) enum RetryStep {
 
 impl Retransmission {
     /// The first copy is sent now. RT = IRT + RAND*IRT.
-    pub(super) fn begin(policy: &RetransmissionPolicy, now: Timestamp, random: &mut impl RngCore) -> Self {
-        Self { first_sent: now, transmissions: 1, last_sent: now, timeout: jittered(policy.initial, policy.initial, random) }
+    pub(super) fn begin(
+        policy: &RetransmissionPolicy,
+        now: Timestamp,
+        random: &mut impl RngCore,
+    ) -> Self {
+        Self {
+            first_sent: now,
+            transmissions: 1,
+            last_sent: now,
+            timeout: jittered(policy.initial, policy.initial, random),
+        }
     }
 
     /// When something must be done.
@@ -58,7 +67,12 @@ impl Retransmission {
     }
 
     /// Another copy is sent now. RT = 2*RTprev + RAND*RTprev; above MRT: RT = MRT + RAND*MRT.
-    pub(super) fn repeat(&mut self, policy: &RetransmissionPolicy, now: Timestamp, random: &mut impl RngCore) {
+    pub(super) fn repeat(
+        &mut self,
+        policy: &RetransmissionPolicy,
+        now: Timestamp,
+        random: &mut impl RngCore,
+    ) {
         self.transmissions += 1;
         self.last_sent = now;
         self.timeout = jittered(self.timeout * 2, self.timeout, random);
@@ -70,7 +84,12 @@ impl Retransmission {
 
 /// `base`, and up to a tenth of `spread` more or less.
 fn jittered(base: Duration, spread: Duration, random: &mut impl RngCore) -> Duration {
-    Duration::from_secs_f64(spread.as_secs_f64().mul_add(0.1 * random.random_range(-1.0..=1.0), base.as_secs_f64()).clamp(0.0, 1e9))
+    Duration::from_secs_f64(
+        spread
+            .as_secs_f64()
+            .mul_add(0.1 * random.random_range(-1.0..=1.0), base.as_secs_f64())
+            .clamp(0.0, 1e9),
+    )
 }
 
 #[cfg(test)]
@@ -125,20 +144,31 @@ mod tests {
     fn the_number_of_copies_ends_it_too() {
         let (sent, given_up) = ladder(&RetransmissionPolicy { transmissions: 3, ..ACCESS }, 1, 100);
         assert_eq!(sent.len(), 3);
-        assert!(given_up.is_some_and(|time| (12.0..16.0).contains(&time)), "the last copy is waited for as long as any: {given_up:?}");
+        assert!(
+            given_up.is_some_and(|time| (12.0..16.0).contains(&time)),
+            "the last copy is waited for as long as any: {given_up:?}"
+        );
     }
 
     #[test]
     fn the_ceiling_holds() {
-        let (sent, _) = ladder(&RetransmissionPolicy { transmissions: 0, total: Duration::ZERO, ..ACCESS }, 3, 30);
+        let (sent, _) = ladder(
+            &RetransmissionPolicy { transmissions: 0, total: Duration::ZERO, ..ACCESS },
+            3,
+            30,
+        );
         assert!(sent.windows(2).all(|pair| pair[1] - pair[0] <= 17.601));
     }
 
     /// Checklist H3, first half: accounting is never given up.
     #[test]
     fn accounting_goes_on() {
-        let policy =
-            RetransmissionPolicy { initial: Duration::from_secs(2), transmissions: 0, ceiling: Duration::ZERO, total: Duration::ZERO };
+        let policy = RetransmissionPolicy {
+            initial: Duration::from_secs(2),
+            transmissions: 0,
+            ceiling: Duration::ZERO,
+            total: Duration::ZERO,
+        };
         assert_eq!(ladder(&policy, 5, 15).1, None);
     }
 }

@@ -23,9 +23,17 @@ impl Apn {
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let text = text.trim_ascii_start();
         let name = network_identifier(text.as_bytes());
-        let label_is_good = |label: &[u8]| !label.is_empty() && label.iter().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'_'));
-        if name.is_empty() || name.len() > MAX || !name.split(|octet| *octet == b'.').all(label_is_good) {
-            return Err(IdentityError { rule: "an APN has 1 to 63 letters, digits, '-', '_' and single dots" });
+        let label_is_good = |label: &[u8]| {
+            !label.is_empty()
+                && label.iter().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'_'))
+        };
+        if name.is_empty()
+            || name.len() > MAX
+            || !name.split(|octet| *octet == b'.').all(label_is_good)
+        {
+            return Err(IdentityError {
+                rule: "an APN has 1 to 63 letters, digits, '-', '_' and single dots",
+            });
         }
         Ok(Self(text[..name.len()].to_ascii_lowercase().into()))
     }
@@ -86,7 +94,9 @@ mod tests {
         ] {
             assert!(apn.is_named_by(named.as_bytes()), "{named}");
         }
-        for other in ["", "festival", "festival.iot.mnc15.mcc234.gprs", "festival.iot.gprs", "xfestival.iot"] {
+        for other in
+            ["", "festival", "festival.iot.mnc15.mcc234.gprs", "festival.iot.gprs", "xfestival.iot"]
+        {
             assert!(!apn.is_named_by(other.as_bytes()), "{other}");
         }
     }

@@ -121,10 +121,24 @@ mod tests {
 
     #[test]
     fn what_surrounds_a_value_falls_away() {
-        for (text, value) in [("7", "7"), (" 7", "7"), ("7 \0\0", "7"), ("7\x00 \t\r\n", "7"), ("\x007", "\x007"), (" \0", ""), ("", "")] {
+        for (text, value) in [
+            ("7", "7"),
+            (" 7", "7"),
+            ("7 \0\0", "7"),
+            ("7\x00 \t\r\n", "7"),
+            ("\x007", "\x007"),
+            (" \0", ""),
+            ("", ""),
+        ] {
             assert_eq!(trimmed(text.as_bytes()), value.as_bytes(), "{text:?}");
         }
-        for (text, rest) in [("tel:+1", Some("+1")), ("TEL:1", Some("1")), ("te", None), ("tal:1", None), ("tel:", Some(""))] {
+        for (text, rest) in [
+            ("tel:+1", Some("+1")),
+            ("TEL:1", Some("1")),
+            ("te", None),
+            ("tal:1", None),
+            ("tel:", Some("")),
+        ] {
             assert_eq!(after_scheme(text.as_bytes(), "tel:"), rest.map(str::as_bytes), "{text:?}");
         }
     }

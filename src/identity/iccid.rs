@@ -11,7 +11,8 @@ use super::digits::{Digits, mask, trimmed};
 /// The major industry identifier of telecommunications, with which every ICCID begins (ITU-T E.118).
 const TELECOM: &[u8] = b"89";
 
-const RULE: IdentityError = IdentityError { rule: "an ICCID has 19 or 20 digits and begins with 89" };
+const RULE: IdentityError =
+    IdentityError { rule: "an ICCID has 19 or 20 digits and begins with 89" };
 
 /// 19 or 20 digits beginning with 89, in one word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +27,8 @@ impl Iccid {
     pub fn parse(text: &[u8]) -> Result<Self, IdentityError> {
         let text = trimmed(text);
         let digits = text.strip_suffix(b"F").or_else(|| text.strip_suffix(b"f")).unwrap_or(text);
-        let own = digits.strip_prefix(TELECOM).filter(|own| matches!(own.len(), 17 | 18)).ok_or(RULE)?;
+        let own =
+            digits.strip_prefix(TELECOM).filter(|own| matches!(own.len(), 17 | 18)).ok_or(RULE)?;
         Digits::pack(own).map(Self).ok_or(RULE)
     }
 
@@ -121,7 +123,8 @@ mod tests {
 
     #[test]
     fn drops_one_filler_and_what_surrounds_the_value() {
-        for text in ["8944500000000000014F", "8944500000000000014f\0", " 8944500000000000014 \0\0"] {
+        for text in ["8944500000000000014F", "8944500000000000014f\0", " 8944500000000000014 \0\0"]
+        {
             assert_eq!(iccid(text), iccid("8944500000000000014"), "{text:?}");
         }
     }
@@ -143,7 +146,12 @@ mod tests {
 
     #[test]
     fn luhn_follows_the_samples() {
-        for text in ["8900101000000000001", "8931000000000000016", "89883030000000000015", "89462038005001234567"] {
+        for text in [
+            "8900101000000000001",
+            "8931000000000000016",
+            "89883030000000000015",
+            "89462038005001234567",
+        ] {
             assert!(iccid(text).luhn_is_valid(), "{text}");
         }
         assert!(!iccid("8900101000000000002").luhn_is_valid());

@@ -18,7 +18,8 @@ impl Moniker {
     /// # Errors
     /// If the text is empty, too long, or has other characters than `a-z`, `0-9` and `-`.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        let is_good = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+        let is_good =
+            |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
         if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_good) {
             Ok(Self(text.into()))
         } else {

@@ -117,7 +117,8 @@ fn msisdn_digits(text: &[u8]) -> &[u8] {
 /// Gateways pad numbers to their longest form with `F`, NUL or blanks.
 fn without_filler(text: &[u8]) -> &[u8] {
     let text = trimmed(text);
-    let used = text.iter().rposition(|octet| !matches!(octet, b'F' | b'f')).map_or(0, |last| last + 1);
+    let used =
+        text.iter().rposition(|octet| !matches!(octet, b'F' | b'f')).map_or(0, |last| last + 1);
     trimmed(&text[..used])
 }
 
@@ -144,8 +145,15 @@ mod tests {
     /// The forms of 5G cores, and what senders leave around a value.
     #[test]
     fn a_number_may_name_its_kind() {
-        let (imsi, msisdn) = (Imsi::parse(b"001010000000001").unwrap(), Msisdn::parse(b"447700000001").unwrap());
-        for text in ["imsi-001010000000001", "IMSI-001010000000001", "001010000000001 ", " 001010000000001\0\0", "001010000000001F\0"] {
+        let (imsi, msisdn) =
+            (Imsi::parse(b"001010000000001").unwrap(), Msisdn::parse(b"447700000001").unwrap());
+        for text in [
+            "imsi-001010000000001",
+            "IMSI-001010000000001",
+            "001010000000001 ",
+            " 001010000000001\0\0",
+            "001010000000001F\0",
+        ] {
             assert_eq!(Imsi::parse(text.as_bytes()), Ok(imsi), "{text:?}");
         }
         for text in [
@@ -163,10 +171,23 @@ mod tests {
         assert_eq!(Imeisv::parse(b"imeisv-3512340012345678"), Ok(imeisv));
         assert_eq!(Imeisv::parse(b"imei-351234001234567"), Imeisv::parse(b"351234001234567"));
         assert_eq!(Plmn::parse(b"26202F\0"), Plmn::parse(b"26202"));
-        for other in ["imsi-447700000001", "msisdn-", "imei-447700000001", "tel:", "447700000001;x", "imsi-imsi-1234567"] {
+        for other in [
+            "imsi-447700000001",
+            "msisdn-",
+            "imei-447700000001",
+            "tel:",
+            "447700000001;x",
+            "imsi-imsi-1234567",
+        ] {
             assert!(Msisdn::parse(other.as_bytes()).is_err(), "{other:?}");
         }
-        for other in ["msisdn-001010000000001", "imsi-", "imsi-x", "tel:001010000000001", "001010\x00000000001"] {
+        for other in [
+            "msisdn-001010000000001",
+            "imsi-",
+            "imsi-x",
+            "tel:001010000000001",
+            "001010\x00000000001",
+        ] {
             assert!(Imsi::parse(other.as_bytes()).is_err(), "{other:?}");
         }
     }

@@ -14,7 +14,13 @@ impl Batch {
     ///
     /// # Errors
     /// If the payload has 16 MiB or more; the batch is then as it was.
-    pub fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+    pub fn put(
+        &mut self,
+        kind: Kind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
         frame::append(&mut self.buffer, kind, key, version, payload)?;
         self.records += 1;
         Ok(())

@@ -96,7 +96,8 @@ impl Committer {
         match self.attempt(now, orders) {
             Ok(records) => {
                 self.retry = None;
-                self.not_before = if records >= COMPANY { now.running + self.gather } else { Duration::ZERO };
+                self.not_before =
+                    if records >= COMPANY { now.running + self.gather } else { Duration::ZERO };
                 Round { records, next: self.after_success(orders) }
             }
             Err(error) => {
@@ -139,10 +140,12 @@ impl Committer {
             self.unsynced.append(&mut self.waiting);
             return Ok(0);
         }
-        let octets = self.log.append(self.waiting.iter().map(|submission| submission.batch.octets()))?;
+        let octets =
+            self.log.append(self.waiting.iter().map(|submission| submission.batch.octets()))?;
         self.shared.counts.log_octets.fetch_add(octets, Ordering::Relaxed);
         self.shared.counts.commits.fetch_add(1, Ordering::Relaxed);
-        let records = self.waiting.iter().map(|submission| u64::from(submission.batch.records())).sum();
+        let records =
+            self.waiting.iter().map(|submission| u64::from(submission.batch.records())).sum();
         self.unsynced.append(&mut self.waiting);
         Ok(records)
     }
@@ -150,14 +153,17 @@ impl Committer {
     fn sync_is_due(&self, now: Moment) -> bool {
         match self.mode {
             SyncMode::Commit => !self.unsynced.is_empty(),
-            SyncMode::Interval(interval) => !self.unsynced.is_empty() && now.running >= self.synced_at + interval,
+            SyncMode::Interval(interval) => {
+                !self.unsynced.is_empty() && now.running >= self.synced_at + interval
+            }
         }
     }
 
     /// Tells the submitters. First every watermark, then every wake, so that each is woken once.
     fn publish(&mut self) {
         let news = &self.unsynced[self.published..];
-        let records: u64 = news.iter().map(|submission| u64::from(submission.batch.records())).sum();
+        let records: u64 =
+            news.iter().map(|submission| u64::from(submission.batch.records())).sum();
         self.shared.counts.records.fetch_add(records, Ordering::Relaxed);
         for submission in news {
             submission.lane.publish(submission.ticket);
@@ -209,7 +215,9 @@ impl Committer {
             return Next::Rest(self.not_before);
         }
         match self.mode {
-            SyncMode::Interval(interval) if !self.unsynced.is_empty() => Next::Work(Some(self.synced_at + interval)),
+            SyncMode::Interval(interval) if !self.unsynced.is_empty() => {
+                Next::Work(Some(self.synced_at + interval))
+            }
             SyncMode::Interval(_) | SyncMode::Commit => Next::Work(None),
         }
     }

@@ -33,7 +33,8 @@ impl Directory {
     /// Opens a folder, made if it is missing, for this process alone: nobody else can claim it until the claim is dropped.
     pub fn claim(path: &Path) -> Result<(Self, Claim), OpenError> {
         if !path.exists() {
-            create_private(path).map_err(|error| OpenError::Directory { path: path.to_owned(), error })?;
+            create_private(path)
+                .map_err(|error| OpenError::Directory { path: path.to_owned(), error })?;
         }
         let directory = Self::open(path)?;
         let claim = Claim::take(&directory)?;
@@ -60,16 +61,23 @@ impl Claim {
     fn take(directory: &Directory) -> Result<Self, OpenError> {
         let path = || directory.path.clone();
         let pid_file = directory.path.join(PID_FILE);
-        let lock = directory.handle.try_clone().map_err(|error| OpenError::Directory { path: path(), error })?;
+        let lock = directory
+            .handle
+            .try_clone()
+            .map_err(|error| OpenError::Directory { path: path(), error })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let pid = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
+                let pid =
+                    fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
                 return Err(OpenError::InUse { path: path(), pid });
             }
-            Err(TryLockError::Error(error)) => return Err(OpenError::Directory { path: path(), error }),
+            Err(TryLockError::Error(error)) => {
+                return Err(OpenError::Directory { path: path(), error });
+            }
         }
-        fs::write(&pid_file, format!("{}\n", std::process::id())).map_err(|error| OpenError::NotWritable { path: path(), error })?;
+        fs::write(&pid_file, format!("{}\n", std::process::id()))
+            .map_err(|error| OpenError::NotWritable { path: path(), error })?;
         Ok(Self { lock, pid_file })
     }
 }
@@ -105,7 +113,11 @@ impl Storage for Directory {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
         // Records tell who is where, and the catalog holds passwords: nobody else's to read.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path.join(name))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.path.join(name))?;
         Ok(Box::new(file))
     }
 
@@ -151,7 +163,10 @@ mod tests {
         let (directory, claim) = Directory::claim(folder.path()).unwrap();
         assert_eq!(directory.list().unwrap().len(), 1, "the pid file only");
         let refused = Directory::claim(folder.path()).unwrap_err();
-        assert!(refused.to_string().contains(&format!("in use by process {}", std::process::id())), "{refused}");
+        assert!(
+            refused.to_string().contains(&format!("in use by process {}", std::process::id())),
+            "{refused}"
+        );
         drop(claim);
         drop(directory);
         Directory::claim(folder.path()).unwrap();
@@ -174,7 +189,10 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(matches!(Directory::claim(&file), Err(OpenError::NotADirectory { .. })));
-        assert!(matches!(Directory::open(&folder.path().join("missing")), Err(OpenError::Directory { .. })));
+        assert!(matches!(
+            Directory::open(&folder.path().join("missing")),
+            Err(OpenError::Directory { .. })
+        ));
     }
 
     #[test]

@@ -64,19 +64,41 @@ impl fmt::Display for Damage {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Directory { path, error } => write!(f, "{}: cannot open the data folder: {error}", path.display()),
-            Self::NotADirectory { path } => write!(f, "{}: is no folder; data_dir must name one", path.display()),
-            Self::NotWritable { path, error } => write!(f, "{}: cannot write in the data folder: {error}", path.display()),
-            Self::InUse { path, pid: Some(pid) } => write!(f, "{}: in use by process {pid}; stop it first", path.display()),
-            Self::InUse { path, pid: None } => write!(f, "{}: in use by another process; stop it first", path.display()),
+            Self::Directory { path, error } => {
+                write!(f, "{}: cannot open the data folder: {error}", path.display())
+            }
+            Self::NotADirectory { path } => {
+                write!(f, "{}: is no folder; data_dir must name one", path.display())
+            }
+            Self::NotWritable { path, error } => {
+                write!(f, "{}: cannot write in the data folder: {error}", path.display())
+            }
+            Self::InUse { path, pid: Some(pid) } => {
+                write!(f, "{}: in use by process {pid}; stop it first", path.display())
+            }
+            Self::InUse { path, pid: None } => {
+                write!(f, "{}: in use by another process; stop it first", path.display())
+            }
             Self::Format { file, format } => {
-                write!(f, "{file} has format {format}, and this attachd reads format {FORMAT}; use the version that wrote it")
+                write!(
+                    f,
+                    "{file} has format {format}, and this attachd reads format {FORMAT}; use the version that wrote it"
+                )
             }
-            Self::Foreign { file } => write!(f, "{file} is no file of a journal, though it has the name of one; move it away"),
+            Self::Foreign { file } => write!(
+                f,
+                "{file} is no file of a journal, though it has the name of one; move it away"
+            ),
             Self::Missing { file } => {
-                write!(f, "{file} is missing: the folder is not complete; bring the file back, or continue without it with --repair")
+                write!(
+                    f,
+                    "{file} is missing: the folder is not complete; bring the file back, or continue without it with --repair"
+                )
             }
-            Self::Damage(damage) => write!(f, "{damage}; restore the file, or continue from what is readable with --repair"),
+            Self::Damage(damage) => write!(
+                f,
+                "{damage}; restore the file, or continue from what is readable with --repair"
+            ),
             Self::Io { file, error } => write!(f, "{file}: {error}"),
         }
     }

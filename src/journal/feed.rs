@@ -46,7 +46,8 @@ impl Feed<'_> {
         let problems = Problems::default();
         let (full, filled) = mpsc::sync_channel(DEPTH);
         let (empty_again, empty) = mpsc::channel();
-        let feed = Feed { full: (!appliers.is_empty()).then_some(full), empty, problems: &problems };
+        let feed =
+            Feed { full: (!appliers.is_empty()).then_some(full), empty, problems: &problems };
         let filled = Mutex::new(filled);
         thread::scope(|scope| {
             for applier in appliers {
@@ -80,7 +81,12 @@ impl Feed<'_> {
     }
 }
 
-fn apply<A: Apply>(applier: &mut A, filled: &Mutex<Receiver<(usize, Block)>>, empty_again: &Sender<Block>, problems: &Problems) {
+fn apply<A: Apply>(
+    applier: &mut A,
+    filled: &Mutex<Receiver<(usize, Block)>>,
+    empty_again: &Sender<Block>,
+    problems: &Problems,
+) {
     loop {
         let received = filled.lock().recv();
         let Ok((file, block)) = received else { return };

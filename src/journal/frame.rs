@@ -41,7 +41,13 @@ impl fmt::Display for TooLarge {
 impl std::error::Error for TooLarge {}
 
 /// Appends one record to `buffer`; `payload` writes its octets behind what is there. On an error nothing is appended.
-pub(super) fn append(buffer: &mut Vec<u8>, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+pub(super) fn append(
+    buffer: &mut Vec<u8>,
+    kind: Kind,
+    key: u64,
+    version: u64,
+    payload: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), TooLarge> {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; HEAD]);
     payload(buffer);
@@ -123,13 +129,17 @@ impl Mark {
 
     pub(super) fn append(self, buffer: &mut Vec<u8>) {
         // Eight octets are never too large.
-        let _ = append(buffer, Kind::MARK, self.file, self.durable, |buffer| buffer.extend_from_slice(&Self::MAGIC));
+        let _ = append(buffer, Kind::MARK, self.file, self.durable, |buffer| {
+            buffer.extend_from_slice(&Self::MAGIC)
+        });
     }
 
     /// The mark that `octets` begin with.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         match read(octets) {
-            Front::Whole(Entry { kind: Kind::MARK, key, version, payload }, _) if payload == Self::MAGIC => {
+            Front::Whole(Entry { kind: Kind::MARK, key, version, payload }, _)
+                if payload == Self::MAGIC =>
+            {
                 Some(Self { file: key, durable: version })
             }
             _ => None,
@@ -150,15 +160,23 @@ mod tests {
 
     #[test]
     fn the_layout_is_what_the_format_says() {
-        let golden: [&[u8]; 5] =
-            [&[0x64, 0x25, 0x37, 0x9b], &[3, 0, 0, 7], &[0x2a, 0, 0, 0, 0, 0, 0, 0], &[0, 1, 0, 0, 0, 0, 0, 0], b"abc"];
+        let golden: [&[u8]; 5] = [
+            &[0x64, 0x25, 0x37, 0x9b],
+            &[3, 0, 0, 7],
+            &[0x2a, 0, 0, 0, 0, 0, 0, 0],
+            &[0, 1, 0, 0, 0, 0, 0, 0],
+            b"abc",
+        ];
         assert_eq!(framed(7, 42, 256, b"abc"), golden.concat());
     }
 
     #[test]
     fn a_record_of_16_mib_is_refused_and_leaves_no_trace() {
         let mut buffer = b"before".to_vec();
-        assert_eq!(append(&mut buffer, Kind(1), 1, 1, |b| b.resize(b.len() + (1 << 24), 0)), Err(TooLarge));
+        assert_eq!(
+            append(&mut buffer, Kind(1), 1, 1, |b| b.resize(b.len() + (1 << 24), 0)),
+            Err(TooLarge)
+        );
         assert_eq!(buffer, b"before");
     }
 

@@ -38,7 +38,12 @@ impl Hand {
     }
 
     /// Begins a snapshot of `journal`, which is the one that this is the hand of.
-    pub fn begin_snapshot(&mut self, journal: &Journal, running: Duration, wall: Timestamp) -> Result<SnapshotWriter, SnapshotError> {
+    pub fn begin_snapshot(
+        &mut self,
+        journal: &Journal,
+        running: Duration,
+        wall: Timestamp,
+    ) -> Result<SnapshotWriter, SnapshotError> {
         // Resting, it would not begin the segment that the snapshot waits for.
         let running = running.max(self.rests_until);
         journal.begin_snapshot_after(|| _ = self.round(running, wall))

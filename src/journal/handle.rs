@@ -97,7 +97,11 @@ impl Journal {
     }
 
     /// Gives every record in the folder to the appliers, without taking it and without changing anything; beside a running server, too.
-    pub fn read<A: Apply>(folder: &Path, on_damage: OnDamage, appliers: &mut [A]) -> Result<Recovered, OpenError> {
+    pub fn read<A: Apply>(
+        folder: &Path,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<Recovered, OpenError> {
         let directory = Directory::open(folder)?;
         recover(&directory, on_damage, appliers).map(|recovery| recovery.recovered)
     }
@@ -105,7 +109,12 @@ impl Journal {
     /// A journal that forgets: every ticket is complete when it is given out. For measuring what durability costs.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { shared: Shared::new(usize::MAX, true), threads: None, disk: None, options: Options::default() }
+        Self {
+            shared: Shared::new(usize::MAX, true),
+            threads: None,
+            disk: None,
+            options: Options::default(),
+        }
     }
 
     /// The same without a thread: nothing is written but in the rounds that the caller makes. For who brings a clock of his own.
@@ -115,7 +124,8 @@ impl Journal {
         on_damage: OnDamage,
         appliers: &mut [A],
     ) -> Result<(Self, Hand, Recovered), OpenError> {
-        let (journal, committer, spare, recovered) = Self::prepare(storage, None, options, on_damage, appliers)?;
+        let (journal, committer, spare, recovered) =
+            Self::prepare(storage, None, options, on_damage, appliers)?;
         let hand = Hand::new(Arc::clone(&journal.shared), committer, spare);
         Ok((journal, hand, recovered))
     }
@@ -127,10 +137,12 @@ impl Journal {
         on_damage: OnDamage,
         appliers: &mut [A],
     ) -> Result<(Self, Recovered), OpenError> {
-        let (mut journal, committer, spare, recovered) = Self::prepare(storage, claim, options, on_damage, appliers)?;
+        let (mut journal, committer, spare, recovered) =
+            Self::prepare(storage, claim, options, on_damage, appliers)?;
         let segment = journal.shared.counts.segment.load(Ordering::Relaxed);
         let observer = Arc::clone(&journal.options.observer);
-        let threads = Threads::spawn(committer, Arc::clone(&journal.shared), Arc::clone(&spare), observer);
+        let threads =
+            Threads::spawn(committer, Arc::clone(&journal.shared), Arc::clone(&spare), observer);
         let threads = threads.map_err(|error| unwritable(&**storage, segment, error))?;
         journal.threads = Some((threads, spare));
         Ok((journal, recovered))
@@ -147,24 +159,51 @@ impl Journal {
         let recovery = recover(&**storage, on_damage, appliers)?;
         let Options { segment_size, snapshot_rate, .. } = options;
         // A segment is full when a group has gone beyond its size.
-        let spare = Arc::new(Spare::new(Arc::clone(storage), segment_size.saturating_add(PIECE as u64), snapshot_rate));
+        let spare = Arc::new(Spare::new(
+            Arc::clone(storage),
+            segment_size.saturating_add(PIECE as u64),
+            snapshot_rate,
+        ));
         let Recovery { next, sealed, .. } = recovery;
-        let mut log = Log::new(Arc::clone(storage), Arc::clone(&spare), segment_size, next, sealed, recovery.carried.clone());
+        let mut log = Log::new(
+            Arc::clone(storage),
+            Arc::clone(&spare),
+            segment_size,
+            next,
+            sealed,
+            recovery.carried.clone(),
+        );
         let segment = log.open().map_err(|error| unwritable(&**storage, recovery.next, error))?;
         recovery.tidy(&**storage);
 
         let shared = Shared::new(options.backlog, false);
         let counts = &shared.counts;
-        let octets = |kind| recovery.recovered.files.iter().filter(move |file| file.name.kind == kind).map(|file| file.octets).sum();
+        let octets = |kind| {
+            recovery
+                .recovered
+                .files
+                .iter()
+                .filter(move |file| file.name.kind == kind)
+                .map(|file| file.octets)
+                .sum()
+        };
         counts.log_octets.store(octets(FileKind::Segment), Ordering::Relaxed);
         counts.snapshot_octets.store(octets(FileKind::Snapshot), Ordering::Relaxed);
         counts.segment.store(segment, Ordering::Relaxed);
-        counts.covered.store(recovery.recovered.files.first().map_or(segment, |file| file.name.number), Ordering::Relaxed);
+        counts.covered.store(
+            recovery.recovered.files.first().map_or(segment, |file| file.name.number),
+            Ordering::Relaxed,
+        );
         counts.snapshot_wanted.store(!recovery.recovered.lost.is_empty(), Ordering::Relaxed);
 
         let committer = Committer::new(Arc::clone(&shared), log, options.sync, options.gather);
         let disk = Disk { storage: Arc::clone(storage), _claim: claim };
-        Ok((Self { shared, threads: None, disk: Some(disk), options }, committer, spare, recovery.recovered))
+        Ok((
+            Self { shared, threads: None, disk: Some(disk), options },
+            committer,
+            spare,
+            recovery.recovered,
+        ))
     }
 
     /// A way in for one worker.
@@ -195,7 +234,8 @@ impl Journal {
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let Some(disk) = &self.disk else { return true };
-        let name = FileName::segment(self.shared.counts.segment.load(Ordering::Relaxed)).to_string();
+        let name =
+            FileName::segment(self.shared.counts.segment.load(Ordering::Relaxed)).to_string();
         match disk.storage.list() {
             Ok(files) => files.iter().any(|file| file.name == name),
             // Anything else says nothing of the file.
@@ -215,9 +255,17 @@ impl Journal {
         let counts = &self.shared.counts;
         let log = counts.log_octets.load(Ordering::Relaxed);
         let least = self.options.snapshot_least.max(counts.snapshot_octets.load(Ordering::Relaxed));
-        let segments = counts.segment.load(Ordering::Relaxed).saturating_sub(counts.covered.load(Ordering::Relaxed));
-        let is_wanted = log > least || segments >= MANY_SEGMENTS || counts.snapshot_wanted.load(Ordering::Relaxed);
-        self.disk.is_some() && is_wanted && !counts.snapshotting.load(Ordering::Relaxed) && self.health() == Health::Good
+        let segments = counts
+            .segment
+            .load(Ordering::Relaxed)
+            .saturating_sub(counts.covered.load(Ordering::Relaxed));
+        let is_wanted = log > least
+            || segments >= MANY_SEGMENTS
+            || counts.snapshot_wanted.load(Ordering::Relaxed);
+        self.disk.is_some()
+            && is_wanted
+            && !counts.snapshotting.load(Ordering::Relaxed)
+            && self.health() == Health::Good
     }
 
     /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's thread.
@@ -226,7 +274,10 @@ impl Journal {
     }
 
     /// The same, where `round` has the committer begin the segment.
-    pub(super) fn begin_snapshot_after(&self, round: impl FnOnce()) -> Result<SnapshotWriter, SnapshotError> {
+    pub(super) fn begin_snapshot_after(
+        &self,
+        round: impl FnOnce(),
+    ) -> Result<SnapshotWriter, SnapshotError> {
         let disk = self.disk.as_ref().ok_or(SnapshotError::NotKept)?;
         let turn = Turn::take(&self.shared)?;
         round();
@@ -264,6 +315,9 @@ impl Drop for Journal {
 
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("health", &self.health()).field("figures", &self.figures()).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("health", &self.health())
+            .field("figures", &self.figures())
+            .finish_non_exhaustive()
     }
 }

@@ -121,7 +121,11 @@ impl Header {
         }
         if octets[..8] != Self::MAGIC {
             // A crash may leave a file of zeros; anything else was not written by us.
-            return Err(if octets.iter().all(|octet| *octet == 0) { HeaderFault::Unreadable } else { HeaderFault::Foreign });
+            return Err(if octets.iter().all(|octet| *octet == 0) {
+                HeaderFault::Unreadable
+            } else {
+                HeaderFault::Foreign
+            });
         }
         // Before the checksum, which another format may keep elsewhere.
         let format = u16::from_le_bytes([octets[8], octets[9]]);
@@ -131,9 +135,16 @@ impl Header {
         if crc32fast::hash(&octets[..36]).to_le_bytes() != octets[36..] {
             return Err(HeaderFault::Unreadable);
         }
-        let kind = if octets[10] == FileKind::Segment as u8 { FileKind::Segment } else { FileKind::Snapshot };
+        let kind = if octets[10] == FileKind::Segment as u8 {
+            FileKind::Segment
+        } else {
+            FileKind::Snapshot
+        };
         let previous = Sealed { number: word(20), end: word(28) };
-        Ok(Self { name: FileName { kind, number: word(12) }, previous: (previous.number != 0).then_some(previous) })
+        Ok(Self {
+            name: FileName { kind, number: word(12) },
+            previous: (previous.number != 0).then_some(previous),
+        })
     }
 }
 
@@ -151,15 +162,25 @@ impl Header {
 mod tests {
     use super::*;
 
-    const HEADER: Header = Header { name: FileName::segment(3), previous: Some(Sealed { number: 2, end: 4096 }) };
+    const HEADER: Header =
+        Header { name: FileName::segment(3), previous: Some(Sealed { number: 2, end: 4096 }) };
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for name in [FileName::segment(1), FileName::snapshot(999_999_999_999), FileName::segment(u64::MAX)] {
+        for name in
+            [FileName::segment(1), FileName::snapshot(999_999_999_999), FileName::segment(u64::MAX)]
+        {
             assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
         assert_eq!(FileName::segment(7).to_string(), "segment-000000000007");
-        for other in ["segment-7", "snapshot-000000000007.tmp", "pid", "lost+found", "segment-", "segment-00000000000x"] {
+        for other in [
+            "segment-7",
+            "snapshot-000000000007.tmp",
+            "pid",
+            "lost+found",
+            "segment-",
+            "segment-00000000000x",
+        ] {
             assert_eq!(FileName::parse(other), None, "{other}");
         }
     }
@@ -182,7 +203,11 @@ mod tests {
 
     #[test]
     fn tells_what_is_wrong_with_a_header() {
-        assert_eq!(Header::read(b"\x7fELF of some other program, and so on"), Err(HeaderFault::Unreadable), "too short");
+        assert_eq!(
+            Header::read(b"\x7fELF of some other program, and so on"),
+            Err(HeaderFault::Unreadable),
+            "too short"
+        );
         assert_eq!(Header::read(&[b'x'; Header::SIZE]), Err(HeaderFault::Foreign));
         let mut newer = HEADER.octets();
         newer[8] = 2;

@@ -90,7 +90,10 @@ impl Log {
     }
 
     /// Writes one group of framed records. Returns the octets it took.
-    pub(super) fn append<'a>(&mut self, batches: impl Iterator<Item = &'a [u8]>) -> io::Result<u64> {
+    pub(super) fn append<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a [u8]>,
+    ) -> io::Result<u64> {
         self.open()?;
         let Some(active) = &mut self.active else { return Ok(0) };
         let before = active.written;
@@ -109,7 +112,10 @@ impl Log {
 
     /// Makes everything written durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let Some(active) = self.active.as_mut().filter(|active| active.durable < active.written) else { return Ok(()) };
+        let Some(active) = self.active.as_mut().filter(|active| active.durable < active.written)
+        else {
+            return Ok(());
+        };
         match active.file.sync() {
             Ok(()) => {
                 active.durable = active.written;

@@ -46,10 +46,12 @@ impl Plan {
     pub(super) fn make(storage: &dyn Storage, on_damage: OnDamage) -> Result<Self, OpenError> {
         let mut survey = Survey::make(storage)?;
         let next = survey.next();
-        let mut plan = Self { leftovers: std::mem::take(&mut survey.drafts), next, ..Self::default() };
+        let mut plan =
+            Self { leftovers: std::mem::take(&mut survey.drafts), next, ..Self::default() };
         let snapshot = survey.newest_snapshot(storage, &mut plan, on_damage)?;
         survey.follow_chain(storage, &mut plan, snapshot, on_damage)?;
-        plan.leftovers.extend(survey.segments.keys().map(|number| FileName::segment(*number).to_string()));
+        plan.leftovers
+            .extend(survey.segments.keys().map(|number| FileName::segment(*number).to_string()));
         plan.files.sort_by_key(|file| (file.name.kind == FileKind::Segment, file.name.number));
         Ok(plan)
     }
@@ -77,17 +79,29 @@ struct Survey {
 
 impl Survey {
     fn make(storage: &dyn Storage) -> Result<Self, OpenError> {
-        let files = storage.list().map_err(|error| OpenError::Io { file: storage.describe(""), error })?;
-        let mut survey = Self { segments: BTreeMap::new(), snapshots: BTreeMap::new(), drafts: Vec::new(), clean_end: None };
+        let files =
+            storage.list().map_err(|error| OpenError::Io { file: storage.describe(""), error })?;
+        let mut survey = Self {
+            segments: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            drafts: Vec::new(),
+            clean_end: None,
+        };
         for file in files {
             match FileName::parse(&file.name) {
-                Some(FileName { kind: FileKind::Segment, number }) => drop(survey.segments.insert(number, file.size)),
-                Some(FileName { kind: FileKind::Snapshot, number }) => drop(survey.snapshots.insert(number, file.size)),
+                Some(FileName { kind: FileKind::Segment, number }) => {
+                    _ = survey.segments.insert(number, file.size)
+                }
+                Some(FileName { kind: FileKind::Snapshot, number }) => {
+                    _ = survey.snapshots.insert(number, file.size)
+                }
                 None if file.name == CLEAN_END => {
                     survey.clean_end = clean_end(storage)?;
                     survey.drafts.push(file.name);
                 }
-                None if FileName::parse_draft(&file.name).is_some() || file.name == spare::NAME => survey.drafts.push(file.name),
+                None if FileName::parse_draft(&file.name).is_some() || file.name == spare::NAME => {
+                    survey.drafts.push(file.name)
+                }
                 None => {}
             }
         }
@@ -96,7 +110,11 @@ impl Survey {
 
     /// A number that no file bears, whatever became of it.
     fn next(&self) -> u64 {
-        let drafts = self.drafts.iter().filter_map(|name| FileName::parse_draft(name)).map(|name| name.number);
+        let drafts = self
+            .drafts
+            .iter()
+            .filter_map(|name| FileName::parse_draft(name))
+            .map(|name| name.number);
         let ended = self.clean_end.map(|last| last.number);
         self.segments
             .keys()
@@ -109,7 +127,12 @@ impl Survey {
     }
 
     /// Plans the newest snapshot; older ones, and the segments it stands for, can go.
-    fn newest_snapshot(&mut self, storage: &dyn Storage, plan: &mut Plan, on_damage: OnDamage) -> Result<Option<u64>, OpenError> {
+    fn newest_snapshot(
+        &mut self,
+        storage: &dyn Storage,
+        plan: &mut Plan,
+        on_damage: OnDamage,
+    ) -> Result<Option<u64>, OpenError> {
         let Some((number, size)) = self.snapshots.pop_last() else { return Ok(None) };
         let name = FileName::snapshot(number);
         if header(storage, name)?.is_none() {
@@ -118,7 +141,8 @@ impl Survey {
         plan.files.push(Planned { name, size, end: End::Counted });
         let behind = self.segments.split_off(&number);
         let covered = std::mem::replace(&mut self.segments, behind);
-        plan.leftovers.extend(self.snapshots.keys().map(|number| FileName::snapshot(*number).to_string()));
+        plan.leftovers
+            .extend(self.snapshots.keys().map(|number| FileName::snapshot(*number).to_string()));
         plan.leftovers.extend(covered.keys().map(|number| FileName::segment(*number).to_string()));
         Ok(Some(number))
     }
@@ -154,7 +178,10 @@ impl Survey {
                 let (error, loss) = if size.is_some() {
                     (unreadable(storage, name), Loss::header(storage, name))
                 } else {
-                    (OpenError::Missing { file: storage.describe(&name.to_string()) }, Loss::file(storage, name))
+                    (
+                        OpenError::Missing { file: storage.describe(&name.to_string()) },
+                        Loss::file(storage, name),
+                    )
                 };
                 plan.lose(on_damage, error, loss)?;
                 self.guess_before(number)
@@ -202,9 +229,14 @@ fn header(storage: &dyn Storage, name: FileName) -> Result<Option<Header>, OpenE
 }
 
 /// Whether anything behind `offset` was written when more than `offset` octets were already durable.
-pub(super) fn vouched_after(storage: &dyn Storage, name: FileName, offset: u64) -> Result<bool, OpenError> {
+pub(super) fn vouched_after(
+    storage: &dyn Storage,
+    name: FileName,
+    offset: u64,
+) -> Result<bool, OpenError> {
     let failed = |error| OpenError::Io { file: storage.describe(&name.to_string()), error };
-    let mut scanner = Scanner::new(storage.read(&name.to_string(), offset).map_err(failed)?, name.number, offset);
+    let mut scanner =
+        Scanner::new(storage.read(&name.to_string(), offset).map_err(failed)?, name.number, offset);
     while let Some((_, mark)) = scanner.next_mark().map_err(failed)? {
         if mark.durable > offset {
             return Ok(true);
@@ -214,5 +246,9 @@ pub(super) fn vouched_after(storage: &dyn Storage, name: FileName, offset: u64) 
 }
 
 fn unreadable(storage: &dyn Storage, name: FileName) -> OpenError {
-    OpenError::Damage(Damage { file: storage.describe(&name.to_string()), offset: 0, what: "its header cannot be read".into() })
+    OpenError::Damage(Damage {
+        file: storage.describe(&name.to_string()),
+        offset: 0,
+        what: "its header cannot be read".into(),
+    })
 }

@@ -78,18 +78,35 @@ pub struct Loss {
 impl Loss {
     pub(super) fn header(storage: &dyn Storage, name: FileName) -> Self {
         let file = storage.describe(&name.to_string());
-        Self { file, from: 0, to: Some(Header::SIZE as u64), what: "its header cannot be read".into() }
+        Self {
+            file,
+            from: 0,
+            to: Some(Header::SIZE as u64),
+            what: "its header cannot be read".into(),
+        }
     }
 
     pub(super) fn file(storage: &dyn Storage, name: FileName) -> Self {
-        Self { file: storage.describe(&name.to_string()), from: 0, to: None, what: "the file is missing".into() }
+        Self {
+            file: storage.describe(&name.to_string()),
+            from: 0,
+            to: None,
+            what: "the file is missing".into(),
+        }
     }
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to {
-            Some(to) => write!(f, "{}: {} octets at offset {}: {}", self.file, to.saturating_sub(self.from), self.from, self.what),
+            Some(to) => write!(
+                f,
+                "{}: {} octets at offset {}: {}",
+                self.file,
+                to.saturating_sub(self.from),
+                self.from,
+                self.what
+            ),
             None => write!(f, "{}: {}", self.file, self.what),
         }
     }
@@ -109,14 +126,19 @@ pub(super) struct Recovery {
 }
 
 /// Reads everything and gives it to the appliers. Changes nothing.
-pub(super) fn recover<A: Apply>(storage: &dyn Storage, on_damage: OnDamage, appliers: &mut [A]) -> Result<Recovery, OpenError> {
+pub(super) fn recover<A: Apply>(
+    storage: &dyn Storage,
+    on_damage: OnDamage,
+    appliers: &mut [A],
+) -> Result<Recovery, OpenError> {
     let mut plan = Plan::make(storage, on_damage)?;
     let mut recovered = Recovered { lost: std::mem::take(&mut plan.lost), ..Recovered::default() };
     let mut vouched = 0;
     let problems = Feed::run(appliers, |feed| {
         for (index, file) in plan.files.iter().enumerate() {
             let is_last = index + 1 == plan.files.len();
-            let mut reading = Reading { storage, file: *file, is_last, on_damage, recovered: &mut recovered };
+            let mut reading =
+                Reading { storage, file: *file, is_last, on_damage, recovered: &mut recovered };
             vouched = reading.read(index, feed)?;
             if on_damage == OnDamage::Refuse && feed.has_problems() {
                 break;
@@ -127,15 +149,19 @@ pub(super) fn recover<A: Apply>(storage: &dyn Storage, on_damage: OnDamage, appl
     for Problem { file, offset, what } in problems {
         let name = storage.describe(&plan.files[file].name.to_string());
         match on_damage {
-            OnDamage::Refuse => return Err(OpenError::Damage(Damage { file: name, offset, what: what.into() })),
-            OnDamage::Continue => recovered.lost.push(Loss { file: name, from: offset, to: None, what: what.into() }),
+            OnDamage::Refuse => {
+                return Err(OpenError::Damage(Damage { file: name, offset, what: what.into() }));
+            }
+            OnDamage::Continue => {
+                recovered.lost.push(Loss { file: name, from: offset, to: None, what: what.into() })
+            }
         }
     }
     let (sealed, carried) = match recovered.files.last() {
         Some(last) if last.name.kind == FileKind::Segment => {
             let name = last.name.to_string();
-            let mut carried =
-                read_range(storage, &name, vouched, last.octets).map_err(|error| OpenError::Io { file: storage.describe(&name), error })?;
+            let mut carried = read_range(storage, &name, vouched, last.octets)
+                .map_err(|error| OpenError::Io { file: storage.describe(&name), error })?;
             if frame::verified(&carried).all(|(_, entry)| entry.kind == Kind::MARK) {
                 carried.clear();
             }
@@ -157,7 +183,9 @@ pub(super) fn recover<A: Apply>(storage: &dyn Storage, on_damage: OnDamage, appl
 fn before_the_last(plan: &Plan, recovered: &Recovered, vouched: u64) -> Option<Sealed> {
     let is_whole = recovered.cut.is_none() && recovered.lost.is_empty();
     match plan.files.as_slice() {
-        [.., Planned { name, end: End::Sealed(end), .. }, _] if is_whole && vouched == Header::SIZE as u64 => {
+        [.., Planned { name, end: End::Sealed(end), .. }, _]
+            if is_whole && vouched == Header::SIZE as u64 =>
+        {
             Some(Sealed { number: name.number, end: *end })
         }
         _ => None,
@@ -198,7 +226,8 @@ impl Reading<'_> {
             End::Open | End::Counted => u64::MAX,
         };
         let source = self.storage.read(&self.name(), start).map_err(|error| self.failed(error))?;
-        let mut scanner = Scanner::new(source.take(stop.saturating_sub(start)), self.file.name.number, start);
+        let mut scanner =
+            Scanner::new(source.take(stop.saturating_sub(start)), self.file.name.number, start);
         let mut records = 0;
         loop {
             let mut block = feed.empty_block();
@@ -214,13 +243,18 @@ impl Reading<'_> {
                         break;
                     }
                     if self.is_torn(offset)? {
-                        let what = "no whole record, and none behind it says that it was durable".into();
+                        let what =
+                            "no whole record, and none behind it says that it was durable".into();
                         self.recovered.cut = Some(self.loss(offset, written, what));
                         break;
                     }
                     self.damage(offset, "no readable record")?;
                     let next = scanner.next_mark().map_err(|error| self.failed(error))?;
-                    self.note_lost(offset, next.map_or(self.file.size.min(stop), |(offset, _)| offset), "no readable record");
+                    self.note_lost(
+                        offset,
+                        next.map_or(self.file.size.min(stop), |(offset, _)| offset),
+                        "no readable record",
+                    );
                     if next.is_none() {
                         break;
                     }
@@ -228,7 +262,11 @@ impl Reading<'_> {
             }
         }
         self.check_end(scanner.offset(), scanner.count_at_end(), records)?;
-        self.recovered.files.push(FileReport { name: self.file.name, records, octets: scanner.offset() });
+        self.recovered.files.push(FileReport {
+            name: self.file.name,
+            records,
+            octets: scanner.offset(),
+        });
         Ok(scanner.vouched())
     }
 
@@ -238,16 +276,25 @@ impl Reading<'_> {
             return Ok(self.file.size);
         }
         let source = self.storage.read(&self.name(), offset);
-        source.and_then(|source| scan::end_of_contents(source, offset)).map_err(|error| self.failed(error))
+        source
+            .and_then(|source| scan::end_of_contents(source, offset))
+            .map_err(|error| self.failed(error))
     }
 
     /// Whether the bad record at `offset` was still being written: the file is the last, and nothing behind vouches for it.
     fn is_torn(&self, offset: u64) -> Result<bool, OpenError> {
-        Ok(self.is_last && self.file.end == End::Open && !vouched_after(self.storage, self.file.name, offset)?)
+        Ok(self.is_last
+            && self.file.end == End::Open
+            && !vouched_after(self.storage, self.file.name, offset)?)
     }
 
     /// Whether the file went on as far as it should.
-    fn check_end(&mut self, offset: u64, count: Option<u64>, records: u64) -> Result<(), OpenError> {
+    fn check_end(
+        &mut self,
+        offset: u64,
+        count: Option<u64>,
+        records: u64,
+    ) -> Result<(), OpenError> {
         let what = match self.file.end {
             End::Sealed(end) if offset < end => "the file is shorter than it was",
             End::Counted if count != Some(records) => "the snapshot is not complete",
@@ -261,7 +308,9 @@ impl Reading<'_> {
 
     fn damage(&self, offset: u64, what: &str) -> Result<(), OpenError> {
         match self.on_damage {
-            OnDamage::Refuse => Err(OpenError::Damage(Damage { file: self.path(), offset, what: what.into() })),
+            OnDamage::Refuse => {
+                Err(OpenError::Damage(Damage { file: self.path(), offset, what: what.into() }))
+            }
             OnDamage::Continue => Ok(()),
         }
     }

@@ -98,7 +98,9 @@ impl<R: Read> Scanner<R> {
             while let Some(found) = find(&self.carry, from, &Mark::MAGIC) {
                 from = found + 1;
                 let Some(at) = found.checked_sub(frame::HEAD) else { continue };
-                if let Some(mark) = Mark::read(&self.carry[at..]).filter(|mark| mark.file == self.number) {
+                if let Some(mark) =
+                    Mark::read(&self.carry[at..]).filter(|mark| mark.file == self.number)
+                {
                     self.skip(at);
                     return Ok(Some((self.offset, mark)));
                 }
@@ -144,9 +146,13 @@ impl<R: Read> Scanner<R> {
                 Front::Whole(entry, size) => {
                     run.good += size;
                     match entry.kind {
-                        Kind::MARK if entry.key == self.number => self.vouched = self.vouched.max(entry.version),
+                        Kind::MARK if entry.key == self.number => {
+                            self.vouched = self.vouched.max(entry.version)
+                        }
                         Kind::MARK => {}
-                        Kind::END => self.end = Some((entry.version, self.offset + run.good as u64)),
+                        Kind::END => {
+                            self.end = Some((entry.version, self.offset + run.good as u64))
+                        }
                         _ => run.records += 1,
                     }
                 }
@@ -179,5 +185,9 @@ struct Run {
 }
 
 fn find(octets: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
-    octets.get(from..)?.windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
+    octets
+        .get(from..)?
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+        .map(|at| from + at)
 }

@@ -28,7 +28,11 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal cannot write since {}: {} ({} tries)", self.since, self.reason, self.tries)
+        write!(
+            f,
+            "the journal cannot write since {}: {} ({} tries)",
+            self.since, self.reason, self.tries
+        )
     }
 }
 
@@ -224,7 +228,8 @@ impl Shared {
     pub(super) fn fail(&self, reason: String, now: Timestamp) {
         self.counts.failures.fetch_add(1, Ordering::Relaxed);
         let mut failure = self.failure.lock();
-        let (since, tries) = failure.as_ref().map_or((now, 0), |earlier| (earlier.since, earlier.tries));
+        let (since, tries) =
+            failure.as_ref().map_or((now, 0), |earlier| (earlier.since, earlier.tries));
         *failure = Some(Failure { reason, since, tries: tries.saturating_add(1) });
         drop(failure);
         if !self.gate.failing.swap(true, Ordering::Relaxed) {
@@ -247,7 +252,8 @@ impl Shared {
         Figures {
             records: counts.records.load(Ordering::Relaxed),
             commits: counts.commits.load(Ordering::Relaxed),
-            octets: counts.log_octets.load(Ordering::Relaxed) + counts.snapshot_octets.load(Ordering::Relaxed),
+            octets: counts.log_octets.load(Ordering::Relaxed)
+                + counts.snapshot_octets.load(Ordering::Relaxed),
             backlog: self.gate.backlog.load(Ordering::Relaxed) as u64,
             failures: counts.failures.load(Ordering::Relaxed),
         }

@@ -31,7 +31,9 @@ impl fmt::Display for SnapshotError {
         match self {
             Self::Busy => f.write_str("a snapshot is being written already"),
             Self::NotKept => f.write_str("a journal in memory has no snapshots"),
-            Self::Failing(reason) => write!(f, "no snapshot while the journal cannot write: {reason}"),
+            Self::Failing(reason) => {
+                write!(f, "no snapshot while the journal cannot write: {reason}")
+            }
             Self::TooLarge(error) => write!(f, "the snapshot would not be whole: {error}"),
             Self::Io(error) => write!(f, "the snapshot could not be written: {error}"),
         }
@@ -74,20 +76,42 @@ pub struct SnapshotReport {
 
 impl SnapshotWriter {
     /// Begins as soon as the committer has begun a new segment.
-    pub(super) fn begin(turn: Turn, storage: Arc<dyn Storage>, rate: u64) -> Result<Self, SnapshotError> {
+    pub(super) fn begin(
+        turn: Turn,
+        storage: Arc<dyn Storage>,
+        rate: u64,
+    ) -> Result<Self, SnapshotError> {
         let covers = turn.0.await_rotation().map_err(SnapshotError::Failing)?;
         let name = FileName::snapshot(covers.segment);
         let file = storage.create(&name.draft()).map_err(SnapshotError::Io)?;
         let gathered = Header { name, previous: None }.octets().to_vec();
         let finished = false;
-        Ok(Self { turn, storage, file, name, covers, gathered, next_mark: 0, written: 0, records: 0, rate: rate.max(1), finished })
+        Ok(Self {
+            turn,
+            storage,
+            file,
+            name,
+            covers,
+            gathered,
+            next_mark: 0,
+            written: 0,
+            records: 0,
+            rate: rate.max(1),
+            finished,
+        })
     }
 
     /// Adds a record, in memory.
     ///
     /// # Errors
     /// If the payload has 16 MiB or more.
-    pub fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+    pub fn put(
+        &mut self,
+        kind: Kind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
         if self.gathered.len() >= self.next_mark {
             // So that damage to one place costs a reader only the records up to here.
             Mark { file: self.name.number, durable: self.written }.append(&mut self.gathered);
@@ -104,7 +128,9 @@ impl SnapshotWriter {
             write_all(&mut *self.file, &mut [IoSlice::new(piece)]).map_err(SnapshotError::Io)?;
             self.file.sync().map_err(SnapshotError::Io)?;
             self.written += piece.len() as u64;
-            thread::sleep(Duration::from_nanos((piece.len() as u64).saturating_mul(1_000_000_000) / self.rate));
+            thread::sleep(Duration::from_nanos(
+                (piece.len() as u64).saturating_mul(1_000_000_000) / self.rate,
+            ));
         }
         self.gathered.clear();
         self.next_mark = 0;
@@ -114,9 +140,12 @@ impl SnapshotWriter {
     /// Puts the snapshot in the place of the older files, which are removed.
     pub fn finish(mut self) -> Result<SnapshotReport, SnapshotError> {
         // The payload is empty and so never too large.
-        let _ = frame::append(&mut self.gathered, Kind::END, self.name.number, self.records, |_| {});
+        let _ =
+            frame::append(&mut self.gathered, Kind::END, self.name.number, self.records, |_| {});
         self.settle()?;
-        self.storage.rename(&self.name.draft(), &self.name.to_string()).map_err(SnapshotError::Io)?;
+        self.storage
+            .rename(&self.name.draft(), &self.name.to_string())
+            .map_err(SnapshotError::Io)?;
         self.finished = true;
         self.storage.sync_directory().map_err(SnapshotError::Io)?;
         let counts = &self.turn.0.counts;
@@ -131,7 +160,8 @@ impl SnapshotWriter {
     /// What cannot be removed now is removed by the next recovery.
     fn remove_covered(&self) {
         for file in self.storage.list().unwrap_or_default() {
-            let is_covered = FileName::parse(&file.name).is_some_and(|name| name.number < self.name.number);
+            let is_covered =
+                FileName::parse(&file.name).is_some_and(|name| name.number < self.name.number);
             if is_covered {
                 let _ = self.storage.remove(&file.name);
             }
@@ -169,6 +199,9 @@ impl Drop for SnapshotWriter {
 
 impl fmt::Debug for SnapshotWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SnapshotWriter").field("name", &self.name).field("records", &self.records).finish_non_exhaustive()
+        f.debug_struct("SnapshotWriter")
+            .field("name", &self.name)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
     }
 }

@@ -36,7 +36,13 @@ enum Stage {
 impl Spare {
     /// One of `size` octets, to be filled at so many octets a second.
     pub(super) fn new(storage: Arc<dyn Storage>, size: u64, rate: u64) -> Self {
-        Self { storage, size, rate: rate.max(1), stage: Mutex::new(Stage::Absent), changed: Condvar::new() }
+        Self {
+            storage,
+            size,
+            rate: rate.max(1),
+            stage: Mutex::new(Stage::Absent),
+            changed: Condvar::new(),
+        }
     }
 
     /// Asks for one, if there is none.
@@ -51,7 +57,10 @@ impl Spare {
         if !self.pass(Stage::Ready, Stage::Absent) {
             return None;
         }
-        let taken = self.storage.overwrite(NAME).and_then(|file| self.storage.rename(NAME, name).map(|()| file));
+        let taken = self
+            .storage
+            .overwrite(NAME)
+            .and_then(|file| self.storage.rename(NAME, name).map(|()| file));
         taken.inspect_err(|_| _ = self.storage.remove(NAME)).ok()
     }
 

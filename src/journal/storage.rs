@@ -45,7 +45,10 @@ pub trait AppendFile: Send {
 }
 
 /// Writes all of `slices`, however short the single writes are.
-pub(super) fn write_all(file: &mut dyn AppendFile, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+pub(super) fn write_all(
+    file: &mut dyn AppendFile,
+    mut slices: &mut [IoSlice<'_>],
+) -> io::Result<()> {
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
         match file.write(slices) {

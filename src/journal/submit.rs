@@ -94,7 +94,11 @@ impl Submitter {
         let mut waiters = self.lane.waiters.lock();
         if self.durable() < ticket {
             *waiters += 1;
-            self.lane.published.wait_while_for(&mut waiters, |_| self.lane.durable() < ticket, timeout);
+            self.lane.published.wait_while_for(
+                &mut waiters,
+                |_| self.lane.durable() < ticket,
+                timeout,
+            );
             *waiters -= 1;
         }
         self.durable() >= ticket

@@ -36,11 +36,18 @@ struct Rounds {
 }
 
 impl Threads {
-    pub(super) fn spawn(mut committer: Committer, shared: Arc<Shared>, spare: Arc<Spare>, observer: Observer) -> io::Result<Self> {
+    pub(super) fn spawn(
+        mut committer: Committer,
+        shared: Arc<Shared>,
+        spare: Arc<Spare>,
+        observer: Observer,
+    ) -> io::Result<Self> {
         let rounds = Rounds::new();
         let spare = thread::Builder::new().name("spare".into()).spawn(move || spare.serve())?;
         let own = rounds.clone();
-        let committer = thread::Builder::new().name("journal".into()).spawn(move || run(&mut committer, &shared, &own, &*observer))?;
+        let committer = thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || run(&mut committer, &shared, &own, &*observer))?;
         Ok(Self { committer, spare, rounds })
     }
 
@@ -51,7 +58,9 @@ impl Threads {
 
     /// The name of one that has ended.
     pub(super) fn ended(&self) -> Option<&'static str> {
-        [("journal", &self.committer), ("spare", &self.spare)].into_iter().find_map(|(name, thread)| thread.is_finished().then_some(name))
+        [("journal", &self.committer), ("spare", &self.spare)]
+            .into_iter()
+            .find_map(|(name, thread)| thread.is_finished().then_some(name))
     }
 
     /// Waits until everything submitted is written.
@@ -63,7 +72,10 @@ impl Threads {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "who watches the committer's thread reads the clock by which it works")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "who watches the committer's thread reads the clock by which it works"
+)]
 impl Rounds {
     fn new() -> Self {
         Self { began: Instant::now(), since: Arc::default() }
@@ -83,8 +95,16 @@ impl Rounds {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "this thread is the shell of the journal: it gives the committer its time")]
-fn run(committer: &mut Committer, shared: &Shared, rounds: &Rounds, observer: &(dyn Fn(Commit) + Send + Sync)) {
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this thread is the shell of the journal: it gives the committer its time"
+)]
+fn run(
+    committer: &mut Committer,
+    shared: &Shared,
+    rounds: &Rounds,
+    observer: &(dyn Fn(Commit) + Send + Sync),
+) {
     let began = rounds.began;
     loop {
         let start = began.elapsed();

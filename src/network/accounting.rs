@@ -6,7 +6,9 @@ use super::bearer::Tally;
 use super::matching::{self, Age, Belongs, Match};
 use super::outcome::{CloseCause, Effect, Outcome};
 use super::session::{Ended, Standing};
-use super::{Bearer, EndpointState, Event, EventTime, NetworkState, Report, Session, Stamp, Status};
+use super::{
+    Bearer, EndpointState, Event, EventTime, NetworkState, Report, Session, Stamp, Status,
+};
 use crate::identity::GroupId;
 use crate::time::Timestamp;
 
@@ -38,7 +40,12 @@ impl EndpointState {
 
     /// Start: the session is open, and older ones of the same endpoint and APN are superseded. `group` is the one that serves its APN; without
     /// one nothing is opened.
-    pub fn start(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
+    pub fn start(
+        &mut self,
+        report: &Report<'_>,
+        group: Option<GroupId>,
+        now: Timestamp,
+    ) -> Outcome {
         let mut outcome = self.hear(now);
         match self.find(report, Status::Start, Reach::Reporter, now) {
             Some(Found::Live(at)) => self.start_again(at, report, group, now, &mut outcome),
@@ -56,7 +63,12 @@ impl EndpointState {
     }
 
     /// Interim-Update: the session lives. Opens it if its Start was lost.
-    pub fn interim(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
+    pub fn interim(
+        &mut self,
+        report: &Report<'_>,
+        group: Option<GroupId>,
+        now: Timestamp,
+    ) -> Outcome {
         let mut outcome = self.hear(now);
         match self.find(report, Status::Interim, Reach::Gateway, now) {
             Some(Found::Live(at)) => self.update(at, report, group, now, &mut outcome),
@@ -79,7 +91,9 @@ impl EndpointState {
         match self.find(report, Status::Stop, Reach::Gateway, now) {
             Some(Found::Live(at)) => self.close_bearer(at, report, now, &mut outcome),
             Some(Found::Past(at)) => outcome.pass_over(at),
-            Some(Found::Ended(at)) if !began_after_end(&self.sessions[at], report) => self.confirm_end(at, report, now, &mut outcome),
+            Some(Found::Ended(at)) if !began_after_end(&self.sessions[at], report) => {
+                self.confirm_end(at, report, now, &mut outcome)
+            }
             _ => {
                 let mut session = Session::first_seen(report, Status::Stop, group, now);
                 session.ended = Some(stopped(report));
@@ -89,10 +103,23 @@ impl EndpointState {
         self.finish(outcome)
     }
 
-    fn find(&self, report: &Report<'_>, status: Status, reach: Reach, now: Timestamp) -> Option<Found> {
+    fn find(
+        &self,
+        report: &Report<'_>,
+        status: Status,
+        reach: Reach,
+        now: Timestamp,
+    ) -> Option<Found> {
         let exact = |session: &Session| session.is_reported_by(&report.reporter);
-        let matches = |at: &usize| (self.sessions[*at].matches(report, now), self.sessions[*at].is_named_in_full_by(report));
-        let live = self.places(|session| session.is_live() && exact(session)).filter(|at| matches(at).0 != Match::Other);
+        let matches = |at: &usize| {
+            (
+                self.sessions[*at].matches(report, now),
+                self.sessions[*at].is_named_in_full_by(report),
+            )
+        };
+        let live = self
+            .places(|session| session.is_live() && exact(session))
+            .filter(|at| matches(at).0 != Match::Other);
         let ended = self.ended_before(report, now, exact);
         match (live.max_by_key(|at| (matches(at), Reverse(*at))), ended) {
             (Some(at), ended) => Some(self.weigh(at, ended, report, status, now)),
@@ -103,16 +130,26 @@ impl EndpointState {
     }
 
     /// Whether a report belongs to the live session whose name it has, or to an ended one of that name.
-    fn weigh(&self, live: usize, ended: Option<usize>, report: &Report<'_>, status: Status, now: Timestamp) -> Found {
+    fn weigh(
+        &self,
+        live: usize,
+        ended: Option<usize>,
+        report: &Report<'_>,
+        status: Status,
+        now: Timestamp,
+    ) -> Found {
         let session = &self.sessions[live];
         let age = match session.age(report, now) {
             // Without a stamp it could be the Stop of the earlier session, replayed.
-            Age::Since if status == Status::Stop && !session.may_be_ended_by(report, now) => Age::Before,
+            Age::Since if status == Status::Stop && !session.may_be_ended_by(report, now) => {
+                Age::Before
+            }
             age => age,
         };
         let is_of_ended = |at: &usize| {
             let ended = &self.sessions[*at];
-            ended.has_ended_by(report, now) || age == Age::Before && report.stamp == Stamp::Absent && ended.could_repeat(report)
+            ended.has_ended_by(report, now)
+                || age == Age::Before && report.stamp == Stamp::Absent && ended.could_repeat(report)
         };
         let ended = ended.filter(is_of_ended);
         match (matching::belongs(session.matches(report, now), age, ended.is_some()), ended) {
@@ -124,7 +161,9 @@ impl EndpointState {
 
     /// The session of another reporter behind the same configured gateway, if only one can be meant.
     fn find_near(&self, report: &Report<'_>, now: Timestamp) -> Option<Found> {
-        let near = |session: &Session| session.is_near(&report.reporter) && session.matches(report, now) != Match::Other;
+        let near = |session: &Session| {
+            session.is_near(&report.reporter) && session.matches(report, now) != Match::Other
+        };
         let mut live = self.places(|session| session.is_live() && near(session));
         let ended = self.ended_before(report, now, |session| session.is_near(&report.reporter));
         match (live.next(), live.next()) {
@@ -148,20 +187,40 @@ impl EndpointState {
 
     /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer before one that does not; then the first that
     /// ended since, or else the last of all.
-    fn ended_before(&self, report: &Report<'_>, now: Timestamp, is_meant: impl Fn(&Session) -> bool) -> Option<usize> {
-        let is_ended = |session: &Session| !session.is_live() && is_meant(session) && session.matches(report, now) != Match::Other;
+    fn ended_before(
+        &self,
+        report: &Report<'_>,
+        now: Timestamp,
+        is_meant: impl Fn(&Session) -> bool,
+    ) -> Option<usize> {
+        let is_ended = |session: &Session| {
+            !session.is_live() && is_meant(session) && session.matches(report, now) != Match::Other
+        };
         let ended = || self.places(&is_ended);
         let end = |at: usize| self.sessions[at].ended.map(|ended| ended.time().order);
         let knows = |at: usize| self.sessions[at].knows(report.acct_session_id);
         let since = ended().filter(|at| self.sessions[*at].has_ended_by(report, now));
-        since.min_by_key(|at| (!knows(*at), end(*at), Reverse(*at))).or_else(|| ended().max_by_key(|at| (knows(*at), end(*at))))
+        since
+            .min_by_key(|at| (!knows(*at), end(*at), Reverse(*at)))
+            .or_else(|| ended().max_by_key(|at| (knows(*at), end(*at))))
     }
 
     fn places(&self, is_meant: impl Fn(&Session) -> bool) -> impl Iterator<Item = usize> {
-        self.sessions.iter().enumerate().filter(move |(_, session)| is_meant(session)).map(|(at, _)| at)
+        self.sessions
+            .iter()
+            .enumerate()
+            .filter(move |(_, session)| is_meant(session))
+            .map(|(at, _)| at)
     }
 
-    fn open(&mut self, report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
+    fn open(
+        &mut self,
+        report: &Report<'_>,
+        status: Status,
+        group: Option<GroupId>,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         let event = if status == Status::Start { Event::SessionOpen } else { Event::SessionUpdate };
         if group.is_none() && self.state != NetworkState::Unknown {
             return outcome.effect = Effect::Refused;
@@ -187,20 +246,45 @@ impl EndpointState {
 
     /// Whether a report that is newer than the end of a session tells that it lives on: it was given up, not stopped. A name alone does not
     /// prove it for a Start, nor with counters that begin anew; and where a live session has its name by now, that one has taken its place.
-    fn lives_on(&self, at: usize, report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp) -> bool {
+    fn lives_on(
+        &self,
+        at: usize,
+        report: &Report<'_>,
+        status: Status,
+        group: Option<GroupId>,
+        now: Timestamp,
+    ) -> bool {
         let session = &self.sessions[at];
-        let was_given_up = session.ended.is_some_and(|ended| ended.cause != CloseCause::Stop && ended.terminate_cause == 0);
+        let was_given_up = session
+            .ended
+            .is_some_and(|ended| ended.cause != CloseCause::Stop && ended.terminate_cause == 0);
         let continues = || {
-            let bearer = session.bearers().find(|bearer| bearer.is_named_by(report.acct_session_id) && bearer.is_open());
-            bearer.is_some_and(|bearer| status == Status::Interim && bearer.is_continued_by(&report.counters))
+            let bearer = session
+                .bearers()
+                .find(|bearer| bearer.is_named_by(report.acct_session_id) && bearer.is_open());
+            bearer.is_some_and(|bearer| {
+                status == Status::Interim && bearer.is_continued_by(&report.counters)
+            })
         };
         let is_of_group = group.is_some() && session.group == group;
-        let is_replaced = || self.sessions.iter().any(|other| other.is_live() && other.is_replacement_of(session));
-        was_given_up && is_of_group && !is_replaced() && (session.matches(report, now) == Match::Proven || continues())
+        let is_replaced = || {
+            self.sessions.iter().any(|other| other.is_live() && other.is_replacement_of(session))
+        };
+        was_given_up
+            && is_of_group
+            && !is_replaced()
+            && (session.matches(report, now) == Match::Proven || continues())
     }
 
     /// A session that had been given up lives on: it is the same one, and its counters go on.
-    fn resume(&mut self, at: usize, report: &Report<'_>, status: Status, now: Timestamp, outcome: &mut Outcome) {
+    fn resume(
+        &mut self,
+        at: usize,
+        report: &Report<'_>,
+        status: Status,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         outcome.session = Some(at);
         if self.superseded_since(&self.sessions[at], report, now).is_some() {
             outcome.effect = self.recall(at, report, status, Effect::TombstoneHolds);
@@ -236,10 +320,16 @@ impl EndpointState {
     }
 
     /// When a younger session took the place of this one, whose report was held up.
-    fn superseded_since(&self, late: &Session, report: &Report<'_>, now: Timestamp) -> Option<EventTime> {
+    fn superseded_since(
+        &self,
+        late: &Session,
+        report: &Report<'_>,
+        now: Timestamp,
+    ) -> Option<EventTime> {
         let is_successor = |open: &&Session| {
             let age = open.age(report, now);
-            let is_older = age == Age::Before || age == Age::LongBefore && open.is_reported_by(&report.reporter);
+            let is_older = age == Age::Before
+                || age == Age::LongBefore && open.is_reported_by(&report.reporter);
             is_older && open.is_rival_of(late)
         };
         self.open_sessions().find(is_successor).map(Session::began)
@@ -249,7 +339,11 @@ impl EndpointState {
     fn supersede(&mut self, by: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
         for other in 0..self.sessions.len() {
             let (old, new) = (&self.sessions[other], &self.sessions[by]);
-            if other != by && old.is_live() && old.is_rival_of(new) && old.may_be_ended_by(report, now) {
+            if other != by
+                && old.is_live()
+                && old.is_rival_of(new)
+                && old.may_be_ended_by(report, now)
+            {
                 let ended = Ended::new(new.began(), 0, CloseCause::Superseded);
                 self.end(other, ended, now, outcome);
             }
@@ -263,21 +357,35 @@ impl EndpointState {
     }
 
     /// Whether a session that is ending may be open again: its endpoint is served by the same group as before.
-    fn reopen_if_served(&mut self, at: usize, group: Option<GroupId>, outcome: &mut Outcome) -> bool {
+    fn reopen_if_served(
+        &mut self,
+        at: usize,
+        group: Option<GroupId>,
+        outcome: &mut Outcome,
+    ) -> bool {
         let session = &self.sessions[at];
         let is_served = !session.is_open() && group.is_some() && session.group == group;
         is_served && self.reopen(at, outcome)
     }
 
     /// A Start of a live session: a repetition, or one more bearer of it.
-    fn start_again(&mut self, at: usize, report: &Report<'_>, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
+    fn start_again(
+        &mut self,
+        at: usize,
+        report: &Report<'_>,
+        group: Option<GroupId>,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         outcome.session = Some(at);
         let is_reopened = self.reopen_if_served(at, group, outcome);
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
         match session.standing(report, Status::Start, now) {
             Standing::New => self.add_bearer(at, report, Status::Start, outcome),
-            Standing::BearerEnded => outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds),
+            Standing::BearerEnded => {
+                outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds)
+            }
             // Gateways that were cut off from us start their living sessions once more.
             Standing::News => {
                 session.advance(report, Status::Start);
@@ -292,7 +400,14 @@ impl EndpointState {
     }
 
     /// An Interim-Update of a live session.
-    fn update(&mut self, at: usize, report: &Report<'_>, group: Option<GroupId>, now: Timestamp, outcome: &mut Outcome) {
+    fn update(
+        &mut self,
+        at: usize,
+        report: &Report<'_>,
+        group: Option<GroupId>,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         outcome.session = Some(at);
         let is_reopened = self.reopen_if_served(at, group, outcome);
         let session = &mut self.sessions[at];
@@ -309,7 +424,9 @@ impl EndpointState {
             }
             Standing::Repeated => self.recall(at, report, Status::Interim, Effect::Duplicate),
             Standing::Older => self.recall(at, report, Status::Interim, Effect::Outdated),
-            Standing::BearerEnded => self.recall(at, report, Status::Interim, Effect::TombstoneHolds),
+            Standing::BearerEnded => {
+                self.recall(at, report, Status::Interim, Effect::TombstoneHolds)
+            }
         };
         if is_reopened {
             outcome.effect = Effect::Opened;
@@ -317,14 +434,22 @@ impl EndpointState {
     }
 
     /// A Stop of a live session.
-    fn close_bearer(&mut self, at: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
+    fn close_bearer(
+        &mut self,
+        at: usize,
+        report: &Report<'_>,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
         match session.standing(report, Status::Stop, now) {
             Standing::New => self.add_bearer(at, report, Status::Stop, outcome),
             Standing::News => note(session.advance(report, Status::Stop), outcome),
             Standing::Repeated | Standing::Older => session.close_bearer(report),
-            Standing::BearerEnded => return outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate),
+            Standing::BearerEnded => {
+                return outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
+            }
         }
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
@@ -337,7 +462,13 @@ impl EndpointState {
         }
     }
 
-    fn add_bearer(&mut self, at: usize, report: &Report<'_>, status: Status, outcome: &mut Outcome) {
+    fn add_bearer(
+        &mut self,
+        at: usize,
+        report: &Report<'_>,
+        status: Status,
+        outcome: &mut Outcome,
+    ) {
         let session = &mut self.sessions[at];
         let is_newest = session.is_newest(report);
         session.add_bearer(Bearer::first_seen(report, status));
@@ -349,7 +480,13 @@ impl EndpointState {
     }
 
     /// The Stop of a session that has ended: a repetition, or at last the Stop of one that was given up for lost, with its final counters.
-    fn confirm_end(&mut self, at: usize, report: &Report<'_>, now: Timestamp, outcome: &mut Outcome) {
+    fn confirm_end(
+        &mut self,
+        at: usize,
+        report: &Report<'_>,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
         match session.standing(report, Status::Stop, now) {
@@ -360,8 +497,10 @@ impl EndpointState {
                 outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
                 // Of two different Stops the later is the end.
                 let session = &mut self.sessions[at];
-                let ends_later = |ended: Ended| report.event_time.order.secs() > ended.time().order.secs();
-                let moved = session.ended.is_some_and(ends_later) && session.ended_not_before(report.event_time);
+                let ends_later =
+                    |ended: Ended| report.event_time.order.secs() > ended.time().order.secs();
+                let moved = session.ended.is_some_and(ends_later)
+                    && session.ended_not_before(report.event_time);
                 self.version += u64::from(moved);
                 return;
             }
@@ -409,6 +548,7 @@ fn stopped(report: &Report<'_>) -> Ended {
 
 /// Whether a Stop tells of a later session than the ended one of the same name, of which nothing else was ever heard.
 fn began_after_end(session: &Session, report: &Report<'_>) -> bool {
-    let ends_before = |ended: Ended| report.began().order.secs() > ended.time().order_for(report.stamp).secs();
+    let ends_before =
+        |ended: Ended| report.began().order.secs() > ended.time().order_for(report.stamp).secs();
     report.session_time_s.is_some() && session.ended.is_some_and(ends_before)
 }

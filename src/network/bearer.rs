@@ -49,8 +49,13 @@ pub(super) struct Tally {
 impl Bearer {
     /// A bearer whose first report is `report`.
     pub(super) fn first_seen(report: &Report<'_>, status: Status) -> Self {
-        let mut bearer =
-            Self { acct_session_id: text::keep(report.acct_session_id), input: 0, output: 0, event_time: report.event_time.order, status };
+        let mut bearer = Self {
+            acct_session_id: text::keep(report.acct_session_id),
+            input: 0,
+            output: 0,
+            event_time: report.event_time.order,
+            status,
+        };
         bearer.count(&report.counters, status);
         bearer
     }

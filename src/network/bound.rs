@@ -48,18 +48,31 @@ impl EndpointState {
     /// Takes a session out of the list.
     pub(super) fn forget(&mut self, gone: usize, outcome: &mut Outcome) {
         self.sessions.remove(gone);
-        outcome.session = outcome.session.filter(|at| *at != gone).map(|at| at - usize::from(at > gone));
+        outcome.session =
+            outcome.session.filter(|at| *at != gone).map(|at| at - usize::from(at > gone));
     }
 
     fn fold_oldest(&mut self, may_go: impl Fn(&Bearer) -> bool) -> bool {
-        let oldest_of = |session: &Session| session.bearers().skip(1).filter(|bearer| may_go(bearer)).map(|bearer| bearer.event_time).min();
-        let oldest = self.sessions.iter_mut().filter_map(|session| Some((oldest_of(session)?, session))).min_by_key(|(time, _)| *time);
+        let oldest_of = |session: &Session| {
+            session
+                .bearers()
+                .skip(1)
+                .filter(|bearer| may_go(bearer))
+                .map(|bearer| bearer.event_time)
+                .min()
+        };
+        let oldest = self
+            .sessions
+            .iter_mut()
+            .filter_map(|session| Some((oldest_of(session)?, session)))
+            .min_by_key(|(time, _)| *time);
         oldest.is_some_and(|(_, session)| session.fold_oldest(&may_go))
     }
 
     fn forget_oldest_tombstone(&mut self, outcome: &mut Outcome) -> bool {
         let reported = outcome.session;
-        let ended = (0..self.sessions.len()).filter(|at| Some(*at) != reported && !self.sessions[*at].is_live());
+        let ended = (0..self.sessions.len())
+            .filter(|at| Some(*at) != reported && !self.sessions[*at].is_live());
         let oldest = ended.min_by_key(|at| self.sessions[*at].heard);
         oldest.is_some_and(|oldest| {
             self.forget(oldest, outcome);
@@ -69,10 +82,13 @@ impl EndpointState {
 
     fn end_longest_unheard(&mut self, outcome: &mut Outcome) -> bool {
         let reported = outcome.session;
-        let live = (0..self.sessions.len()).filter(|at| Some(*at) != reported && self.sessions[*at].is_live());
-        let longest_unheard = live.min_by_key(|at| (self.sessions[*at].is_open(), self.sessions[*at].heard));
+        let live = (0..self.sessions.len())
+            .filter(|at| Some(*at) != reported && self.sessions[*at].is_live());
+        let longest_unheard =
+            live.min_by_key(|at| (self.sessions[*at].is_open(), self.sessions[*at].heard));
         longest_unheard.is_some_and(|longest_unheard| {
-            let ended = Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
+            let ended =
+                Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
             self.bury(longest_unheard, ended, self.last_activity, outcome);
             true
         })
@@ -82,8 +98,14 @@ impl EndpointState {
 fn weight(session: &Session) -> usize {
     let text = |text: &str| TEXT + text.len();
     let place = session.place();
-    let bearers = session.bearers().map(|bearer| BEARER + text(&bearer.acct_session_id)).sum::<usize>();
-    let names = [session.apn(), session.multi_session_id()].into_iter().flatten().map(text).sum::<usize>();
+    let bearers =
+        session.bearers().map(|bearer| BEARER + text(&bearer.acct_session_id)).sum::<usize>();
+    let names =
+        [session.apn(), session.multi_session_id()].into_iter().flatten().map(text).sum::<usize>();
     let identifier = session.nas().identifier.map_or(0, <[u8]>::len);
-    SESSION + bearers + names + identifier + place.location.map_or(0, |location| TEXT + location.len())
+    SESSION
+        + bearers
+        + names
+        + identifier
+        + place.location.map_or(0, |location| TEXT + location.len())
 }

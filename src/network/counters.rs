@@ -77,7 +77,11 @@ mod tests {
         ];
         for &(before, low, gigawords, after, reading) in cases {
             let mut total = before;
-            assert_eq!(advance(&mut total, low, gigawords), reading, "{before} then {low:?} {gigawords:?}");
+            assert_eq!(
+                advance(&mut total, low, gigawords),
+                reading,
+                "{before} then {low:?} {gigawords:?}"
+            );
             assert_eq!(total, after, "{before} then {low:?} {gigawords:?}");
         }
     }

@@ -65,7 +65,13 @@ impl Default for EndpointState {
 impl EndpointState {
     #[must_use]
     pub fn new(state: NetworkState) -> Self {
-        Self { state, last_activity: Timestamp::EPOCH, version: 0, sessions: ThinVec::new(), leases: Leases::new() }
+        Self {
+            state,
+            last_activity: Timestamp::EPOCH,
+            version: 0,
+            sessions: ThinVec::new(),
+            leases: Leases::new(),
+        }
     }
 
     /// A hint before anything happens to it: its sessions lie elsewhere. How many there are is written there too, so the first is asked for.
@@ -102,15 +108,26 @@ impl EndpointState {
     pub fn detach(&mut self, report: &Report<'_>, now: Timestamp) -> Outcome {
         let mut outcome = self.hear(now);
         // One that names a live session is no old one, whether it has a stamp or not.
-        let is_current = self.sessions.iter().any(|session| session.is_live() && is_named_since(session, report, now));
-        let ends = |session: &Session| session.may_be_ended_by(report, now) || is_current && session.age(report, now) == Age::Since;
+        let is_current = self
+            .sessions
+            .iter()
+            .any(|session| session.is_live() && is_named_since(session, report, now));
+        let ends = |session: &Session| {
+            session.may_be_ended_by(report, now)
+                || is_current && session.age(report, now) == Age::Since
+        };
         // Of a time more than a week ago it tells only those who were there then.
         let is_heard = report.stamp != Stamp::Old || self.open_sessions().next().is_some();
         if is_heard && self.open_sessions().all(ends) {
             self.leave(CloseCause::Detach, report.event_time, now, &mut outcome);
         } else {
             outcome.effect = Effect::Outdated;
-            self.close_where(|session| ends(session).then_some(report.event_time), CloseCause::Detach, now, &mut outcome);
+            self.close_where(
+                |session| ends(session).then_some(report.event_time),
+                CloseCause::Detach,
+                now,
+                &mut outcome,
+            );
         }
         self.finish(outcome)
     }
@@ -126,7 +143,12 @@ impl EndpointState {
     /// Ends everything: nobody will know of the endpoint any more.
     pub fn end_all(&mut self, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
-        self.close_where(|session| Some(session.updated()), CloseCause::Unassigned, now, &mut outcome);
+        self.close_where(
+            |session| Some(session.updated()),
+            CloseCause::Unassigned,
+            now,
+            &mut outcome,
+        );
         self.finish(outcome)
     }
 
@@ -139,13 +161,20 @@ impl EndpointState {
     }
 
     /// Does what time alone does. Returns also when it next wants to be called, if ever.
-    pub fn settle(&mut self, now: Timestamp, limits: &Limits, restarts: &Restarts) -> (Outcome, Option<Timestamp>) {
+    pub fn settle(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
+        restarts: &Restarts,
+    ) -> (Outcome, Option<Timestamp>) {
         let mut outcome = Outcome::new(self.state);
         self.close_restarted(restarts, now, &mut outcome);
         self.close_stale(now, limits, &mut outcome);
         self.forget_tombstones(now, limits);
         self.settle_leases(now, limits, |freed| outcome.freed.push(freed));
-        if self.state == NetworkState::Idle && limits.outage.deadline(self.last_activity, limits.detach_after) <= now {
+        if self.state == NetworkState::Idle
+            && limits.outage.deadline(self.last_activity, limits.detach_after) <= now
+        {
             self.step(Event::Inactive, &mut outcome);
         }
         (self.finish(outcome), self.next_deadline(limits))
@@ -197,7 +226,10 @@ impl EndpointState {
         self.bury(at, ended, now, outcome);
         if was_open {
             let others_left = self.open_sessions().next().is_some();
-            self.step(if others_left { Event::SessionCloseOthersLeft } else { Event::SessionCloseLast }, outcome);
+            self.step(
+                if others_left { Event::SessionCloseOthersLeft } else { Event::SessionCloseLast },
+                outcome,
+            );
         }
     }
 
@@ -207,15 +239,20 @@ impl EndpointState {
             return;
         }
         let live = (0..self.sessions.len()).filter(|at| self.sessions[*at].is_live());
-        if let Some(longest_unheard) = live.min_by_key(|at| (self.sessions[*at].is_open(), self.sessions[*at].heard)) {
-            let ended = Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
+        if let Some(longest_unheard) =
+            live.min_by_key(|at| (self.sessions[*at].is_open(), self.sessions[*at].heard))
+        {
+            let ended =
+                Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
             self.bury(longest_unheard, ended, now, outcome);
         }
     }
 
     /// The last act of every method: keeps the list of tombstones short, and the record small.
     pub(super) fn finish(&mut self, mut outcome: Outcome) -> Outcome {
-        while self.sessions.len() > MAX_TOMBSTONES && self.sessions.iter().filter(|session| !session.is_live()).count() > MAX_TOMBSTONES {
+        while self.sessions.len() > MAX_TOMBSTONES
+            && self.sessions.iter().filter(|session| !session.is_live()).count() > MAX_TOMBSTONES
+        {
             let ended = (0..self.sessions.len()).filter(|at| !self.sessions[*at].is_live());
             let Some(oldest) = ended.min_by_key(|at| self.sessions[*at].heard) else { break };
             self.forget(oldest, &mut outcome);
@@ -233,15 +270,26 @@ impl EndpointState {
         let group = session.group;
         outcome.closed.push(Closed { how, cause: ended.cause, group, ip: session.ip });
         if let Some(group) = group
-            && !self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
+            && !self
+                .sessions
+                .iter()
+                .any(|session| session.is_live() && session.group == Some(group))
         {
-            self.vacate_lease(group, ended.cause, now).into_iter().for_each(|freed| outcome.freed.push(freed));
+            self.vacate_lease(group, ended.cause, now)
+                .into_iter()
+                .for_each(|freed| outcome.freed.push(freed));
         }
         self.version += 1;
     }
 
     /// From now on those open sessions are ending: their gateway has them still, and their addresses stay theirs (PROTOCOL 11).
-    pub(super) fn begin_ending(&mut self, concerns: impl Fn(&Session) -> bool, cause: CloseCause, now: Timestamp, outcome: &mut Outcome) {
+    pub(super) fn begin_ending(
+        &mut self,
+        concerns: impl Fn(&Session) -> bool,
+        cause: CloseCause,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         for at in 0..self.sessions.len() {
             let session = &mut self.sessions[at];
             if !session.is_open() || !concerns(session) {
@@ -262,7 +310,10 @@ impl EndpointState {
             CloseCause::Detach => Event::Detach,
             CloseCause::Barred => Event::Barred,
             CloseCause::Unassigned => Event::Unassigned,
-            CloseCause::Stop | CloseCause::Superseded | CloseCause::Stale | CloseCause::GatewayRestart => Event::SessionCloseLast,
+            CloseCause::Stop
+            | CloseCause::Superseded
+            | CloseCause::Stale
+            | CloseCause::GatewayRestart => Event::SessionCloseLast,
         };
         if matches!(cause, CloseCause::Barred | CloseCause::Unassigned) {
             self.begin_ending(|_| true, cause, now, outcome);
@@ -278,14 +329,20 @@ impl EndpointState {
 
     fn close_restarted(&mut self, restarts: &Restarts, now: Timestamp, outcome: &mut Outcome) {
         if !restarts.is_empty() {
-            self.close_where(|session| restarts.closes(session), CloseCause::GatewayRestart, now, outcome);
+            self.close_where(
+                |session| restarts.closes(session),
+                CloseCause::GatewayRestart,
+                now,
+                outcome,
+            );
         }
     }
 
     /// A session lost ended when it was last heard of, as far as anybody knows: reports that were held up on their way and tell of later
     /// times are news of a living session. One that is ending is waited for no longer than `ending`.
     fn close_stale(&mut self, now: Timestamp, limits: &Limits, outcome: &mut Outcome) {
-        let last_sign = |session: &Session| (live_until(session, limits) <= now).then(|| session.updated());
+        let last_sign =
+            |session: &Session| (live_until(session, limits) <= now).then(|| session.updated());
         self.close_where(last_sign, CloseCause::Stale, now, outcome);
     }
 
@@ -308,7 +365,8 @@ impl EndpointState {
 
     /// No change worth a record: the time alone implies it.
     fn forget_tombstones(&mut self, now: Timestamp, limits: &Limits) {
-        let is_over = |session: &Session| !session.is_live() && tombstone_until(session, limits) <= now;
+        let is_over =
+            |session: &Session| !session.is_live() && tombstone_until(session, limits) <= now;
         if self.sessions.iter().any(is_over) {
             self.sessions.retain(|session| !is_over(session));
             if self.sessions.is_empty() {
@@ -321,18 +379,30 @@ impl EndpointState {
 
     fn next_deadline(&self, limits: &Limits) -> Option<Timestamp> {
         let of_session = |session: &Session| {
-            if session.is_live() { live_until(session, limits) } else { tombstone_until(session, limits) }
+            if session.is_live() {
+                live_until(session, limits)
+            } else {
+                tombstone_until(session, limits)
+            }
         };
         let is_idle = self.state == NetworkState::Idle;
-        let inactive = is_idle.then(|| limits.outage.deadline(self.last_activity, limits.detach_after));
-        self.sessions.iter().map(of_session).chain(self.next_lease_deadline(limits)).chain(inactive).min()
+        let inactive =
+            is_idle.then(|| limits.outage.deadline(self.last_activity, limits.detach_after));
+        self.sessions
+            .iter()
+            .map(of_session)
+            .chain(self.next_lease_deadline(limits))
+            .chain(inactive)
+            .min()
     }
 }
 
 /// When a session that nothing more is heard of ends.
 fn live_until(session: &Session, limits: &Limits) -> Timestamp {
     let stale = limits.outage.deadline(session.heard, limits.stale_after);
-    session.ending().map_or(stale, |ending| stale.min(limits.outage.deadline(ending.since, limits.ending)))
+    session
+        .ending()
+        .map_or(stale, |ending| stale.min(limits.outage.deadline(ending.since, limits.ending)))
 }
 
 fn tombstone_until(session: &Session, limits: &Limits) -> Timestamp {
@@ -341,5 +411,7 @@ fn tombstone_until(session: &Session, limits: &Limits) -> Timestamp {
 
 /// Whether a report that needs no name has that of this session, and is not older.
 fn is_named_since(session: &Session, report: &Report<'_>, now: Timestamp) -> bool {
-    session.is_reported_by(&report.reporter) && session.matches(report, now) != Match::Other && session.age(report, now) == Age::Since
+    session.is_reported_by(&report.reporter)
+        && session.matches(report, now) != Match::Other
+        && session.age(report, now) == Age::Since
 }

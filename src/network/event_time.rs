@@ -45,7 +45,9 @@ impl Stamp {
     /// The inverse of `as u8`.
     #[must_use]
     pub fn from_key(key: u8) -> Option<Self> {
-        [Self::Absent, Self::Sane, Self::Old, Self::Ahead].into_iter().find(|stamp| *stamp as u8 == key)
+        [Self::Absent, Self::Sane, Self::Old, Self::Ahead]
+            .into_iter()
+            .find(|stamp| *stamp as u8 == key)
     }
 }
 
@@ -87,7 +89,11 @@ impl Sub<Duration> for EventTime {
 
 /// Reads the times of a report: Event-Timestamp and Acct-Delay-Time, in seconds (RFC 2869 5.3, RFC 2866 5.2). Nothing is subtracted from a stamp.
 #[must_use]
-pub fn read(stamp_s: Option<u32>, delay_s: Option<u32>, arrival: Timestamp) -> (EventTime, Stamp, OddTimes) {
+pub fn read(
+    stamp_s: Option<u32>,
+    delay_s: Option<u32>,
+    arrival: Timestamp,
+) -> (EventTime, Stamp, OddTimes) {
     let delay = Duration::from_secs(u64::from(delay_s.unwrap_or(0)));
     let is_odd_delay = delay > LONGEST_DELAY;
     let delayed = if is_odd_delay { arrival } else { arrival - delay };
@@ -100,7 +106,11 @@ pub fn read(stamp_s: Option<u32>, delay_s: Option<u32>, arrival: Timestamp) -> (
     };
     let order = order.unwrap_or(delayed);
     let shown = if stamp == Stamp::Sane { order } else { delayed };
-    let odd = OddTimes { stamp: matches!(stamp, Stamp::Old | Stamp::Ahead), delay: is_odd_delay, session_time: false };
+    let odd = OddTimes {
+        stamp: matches!(stamp, Stamp::Old | Stamp::Ahead),
+        delay: is_odd_delay,
+        session_time: false,
+    };
     (EventTime { shown, order }, stamp, odd)
 }
 
@@ -135,7 +145,10 @@ impl Skew {
         if self.0 == 0 {
             return EventTime::at(shown);
         }
-        EventTime { shown, order: Timestamp::from_secs(u64::from((shown.secs() as u32).wrapping_sub(self.0))) }
+        EventTime {
+            shown,
+            order: Timestamp::from_secs(u64::from((shown.secs() as u32).wrapping_sub(self.0))),
+        }
     }
 
     /// What is shown, for what was stamped: what the same clock said at another time.
@@ -144,7 +157,10 @@ impl Skew {
         if self.0 == 0 {
             return EventTime::at(order);
         }
-        EventTime { shown: Timestamp::from_secs(u64::from((order.secs() as u32).wrapping_add(self.0))), order }
+        EventTime {
+            shown: Timestamp::from_secs(u64::from((order.secs() as u32).wrapping_add(self.0))),
+            order,
+        }
     }
 }
 
@@ -160,7 +176,10 @@ mod tests {
     #[test]
     fn what_is_shown_is_the_stamp_if_it_is_sane() {
         use Stamp::{Absent, Ahead, Old, Sane};
-        let (stamp, delay) = (OddTimes { stamp: true, ..OddTimes::default() }, OddTimes { delay: true, ..OddTimes::default() });
+        let (stamp, delay) = (
+            OddTimes { stamp: true, ..OddTimes::default() },
+            OddTimes { delay: true, ..OddTimes::default() },
+        );
         let fine = OddTimes::default();
         // Event-Timestamp, Acct-Delay-Time; shown, order, what the stamp is, what is odd.
         let cases = [
@@ -179,15 +198,25 @@ mod tests {
             (Some(u32::MAX), None, ARRIVAL, u32::MAX, Ahead, stamp),
         ];
         for (stamp_s, delay_s, shown, order, stamp, odd) in cases {
-            let time = EventTime { shown: Timestamp::from_secs(shown.into()), order: Timestamp::from_secs(order.into()) };
-            assert_eq!(read(stamp_s, delay_s, Timestamp::from_secs(ARRIVAL.into())), (time, stamp, odd), "{stamp_s:?} {delay_s:?}");
+            let time = EventTime {
+                shown: Timestamp::from_secs(shown.into()),
+                order: Timestamp::from_secs(order.into()),
+            };
+            assert_eq!(
+                read(stamp_s, delay_s, Timestamp::from_secs(ARRIVAL.into())),
+                (time, stamp, odd),
+                "{stamp_s:?} {delay_s:?}"
+            );
         }
     }
 
     #[test]
     fn a_skew_remembers_any_clock() {
         for order in [0, 1, ARRIVAL - WEEK, ARRIVAL, ARRIVAL + 3600, u32::MAX] {
-            let time = EventTime { shown: Timestamp::from_secs(ARRIVAL.into()), order: Timestamp::from_secs(order.into()) };
+            let time = EventTime {
+                shown: Timestamp::from_secs(ARRIVAL.into()),
+                order: Timestamp::from_secs(order.into()),
+            };
             let skew = Skew::of(time);
             assert_eq!((skew.event_time(time.shown), skew.shown(time.order)), (time, time));
         }

@@ -17,7 +17,12 @@ impl<T, const SLOTS: usize> Interned<T, SLOTS> {
     }
 
     /// The slot of the value with this hash for which `is_it` holds; `make` makes it if there is none and a slot is free.
-    pub(super) fn slot(&self, hash: u64, is_it: impl Fn(&T) -> bool, make: impl Fn() -> T) -> Option<NonZeroU16> {
+    pub(super) fn slot(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&T) -> bool,
+        make: impl Fn() -> T,
+    ) -> Option<NonZeroU16> {
         (0..PROBES).map(|probe| (hash as usize).wrapping_add(probe) % SLOTS).find_map(|slot| {
             let shared = self.0[slot].get_or_init(&make);
             is_it(shared).then(|| NonZeroU16::new(slot as u16 + 1))?

@@ -93,7 +93,8 @@ impl EndpointState {
     /// Of each group its own lease, and what older sessions of the group still use; without the addresses that were given up and are in
     /// their hold.
     pub fn own_leases(&self) -> impl Iterator<Item = &Lease> {
-        let is_own = |lease: &&Lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease));
+        let is_own =
+            |lease: &&Lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease));
         self.leases.iter().filter(move |lease| lease.phase.is_in_use() || is_own(lease))
     }
 
@@ -107,13 +108,16 @@ impl EndpointState {
     /// Whether one more address can be given up, so that its hold is remembered.
     #[must_use]
     pub fn has_room_for_hold(&self) -> bool {
-        self.leases.len() < MAX_HELD || self.leases.iter().filter(|lease| lease.phase.is_released()).count() < MAX_HELD
+        self.leases.len() < MAX_HELD
+            || self.leases.iter().filter(|lease| lease.phase.is_released()).count() < MAX_HELD
     }
 
     /// Whether a session of the lease's group uses its address, open or ending.
     #[must_use]
     pub fn is_used(&self, lease: &Lease) -> bool {
-        let uses = |session: &super::Session| session.group == Some(lease.group) && session.ip == Some(lease.ip) && !session.conflict;
+        let uses = |session: &super::Session| {
+            session.group == Some(lease.group) && session.ip == Some(lease.ip) && !session.conflict
+        };
         self.sessions.iter().filter(|session| session.is_live()).any(uses)
     }
 
@@ -132,7 +136,9 @@ impl EndpointState {
         let own = self.leases.iter().position(|own| own.group == lease.group);
         let former = own.map(|at| std::mem::replace(&mut self.leases[at], lease));
         // What it has again is in no hold any more.
-        self.leases.retain(|other| *other == lease || (other.vslice, other.ip) != (lease.vslice, lease.ip));
+        self.leases.retain(|other| {
+            *other == lease || (other.vslice, other.ip) != (lease.vslice, lease.ip)
+        });
         if own.is_none() {
             self.leases.push(lease);
         }
@@ -154,7 +160,9 @@ impl EndpointState {
 
     /// A lease that has just been released stays, since its address is configured for the endpoint.
     pub fn keep_lease(&mut self, vslice: VsliceId, ip: Ipv4Addr) {
-        if let Some(lease) = self.leases.iter_mut().find(|lease| (lease.vslice, lease.ip) == (vslice, ip)) {
+        if let Some(lease) =
+            self.leases.iter_mut().find(|lease| (lease.vslice, lease.ip) == (vslice, ip))
+        {
             (lease.kind, lease.phase) = (LeaseKind::Static, LeasePhase::Kept);
             self.version += 1;
         }
@@ -162,7 +170,9 @@ impl EndpointState {
 
     /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it. `false` if the group has none.
     pub fn authorise(&mut self, group: GroupId, until: Timestamp, authorisation: u64) -> bool {
-        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else { return false };
+        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else {
+            return false;
+        };
         lease.phase = if lease.phase.is_in_use() {
             LeasePhase::Reauthorised { until, authorisation }
         } else {
@@ -179,7 +189,9 @@ impl EndpointState {
         let Some(lease) = self.leases.iter_mut().find(own) else { return false };
         lease.phase = match lease.phase {
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } => return true,
-            LeasePhase::Authorised { until, authorisation } => LeasePhase::Reauthorised { until, authorisation },
+            LeasePhase::Authorised { until, authorisation } => {
+                LeasePhase::Reauthorised { until, authorisation }
+            }
             LeasePhase::Kept => LeasePhase::InUse,
             LeasePhase::Released { .. } => return false,
         };
@@ -200,7 +212,8 @@ impl EndpointState {
     #[must_use]
     pub fn has_live_lease(&self, group: GroupId) -> bool {
         let is_in_use = self.lease(group).is_some_and(|lease| lease.phase.is_in_use());
-        is_in_use && self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
+        is_in_use
+            && self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
     }
 
     /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
@@ -213,13 +226,20 @@ impl EndpointState {
             self.version += 1;
             return None;
         }
-        let own = self.leases.iter().position(|lease| lease.group == group && !lease.phase.is_released())?;
+        let own = self
+            .leases
+            .iter()
+            .position(|lease| lease.group == group && !lease.phase.is_released())?;
         let mut place = 0..;
         self.release_where(now, |_| place.next() == Some(own)).into_iter().next()
     }
 
     /// Takes away the leases that `is_due` chooses, each of them shown once and in order.
-    pub fn release_where(&mut self, now: Timestamp, mut is_due: impl FnMut(&Lease) -> bool) -> Few<Freed> {
+    pub fn release_where(
+        &mut self,
+        now: Timestamp,
+        mut is_due: impl FnMut(&Lease) -> bool,
+    ) -> Few<Freed> {
         let mut freed = Few::new();
         for lease in &mut self.leases {
             if is_due(lease) && !lease.phase.is_released() {
@@ -242,11 +262,20 @@ impl EndpointState {
     }
 
     /// The last session of `group` was closed. What was promised meanwhile stays so, unless the endpoint has left.
-    pub(super) fn vacate_lease(&mut self, group: GroupId, cause: CloseCause, now: Timestamp) -> Few<Freed> {
+    pub(super) fn vacate_lease(
+        &mut self,
+        group: GroupId,
+        cause: CloseCause,
+        now: Timestamp,
+    ) -> Few<Freed> {
         let mut freed = Few::new();
-        for lease in self.leases.iter_mut().filter(|lease| lease.group == group && lease.phase.is_in_use()) {
+        for lease in
+            self.leases.iter_mut().filter(|lease| lease.group == group && lease.phase.is_in_use())
+        {
             match lease.phase {
-                LeasePhase::Reauthorised { until, authorisation } if now < until && !cause.is_departure() => {
+                LeasePhase::Reauthorised { until, authorisation }
+                    if now < until && !cause.is_departure() =>
+                {
                     lease.phase = LeasePhase::Authorised { until, authorisation };
                 }
                 _ => freed.extend(lease.give_back(now)),
@@ -257,7 +286,12 @@ impl EndpointState {
 
     /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten hold is no change worth a record: the
     /// time alone implies it.
-    pub(super) fn settle_leases(&mut self, now: Timestamp, limits: &Limits, mut freed: impl FnMut(Freed)) {
+    pub(super) fn settle_leases(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
+        mut freed: impl FnMut(Freed),
+    ) {
         let mut lapsed = false;
         for lease in &mut self.leases {
             if let LeasePhase::Authorised { until, .. } = lease.phase

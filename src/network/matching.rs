@@ -61,7 +61,9 @@ pub(super) enum Belongs {
 /// not ended yet at the time of the report.
 pub(super) fn belongs(matching: Match, age: Age, has_tombstone: bool) -> Belongs {
     match (matching, age, has_tombstone) {
-        (Match::Proven, ..) | (Match::Named, Age::Since, _) | (Match::Named, Age::Before, false) => Belongs::Session,
+        (Match::Proven, ..)
+        | (Match::Named, Age::Since, _)
+        | (Match::Named, Age::Before, false) => Belongs::Session,
         (Match::Named | Match::Other, _, true) => Belongs::Tombstone,
         (Match::Named, Age::LongBefore, false) | (Match::Other, _, false) => Belongs::Past,
     }
@@ -98,8 +100,12 @@ mod tests {
         ];
         for &((class, charging), (sent_class, sent_charging), is_given_since, wanted) in cases {
             let proofs = |authorisation, charging_id| Proofs { authorisation, charging_id };
-            let found = compare(proofs(class, charging), proofs(sent_class, sent_charging), is_given_since);
-            assert_eq!(found, wanted, "{class:?} {charging:?}, {sent_class:?} {sent_charging:?}, {is_given_since}");
+            let found =
+                compare(proofs(class, charging), proofs(sent_class, sent_charging), is_given_since);
+            assert_eq!(
+                found, wanted,
+                "{class:?} {charging:?}, {sent_class:?} {sent_charging:?}, {is_given_since}"
+            );
         }
     }
 
@@ -126,7 +132,11 @@ mod tests {
             (Other, LongBefore, false, Belongs::Past),
         ];
         for (matching, age, has_tombstone, wanted) in cases {
-            assert_eq!(belongs(matching, age, has_tombstone), wanted, "{matching:?} {age:?} {has_tombstone}");
+            assert_eq!(
+                belongs(matching, age, has_tombstone),
+                wanted,
+                "{matching:?} {age:?} {has_tombstone}"
+            );
         }
     }
 }

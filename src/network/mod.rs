@@ -29,7 +29,9 @@ pub use authorisation::{authorise, mix};
 pub use bearer::{Bearer, Status};
 pub use bound::MAX_RECORD;
 pub use endpoint::{EndpointState, Leases, Limits};
-pub use event_time::{EventTime, OddTimes, Skew, Stamp, is_sane_session_time, read as read_event_time};
+pub use event_time::{
+    EventTime, OddTimes, Skew, Stamp, is_sane_session_time, read as read_event_time,
+};
 pub use lease::{Freed, Lease, LeaseKind, LeasePhase};
 pub use nas::{Nas, Reporter};
 pub use outage::Outage;

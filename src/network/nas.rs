@@ -28,7 +28,12 @@ pub struct Nas<'a> {
 impl<'a> Nas<'a> {
     /// `0.0.0.0` and `::` are no addresses, and an empty identifier is none.
     #[must_use]
-    pub fn new(source: IpAddr, ip: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>, identifier: Option<&'a [u8]>) -> Self {
+    pub fn new(
+        source: IpAddr,
+        ip: Option<Ipv4Addr>,
+        ipv6: Option<Ipv6Addr>,
+        identifier: Option<&'a [u8]>,
+    ) -> Self {
         let ip = ip.filter(|ip| !ip.is_unspecified());
         let ipv6 = ipv6.filter(|ip| !ip.is_unspecified());
         let identifier = identifier.filter(|identifier| !identifier.is_empty());
@@ -57,7 +62,11 @@ impl<'a> Nas<'a> {
 
     /// Whether at least one attribute agrees, and none that both have differs (PROTOCOL 19).
     fn agrees_with(&self, other: &Nas<'_>) -> bool {
-        let pairs = [same(self.ip, other.ip), same(self.ipv6, other.ipv6), same(self.identifier, other.identifier)];
+        let pairs = [
+            same(self.ip, other.ip),
+            same(self.ipv6, other.ipv6),
+            same(self.identifier, other.identifier),
+        ];
         pairs.contains(&Some(true)) && !pairs.contains(&Some(false))
     }
 
@@ -131,13 +140,25 @@ pub(super) struct OwnNas {
 
 impl From<Nas<'_>> for OwnNas {
     fn from(nas: Nas<'_>) -> Self {
-        Self { code: nas.code, source: nas.source, ip: nas.ip, ipv6: nas.ipv6, identifier: nas.identifier.map(Into::into) }
+        Self {
+            code: nas.code,
+            source: nas.source,
+            ip: nas.ip,
+            ipv6: nas.ipv6,
+            identifier: nas.identifier.map(Into::into),
+        }
     }
 }
 
 impl OwnNas {
     pub(super) fn nas(&self) -> Nas<'_> {
-        Nas { code: self.code, source: self.source, ip: self.ip, ipv6: self.ipv6, identifier: self.identifier.as_deref() }
+        Nas {
+            code: self.code,
+            source: self.source,
+            ip: self.ip,
+            ipv6: self.ipv6,
+            identifier: self.identifier.as_deref(),
+        }
     }
 }
 
@@ -171,7 +192,8 @@ mod tests {
     fn nas(source: IpAddr, text: &'static str) -> Nas<'static> {
         let mut words = text.split(' ').map(|word| Some(word).filter(|word| *word != "-"));
         let mut next = || words.next().flatten();
-        let (ip, ipv6) = (next().map(|ip| ip.parse().unwrap()), next().map(|ip| ip.parse().unwrap()));
+        let (ip, ipv6) =
+            (next().map(|ip| ip.parse().unwrap()), next().map(|ip| ip.parse().unwrap()));
         Nas::new(source, ip, ipv6, next().map(str::as_bytes))
     }
 
@@ -195,8 +217,16 @@ mod tests {
             ("0.0.0.0 :: a", "10.0.0.1 - b", false),
             ("- - a", "- - -", false),
         ] {
-            let reporter = Reporter { gateway: GatewayId::new(0), range: "192.0.2.0/24".parse().unwrap(), nas: nas(SOURCE, on) };
-            assert_eq!(reporter.speaks_for(GatewayId::new(0), &nas(OTHER, session)), speaks, "{on}, {session}");
+            let reporter = Reporter {
+                gateway: GatewayId::new(0),
+                range: "192.0.2.0/24".parse().unwrap(),
+                nas: nas(SOURCE, on),
+            };
+            assert_eq!(
+                reporter.speaks_for(GatewayId::new(0), &nas(OTHER, session)),
+                speaks,
+                "{on}, {session}"
+            );
         }
     }
 
@@ -211,16 +241,34 @@ mod tests {
             ("192.0.2.0/24", OTHER, "- - -", false),
             ("192.0.2.0/24", SOURCE, "- - a", false),
         ] {
-            let reporter = Reporter { gateway: GatewayId::new(0), range: range.parse().unwrap(), nas: nas(SOURCE, "- - -") };
-            assert_eq!(reporter.speaks_for(GatewayId::new(0), &nas(source, session)), speaks, "{range}, {source}, {session}");
+            let reporter = Reporter {
+                gateway: GatewayId::new(0),
+                range: range.parse().unwrap(),
+                nas: nas(SOURCE, "- - -"),
+            };
+            assert_eq!(
+                reporter.speaks_for(GatewayId::new(0), &nas(source, session)),
+                speaks,
+                "{range}, {source}, {session}"
+            );
         }
     }
 
     #[test]
     fn a_renamed_gateway_is_known_by_its_addresses() {
-        let reporter = Reporter { gateway: GatewayId::new(1), range: "192.0.2.0/25".parse().unwrap(), nas: nas(SOURCE, "- - a") };
-        assert!(reporter.is_of(GatewayId::new(1), None) && reporter.is_of(GatewayId::new(0), Some(OTHER)));
-        assert!(!reporter.is_of(GatewayId::new(0), None) && !reporter.is_of(GatewayId::new(0), Some([192, 0, 2, 200].into())));
+        let reporter = Reporter {
+            gateway: GatewayId::new(1),
+            range: "192.0.2.0/25".parse().unwrap(),
+            nas: nas(SOURCE, "- - a"),
+        };
+        assert!(
+            reporter.is_of(GatewayId::new(1), None)
+                && reporter.is_of(GatewayId::new(0), Some(OTHER))
+        );
+        assert!(
+            !reporter.is_of(GatewayId::new(0), None)
+                && !reporter.is_of(GatewayId::new(0), Some([192, 0, 2, 200].into()))
+        );
     }
 
     #[test]

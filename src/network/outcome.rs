@@ -69,8 +69,15 @@ pub enum CloseCause {
 }
 
 impl CloseCause {
-    pub const ALL: [Self; 7] =
-        [Self::Stop, Self::Detach, Self::Superseded, Self::Stale, Self::GatewayRestart, Self::Barred, Self::Unassigned];
+    pub const ALL: [Self; 7] = [
+        Self::Stop,
+        Self::Detach,
+        Self::Superseded,
+        Self::Stale,
+        Self::GatewayRestart,
+        Self::Barred,
+        Self::Unassigned,
+    ];
 
     #[must_use]
     pub const fn name(self) -> &'static str {

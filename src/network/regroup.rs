@@ -19,7 +19,12 @@ impl EndpointState {
     /// The endpoint has left the group: its open sessions there are ending as unassigned.
     pub fn leave_group(&mut self, group: GroupId, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
-        self.begin_ending(|session| session.group == Some(group), CloseCause::Unassigned, now, &mut outcome);
+        self.begin_ending(
+            |session| session.group == Some(group),
+            CloseCause::Unassigned,
+            now,
+            &mut outcome,
+        );
         if self.open_sessions().next().is_none() {
             self.step(Event::SessionCloseLast, &mut outcome);
         }

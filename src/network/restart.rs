@@ -35,8 +35,22 @@ pub struct Restart {
 
 impl Restart {
     #[must_use]
-    pub fn new(reporter: &Reporter<'_>, apn: Option<CompactString>, at: EventTime, stamp: Stamp, arrived: Timestamp) -> Self {
-        Self { gateway: reporter.gateway, range: reporter.range, nas: reporter.nas.into(), apn, at, stamp, arrived }
+    pub fn new(
+        reporter: &Reporter<'_>,
+        apn: Option<CompactString>,
+        at: EventTime,
+        stamp: Stamp,
+        arrived: Timestamp,
+    ) -> Self {
+        Self {
+            gateway: reporter.gateway,
+            range: reporter.range,
+            nas: reporter.nas.into(),
+            apn,
+            at,
+            stamp,
+            arrived,
+        }
     }
 
     #[must_use]
@@ -67,9 +81,12 @@ impl Restart {
     fn comes_after(&self, session: &Session) -> bool {
         if self.stamp == Stamp::Absent {
             // It may be an old one, replayed; and whatever arrives after it is after it (PROTOCOL 20).
-            return session.heard <= self.arrived && !event_time::is_young(session.started, self.at.shown);
+            return session.heard <= self.arrived
+                && !event_time::is_young(session.started, self.at.shown);
         }
-        if self.stamp == Stamp::Old && event_time::is_ahead(session.skew().shown(self.at.order).shown, self.arrived) {
+        if self.stamp == Stamp::Old
+            && event_time::is_ahead(session.skew().shown(self.at.order).shown, self.arrived)
+        {
             return false;
         }
         match session.began().order_for(self.stamp).secs().cmp(&self.at.order.secs()) {
@@ -86,7 +103,11 @@ impl Restart {
             return self.at;
         }
         let last = session.updated().order;
-        let order = if last == Timestamp::from_secs(last.secs()) { last } else { Timestamp::from_secs(last.secs() + 1) };
+        let order = if last == Timestamp::from_secs(last.secs()) {
+            last
+        } else {
+            Timestamp::from_secs(last.secs() + 1)
+        };
         EventTime { shown: self.at.shown, order: order.min(self.at.order) }
     }
 
@@ -159,10 +180,17 @@ impl Restarts {
             return None;
         }
         let table = self.table.read();
-        let former = session.nas().source.and_then(|source| table.by_source.get(&source)).filter(|id| **id != session.gateway);
+        let former = session
+            .nas()
+            .source
+            .and_then(|source| table.by_source.get(&source))
+            .filter(|id| **id != session.gateway);
         let gateways = std::iter::once(&session.gateway).chain(former);
         let noted = gateways.filter_map(|gateway| table.by_gateway.get(gateway)).flatten();
-        noted.filter(|noted| noted.restart.closes(session)).map(|noted| noted.restart.end_of(session)).max_by_key(|at| at.order)
+        noted
+            .filter(|noted| noted.restart.closes(session))
+            .map(|noted| noted.restart.end_of(session))
+            .max_by_key(|at| at.order)
     }
 
     /// Everything noted and not forgotten yet.

@@ -116,7 +116,13 @@ impl Ended {
 impl Session {
     /// A session with one bearer; everything else is still to be told.
     #[must_use]
-    pub fn new(gateway: GatewayId, nas: &Nas<'_>, first: Bearer, began: EventTime, heard: Timestamp) -> Self {
+    pub fn new(
+        gateway: GatewayId,
+        nas: &Nas<'_>,
+        first: Bearer,
+        began: EventTime,
+        heard: Timestamp,
+    ) -> Self {
         let mut session = Self {
             gateway,
             group: None,
@@ -139,7 +145,12 @@ impl Session {
     }
 
     /// The session that a report begins to tell of. Without its Start, the beginning is computed from Acct-Session-Time.
-    pub(super) fn first_seen(report: &Report<'_>, status: Status, group: Option<GroupId>, now: Timestamp) -> Self {
+    pub(super) fn first_seen(
+        report: &Report<'_>,
+        status: Status,
+        group: Option<GroupId>,
+        now: Timestamp,
+    ) -> Self {
         let began = if status == Status::Start { report.event_time } else { report.began() };
         let Reporter { gateway, nas, .. } = &report.reporter;
         let mut session = Self::new(*gateway, nas, Bearer::first_seen(report, status), began, now);
@@ -234,8 +245,9 @@ impl Session {
     /// Octets (input, output) of all its bearers.
     #[must_use]
     pub fn octets(&self) -> (u64, u64) {
-        self.bearers()
-            .fold(self.folded(), |(input, output), bearer| (input.saturating_add(bearer.input), output.saturating_add(bearer.output)))
+        self.bearers().fold(self.folded(), |(input, output), bearer| {
+            (input.saturating_add(bearer.input), output.saturating_add(bearer.output))
+        })
     }
 
     /// The time of the newest report.
@@ -259,9 +271,16 @@ impl Session {
     #[must_use]
     pub fn number(&self) -> u64 {
         // FNV-1a: it has to stay the same for ever, which no hasher of a library promises.
-        let step = |hash: u64, octet: &u8| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        let step =
+            |hash: u64, octet: &u8| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
         let stamps = [u64::from(self.nas().code), self.started.millis()].map(u64::to_be_bytes);
-        let hash = self.first.acct_session_id.as_bytes().iter().chain(stamps.as_flattened()).fold(0xcbf2_9ce4_8422_2325, step);
+        let hash = self
+            .first
+            .acct_session_id
+            .as_bytes()
+            .iter()
+            .chain(stamps.as_flattened())
+            .fold(0xcbf2_9ce4_8422_2325, step);
         // The multiplication mixes upward only: the upper bits are the good ones.
         hash >> 11
     }
@@ -269,7 +288,8 @@ impl Session {
     /// Takes over what `place` knows; the rest stays.
     pub fn move_to(&mut self, place: &Place<'_>) {
         let overflow = self.whereabouts.learn(place);
-        if place.serving_node.is_some() && (overflow.serving_node.is_some() || self.rare.is_some()) {
+        if place.serving_node.is_some() && (overflow.serving_node.is_some() || self.rare.is_some())
+        {
             self.rare().serving_node = overflow.serving_node;
         }
         if place.location.is_some() && (overflow.location.is_some() || self.rare.is_some()) {
@@ -307,7 +327,9 @@ impl Session {
     pub(super) fn fold_oldest(&mut self, may_go: impl Fn(&Bearer) -> bool) -> bool {
         let Some(rare) = &mut self.rare else { return false };
         let going = rare.bearers.iter().enumerate().filter(|(_, bearer)| may_go(bearer));
-        let Some((oldest, _)) = going.min_by_key(|(_, bearer)| bearer.event_time) else { return false };
+        let Some((oldest, _)) = going.min_by_key(|(_, bearer)| bearer.event_time) else {
+            return false;
+        };
         let gone = rare.bearers.remove(oldest);
         rare.folded.0 = rare.folded.0.saturating_add(gone.input);
         rare.folded.1 = rare.folded.1.saturating_add(gone.output);
@@ -334,16 +356,21 @@ impl Session {
         }
         // A Charging-Id is a bearer's, and that of the first is known.
         let own = self.proofs();
-        let charging_id = own.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
+        let charging_id =
+            own.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
         let own = Proofs { charging_id, ..own };
-        let sent = Proofs { authorisation: report.authorisation, charging_id: report.place.charging_id };
+        let sent =
+            Proofs { authorisation: report.authorisation, charging_id: report.place.charging_id };
         matching::compare(own, sent, self.was_authorised_before(report, now))
     }
 
     /// Whether this server gave the endpoint the report's Class since the session began.
     fn was_authorised_before(&self, report: &Report<'_>, now: Timestamp) -> bool {
-        let own = Report { authorisation: self.authorisation.map(NonZeroU64::get), ..*report }.authorised_at(now);
-        report.authorised_at(now).is_some_and(|given| own.is_none_or(|own| given > own) && given + Duration::from_secs(1) > self.started)
+        let own = Report { authorisation: self.authorisation.map(NonZeroU64::get), ..*report }
+            .authorised_at(now);
+        report.authorised_at(now).is_some_and(|given| {
+            own.is_none_or(|own| given > own) && given + Duration::from_secs(1) > self.started
+        })
     }
 
     /// Whether the sender of a report is the one that reported this session so far.
@@ -365,7 +392,8 @@ impl Session {
         }
         let (time, stamp) = (report.event_time, report.stamp);
         let is_since = if self.is_reported_by(&report.reporter) {
-            let other_clock = stamp == Stamp::Old && event_time::is_ahead(self.skew.shown(time.order).shown, now);
+            let other_clock =
+                stamp == Stamp::Old && event_time::is_ahead(self.skew.shown(time.order).shown, now);
             !other_clock && time.order.secs() >= self.began().order_for(stamp).secs()
         } else {
             stamp != Stamp::Old && time.shown.secs() >= self.started.secs()
@@ -380,7 +408,8 @@ impl Session {
     /// Whether a report that does not name this session may end it: it is not older, and if it has no stamp the session is not so young
     /// that the report may be a replayed one from before.
     pub(super) fn may_be_ended_by(&self, report: &Report<'_>, now: Timestamp) -> bool {
-        self.age(report, now) == Age::Since && !(report.stamp == Stamp::Absent && event_time::is_young(self.started, now))
+        self.age(report, now) == Age::Since
+            && !(report.stamp == Stamp::Absent && event_time::is_young(self.started, now))
     }
 
     /// Whether one of its bearers has that Acct-Session-Id.
@@ -405,7 +434,9 @@ impl Session {
         if self.is_newest(report) {
             self.follow(report);
         }
-        self.bearer_mut(report.acct_session_id).map(|bearer| bearer.advance(report, status)).unwrap_or_default()
+        self.bearer_mut(report.acct_session_id)
+            .map(|bearer| bearer.advance(report, status))
+            .unwrap_or_default()
     }
 
     /// Whether no report of the session is newer.
@@ -428,7 +459,8 @@ impl Session {
             // The mark was about the other address; whoever knows the leases judges this one.
             self.conflict = false;
         }
-        let charging_id = report.place.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
+        let charging_id =
+            report.place.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
         self.move_to(&Place { charging_id, ..report.place });
         self.families.ipv4 |= report.families.ipv4;
         self.families.ipv6 |= report.families.ipv6;
@@ -452,22 +484,30 @@ impl Session {
 
     pub(super) fn bearer_mut(&mut self, acct_session_id: &[u8]) -> Option<&mut Bearer> {
         let further = self.rare.iter_mut().flat_map(|rare| &mut rare.bearers);
-        std::iter::once(&mut self.first).chain(further).find(|bearer| bearer.is_named_by(acct_session_id))
+        std::iter::once(&mut self.first)
+            .chain(further)
+            .find(|bearer| bearer.is_named_by(acct_session_id))
     }
 
     /// Whether both have one name: the same key at one reporter.
     fn is_namesake_of(&self, other: &Self) -> bool {
-        self.key() == other.key() && self.gateway == other.gateway && self.nas().is_same(&other.nas())
+        self.key() == other.key()
+            && self.gateway == other.gateway
+            && self.nas().is_same(&other.nas())
     }
 
     /// Whether this one has the name of the other, and neither Class nor Charging-Id tells them apart: one name is one session (PROTOCOL 6).
     pub(super) fn is_replacement_of(&self, other: &Self) -> bool {
-        self.is_namesake_of(other) && matching::compare(self.proofs(), other.proofs(), false) != Match::Other
+        self.is_namesake_of(other)
+            && matching::compare(self.proofs(), other.proofs(), false) != Match::Other
     }
 
     /// Of its first bearer.
     fn proofs(&self) -> Proofs {
-        Proofs { authorisation: self.authorisation.map(NonZeroU64::get), charging_id: self.whereabouts.charging_id() }
+        Proofs {
+            authorisation: self.authorisation.map(NonZeroU64::get),
+            charging_id: self.whereabouts.charging_id(),
+        }
     }
 
     /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time, unless Charging-Id, Acct-Multi-Session-Id or
@@ -480,11 +520,14 @@ impl Session {
         if self.apn() != other.apn() {
             return false;
         }
-        let differ = |pair: (Option<u32>, Option<u32>)| matches!(pair, (Some(one), Some(two)) if one != two);
+        let differ =
+            |pair: (Option<u32>, Option<u32>)| matches!(pair, (Some(one), Some(two)) if one != two);
         // A new authorisation for the same APN has the address of the old one: the device has come back, and its older session is lost.
         let is_authorised_anew = matches!((self.authorisation, other.authorisation), (Some(one), Some(two)) if one != two);
-        let has_own_context = !is_authorised_anew && differ((self.whereabouts.charging_id(), other.whereabouts.charging_id()));
-        let is_named_apart = self.multi_session_id().is_some() && other.multi_session_id().is_some();
+        let has_own_context = !is_authorised_anew
+            && differ((self.whereabouts.charging_id(), other.whereabouts.charging_id()));
+        let is_named_apart =
+            self.multi_session_id().is_some() && other.multi_session_id().is_some();
         !has_own_context && !is_named_apart && !self.families.are_apart(other.families)
     }
 
@@ -492,7 +535,8 @@ impl Session {
     /// microseconds; of a gateway that stamps in whole seconds, an event within the second of the end counts as not newer.
     pub(super) fn has_ended_by(&self, report: &Report<'_>, now: Timestamp) -> bool {
         let Some(ended) = self.ended else { return false };
-        let other_clock = report.stamp == Stamp::Old && event_time::is_ahead(ended.skew.shown(report.event_time.order).shown, now);
+        let other_clock = report.stamp == Stamp::Old
+            && event_time::is_ahead(ended.skew.shown(report.event_time.order).shown, now);
         other_clock || report.event_time.order <= ended.time().order_for(report.stamp)
     }
 

@@ -62,19 +62,26 @@ impl NetworkState {
     #[expect(clippy::match_same_arms, reason = "the arms of one row of the table stand together")]
     pub const fn on(self, event: Event) -> Step {
         use Event::{
-            Assigned, Attach, Barred, Detach, Inactive, SessionCloseLast, SessionCloseOthersLeft, SessionOpen, SessionUpdate, Unassigned,
+            Assigned, Attach, Barred, Detach, Inactive, SessionCloseLast, SessionCloseOthersLeft,
+            SessionOpen, SessionUpdate, Unassigned,
         };
         use NetworkState::{Active, Detached, Idle, Unknown};
         use Step::{Refused, Stays, To};
         match (self, event) {
             (Unknown, Assigned) => To(Detached),
             (Unknown, Attach | SessionOpen | SessionUpdate) => Refused,
-            (Unknown, Unassigned | SessionCloseLast | SessionCloseOthersLeft | Detach | Barred | Inactive) => Stays,
+            (
+                Unknown,
+                Unassigned | SessionCloseLast | SessionCloseOthersLeft | Detach | Barred | Inactive,
+            ) => Stays,
 
             (Detached, Unassigned) => To(Unknown),
             (Detached, Attach) => To(Idle),
             (Detached, SessionOpen | SessionUpdate) => To(Active),
-            (Detached, Assigned | SessionCloseLast | SessionCloseOthersLeft | Detach | Barred | Inactive) => Stays,
+            (
+                Detached,
+                Assigned | SessionCloseLast | SessionCloseOthersLeft | Detach | Barred | Inactive,
+            ) => Stays,
 
             (Idle, Unassigned) => To(Unknown),
             (Idle, SessionOpen | SessionUpdate) => To(Active),
@@ -84,7 +91,10 @@ impl NetworkState {
             (Active, Unassigned) => To(Unknown),
             (Active, SessionCloseLast) => To(Idle),
             (Active, Detach | Barred) => To(Detached),
-            (Active, Assigned | Attach | SessionOpen | SessionUpdate | SessionCloseOthersLeft | Inactive) => Stays,
+            (
+                Active,
+                Assigned | Attach | SessionOpen | SessionUpdate | SessionCloseOthersLeft | Inactive,
+            ) => Stays,
         }
     }
 
@@ -171,10 +181,22 @@ mod tests {
     fn every_pair_does_what_the_table_says() {
         const TABLE: [(NetworkState, &str); 4] = [
             //                        Assigned Unassigned Attach Open   Update Close,last Close Detach   Barred   Inactive
-            (NetworkState::Unknown, "detached  .          x      x      x      .          .     .        .        ."),
-            (NetworkState::Detached, ".        unknown    idle   active active .          .     .        .        ."),
-            (NetworkState::Idle, "    .        unknown    .      active active .          .     detached detached detached"),
-            (NetworkState::Active, "  .        unknown    .      .      .      idle       .     detached detached ."),
+            (
+                NetworkState::Unknown,
+                "detached  .          x      x      x      .          .     .        .        .",
+            ),
+            (
+                NetworkState::Detached,
+                ".        unknown    idle   active active .          .     .        .        .",
+            ),
+            (
+                NetworkState::Idle,
+                "    .        unknown    .      active active .          .     detached detached detached",
+            ),
+            (
+                NetworkState::Active,
+                "  .        unknown    .      .      .      idle       .     detached detached .",
+            ),
         ];
         let mut pairs = 0;
         for (state, row) in TABLE {
@@ -182,7 +204,12 @@ mod tests {
                 let wanted = match word {
                     "." => Step::Stays,
                     "x" => Step::Refused,
-                    moniker => Step::To(NetworkState::ALL.into_iter().find(|state| state.moniker() == moniker).unwrap()),
+                    moniker => Step::To(
+                        NetworkState::ALL
+                            .into_iter()
+                            .find(|state| state.moniker() == moniker)
+                            .unwrap(),
+                    ),
                 };
                 assert_eq!(state.on(event), wanted, "{state:?} on {event:?}");
                 pairs += 1;

@@ -12,7 +12,11 @@ pub(super) fn keep(octets: &[u8]) -> CompactString {
 
 /// Whether `text` is what [`keep`] makes of `octets`.
 pub(super) fn spells(text: &str, octets: &[u8]) -> bool {
-    if text.is_ascii() { text.as_bytes() == octets } else { text.chars().eq(octets.iter().map(|octet| char::from(*octet))) }
+    if text.is_ascii() {
+        text.as_bytes() == octets
+    } else {
+        text.chars().eq(octets.iter().map(|octet| char::from(*octet)))
+    }
 }
 
 #[cfg(test)]

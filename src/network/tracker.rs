@@ -41,8 +41,18 @@ pub struct Cursor(usize);
 impl<E> Tracker<E> {
     #[must_use]
     pub fn with_capacity(endpoints: usize) -> Self {
-        let piece = || DashMap::with_capacity_and_hasher_and_shard_amount(endpoints / PIECES, FixedState::default(), LOCKS_OF_PIECE);
-        Self { pieces: (0..PIECES).map(|_| piece()).collect(), imsis: index(endpoints), msisdns: index(endpoints) }
+        let piece = || {
+            DashMap::with_capacity_and_hasher_and_shard_amount(
+                endpoints / PIECES,
+                FixedState::default(),
+                LOCKS_OF_PIECE,
+            )
+        };
+        Self {
+            pieces: (0..PIECES).map(|_| piece()).collect(),
+            imsis: index(endpoints),
+            msisdns: index(endpoints),
+        }
     }
 
     /// Changes one endpoint.
@@ -135,7 +145,12 @@ impl<E> Tracker<E> {
 
     /// Visits whole pieces from `cursor` on until at least `budget` entries were seen. Returns where to go on, `None` after the last one.
     /// What is inserted meanwhile may be missed by this walk, and is seen by the next.
-    pub fn walk(&self, cursor: Cursor, budget: usize, mut visit: impl FnMut(Iccid, &mut E)) -> Option<Cursor> {
+    pub fn walk(
+        &self,
+        cursor: Cursor,
+        budget: usize,
+        mut visit: impl FnMut(Iccid, &mut E),
+    ) -> Option<Cursor> {
         let mut seen = 0;
         for at in cursor.0..PIECES {
             if seen >= budget {
@@ -172,7 +187,10 @@ impl<E> Tracker<E> {
 
 /// Visits entries a few places behind a hint about each: they lie all over the memory. Between two locks of a piece both are held for a
 /// moment, in the order of the piece; everybody else holds one, so nobody waits in a circle.
-fn in_turn<E, T: Deref<Target = Box<E>>>(entries: impl Iterator<Item = T>, mut visit: impl FnMut(T)) {
+fn in_turn<E, T: Deref<Target = Box<E>>>(
+    entries: impl Iterator<Item = T>,
+    mut visit: impl FnMut(T),
+) {
     let mut coming = VecDeque::with_capacity(LOOKED_AHEAD);
     for entry in entries {
         foresee_entry::<E>(&entry);
@@ -213,7 +231,11 @@ fn claim<K: Eq + Hash>(owners: &Map<K, Iccid>, key: K, iccid: Iccid) -> Result<b
 }
 
 fn index<K: Eq + Hash>(endpoints: usize) -> Map<K, Iccid> {
-    DashMap::with_capacity_and_hasher_and_shard_amount(endpoints, FixedState::default(), PIECES * LOCKS_OF_PIECE)
+    DashMap::with_capacity_and_hasher_and_shard_amount(
+        endpoints,
+        FixedState::default(),
+        PIECES * LOCKS_OF_PIECE,
+    )
 }
 
 #[cfg(test)]

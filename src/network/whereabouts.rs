@@ -87,7 +87,11 @@ impl Whereabouts {
             rat: self.rat,
             plmn: Plmn::from_raw(u64::from(self.plmn)),
             serving_node: self.serving_node.map(IpAddr::V4),
-            location: self.location.octets.get(..usize::from(self.location.len)).filter(|raw| !raw.is_empty()),
+            location: self
+                .location
+                .octets
+                .get(..usize::from(self.location.len))
+                .filter(|raw| !raw.is_empty()),
             imeisv: Imeisv::from_raw(u64::from(high) << 32 | u64::from(low)),
             time_zone: self.time_zone,
             charging_id: self.charging_id.map(NonZeroU32::get),
@@ -125,7 +129,11 @@ mod tests {
         let mut known = Whereabouts::default();
         let node: IpAddr = "2001:db8::7".parse().unwrap();
         let long = [1; 16];
-        let overflow = known.learn(&Place { serving_node: Some(node), location: Some(&long), ..Place::default() });
+        let overflow = known.learn(&Place {
+            serving_node: Some(node),
+            location: Some(&long),
+            ..Place::default()
+        });
         assert_eq!((overflow.serving_node, overflow.location), (Some(node), Some(&long[..])));
         assert_eq!(known.place(), Place::default());
     }

@@ -96,7 +96,8 @@ impl Ledger {
     pub(super) fn skip_touched(&self, offset: u32) -> u64 {
         let (number, slot) = place(offset);
         let Some(page) = self.page(number) else { return u64::from(offset) };
-        let touched = page.marks[slot..].iter().position(|mark| *mark == Mark::Fresh).unwrap_or(PAGE - slot);
+        let touched =
+            page.marks[slot..].iter().position(|mark| *mark == Mark::Fresh).unwrap_or(PAGE - slot);
         u64::from(offset) + touched as u64
     }
 
@@ -104,10 +105,15 @@ impl Ledger {
     pub(super) fn touched(&self, range: Range) -> impl Iterator<Item = u32> {
         let (first, last) = (place(range.first).0, place(range.last).0);
         let pages = self.pages.iter().enumerate().take(last + 1).skip(first);
-        pages.filter_map(|(number, page)| page.as_ref().map(|page| (number * PAGE, page))).flat_map(move |(base, page)| {
-            let marked = page.marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Fresh);
-            marked.map(move |(slot, _)| (base + slot) as u32).filter(move |offset| (range.first..=range.last).contains(offset))
-        })
+        pages.filter_map(|(number, page)| page.as_ref().map(|page| (number * PAGE, page))).flat_map(
+            move |(base, page)| {
+                let marked =
+                    page.marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Fresh);
+                marked
+                    .map(move |(slot, _)| (base + slot) as u32)
+                    .filter(move |offset| (range.first..=range.last).contains(offset))
+            },
+        )
     }
 
     fn page(&self, number: usize) -> Option<&Page> {
@@ -118,7 +124,9 @@ impl Ledger {
         if number >= self.pages.len() {
             self.pages.resize_with(number + 1, || None);
         }
-        self.pages[number].get_or_insert_with(|| Box::new(Page { marks: [Mark::Fresh; PAGE], owners: [None; PAGE], slips: None }))
+        self.pages[number].get_or_insert_with(|| {
+            Box::new(Page { marks: [Mark::Fresh; PAGE], owners: [None; PAGE], slips: None })
+        })
     }
 
     fn slip(&self, offset: u32) -> Slip {
@@ -128,7 +136,10 @@ impl Ledger {
 
     fn slip_mut(&mut self, offset: u32) -> &mut Slip {
         let (page, slot) = place(offset);
-        &mut self.page_mut(page).slips.get_or_insert_with(|| vec![Slip::default(); PAGE].into_boxed_slice())[slot]
+        &mut self
+            .page_mut(page)
+            .slips
+            .get_or_insert_with(|| vec![Slip::default(); PAGE].into_boxed_slice())[slot]
     }
 }
 

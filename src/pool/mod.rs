@@ -129,7 +129,11 @@ impl Pool {
         self.allocate_undoably(owner, now).map(|(ip, _)| ip)
     }
 
-    fn allocate_undoably(&mut self, owner: Iccid, now: Timestamp) -> Result<(Ipv4Addr, Before), Exhausted> {
+    fn allocate_undoably(
+        &mut self,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<(Ipv4Addr, Before), Exhausted> {
         self.tidy(now);
         let offset = match self.next_unused() {
             Some(offset) => offset,
@@ -162,7 +166,11 @@ impl Pool {
 
     /// Undoes a claim: the address is again what it was before.
     pub fn undo(&mut self, ip: Ipv4Addr, before: Before) {
-        let Some(offset) = self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased) else { return };
+        let Some(offset) =
+            self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased)
+        else {
+            return;
+        };
         match before {
             Before::Own => {}
             Before::Unused => {
@@ -199,7 +207,8 @@ impl Pool {
     /// The address is its owner's no more, and held for him from `at` on.
     pub fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
         self.tidy(at);
-        let offset = self.offset(ip).filter(|offset| self.is_owned(*offset, owner)).ok_or(NotLeased)?;
+        let offset =
+            self.offset(ip).filter(|offset| self.is_owned(*offset, owner)).ok_or(NotLeased)?;
         self.no_longer_leased(offset);
         self.ledger.set_released_at(offset, at);
         if self.excluded.contains(offset) {
@@ -212,7 +221,8 @@ impl Pool {
 
     /// The address is another's from now on, without a hold between.
     fn hand_over(&mut self, ip: Ipv4Addr, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
-        let offset = self.offset(ip).filter(|offset| self.is_owned(*offset, from)).ok_or(NotLeased)?;
+        let offset =
+            self.offset(ip).filter(|offset| self.is_owned(*offset, from)).ok_or(NotLeased)?;
         self.ledger.set_owner(offset, Some(to));
         Ok(())
     }
@@ -228,14 +238,22 @@ impl Pool {
     pub fn counts(&self) -> Counts {
         let held = self.held.len() + self.restored_live;
         let reserved = self.excluded.size() - self.leased_excluded;
-        Counts { leased: self.leased, held, free: self.size() - self.leased - held - reserved, reserved }
+        Counts {
+            leased: self.leased,
+            held,
+            free: self.size() - self.leased - held - reserved,
+            reserved,
+        }
     }
 
     /// Counts up to `budget` released addresses as free whose hold has passed. Only [`Self::counts`] depends on it; for pools without traffic.
     pub fn ripen(&mut self, now: Timestamp, budget: usize) {
         self.order_restored();
         for _ in 0..budget {
-            let Some(oldest) = self.held.first().filter(|oldest| self.held_until(*oldest) <= now) else { return };
+            let Some(oldest) = self.held.first().filter(|oldest| self.held_until(*oldest) <= now)
+            else {
+                return;
+            };
             self.held.unlink(&mut self.ledger, oldest);
             self.ripe.push(&mut self.ledger, oldest);
             self.ledger.set(oldest, Mark::Ripe);
@@ -251,7 +269,11 @@ impl Pool {
         }
         self.order_restored();
         let before = std::mem::replace(&mut self.excluded, after);
-        let concerned: Vec<u32> = before.iter().chain(self.excluded.iter()).flat_map(|range| self.ledger.touched(range)).collect();
+        let concerned: Vec<u32> = before
+            .iter()
+            .chain(self.excluded.iter())
+            .flat_map(|range| self.ledger.touched(range))
+            .collect();
         for offset in concerned {
             let is_excluded = self.excluded.contains(offset);
             match self.ledger.mark(offset) {
@@ -264,9 +286,14 @@ impl Pool {
             }
         }
         let leased = |offset: &u32| self.ledger.mark(*offset) == Mark::Leased;
-        self.leased_excluded = self.excluded.iter().map(|range| self.ledger.touched(range).filter(leased).count() as u64).sum();
+        self.leased_excluded = self
+            .excluded
+            .iter()
+            .map(|range| self.ledger.touched(range).filter(leased).count() as u64)
+            .sum();
         // What was excluded below the frontier may never have been used.
-        let is_readmitted = |range: &Range| self.excluded.last_of(range.first).is_none_or(|last| last < range.last);
+        let is_readmitted =
+            |range: &Range| self.excluded.last_of(range.first).is_none_or(|last| last < range.last);
         let readmitted = before.iter().filter(is_readmitted).map(|range| u64::from(range.first));
         self.frontier = readmitted.chain([self.frontier]).min().unwrap_or(0);
     }
@@ -298,10 +325,19 @@ impl Pool {
     }
 
     /// Leases an address that nobody else has, if `judge` lets it.
-    fn take(&mut self, ip: Ipv4Addr, owner: Iccid, judge: impl FnOnce(&Self, u32) -> Result<(), Claim>) -> Result<Before, Claim> {
+    fn take(
+        &mut self,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        judge: impl FnOnce(&Self, u32) -> Result<(), Claim>,
+    ) -> Result<Before, Claim> {
         let offset = self.offset(ip).ok_or(Claim::Outside)?;
         if self.ledger.mark(offset) == Mark::Leased {
-            return if self.ledger.owner(offset) == Some(owner) { Ok(Before::Own) } else { Err(Claim::Leased) };
+            return if self.ledger.owner(offset) == Some(owner) {
+                Ok(Before::Own)
+            } else {
+                Err(Claim::Leased)
+            };
         }
         judge(self, offset)?;
         let before = self.before(offset);
@@ -311,7 +347,10 @@ impl Pool {
 
     fn before(&self, offset: u32) -> Before {
         if self.is_released(offset) {
-            Before::Released { owner: self.ledger.owner(offset), at: self.ledger.released_at(offset) }
+            Before::Released {
+                owner: self.ledger.owner(offset),
+                at: self.ledger.released_at(offset),
+            }
         } else {
             Before::Unused
         }
@@ -375,7 +414,8 @@ impl Pool {
 fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> Ranges {
     let base = cidr.network().to_bits();
     let last = cidr.broadcast().to_bits() - base;
-    let reserved = if cidr.prefix_len() < 31 { [Some((0, 1)), Some((last, last))] } else { [None, None] };
+    let reserved =
+        if cidr.prefix_len() < 31 { [Some((0, 1)), Some((last, last))] } else { [None, None] };
     let inside = exclude.iter().filter_map(|range| {
         let first = range.network().max(cidr.network());
         let last = range.broadcast().min(cidr.broadcast());

@@ -38,7 +38,9 @@ impl Outside {
     pub(super) fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
         let before = match self.seats.get(&ip) {
             None => Before::Unused,
-            Some(Seat { owner: other, released_at: Some(at), .. }) => Before::Released { owner: Some(*other), at: *at },
+            Some(Seat { owner: other, released_at: Some(at), .. }) => {
+                Before::Released { owner: Some(*other), at: *at }
+            }
             Some(seat) if seat.owner == owner => return Ok(Before::Own),
             Some(_) => return Err(Claim::Leased),
         };
@@ -49,18 +51,30 @@ impl Outside {
     pub(super) fn undo(&mut self, ip: Ipv4Addr, before: Before) {
         match before {
             Before::Own => {}
-            Before::Released { owner: Some(owner), at } => self.put(Seat { ip, owner, released_at: Some(at) }),
+            Before::Released { owner: Some(owner), at } => {
+                self.put(Seat { ip, owner, released_at: Some(at) })
+            }
             Before::Unused | Before::Released { owner: None, .. } => _ = self.remove(ip),
         }
     }
 
-    pub(super) fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
+    pub(super) fn release(
+        &mut self,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        at: Timestamp,
+    ) -> Result<(), NotLeased> {
         self.owned(ip, owner)?;
         self.put(Seat { ip, owner, released_at: Some(at) });
         Ok(())
     }
 
-    pub(super) fn hand_over(&mut self, ip: Ipv4Addr, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
+    pub(super) fn hand_over(
+        &mut self,
+        ip: Ipv4Addr,
+        from: Iccid,
+        to: Iccid,
+    ) -> Result<(), NotLeased> {
         self.owned(ip, from)?;
         self.put(Seat { ip, owner: to, released_at: None });
         Ok(())

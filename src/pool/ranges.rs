@@ -18,7 +18,9 @@ impl Ranges {
         let mut merged: Vec<Range> = Vec::new();
         for (first, last) in sorted {
             match merged.last_mut() {
-                Some(before) if first <= before.last.saturating_add(1) => before.last = before.last.max(last),
+                Some(before) if first <= before.last.saturating_add(1) => {
+                    before.last = before.last.max(last)
+                }
                 _ => merged.push(Range { first, last }),
             }
         }
@@ -55,7 +57,14 @@ mod tests {
         let ends: Vec<_> = ranges.iter().map(|range| (range.first, range.last)).collect();
         assert_eq!(ends, [(0, 4), (8, 9), (u32::MAX, u32::MAX)]);
         assert_eq!(ranges.size(), 8);
-        for (offset, last) in [(0, Some(4)), (4, Some(4)), (5, None), (8, Some(9)), (10, None), (u32::MAX, Some(u32::MAX))] {
+        for (offset, last) in [
+            (0, Some(4)),
+            (4, Some(4)),
+            (5, None),
+            (8, Some(9)),
+            (10, None),
+            (u32::MAX, Some(u32::MAX)),
+        ] {
             assert_eq!(ranges.last_of(offset), last, "{offset}");
         }
     }

@@ -41,12 +41,21 @@ impl<K: Copy + PartialEq> Space<K> {
     /// A VSlice without subnets.
     #[must_use]
     pub fn new(hold: Duration) -> Self {
-        Self { hold, subnets: Vec::new(), outside: Outside::default(), awaited: HashMap::default(), contested: HashMap::default() }
+        Self {
+            hold,
+            subnets: Vec::new(),
+            outside: Outside::default(),
+            awaited: HashMap::default(),
+            contested: HashMap::default(),
+        }
     }
 
     /// The subnets are these from now on: each with its kind, and what it excludes. Every address stays with its owner, or in its hold.
     /// Costs time for each address ever touched in a subnet that was not there before, or is not there any more.
-    pub fn set_subnets<'s>(&mut self, subnets: impl IntoIterator<Item = (Ipv4Net, K, &'s [Ipv4Net])>) {
+    pub fn set_subnets<'s>(
+        &mut self,
+        subnets: impl IntoIterator<Item = (Ipv4Net, K, &'s [Ipv4Net])>,
+    ) {
         let mut former = std::mem::take(&mut self.subnets);
         let mut added = Vec::new();
         for (cidr, kind, exclude) in subnets {
@@ -76,7 +85,9 @@ impl<K: Copy + PartialEq> Space<K> {
             let mut passed_over = Vec::new();
             let given = loop {
                 match pool.allocate_undoably(owner, now) {
-                    Ok((ip, before)) if is_contested(contested, ip, owner, now) => passed_over.push((ip, before)),
+                    Ok((ip, before)) if is_contested(contested, ip, owner, now) => {
+                        passed_over.push((ip, before))
+                    }
                     given => break given.ok(),
                 }
             };
@@ -88,7 +99,12 @@ impl<K: Copy + PartialEq> Space<K> {
     }
 
     /// Takes a given address: the owner's own one, or one that anybody may have. Returns the kind of its subnet; an own one may have none.
-    pub fn claim(&mut self, ip: Ipv4Addr, owner: Iccid, now: Timestamp) -> Result<Option<K>, Claim> {
+    pub fn claim(
+        &mut self,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<Option<K>, Claim> {
         self.outside.forget(now, self.hold);
         let claimed = match self.subnet(ip) {
             Some(Subnet { kind, pool }) => pool.claim(ip, owner, now).map(|_| Some(*kind)),
@@ -238,7 +254,12 @@ impl<K: Copy + PartialEq> Space<K> {
     }
 }
 
-fn is_contested(contested: &HashMap<Ipv4Addr, Reporters>, ip: Ipv4Addr, owner: Iccid, now: Timestamp) -> bool {
+fn is_contested(
+    contested: &HashMap<Ipv4Addr, Reporters>,
+    ip: Ipv4Addr,
+    owner: Iccid,
+    now: Timestamp,
+) -> bool {
     let by_another = |(reporter, until): &(Iccid, Timestamp)| *reporter != owner && *until > now;
     contested.get(&ip).is_some_and(|reporters| reporters.iter().any(by_another))
 }

@@ -56,7 +56,8 @@ fn network_broadcast_and_first_host_are_reserved_in_subnets_shorter_than_31() {
 
 #[test]
 fn excluded_ranges_are_passed_over() {
-    let mut pool = pool("192.0.2.0/28", &["192.0.2.4/30", "192.0.2.12/30", "198.51.100.0/24", "192.0.2.9/32"]);
+    let mut pool =
+        pool("192.0.2.0/28", &["192.0.2.4/30", "192.0.2.12/30", "198.51.100.0/24", "192.0.2.9/32"]);
     assert_eq!(pool.counts(), Counts { leased: 0, held: 0, free: 5, reserved: 11 });
     assert_eq!(drain(&mut pool, at(0)), [2, 3, 8, 10, 11]);
     assert_eq!(pool.claim(ip("192.0.2.5"), owner(2), at(0)), Err(Claim::Reserved));
@@ -132,7 +133,8 @@ fn what_was_excluded_and_never_used_comes_into_use() {
 
 #[test]
 fn records_come_back_in_any_order() {
-    let releases = [("192.0.2.4", 3), ("192.0.2.2", 5), ("192.0.2.6", 1), ("192.0.2.2", 2), ("192.0.2.5", 4)];
+    let releases =
+        [("192.0.2.4", 3), ("192.0.2.2", 5), ("192.0.2.6", 1), ("192.0.2.2", 2), ("192.0.2.5", 4)];
     let mut pool = pool("192.0.2.0/29", &[]);
     for (address, secs) in releases {
         pool.restore_held(ip(address), owner(3), at(secs));
@@ -169,7 +171,11 @@ fn what_was_claimed_can_be_given_back_as_it_was() {
         pool.undo(ip, taken);
         assert_eq!((pool.owner(ip), pool.counts()), (None, before));
     }
-    assert_eq!(pool.claim(a, owner(3), at(69)), Err(Claim::Held { until: at(70) }), "the hold goes on");
+    assert_eq!(
+        pool.claim(a, owner(3), at(69)),
+        Err(Claim::Held { until: at(70) }),
+        "the hold goes on"
+    );
     assert_eq!(drain(&mut pool, at(69)), [3, 4, 5, 6]);
     assert!(pool.claim(a, owner(1), at(69)).is_ok(), "and is still its owner's");
 }
@@ -186,21 +192,27 @@ impl Model {
     const CIDR: &str = "10.0.0.0/26";
 
     fn is_reserved(&self, ip: Ipv4Addr) -> bool {
-        matches!(ip.octets()[3], 0 | 1 | 63) || self.excluded.iter().any(|range| range.contains(&ip))
+        matches!(ip.octets()[3], 0 | 1 | 63)
+            || self.excluded.iter().any(|range| range.contains(&ip))
     }
 
     /// What may be allocated now, best first.
     fn queue(&self, now: Timestamp) -> Vec<Ipv4Addr> {
         let usable = |ip: &Ipv4Addr| !self.leased.contains_key(ip) && !self.is_reserved(*ip);
         let all = net(Self::CIDR).network().to_bits()..=net(Self::CIDR).broadcast().to_bits();
-        let fresh = all.map(Ipv4Addr::from_bits).filter(usable).filter(|ip| !self.released.contains_key(ip));
-        let mut old: Vec<_> = self.released.iter().filter(|(ip, (at, _))| usable(ip) && *at + HOLD <= now).collect();
+        let fresh = all
+            .map(Ipv4Addr::from_bits)
+            .filter(usable)
+            .filter(|ip| !self.released.contains_key(ip));
+        let mut old: Vec<_> =
+            self.released.iter().filter(|(ip, (at, _))| usable(ip) && *at + HOLD <= now).collect();
         old.sort_by_key(|(_, released)| **released);
         fresh.chain(old.into_iter().map(|(ip, _)| *ip)).collect()
     }
 
     fn may_claim(&self, ip: Ipv4Addr, who: u8, now: Timestamp) -> bool {
-        let has_held = self.released.get(&ip).is_some_and(|(at, owner)| *owner == who && *at + HOLD > now);
+        let has_held =
+            self.released.get(&ip).is_some_and(|(at, owner)| *owner == who && *at + HOLD > now);
         self.leased.get(&ip) == Some(&who) || has_held || self.queue(now).contains(&ip)
     }
 

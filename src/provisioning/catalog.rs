@@ -191,7 +191,9 @@ fn set<T>(places: &mut Vec<Option<CatalogEntry<T>>>, index: usize, place: Catalo
 
 /// The index of a moniker's place; the one behind all if it has none.
 fn place_of<T: Named>(places: &[Option<CatalogEntry<T>>], moniker: &Moniker) -> usize {
-    let is_its = |place: &Option<CatalogEntry<T>>| place.as_ref().is_some_and(|place| place.thing.moniker() == moniker);
+    let is_its = |place: &Option<CatalogEntry<T>>| {
+        place.as_ref().is_some_and(|place| place.thing.moniker() == moniker)
+    };
     places.iter().position(is_its).unwrap_or(places.len())
 }
 
@@ -200,7 +202,11 @@ fn present<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = (usize
 }
 
 fn gone<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = &T> {
-    places.iter().flatten().filter(|place| place.standing == Standing::Gone).map(|place| &*place.thing)
+    places
+        .iter()
+        .flatten()
+        .filter(|place| place.standing == Standing::Gone)
+        .map(|place| &*place.thing)
 }
 
 impl<T> Clone for CatalogEntry<T> {
@@ -250,8 +256,18 @@ mod tests {
     use crate::provisioning::{Allocation, Subnet};
 
     fn vslice(moniker: &str) -> Vslice {
-        let subnet = Subnet { cidr: "100.64.0.0/16".parse().unwrap(), allocation: Allocation::Static, exclude: Vec::new() };
-        Vslice { moniker: Moniker::parse(moniker).unwrap(), name: moniker.into(), enabled: true, dns: Vec::new(), subnets: vec![subnet] }
+        let subnet = Subnet {
+            cidr: "100.64.0.0/16".parse().unwrap(),
+            allocation: Allocation::Static,
+            exclude: Vec::new(),
+        };
+        Vslice {
+            moniker: Moniker::parse(moniker).unwrap(),
+            name: moniker.into(),
+            enabled: true,
+            dns: Vec::new(),
+            subnets: vec![subnet],
+        }
     }
 
     fn group(moniker: &str, vslice: VsliceId) -> Group {

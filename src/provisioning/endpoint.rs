@@ -40,7 +40,15 @@ pub enum NoGroup {
 impl Endpoint {
     /// An endpoint of which nothing but the state is known yet.
     pub const fn new(state: ProvisioningState) -> Self {
-        Self { state, group: None, imsi: None, msisdn: None, static_ip: None, name: None, more: None }
+        Self {
+            state,
+            group: None,
+            imsi: None,
+            msisdn: None,
+            static_ip: None,
+            name: None,
+            more: None,
+        }
     }
 
     /// In this primary group.
@@ -59,7 +67,11 @@ impl Endpoint {
 
     /// The same endpoint in these groups.
     #[must_use]
-    pub fn in_groups(&self, primary: Option<GroupId>, secondary: impl IntoIterator<Item = GroupId>) -> Self {
+    pub fn in_groups(
+        &self,
+        primary: Option<GroupId>,
+        secondary: impl IntoIterator<Item = GroupId>,
+    ) -> Self {
         let mut moved = Self { group: primary, ..self.clone() };
         moved.more.iter_mut().for_each(|more| more.secondary_groups.clear());
         moved = secondary.into_iter().fold(moved, Self::also_in_group);
@@ -128,7 +140,11 @@ impl Endpoint {
     /// If it is too large to be put into force.
     pub fn record_fits(&self) -> Result<(), RecordTooLarge> {
         let names = self.name.as_ref().map_or(0, |name| name.len());
-        RecordTooLarge::check("an endpoint", 64 + names + 10 * self.imsis().count() + 5 * self.secondary_groups().len(), 16 << 10)
+        RecordTooLarge::check(
+            "an endpoint",
+            64 + names + 10 * self.imsis().count() + 5 * self.secondary_groups().len(),
+            16 << 10,
+        )
     }
 
     /// All its groups, primary first.
@@ -151,10 +167,16 @@ impl Endpoint {
     ///
     /// A group that lists the APN wins over one that serves any: otherwise a primary group without APNs would hide all
     /// secondary ones. Whether the group is usable is the catalog's to say, afterwards.
-    pub fn group_for_apn(&self, catalog: &Catalog, called_station_id: Option<&[u8]>) -> Result<GroupId, NoGroup> {
+    pub fn group_for_apn(
+        &self,
+        catalog: &Catalog,
+        called_station_id: Option<&[u8]>,
+    ) -> Result<GroupId, NoGroup> {
         let primary = self.group.ok_or(NoGroup::Missing)?;
         let Some(apn) = called_station_id.filter(|apn| !apn.is_empty()) else { return Ok(primary) };
-        let first = |serves: &dyn Fn(&Group) -> bool| self.groups().find(|id| catalog.group(*id).is_some_and(serves));
+        let first = |serves: &dyn Fn(&Group) -> bool| {
+            self.groups().find(|id| catalog.group(*id).is_some_and(serves))
+        };
         first(&|group| group.apns.iter().any(|own| own.is_named_by(apn)))
             .or_else(|| first(&|group| group.apns.is_empty()))
             .ok_or(NoGroup::ApnNotAllowed)
@@ -188,22 +210,25 @@ mod tests {
             dns: Vec::new(),
             subnets: Vec::new(),
         });
-        let ids = [("tills", &["tills.iot", "shared.iot"][..]), ("lights", &["lights.iot", "shared.iot"]), ("any", &[])].map(
-            |(moniker, apns)| {
-                catalog.put_group(Group {
-                    moniker: Moniker::parse(moniker).unwrap(),
-                    name: moniker.into(),
-                    vslice,
-                    enabled: true,
-                    allocation: Allocation::Static,
-                    apns: apns.iter().map(|apn| Apn::parse(apn).unwrap()).collect(),
-                    session_timeout_s: 0,
-                    idle_timeout_s: 0,
-                    interim_interval_s: 0,
-                    credentials: None,
-                })
-            },
-        );
+        let ids = [
+            ("tills", &["tills.iot", "shared.iot"][..]),
+            ("lights", &["lights.iot", "shared.iot"]),
+            ("any", &[]),
+        ]
+        .map(|(moniker, apns)| {
+            catalog.put_group(Group {
+                moniker: Moniker::parse(moniker).unwrap(),
+                name: moniker.into(),
+                vslice,
+                enabled: true,
+                allocation: Allocation::Static,
+                apns: apns.iter().map(|apn| Apn::parse(apn).unwrap()).collect(),
+                session_timeout_s: 0,
+                idle_timeout_s: 0,
+                interim_interval_s: 0,
+                credentials: None,
+            })
+        });
         (catalog, ids)
     }
 
@@ -247,8 +272,12 @@ mod tests {
 
     #[test]
     fn imsis_and_groups_keep_their_order() {
-        let [first, second, third] = ["234500000000001", "234500000000002", "901280000000003"].map(|imsi| imsi.parse().unwrap());
-        let endpoint = Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(second).with_imsi(third);
+        let [first, second, third] = ["234500000000001", "234500000000002", "901280000000003"]
+            .map(|imsi| imsi.parse().unwrap());
+        let endpoint = Endpoint::new(ProvisioningState::Active)
+            .with_imsi(first)
+            .with_imsi(second)
+            .with_imsi(third);
         assert_eq!(endpoint.imsis().collect::<Vec<_>>(), [first, second, third]);
         let ids = [2, 0, 1].map(GroupId::new);
         assert_eq!(in_groups(&ids).groups().collect::<Vec<_>>(), ids);
@@ -257,12 +286,25 @@ mod tests {
 
     #[test]
     fn what_another_takes_is_gone() {
-        let [first, second, third] = ["234500000000001", "234500000000002", "901280000000003"].map(|imsi| imsi.parse().unwrap());
-        let endpoint =
-            Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(second).with_msisdn("447700000001".parse().unwrap());
-        let rest = endpoint.without_identities(&Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(third));
-        assert_eq!(rest, Endpoint::new(ProvisioningState::Active).with_imsi(second).with_msisdn("447700000001".parse().unwrap()));
-        assert_eq!(endpoint.without_identities(&endpoint), Endpoint::new(ProvisioningState::Active));
+        let [first, second, third] = ["234500000000001", "234500000000002", "901280000000003"]
+            .map(|imsi| imsi.parse().unwrap());
+        let endpoint = Endpoint::new(ProvisioningState::Active)
+            .with_imsi(first)
+            .with_imsi(second)
+            .with_msisdn("447700000001".parse().unwrap());
+        let rest = endpoint.without_identities(
+            &Endpoint::new(ProvisioningState::Active).with_imsi(first).with_imsi(third),
+        );
+        assert_eq!(
+            rest,
+            Endpoint::new(ProvisioningState::Active)
+                .with_imsi(second)
+                .with_msisdn("447700000001".parse().unwrap())
+        );
+        assert_eq!(
+            endpoint.without_identities(&endpoint),
+            Endpoint::new(ProvisioningState::Active)
+        );
     }
 
     #[test]

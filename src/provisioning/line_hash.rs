@@ -10,7 +10,9 @@ impl LineHash {
     /// Of a line that says so of an endpoint.
     #[must_use]
     pub fn of_endpoint(endpoint: &Endpoint, catalog: &Catalog) -> Self {
-        let moniker = |group| catalog.group_place(group).map_or("", |place| place.thing.moniker.as_str()).as_bytes();
+        let moniker = |group| {
+            catalog.group_place(group).map_or("", |place| place.thing.moniker.as_str()).as_bytes()
+        };
         let mut fields = Fields::default();
         fields.put(1, &[endpoint.state.key()]);
         endpoint.imsis().for_each(|imsi| fields.put(2, &imsi.raw().to_le_bytes()));
@@ -30,7 +32,9 @@ impl LineHash {
         fields.put(2, &[vslice.enabled.into()]);
         vslice.dns.iter().for_each(|server| fields.put(3, &server.octets()));
         for subnet in &vslice.subnets {
-            let range = |range: ipnet::Ipv4Net| -> [u8; 5] { range_octets(range.addr(), range.prefix_len()) };
+            let range = |range: ipnet::Ipv4Net| -> [u8; 5] {
+                range_octets(range.addr(), range.prefix_len())
+            };
             fields.put(4, &range(subnet.cidr));
             fields.put(5, subnet.allocation.moniker().as_bytes());
             subnet.exclude.iter().for_each(|excluded| fields.put(6, &range(*excluded)));
@@ -47,7 +51,9 @@ impl LineHash {
         fields.put(3, &[group.enabled.into()]);
         fields.put(4, group.allocation.moniker().as_bytes());
         group.apns.iter().for_each(|apn| fields.put(5, apn.as_str().as_bytes()));
-        for (tag, seconds) in [(6, group.session_timeout_s), (7, group.idle_timeout_s), (8, group.interim_interval_s)] {
+        for (tag, seconds) in
+            [(6, group.session_timeout_s), (7, group.idle_timeout_s), (8, group.interim_interval_s)]
+        {
             fields.put(tag, &seconds.to_le_bytes());
         }
         if let Some(credentials) = &group.credentials {
@@ -93,9 +99,15 @@ mod tests {
 
     #[test]
     fn every_field_of_a_line_counts() {
-        let base = || Endpoint::new(Active).in_group(GroupId::new(0)).with_imsi("234500000000001".parse().unwrap());
+        let base = || {
+            Endpoint::new(Active)
+                .in_group(GroupId::new(0))
+                .with_imsi("234500000000001".parse().unwrap())
+        };
         let others = [
-            Endpoint::new(Pending).in_group(GroupId::new(0)).with_imsi("234500000000001".parse().unwrap()),
+            Endpoint::new(Pending)
+                .in_group(GroupId::new(0))
+                .with_imsi("234500000000001".parse().unwrap()),
             base().with_imsi("234500000000002".parse().unwrap()),
             base().with_msisdn("447700000001".parse().unwrap()),
             base().with_static_ip(Ipv4Addr::new(100, 64, 0, 9)),
@@ -119,14 +131,27 @@ mod tests {
         let changed = made.changed(other);
         assert_eq!((changed.line(), changed.differs()), (Some(line), true));
         assert_eq!(changed.changed(line), made, "a person changed it back");
-        assert_eq!(changed.adopted(other), Origin::file(other), "the line says what the person said");
+        assert_eq!(
+            changed.adopted(other),
+            Origin::file(other),
+            "the line says what the person said"
+        );
         let reinstated = Origin::file(line.reinstated());
-        assert!(!reinstated.changed(line).differs(), "`reinstated` and `pending` are the same state");
+        assert!(
+            !reinstated.changed(line).differs(),
+            "`reinstated` and `pending` are the same state"
+        );
         assert_ne!(reinstated.line(), made.line(), "and yet two lines");
 
-        assert!(Origin::PERSON.differs() && Origin::PERSON.is_by_person(), "the files do not have it");
+        assert!(
+            Origin::PERSON.differs() && Origin::PERSON.is_by_person(),
+            "the files do not have it"
+        );
         let adopted = Origin::PERSON.adopted(line);
-        assert_eq!((adopted.line(), adopted.differs(), adopted.is_by_person()), (Some(line), false, true));
+        assert_eq!(
+            (adopted.line(), adopted.differs(), adopted.is_by_person()),
+            (Some(line), false, true)
+        );
         assert_eq!(Origin::from_bits(changed.bits()), changed);
     }
 

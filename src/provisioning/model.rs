@@ -100,7 +100,11 @@ impl RecordTooLarge {
 
 impl fmt::Display for RecordTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} octets is too large to be recorded: at most {}", self.what, self.octets, self.most)
+        write!(
+            f,
+            "{} of {} octets is too large to be recorded: at most {}",
+            self.what, self.octets, self.most
+        )
     }
 }
 
@@ -154,13 +158,18 @@ impl Subnet {
     /// shorter than /31 (network, broadcast and first host; PROTOCOL 7).
     pub fn offers(&self, ip: Ipv4Addr) -> bool {
         let (network, broadcast) = (self.cidr.network(), self.cidr.broadcast());
-        let reserved = self.cidr.prefix_len() < 31 && (ip == network || ip == broadcast || u32::from(ip) == u32::from(network) + 1);
-        self.cidr.contains(&ip) && !reserved && !self.exclude.iter().any(|range| range.contains(&ip))
+        let reserved = self.cidr.prefix_len() < 31
+            && (ip == network || ip == broadcast || u32::from(ip) == u32::from(network) + 1);
+        self.cidr.contains(&ip)
+            && !reserved
+            && !self.exclude.iter().any(|range| range.contains(&ip))
     }
 
     /// How many addresses may be handed out.
     pub fn capacity(&self) -> u64 {
-        let span = |range: &Ipv4Net| (u64::from(u32::from(range.network())), u64::from(u32::from(range.broadcast())));
+        let span = |range: &Ipv4Net| {
+            (u64::from(u32::from(range.network())), u64::from(u32::from(range.broadcast())))
+        };
         let (first, last) = span(&self.cidr);
         let mut taken: Vec<(u64, u64)> = self.exclude.iter().map(span).collect();
         if self.cidr.prefix_len() < 31 {
@@ -193,7 +202,8 @@ mod tests {
         ];
         for (cidr, exclude) in cases {
             let exclude = exclude.iter().map(|range| range.parse().unwrap()).collect();
-            let subnet = Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude };
+            let subnet =
+                Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude };
             let all = u32::from(subnet.cidr.network())..=u32::from(subnet.cidr.broadcast());
             let offered = all.filter(|ip| subnet.offers(Ipv4Addr::from(*ip))).count() as u64;
             assert_eq!(subnet.capacity(), offered, "{subnet:?}");

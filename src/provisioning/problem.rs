@@ -101,7 +101,12 @@ impl Report {
         self.file = file.to_path_buf();
     }
 
-    pub(super) fn problem(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        line: impl Into<Option<u32>>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         if self.problems.len() < KEPT {
             self.problems.push(self.found(line.into(), what.into(), remedy.into()));
         } else {
@@ -109,17 +114,31 @@ impl Report {
         }
     }
 
-    pub(super) fn advise(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn advise(
+        &mut self,
+        line: impl Into<Option<u32>>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.advice.push(self.found(line.into(), what.into(), remedy.into()));
     }
 
     /// What stands in a field, in quotes.
     pub(super) fn shown(&self, field: &[u8]) -> String {
         let text = String::from_utf8_lossy(field);
-        if self.rules.masks_identities { format!("{:?}", masked(&text)) } else { format!("{text:?}") }
+        if self.rules.masks_identities {
+            format!("{:?}", masked(&text))
+        } else {
+            format!("{text:?}")
+        }
     }
 
-    pub(super) fn warning(&mut self, line: impl Into<Option<u32>>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warning(
+        &mut self,
+        line: impl Into<Option<u32>>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         if self.warnings.len() < KEPT {
             self.warnings.push(self.found(line.into(), what.into(), remedy.into()));
         }

@@ -55,7 +55,9 @@ impl ProvisioningState {
             (Pending, Unassign | Suspend | Resume | Reinstate)
             | (Active, Resume | Reinstate)
             | (Suspended, Suspend | Reinstate)
-            | (Terminated, Assign | Unassign | Suspend | Resume | Terminate) => Err(Refused { state: self, change }),
+            | (Terminated, Assign | Unassign | Suspend | Resume | Terminate) => {
+                Err(Refused { state: self, change })
+            }
         }
     }
 
@@ -144,8 +146,14 @@ mod tests {
 
     #[test]
     fn the_table_of_the_specification() {
-        const CHANGES: [Change; 6] =
-            [Change::Assign, Change::Unassign, Change::Suspend, Change::Resume, Change::Terminate, Change::Reinstate];
+        const CHANGES: [Change; 6] = [
+            Change::Assign,
+            Change::Unassign,
+            Change::Suspend,
+            Change::Resume,
+            Change::Terminate,
+            Change::Reinstate,
+        ];
         let table = [
             ("pending", ["active", "x", "x", "x", "terminated", "x"]),
             ("active", ["active", "pending", "suspended", "x", "terminated", "x"]),
@@ -168,24 +176,36 @@ mod tests {
         let all = ProvisioningState::ALL;
         for (now, wanted) in all.into_iter().flat_map(|now| all.map(|wanted| (now, wanted))) {
             let is_free = now != Terminated || wanted == Terminated;
-            assert_eq!(now.imported(wanted, false).ok(), is_free.then_some(wanted), "{now} to {wanted}");
+            assert_eq!(
+                now.imported(wanted, false).ok(),
+                is_free.then_some(wanted),
+                "{now} to {wanted}"
+            );
             assert_eq!(now.imported(Pending, true), Ok(Pending), "{now} reinstated");
         }
-        let refused = [Pending, Active, Suspended].map(|wanted| Terminated.imported(wanted, false).unwrap_err().change);
+        let refused = [Pending, Active, Suspended]
+            .map(|wanted| Terminated.imported(wanted, false).unwrap_err().change);
         assert_eq!(refused, [Change::Unassign, Change::Assign, Change::Suspend]);
     }
 
     #[test]
     fn a_refusal_says_what_to_do() {
         let refused = ProvisioningState::Terminated.on(Change::Resume).unwrap_err();
-        assert_eq!(refused.to_string(), "an endpoint that is terminated cannot be resumed; reinstate it first");
+        assert_eq!(
+            refused.to_string(),
+            "an endpoint that is terminated cannot be resumed; reinstate it first"
+        );
     }
 
     #[test]
     fn the_keys_are_those_of_sim_platforms() {
         let keys = ProvisioningState::ALL.map(|state| (state.key(), state.moniker(), state.name()));
-        let wanted =
-            [(30, "pending", "Pending"), (50, "active", "Active"), (60, "suspended", "Suspended"), (70, "terminated", "Terminated")];
+        let wanted = [
+            (30, "pending", "Pending"),
+            (50, "active", "Active"),
+            (60, "suspended", "Suspended"),
+            (70, "terminated", "Terminated"),
+        ];
         assert_eq!(keys, wanted);
     }
 }

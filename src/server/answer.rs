@@ -39,12 +39,18 @@ pub fn has_room(request: &Datagram<'_>, vendor_attributes: bool) -> bool {
         Code::ACCESS_REQUEST => LONGEST_ACCEPT,
         _ => LONGEST_RECEIPT,
     };
-    let proxy_states = request.attributes().filter(|attribute| attribute.number == number::PROXY_STATE);
+    let proxy_states =
+        request.attributes().filter(|attribute| attribute.number == number::PROXY_STATE);
     longest + proxy_states.map(|attribute| 2 + attribute.value.len()).sum::<usize>() <= LONGEST
 }
 
 /// Access-Accept. The Message-Authenticator is its first attribute, against BlastRADIUS, as in every reply of this family.
-pub fn accept(room: &mut [u8], request: &Datagram<'_>, accept: &Accept, names: Option<Names<'_>>) -> Result<Draft, TooLong> {
+pub fn accept(
+    room: &mut [u8],
+    request: &Datagram<'_>,
+    accept: &Accept,
+    names: Option<Names<'_>>,
+) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, Code::ACCESS_ACCEPT, request.identifier());
     reply.message_authenticator();
     if let Some(ip) = accept.ip {
@@ -60,7 +66,9 @@ pub fn accept(room: &mut [u8], request: &Datagram<'_>, accept: &Accept, names: O
             reply.integer(number, seconds);
         }
     }
-    for (number, server) in [microsoft::PRIMARY_DNS_SERVER, microsoft::SECONDARY_DNS_SERVER].into_iter().zip(accept.dns) {
+    for (number, server) in
+        [microsoft::PRIMARY_DNS_SERVER, microsoft::SECONDARY_DNS_SERVER].into_iter().zip(accept.dns)
+    {
         if let Some(server) = server {
             reply.vendor(microsoft::VENDOR, number, &server.octets());
         }
@@ -77,9 +85,16 @@ pub fn accept(room: &mut [u8], request: &Datagram<'_>, accept: &Accept, names: O
 }
 
 /// Access-Reject: the reason, and nothing of the request but its Proxy-States.
-pub fn reject(room: &mut [u8], request: &Datagram<'_>, reason: RejectReason) -> Result<Draft, TooLong> {
+pub fn reject(
+    room: &mut [u8],
+    request: &Datagram<'_>,
+    reason: RejectReason,
+) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, Code::ACCESS_REJECT, request.identifier());
-    reply.message_authenticator().attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes()).copy(request, number::PROXY_STATE);
+    reply
+        .message_authenticator()
+        .attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes())
+        .copy(request, number::PROXY_STATE);
     reply.draft_reply(request.authenticator())
 }
 
@@ -143,8 +158,16 @@ mod tests {
         for octets in [0, 3, 100, 1000].into_iter().chain(3800..=4050) {
             let datagram = request(Code::ACCESS_REQUEST, octets);
             let datagram = Datagram::frame(&datagram).unwrap();
-            assert_eq!(has_room(&datagram, false), accept(&mut room, &datagram, &fullest, None).is_ok(), "{octets}");
-            assert_eq!(has_room(&datagram, true), accept(&mut room, &datagram, &fullest, Some(names)).is_ok(), "{octets} with names");
+            assert_eq!(
+                has_room(&datagram, false),
+                accept(&mut room, &datagram, &fullest, None).is_ok(),
+                "{octets}"
+            );
+            assert_eq!(
+                has_room(&datagram, true),
+                accept(&mut room, &datagram, &fullest, Some(names)).is_ok(),
+                "{octets} with names"
+            );
             if has_room(&datagram, false) {
                 for reason in RejectReason::ALL {
                     assert!(reject(&mut room, &datagram, reason).is_ok(), "{octets} {reason:?}");
@@ -152,7 +175,11 @@ mod tests {
             }
             let datagram = request(Code::ACCOUNTING_REQUEST, octets);
             let datagram = Datagram::frame(&datagram).unwrap();
-            assert_eq!(has_room(&datagram, false), receipt(&mut room, &datagram).is_ok(), "{octets} of accounting");
+            assert_eq!(
+                has_room(&datagram, false),
+                receipt(&mut room, &datagram).is_ok(),
+                "{octets} of accounting"
+            );
         }
     }
 }

@@ -30,7 +30,11 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is where the shell reads the clocks")]
     pub fn start() -> Self {
         let (steady, _) = Steady::begin(Duration::ZERO, SystemTime::now().into(), Timestamp::EPOCH);
-        Self { start: Instant::now(), line: ArcSwap::from_pointee(steady.line()), steady: Mutex::new(steady) }
+        Self {
+            start: Instant::now(),
+            line: ArcSwap::from_pointee(steady.line()),
+            steady: Mutex::new(steady),
+        }
     }
 
     pub fn now(&self) -> Moment {

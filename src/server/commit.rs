@@ -145,7 +145,12 @@ impl Recorder for Scribe {
     }
 
     fn noted(&mut self, note: &Note) {
-        complain(self.batch.put_note(note.at, note.iccid, accounting_label(note.kind), note.refused.map(RejectReason::moniker)));
+        complain(self.batch.put_note(
+            note.at,
+            note.iccid,
+            accounting_label(note.kind),
+            note.refused.map(RejectReason::moniker),
+        ));
     }
 
     /// Nothing: the endpoint's own record says that the address is released.

@@ -42,8 +42,18 @@ impl Complaints {
     }
 
     /// A datagram was not answered.
-    pub(super) fn dropped(&mut self, reason: Dropped, from: SocketAddr, gateway: Option<&Gateway>, now: Timestamp) {
-        let Some(kept_back) = self.speaks((Reason::Dropped(reason as u8), gateway.map(|gateway| gateway.id)), now) else { return };
+    pub(super) fn dropped(
+        &mut self,
+        reason: Dropped,
+        from: SocketAddr,
+        gateway: Option<&Gateway>,
+        now: Timestamp,
+    ) {
+        let Some(kept_back) =
+            self.speaks((Reason::Dropped(reason as u8), gateway.map(|gateway| gateway.id)), now)
+        else {
+            return;
+        };
         let (reason, gateway) = (reason.label(), gateway.map_or("-", |gateway| &gateway.name));
         if reason == Dropped::DuplicateInFlight.label() {
             debug!(reason, %from, gateway, kept_back, "dropped");
@@ -53,8 +63,16 @@ impl Complaints {
     }
 
     /// An endpoint may not be served.
-    pub(super) fn rejected(&mut self, reason: RejectReason, gateway: &Gateway, subject: &Subject<'_>, now: Timestamp) {
-        if let Some(kept_back) = self.speaks((Reason::Rejected(reason as u8), Some(gateway.id)), now) {
+    pub(super) fn rejected(
+        &mut self,
+        reason: RejectReason,
+        gateway: &Gateway,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) {
+        if let Some(kept_back) =
+            self.speaks((Reason::Rejected(reason as u8), Some(gateway.id)), now)
+        {
             let who = Shown { subject, masked: self.masks_identities };
             info!(reason = reason.moniker(), gateway = gateway.name, %who, kept_back, "refused");
         }
@@ -92,7 +110,9 @@ impl fmt::Display for Shown<'_> {
             ("calling-station-id", subject.calling_station_id),
             ("user-name", subject.user_name),
         ];
-        let Some((name, text)) = candidates.iter().find_map(|(name, text)| text.map(|text| (name, text))) else {
+        let Some((name, text)) =
+            candidates.iter().find_map(|(name, text)| text.map(|text| (name, text)))
+        else {
             return f.write_str("nobody");
         };
         if self.masked {
@@ -111,7 +131,9 @@ mod tests {
     #[test]
     fn each_second_has_one_line_and_the_next_tells_of_the_rest() {
         let mut pace = Pace::default();
-        let said: Vec<_> = [100, 100, 100, 101, 102, 102].map(|second| pace.speaks(Timestamp::from_secs(second))).into();
+        let said: Vec<_> = [100, 100, 100, 101, 102, 102]
+            .map(|second| pace.speaks(Timestamp::from_secs(second)))
+            .into();
         assert_eq!(said, [Some(0), None, None, Some(2), Some(0), None]);
     }
 
@@ -119,9 +141,12 @@ mod tests {
     fn what_one_gateway_does_wrong_hides_nothing_of_another() {
         let mut complaints = Complaints::new(true);
         let (a, b) = (Some(GatewayId::new(0)), Some(GatewayId::new(1)));
-        let mut speaks = |whose, second| complaints.speaks((Reason::Dropped(0), whose), Timestamp::from_secs(second));
+        let mut speaks = |whose, second| {
+            complaints.speaks((Reason::Dropped(0), whose), Timestamp::from_secs(second))
+        };
         assert_eq!(
-            [(a, 100), (a, 100), (b, 100), (None, 100), (b, 100)].map(|(whose, second)| speaks(whose, second)),
+            [(a, 100), (a, 100), (b, 100), (None, 100), (b, 100)]
+                .map(|(whose, second)| speaks(whose, second)),
             [Some(0), None, Some(0), Some(0), None]
         );
         assert_eq!([speaks(a, 101), speaks(b, 101)], [Some(1), Some(1)]);
@@ -129,12 +154,20 @@ mod tests {
 
     #[test]
     fn an_identity_is_masked_and_can_forge_no_line() {
-        let subject = Subject { imsi: Some(b"234500000000001"), user_name: Some(b"x\n"), ..Subject::default() };
+        let subject = Subject {
+            imsi: Some(b"234500000000001"),
+            user_name: Some(b"x\n"),
+            ..Subject::default()
+        };
         assert_eq!(Shown { subject: &subject, masked: true }.to_string(), "imsi ..0001");
         assert_eq!(Shown { subject: &subject, masked: false }.to_string(), "imsi 234500000000001");
         let subject = Subject { user_name: Some(b"a\nWARN all is lost"), ..Subject::default() };
-        assert_eq!(Shown { subject: &subject, masked: false }.to_string(), "user-name a\\nWARN all is lost");
-        let hostile = Subject { calling_station_id: Some(HOSTILE.as_bytes()), ..Subject::default() };
+        assert_eq!(
+            Shown { subject: &subject, masked: false }.to_string(),
+            "user-name a\\nWARN all is lost"
+        );
+        let hostile =
+            Subject { calling_station_id: Some(HOSTILE.as_bytes()), ..Subject::default() };
         for masked in [false, true] {
             let shown = Shown { subject: &hostile, masked }.to_string();
             assert!(shown.chars().all(printable::is_printable), "{shown:?}");

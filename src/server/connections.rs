@@ -39,8 +39,12 @@ pub(super) struct Limits {
 
 /// Half of the 1024 descriptors that a process has by default. The idle time is longer than Prometheus pauses between two scrapes, and than
 /// the 90 s for which Go's clients keep a connection.
-pub(super) const LIMITS: Limits =
-    Limits { connections: 512, per_address: 256, header: Duration::from_secs(5), idle: Duration::from_secs(120) };
+pub(super) const LIMITS: Limits = Limits {
+    connections: 512,
+    per_address: 256,
+    header: Duration::from_secs(5),
+    idle: Duration::from_secs(120),
+};
 
 /// A pause after the system has refused a connection, for lack of descriptors as a rule.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,7 +60,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
         // Nobody who waits can give way: all are being answered, which ends soon.
         let Some(place) = places.take(peer.ip()) else { continue };
         let place = Arc::new(place);
-        let visit = Visit { router: TowerToHyperService::new(router.clone()), peer: Peer(peer), place: Arc::clone(&place) };
+        let visit = Visit {
+            router: TowerToHyperService::new(router.clone()),
+            peer: Peer(peer),
+            place: Arc::clone(&place),
+        };
         let connection = http.serve_connection(TokioIo::new(stream), visit);
         tokio::spawn(async move {
             tokio::select! {
@@ -115,9 +123,13 @@ impl Places {
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let of = household(address);
         let mut table = self.table.lock();
-        let has_share = table.open.values().filter(|open| open.of == of).count() >= self.limits.per_address;
+        let has_share =
+            table.open.values().filter(|open| open.of == of).count() >= self.limits.per_address;
         if has_share || table.open.len() >= self.limits.connections {
-            let longest = table.open.iter().find(|(_, open)| open.deadline.is_some() && (!has_share || open.of == of));
+            let longest = table
+                .open
+                .iter()
+                .find(|(_, open)| open.deadline.is_some() && (!has_share || open.of == of));
             let key = longest.map(|(key, _)| *key)?;
             table.open.remove(&key)?.give_way.notify_one();
         }
@@ -225,19 +237,28 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { connections: 4, per_address: 3, header: Duration::from_millis(100), idle: Duration::from_millis(100) };
+    const LIMITS: Limits = Limits {
+        connections: 4,
+        per_address: 3,
+        header: Duration::from_millis(100),
+        idle: Duration::from_millis(100),
+    };
 
-    const PATIENT: Limits = Limits { header: Duration::from_secs(600), idle: Duration::from_secs(600), ..LIMITS };
+    const PATIENT: Limits =
+        Limits { header: Duration::from_secs(600), idle: Duration::from_secs(600), ..LIMITS };
 
     /// A server that says "here", as long as the test runs.
     fn server(limits: Limits) -> SocketAddr {
         let (tell, told) = std::sync::mpsc::channel();
         thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, Router::new().route("/", get(|| async { "here" })), limits).await
-            })
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
+                async {
+                    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                    tell.send(listener.local_addr().unwrap()).unwrap();
+                    serve(listener, Router::new().route("/", get(|| async { "here" })), limits)
+                        .await
+                },
+            )
         });
         told.recv().unwrap()
     }
@@ -262,7 +283,11 @@ mod tests {
     fn slow_and_idle_connections_keep_nobody_out() {
         let server = server(PATIENT);
         let mut crowd = Vec::new();
-        for words in [&b""[..], b"GET / HTTP/1.1\r\nHost:", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"].into_iter().cycle().take(30) {
+        for words in [&b""[..], b"GET / HTTP/1.1\r\nHost:", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
+            .into_iter()
+            .cycle()
+            .take(30)
+        {
             let mut stream = TcpStream::connect(server).unwrap();
             stream.write_all(words).unwrap();
             crowd.push(stream);
@@ -272,32 +297,42 @@ mod tests {
 
     #[test]
     fn who_waits_longest_gives_way_and_within_its_own_share() {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-            let places = Arc::new(Places { limits: PATIENT, table: Mutex::default() });
-            let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse::<IpAddr>().unwrap());
-            let take = |address| places.take(address).unwrap();
-            let is_open = |place: &Place| places.table.lock().open.contains_key(&place.key.lock());
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(
+            async {
+                let places = Arc::new(Places { limits: PATIENT, table: Mutex::default() });
+                let [one, other] =
+                    ["192.0.2.1", "192.0.2.2"].map(|address| address.parse::<IpAddr>().unwrap());
+                let take = |address| places.take(address).unwrap();
+                let is_open =
+                    |place: &Place| places.table.lock().open.contains_key(&place.key.lock());
 
-            let (first, second, third) = (take(one), take(one), take(one));
-            first.begin();
-            first.end();
-            let fourth = take(one);
-            assert!(is_open(&first) && !is_open(&second), "the share is full: the second has waited longest");
-            second.overdue().await;
+                let (first, second, third) = (take(one), take(one), take(one));
+                first.begin();
+                first.end();
+                let fourth = take(one);
+                assert!(
+                    is_open(&first) && !is_open(&second),
+                    "the share is full: the second has waited longest"
+                );
+                second.overdue().await;
 
-            let stranger = take(other);
-            let late = take(other);
-            assert!(!is_open(&third) && is_open(&stranger) && is_open(&late), "all is full: the third has waited longest of all");
+                let stranger = take(other);
+                let late = take(other);
+                assert!(
+                    !is_open(&third) && is_open(&stranger) && is_open(&late),
+                    "all is full: the third has waited longest of all"
+                );
 
-            for place in [&first, &fourth, &stranger, &late] {
-                place.begin();
-            }
-            assert!(places.take(other).is_none(), "nobody who is being answered is disturbed");
-            first.end();
-            assert!(places.take(other).is_some());
-            drop((fourth, stranger, late));
-            assert!(places.table.lock().open.is_empty(), "who leaves gives the place back");
-        });
+                for place in [&first, &fourth, &stranger, &late] {
+                    place.begin();
+                }
+                assert!(places.take(other).is_none(), "nobody who is being answered is disturbed");
+                first.end();
+                assert!(places.take(other).is_some());
+                drop((fourth, stranger, late));
+                assert!(places.table.lock().open.is_empty(), "who leaves gives the place back");
+            },
+        );
     }
 
     #[test]

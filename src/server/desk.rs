@@ -82,14 +82,23 @@ impl<C: Committer> Desk<C> {
     pub fn end(&mut self, now: Moment, mut send: impl FnMut(&Route, &[u8])) {
         release(&mut self.pipeline, &mut self.out.at_once, now, &mut send);
         if !self.out.delayed.is_empty() {
-            let rejects = std::mem::replace(&mut self.out.delayed, self.spare_replies.pop().unwrap_or_default());
+            let rejects = std::mem::replace(
+                &mut self.out.delayed,
+                self.spare_replies.pop().unwrap_or_default(),
+            );
             self.delayed.push_back((now.running + self.reject_delay, rejects));
         }
         if self.out.ledger.entries() > 0 || !self.out.receipts.is_empty() {
             let records = self.committer.records();
             let ticket = self.committer.submit(self.out.ledger.take(records));
-            let receipts = std::mem::replace(&mut self.out.receipts, self.spare_replies.pop().unwrap_or_default());
-            let freed = std::mem::replace(&mut self.out.ledger.freed, self.spare_freed.pop().unwrap_or_default());
+            let receipts = std::mem::replace(
+                &mut self.out.receipts,
+                self.spare_replies.pop().unwrap_or_default(),
+            );
+            let freed = std::mem::replace(
+                &mut self.out.ledger.freed,
+                self.spare_freed.pop().unwrap_or_default(),
+            );
             self.in_flight.push_back(Submitted { ticket, receipts, freed });
         }
     }
@@ -141,8 +150,11 @@ impl<C: Committer> Desk<C> {
     /// Octets of memory that wait for the disk, or for another use.
     pub fn memory(&self) -> usize {
         let waiting = self.in_flight.iter().map(|submitted| &submitted.receipts);
-        let lists = waiting.chain(self.delayed.iter().map(|(_, rejects)| rejects)).chain(&self.spare_replies);
-        lists.map(Replies::capacity).sum::<usize>() + self.in_flight.capacity() * size_of::<Submitted<C::Ticket>>()
+        let lists = waiting
+            .chain(self.delayed.iter().map(|(_, rejects)| rejects))
+            .chain(&self.spare_replies);
+        lists.map(Replies::capacity).sum::<usize>()
+            + self.in_flight.capacity() * size_of::<Submitted<C::Ticket>>()
     }
 
     /// The server stops: rejects need not wait any longer.
@@ -171,7 +183,12 @@ impl<C: Committer> Desk<C> {
     }
 }
 
-fn release(pipeline: &mut Pipeline, replies: &mut Replies, now: Moment, send: &mut impl FnMut(&Route, &[u8])) {
+fn release(
+    pipeline: &mut Pipeline,
+    replies: &mut Replies,
+    now: Moment,
+    send: &mut impl FnMut(&Route, &[u8]),
+) {
     let latency = now.running.saturating_sub(replies.arrived);
     for (nth, (route, octets)) in replies.iter().enumerate() {
         if let Some(soon) = replies.route(nth + SIDE_BY_SIDE) {

@@ -157,7 +157,9 @@ impl Duplicates {
     /// A hint before [`Self::answer`].
     pub fn foresee_answer(&self, seat: Seat) {
         if let Some(set) = self.sets.get(seat.set as usize) {
-            prefetch::line(&raw const set.runs[usize::from(seat.way)].entries[usize::from(seat.place)]);
+            prefetch::line(
+                &raw const set.runs[usize::from(seat.way)].entries[usize::from(seat.place)],
+            );
         }
     }
 
@@ -177,7 +179,10 @@ impl Duplicates {
             way
         });
         let entry = &mut set.runs[way].entries[place];
-        if entry.reply_len != EMPTY && entry.authenticator == *authenticator && now.wrapping_sub(entry.since) < self.lifetime_ms {
+        if entry.reply_len != EMPTY
+            && entry.authenticator == *authenticator
+            && now.wrapping_sub(entry.since) < self.lifetime_ms
+        {
             if entry.reply_len == IN_FLIGHT {
                 return Known::InFlight;
             }
@@ -188,8 +193,19 @@ impl Duplicates {
         }
         self.serial = self.serial.wrapping_add(1);
         set.heads[way] = Head { tag, owner: key.gateway.index() as u16, since: now };
-        *entry = Entry { authenticator: *authenticator, reply: 0, since: now, reply_len: IN_FLIGHT, serial: self.serial };
-        Known::New(Seat { set: home as u32, way: way as u8, place: place as u8, serial: self.serial })
+        *entry = Entry {
+            authenticator: *authenticator,
+            reply: 0,
+            since: now,
+            reply_len: IN_FLIGHT,
+            serial: self.serial,
+        };
+        Known::New(Seat {
+            set: home as u32,
+            way: way as u8,
+            place: place as u8,
+            serial: self.serial,
+        })
     }
 
     /// Remembers the reply of a request in flight. Nothing happens if another has taken its seat in the meantime.
@@ -226,7 +242,8 @@ fn taken(sets: &mut [Set], seat: Seat) -> Option<(&mut Entry, u16)> {
     let Set { heads, runs } = sets.get_mut(seat.set as usize)?;
     let way = usize::from(seat.way);
     let entry = runs.get_mut(way)?.entries.get_mut(usize::from(seat.place))?;
-    (entry.serial == seat.serial && entry.reply_len == IN_FLIGHT).then_some((entry, heads[way].owner))
+    (entry.serial == seat.serial && entry.reply_len == IN_FLIGHT)
+        .then_some((entry, heads[way].owner))
 }
 
 impl Set {
@@ -235,7 +252,8 @@ impl Set {
         let rank = |way: &usize| match self.heads[*way] {
             Head { tag: 0, .. } => (WAYS + 1, 0),
             Head { owner, since, .. } => {
-                let share = self.heads.iter().filter(|head| head.tag != 0 && head.owner == owner).count();
+                let share =
+                    self.heads.iter().filter(|head| head.tag != 0 && head.owner == owner).count();
                 (share, now.wrapping_sub(since))
             }
         };
@@ -249,7 +267,13 @@ impl From<&Key> for RunKey {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
             IpAddr::V6(ip) => ip.octets(),
         };
-        Self { ip, port: key.from.port(), listener: key.listener, code: key.code, run: key.identifier / RUN as u8 }
+        Self {
+            ip,
+            port: key.from.port(),
+            listener: key.listener,
+            code: key.code,
+            run: key.identifier / RUN as u8,
+        }
     }
 }
 
@@ -264,7 +288,13 @@ mod tests {
     const LIFETIME: Duration = Duration::from_secs(30);
 
     fn key(port: u16, identifier: u8) -> Key {
-        Key { from: ([192, 0, 2, 1], port).into(), listener: 0, code: 1, identifier, gateway: GatewayId::new(0) }
+        Key {
+            from: ([192, 0, 2, 1], port).into(),
+            listener: 0,
+            code: 1,
+            identifier,
+            gateway: GatewayId::new(0),
+        }
     }
 
     fn seat(known: &Known<'_>) -> Seat {
@@ -280,8 +310,14 @@ mod tests {
         let taken = seat(&table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(100)));
         assert_eq!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(101)), Known::InFlight);
         table.answer(taken, b"reply");
-        assert_eq!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(129)), Known::Answered(b"reply"));
-        assert!(matches!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(131)), Known::New(_)), "its lifetime is over");
+        assert_eq!(
+            table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(129)),
+            Known::Answered(b"reply")
+        );
+        assert!(
+            matches!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(131)), Known::New(_)),
+            "its lifetime is over"
+        );
     }
 
     #[test]
@@ -299,9 +335,15 @@ mod tests {
         let taken = seat(&table.look_up(&first, &[1; 16], Timestamp::from_secs(100)));
         table.answer(taken, b"reply");
         for other in others {
-            assert!(matches!(table.look_up(&other, &[1; 16], Timestamp::from_secs(100)), Known::New(_)), "{other:?}");
+            assert!(
+                matches!(table.look_up(&other, &[1; 16], Timestamp::from_secs(100)), Known::New(_)),
+                "{other:?}"
+            );
         }
-        assert_eq!(table.look_up(&first, &[1; 16], Timestamp::from_secs(100)), Known::Answered(b"reply"));
+        assert_eq!(
+            table.look_up(&first, &[1; 16], Timestamp::from_secs(100)),
+            Known::Answered(b"reply")
+        );
     }
 
     #[test]
@@ -329,7 +371,11 @@ mod tests {
     fn the_oldest_of_a_set_gives_way() {
         let mut table = Duplicates::new(WAYS * RUN, 4096, LIFETIME);
         for port in 0..=WAYS as u16 {
-            let taken = seat(&table.look_up(&key(port, 7), &[1; 16], Timestamp::from_secs(100 + u64::from(port))));
+            let taken = seat(&table.look_up(
+                &key(port, 7),
+                &[1; 16],
+                Timestamp::from_secs(100 + u64::from(port)),
+            ));
             table.answer(taken, &[port as u8]);
         }
         let now = Timestamp::from_secs(109);
@@ -347,9 +393,15 @@ mod tests {
         let taken = seat(&table.look_up(&quiet, &[1; 16], now));
         table.answer(taken, b"reply");
         for port in 100..4_000 {
-            assert!(matches!(table.look_up(&key(port, 7), &[1; 16], Timestamp::from_secs(101)), Known::New(_)));
+            assert!(matches!(
+                table.look_up(&key(port, 7), &[1; 16], Timestamp::from_secs(101)),
+                Known::New(_)
+            ));
         }
-        assert_eq!(table.look_up(&quiet, &[1; 16], Timestamp::from_secs(102)), Known::Answered(b"reply"));
+        assert_eq!(
+            table.look_up(&quiet, &[1; 16], Timestamp::from_secs(102)),
+            Known::Answered(b"reply")
+        );
     }
 
     #[test]

@@ -86,7 +86,8 @@ impl Errand {
     /// Waits until everything handed over is durable, at most so long. Whether it is.
     pub fn finish(&mut self, aaa: &Aaa, patience: Duration) -> bool {
         self.submit();
-        let is_durable = self.waiting.back().is_none_or(|(ticket, _)| self.clerk.wait(*ticket, patience));
+        let is_durable =
+            self.waiting.back().is_none_or(|(ticket, _)| self.clerk.wait(*ticket, patience));
         self.settle(aaa);
         is_durable
     }

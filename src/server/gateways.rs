@@ -55,7 +55,16 @@ impl Gateways {
         let places = names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
         let signed = names.iter().map(|_| Arc::default()).collect();
         let unrecorded = Unrecorded::default();
-        Self { list: Vec::new(), names, places, signed, unrecorded, v4: Prefixes::default(), v6: Prefixes::default() }.reloaded(settings)
+        Self {
+            list: Vec::new(),
+            names,
+            places,
+            signed,
+            unrecorded,
+            v4: Prefixes::default(),
+            v6: Prefixes::default(),
+        }
+        .reloaded(settings)
     }
 
     /// The names of those that are configured now.
@@ -68,7 +77,15 @@ impl Gateways {
     pub fn reloaded(&self, settings: &[GatewaySettings]) -> Self {
         let (names, places) = (self.names.clone(), self.places.clone());
         let (signed, unrecorded) = (self.signed.clone(), Arc::clone(&self.unrecorded));
-        let mut next = Self { list: Vec::new(), names, places, signed, unrecorded, v4: Prefixes::default(), v6: Prefixes::default() };
+        let mut next = Self {
+            list: Vec::new(),
+            names,
+            places,
+            signed,
+            unrecorded,
+            v4: Prefixes::default(),
+            v6: Prefixes::default(),
+        };
         for one in settings {
             let place = next.list.len();
             for source in &one.sources {
@@ -132,7 +149,8 @@ impl Gateways {
 
     /// All that have ever sent a Message-Authenticator.
     pub fn signed(&self) -> impl Iterator<Item = GatewayId> {
-        let signed = self.signed.iter().enumerate().filter(|(_, flag)| flag.load(Ordering::Relaxed));
+        let signed =
+            self.signed.iter().enumerate().filter(|(_, flag)| flag.load(Ordering::Relaxed));
         signed.map(|(place, _)| GatewayId::new(place))
     }
 
@@ -155,14 +173,30 @@ impl Gateway {
     /// The configured addresses that `source` is one of. One address is a single one only if it is all that the gateway has: whoever sends
     /// from it then speaks for the whole (PROTOCOL 20).
     pub fn range_of(&self, source: IpAddr) -> IpNet {
-        let covers = self.sources.iter().filter(|range| range.contains(&source)).max_by_key(|range| range.prefix_len());
+        let covers = self
+            .sources
+            .iter()
+            .filter(|range| range.contains(&source))
+            .max_by_key(|range| range.prefix_len());
         let range = covers.copied().unwrap_or_else(|| source.into());
-        if self.sources.len() > 1 && range.prefix_len() == range.max_prefix_len() { range.supernet().unwrap_or(range) } else { range }
+        if self.sources.len() > 1 && range.prefix_len() == range.max_prefix_len() {
+            range.supernet().unwrap_or(range)
+        } else {
+            range
+        }
     }
 
     /// The secret that its sender has, and whether the request is proven; `first` is what the first secret says.
-    pub fn prove(&self, request: &Datagram<'_>, first: Result<(), Forged>) -> (&Secret, Result<(), Forged>) {
-        if self.others.secrets.is_empty() { (&self.secret, first) } else { self.others.prove(&self.secret, request, first) }
+    pub fn prove(
+        &self,
+        request: &Datagram<'_>,
+        first: Result<(), Forged>,
+    ) -> (&Secret, Result<(), Forged>) {
+        if self.others.secrets.is_empty() {
+            (&self.secret, first)
+        } else {
+            self.others.prove(&self.secret, request, first)
+        }
     }
 
     /// Whether an Access-Request must carry a Message-Authenticator.
@@ -205,20 +239,36 @@ struct Others {
 
 impl Others {
     fn of(secrets: &[Box<[u8]>]) -> Self {
-        Self { secrets: secrets.iter().map(|secret| Secret::new(secret)).collect(), last: AtomicUsize::new(0) }
+        Self {
+            secrets: secrets.iter().map(|secret| Secret::new(secret)).collect(),
+            last: AtomicUsize::new(0),
+        }
     }
 
     /// Tries one after the other. An Access-Request without Message-Authenticator proves nothing: for it the secret is taken
     /// that proved a request last.
-    fn prove<'a>(&'a self, own: &'a Secret, request: &Datagram<'_>, first: Result<(), Forged>) -> (&'a Secret, Result<(), Forged>) {
+    fn prove<'a>(
+        &'a self,
+        own: &'a Secret,
+        request: &Datagram<'_>,
+        first: Result<(), Forged>,
+    ) -> (&'a Secret, Result<(), Forged>) {
         let is_signed = request.message_authenticator() != MessageAuthenticator::Absent;
         if request.code() == Code::ACCESS_REQUEST && !is_signed {
-            let last = self.last.load(Ordering::Relaxed).checked_sub(1).and_then(|last| self.secrets.get(last));
+            let last = self
+                .last
+                .load(Ordering::Relaxed)
+                .checked_sub(1)
+                .and_then(|last| self.secrets.get(last));
             return (last.unwrap_or(own), first);
         }
         let proven = match first {
             Ok(()) => Some(0),
-            Err(_) => self.secrets.iter().position(|secret| request.verify_request(secret).is_ok()).map(|place| place + 1),
+            Err(_) => self
+                .secrets
+                .iter()
+                .position(|secret| request.verify_request(secret).is_ok())
+                .map(|place| place + 1),
         };
         let Some(place) = proven else { return (own, first) };
         self.last.store(place, Ordering::Relaxed);
@@ -250,7 +300,9 @@ impl<A: Address> Prefixes<A> {
     }
 
     fn longest(&self, address: A) -> Option<usize> {
-        self.by_length.iter().find_map(|(length, networks)| networks.get(&address.network(*length)).copied())
+        self.by_length
+            .iter()
+            .find_map(|(length, networks)| networks.get(&address.network(*length)).copied())
     }
 }
 
@@ -334,7 +386,11 @@ mod tests {
             ("2001:db9::1", None),
         ];
         for (source, name) in cases {
-            assert_eq!(gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()), name, "{source}");
+            assert_eq!(
+                gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()),
+                name,
+                "{source}"
+            );
         }
     }
 
@@ -343,19 +399,32 @@ mod tests {
         let sources = ["192.0.2.0/28", "2001:db8::/64"].map(|source| source.parse().unwrap());
         let one = GatewaySettings { sources: sources.into(), ..settings("pgw", "192.0.2.0/28") };
         let gateways = Gateways::new(&[one, settings("host", "192.0.2.7/32")], Vec::new());
-        let cases = [("192.0.2.1", Some("pgw")), ("192.0.2.7", Some("host")), ("2001:db8::9", Some("pgw")), ("192.0.2.16", None)];
+        let cases = [
+            ("192.0.2.1", Some("pgw")),
+            ("192.0.2.7", Some("host")),
+            ("2001:db8::9", Some("pgw")),
+            ("192.0.2.16", None),
+        ];
         for (source, name) in cases {
-            assert_eq!(gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()), name, "{source}");
+            assert_eq!(
+                gateways.of(source.parse().unwrap()).map(|gateway| gateway.name.as_str()),
+                name,
+                "{source}"
+            );
         }
     }
 
     #[test]
     fn a_reload_keeps_handles_and_what_was_learned() {
-        let before = Gateways::new(&[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")], vec!["old".to_owned()]);
+        let before = Gateways::new(
+            &[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")],
+            vec!["old".to_owned()],
+        );
         let source = |last| IpAddr::from([192, 0, 2, last]);
         before.of(source(2)).unwrap().note_signature();
 
-        let after = before.reloaded(&[settings("c", "192.0.2.3/32"), settings("b", "192.0.2.4/32")]);
+        let after =
+            before.reloaded(&[settings("c", "192.0.2.3/32"), settings("b", "192.0.2.4/32")]);
         assert!(after.of(source(1)).is_none());
         let b = after.of(source(4)).unwrap();
         assert_eq!(b.id, before.of(source(2)).unwrap().id);
@@ -369,7 +438,10 @@ mod tests {
     fn what_was_learned_outlives_a_restart() {
         let journal = Journal::in_memory();
         let mut errand = Errand::new(&journal);
-        let before = Gateways::new(&[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")], Vec::new());
+        let before = Gateways::new(
+            &[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")],
+            Vec::new(),
+        );
         let b = before.of([192, 0, 2, 2].into()).unwrap();
         (0..3).for_each(|_| b.note_signature());
         (0..2).for_each(|_| {
@@ -378,7 +450,10 @@ mod tests {
         });
         assert_eq!(journal.figures().records, 1, "recorded once");
 
-        let after = Gateways::new(&[settings("b", "192.0.2.2/32"), settings("c", "192.0.2.3/32")], vec!["a".to_owned(), "b".to_owned()]);
+        let after = Gateways::new(
+            &[settings("b", "192.0.2.2/32"), settings("c", "192.0.2.3/32")],
+            vec!["a".to_owned(), "b".to_owned()],
+        );
         after.recall(&before.signed().collect::<Vec<_>>());
         assert!(after.of([192, 0, 2, 2].into()).unwrap().requires_signature());
         assert!(!after.of([192, 0, 2, 3].into()).unwrap().requires_signature());
@@ -386,9 +461,13 @@ mod tests {
 
     #[test]
     fn a_rate_admits_a_burst_of_a_second_and_then_its_rate() {
-        let gateways = Gateways::new(&[GatewaySettings { rate_limit: 10, ..settings("a", "192.0.2.0/24") }], Vec::new());
+        let gateways = Gateways::new(
+            &[GatewaySettings { rate_limit: 10, ..settings("a", "192.0.2.0/24") }],
+            Vec::new(),
+        );
         let gateway = gateways.of([192, 0, 2, 1].into()).unwrap();
-        let admitted = |millis| (0..100).filter(|_| gateway.admits(Timestamp::from_millis(millis))).count();
+        let admitted =
+            |millis| (0..100).filter(|_| gateway.admits(Timestamp::from_millis(millis))).count();
         assert_eq!(admitted(1_000_000), 10);
         assert_eq!(admitted(1_000_099), 0);
         assert_eq!(admitted(1_000_100), 1);

@@ -56,7 +56,11 @@ enum Status {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { phase: AtomicU8::new(Phase::Recovering as u8), is_blocked: AtomicBool::new(false), reasons: Mutex::default() }
+        Self {
+            phase: AtomicU8::new(Phase::Recovering as u8),
+            is_blocked: AtomicBool::new(false),
+            reasons: Mutex::default(),
+        }
     }
 }
 
@@ -141,9 +145,15 @@ mod tests {
     #[test]
     fn the_phase_alone_decides_while_there_are_no_reasons() {
         let health = Health::default();
-        assert_eq!(told(&health), r#"{"status":"not-ready","reasons":["the journal and the inventory are being loaded"]}"#);
+        assert_eq!(
+            told(&health),
+            r#"{"status":"not-ready","reasons":["the journal and the inventory are being loaded"]}"#
+        );
         health.enter(Phase::Serving);
-        assert_eq!((told(&health).as_str(), health.is_ready()), (r#"{"status":"ready","reasons":[]}"#, true));
+        assert_eq!(
+            (told(&health).as_str(), health.is_ready()),
+            (r#"{"status":"ready","reasons":[]}"#, true)
+        );
         health.enter(Phase::Stopping);
         assert_eq!(told(&health), r#"{"status":"not-ready","reasons":["the server is stopping"]}"#);
     }
@@ -153,16 +163,25 @@ mod tests {
         let health = Health::default();
         health.enter(Phase::Serving);
         health.add(Severity::Degraded, "inventory", "the inventory was refused");
-        assert_eq!(told(&health), r#"{"status":"degraded","reasons":["the inventory was refused"]}"#);
+        assert_eq!(
+            told(&health),
+            r#"{"status":"degraded","reasons":["the inventory was refused"]}"#
+        );
         assert!(health.is_ready() && health.readiness(None).is_ready());
 
         health.add(Severity::NotReady, "journal", "the disk is full");
-        assert_eq!(told(&health), r#"{"status":"not-ready","reasons":["the disk is full","the inventory was refused"]}"#);
+        assert_eq!(
+            told(&health),
+            r#"{"status":"not-ready","reasons":["the disk is full","the inventory was refused"]}"#
+        );
         assert!(!health.is_ready() && !health.readiness(None).is_ready());
 
         health.clear("inventory");
         health.add(Severity::NotReady, "journal", "the disk does not answer");
-        assert_eq!(told(&health), r#"{"status":"not-ready","reasons":["the disk does not answer"]}"#);
+        assert_eq!(
+            told(&health),
+            r#"{"status":"not-ready","reasons":["the disk does not answer"]}"#
+        );
         health.add(Severity::Degraded, "journal", "the disk is slow");
         assert!(health.is_ready());
         health.clear("journal");

@@ -132,7 +132,8 @@ impl Housekeeper {
         let now = self.common.clock.now().wall;
         self.errand.begin(now);
         let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand);
-        let adoption = adopted.map_err(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let adoption = adopted
+            .map_err(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
         gateways.record(&mut self.errand);
         // Before a session can name them.
@@ -159,7 +160,16 @@ fn tell(outcome: &ReloadOutcome) {
             for kept in &applied.kept {
                 warn!("{kept}");
             }
-            let Applied { added, changed, gone, pruned, applied: lines, differing: differs, gateways, .. } = applied;
+            let Applied {
+                added,
+                changed,
+                gone,
+                pruned,
+                applied: lines,
+                differing: differs,
+                gateways,
+                ..
+            } = applied;
             info!(lines, added, changed, gone, pruned, differs, gateways, "reloaded");
             if !applied.durable {
                 warn!("the reload is in force, but not durable yet");

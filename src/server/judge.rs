@@ -5,7 +5,11 @@ use super::tally::Dropped;
 use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, number};
 
 /// Whether the sender is who its address says, and has signed what must be signed.
-pub(super) fn judge(proof: Result<(), Forged>, request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Dropped> {
+pub(super) fn judge(
+    proof: Result<(), Forged>,
+    request: &Datagram<'_>,
+    gateway: &Gateway,
+) -> Result<(), Dropped> {
     proof.map_err(|forged| match forged {
         Forged::Authenticator => Dropped::BadAuthenticator,
         Forged::MessageAuthenticator => Dropped::BadMessageAuthenticator,
@@ -25,10 +29,13 @@ pub(super) fn judge(proof: Result<(), Forged>, request: &Datagram<'_>, gateway: 
 }
 
 fn may_be_unsigned(request: &Datagram<'_>, gateway: &Gateway) -> Result<(), Dropped> {
-    let has_credentials =
-        [number::USER_PASSWORD, number::CHAP_PASSWORD, number::ARAP_PASSWORD].into_iter().any(|number| request.contains(number));
+    let has_credentials = [number::USER_PASSWORD, number::CHAP_PASSWORD, number::ARAP_PASSWORD]
+        .into_iter()
+        .any(|number| request.contains(number));
     // RFC 3579 3.1 and 3.3 note 1.
-    let must_sign = gateway.requires_signature() || request.contains(number::EAP_MESSAGE) || !(has_credentials || gateway.is_lenient());
+    let must_sign = gateway.requires_signature()
+        || request.contains(number::EAP_MESSAGE)
+        || !(has_credentials || gateway.is_lenient());
     if must_sign {
         return Err(Dropped::MissingMessageAuthenticator);
     }

@@ -18,7 +18,9 @@ use super::translate::Fields;
 use crate::aaa::{Aaa, Accept, AccessRequest, Verdict};
 use crate::provisioning::Credentials;
 use crate::time::Timestamp;
-use crate::wire::{AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, Secret, TooLong, sign_replies, verify_requests};
+use crate::wire::{
+    AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, Secret, TooLong, sign_replies, verify_requests,
+};
 
 /// What a socket is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,12 @@ pub struct Outcome<R> {
 
 impl<R> Outcome<R> {
     pub fn new(records: R) -> Self {
-        Self { ledger: Ledger::new(records), at_once: Replies::default(), receipts: Replies::default(), delayed: Replies::default() }
+        Self {
+            ledger: Ledger::new(records),
+            at_once: Replies::default(),
+            receipts: Replies::default(),
+            delayed: Replies::default(),
+        }
     }
 }
 
@@ -184,10 +191,13 @@ impl Pipeline {
             if self.take_in_some(&mut claims, gateways, &mut arrivals, now) == 0 {
                 return;
             }
-            let proofs = verify_requests(&claims, |claim: &Claimed<'_>| (&claim.request, &claim.gateway.secret));
+            let proofs = verify_requests(&claims, |claim: &Claimed<'_>| {
+                (&claim.request, &claim.gateway.secret)
+            });
             claims.iter().flatten().for_each(|claim| self.duplicates.approach(&claim.key()));
             let mut fresh = [const { None }; AT_ONCE];
-            for ((fresh, claim), proof) in fresh.iter_mut().zip(claims.iter().flatten()).zip(proofs) {
+            for ((fresh, claim), proof) in fresh.iter_mut().zip(claims.iter().flatten()).zip(proofs)
+            {
                 match self.admit(claim, proof, now, out) {
                     Ok(new) => *fresh = new,
                     Err(reason) => self.refuse(reason, gateways, &claim.arrival, now),
@@ -199,13 +209,22 @@ impl Pipeline {
     }
 
     /// Serves what was taken in together, and signs the replies side by side.
-    fn serve_all<R: Records>(&mut self, fresh: &[Option<Fresh<'_>>; AT_ONCE], gateways: &Gateways, out: &mut Outcome<R>) {
+    fn serve_all<R: Records>(
+        &mut self,
+        fresh: &[Option<Fresh<'_>>; AT_ONCE],
+        gateways: &Gateways,
+        out: &mut Outcome<R>,
+    ) {
         let mut rooms = std::mem::take(&mut self.rooms);
         let mut answers = [None; AT_ONCE];
-        for ((answer, fresh), room) in answers.iter_mut().zip(fresh.iter().flatten()).zip(&mut rooms) {
+        for ((answer, fresh), room) in
+            answers.iter_mut().zip(fresh.iter().flatten()).zip(&mut rooms)
+        {
             match self.serve(fresh, room, &mut out.ledger) {
                 Ok(answered) => *answer = Some((fresh, answered)),
-                Err(reason) => self.refuse(reason, gateways, &fresh.proven.arrival, fresh.proven.now),
+                Err(reason) => {
+                    self.refuse(reason, gateways, &fresh.proven.arrival, fresh.proven.now)
+                }
             }
         }
         let mut unsigned = [const { None }; AT_ONCE];
@@ -213,13 +232,18 @@ impl Pipeline {
             *unsigned = answer.map(|(fresh, answer)| answer.draft.of(room, fresh.proven.secret));
         }
         sign_replies(&mut unsigned);
-        for ((fresh, answer), room) in answers.into_iter().zip(&rooms).filter_map(|(answer, room)| Some((answer?, room))) {
+        for ((fresh, answer), room) in
+            answers.into_iter().zip(&rooms).filter_map(|(answer, room)| Some((answer?, room)))
+        {
             let replies = match answer.leaves {
                 Leaves::AtOnce => &mut out.at_once,
                 Leaves::WithItsRecords => &mut out.receipts,
                 Leaves::Delayed => &mut out.delayed,
             };
-            replies.push(Route { load: answer.load, ..fresh.proven.route }, &room[..answer.draft.length()]);
+            replies.push(
+                Route { load: answer.load, ..fresh.proven.route },
+                &room[..answer.draft.length()],
+            );
         }
         self.rooms = rooms;
     }
@@ -251,7 +275,13 @@ impl Pipeline {
         count
     }
 
-    fn refuse(&mut self, reason: Dropped, gateways: &Gateways, arrival: &Arrival<'_>, now: Timestamp) {
+    fn refuse(
+        &mut self,
+        reason: Dropped,
+        gateways: &Gateways,
+        arrival: &Arrival<'_>,
+        now: Timestamp,
+    ) {
         let gateway = gateways.of(arrival.from.ip());
         self.tally.dropped(reason, gateway.map(|gateway| gateway.id));
         self.complaints.dropped(reason, arrival.from, gateway, now);
@@ -284,7 +314,11 @@ impl Pipeline {
     }
 
     /// What can be said of a datagram before anything is computed.
-    fn take_in<'p>(&self, gateways: &'p Gateways, arrival: Arrival<'p>) -> Result<Claimed<'p>, Dropped> {
+    fn take_in<'p>(
+        &self,
+        gateways: &'p Gateways,
+        arrival: Arrival<'p>,
+    ) -> Result<Claimed<'p>, Dropped> {
         let gateway = gateways.of(arrival.from.ip()).ok_or(Dropped::UnknownGateway)?;
         let request = Datagram::frame(arrival.octets).map_err(|_| Dropped::Malformed)?;
         self.has_room(gateway, request.code(), arrival.listener.port)?;
@@ -323,7 +357,11 @@ impl Pipeline {
         match self.duplicates.look_up(&claim.key(), request.authenticator(), now) {
             Known::New(seat) => {
                 let route = Route { seat: Some(seat), ..route };
-                Ok(Some(Fresh { proven: Proven { route, ..proven }, seat, fields: Fields::gather(&request, self.conduct.vendor) }))
+                Ok(Some(Fresh {
+                    proven: Proven { route, ..proven },
+                    seat,
+                    fields: Fields::gather(&request, self.conduct.vendor),
+                }))
             }
             Known::InFlight => Err(Dropped::DuplicateInFlight),
             Known::Answered(reply) => {
@@ -342,23 +380,36 @@ impl Pipeline {
             (Port::Acct, Code::ACCOUNTING_REQUEST) => REPORT,
             _ => return Err(Dropped::UnknownCode),
         };
-        if self.journal_fails || self.shares.admits(gateway.id, weight) { Ok(()) } else { Err(Dropped::Overload) }
+        if self.journal_fails || self.shares.admits(gateway.id, weight) {
+            Ok(())
+        } else {
+            Err(Dropped::Overload)
+        }
     }
 
-    fn serve<R: Records>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+    fn serve<R: Records>(
+        &mut self,
+        fresh: &Fresh<'_>,
+        room: &mut [u8],
+        ledger: &mut Ledger<R>,
+    ) -> Result<Answer, Dropped> {
         let gateway = fresh.proven.gateway.id;
         let written = ledger.records.octets();
         let answered = match fresh.proven.request.code() {
             _ if self.journal_fails => Err(Dropped::Journal),
             // Judged before anything is decided: what could never be answered must not move state on each of its retransmissions.
-            _ if !answer::has_room(&fresh.proven.request, self.conduct.vendor_attributes) => Err(Dropped::ReplyTooLong),
+            _ if !answer::has_room(&fresh.proven.request, self.conduct.vendor_attributes) => {
+                Err(Dropped::ReplyTooLong)
+            }
             Code::ACCESS_REQUEST => self.authorize(fresh, room, ledger),
             _ => self.account(fresh, room, ledger),
         };
         let mut answer = answered.inspect_err(|_| self.duplicates.forget(fresh.seat))?;
         match answer.leaves {
             Leaves::AtOnce => {}
-            Leaves::WithItsRecords => answer.load = Load::receipt(ledger.records.octets() - written),
+            Leaves::WithItsRecords => {
+                answer.load = Load::receipt(ledger.records.octets() - written)
+            }
             Leaves::Delayed if self.shares.may_delay(gateway) => answer.load = Load::DELAYED,
             // It has so many held back already that this one is not: whoever floods loses the delay, not his neighbours.
             Leaves::Delayed => answer.leaves = Leaves::AtOnce,
@@ -368,7 +419,12 @@ impl Pipeline {
     }
 
     /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
-    fn authorize<R: Records>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+    fn authorize<R: Records>(
+        &mut self,
+        fresh: &Fresh<'_>,
+        room: &mut [u8],
+        ledger: &mut Ledger<R>,
+    ) -> Result<Answer, Dropped> {
         let Fresh { proven: Proven { request, gateway, secret, now, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
         let asked = AccessRequest {
@@ -379,17 +435,28 @@ impl Pipeline {
             unusable_credentials: fields.has_unusable_credentials(),
         };
         match self.aaa.authorize(&asked, *now, ledger) {
-            Verdict::Accept(accept) => Leaves::WithItsRecords.when(self.accept(room, request, &accept)),
+            Verdict::Accept(accept) => {
+                Leaves::WithItsRecords.when(self.accept(room, request, &accept))
+            }
             Verdict::Reject(reason) => {
                 self.tally.rejected(reason);
                 self.complaints.rejected(reason, gateway, &fields.subject, *now);
-                let leaves = if self.conduct.reject_delay.is_zero() { Leaves::AtOnce } else { Leaves::Delayed };
+                let leaves = if self.conduct.reject_delay.is_zero() {
+                    Leaves::AtOnce
+                } else {
+                    Leaves::Delayed
+                };
                 leaves.when(answer::reject(room, request, reason))
             }
         }
     }
 
-    fn accept(&self, room: &mut [u8], request: &Datagram<'_>, accept: &Accept) -> Result<Draft, TooLong> {
+    fn accept(
+        &self,
+        room: &mut [u8],
+        request: &Datagram<'_>,
+        accept: &Accept,
+    ) -> Result<Draft, TooLong> {
         if !self.conduct.vendor_attributes {
             return answer::accept(room, request, accept, None);
         }
@@ -406,9 +473,19 @@ impl Pipeline {
     }
 
     /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
-    fn account<R: Records>(&mut self, fresh: &Fresh<'_>, room: &mut [u8], ledger: &mut Ledger<R>) -> Result<Answer, Dropped> {
+    fn account<R: Records>(
+        &mut self,
+        fresh: &Fresh<'_>,
+        room: &mut [u8],
+        ledger: &mut Ledger<R>,
+    ) -> Result<Answer, Dropped> {
         let Fresh { proven: Proven { request, gateway, arrival, now, .. }, fields, .. } = fresh;
-        let (report, odd) = fields.accounting(gateway.id, gateway.range_of(arrival.from.ip()), arrival.from.ip(), *now);
+        let (report, odd) = fields.accounting(
+            gateway.id,
+            gateway.range_of(arrival.from.ip()),
+            arrival.from.ip(),
+            *now,
+        );
         let accounted = self.aaa.account(&report, *now, ledger);
         self.tally.accounted(report.kind);
         self.tally.odd_times(odd);
@@ -438,6 +515,8 @@ impl Pipeline {
 
 impl Leaves {
     fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
-        draft.map(|draft| Answer { draft, leaves: self, load: Load::default() }).map_err(|TooLong| Dropped::ReplyTooLong)
+        draft
+            .map(|draft| Answer { draft, leaves: self, load: Load::default() })
+            .map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }

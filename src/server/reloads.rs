@@ -39,7 +39,11 @@ pub(super) fn publish(health: &Health, is_applied: bool) {
     if is_applied {
         health.clear(REASON);
     } else {
-        health.add(Severity::Degraded, REASON, "the files were refused, and the last good inventory is in force; the log says why");
+        health.add(
+            Severity::Degraded,
+            REASON,
+            "the files were refused, and the last good inventory is in force; the log says why",
+        );
     }
 }
 
@@ -88,7 +92,11 @@ impl Reloads {
     /// Waits for a request, at most so long. While it `rests`, those who ask are kept for later.
     pub(super) fn next(&self, patience: Duration, rests: bool) -> Next {
         let mut state = self.state.lock();
-        self.changed.wait_while_for(&mut state, |state| (rests || !state.is_wanted) && !state.has_ended, patience);
+        self.changed.wait_while_for(
+            &mut state,
+            |state| (rests || !state.is_wanted) && !state.has_ended,
+            patience,
+        );
         if state.has_ended {
             Next::End
         } else if !rests && std::mem::take(&mut state.is_wanted) {
@@ -130,7 +138,10 @@ mod tests {
         assert_eq!(first.blocking_recv().unwrap(), Err(vec!["the first".to_owned()]));
 
         let waiting = begun(&reloads);
-        assert!(matches!(reloads.next(Duration::ZERO, false), Next::Nothing), "one reload served all of them");
+        assert!(
+            matches!(reloads.next(Duration::ZERO, false), Next::Nothing),
+            "one reload served all of them"
+        );
         for waiting in waiting {
             waiting.send(Ok(Applied::default())).unwrap();
         }

@@ -91,7 +91,8 @@ impl Remembered {
             return None;
         }
         let share = usize::from(gateway) % self.shares.len();
-        let has_room = |chunk: &usize| self.chunks[*chunk].used as usize + reply.len() <= self.chunk_size;
+        let has_room =
+            |chunk: &usize| self.chunks[*chunk].used as usize + reply.len() <= self.chunk_size;
         let current = (self.shares[share].current as usize).checked_sub(1).filter(has_room);
         let place = current.unwrap_or_else(|| self.begin(share, since));
         let chunk = &mut self.chunks[place];
@@ -130,7 +131,8 @@ impl Remembered {
             }
         }
         self.serial = self.serial.wrapping_add(1).max(1);
-        self.chunks[place] = Chunk { serial: self.serial, share: share as u32, used: 0, newest: now };
+        self.chunks[place] =
+            Chunk { serial: self.serial, share: share as u32, used: 0, newest: now };
         self.shares[share].chunks += 1;
         self.shares[share].current = place as u32 + 1;
         place
@@ -186,7 +188,9 @@ mod tests {
     fn each_comes_to_its_share_although_another_had_everything() {
         let mut remembered = remembered();
         let write = |remembered: &mut Remembered, gateway, count: u8| -> Vec<_> {
-            (0..count).map(|nth| (remembered.write(gateway, &[nth; SMALL_CHUNK], 0), [nth; SMALL_CHUNK])).collect()
+            (0..count)
+                .map(|nth| (remembered.write(gateway, &[nth; SMALL_CHUNK], 0), [nth; SMALL_CHUNK]))
+                .collect()
         };
         let ours = write(&mut remembered, A, 32);
         let theirs = write(&mut remembered, B, 32);

@@ -36,7 +36,11 @@ pub struct Replies {
 
 impl Replies {
     /// Adds a reply that `encode` writes; on an error nothing is added. For the few that are not written elsewhere.
-    pub fn write(&mut self, route: Route, encode: impl FnOnce(&mut [u8]) -> Result<usize, TooLong>) -> Result<(), TooLong> {
+    pub fn write(
+        &mut self,
+        route: Route,
+        encode: impl FnOnce(&mut [u8]) -> Result<usize, TooLong>,
+    ) -> Result<(), TooLong> {
         let mut room = [0; LONGEST];
         let len = encode(&mut room)?;
         self.push(route, room.get(..len).ok_or(TooLong)?);

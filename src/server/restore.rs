@@ -38,7 +38,9 @@ pub fn restore(
     hear: impl FnOnce(Option<Fingerprint>) + Send,
     start: impl FnOnce(Timestamp) -> Timestamp,
 ) -> Result<Restored, OpenError> {
-    restore_from(aaa, hear, start, |applier| Journal::open(folder, options, on_damage, &mut [applier]))
+    restore_from(aaa, hear, start, |applier| {
+        Journal::open(folder, options, on_damage, &mut [applier])
+    })
 }
 
 /// Takes one record of the journal after the other.
@@ -81,7 +83,9 @@ pub fn restore_from(
 pub fn apply(recovery: &mut Recovery, record: Record) {
     match record {
         Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
-        Record::Provisioned { iccid, stamp, endpoint } => recovery.provisioned(iccid, stamp, endpoint),
+        Record::Provisioned { iccid, stamp, endpoint } => {
+            recovery.provisioned(iccid, stamp, endpoint)
+        }
         Record::Vslice { id, place } => recovery.vslice(id, place),
         Record::Group { id, place } => recovery.group(id, place),
         Record::Catalog { catalog, .. } => recovery.catalog(catalog),

@@ -60,6 +60,9 @@ pub enum Requirement {
 
 impl fmt::Debug for GatewaySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatewaySettings").field("name", &self.name).field("sources", &self.sources).finish_non_exhaustive()
+        f.debug_struct("GatewaySettings")
+            .field("name", &self.name)
+            .field("sources", &self.sources)
+            .finish_non_exhaustive()
     }
 }

@@ -41,7 +41,10 @@ pub struct Shares {
 
 impl Default for Shares {
     fn default() -> Self {
-        Self { waiting: Vec::new(), free: Load { octets: u32::MAX, receipts: MAX_RECEIPTS, delayed: MAX_DELAYED } }
+        Self {
+            waiting: Vec::new(),
+            free: Load { octets: u32::MAX, receipts: MAX_RECEIPTS, delayed: MAX_DELAYED },
+        }
     }
 }
 
@@ -54,7 +57,8 @@ impl Shares {
     /// Whether a request of this gateway may be taken; `weight` is [`ACCESS`] or [`REPORT`].
     pub fn admits(&self, gateway: GatewayId, weight: u32) -> bool {
         let (own, free) = (self.waiting(gateway), self.free);
-        own.octets.saturating_mul(weight) < free.octets && own.receipts.saturating_mul(weight) < free.receipts
+        own.octets.saturating_mul(weight) < free.octets
+            && own.receipts.saturating_mul(weight) < free.receipts
     }
 
     /// Whether a reject to this gateway may be held back.

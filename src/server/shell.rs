@@ -103,7 +103,13 @@ impl Shell {
             workers => workers,
         };
         let sockets = bind_all(&settings, workers)?;
-        let bind = |address| TcpListener::bind(address).map_err(|error| ServeError::Bind { what: "http", address, error });
+        let bind = |address| {
+            TcpListener::bind(address).map_err(|error| ServeError::Bind {
+                what: "http",
+                address,
+                error,
+            })
+        };
         let http = settings.http.map(bind).transpose()?;
         let common = Common {
             gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
@@ -111,7 +117,8 @@ impl Shell {
             clock: Clock::start(),
             reloads: Reloads::default(),
         };
-        let metrics = Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
+        let metrics =
+            Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
         let front = Arc::new(Front {
             common: Arc::new(common),
             metrics,
@@ -122,7 +129,16 @@ impl Shell {
         let (stop, stopped) = channel(());
         let start = |listener| Http::start(listener, Arc::clone(&front), stopped);
         let http = http.map(start).transpose().map_err(ServeError::System)?;
-        Ok(Self { settings, sockets, front, http, stop, stepped: None, signed: Vec::new(), log_lines_dropped: Box::new(|| 0) })
+        Ok(Self {
+            settings,
+            sockets,
+            front,
+            http,
+            stop,
+            stepped: None,
+            signed: Vec::new(),
+            log_lines_dropped: Box::new(|| 0),
+        })
     }
 
     /// Where to learn how many log lines were given up so far, because nobody reads them.
@@ -170,7 +186,14 @@ impl Shell {
     ///
     /// # Errors
     /// If a thread cannot be made or ends by itself, or the journal could not be written to its end.
-    pub fn serve(self, aaa: Aaa, journal: Journal, names: Vec<String>, reload: Reload, signals: Signals) -> Result<(), ServeError> {
+    pub fn serve(
+        self,
+        aaa: Aaa,
+        journal: Journal,
+        names: Vec<String>,
+        reload: Reload,
+        signals: Signals,
+    ) -> Result<(), ServeError> {
         self.serve_until(aaa, journal, names, reload, |common| signals.follow(common))
     }
 
@@ -184,7 +207,8 @@ impl Shell {
         until: impl FnOnce(Arc<Common>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
-        let Self { settings, sockets, front, http, stop, stepped, signed, log_lines_dropped } = self;
+        let Self { settings, sockets, front, http, stop, stepped, signed, log_lines_dropped } =
+            self;
         let common = Arc::clone(&front.common);
         let mut errand = Errand::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
@@ -193,9 +217,13 @@ impl Shell {
         errand.submit();
         common.gateways.store(Arc::new(gateways));
 
-        let ready = ready_line(sockets.first().map_or(&[], Vec::as_slice), http.as_ref().map(|http| http.address));
+        let ready = ready_line(
+            sockets.first().map_or(&[], Vec::as_slice),
+            http.as_ref().map(|http| http.address),
+        );
         let conduct = conduct(&settings, sockets.len().max(1));
-        let workshop = Workshop { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
+        let workshop =
+            Workshop { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
         let mut threads = Watch::default();
         for (number, sockets) in sockets.into_iter().enumerate() {
             workshop.worker(number, sockets, &mut threads)?;
@@ -245,7 +273,9 @@ impl Shell {
             threads,
             lines: Lines { dropped: log_lines_dropped, told: 0, told_at: Duration::ZERO },
         };
-        let outcome = runtime().map_err(ServeError::System)?.block_on(guard.watch_until(until(Arc::clone(&common))));
+        let outcome = runtime()
+            .map_err(ServeError::System)?
+            .block_on(guard.watch_until(until(Arc::clone(&common))));
         let threads = guard.threads;
         if let Err(ended @ ServeError::Ended(_)) = outcome {
             // Fail-stop: nobody knows what is still right in memory. The process ends, and the journal has what was acknowledged.
@@ -279,7 +309,12 @@ struct Workshop<'s> {
 
 impl Workshop<'_> {
     /// Sets a worker to work.
-    fn worker(&self, number: usize, sockets: Vec<(Listener, Socket)>, threads: &mut Watch) -> Result<(), ServeError> {
+    fn worker(
+        &self,
+        number: usize,
+        sockets: Vec<(Listener, Socket)>,
+        threads: &mut Watch,
+    ) -> Result<(), ServeError> {
         let bell = Arc::new(Notify::new());
         let ringer = Arc::clone(&bell);
         let clerk = Clerk::new(self.journal, Arc::new(move || ringer.notify_one()));
@@ -328,7 +363,10 @@ struct Lines {
 
 impl Guard<'_> {
     /// Watches until `until` is over, or something that the server consists of has ended.
-    async fn watch_until(&mut self, until: impl Future<Output = io::Result<()>>) -> Result<(), ServeError> {
+    async fn watch_until(
+        &mut self,
+        until: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), ServeError> {
         let mut until = std::pin::pin!(until);
         let mut ticks = tokio::time::interval(watch::PACE);
         loop {
@@ -357,7 +395,10 @@ impl Guard<'_> {
             return;
         }
         self.metrics.log_lines_dropped(dropped);
-        warn!("{} log lines were given up, because standard error was not read fast enough", dropped - self.lines.told);
+        warn!(
+            "{} log lines were given up, because standard error was not read fast enough",
+            dropped - self.lines.told
+        );
         (self.lines.told, self.lines.told_at) = (dropped, running);
     }
 
@@ -366,7 +407,8 @@ impl Guard<'_> {
         const NAME: &str = "journal-stalled";
         match self.journal.commit_in_progress().filter(|time| *time > DISK_PATIENCE) {
             Some(time) => {
-                let told = format!("the journal has waited for the disk for {:.1} s", time.as_secs_f64());
+                let told =
+                    format!("the journal has waited for the disk for {:.1} s", time.as_secs_f64());
                 self.common.health.add(Severity::NotReady, NAME, told);
             }
             None => self.common.health.clear(NAME),
@@ -387,12 +429,19 @@ fn conduct(settings: &Settings, workers: usize) -> Conduct {
 }
 
 /// Every address once for every worker; of each worker, those for accounting first.
-fn bind_all(settings: &Settings, workers: usize) -> Result<Vec<Vec<(Listener, Socket)>>, ServeError> {
+fn bind_all(
+    settings: &Settings,
+    workers: usize,
+) -> Result<Vec<Vec<(Listener, Socket)>>, ServeError> {
     let mut by_worker: Vec<Vec<(Listener, Socket)>> = (0..workers).map(|_| Vec::new()).collect();
     let acct = settings.acct.iter().map(|address| (Port::Acct, "acct", *address));
     let auth = settings.auth.iter().map(|address| (Port::Auth, "auth", *address));
     for (place, (port, what, address)) in acct.chain(auth).enumerate() {
-        let sockets = Socket::open_all(address, workers).map_err(|error| ServeError::Bind { what, address, error })?;
+        let sockets = Socket::open_all(address, workers).map_err(|error| ServeError::Bind {
+            what,
+            address,
+            error,
+        })?;
         for (worker, socket) in by_worker.iter_mut().zip(sockets) {
             worker.push((Listener { place: place as u8, port }, socket));
         }
@@ -435,7 +484,12 @@ async fn beat(pulse: &Pulse, common: &Common) -> Infallible {
 
 /// What scripts and people wait for: requests are answered from now on, and where.
 fn ready_line(sockets: &[(Listener, Socket)], http: Option<SocketAddr>) -> String {
-    let of = |wanted| sockets.iter().filter(move |(listener, _)| listener.port == wanted).map(|(_, socket)| socket.address());
+    let of = |wanted| {
+        sockets
+            .iter()
+            .filter(move |(listener, _)| listener.port == wanted)
+            .map(|(_, socket)| socket.address())
+    };
     let auth = of(Port::Auth).map(|address| format!("auth {address}"));
     let acct = of(Port::Acct).map(|address| format!("acct {address}"));
     let http = http.map(|address| format!("http {address}"));
@@ -457,8 +511,12 @@ impl fmt::Display for ServeError {
             Self::Bind { what, address, error } => {
                 let remedy = match error.kind() {
                     _ if lacks_descriptors(error) => MORE_DESCRIPTORS,
-                    io::ErrorKind::AddrInUse => "stop what listens there, or choose another address",
-                    io::ErrorKind::PermissionDenied => "choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
+                    io::ErrorKind::AddrInUse => {
+                        "stop what listens there, or choose another address"
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
+                    }
                     io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
                     io::ErrorKind::OutOfMemory => "give the process more memory",
                     _ => "see what the system says",
@@ -470,7 +528,10 @@ impl fmt::Display for ServeError {
             }
             Self::System(error) => write!(f, "the system refuses what a server needs: {error}"),
             Self::Ended(what) => write!(f, "{what} ended by itself; the log says why"),
-            Self::Journal(failure) => write!(f, "the last records could not be written, and nobody was told that they were: {failure}"),
+            Self::Journal(failure) => write!(
+                f,
+                "the last records could not be written, and nobody was told that they were: {failure}"
+            ),
         }
     }
 }
@@ -481,7 +542,9 @@ const MORE_DESCRIPTORS: &str = "allow more open files (ulimit -n, or LimitNOFILE
 
 /// Whether there were too many open files, of the process or of the system.
 fn lacks_descriptors(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE].iter().any(|lacking| error.raw_os_error() == Some(lacking.raw_os_error()))
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|lacking| error.raw_os_error() == Some(lacking.raw_os_error()))
 }
 
 #[cfg(test)]

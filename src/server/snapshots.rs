@@ -60,7 +60,9 @@ impl Snapshots {
                 continue;
             }
             match self.write() {
-                Ok(Some(report)) => info!(records = report.records, octets = report.octets, "snapshot written"),
+                Ok(Some(report)) => {
+                    info!(records = report.records, octets = report.octets, "snapshot written")
+                }
                 Ok(None) => return,
                 Err(error) => {
                     warn!("no snapshot was written: {error}; the journal goes on without");
@@ -74,7 +76,12 @@ impl Snapshots {
     fn write(&mut self) -> Result<Option<SnapshotReport>, SnapshotError> {
         // The new segment has begun when this returns: whatever changes from now on is in it.
         let writer = self.journal.begin_snapshot()?;
-        let mut snapshot = Snapshot::begin(writer, &self.aaa, &self.common.gateways.load(), self.common.clock.now().wall);
+        let mut snapshot = Snapshot::begin(
+            writer,
+            &self.aaa,
+            &self.common.gateways.load(),
+            self.common.clock.now().wall,
+        );
         loop {
             if self.must_stop() {
                 return Ok(None);
@@ -100,8 +107,7 @@ impl Snapshots {
             return;
         }
         if are_gone {
-            let told =
-                "the journal's files are gone from the data folder: what is recorded now does not survive a restart; restart attachd";
+            let told = "the journal's files are gone from the data folder: what is recorded now does not survive a restart; restart attachd";
             error!("{told}");
             self.common.health.add(Severity::NotReady, NAME, told);
         } else {
@@ -128,13 +134,26 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts what concerns all endpoints. Waits for an adoption that is at work.
-    pub fn begin(mut writer: SnapshotWriter, aaa: &Aaa, gateways: &Gateways, now: Timestamp) -> Self {
+    pub fn begin(
+        mut writer: SnapshotWriter,
+        aaa: &Aaa,
+        gateways: &Gateways,
+        now: Timestamp,
+    ) -> Self {
         let mut missing = None;
         let Provisioned { catalog, fingerprint, removed, forgotten } = aaa.provisioned(now);
-        for (id, place) in catalog.vslice_places().zip(0..).filter_map(|(place, index)| Some((VsliceId::new(index), place?))) {
+        for (id, place) in catalog
+            .vslice_places()
+            .zip(0..)
+            .filter_map(|(place, index)| Some((VsliceId::new(index), place?)))
+        {
             note(&mut missing, writer.put_vslice(id, place));
         }
-        for (id, place) in catalog.group_places().zip(0..).filter_map(|(place, index)| Some((GroupId::new(index), place?))) {
+        for (id, place) in catalog
+            .group_places()
+            .zip(0..)
+            .filter_map(|(place, index)| Some((GroupId::new(index), place?)))
+        {
             note(&mut missing, writer.put_group(id, place));
         }
         if fingerprint.is_some() {
@@ -145,7 +164,14 @@ impl Snapshot {
         }
         for departed in aaa.departed(now) {
             note(&mut missing, writer.put_endpoint(departed.iccid, &departed.state));
-            note(&mut missing, writer.put_provisioned(departed.iccid, Revision { version: departed.end, ..Revision::default() }, None));
+            note(
+                &mut missing,
+                writer.put_provisioned(
+                    departed.iccid,
+                    Revision { version: departed.end, ..Revision::default() },
+                    None,
+                ),
+            );
         }
         for (iccid, stamp) in removed {
             note(&mut missing, writer.put_provisioned(iccid, stamp, None));
@@ -209,27 +235,55 @@ mod tests {
         let now = Timestamp::from_secs(1_800_000_000);
         let folder = tempfile::tempdir().unwrap();
         let open = || {
-            restore(folder.path(), Options::default(), OnDamage::Refuse, Aaa::new(Settings::default()), |_| {}, |newest| newest).unwrap()
+            restore(
+                folder.path(),
+                Options::default(),
+                OnDamage::Refuse,
+                Aaa::new(Settings::default()),
+                |_| {},
+                |newest| newest,
+            )
+            .unwrap()
         };
-        let read = || Inventory::load("fixtures/festival".as_ref()).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let held = |aaa: &Aaa| aaa.stats().vslices.iter().flat_map(|vslice| &vslice.pools).map(|pool| pool.counts.held).sum::<u64>();
+        let read = || {
+            Inventory::load("fixtures/festival".as_ref())
+                .unwrap_or_else(|problems| panic!("{problems:?}"))
+        };
+        let held = |aaa: &Aaa| {
+            aaa.stats()
+                .vslices
+                .iter()
+                .flat_map(|vslice| &vslice.pools)
+                .map(|pool| pool.counts.held)
+                .sum::<u64>()
+        };
 
         let before = open();
         let mut errand = Errand::new(&before.journal);
         errand.begin(now);
         before.aaa.adopt(read(), Prune::No, now, &mut errand).unwrap();
-        let imsi = read().endpoints.iter().find_map(|(_, endpoint)| endpoint.imsi).unwrap().to_string();
+        let imsi =
+            read().endpoints.iter().find_map(|(_, endpoint)| endpoint.imsi).unwrap().to_string();
         let subject = Subject { imsi: Some(imsi.as_bytes()), ..Subject::default() };
-        let request = AccessRequest { subject, apn: None, attach_only: false, proves: &|_| true, unusable_credentials: false };
+        let request = AccessRequest {
+            subject,
+            apn: None,
+            attach_only: false,
+            proves: &|_| true,
+            unusable_credentials: false,
+        };
         assert!(matches!(before.aaa.authorize(&request, now, &mut errand), Verdict::Accept(_)));
         let mut without = read();
-        without.endpoints.retain(|(_, endpoint)| endpoint.imsi.is_none_or(|own| own.to_string() != imsi));
+        without
+            .endpoints
+            .retain(|(_, endpoint)| endpoint.imsi.is_none_or(|own| own.to_string() != imsi));
         before.aaa.adopt(without, Prune::Force, now, &mut errand).unwrap();
         assert!(errand.finish(&before.aaa, Duration::from_secs(10)));
         assert_eq!(held(&before.aaa), 1);
 
         let gateways = Gateways::new(&[], Vec::new());
-        let mut snapshot = Snapshot::begin(before.journal.begin_snapshot().unwrap(), &before.aaa, &gateways, now);
+        let mut snapshot =
+            Snapshot::begin(before.journal.begin_snapshot().unwrap(), &before.aaa, &gateways, now);
         while snapshot.copy(&before.aaa, SLICE).unwrap() {}
         snapshot.finish(&before.aaa).unwrap();
         drop((errand, before));

@@ -74,13 +74,16 @@ impl Dropped {
 }
 
 /// The codes of requests that are served.
-pub const REQUESTS: [Code; 3] = [Code::ACCESS_REQUEST, Code::ACCOUNTING_REQUEST, Code::STATUS_SERVER];
+pub const REQUESTS: [Code; 3] =
+    [Code::ACCESS_REQUEST, Code::ACCOUNTING_REQUEST, Code::STATUS_SERVER];
 
 /// The codes of replies that are sent.
-pub const RESPONSES: [Code; 3] = [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCOUNTING_RESPONSE];
+pub const RESPONSES: [Code; 3] =
+    [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCOUNTING_RESPONSE];
 
 /// The upper bounds of the latency buckets, in microseconds; one more bucket is without bound.
-pub const BUCKETS_US: [u64; 13] = [50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000];
+pub const BUCKETS_US: [u64; 13] =
+    [50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000];
 
 /// What an accounting report was, as the metric label has it.
 pub const ACCOUNTING: [AccountingKind; 8] = [
@@ -156,8 +159,11 @@ impl Tally {
     /// All drops since the last report, whoever sent them.
     #[must_use]
     pub fn drops(&self) -> [u32; Dropped::ALL.len()] {
-        let of_gateways = self.touched.iter().map(|gateway| &self.gateways[gateway.index()].dropped);
-        of_gateways.fold(self.strangers, |sum, dropped| std::array::from_fn(|reason| sum[reason] + dropped[reason]))
+        let of_gateways =
+            self.touched.iter().map(|gateway| &self.gateways[gateway.index()].dropped);
+        of_gateways.fold(self.strangers, |sum, dropped| {
+            std::array::from_fn(|reason| sum[reason] + dropped[reason])
+        })
     }
 
     pub fn rejected(&mut self, reason: RejectReason) {
@@ -177,7 +183,9 @@ impl Tally {
     }
 
     pub fn odd_times(&mut self, odd: OddTimes) {
-        for (count, is_odd) in self.odd_times.iter_mut().zip([odd.stamp, odd.delay, odd.session_time]) {
+        for (count, is_odd) in
+            self.odd_times.iter_mut().zip([odd.stamp, odd.delay, odd.session_time])
+        {
             *count += u32::from(is_odd);
         }
     }
@@ -234,7 +242,9 @@ mod tests {
     #[test]
     fn places_and_lists_agree() {
         assert!(Dropped::ALL.iter().enumerate().all(|(place, reason)| *reason as usize == place));
-        assert!(RejectReason::ALL.iter().enumerate().all(|(place, reason)| *reason as usize == place));
+        assert!(
+            RejectReason::ALL.iter().enumerate().all(|(place, reason)| *reason as usize == place)
+        );
     }
 
     #[test]
@@ -246,7 +256,13 @@ mod tests {
         tally.response(gateway, Code::ACCESS_REJECT);
         let mut reports = Vec::new();
         tally.drain_gateways(|gateway, traffic| reports.push((gateway, traffic)));
-        assert_eq!(reports, [(gateway, Traffic { requests: [2, 0, 0], responses: [0, 1, 0], ..Traffic::default() })]);
+        assert_eq!(
+            reports,
+            [(
+                gateway,
+                Traffic { requests: [2, 0, 0], responses: [0, 1, 0], ..Traffic::default() }
+            )]
+        );
         tally.drain_gateways(|_, _| panic!("nothing was counted"));
         tally.request(gateway, Code::STATUS_SERVER);
         tally.drain_gateways(|_, traffic| assert_eq!(traffic.requests, [0, 0, 1]));
@@ -259,10 +275,15 @@ mod tests {
         tally.dropped(Dropped::Malformed, Some(GatewayId::new(1)));
         tally.dropped(Dropped::Malformed, Some(GatewayId::new(0)));
         let drops = tally.drops();
-        assert_eq!((drops[Dropped::UnknownGateway as usize], drops[Dropped::Malformed as usize]), (1, 2));
+        assert_eq!(
+            (drops[Dropped::UnknownGateway as usize], drops[Dropped::Malformed as usize]),
+            (1, 2)
+        );
         assert_eq!(tally.strangers[Dropped::Malformed as usize], 0);
         let mut of_gateways = Vec::new();
-        tally.drain_gateways(|gateway, traffic| of_gateways.push((gateway.index(), traffic.dropped[Dropped::Malformed as usize])));
+        tally.drain_gateways(|gateway, traffic| {
+            of_gateways.push((gateway.index(), traffic.dropped[Dropped::Malformed as usize]))
+        });
         assert_eq!(of_gateways, [(1, 1), (0, 1)]);
     }
 

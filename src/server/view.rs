@@ -102,11 +102,21 @@ impl EndpointView {
             name: endpoint.name.clone(),
             provisioning_state: enumerated(endpoint.state),
             network_state: state.state,
-            endpoint_group: group.map(|group| Named { moniker: group.moniker.clone(), name: group.name.to_string() }),
-            vslice: vslice.map(|vslice| Named { moniker: vslice.moniker.clone(), name: vslice.name.to_string() }),
+            endpoint_group: group.map(|group| Named {
+                moniker: group.moniker.clone(),
+                name: group.name.to_string(),
+            }),
+            vslice: vslice.map(|vslice| Named {
+                moniker: vslice.moniker.clone(),
+                name: vslice.name.to_string(),
+            }),
             ip_addresses: addresses(entry, catalog),
             last_activity: Some(state.last_activity).filter(|time| *time > Timestamp::EPOCH),
-            sessions: state.sessions.iter().map(|session| SessionView::of(session, gateways)).collect(),
+            sessions: state
+                .sessions
+                .iter()
+                .map(|session| SessionView::of(session, gateways))
+                .collect(),
         }
     }
 
@@ -118,7 +128,11 @@ impl EndpointView {
 /// The leases, and the address configured by hand if it is not among them yet. What no subnet has any more is `outside`.
 fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
     let moniker = |id| catalog.vslice(id).map(|vslice| vslice.moniker.clone());
-    let is_outside = |id, ip| catalog.vslice(id).is_none_or(|vslice| !vslice.subnets.iter().any(|subnet| subnet.cidr.contains(&ip)));
+    let is_outside = |id, ip| {
+        catalog
+            .vslice(id)
+            .is_none_or(|vslice| !vslice.subnets.iter().any(|subnet| subnet.cidr.contains(&ip)))
+    };
     let leases = entry.state.own_leases().map(|lease| AddressView {
         vslice: moniker(lease.vslice),
         ip: lease.ip,
@@ -135,10 +149,18 @@ fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
         },
     });
     let mut addresses: Vec<AddressView> = leases.collect();
-    if let Some(ip) = entry.endpoint.static_ip.filter(|ip| addresses.iter().all(|address| address.ip != *ip)) {
+    if let Some(ip) =
+        entry.endpoint.static_ip.filter(|ip| addresses.iter().all(|address| address.ip != *ip))
+    {
         let home = entry.endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);
-        let state = if home.is_some_and(|home| is_outside(home, ip)) { "outside" } else { "configured" };
-        addresses.push(AddressView { vslice: home.and_then(moniker), ip, allocation: "static", state });
+        let state =
+            if home.is_some_and(|home| is_outside(home, ip)) { "outside" } else { "configured" };
+        addresses.push(AddressView {
+            vslice: home.and_then(moniker),
+            ip,
+            allocation: "static",
+            state,
+        });
     }
     addresses
 }
@@ -148,7 +170,8 @@ impl SessionView {
         let gateway = gateways.name(session.gateway);
         let (input_octets, output_octets) = session.octets();
         let place = session.place();
-        let bearers: Vec<String> = session.bearers().map(|bearer| bearer.acct_session_id.to_string()).collect();
+        let bearers: Vec<String> =
+            session.bearers().map(|bearer| bearer.acct_session_id.to_string()).collect();
         Self {
             id: session.number().to_string(),
             state: session_state(session),
@@ -192,9 +215,11 @@ fn terminate_cause(cause: u32) -> Option<String> {
         return None;
     }
     let definition = Dictionary::default().definitions().find(|definition| {
-        (definition.place.parent, definition.place.vendor, definition.place.number) == (0, 0, number::ACCT_TERMINATE_CAUSE)
+        (definition.place.parent, definition.place.vendor, definition.place.number)
+            == (0, 0, number::ACCT_TERMINATE_CAUSE)
     });
-    let name = definition.and_then(|definition| definition.values.iter().find(|(number, _)| *number == cause));
+    let name = definition
+        .and_then(|definition| definition.values.iter().find(|(number, _)| *number == cause));
     Some(name.map_or_else(|| cause.to_string(), |(_, name)| (*name).to_owned()))
 }
 
@@ -207,11 +232,31 @@ mod tests {
     fn a_session_is_open_ending_or_ended() {
         use crate::network::{Bearer, CloseCause, Ended, Ending, EventTime, Nas, Status};
         let at = Timestamp::from_secs(1_790_000_000);
-        let bearer = Bearer { acct_session_id: "S1".into(), input: 0, output: 0, event_time: at, status: Status::Start };
-        let mut session = Session::new(crate::identity::GatewayId::new(0), &Nas::numbered(1), bearer, EventTime::at(at), at);
+        let bearer = Bearer {
+            acct_session_id: "S1".into(),
+            input: 0,
+            output: 0,
+            event_time: at,
+            status: Status::Start,
+        };
+        let mut session = Session::new(
+            crate::identity::GatewayId::new(0),
+            &Nas::numbered(1),
+            bearer,
+            EventTime::at(at),
+            at,
+        );
         let shown = |session: &Session| {
-            let view = serde_json::to_value(SessionView::of(session, &Gateways::new(&[], Vec::new()))).unwrap();
-            format!("{} {} {} {}", view["state"]["key"], view["state"]["moniker"], view["endingSince"], view["endingReason"])
+            let view =
+                serde_json::to_value(SessionView::of(session, &Gateways::new(&[], Vec::new())))
+                    .unwrap();
+            format!(
+                "{} {} {} {}",
+                view["state"]["key"],
+                view["state"]["moniker"],
+                view["endingSince"],
+                view["endingReason"]
+            )
         };
         assert_eq!(shown(&session), "10 \"open\" null null");
         session.set_ending(Some(Ending { since: at, cause: CloseCause::Barred }));

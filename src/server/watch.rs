@@ -51,13 +51,28 @@ struct Watched {
 
 impl Watch {
     /// A thread that is to live as long as the server, and to show its pulse at least this often.
-    pub(super) fn add(&mut self, name: &str, handle: JoinHandle<()>, pulse: Pulse, patience: Duration) {
-        self.threads.push(Watched { name: name.to_owned(), handle, pulse, patience, stands_still: false });
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        handle: JoinHandle<()>,
+        pulse: Pulse,
+        patience: Duration,
+    ) {
+        self.threads.push(Watched {
+            name: name.to_owned(),
+            handle,
+            pulse,
+            patience,
+            stands_still: false,
+        });
     }
 
     /// A thread that has ended though nobody told it to.
     pub(super) fn ended(&self) -> Option<&str> {
-        self.threads.iter().find(|thread| thread.handle.is_finished()).map(|thread| thread.name.as_str())
+        self.threads
+            .iter()
+            .find(|thread| thread.handle.is_finished())
+            .map(|thread| thread.name.as_str())
     }
 
     /// Tells of threads that stand still, and of those that move again; calls `count` for each that has come to a stand.
@@ -89,11 +104,20 @@ impl Watch {
 
     fn tell(&self, health: &Health) {
         const NAME: &str = "threads";
-        let names: Vec<_> = self.threads.iter().filter(|thread| thread.stands_still).map(|thread| thread.name.as_str()).collect();
+        let names: Vec<_> = self
+            .threads
+            .iter()
+            .filter(|thread| thread.stands_still)
+            .map(|thread| thread.name.as_str())
+            .collect();
         if names.is_empty() {
             health.clear(NAME);
         } else {
-            health.add(Severity::NotReady, NAME, format!("these threads stand still: {}; restart attachd", names.join(", ")));
+            health.add(
+                Severity::NotReady,
+                NAME,
+                format!("these threads stand still: {}; restart attachd", names.join(", ")),
+            );
         }
     }
 
@@ -125,7 +149,12 @@ mod tests {
         for panics in [false, true] {
             let mut watch = Watch::default();
             let (stay, stays) = mpsc::channel::<()>();
-            watch.add("one that stays", thread::spawn(move || _ = stays.recv()), Pulse::default(), SOON);
+            watch.add(
+                "one that stays",
+                thread::spawn(move || _ = stays.recv()),
+                Pulse::default(),
+                SOON,
+            );
             assert_eq!(watch.ended(), None);
             let ended = thread::spawn(move || assert!(!panics, "as the test wants it"));
             while !ended.is_finished() {
@@ -162,7 +191,9 @@ mod tests {
         let (mut watch, health, pulse) = (Watch::default(), serving(), Pulse::default());
         watch.add("worker-0", thread::spawn(|| {}), pulse.clone(), SOON);
         watch.look(Duration::from_secs(1), &health, |_| {});
-        watch.look(Duration::from_secs(3600), &health, |name| panic!("{name} was not given a chance"));
+        watch.look(Duration::from_secs(3600), &health, |name| {
+            panic!("{name} was not given a chance")
+        });
         pulse.beat(Duration::from_secs(3600));
         watch.look(Duration::from_secs(3601), &health, |name| panic!("{name} moves"));
         watch.join();

@@ -87,7 +87,10 @@ impl<C: Committer> Parts<C> {
     /// If the runtime cannot watch the sockets.
     pub(super) async fn work(self) -> io::Result<()> {
         let Self { common, desk, sockets, meters, pulse, bell, mut stop } = self;
-        let piers = sockets.into_iter().map(|(listener, socket, drops)| Pier::new(listener, socket, drops)).collect::<io::Result<_>>()?;
+        let piers = sockets
+            .into_iter()
+            .map(|(listener, socket, drops)| Pier::new(listener, socket, drops))
+            .collect::<io::Result<_>>()?;
         let mut worker = Worker { common, desk, piers, meters, pulse };
         let mut alarm = Box::pin(tokio::time::sleep(SWEEP));
         while !stop.has_changed().unwrap_or(true) {
@@ -115,7 +118,12 @@ impl<C: Committer> Worker<C> {
         self.desk.begin(&self.common.gateways.load(), began, self.common.health.is_ready());
         for pier in &mut self.piers {
             let turn = pier.begin();
-            drain(pier, turn, || self.common.clock.now().wall, |pier, now| self.desk.handle(pier.arrivals(), now));
+            drain(
+                pier,
+                turn,
+                || self.common.clock.now().wall,
+                |pier, now| self.desk.handle(pier.arrivals(), now),
+            );
         }
         self.desk.end(self.common.clock.now(), outward(&mut self.piers));
         self.settle();
@@ -145,7 +153,10 @@ impl<C: Committer> Worker<C> {
 
     /// Sets the alarm to the next delayed reject, at the latest to the next sweep.
     fn wind(&self, alarm: Pin<&mut Sleep>) {
-        let sleep = self.desk.due().map_or(SWEEP, |due| due.saturating_sub(self.common.clock.now().running).min(SWEEP));
+        let sleep = self
+            .desk
+            .due()
+            .map_or(SWEEP, |due| due.saturating_sub(self.common.clock.now().running).min(SWEEP));
         let now = Instant::now();
         if alarm.is_elapsed() || alarm.deadline() > now + sleep {
             alarm.reset(now + sleep);
@@ -156,7 +167,11 @@ impl<C: Committer> Worker<C> {
     async fn arrivals(&mut self) {
         poll_fn(|context| {
             // All are asked, so that each will wake us.
-            let ready = self.piers.iter_mut().filter_map(|pier| pier.poll(context).is_ready().then_some(())).count();
+            let ready = self
+                .piers
+                .iter_mut()
+                .filter_map(|pier| pier.poll(context).is_ready().then_some(()))
+                .count();
             if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
@@ -174,7 +189,12 @@ trait Source {
 
 /// Serves what a source has, until it is empty or `turn` datagrams have been taken in. The clock is read behind each receive: no time is
 /// older than the datagrams it stands for, or a hold would end before its time.
-fn drain<S: Source>(source: &mut S, turn: usize, clock: impl Fn() -> Timestamp, mut serve: impl FnMut(&S, Timestamp)) {
+fn drain<S: Source>(
+    source: &mut S,
+    turn: usize,
+    clock: impl Fn() -> Timestamp,
+    mut serve: impl FnMut(&S, Timestamp),
+) {
     let mut left = turn;
     while left > 0 && !source.is_empty() {
         let received = source.receive();
@@ -202,7 +222,15 @@ impl Source for Pier {
 impl Pier {
     fn new(listener: Listener, socket: Socket, drops: SocketDrops) -> io::Result<Self> {
         let socket = socket.watched()?;
-        Ok(Self { listener, socket, drops, inbox: Inbox::default(), outbox: Outbox::default(), is_empty: false, is_old_news: false })
+        Ok(Self {
+            listener,
+            socket,
+            drops,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            is_empty: false,
+            is_old_news: false,
+        })
     }
 
     /// Begins its turn: how many datagrams may be taken before the next socket has its own.
@@ -216,7 +244,12 @@ impl Pier {
 
     /// The batch last taken in.
     fn arrivals(&self) -> impl Iterator<Item = Arrival<'_>> {
-        self.inbox.iter().map(|datagram| Arrival { listener: self.listener, from: datagram.from, to: datagram.to, octets: datagram.octets })
+        self.inbox.iter().map(|datagram| Arrival {
+            listener: self.listener,
+            from: datagram.from,
+            to: datagram.to,
+            octets: datagram.octets,
+        })
     }
 
     /// Whether the kernel has told of something since the last look. It tells only once, so nothing may lie between an empty look and this

@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn distributions_have_their_means() {
         let mut chance = Chance::stream(7, 0, 0);
-        let mut mean = |draw: &mut dyn FnMut(&mut Chance) -> f64| (0..20_000).map(|_| draw(&mut chance)).sum::<f64>() / 20_000.0;
+        let mut mean = |draw: &mut dyn FnMut(&mut Chance) -> f64| {
+            (0..20_000).map(|_| draw(&mut chance)).sum::<f64>() / 20_000.0
+        };
         assert!((mean(&mut Chance::unit) - 0.5).abs() < 0.02);
         assert!((mean(&mut |chance| chance.exponential(3.0)) - 3.0).abs() < 0.1);
         assert!(mean(&mut Chance::normal).abs() < 0.03);

@@ -57,7 +57,9 @@ impl Schedule {
         let begin = match self.load {
             Load::Storm { .. } => Begin::Storm(place),
             Load::Drain => Begin::Dismiss(place),
-            Load::Ramp { .. } | Load::Steady { .. } | Load::Closed { .. } | Load::Rest => Begin::Attach,
+            Load::Ramp { .. } | Load::Steady { .. } | Load::Closed { .. } | Load::Rest => {
+                Begin::Attach
+            }
         };
         self.count += 1;
         self.next = self.at(self.count);
@@ -112,8 +114,13 @@ mod tests {
     use super::*;
 
     fn times(load: Load, seconds: u64, share: Share) -> Vec<f64> {
-        let mut schedule =
-            Schedule::new(load, Moment::from_secs(10), Duration::from_secs(seconds), share, Chance::stream(1, share.index as u64, 0));
+        let mut schedule = Schedule::new(
+            load,
+            Moment::from_secs(10),
+            Duration::from_secs(seconds),
+            share,
+            Chance::stream(1, share.index as u64, 0),
+        );
         let mut times = Vec::new();
         while let Some((_, due)) = schedule.take(Moment::MAX) {
             times.push(due.since(Moment::from_secs(10)).as_secs_f64());
@@ -140,7 +147,8 @@ mod tests {
             assert!(times.len().abs_diff(expected) <= 1, "{load:?}: {}", times.len());
             assert!(times.is_sorted() && times.iter().all(|time| *time < 10.0), "{load:?}");
         }
-        let poisson = times(Load::Steady { rate: 1000.0, arrival: Arrival::Poisson }, 10, ALONE).len();
+        let poisson =
+            times(Load::Steady { rate: 1000.0, arrival: Arrival::Poisson }, 10, ALONE).len();
         assert!((9_600..10_400).contains(&poisson), "{poisson}");
     }
 
@@ -154,7 +162,9 @@ mod tests {
     #[test]
     fn regions_together_are_as_even_as_one() {
         let load = Load::Steady { rate: 100.0, arrival: Arrival::Uniform };
-        let mut all: Vec<f64> = (0..4).flat_map(|index| times(load, 10, Share { index, of: 4, endpoints: 250 })).collect();
+        let mut all: Vec<f64> = (0..4)
+            .flat_map(|index| times(load, 10, Share { index, of: 4, endpoints: 250 }))
+            .collect();
         all.sort_by(f64::total_cmp);
         assert_eq!(all.len(), 1000);
         assert!(all.windows(2).all(|pair| (pair[1] - pair[0] - 0.01).abs() < 1e-4));

@@ -24,7 +24,9 @@ impl Finder {
             (None, None) => Some(from),
             (Some(kept), None) => (kept < to).then(|| (kept * 2.0).min(to)),
             (None, Some(broken)) => (broken > from / 16.0).then_some(broken / 2.0),
-            (Some(kept), Some(broken)) => (broken - kept > kept * precision).then_some(f64::midpoint(kept, broken)),
+            (Some(kept), Some(broken)) => {
+                (broken - kept > kept * precision).then_some(f64::midpoint(kept, broken))
+            }
         }
     }
 
@@ -59,8 +61,16 @@ impl Finder {
         let mut step = loaded.clone();
         step.scenario.search = None;
         step.scenario.phase = vec![
-            Phase { from: Some(rate / 10.0), to: Some(rate), ..phase("ramp", PhaseKind::Ramp, 1.0) },
-            Phase { rate: Some(rate), arrival: Some(Arrival::Poisson), ..phase("steady", PhaseKind::Steady, self.search.step_s) },
+            Phase {
+                from: Some(rate / 10.0),
+                to: Some(rate),
+                ..phase("ramp", PhaseKind::Ramp, 1.0)
+            },
+            Phase {
+                rate: Some(rate),
+                arrival: Some(Arrival::Poisson),
+                ..phase("steady", PhaseKind::Steady, self.search.step_s)
+            },
             phase("drain", PhaseKind::Drain, 2.0),
         ];
         step
@@ -72,7 +82,8 @@ mod tests {
     use super::*;
 
     fn find(limit: f64) -> (Option<f64>, usize) {
-        let mut finder = Finder::new(Search { from: 500.0, to: 100_000.0, step_s: 5.0, precision: 0.05 });
+        let mut finder =
+            Finder::new(Search { from: 500.0, to: 100_000.0, step_s: 5.0, precision: 0.05 });
         let mut steps = 0;
         while let Some(rate) = finder.next() {
             finder.tell(rate, rate <= limit);
@@ -86,7 +97,10 @@ mod tests {
     fn comes_near_from_below_in_a_few_steps() {
         for limit in [40.0, 100.0, 777.0, 12_345.0, 99_000.0] {
             let (best, _) = find(limit);
-            assert!(best.is_some_and(|best| best <= limit && best * 1.06 > limit), "{limit}: {best:?}");
+            assert!(
+                best.is_some_and(|best| best <= limit && best * 1.06 > limit),
+                "{limit}: {best:?}"
+            );
         }
         assert_eq!(find(1e9).0, Some(100_000.0));
         assert_eq!(find(1.0).0, None);

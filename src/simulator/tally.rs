@@ -246,7 +246,9 @@ impl Interval {
 
 impl Latencies {
     pub fn record(&mut self, duration: Duration) {
-        self.0.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST_MICROS));
+        self.0.saturating_record(
+            u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST_MICROS),
+        );
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -283,7 +285,10 @@ mod tests {
         (0..1000).for_each(|nth| tally.rejected(&format!("reason {nth}"), 1));
         tally.rejected("reason 0", 1);
         assert_eq!(tally.rejects.len(), MAX_REASONS + 1);
-        assert_eq!((tally.rejects["reason 0"], tally.rejects[OTHER_REASONS]), (2, 1000 - MAX_REASONS as u64));
+        assert_eq!(
+            (tally.rejects["reason 0"], tally.rejects[OTHER_REASONS]),
+            (2, 1000 - MAX_REASONS as u64)
+        );
         let mut sum = Tally::default();
         sum.merge(&tally);
         assert_eq!(sum.rejects, tally.rejects);

@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn shows_itself_as_rfc_3339() {
-        assert_eq!(Timestamp::from_millis(1_735_689_600_123).to_string(), "2025-01-01T00:00:00.123Z");
+        assert_eq!(
+            Timestamp::from_millis(1_735_689_600_123).to_string(),
+            "2025-01-01T00:00:00.123Z"
+        );
         assert_eq!(Timestamp::from_micros(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 

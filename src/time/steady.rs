@@ -85,13 +85,20 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |us: i64| Duration::from_secs(us.unsigned_abs() / 1_000_000);
         let direction = if self.by_us < 0 { "back" } else { "ahead" };
-        write!(f, "the wall clock was set {direction} by {}", humantime::format_duration(seconds(self.by_us)))?;
+        write!(
+            f,
+            "the wall clock was set {direction} by {}",
+            humantime::format_duration(seconds(self.by_us))
+        )?;
         match self.ahead_us {
             ahead if ahead.abs() <= STEP_US => Ok(()),
             ahead => {
                 let where_ = if ahead < 0 { "behind" } else { "ahead of" };
                 let size = humantime::format_duration(seconds(ahead));
-                write!(f, "; it is {size} {where_} the time in use, which follows slowly; a restart takes it over at once")
+                write!(
+                    f,
+                    "; it is {size} {where_} the time in use, which follows slowly; a restart takes it over at once"
+                )
             }
         }
     }
@@ -226,12 +233,21 @@ mod tests {
             ("a journal of before", NOON - hour, NOON, None),
             ("the clock was set back by an hour", NOON + hour, NOON + hour, Some((-3600, -3600))),
             ("by half a minute", NOON + hour / 120, NOON + hour / 120, None),
-            ("a journal of the year after is not believed", NOON + hour * 8760, NOON, Some((-3600 * 8760, 0))),
+            (
+                "a journal of the year after is not believed",
+                NOON + hour * 8760,
+                NOON,
+                Some((-3600 * 8760, 0)),
+            ),
         ];
         for (name, newest, begins, told) in cases {
             let (mut steady, step) = Steady::begin(Duration::ZERO, NOON, newest);
             assert_eq!(steady.line().at(Duration::ZERO), begins, "{name}");
-            assert_eq!(step.map(|step| (step.by_us / SECOND, step.ahead_us / SECOND)), told, "{name}");
+            assert_eq!(
+                step.map(|step| (step.by_us / SECOND, step.ahead_us / SECOND)),
+                told,
+                "{name}"
+            );
             assert_eq!(steady.observe(LOOK, NOON + LOOK), None, "{name}: told once");
         }
     }

@@ -43,7 +43,8 @@ impl TokenCache {
     /// If the file cannot be read or understood.
     pub fn tokens(&self, now: Timestamp) -> Result<Arc<Tokens>, TokenFileError> {
         let mut state = self.state.lock();
-        let is_fresh = state.checked.is_some_and(|checked| checked <= now && now.since(checked) < RECHECK);
+        let is_fresh =
+            state.checked.is_some_and(|checked| checked <= now && now.since(checked) < RECHECK);
         if !is_fresh {
             let seen = self.fingerprint();
             if seen.is_none() || seen != state.seen {

@@ -84,7 +84,8 @@ impl TokenFile {
             Err(error) => return Err(TokenFileError::Io { file: self.path(), error }),
         };
         let content = |what: String| TokenFileError::Content { file: self.path(), what };
-        let document: Document = toml::from_str(&text).map_err(|error| content(error.to_string()))?;
+        let document: Document =
+            toml::from_str(&text).map_err(|error| content(error.to_string()))?;
         document.tokens.into_iter().map(|line| line.read().map_err(content)).collect()
     }
 
@@ -92,11 +93,15 @@ impl TokenFile {
     ///
     /// # Errors
     /// If `change` refuses, or the file cannot be read or written. Then it is as it was.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Tokens) -> Result<T, TokenError>) -> Result<T, TokenFileError> {
+    pub fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Tokens) -> Result<T, TokenError>,
+    ) -> Result<T, TokenFileError> {
         let failed = |error| TokenFileError::Io { file: self.path(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(failed)?;
         let lock_path = self.folder.join(LOCK_NAME);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock_path);
+        let opened =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock_path);
         let lock = opened.map_err(failed)?;
         // Given back when the file is closed.
         lock.lock().map_err(failed)?;
@@ -110,7 +115,8 @@ impl TokenFile {
         let document = Document { tokens: tokens.iter().map(Line::of).collect() };
         let text = toml::to_string(&document).map_err(io::Error::other)?;
         let new = self.folder.join("tokens.new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
         file.write_all(HEADER.as_bytes())?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
@@ -188,14 +194,28 @@ mod tests {
         let name = |text| TokenName::parse(text).unwrap();
         let created = Timestamp::from_secs(1_700_000_000);
         let expires = Timestamp::from_secs(1_800_000_000);
-        file.change(|tokens| tokens.add(name("ci"), TokenRole::Admin, "aa", created, Some(expires))).unwrap();
-        file.change(|tokens| tokens.add(name("old"), TokenRole::Read, "bb", created, None)).unwrap();
+        file.change(|tokens| {
+            tokens.add(name("ci"), TokenRole::Admin, "aa", created, Some(expires))
+        })
+        .unwrap();
+        file.change(|tokens| tokens.add(name("old"), TokenRole::Read, "bb", created, None))
+            .unwrap();
         file.change(|tokens| tokens.set_disabled(&name("old"), true)).unwrap();
 
         let tokens = file.read().unwrap();
-        let shown: Vec<_> =
-            tokens.iter().map(|token| (token.name.as_str(), token.role, token.created, token.expires, token.disabled)).collect();
-        assert_eq!(shown, [("ci", TokenRole::Admin, created, Some(expires), false), ("old", TokenRole::Read, created, None, true)]);
+        let shown: Vec<_> = tokens
+            .iter()
+            .map(|token| {
+                (token.name.as_str(), token.role, token.created, token.expires, token.disabled)
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("ci", TokenRole::Admin, created, Some(expires), false),
+                ("old", TokenRole::Read, created, None, true)
+            ]
+        );
         assert!(tokens.verify("aa", created).is_some());
         let mode = fs::metadata(file.path()).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
@@ -218,7 +238,10 @@ mod tests {
         let file = TokenFile::in_folder(folder.path());
         for (text, told) in [
             ("[[token]]\nname = \"a\"\n", "missing field"),
-            ("[[token]]\nname=\"a\"\nrole=\"read\"\nsha256=\"zz\"\ncreated=\"2026-01-01T00:00:00Z\"\n", "64 hexadecimal digits"),
+            (
+                "[[token]]\nname=\"a\"\nrole=\"read\"\nsha256=\"zz\"\ncreated=\"2026-01-01T00:00:00Z\"\n",
+                "64 hexadecimal digits",
+            ),
             ("[[token]]\nname=\"a\"\nrole=\"king\"\nsha256=\"\"\ncreated=\"\"\n", "king"),
             ("[[tokens]]\n", "unknown field"),
         ] {

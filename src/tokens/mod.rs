@@ -80,8 +80,13 @@ impl TokenName {
     /// # Errors
     /// If the text has other characters, none, or more than 64.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
-        let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
-        if (1..=64).contains(&text.len()) && text.bytes().all(is_good) { Ok(Self(text.to_owned())) } else { Err(TokenError::BadName) }
+        let is_good =
+            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TokenError::BadName)
+        }
     }
 
     #[must_use]
@@ -207,10 +212,18 @@ impl fmt::Display for TokenName {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadName => f.write_str("the name of a token has 1 to 64 letters, digits, '.', '_' and '-'"),
-            Self::NameTaken(name) => write!(f, "there is a token \"{name}\" already; choose another name, or delete it"),
-            Self::Unknown(name) => write!(f, "there is no token \"{name}\"; `attachd token list` shows all"),
-            Self::TooMany => write!(f, "there are {MAX_TOKENS} tokens, and no more can be added; delete some"),
+            Self::BadName => {
+                f.write_str("the name of a token has 1 to 64 letters, digits, '.', '_' and '-'")
+            }
+            Self::NameTaken(name) => {
+                write!(f, "there is a token \"{name}\" already; choose another name, or delete it")
+            }
+            Self::Unknown(name) => {
+                write!(f, "there is no token \"{name}\"; `attachd token list` shows all")
+            }
+            Self::TooMany => {
+                write!(f, "there are {MAX_TOKENS} tokens, and no more can be added; delete some")
+            }
         }
     }
 }

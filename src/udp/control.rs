@@ -35,22 +35,29 @@ impl Control {
         let mut at = 0;
         while at + size_of::<libc::cmsghdr>() <= len.min(Self::LEN) {
             // SAFETY: the header lies inside the array, and any octets are a valid cmsghdr.
-            let header: libc::cmsghdr = unsafe { ptr::read_unaligned(self.0.as_ptr().add(at).cast()) };
+            let header: libc::cmsghdr =
+                unsafe { ptr::read_unaligned(self.0.as_ptr().add(at).cast()) };
             let end = at.saturating_add(header.cmsg_len).min(Self::LEN);
             let start = at + size_of::<libc::cmsghdr>();
             let Some(data) = self.0.get(start..end) else { break };
             match (header.cmsg_level, header.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     // ipi_addr, the header's destination, stands behind the interface index and the local address.
-                    heard.to =
-                        data.get(8..12).and_then(|octets| <[u8; 4]>::try_from(octets).ok()).map(|octets| Ipv4Addr::from(octets).into());
+                    heard.to = data
+                        .get(8..12)
+                        .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
+                        .map(|octets| Ipv4Addr::from(octets).into());
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                    heard.to =
-                        data.get(..16).and_then(|octets| <[u8; 16]>::try_from(octets).ok()).map(|octets| Ipv6Addr::from(octets).into());
+                    heard.to = data
+                        .get(..16)
+                        .and_then(|octets| <[u8; 16]>::try_from(octets).ok())
+                        .map(|octets| Ipv6Addr::from(octets).into());
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => heard.drops = word(data),
-                (libc::SOL_UDP, libc::UDP_GRO) => heard.segment = word(data).and_then(|length| u16::try_from(length).ok()),
+                (libc::SOL_UDP, libc::UDP_GRO) => {
+                    heard.segment = word(data).and_then(|length| u16::try_from(length).ok())
+                }
                 _ => {}
             }
             at = end.next_multiple_of(size_of::<usize>());
@@ -112,7 +119,11 @@ mod tests {
         assert_eq!(control.heard(used).to, Some("2001:db8::7".parse().unwrap()));
         let used = control.say(Some("192.0.2.7".parse().unwrap()), None);
         assert_eq!(used, 32);
-        assert_eq!(control.heard(used).to, Some(Ipv4Addr::UNSPECIFIED.into()), "the local address, not the header's, counts when sending");
+        assert_eq!(
+            control.heard(used).to,
+            Some(Ipv4Addr::UNSPECIFIED.into()),
+            "the local address, not the header's, counts when sending"
+        );
     }
 
     #[test]

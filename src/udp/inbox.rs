@@ -72,7 +72,9 @@ impl Inbox {
         let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
         let buffers = self.octets.chunks_exact_mut(STRIDE);
         let rooms = buffers.zip(self.names.iter_mut()).zip(self.controls.iter_mut());
-        for ((header, vector), ((buffer, name), control)) in headers.iter_mut().zip(&mut vectors).zip(rooms) {
+        for ((header, vector), ((buffer, name), control)) in
+            headers.iter_mut().zip(&mut vectors).zip(rooms)
+        {
             *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: MAX_MESSAGE };
             // SAFETY: all-zero is a valid mmsghdr.
             let mut fresh: libc::mmsghdr = unsafe { std::mem::zeroed() };
@@ -87,7 +89,13 @@ impl Inbox {
         // SAFETY: every header is initialised and points to buffers of `self`, each its own, that live until the call returns; the
         // lengths given are those of the buffers. The kernel keeps no pointer.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), BATCH as libc::c_uint, libc::MSG_DONTWAIT, ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr().cast(),
+                BATCH as libc::c_uint,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, header) in headers.iter().enumerate().take(count) {
@@ -122,7 +130,11 @@ impl Inbox {
             let count = message.len.div_ceil(message.segment).max(1);
             (0..count).map(move |nth| {
                 let octets = &all[nth * message.segment..];
-                Received { from: message.from, to: message.to, octets: &octets[..octets.len().min(message.segment).min(MAX_DATAGRAM)] }
+                Received {
+                    from: message.from,
+                    to: message.to,
+                    octets: &octets[..octets.len().min(message.segment).min(MAX_DATAGRAM)],
+                }
             })
         })
     }

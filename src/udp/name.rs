@@ -58,7 +58,15 @@ impl Name {
                 libc::AF_INET6 => {
                     let ip = Ipv6Addr::from(self.v6.sin6_addr.s6_addr);
                     // The flow label of a datagram is not part of who sent it.
-                    Some(SocketAddrV6::new(ip, u16::from_be(self.v6.sin6_port), 0, self.v6.sin6_scope_id).into())
+                    Some(
+                        SocketAddrV6::new(
+                            ip,
+                            u16::from_be(self.v6.sin6_port),
+                            0,
+                            self.v6.sin6_scope_id,
+                        )
+                        .into(),
+                    )
                 }
                 _ => None,
             }

@@ -103,7 +103,10 @@ impl Outbox {
         while let Some(&group) = self.groups.get(next) {
             match send(socket, &self.groups[next..], &self.packed) {
                 Ok(taken) => {
-                    outcome.sent += self.groups[next..next + taken].iter().map(|group| group.count).sum::<usize>();
+                    outcome.sent += self.groups[next..next + taken]
+                        .iter()
+                        .map(|group| group.count)
+                        .sum::<usize>();
                     next += taken;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -134,7 +137,13 @@ impl Outbox {
             self.packed.extend_from_slice(&self.octets[reply.at..reply.at + reply.len]);
             match self.groups.last_mut() {
                 Some(group) if self.segmentation && group.takes(&reply) => group.count += 1,
-                _ => self.groups.push(Group { to: reply.to, from: reply.from, at, segment: reply.len, count: 1 }),
+                _ => self.groups.push(Group {
+                    to: reply.to,
+                    from: reply.from,
+                    at,
+                    segment: reply.len,
+                    count: 1,
+                }),
             }
         }
     }
@@ -166,7 +175,8 @@ fn send(socket: &Socket, groups: &[Group], packed: &[u8]) -> io::Result<usize> {
     for ((header, group), ((vector, name), control)) in headers.iter_mut().zip(groups).zip(rooms) {
         let octets = &packed[group.at..group.at + group.segment * group.count];
         // The kernel only reads through this pointer; the type is that of both directions.
-        *vector = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
+        *vector =
+            libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
         let (peer, len) = Name::of(group.to);
         *name = peer;
         let used = control.say(group.from, (group.count > 1).then_some(group.segment as u16));
@@ -185,6 +195,8 @@ fn send(socket: &Socket, groups: &[Group], packed: &[u8]) -> io::Result<usize> {
     let count = groups.len().min(BATCH) as libc::c_uint;
     // SAFETY: the first `count` headers are initialised and point to names, controls and octets that live until the call returns; the
     // lengths given are theirs. The kernel keeps no pointer.
-    let taken = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT) };
+    let taken = unsafe {
+        libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT)
+    };
     usize::try_from(taken).map_err(|_| io::Error::last_os_error())
 }

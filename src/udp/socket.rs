@@ -49,8 +49,12 @@ impl Socket {
         // Nor more than speed without this (Linux 5.0).
         let _ = set_option(&inner, libc::SOL_UDP, libc::UDP_GRO, one);
         match address.ip() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => set_option(&inner, libc::IPPROTO_IP, libc::IP_PKTINFO, one)?,
-            IpAddr::V6(ip) if ip.is_unspecified() => set_option(&inner, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, one)?,
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => {
+                set_option(&inner, libc::IPPROTO_IP, libc::IP_PKTINFO, one)?
+            }
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                set_option(&inner, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, one)?
+            }
             _ => {}
         }
         Ok(Self { inner, address })
@@ -62,7 +66,8 @@ impl Socket {
     /// If the runtime cannot watch it.
     pub fn watched(self) -> io::Result<AsyncFd<Self>> {
         // SAFETY: the socket owns its descriptor, and neither closes nor replaces it before it is dropped.
-        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }.map_err(io::Error::from)
+        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }
+            .map_err(io::Error::from)
     }
 
     /// The address it is bound to, with the actual port.
@@ -84,7 +89,8 @@ impl AsFd for Socket {
 }
 
 fn bind(address: SocketAddr, shared: bool) -> io::Result<socket2::Socket> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         // `[::]` and `0.0.0.0` may then stand side by side, and no gateway shows up under a mapped address.
         socket.set_only_v6(true)?;
@@ -108,9 +114,16 @@ fn widen(socket: &socket2::Socket) {
     }
 }
 
-fn set_option(socket: &socket2::Socket, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+fn set_option(
+    socket: &socket2::Socket,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the value is an int that lives until the call returns, and its length is given.
-    let outcome = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len) };
+    let outcome = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len)
+    };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -16,7 +16,10 @@ fn open(address: &str) -> Socket {
 }
 
 /// Datagrams sent over the loopback interface are there when `send` returns.
-fn receive(inbox: &mut Inbox, socket: &Socket) -> Vec<(SocketAddr, Option<std::net::IpAddr>, Vec<u8>)> {
+fn receive(
+    inbox: &mut Inbox,
+    socket: &Socket,
+) -> Vec<(SocketAddr, Option<std::net::IpAddr>, Vec<u8>)> {
     inbox.receive(socket).unwrap();
     inbox.iter().map(|received| (received.from, received.to, received.octets.to_vec())).collect()
 }
@@ -24,7 +27,8 @@ fn receive(inbox: &mut Inbox, socket: &Socket) -> Vec<(SocketAddr, Option<std::n
 #[test]
 fn a_batch_comes_in_and_goes_out_grouped() {
     for mut outbox in [Outbox::default(), Outbox::one_by_one()] {
-        let (server, first, second) = (open("127.0.0.1:0"), gateway("127.0.0.1:0"), gateway("127.0.0.1:0"));
+        let (server, first, second) =
+            (open("127.0.0.1:0"), gateway("127.0.0.1:0"), gateway("127.0.0.1:0"));
         for number in 0..40u8 {
             first.send_to(&[number; 30], server.address()).unwrap();
             second.send_to(&vec![number; 20 + number as usize % 3], server.address()).unwrap();
@@ -33,7 +37,9 @@ fn a_batch_comes_in_and_goes_out_grouped() {
         for (count, is_full) in [(BATCH, true), (BATCH, true), (80 - 2 * BATCH, false)] {
             assert_eq!(inbox.receive(&server).unwrap(), count);
             assert_eq!(inbox.is_full(), is_full);
-            inbox.iter().for_each(|received| outbox.push(received.from, received.to, received.octets));
+            inbox
+                .iter()
+                .for_each(|received| outbox.push(received.from, received.to, received.octets));
         }
         assert_eq!(outbox.flush(&server), Sent { sent: 80, lost: 0 });
 
@@ -67,15 +73,25 @@ fn what_came_together_is_taken_apart_again() {
     let mut by_length: Vec<(usize, Vec<u8>)> = Vec::new();
     received.sort_by_key(|(.., octets)| octets.len());
     for chunk in received.chunk_by(|(.., left), (.., right)| left.len() == right.len()) {
-        by_length.push((chunk[0].2.len(), chunk.iter().map(|(.., octets)| octets.first().copied().unwrap_or(0)).collect()));
+        by_length.push((
+            chunk[0].2.len(),
+            chunk.iter().map(|(.., octets)| octets.first().copied().unwrap_or(0)).collect(),
+        ));
     }
-    assert_eq!(by_length, [(0, vec![0]), (60, vec![0]), (100, (0..5).collect()), (333, (0..64).collect())], "in the order they were sent");
+    assert_eq!(
+        by_length,
+        [(0, vec![0]), (60, vec![0]), (100, (0..5).collect()), (333, (0..64).collect())],
+        "in the order they were sent"
+    );
 }
 
 #[test]
 fn nothing_to_receive_is_said_so() {
     let server = open("127.0.0.1:0");
-    assert_eq!(Inbox::default().receive(&server).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(
+        Inbox::default().receive(&server).unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
 }
 
 #[test]
@@ -161,6 +177,7 @@ fn workers_share_a_port_but_not_with_strangers() {
     for peer in &peers {
         peer.send_to(b"hello", ours[0].address()).unwrap();
     }
-    let received: Vec<usize> = ours.iter().map(|socket| Inbox::default().receive(socket).unwrap()).collect();
+    let received: Vec<usize> =
+        ours.iter().map(|socket| Inbox::default().receive(socket).unwrap()).collect();
     assert_eq!(received.iter().sum::<usize>(), 64);
 }

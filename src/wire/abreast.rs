@@ -3,7 +3,10 @@
 //!
 //! The only unsafe thing is the call into code for AVX2, behind the look whether there is AVX2. Where there is none, nothing fits into a
 //! lane, and whoever asks computes one digest after the other.
-#![allow(unsafe_code, reason = "a function compiled for AVX2 may only be called where there is AVX2, which the compiler cannot know")]
+#![allow(
+    unsafe_code,
+    reason = "a function compiled for AVX2 may only be called where there is AVX2, which the compiler cannot know"
+)]
 
 /// Messages that are digested at once.
 pub(super) const ABREAST: usize = 8;
@@ -33,7 +36,12 @@ pub(super) struct Lanes<const BLOCKS: usize> {
 
 impl<const BLOCKS: usize> Default for Lanes<BLOCKS> {
     fn default() -> Self {
-        Self { words: [[[0; ABREAST]; 16]; BLOCKS], digests: [[0; ABREAST]; 4], blocks: [0; ABREAST], is_possible: is_possible() }
+        Self {
+            words: [[[0; ABREAST]; 16]; BLOCKS],
+            digests: [[0; ABREAST]; 4],
+            blocks: [0; ABREAST],
+            is_possible: is_possible(),
+        }
     }
 }
 
@@ -98,8 +106,9 @@ impl<const BLOCKS: usize> Lanes<BLOCKS> {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_andnot_si256, _mm256_blendv_epi8, _mm256_cmpgt_epi32,
-        _mm256_extract_epi32, _mm256_or_si256, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_sll_epi32, _mm256_srl_epi32, _mm256_xor_si256,
+        __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_andnot_si256,
+        _mm256_blendv_epi8, _mm256_cmpgt_epi32, _mm256_extract_epi32, _mm256_or_si256,
+        _mm256_set1_epi32, _mm256_setr_epi32, _mm256_sll_epi32, _mm256_srl_epi32, _mm256_xor_si256,
     };
 
     use super::{SHIFTS, SINES, START, Word};
@@ -124,7 +133,13 @@ mod avx2 {
     /// One block of each message (RFC 1321 section 3.4).
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn compress(a: __m256i, b: __m256i, c: __m256i, d: __m256i, block: &[Word; 16]) -> (__m256i, __m256i, __m256i, __m256i) {
+    fn compress(
+        a: __m256i,
+        b: __m256i,
+        c: __m256i,
+        d: __m256i,
+        block: &[Word; 16],
+    ) -> (__m256i, __m256i, __m256i, __m256i) {
         let mut state = (a, b, c, d);
         // Written out: in a loop it would have to be looked up what is constant here.
         macro_rules! round {
@@ -146,14 +161,26 @@ mod avx2 {
     ) -> (__m256i, __m256i, __m256i, __m256i) {
         let (mixed, place) = match ROUND {
             0 => (_mm256_xor_si256(d, _mm256_and_si256(b, _mm256_xor_si256(c, d))), STEP),
-            1 => (_mm256_or_si256(_mm256_and_si256(d, b), _mm256_andnot_si256(d, c)), (5 * STEP + 1) % 16),
+            1 => (
+                _mm256_or_si256(_mm256_and_si256(d, b), _mm256_andnot_si256(d, c)),
+                (5 * STEP + 1) % 16,
+            ),
             2 => (_mm256_xor_si256(_mm256_xor_si256(b, c), d), (3 * STEP + 5) % 16),
-            _ => (_mm256_xor_si256(c, _mm256_or_si256(b, _mm256_xor_si256(d, _mm256_set1_epi32(-1)))), 7 * STEP % 16),
+            _ => (
+                _mm256_xor_si256(c, _mm256_or_si256(b, _mm256_xor_si256(d, _mm256_set1_epi32(-1)))),
+                7 * STEP % 16,
+            ),
         };
         let constant = _mm256_set1_epi32(SINES[16 * ROUND + STEP].cast_signed());
-        let sum = _mm256_add_epi32(_mm256_add_epi32(a, _mm256_add_epi32(vector(&block[place]), constant)), mixed);
+        let sum = _mm256_add_epi32(
+            _mm256_add_epi32(a, _mm256_add_epi32(vector(&block[place]), constant)),
+            mixed,
+        );
         let shift = SHIFTS[ROUND][STEP % 4];
-        let turned = _mm256_or_si256(_mm256_sll_epi32(sum, _mm_cvtsi32_si128(shift)), _mm256_srl_epi32(sum, _mm_cvtsi32_si128(32 - shift)));
+        let turned = _mm256_or_si256(
+            _mm256_sll_epi32(sum, _mm_cvtsi32_si128(shift)),
+            _mm256_srl_epi32(sum, _mm_cvtsi32_si128(32 - shift)),
+        );
         (d, _mm256_add_epi32(b, turned), b, c)
     }
 

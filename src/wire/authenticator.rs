@@ -42,7 +42,11 @@ impl Datagram<'_> {
     }
 
     /// Verifies a reply to the request that carried this authenticator.
-    pub fn verify_reply(&self, request_authenticator: &[u8; 16], secret: &Secret) -> Result<(), Forged> {
+    pub fn verify_reply(
+        &self,
+        request_authenticator: &[u8; 16],
+        secret: &Secret,
+    ) -> Result<(), Forged> {
         if self.code().signing() != Some(Signing::Reply) {
             return Err(Forged::Authenticator);
         }
@@ -61,7 +65,9 @@ impl Datagram<'_> {
             Integrity::Invalid => Err(Forged::MessageAuthenticator),
             Integrity::At(offset) => {
                 let expected = message_authenticator(self.octets(), offset, in_place, secret);
-                same(&expected, &self.octets()[offset..offset + 16]).then_some(()).ok_or(Forged::MessageAuthenticator)
+                same(&expected, &self.octets()[offset..offset + 16])
+                    .then_some(())
+                    .ok_or(Forged::MessageAuthenticator)
             }
         }
     }
@@ -75,13 +81,21 @@ const REQUEST: usize = 12;
 
 /// Verifies several requests, each by the rule of [`Datagram::verify_request`] and with its own secret: what nearly all need is computed
 /// side by side, the rest one by one.
-pub fn verify_requests<T>(requests: &[Option<T>; AT_ONCE], of: impl Fn(&T) -> (&Datagram<'_>, &Secret)) -> [Result<(), Forged>; AT_ONCE] {
+pub fn verify_requests<T>(
+    requests: &[Option<T>; AT_ONCE],
+    of: impl Fn(&T) -> (&Datagram<'_>, &Secret),
+) -> [Result<(), Forged>; AT_ONCE] {
     let mut outcomes = [Ok(()); AT_ONCE];
     let mut lanes = Lanes::<REQUEST>::default();
     let mut waiting = [None; AT_ONCE];
     let is_worth_while = requests.iter().flatten().count() >= WORTH_WHILE;
-    for (lane, (request, secret)) in requests.iter().enumerate().filter_map(|(lane, request)| Some((lane, of(request.as_ref()?)))) {
-        waiting[lane] = Sought::of(request).filter(|sought| is_worth_while && sought.load(&mut lanes, lane, request, secret));
+    for (lane, (request, secret)) in requests
+        .iter()
+        .enumerate()
+        .filter_map(|(lane, request)| Some((lane, of(request.as_ref()?))))
+    {
+        waiting[lane] = Sought::of(request)
+            .filter(|sought| is_worth_while && sought.load(&mut lanes, lane, request, secret));
         if waiting[lane].is_none() {
             outcomes[lane] = request.verify_request(secret);
         }
@@ -91,7 +105,9 @@ pub fn verify_requests<T>(requests: &[Option<T>; AT_ONCE], of: impl Fn(&T) -> (&
     }
     let mut outer = Lanes::<OUTER>::default();
     for lane in 0..AT_ONCE {
-        if let (Some(Sought::MessageAuthenticator(_)), Some(request)) = (waiting[lane], &requests[lane]) {
+        if let (Some(Sought::MessageAuthenticator(_)), Some(request)) =
+            (waiting[lane], &requests[lane])
+        {
             let [_, key] = of(request).1.keys();
             outer.load(lane, &[key, &lanes.digest(lane)]);
         }
@@ -103,9 +119,15 @@ pub fn verify_requests<T>(requests: &[Option<T>; AT_ONCE], of: impl Fn(&T) -> (&
         let Some(request) = request.as_ref().map(|request| of(request).0) else { continue };
         outcomes[lane] = match waiting[lane] {
             None => outcomes[lane],
-            Some(Sought::Authenticator) if same(&lanes.digest(lane), request.authenticator()) => Ok(()),
+            Some(Sought::Authenticator) if same(&lanes.digest(lane), request.authenticator()) => {
+                Ok(())
+            }
             Some(Sought::Authenticator) => Err(Forged::Authenticator),
-            Some(Sought::MessageAuthenticator(at)) if same(&outer.digest(lane), &request.octets()[at..at + 16]) => Ok(()),
+            Some(Sought::MessageAuthenticator(at))
+                if same(&outer.digest(lane), &request.octets()[at..at + 16]) =>
+            {
+                Ok(())
+            }
             Some(Sought::MessageAuthenticator(_)) => Err(Forged::MessageAuthenticator),
         };
     }
@@ -130,10 +152,18 @@ impl Sought {
         }
     }
 
-    fn load(self, lanes: &mut Lanes<REQUEST>, lane: usize, request: &Datagram<'_>, secret: &Secret) -> bool {
+    fn load(
+        self,
+        lanes: &mut Lanes<REQUEST>,
+        lane: usize,
+        request: &Datagram<'_>,
+        secret: &Secret,
+    ) -> bool {
         let packet = request.octets();
         match self {
-            Self::Authenticator => lanes.load(lane, &[&packet[..4], &ZEROS, &packet[SHORTEST..], secret.octets()]),
+            Self::Authenticator => {
+                lanes.load(lane, &[&packet[..4], &ZEROS, &packet[SHORTEST..], secret.octets()])
+            }
             Self::MessageAuthenticator(offset) => {
                 let [key, _] = secret.keys();
                 lanes.load(lane, &[key, &packet[..offset], &ZEROS, &packet[offset + 16..]])
@@ -148,8 +178,19 @@ fn authenticator(packet: &[u8], in_place: &[u8; 16], secret: &Secret) -> [u8; 16
 }
 
 /// HMAC-MD5 over the same, with zeros where the Message-Authenticator's value stands (RFC 3579 section 3.2, RFC 5176 section 3.4).
-fn message_authenticator(packet: &[u8], offset: usize, in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
-    secret.hmac(&[&packet[..4], in_place, &packet[SHORTEST..offset], &ZEROS, &packet[offset + 16..]])
+fn message_authenticator(
+    packet: &[u8],
+    offset: usize,
+    in_place: &[u8; 16],
+    secret: &Secret,
+) -> [u8; 16] {
+    secret.hmac(&[
+        &packet[..4],
+        in_place,
+        &packet[SHORTEST..offset],
+        &ZEROS,
+        &packet[offset + 16..],
+    ])
 }
 
 /// In constant time, so that the answer's delay does not tell how many octets were right.

@@ -80,12 +80,15 @@ pub struct Value<'a> {
 impl<'a> Datagram<'a> {
     /// Checks the framing. Octets beyond Length are padding and left out of the view (RFC 2865 section 3).
     pub fn frame(received: &'a [u8]) -> Result<Self, Malformed> {
-        let header = layout::header(received).ok_or(Malformed::NoHeader { received: received.len() })?;
+        let header =
+            layout::header(received).ok_or(Malformed::NoHeader { received: received.len() })?;
         let length = usize::from(header.length);
         if !(SHORTEST..=LONGEST).contains(&length) {
             return Err(Malformed::LengthOutOfRange { length: header.length });
         }
-        let octets = received.get(..length).ok_or(Malformed::Truncated { length: header.length, received: received.len() })?;
+        let octets = received
+            .get(..length)
+            .ok_or(Malformed::Truncated { length: header.length, received: received.len() })?;
         let mut datagram = Self { octets, header, seen: [0; 4], integrity: Integrity::Absent };
         datagram.survey()?;
         Ok(datagram)
@@ -160,7 +163,9 @@ impl<'a> Datagram<'a> {
         if !self.contains(number) {
             return None;
         }
-        self.attributes().find(|attribute| attribute.number == number).map(|attribute| attribute.value)
+        self.attributes()
+            .find(|attribute| attribute.number == number)
+            .map(|attribute| attribute.value)
     }
 
     #[must_use]
@@ -253,11 +258,21 @@ pub(in crate::wire) fn vendor_specific(number: u8, value: &[u8]) -> Option<(u32,
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoHeader { received } => write!(f, "{received} octets are too few for a header of {SHORTEST}"),
-            Self::LengthOutOfRange { length } => write!(f, "the Length field says {length}, outside {SHORTEST} to {LONGEST}"),
-            Self::Truncated { length, received } => write!(f, "the Length field says {length}, only {received} octets came"),
-            Self::AttributeTooShort { offset } => write!(f, "the attribute at offset {offset} has a length below 2"),
-            Self::AttributeOverruns { offset } => write!(f, "the attribute at offset {offset} reaches beyond the packet"),
+            Self::NoHeader { received } => {
+                write!(f, "{received} octets are too few for a header of {SHORTEST}")
+            }
+            Self::LengthOutOfRange { length } => {
+                write!(f, "the Length field says {length}, outside {SHORTEST} to {LONGEST}")
+            }
+            Self::Truncated { length, received } => {
+                write!(f, "the Length field says {length}, only {received} octets came")
+            }
+            Self::AttributeTooShort { offset } => {
+                write!(f, "the attribute at offset {offset} has a length below 2")
+            }
+            Self::AttributeOverruns { offset } => {
+                write!(f, "the attribute at offset {offset} reaches beyond the packet")
+            }
         }
     }
 }

@@ -29,7 +29,8 @@ pub struct TooLong;
 impl<'b> Encoder<'b> {
     pub fn new(buffer: &'b mut [u8], code: Code, identifier: u8) -> Self {
         let usable = buffer.len().min(LONGEST);
-        let mut encoder = Self { buffer: &mut buffer[..usable], length: 0, overflowed: false, integrity: None };
+        let mut encoder =
+            Self { buffer: &mut buffer[..usable], length: 0, overflowed: false, integrity: None };
         encoder.put(&[code.0, identifier]);
         encoder.put(&[0; SHORTEST - 2]);
         encoder
@@ -69,7 +70,12 @@ impl<'b> Encoder<'b> {
     }
 
     /// Hides the password with the authenticator this request will carry (RFC 2865 section 5.2).
-    pub fn user_password(&mut self, password: &[u8], secret: &Secret, authenticator: &[u8; 16]) -> &mut Self {
+    pub fn user_password(
+        &mut self,
+        password: &[u8],
+        secret: &Secret,
+        authenticator: &[u8; 16],
+    ) -> &mut Self {
         let mut hidden = [0; 128];
         match hide(password, secret, authenticator, &mut hidden) {
             Some(hidden) => self.attribute(number::USER_PASSWORD, hidden),
@@ -104,12 +110,18 @@ impl<'b> Encoder<'b> {
     pub fn finish_request(mut self, secret: &Secret, random: [u8; 16]) -> Result<usize, TooLong> {
         match Code(self.buffer.first().copied().unwrap_or_default()).signing() {
             Some(Signing::Zeros) => self.finish_reply(secret, &[0; 16]),
-            Some(Signing::Random | Signing::Reply) | None => Ok(self.draft(&random)?.integrate(self.buffer, secret)),
+            Some(Signing::Random | Signing::Reply) | None => {
+                Ok(self.draft(&random)?.integrate(self.buffer, secret))
+            }
         }
     }
 
     /// Signs a reply to the request that carried this authenticator.
-    pub fn finish_reply(mut self, secret: &Secret, request_authenticator: &[u8; 16]) -> Result<usize, TooLong> {
+    pub fn finish_reply(
+        mut self,
+        secret: &Secret,
+        request_authenticator: &[u8; 16],
+    ) -> Result<usize, TooLong> {
         Ok(self.draft(request_authenticator)?.sign(self.buffer, secret))
     }
 
@@ -133,7 +145,8 @@ impl<'b> Encoder<'b> {
 
     /// The attributes written so far.
     pub(in crate::wire) fn written(&self) -> Attributes<'_> {
-        Attributes::within(self.buffer.get(SHORTEST..self.length).unwrap_or_default()).unwrap_or_default()
+        Attributes::within(self.buffer.get(SHORTEST..self.length).unwrap_or_default())
+            .unwrap_or_default()
     }
 
     fn prefixed(&mut self, number: u8, prefix: &[u8], value: &[u8]) -> &mut Self {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use super::datagram::{Attribute, Attributes};
 use super::layout;
-use super::number::{EXTENDED_ATTRIBUTE_1, EXTENDED_ATTRIBUTE_5, EXTENDED_ATTRIBUTE_6, Place, VENDOR_SPECIFIC};
+use super::number::{
+    EXTENDED_ATTRIBUTE_1, EXTENDED_ATTRIBUTE_5, EXTENDED_ATTRIBUTE_6, Place, VENDOR_SPECIFIC,
+};
 
 /// The M bit: another fragment follows (RFC 6929 section 2.2).
 pub(super) const MORE: u8 = 0x80;
@@ -36,7 +38,9 @@ pub(super) const fn is_extended(number: u8) -> bool {
 pub fn extended(attributes: Attributes<'_>) -> Vec<Extended<'_>> {
     let mut whole = Vec::new();
     let mut begun: BTreeMap<(u8, u8), Fragments> = BTreeMap::new();
-    for (index, Attribute { number: parent, value }) in attributes.enumerate().filter(|(_, attribute)| is_extended(attribute.number)) {
+    for (index, Attribute { number: parent, value }) in
+        attributes.enumerate().filter(|(_, attribute)| is_extended(attribute.number))
+    {
         let Some(fragment) = Fragment::read(parent, value) else { continue };
         let key = (parent, fragment.number);
         if fragment.more || begun.contains_key(&key) {
@@ -48,7 +52,12 @@ pub fn extended(attributes: Attributes<'_>) -> Vec<Extended<'_>> {
             let fragments = begun.remove(&key).unwrap_or_default();
             whole.extend(fragments.whole(parent, fragment.number));
         } else {
-            whole.extend(opened(parent, fragment.number, Cow::Borrowed(fragment.octets), vec![index]));
+            whole.extend(opened(
+                parent,
+                fragment.number,
+                Cow::Borrowed(fragment.octets),
+                vec![index],
+            ));
         }
     }
     whole.sort_by_key(|extended: &Extended<'_>| extended.made_of[0]);
@@ -96,7 +105,12 @@ impl Fragments {
 }
 
 /// Extended-Vendor-Specific carries the vendor and its number in front, in the first fragment only (RFC 6929 section 2.4).
-fn opened(parent: u8, number: u8, octets: Cow<'_, [u8]>, made_of: Vec<usize>) -> Option<Extended<'_>> {
+fn opened(
+    parent: u8,
+    number: u8,
+    octets: Cow<'_, [u8]>,
+    made_of: Vec<usize>,
+) -> Option<Extended<'_>> {
     if number != VENDOR_SPECIFIC {
         return Some(Extended { place: Place { parent, vendor: 0, number }, octets, made_of });
     }
@@ -136,15 +150,30 @@ mod tests {
         let cases: [(u8, u8, &[u8], &[u8]); 12] = [
             (241, 1, b"bob", b"\xf1\x06\x01bob"),
             (241, 2, b"\x01\x04\x23\x45", b"\xf1\x07\x02\x01\x04\x23\x45"),
-            (241, 2, b"\x01\x04\x23\x45\x02\x04\x67\x89", b"\xf1\x0b\x02\x01\x04\x23\x45\x02\x04\x67\x89"),
-            (241, 2, b"\x01\x04\x23\x45\x03\x06\x01\x04\xab\xcd", b"\xf1\x0d\x02\x01\x04\x23\x45\x03\x06\x01\x04\xab\xcd"),
+            (
+                241,
+                2,
+                b"\x01\x04\x23\x45\x02\x04\x67\x89",
+                b"\xf1\x0b\x02\x01\x04\x23\x45\x02\x04\x67\x89",
+            ),
+            (
+                241,
+                2,
+                b"\x01\x04\x23\x45\x03\x06\x01\x04\xab\xcd",
+                b"\xf1\x0d\x02\x01\x04\x23\x45\x03\x06\x01\x04\xab\xcd",
+            ),
             (
                 241,
                 2,
                 b"\x01\x04\x23\x45\x03\x0b\x01\x04\xab\xcd\x02\x05foo",
                 b"\xf1\x12\x02\x01\x04\x23\x45\x03\x0b\x01\x04\xab\xcd\x02\x05foo",
             ),
-            (241, 1, b"\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef", b"\xf1\x0f\x01\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef"),
+            (
+                241,
+                1,
+                b"\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef",
+                b"\xf1\x0f\x01\x01\x0c\x02\x0a\x03\x08\x04\x06\x05\x04\xcd\xef",
+            ),
             (241, 26, b"\0\0\0\x01\x04test", b"\xf1\x0c\x1a\0\0\0\x01\x04test"),
             (241, 26, b"\0\0\0\x01\x05\x03\x06test", b"\xf1\x0e\x1a\0\0\0\x01\x05\x03\x06test"),
             (245, 1, b"bob", b"\xf5\x07\x01\0bob"),
@@ -156,7 +185,9 @@ mod tests {
             assert_eq!(encoded(parent, number, value), attribute);
             let read = within(attribute);
             let (place, octets) = match (number, value) {
-                (VENDOR_SPECIFIC, [0, 0, 0, 1, number, inside @ ..]) => (Place { parent, vendor: 1, number: *number }, inside),
+                (VENDOR_SPECIFIC, [0, 0, 0, 1, number, inside @ ..]) => {
+                    (Place { parent, vendor: 1, number: *number }, inside)
+                }
                 _ => (Place { parent, vendor: 0, number }, value),
             };
             assert_eq!(read, [Extended { place, octets: octets.into(), made_of: vec![0] }]);
@@ -178,18 +209,32 @@ mod tests {
     fn long_values_go_into_fragments_and_come_out_again() {
         let value = [b'b'; 266];
         let octets = encoded(245, 4, &value);
-        assert_eq!((&octets[..4], &octets[255..259]), (&b"\xf5\xff\x04\x80"[..], &b"\xf5\x13\x04\0"[..]));
+        assert_eq!(
+            (&octets[..4], &octets[255..259]),
+            (&b"\xf5\xff\x04\x80"[..], &b"\xf5\x13\x04\0"[..])
+        );
         assert_eq!(
             within(&octets),
-            [Extended { place: Place { parent: 245, vendor: 0, number: 4 }, octets: value[..].into(), made_of: vec![0, 1] }]
+            [Extended {
+                place: Place { parent: 245, vendor: 0, number: 4 },
+                octets: value[..].into(),
+                made_of: vec![0, 1]
+            }]
         );
 
         let vendors = [&b"\0\0\0\x01\x06"[..], &value].concat();
         let octets = encoded(245, 26, &vendors);
-        assert_eq!((&octets[..9], &octets[255..259]), (&b"\xf5\xff\x1a\x80\0\0\0\x01\x06"[..], &b"\xf5\x18\x1a\0"[..]));
+        assert_eq!(
+            (&octets[..9], &octets[255..259]),
+            (&b"\xf5\xff\x1a\x80\0\0\0\x01\x06"[..], &b"\xf5\x18\x1a\0"[..])
+        );
         assert_eq!(
             within(&octets),
-            [Extended { place: Place { parent: 245, vendor: 1, number: 6 }, octets: value[..].into(), made_of: vec![0, 1] }]
+            [Extended {
+                place: Place { parent: 245, vendor: 1, number: 6 },
+                octets: value[..].into(),
+                made_of: vec![0, 1]
+            }]
         );
     }
 
@@ -202,7 +247,10 @@ mod tests {
         let short = b"\xf1\x06\x01bob";
         let apart = [first, name, short, second].concat();
         let read = within(&apart);
-        assert_eq!(read.iter().map(|extended| extended.made_of.clone()).collect::<Vec<_>>(), [vec![0, 3], vec![2]]);
+        assert_eq!(
+            read.iter().map(|extended| extended.made_of.clone()).collect::<Vec<_>>(),
+            [vec![0, 3], vec![2]]
+        );
         assert_eq!(*read[0].octets, [b'x'; 300]);
 
         let missing = [first, name, short].concat();

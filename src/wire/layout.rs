@@ -29,7 +29,8 @@ pub(super) fn header(octets: &[u8]) -> Option<Header<'_>> {
 /// One attribute, or one sub-attribute of a vendor, and what follows it: number, length over all, value.
 #[inline]
 pub(super) fn attribute(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let prefix: Parsed<'_, _> = (be_u8, verify(be_u8, |length| usize::from(*length) >= PREFIX)).parse(octets);
+    let prefix: Parsed<'_, _> =
+        (be_u8, verify(be_u8, |length| usize::from(*length) >= PREFIX)).parse(octets);
     let (rest, (number, length)) = prefix.ok()?;
     let value: Parsed<'_, _> = take(usize::from(length) - PREFIX).parse(rest);
     let (rest, value) = value.ok()?;

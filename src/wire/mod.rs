@@ -27,11 +27,16 @@ mod tunnel;
 
 pub use authenticator::{AT_ONCE, Forged, verify_requests};
 pub use code::Code;
-pub use datagram::{Attribute, Attributes, Datagram, Key, LONGEST, Malformed, MessageAuthenticator, SHORTEST, Value, Values};
+pub use datagram::{
+    Attribute, Attributes, Datagram, Key, LONGEST, Malformed, MessageAuthenticator, SHORTEST,
+    Value, Values,
+};
 pub use encoder::{Encoder, TooLong};
 pub use extended::{Extended, extended};
 pub use password::{LONGEST_PASSWORD, chap_matches, chap_response, pap_matches, pap_password};
 pub use readable::{Line, Readable};
 pub use secret::Secret;
 pub use signing::{Draft, Unsigned, sign_replies};
-pub use tunnel::{LONGEST_TUNNEL_PASSWORD, LONGEST_TUNNEL_VALUE, hide_tunnel_password, tunnel_password};
+pub use tunnel::{
+    LONGEST_TUNNEL_PASSWORD, LONGEST_TUNNEL_VALUE, hide_tunnel_password, tunnel_password,
+};

@@ -10,7 +10,12 @@ pub const LONGEST_PASSWORD: usize = 128;
 
 /// Reveals a User-Password. None unless it is one to eight whole blocks. A wrong secret yields garbage, not an error.
 #[must_use]
-pub fn pap_password<'o>(hidden: &[u8], secret: &Secret, authenticator: &[u8; 16], out: &'o mut [u8; LONGEST_PASSWORD]) -> Option<&'o [u8]> {
+pub fn pap_password<'o>(
+    hidden: &[u8],
+    secret: &Secret,
+    authenticator: &[u8; 16],
+    out: &'o mut [u8; LONGEST_PASSWORD],
+) -> Option<&'o [u8]> {
     let revealed = reveal(hidden, secret, authenticator, out)?;
     // Only the padding goes; a password may well hold a NUL inside.
     let length = revealed.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
@@ -19,7 +24,12 @@ pub fn pap_password<'o>(hidden: &[u8], secret: &Secret, authenticator: &[u8; 16]
 
 /// Whether a User-Password is this one. Takes the same time for every password of the same hidden length.
 #[must_use]
-pub fn pap_matches(hidden: &[u8], secret: &Secret, authenticator: &[u8; 16], password: &[u8]) -> bool {
+pub fn pap_matches(
+    hidden: &[u8],
+    secret: &Secret,
+    authenticator: &[u8; 16],
+    password: &[u8],
+) -> bool {
     let (mut out, mut padded) = ([0; LONGEST_PASSWORD], [0; LONGEST_PASSWORD]);
     let Some(revealed) = reveal(hidden, secret, authenticator, &mut out) else {
         return false;
@@ -40,7 +50,12 @@ pub fn chap_matches(ident: u8, response: &[u8], password: &[u8], challenge: &[u8
 /// What a peer answers to a challenge (RFC 1994 section 4.1).
 #[must_use]
 pub fn chap_response(ident: u8, password: &[u8], challenge: &[u8]) -> [u8; 16] {
-    Md5::new().chain_update([ident]).chain_update(password).chain_update(challenge).finalize().into()
+    Md5::new()
+        .chain_update([ident])
+        .chain_update(password)
+        .chain_update(challenge)
+        .finalize()
+        .into()
 }
 
 /// Hides a password: NULs up to whole blocks, each block masked by a digest of the one before it. None if it is too long.
@@ -62,7 +77,12 @@ pub(super) fn hide<'o>(
     Some(out)
 }
 
-fn reveal<'o>(hidden: &[u8], secret: &Secret, authenticator: &[u8; 16], out: &'o mut [u8; LONGEST_PASSWORD]) -> Option<&'o [u8]> {
+fn reveal<'o>(
+    hidden: &[u8],
+    secret: &Secret,
+    authenticator: &[u8; 16],
+    out: &'o mut [u8; LONGEST_PASSWORD],
+) -> Option<&'o [u8]> {
     if hidden.is_empty() || !hidden.len().is_multiple_of(16) {
         return None;
     }

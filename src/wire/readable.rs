@@ -48,13 +48,19 @@ impl Readable<'_> {
         for (index, Attribute { number, value }) in self.datagram.attributes().enumerate() {
             let made = extended.iter().find(|extended| extended.made_of.contains(&index));
             match (made, vendor_specific(number, value)) {
-                (Some(Extended { place, octets, made_of }), _) if made_of[0] == index => lines.push(self.line(*place, octets)),
+                (Some(Extended { place, octets, made_of }), _) if made_of[0] == index => {
+                    lines.push(self.line(*place, octets))
+                }
                 // A later fragment: its value is shown already.
                 (Some(_), _) => {}
                 (None, Some((vendor, inside))) => {
-                    lines.extend(inside.map(|Attribute { number, value }| self.line(Place { parent: 0, vendor, number }, value)));
+                    lines.extend(inside.map(|Attribute { number, value }| {
+                        self.line(Place { parent: 0, vendor, number }, value)
+                    }));
                 }
-                (None, None) => lines.push(self.line(Place { parent: 0, vendor: 0, number }, value)),
+                (None, None) => {
+                    lines.push(self.line(Place { parent: 0, vendor: 0, number }, value))
+                }
             }
         }
         lines
@@ -101,9 +107,15 @@ fn meaning(definition: &Definition, octets: &[u8]) -> Option<String> {
         Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO } => {
             UserLocation::decode(octets).map(|location| location.to_string())
         }
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::MS_TIME_ZONE } => TimeZone::decode(octets).map(|zone| zone.to_string()),
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO_TIME } => ntp(octets),
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IPV6_DNS_SERVERS } => addresses(octets),
+        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::MS_TIME_ZONE } => {
+            TimeZone::decode(octets).map(|zone| zone.to_string())
+        }
+        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO_TIME } => {
+            ntp(octets)
+        }
+        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IPV6_DNS_SERVERS } => {
+            addresses(octets)
+        }
         _ if definition.kind == Kind::Octets => ascii(octets),
         _ => None,
     }
@@ -115,12 +127,14 @@ fn ntp(octets: &[u8]) -> Option<String> {
 
 fn addresses(octets: &[u8]) -> Option<String> {
     let (addresses, odd) = octets.as_chunks::<16>();
-    let shown: Vec<String> = addresses.iter().map(|octets| Ipv6Addr::from(*octets).to_string()).collect();
+    let shown: Vec<String> =
+        addresses.iter().map(|octets| Ipv6Addr::from(*octets).to_string()).collect();
     (odd.is_empty() && !shown.is_empty()).then(|| shown.join(", "))
 }
 
 /// Class, State and Proxy-State are often words.
 fn ascii(octets: &[u8]) -> Option<String> {
-    let readable = !octets.is_empty() && octets.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ');
+    let readable =
+        !octets.is_empty() && octets.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ');
     readable.then(|| octets.escape_ascii().to_string())
 }

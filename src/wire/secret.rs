@@ -30,7 +30,12 @@ impl Secret {
             key[..secret.len()].copy_from_slice(secret);
         }
         let keys @ [inner, outer] = [0x36, 0x5c].map(|pad: u8| key.map(|octet| octet ^ pad));
-        Self { octets: secret.into(), inner: Md5::new_with_prefix(inner), outer: Md5::new_with_prefix(outer), keys }
+        Self {
+            octets: secret.into(),
+            inner: Md5::new_with_prefix(inner),
+            outer: Md5::new_with_prefix(outer),
+            keys,
+        }
     }
 
     /// What stands behind every packet before it is digested.
@@ -87,7 +92,11 @@ mod tests {
         let cases: [(&[u8], &[u8], u128); 3] = [
             (&[0x0b; 16], b"Hi There", 0x9294_727a_3638_bb1c_13f4_8ef8_158b_fc9d),
             (b"Jefe", b"what do ya want for nothing?", 0x750c_783e_6ab0_b503_eaa8_6e31_0a5d_b738),
-            (&[0xaa; 80], b"Test Using Larger Than Block-Size Key - Hash Key First", 0x6b1a_b7fe_4bd7_bf8f_0b62_e6ce_61b9_d0cd),
+            (
+                &[0xaa; 80],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                0x6b1a_b7fe_4bd7_bf8f_0b62_e6ce_61b9_d0cd,
+            ),
         ];
         for (key, text, digest) in cases {
             let (head, tail) = text.split_at(3);

@@ -89,7 +89,9 @@ fn integrate(replies: &mut [Option<Unsigned<'_>>; AT_ONCE]) {
     }
 }
 
-fn present<'a, 'r>(replies: &'a mut [Option<Unsigned<'r>>; AT_ONCE]) -> impl Iterator<Item = (usize, &'a mut Unsigned<'r>)> {
+fn present<'a, 'r>(
+    replies: &'a mut [Option<Unsigned<'r>>; AT_ONCE],
+) -> impl Iterator<Item = (usize, &'a mut Unsigned<'r>)> {
     replies.iter_mut().enumerate().filter_map(|(lane, reply)| Some((lane, reply.as_mut()?)))
 }
 
@@ -130,7 +132,12 @@ mod tests {
     use crate::wire::{Code, Datagram, Encoder, LONGEST, number};
 
     /// A reply with so many octets of Proxy-State, whose request had this authenticator.
-    fn draft(buffer: &mut [u8], is_signed_twice: bool, state: usize, authenticator: &[u8; 16]) -> Draft {
+    fn draft(
+        buffer: &mut [u8],
+        is_signed_twice: bool,
+        state: usize,
+        authenticator: &[u8; 16],
+    ) -> Draft {
         let mut reply = Encoder::new(buffer, Code::ACCESS_ACCEPT, 7);
         if is_signed_twice {
             reply.message_authenticator();

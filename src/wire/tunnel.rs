@@ -89,8 +89,14 @@ mod tests {
         let secret = Secret::new(b"xyzzy5461");
         for (tag, salt, password, value) in CASES {
             let mut out = [0; LONGEST_TUNNEL_VALUE];
-            assert_eq!(hide_tunnel_password(tag, salt, password, &secret, &AUTHENTICATOR, &mut out), Some(value));
-            assert_eq!(tunnel_password(value, &secret, &AUTHENTICATOR, &mut out), Some((tag, password)));
+            assert_eq!(
+                hide_tunnel_password(tag, salt, password, &secret, &AUTHENTICATOR, &mut out),
+                Some(value)
+            );
+            assert_eq!(
+                tunnel_password(value, &secret, &AUTHENTICATOR, &mut out),
+                Some((tag, password))
+            );
         }
     }
 
@@ -100,22 +106,45 @@ mod tests {
         let value = b"\x00\x99\x73\x05\x1d\xe6\xc5\x57\x30\x7d\xac\xd5\xda\xa5\x99\xf4\xe2\x6e\x7e";
         let authenticator = std::array::from_fn(|index| index as u8);
         let mut out = [0; LONGEST_TUNNEL_VALUE];
-        assert_eq!(tunnel_password(value, &Secret::new(b"testing123"), &authenticator, &mut out), Some((0, &b"foo"[..])));
+        assert_eq!(
+            tunnel_password(value, &Secret::new(b"testing123"), &authenticator, &mut out),
+            Some((0, &b"foo"[..]))
+        );
     }
 
     #[test]
     fn salt_has_its_first_bit_set_and_lengths_have_limits() {
         let secret = Secret::new(b"s");
         let mut out = [0; LONGEST_TUNNEL_VALUE];
-        let value = hide_tunnel_password(1, [0x01, 0x02], b"x", &secret, &AUTHENTICATOR, &mut out).unwrap();
+        let value =
+            hide_tunnel_password(1, [0x01, 0x02], b"x", &secret, &AUTHENTICATOR, &mut out).unwrap();
         assert_eq!(value[1..3], [0x81, 0x02]);
         let longest = [b'x'; LONGEST_TUNNEL_PASSWORD];
-        let value = hide_tunnel_password(1, [0; 2], &longest, &secret, &AUTHENTICATOR, &mut out).unwrap().to_vec();
+        let value = hide_tunnel_password(1, [0; 2], &longest, &secret, &AUTHENTICATOR, &mut out)
+            .unwrap()
+            .to_vec();
         assert_eq!(value.len(), LONGEST_TUNNEL_VALUE);
-        assert_eq!(tunnel_password(&value, &secret, &AUTHENTICATOR, &mut out), Some((1, &longest[..])));
-        assert_eq!(hide_tunnel_password(1, [0; 2], &[b'x'; LONGEST_TUNNEL_PASSWORD + 1], &secret, &AUTHENTICATOR, &mut out), None);
+        assert_eq!(
+            tunnel_password(&value, &secret, &AUTHENTICATOR, &mut out),
+            Some((1, &longest[..]))
+        );
+        assert_eq!(
+            hide_tunnel_password(
+                1,
+                [0; 2],
+                &[b'x'; LONGEST_TUNNEL_PASSWORD + 1],
+                &secret,
+                &AUTHENTICATOR,
+                &mut out
+            ),
+            None
+        );
         for length in [0, 2, 3, 18, 20, 253] {
-            assert_eq!(tunnel_password(&vec![0x80; length], &secret, &AUTHENTICATOR, &mut out), None, "{length}");
+            assert_eq!(
+                tunnel_password(&vec![0x80; length], &secret, &AUTHENTICATOR, &mut out),
+                None,
+                "{length}"
+            );
         }
     }
 }

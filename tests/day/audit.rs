@@ -42,14 +42,25 @@ pub fn compare_views(
             continue;
         }
         let iccid = Iccid::parse(name.as_bytes()).unwrap();
-        let view = |entry: &Entry| (entry.state.state, entry.state.sessions.iter().map(seen).collect::<Vec<_>>());
+        let view = |entry: &Entry| {
+            (entry.state.state, entry.state.sessions.iter().map(seen).collect::<Vec<_>>())
+        };
         // Nobody has provisioned the strangers.
-        let (state, seen) = aaa.look(iccid, wall, |entry, _| view(entry)).unwrap_or((NetworkState::Unknown, Vec::new()));
+        let (state, seen) = aaa
+            .look(iccid, wall, |entry, _| view(entry))
+            .unwrap_or((NetworkState::Unknown, Vec::new()));
         match &standing {
             Standing::Live { reported, .. } => {
                 compared.live += 1;
-                let is_more = |session: &&Seen| !session.ended && (session.input > reported.input || session.output > reported.output);
-                complaints.extend(seen.iter().find(is_more).map(|session| format!("{name}: {session:?}, but reported {reported:?}")));
+                let is_more = |session: &&Seen| {
+                    !session.ended
+                        && (session.input > reported.input || session.output > reported.output)
+                };
+                complaints.extend(
+                    seen.iter()
+                        .find(is_more)
+                        .map(|session| format!("{name}: {session:?}, but reported {reported:?}")),
+                );
             }
             Standing::Away => compared.away += 1,
             Standing::Unclear => compared.unclear += 1,
@@ -63,7 +74,13 @@ pub fn compare_views(
             complaints.push(format!("{name} is {}, but {standing:?}", state.moniker()));
         }
         for (rule, detail) in compare(&standing, &seen) {
-            let violation = Violation { rule, at: now, endpoint: Some(name.clone()), detail, packets: Vec::new() };
+            let violation = Violation {
+                rule,
+                at: now,
+                endpoint: Some(name.clone()),
+                detail,
+                packets: Vec::new(),
+            };
             region.referee_mut().report(violation);
         }
     }
@@ -73,7 +90,11 @@ pub fn compare_views(
 /// A session as the HTTP interface shows it.
 fn seen(session: &Session) -> Seen {
     let (input, output) = session.octets();
-    let acct_session_id = session.bearers().next().map(|bearer| bearer.acct_session_id.to_string()).unwrap_or_default();
+    let acct_session_id = session
+        .bearers()
+        .next()
+        .map(|bearer| bearer.acct_session_id.to_string())
+        .unwrap_or_default();
     Seen { acct_session_id, address: session.ip, ended: session.ended.is_some(), input, output }
 }
 
@@ -98,35 +119,53 @@ pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
             }
         }
         for session in entry.state.open_sessions() {
-            let vslice = session.group.and_then(|id| catalog.group(id)).and_then(|group| catalog.vslice(group.vslice));
-            *sessions.entry(vslice.map(|vslice| vslice.moniker.to_string()).unwrap_or_default()).or_default() += 1;
+            let vslice = session
+                .group
+                .and_then(|id| catalog.group(id))
+                .and_then(|group| catalog.vslice(group.vslice));
+            *sessions
+                .entry(vslice.map(|vslice| vslice.moniker.to_string()).unwrap_or_default())
+                .or_default() += 1;
         }
     });
     let stats = aaa.stats();
     for (state, count) in stats.network {
         let counted = states.get(&state).copied().unwrap_or_default();
         if count != counted {
-            found.push(format!("{count} endpoints are said to be {}, and {counted} are", state.moniker()));
+            found.push(format!(
+                "{count} endpoints are said to be {}, and {counted} are",
+                state.moniker()
+            ));
         }
     }
     for vslice in &stats.vslices {
         let open = sessions.get(vslice.moniker.as_str()).copied().unwrap_or_default();
         if vslice.sessions != open {
-            found.push(format!("{} sessions are said to be in {}, and {open} are", vslice.sessions, vslice.moniker));
+            found.push(format!(
+                "{} sessions are said to be in {}, and {open} are",
+                vslice.sessions, vslice.moniker
+            ));
         }
         let is_outside = |lease: &&Lease| {
-            let is_here = catalog.vslice(lease.vslice).is_some_and(|own| own.moniker == vslice.moniker);
+            let is_here =
+                catalog.vslice(lease.vslice).is_some_and(|own| own.moniker == vslice.moniker);
             is_here && !vslice.pools.iter().any(|pool| pool.cidr.contains(&lease.ip))
         };
         let outside = |leases: &[Lease]| leases.iter().filter(is_outside).count() as u64;
         let (least, most) = (outside(&firm), outside(&all));
         if vslice.outside < least || vslice.outside > most && is_disk_well {
-            found.push(format!("{} of {} are said to be outside, and {least} to {most} are", vslice.outside, vslice.moniker));
+            found.push(format!(
+                "{} of {} are said to be outside, and {least} to {most} are",
+                vslice.outside, vslice.moniker
+            ));
         }
         for pool in &vslice.pools {
             let in_pool = |leases: &[Lease]| {
                 let here = |lease: &&Lease| {
-                    pool.cidr.contains(&lease.ip) && catalog.vslice(lease.vslice).is_some_and(|own| own.moniker == vslice.moniker)
+                    pool.cidr.contains(&lease.ip)
+                        && catalog
+                            .vslice(lease.vslice)
+                            .is_some_and(|own| own.moniker == vslice.moniker)
                 };
                 leases.iter().filter(here).count() as u64
             };
@@ -134,7 +173,10 @@ pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
             let (least, most) = (in_pool(&firm), in_pool(&all));
             let leased = pool.counts.leased;
             if leased < least || leased > most && is_disk_well {
-                found.push(format!("{leased} of {} are said to be leased, and {least} to {most} are", pool.cidr));
+                found.push(format!(
+                    "{leased} of {} are said to be leased, and {least} to {most} are",
+                    pool.cidr
+                ));
             }
         }
     }
@@ -150,7 +192,8 @@ pub type Memory = (NetworkState, Vec<Lease>, Vec<Session>);
 
 /// A hold that was over by then may be in memory or not: an outage makes it longer.
 pub fn forget_ended_holds(memory: &mut BTreeMap<String, Memory>, wall: Timestamp, hold: Duration) {
-    let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= wall);
+    let is_over =
+        |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold <= wall);
     for (_, leases, _) in memory.values_mut() {
         leases.retain(|lease| !is_over(lease));
     }
@@ -164,5 +207,10 @@ pub fn memory(aaa: &Aaa, wall: Timestamp) -> BTreeMap<String, Memory> {
         let open = entry.state.open_sessions().cloned().collect();
         (entry.state.state, entry.state.leases.to_vec(), open)
     };
-    iccids.into_iter().filter_map(|iccid| Some((format!("{iccid}"), aaa.look(iccid, wall, |entry, _| of(entry))?))).collect()
+    iccids
+        .into_iter()
+        .filter_map(|iccid| {
+            Some((format!("{iccid}"), aaa.look(iccid, wall, |entry, _| of(entry))?))
+        })
+        .collect()
 }

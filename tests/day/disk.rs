@@ -161,7 +161,13 @@ impl AppendFile for OpenFile {
 impl Storage for Disk {
     fn list(&self) -> io::Result<Vec<Stored>> {
         let State { files, names, .. } = &*self.0.lock();
-        Ok(names.iter().map(|(name, file)| Stored { name: name.clone(), size: files[*file].octets.len() as u64 }).collect())
+        Ok(names
+            .iter()
+            .map(|(name, file)| Stored {
+                name: name.clone(),
+                size: files[*file].octets.len() as u64,
+            })
+            .collect())
     }
 
     fn read(&self, name: &str, offset: u64) -> io::Result<Box<dyn Read + Send>> {
@@ -185,7 +191,11 @@ impl Storage for Disk {
         let mut state = self.0.lock();
         let file = state.find(name)?;
         let contents = &mut state.files[file];
-        assert!(contents.octets.iter().all(|octet| *octet == 0) && contents.length == contents.octets.len(), "{name} was made ready");
+        assert!(
+            contents.octets.iter().all(|octet| *octet == 0)
+                && contents.length == contents.octets.len(),
+            "{name} was made ready"
+        );
         (contents.written, contents.synced) = (0, 0);
         Ok(Box::new(OpenFile { disk: self.clone(), file }))
     }

@@ -79,7 +79,9 @@ pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Mo
         let lasts = Duration::from_secs_f64(LONGEST_WRONG_S * chance.unit());
         Blow::ClockStep(if number % 2 == 0 { size } else { -size }, lasts)
     });
-    add(SUSPENSIONS, chance, &|_, chance| Blow::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * chance.unit())));
+    add(SUSPENSIONS, chance, &|_, chance| {
+        Blow::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * chance.unit()))
+    });
     again(&mut blows, chance);
     blows.sort_by_key(|(at, _)| *at);
     blows
@@ -95,7 +97,10 @@ fn again(blows: &mut Vec<(Moment, Blow)>, chance: &mut Chance) {
                 second.push((*at + *back + soon, Blow::Crash(instant(1, chance), outage(chance))));
             }
             Blow::DiskFull(lasts) if chance.happens(0.5) => {
-                second.push((*at + lasts.mul_f64(0.5), Blow::Crash(Instant::Now, Duration::from_secs(8))));
+                second.push((
+                    *at + lasts.mul_f64(0.5),
+                    Blow::Crash(Instant::Now, Duration::from_secs(8)),
+                ));
             }
             _ => {}
         }
@@ -114,5 +119,7 @@ fn instant(number: usize, chance: &mut Chance) -> Instant {
 }
 
 fn outage(chance: &mut Chance) -> Duration {
-    Duration::from_secs_f64((LONGEST_OUTAGE - SHORTEST_OUTAGE).mul_add(chance.unit(), SHORTEST_OUTAGE))
+    Duration::from_secs_f64(
+        (LONGEST_OUTAGE - SHORTEST_OUTAGE).mul_add(chance.unit(), SHORTEST_OUTAGE),
+    )
 }

@@ -83,7 +83,8 @@ impl Life {
     /// If the disk does not let it.
     pub fn begin(machine: &Machine, number: u32, now: Moment) -> Result<Self, OpenError> {
         let segments = Options { segment_size: SEGMENT, ..Options::default() };
-        let options = Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
+        let options =
+            Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
         let (storage, mistake, mut made) = (machine.disk.storage(), machine.mistake, None);
         let mut begun = None;
         let start = |newest| {
@@ -97,17 +98,33 @@ impl Life {
                 Some(mistake) => mistake.read(&entry, applier),
                 None => applier(entry),
             };
-            let opened = Journal::open_by_hand(&storage, options, OnDamage::Refuse, std::slice::from_mut(&mut read));
+            let opened = Journal::open_by_hand(
+                &storage,
+                options,
+                OnDamage::Refuse,
+                std::slice::from_mut(&mut read),
+            );
             let (journal, hand, recovered) = opened?;
             made = Some(hand);
             Ok((journal, recovered))
         })?;
         let Restored { aaa, journal, gateways, read, memory, .. } = restored;
-        assert!(memory.contested == 0 || mistake.is_some(), "{} addresses have two owners after recovery", memory.contested);
+        assert!(
+            memory.contested == 0 || mistake.is_some(),
+            "{} addresses have two owners after recovery",
+            memory.contested
+        );
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
         let worker = |_| {
-            let teller = Teller { clerk: Clerk::unwoken(&journal), last: None, is_hasty: mistake == Some(Mistake::HastyReplies) };
-            Worker { desk: Desk::new(Arc::clone(&aaa), Arc::clone(&gateways), conduct(mistake), teller), inbox: Vec::new() }
+            let teller = Teller {
+                clerk: Clerk::unwoken(&journal),
+                last: None,
+                is_hasty: mistake == Some(Mistake::HastyReplies),
+            };
+            Worker {
+                desk: Desk::new(Arc::clone(&aaa), Arc::clone(&gateways), conduct(mistake), teller),
+                inbox: Vec::new(),
+            }
         };
         let mut life = Self {
             number,
@@ -137,7 +154,12 @@ impl Life {
         let clock = self.clock(now);
         let Worker { desk, inbox } = &mut self.workers[worker];
         desk.begin(&self.gateways, clock, true);
-        let arrivals = inbox.iter().map(|one| Arrival { listener: one.listener, from: one.from, to: None, octets: &one.octets });
+        let arrivals = inbox.iter().map(|one| Arrival {
+            listener: one.listener,
+            from: one.from,
+            to: None,
+            octets: &one.octets,
+        });
         desk.handle(arrivals, clock.wall);
         inbox.clear();
         let mut left = Vec::new();
@@ -207,7 +229,13 @@ impl Life {
         let wall = self.clock(now).wall;
         self.errand.begin(wall);
         let adopted = self.aaa.adopt(inventory, Prune::No, wall, &mut self.errand);
-        assert!(adopted.is_ok(), "{:?}", adopted.err().map(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        assert!(
+            adopted.is_ok(),
+            "{:?}",
+            adopted
+                .err()
+                .map(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())
+        );
         self.gateways.record(&mut self.errand);
         self.errand.submit();
         self.commit(now);
@@ -305,5 +333,7 @@ impl Committer for Teller {
 pub fn listeners(auth: &[SocketAddr], acct: &[SocketAddr]) -> Vec<(SocketAddr, Listener)> {
     let acct = acct.iter().map(|address| (*address, Port::Acct));
     let all = acct.chain(auth.iter().map(|address| (*address, Port::Auth)));
-    all.enumerate().map(|(place, (address, port))| (address, Listener { place: place as u8, port })).collect()
+    all.enumerate()
+        .map(|(place, (address, port))| (address, Listener { place: place as u8, port }))
+        .collect()
 }

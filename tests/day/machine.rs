@@ -63,12 +63,21 @@ const POOLED: &[Pooled] = &[
     Pooled {
         iccid: "89445030",
         network: "10.64.0.0/24",
-        ways: &[&["10.64.0.0/25"], &["10.64.0.128/25"], &["10.64.0.0/24"], &["10.64.0.64/26", "10.64.0.0/26", "10.64.0.128/27"]],
+        ways: &[
+            &["10.64.0.0/25"],
+            &["10.64.0.128/25"],
+            &["10.64.0.0/24"],
+            &["10.64.0.64/26", "10.64.0.0/26", "10.64.0.128/27"],
+        ],
     },
     Pooled {
         iccid: "89445020",
         network: "10.64.0.0/23",
-        ways: &[&["10.64.0.0/23"], &["10.64.0.0/24", "10.64.1.0/24"], &["10.64.1.0/24", "10.64.0.128/25", "10.64.0.0/25"]],
+        ways: &[
+            &["10.64.0.0/23"],
+            &["10.64.0.0/24", "10.64.1.0/24"],
+            &["10.64.1.0/24", "10.64.0.128/25", "10.64.0.0/25"],
+        ],
     },
 ];
 
@@ -87,16 +96,29 @@ const FILES: [&str; 2] = ["inventory.toml", "endpoints.csv"];
 
 impl Machine {
     /// A machine with the inventory of `scenario` and an empty disk.
-    pub fn new(scenario: &Scenario, epoch: Timestamp, disk: Chance, chance: Chance, mistake: Option<Mistake>) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        epoch: Timestamp,
+        disk: Chance,
+        chance: Chance,
+        mistake: Option<Mistake>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         scenario.write_inventory(folder.path()).unwrap();
         // A session that is ending is waited for until its gateway has reported it.
-        let mut settings = Settings { ending: Duration::from_secs(3 * u64::from(INTERIM_S)), ..Settings::default() };
+        let mut settings = Settings {
+            ending: Duration::from_secs(3 * u64::from(INTERIM_S)),
+            ..Settings::default()
+        };
         if let Some(mistake) = mistake {
             mistake.spoil(&mut settings);
         }
-        let [catalog, endpoints] = FILES.map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
-        let files = [catalog.replace("[[group]]", &format!("[[group]]\ninterim_interval_s = {INTERIM_S}")), endpoints];
+        let [catalog, endpoints] =
+            FILES.map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
+        let files = [
+            catalog.replace("[[group]]", &format!("[[group]]\ninterim_interval_s = {INTERIM_S}")),
+            endpoints,
+        ];
         let gateways = scenario.gateway_names().enumerate().map(|(number, name)| GatewaySettings {
             name,
             sources: vec![source(number as u16).into()],
@@ -137,14 +159,19 @@ impl Machine {
     pub fn suspend(&mut self, now: Moment) {
         let chance = &mut self.chance;
         let rows = self.files[1].lines().filter(|row| row.contains(",active,"));
-        let iccids = rows.filter(|_| chance.happens(SUSPENDED)).map(|row| iccid_of(row).to_owned()).collect();
+        let iccids = rows
+            .filter(|_| chance.happens(SUSPENDED))
+            .map(|row| iccid_of(row).to_owned())
+            .collect();
         self.suspensions.push(Suspension { iccids, since: now, until: None });
         self.write();
     }
 
     /// The endpoints that have been suspended for longest are active again.
     pub fn resume(&mut self, now: Moment) {
-        if let Some(suspension) = self.suspensions.iter_mut().find(|suspension| suspension.until.is_none()) {
+        if let Some(suspension) =
+            self.suspensions.iter_mut().find(|suspension| suspension.until.is_none())
+        {
             suspension.until = Some(now);
         }
         self.write();
@@ -156,14 +183,20 @@ impl Machine {
     }
 
     fn suspended_within(&self, iccid: &str, now: Moment, after: Duration) -> bool {
-        let concerns = |one: &&Suspension| one.since <= now && one.until.is_none_or(|until| until + after >= now);
+        let concerns = |one: &&Suspension| {
+            one.since <= now && one.until.is_none_or(|until| until + after >= now)
+        };
         self.suspensions.iter().filter(concerns).any(|one| one.iccids.contains(iccid))
     }
 
     /// The rows of the endpoints as they are now.
     fn endpoints(&self) -> String {
-        let suspended: BTreeSet<&str> =
-            self.suspensions.iter().filter(|one| one.until.is_none()).flat_map(|one| one.iccids.iter().map(String::as_str)).collect();
+        let suspended: BTreeSet<&str> = self
+            .suspensions
+            .iter()
+            .filter(|one| one.until.is_none())
+            .flat_map(|one| one.iccids.iter().map(String::as_str))
+            .collect();
         let row = |row: &str| {
             let state = if suspended.contains(iccid_of(row)) { ",suspended," } else { ",active," };
             row.replace(",active,", state) + "\n"
@@ -178,11 +211,14 @@ impl Machine {
             return self.save(&catalog, &endpoints);
         }
         let parity = self.edits % 2;
-        let vslice =
-            "[[vslice]]\nmoniker = \"spare\"\nname = \"spare\"\n[[vslice.subnet]]\ncidr = \"198.18.0.0/24\"\nallocation = \"pooled\"";
-        let group = format!("[[group]]\nmoniker = \"spare-{parity}\"\nname = \"spare\"\nvslice = \"spare\"\nallocation = \"pooled\"");
+        let vslice = "[[vslice]]\nmoniker = \"spare\"\nname = \"spare\"\n[[vslice.subnet]]\ncidr = \"198.18.0.0/24\"\nallocation = \"pooled\"";
+        let group = format!(
+            "[[group]]\nmoniker = \"spare-{parity}\"\nname = \"spare\"\nvslice = \"spare\"\nallocation = \"pooled\""
+        );
         let mut iccid = Vec::new();
-        Pattern::parse("8944599###########L").unwrap().write(u64::from(self.edits % 10), &mut iccid);
+        Pattern::parse("8944599###########L")
+            .unwrap()
+            .write(u64::from(self.edits % 10), &mut iccid);
         let row = format!("{},,,active,spare-{parity},,,", String::from_utf8(iccid).unwrap());
         self.save(&format!("{catalog}\n{vslice}\n{group}\n"), &format!("{endpoints}{row}\n"));
     }
@@ -191,9 +227,16 @@ impl Machine {
     fn catalog(&self) -> String {
         let Some((_, layout)) = self.layouts.last() else { return self.files[0].clone() };
         POOLED.iter().zip(layout).fold(self.files[0].clone(), |text, (pooled, subnets)| {
-            let section = |cidr: &str| format!("[[vslice.subnet]]\ncidr = \"{cidr}\"\nallocation = \"pooled\"\n");
-            let there: String = subnets.iter().map(|subnet| section(&subnet.cidr.to_string())).collect();
-            assert!(text.contains(&section(pooled.network)), "{} is not in the scenario", pooled.network);
+            let section = |cidr: &str| {
+                format!("[[vslice.subnet]]\ncidr = \"{cidr}\"\nallocation = \"pooled\"\n")
+            };
+            let there: String =
+                subnets.iter().map(|subnet| section(&subnet.cidr.to_string())).collect();
+            assert!(
+                text.contains(&section(pooled.network)),
+                "{} is not in the scenario",
+                pooled.network
+            );
             text.replace(&section(pooled.network), &there)
         })
     }
@@ -205,29 +248,37 @@ impl Machine {
 
     /// The suspended are refused. What they open all the same, their gateways tell again only when they may.
     fn excuses_suspended(&self, violation: &Violation) -> bool {
-        let is_refused = violation.rule == Rule::Refused && violation.detail == "said: endpoint-suspended";
-        let is_address = matches!(violation.rule, Rule::AddressDuplicate | Rule::AddressEarly | Rule::AddressChanged);
+        let is_refused =
+            violation.rule == Rule::Refused && violation.detail == "said: endpoint-suspended";
+        let is_address = matches!(
+            violation.rule,
+            Rule::AddressDuplicate | Rule::AddressEarly | Rule::AddressChanged
+        );
         let others = violation.detail.split(' ').chain(violation.endpoint.as_deref());
-        let was_suspended = |after| others.clone().any(|iccid| self.suspended_within(iccid, violation.at, after));
-        is_refused && was_suspended(Duration::from_secs(10)) || is_address && was_suspended(SUSPENSION_TELLS)
+        let was_suspended =
+            |after| others.clone().any(|iccid| self.suspended_within(iccid, violation.at, after));
+        is_refused && was_suspended(Duration::from_secs(10))
+            || is_address && was_suspended(SUSPENSION_TELLS)
     }
 
     fn excuses_moved(&self, violation: &Violation) -> bool {
-        let Some(group) = POOLED.iter().position(|pooled| violation.endpoint.as_ref().is_some_and(|iccid| iccid.starts_with(pooled.iccid)))
-        else {
+        let Some(group) = POOLED.iter().position(|pooled| {
+            violation.endpoint.as_ref().is_some_and(|iccid| iccid.starts_with(pooled.iccid))
+        }) else {
             return false;
         };
         let end_of = |place: usize| self.layouts.get(place + 1).map(|(since, _)| *since);
-        let recent = self
-            .layouts
-            .iter()
-            .enumerate()
-            .filter(|(place, (since, _))| *since <= violation.at && end_of(*place).is_none_or(|end| end + UNSETTLED >= violation.at));
+        let recent = self.layouts.iter().enumerate().filter(|(place, (since, _))| {
+            *since <= violation.at
+                && end_of(*place).is_none_or(|end| end + UNSETTLED >= violation.at)
+        });
         let recent: Vec<&Vec<Subnet>> = recent.map(|(_, (_, layout))| &layout[group]).collect();
         match violation.rule {
             Rule::AddressChanged => {
                 let kept = violation.detail.rsplit(' ').next().and_then(|kept| kept.parse().ok());
-                kept.is_some_and(|kept| !recent.iter().all(|subnets| subnets.iter().any(|subnet| subnet.offers(kept))))
+                kept.is_some_and(|kept| {
+                    !recent.iter().all(|subnets| subnets.iter().any(|subnet| subnet.offers(kept)))
+                })
             }
             Rule::Refused => violation.detail == "said: pool-exhausted" && recent.len() > 1,
             _ => false,
@@ -269,7 +320,11 @@ impl Machine {
 fn layout(mut choose: impl FnMut(usize) -> usize) -> Layout {
     std::array::from_fn(|group| {
         let ways = POOLED[group].ways;
-        let subnet = |cidr: &&str| Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude: Vec::new() };
+        let subnet = |cidr: &&str| Subnet {
+            cidr: cidr.parse().unwrap(),
+            allocation: Allocation::Pooled,
+            exclude: Vec::new(),
+        };
         ways[choose(ways.len())].iter().map(subnet).collect()
     })
 }

@@ -5,7 +5,10 @@
 //! that nobody has seen, `ATTACHD_DAY_RUNS=100` so many days from there on, and `cargo test --test day -- --nocapture` tells of each.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers are tests too")]
-#![allow(unreachable_pub, reason = "a test binary exports nothing; `pub` says what its other modules may use")]
+#![allow(
+    unreachable_pub,
+    reason = "a test binary exports nothing; `pub` says what its other modules may use"
+)]
 
 mod agenda;
 mod audit;
@@ -46,7 +49,8 @@ fn a_known_day_leaves_no_doubt() {
 #[test]
 fn a_day_that_nobody_has_seen_leaves_no_doubt() {
     let days = number("ATTACHD_DAY_RUNS").unwrap_or(1);
-    let first = number("ATTACHD_DAY_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
+    let first =
+        number("ATTACHD_DAY_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
     (first..first + days).for_each(leaves_no_doubt);
 }
 
@@ -56,9 +60,17 @@ fn leaves_no_doubt(seed: u64) {
     println!("day: ATTACHD_DAY_SEED={seed}, digest {:016x}, {:?}", outcome.digest, outcome.count);
     let wrong = told(&outcome);
     let again = format!("\nagain: ATTACHD_DAY_SEED={seed} cargo test --test day nobody");
-    assert!(wrong.is_empty(), "{} breaches, the first of them\n{}{again}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} breaches, the first of them\n{}{again}",
+        wrong.len(),
+        wrong[..wrong.len().min(20)].join("\n")
+    );
     let count = outcome.count;
-    assert!(count.compared.live > 200 && count.compared.unclear < 100, "that was no day: {count:?}{again}");
+    assert!(
+        count.compared.live > 200 && count.compared.unclear < 100,
+        "that was no day: {count:?}{again}"
+    );
     assert!(
         count.crashes > 10
             && count.torn_tails > 0
@@ -87,7 +99,8 @@ fn every_mistake_of_a_server_is_found() {
     for (mistake, rules) in Mistake::ALL {
         let outcome = play(3, RUSH, Some(*mistake));
         if !outcome.violations.iter().any(|violation| rules.contains(&violation.rule)) {
-            let found: BTreeSet<&str> = outcome.violations.iter().map(|violation| violation.rule.id()).collect();
+            let found: BTreeSet<&str> =
+                outcome.violations.iter().map(|violation| violation.rule.id()).collect();
             missed.push(format!("{mistake:?} broke only {found:?}"));
         }
     }
@@ -104,5 +117,7 @@ fn told(outcome: &Outcome) -> Vec<String> {
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
+    std::env::var(variable)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
 }

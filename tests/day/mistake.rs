@@ -26,7 +26,10 @@ pub enum Mistake {
 impl Mistake {
     /// Each, and the rules one of which it must break.
     pub const ALL: &'static [(Self, &'static [Rule])] = &[
-        (Self::HastyReplies, &[Rule::SessionLost, Rule::SessionLingers, Rule::CountersLowered, Rule::AddressChanged]),
+        (
+            Self::HastyReplies,
+            &[Rule::SessionLost, Rule::SessionLingers, Rule::CountersLowered, Rule::AddressChanged],
+        ),
         (Self::LostRecords, &[Rule::SessionLost]),
         (Self::ForgottenLeases, &[Rule::AddressDuplicate, Rule::AddressChanged]),
         (Self::NoHold, &[Rule::AddressEarly]),
@@ -38,13 +41,18 @@ impl Mistake {
         match self {
             Self::NoHold => settings.hold_time = Duration::ZERO,
             Self::Impatience => settings.stale_after = Some(Duration::from_secs(300)),
-            Self::HastyReplies | Self::LostRecords | Self::ForgottenLeases | Self::NoMemoryOfReplies => {}
+            Self::HastyReplies
+            | Self::LostRecords
+            | Self::ForgottenLeases
+            | Self::NoMemoryOfReplies => {}
         }
     }
 
     /// What the server reads of a record.
     pub fn read(self, entry: &Entry<'_>, applier: Applier<'_>) -> Result<(), Unreadable> {
-        let Record::Endpoint { iccid, mut state } = Record::read(entry)? else { return applier(*entry) };
+        let Record::Endpoint { iccid, mut state } = Record::read(entry)? else {
+            return applier(*entry);
+        };
         match self {
             // The last digit is a check digit: every eighth of what remains.
             Self::LostRecords if iccid.raw() / 16 % 8 == 0 => Ok(()),

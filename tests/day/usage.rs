@@ -33,18 +33,29 @@ struct Report {
 
 impl Meter {
     pub fn new(secret: &[u8]) -> Self {
-        Self { secret: Secret::new(secret), asked: HashMap::new(), acknowledged: HashMap::new(), compared: 0 }
+        Self {
+            secret: Secret::new(secret),
+            asked: HashMap::new(),
+            acknowledged: HashMap::new(),
+            compared: 0,
+        }
     }
 
     /// A gateway sends something. What the simulated network has damaged says nothing.
     pub fn sent(&mut self, way: Way, octets: &[u8]) {
         let Ok(datagram) = Datagram::frame(octets) else { return };
-        if datagram.code() != Code::ACCOUNTING_REQUEST || datagram.verify_request(&self.secret).is_err() {
+        if datagram.code() != Code::ACCOUNTING_REQUEST
+            || datagram.verify_request(&self.secret).is_err()
+        {
             return;
         }
-        let value = |number| datagram.attributes().find(|one| one.number == number).map(|one| one.value);
-        let integer = |number| value(number).and_then(|value| value.try_into().ok()).map_or(0, u32::from_be_bytes);
-        let count = |octets, gigawords| u64::from(integer(gigawords)) << 32 | u64::from(integer(octets));
+        let value =
+            |number| datagram.attributes().find(|one| one.number == number).map(|one| one.value);
+        let integer = |number| {
+            value(number).and_then(|value| value.try_into().ok()).map_or(0, u32::from_be_bytes)
+        };
+        let count =
+            |octets, gigawords| u64::from(integer(gigawords)) << 32 | u64::from(integer(octets));
         let Some(session) = value(number::ACCT_SESSION_ID) else { return };
         let report = Report {
             authenticator: *datagram.authenticator(),
@@ -62,9 +73,13 @@ impl Meter {
         let Ok(datagram) = Datagram::frame(octets) else { return };
         let asked = (way.region, way.socket, datagram.identifier());
         let Some(report) = self.asked.get(&asked) else { return };
-        if datagram.code() == Code::ACCOUNTING_RESPONSE && datagram.verify_reply(&report.authenticator, &self.secret).is_ok() {
-            let (octets, at) = self.acknowledged.entry(report.session.clone()).or_insert(((0, 0), now));
-            (octets.0, octets.1, *at) = (octets.0.max(report.octets.0), octets.1.max(report.octets.1), now);
+        if datagram.code() == Code::ACCOUNTING_RESPONSE
+            && datagram.verify_reply(&report.authenticator, &self.secret).is_ok()
+        {
+            let (octets, at) =
+                self.acknowledged.entry(report.session.clone()).or_insert(((0, 0), now));
+            (octets.0, octets.1, *at) =
+                (octets.0.max(report.octets.0), octets.1.max(report.octets.1), now);
         }
     }
 

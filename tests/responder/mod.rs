@@ -125,7 +125,9 @@ impl Responder {
             fault,
             secret: Secret::new(secret),
             endpoints: BTreeMap::new(),
-            free: (2..1000).map(|number: u32| (Ipv4Addr::from(0x0A00_0000 + number), None)).collect(),
+            free: (2..1000)
+                .map(|number: u32| (Ipv4Addr::from(0x0A00_0000 + number), None))
+                .collect(),
             next_static: 0,
             replies: HashMap::new(),
             asked: 0,
@@ -133,15 +135,25 @@ impl Responder {
     }
 
     /// What it sends when `octets` come from `from` to its address `at`.
-    pub(crate) fn handle(&mut self, now: Moment, from: SocketAddr, at: SocketAddr, octets: &[u8]) -> Vec<Sent> {
+    pub(crate) fn handle(
+        &mut self,
+        now: Moment,
+        from: SocketAddr,
+        at: SocketAddr,
+        octets: &[u8],
+    ) -> Vec<Sent> {
         let Ok(request) = Datagram::frame(octets) else { return Vec::new() };
         let believed = request.verify_request(&self.secret).is_ok()
-            && (request.code() != Code::ACCESS_REQUEST || request.message_authenticator() == MessageAuthenticator::Present);
+            && (request.code() != Code::ACCESS_REQUEST
+                || request.message_authenticator() == MessageAuthenticator::Present);
         if !believed && self.fault != Some(Fault::AnswersForged) {
             return Vec::new();
         }
         let key = (from, at, request.code().0, request.identifier());
-        let remembered = self.replies.get(&key).filter(|(authenticator, _)| authenticator == request.authenticator());
+        let remembered = self
+            .replies
+            .get(&key)
+            .filter(|(authenticator, _)| authenticator == request.authenticator());
         if let Some((_, reply)) = remembered
             && self.fault != Some(Fault::DuplicateDiffers)
         {
@@ -175,7 +187,13 @@ impl Responder {
             .collect()
     }
 
-    fn deliver(&mut self, at: SocketAddr, request: &Datagram<'_>, mut reply: Vec<u8>, strikes: bool) -> Vec<Sent> {
+    fn deliver(
+        &mut self,
+        at: SocketAddr,
+        request: &Datagram<'_>,
+        mut reply: Vec<u8>,
+        strikes: bool,
+    ) -> Vec<Sent> {
         let access = request.code() == Code::ACCESS_REQUEST;
         if !strikes {
             return vec![sent(at, reply)];
@@ -183,8 +201,12 @@ impl Responder {
         match self.fault {
             Some(Fault::WrongAuthenticator) => reply[9] ^= 1,
             Some(Fault::Malformed) => reply.truncate(19),
-            Some(Fault::OtherPort) => return vec![sent(SocketAddr::new(at.ip(), at.port() + 1000), reply)],
-            Some(Fault::LateReply) if access => return vec![Sent { after: Duration::from_secs(31), ..sent(at, reply) }],
+            Some(Fault::OtherPort) => {
+                return vec![sent(SocketAddr::new(at.ip(), at.port() + 1000), reply)];
+            }
+            Some(Fault::LateReply) if access => {
+                return vec![Sent { after: Duration::from_secs(31), ..sent(at, reply) }];
+            }
             Some(Fault::AnswersTwoOthers) => {
                 let mut other = reply.clone();
                 other[1] = other[1].wrapping_add(1);
@@ -196,14 +218,22 @@ impl Responder {
     }
 
     fn answer(&mut self, now: Moment, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
-        if request.code() == Code::ACCESS_REQUEST { self.authorise(now, request, strikes) } else { self.account(now, request, strikes) }
+        if request.code() == Code::ACCESS_REQUEST {
+            self.authorise(now, request, strikes)
+        } else {
+            self.account(now, request, strikes)
+        }
     }
 
     fn authorise(&mut self, now: Moment, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
         let imsi = vendor(request, tgpp::IMSI).unwrap_or_default().to_vec();
         let fault = self.fault.filter(|_| strikes);
         if imsi[12] == b'3' && self.fault != Some(Fault::AcceptsSuspended) {
-            let reason = if self.fault == Some(Fault::WrongReason) { "endpoint-pending" } else { "endpoint-suspended" };
+            let reason = if self.fault == Some(Fault::WrongReason) {
+                "endpoint-pending"
+            } else {
+                "endpoint-suspended"
+            };
             return self.reply(request, Code::ACCESS_REJECT, strikes, |encoder| {
                 encoder.attribute(number::REPLY_MESSAGE, reason.as_bytes());
             });
@@ -239,14 +269,18 @@ impl Responder {
                 endpoint.address = None;
             }
             Some(Fault::DuplicateAddress) if !is_static => {
-                let mut taken = self.endpoints.iter().filter(|(other, _)| other[12] != b'2' && other.as_slice() != imsi);
+                let mut taken = self
+                    .endpoints
+                    .iter()
+                    .filter(|(other, _)| other[12] != b'2' && other.as_slice() != imsi);
                 if let Some(address) = taken.find_map(|(_, endpoint)| endpoint.address) {
                     return address;
                 }
             }
             _ => {}
         }
-        let hold = if self.fault == Some(Fault::EarlyReuse) { Duration::from_secs(20) } else { HOLD };
+        let hold =
+            if self.fault == Some(Fault::EarlyReuse) { Duration::from_secs(20) } else { HOLD };
         let endpoint = self.endpoints.entry(imsi.to_vec()).or_default();
         if let Some(address) = endpoint.address {
             return address;
@@ -255,11 +289,16 @@ impl Responder {
             self.next_static += 1;
             Ipv4Addr::new(10, 0, 4, self.next_static)
         } else {
-            let rested = |(_, released): &(Ipv4Addr, Option<Moment>)| released.is_none_or(|released| now.since(released) > hold);
+            let rested = |(_, released): &(Ipv4Addr, Option<Moment>)| {
+                released.is_none_or(|released| now.since(released) > hold)
+            };
             // The early one is the one that hurts.
             let early = self.fault == Some(Fault::EarlyReuse);
-            let place = self.free.iter().position(|free| rested(free) && (!early || free.1.is_some()));
-            let place = place.or_else(|| self.free.iter().position(rested)).expect("the pool is large enough");
+            let place =
+                self.free.iter().position(|free| rested(free) && (!early || free.1.is_some()));
+            let place = place
+                .or_else(|| self.free.iter().position(rested))
+                .expect("the pool is large enough");
             self.free.remove(place).expect("just found").0
         };
         endpoint.address = Some(address);
@@ -267,14 +306,21 @@ impl Responder {
     }
 
     fn account(&mut self, now: Moment, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
-        let integer = |number| request.first(number).map_or(0, |octets| u32::from_be_bytes(octets.try_into().unwrap()));
+        let integer = |number| {
+            request.first(number).map_or(0, |octets| u32::from_be_bytes(octets.try_into().unwrap()))
+        };
         let (status, event) = (integer(number::ACCT_STATUS_TYPE), integer(number::EVENT_TIMESTAMP));
         let nas = request.first(number::NAS_IP_ADDRESS).unwrap_or_default().to_vec();
         if status == value::acct_status_type::ACCOUNTING_ON {
             let free = &mut self.free;
             for endpoint in self.endpoints.values_mut() {
                 if endpoint.close(|session| session.nas == nas) {
-                    free.extend(endpoint.address.take_if(|address| address.octets()[2] < 4).map(|address| (address, Some(now))));
+                    free.extend(
+                        endpoint
+                            .address
+                            .take_if(|address| address.octets()[2] < 4)
+                            .map(|address| (address, Some(now))),
+                    );
                 }
             }
             return self.reply(request, Code::ACCOUNTING_RESPONSE, strikes, |_| {});
@@ -287,14 +333,25 @@ impl Responder {
         let loses = fault == Some(Fault::LosesSession) && strikes;
         if !known && !loses {
             // A report that comes late is about a session that is over already.
-            let over = status == value::acct_status_type::STOP || endpoint.sessions.iter().any(|session| session.event > event);
+            let over = status == value::acct_status_type::STOP
+                || endpoint.sessions.iter().any(|session| session.event > event);
             if !over {
                 endpoint.close(|_| fault != Some(Fault::KeepsSession));
                 endpoint.authorised = false;
             }
-            let address = request.first(number::FRAMED_IP_ADDRESS).map(|octets| Ipv4Addr::from(<[u8; 4]>::try_from(octets).unwrap()));
+            let address = request
+                .first(number::FRAMED_IP_ADDRESS)
+                .map(|octets| Ipv4Addr::from(<[u8; 4]>::try_from(octets).unwrap()));
             let address = address.filter(|_| fault != Some(Fault::ForgetsAddress));
-            endpoint.sessions.push(Session { id: id.clone(), nas, event, address, ended: over, input: 0, output: 0 });
+            endpoint.sessions.push(Session {
+                id: id.clone(),
+                nas,
+                event,
+                address,
+                ended: over,
+                input: 0,
+                output: 0,
+            });
         }
         if let Some(session) = endpoint.sessions.iter_mut().find(|session| session.id == id) {
             let octets = |low, high| u64::from(integer(high)) << 32 | u64::from(integer(low));
@@ -302,13 +359,19 @@ impl Responder {
                 octets(number::ACCT_INPUT_OCTETS, number::ACCT_INPUT_GIGAWORDS),
                 octets(number::ACCT_OUTPUT_OCTETS, number::ACCT_OUTPUT_GIGAWORDS),
             );
-            session.input = if fault == Some(Fault::LowersCounters) { input / 2 } else { session.input.max(input) };
+            session.input = if fault == Some(Fault::LowersCounters) {
+                input / 2
+            } else {
+                session.input.max(input)
+            };
             session.output = session.output.max(output);
         }
         if status == value::acct_status_type::STOP && fault != Some(Fault::KeepsSession) {
             endpoint.close(|session| session.id == id);
             let pooled = endpoint.address.filter(|address| address.octets()[2] < 4);
-            if let Some(address) = pooled.filter(|_| !endpoint.authorised && endpoint.sessions.iter().all(|session| session.ended)) {
+            if let Some(address) = pooled.filter(|_| {
+                !endpoint.authorised && endpoint.sessions.iter().all(|session| session.ended)
+            }) {
                 endpoint.address = None;
                 free.push_back((address, Some(now)));
             }
@@ -316,17 +379,26 @@ impl Responder {
         self.reply(request, Code::ACCOUNTING_RESPONSE, strikes, |_| {})
     }
 
-    fn reply(&self, request: &Datagram<'_>, code: Code, strikes: bool, attributes: impl Fn(&mut Encoder<'_>)) -> Vec<u8> {
+    fn reply(
+        &self,
+        request: &Datagram<'_>,
+        code: Code,
+        strikes: bool,
+        attributes: impl Fn(&mut Encoder<'_>),
+    ) -> Vec<u8> {
         let fault = self.fault.filter(|_| strikes && request.code() == Code::ACCESS_REQUEST);
         let mut buffer = [0; LONGEST];
         let mut encoder = Encoder::new(&mut buffer, code, request.identifier());
-        let protected = request.code() == Code::ACCESS_REQUEST && fault != Some(Fault::IntegrityMissing);
+        let protected =
+            request.code() == Code::ACCESS_REQUEST && fault != Some(Fault::IntegrityMissing);
         if fault == Some(Fault::IntegrityNotFirst) {
             encoder.attribute(number::REPLY_MESSAGE, b"hello");
         }
         match fault {
             // Sixteen octets that are none; the authenticator over them is right.
-            Some(Fault::IntegrityWrong) => drop(encoder.attribute(number::MESSAGE_AUTHENTICATOR, &[7; 16])),
+            Some(Fault::IntegrityWrong) => {
+                _ = encoder.attribute(number::MESSAGE_AUTHENTICATOR, &[7; 16])
+            }
             _ if protected => drop(encoder.message_authenticator()),
             _ => {}
         }
@@ -353,5 +425,8 @@ fn sent(from: SocketAddr, octets: Vec<u8>) -> Sent {
 }
 
 fn vendor<'a>(request: &Datagram<'a>, number: u8) -> Option<&'a [u8]> {
-    request.values().find(|value| value.key == Key { vendor: tgpp::VENDOR, number }).map(|value| value.octets)
+    request
+        .values()
+        .find(|value| value.key == Key { vendor: tgpp::VENDOR, number })
+        .map(|value| value.octets)
 }

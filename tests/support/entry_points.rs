@@ -76,9 +76,11 @@ pub(super) fn header(octets: &[u8]) {
     for name in ["segment-000000000001", "snapshot-000000000001"] {
         in_folder(|folder| {
             write(&folder.join(name), octets);
-            let mut take = |entry: Entry<'_>| -> Result<(), Unreadable> { Record::read(&entry).map(drop) };
+            let mut take =
+                |entry: Entry<'_>| -> Result<(), Unreadable> { Record::read(&entry).map(drop) };
             for on_damage in [OnDamage::Refuse, OnDamage::Continue] {
-                let _ = Journal::read(folder, on_damage, std::slice::from_mut(&mut take)).map_err(|error| error.to_string());
+                let _ = Journal::read(folder, on_damage, std::slice::from_mut(&mut take))
+                    .map_err(|error| error.to_string());
             }
         });
     }
@@ -115,9 +117,15 @@ fn load_inventory(catalog: &[u8], endpoints: &[u8]) {
         match Inventory::load(folder) {
             Ok(inventory) => {
                 let copy = folder.join("copy");
-                let written = export(&copy, &inventory.catalog, inventory.endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint)));
+                let written = export(
+                    &copy,
+                    &inventory.catalog,
+                    inventory.endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint)),
+                );
                 assert!(written.is_ok(), "{written:?}");
-                let again = Inventory::load(&copy).unwrap_or_else(|problems| panic!("what was exported does not load: {problems}"));
+                let again = Inventory::load(&copy).unwrap_or_else(|problems| {
+                    panic!("what was exported does not load: {problems}")
+                });
                 assert_eq!(again.endpoints.len(), inventory.endpoints.len());
             }
             Err(problems) => assert!(!problems.to_string().is_empty()),

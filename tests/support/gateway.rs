@@ -55,13 +55,15 @@ impl Gateway {
 
     pub fn send(&mut self, server: SocketAddr, request: &[u8]) -> Reply {
         let octets = self.exchange(server, request).or_else(|| self.exchange(server, request));
-        let octets = octets.unwrap_or_else(|| panic!("no reply from {server} to {}", Code(request[0])));
+        let octets =
+            octets.unwrap_or_else(|| panic!("no reply from {server} to {}", Code(request[0])));
         let reply = Datagram::frame(&octets).unwrap();
         assert_eq!(reply.identifier(), request[1]);
         let authenticator = request[4..20].try_into().unwrap();
         assert_eq!(reply.verify_reply(&authenticator, &Secret::new(SECRET)), Ok(()));
         let lines = reply.readable(Dictionary::default()).lines();
-        let attributes = lines.iter().map(|line| format!("{} = {}", line.name, line.value)).collect();
+        let attributes =
+            lines.iter().map(|line| format!("{} = {}", line.name, line.value)).collect();
         Reply { code: reply.code(), attributes, octets }
     }
 
@@ -90,6 +92,8 @@ impl Reply {
 
     /// The value of the first attribute of that name.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find_map(|attribute| attribute.strip_prefix(name)?.strip_prefix(" = "))
+        self.attributes
+            .iter()
+            .find_map(|attribute| attribute.strip_prefix(name)?.strip_prefix(" = "))
     }
 }

@@ -2,7 +2,10 @@
 //! fleet that remembers what it was told.
 
 #![allow(dead_code, reason = "every test binary uses its part of this")]
-#![allow(unreachable_pub, reason = "a test binary exports nothing; `pub` says what the rest of the tests may use")]
+#![allow(
+    unreachable_pub,
+    reason = "a test binary exports nothing; `pub` says what the rest of the tests may use"
+)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
 pub mod fleet;

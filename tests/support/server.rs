@@ -62,8 +62,10 @@ impl Folder {
 
     /// The names of the files in it.
     pub fn files(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(self.path(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -82,8 +84,18 @@ impl Folder {
     /// As everybody starts it. A file that may not grow any further is an error to it, like a full disk, and not its end.
     pub fn command(&self) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_attachd"), "serve", "--config"]);
-        command.arg(self.path("attachd.toml")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args([
+            "-c",
+            "trap '' XFSZ; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_attachd"),
+            "serve",
+            "--config",
+        ]);
+        command
+            .arg(self.path("attachd.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -94,7 +106,9 @@ impl Folder {
 
     pub fn serve_with(&self, options: &[&str]) -> Server {
         let (mut server, stdout) = Server::spawn(self.command().args(options));
-        let Ok(ready) = stdout.recv_timeout(PATIENCE) else { panic!("attachd is not ready: {}", server.kill().stderr) };
+        let Ok(ready) = stdout.recv_timeout(PATIENCE) else {
+            panic!("attachd is not ready: {}", server.kill().stderr)
+        };
         server.read_addresses(&ready);
         server
     }
@@ -104,7 +118,9 @@ impl Folder {
         let (server, stdout) = Server::spawn(&mut self.command());
         match stdout.recv_timeout(PATIENCE) {
             Err(RecvTimeoutError::Disconnected) => server.ended(),
-            Ok(_) | Err(RecvTimeoutError::Timeout) => panic!("attachd goes on all the same: {}", server.kill().stderr),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {
+                panic!("attachd goes on all the same: {}", server.kill().stderr)
+            }
         }
     }
 }
@@ -122,17 +138,32 @@ impl Server {
         let shared = Arc::clone(&log);
         let reader = child.stderr.take().map(|stderr| {
             let lines = BufReader::new(stderr).lines();
-            thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *shared.lock().unwrap() += &(line + "\n")))
+            thread::spawn(move || {
+                lines
+                    .map_while(Result::ok)
+                    .for_each(|line| *shared.lock().unwrap() += &(line + "\n"))
+            })
         });
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        (Self { child, log, reader, auth: Vec::new(), acct: Vec::new(), http: ([0, 0, 0, 0], 0).into() }, told)
+        (
+            Self {
+                child,
+                log,
+                reader,
+                auth: Vec::new(),
+                acct: Vec::new(),
+                http: ([0, 0, 0, 0], 0).into(),
+            },
+            told,
+        )
     }
 
     /// `attachd 0.1.0 ready: auth 127.0.0.1:1812, acct 127.0.0.1:1813, http 127.0.0.1:8080`
     pub fn read_addresses(&mut self, ready: &str) {
-        let (_, listed) = ready.split_once(" ready: ").unwrap_or_else(|| panic!("no ready line: {ready}"));
+        let (_, listed) =
+            ready.split_once(" ready: ").unwrap_or_else(|| panic!("no ready line: {ready}"));
         for pair in listed.split(", ") {
             let (what, address) = pair.split_once(' ').unwrap();
             let address = address.parse().unwrap();
@@ -148,7 +179,8 @@ impl Server {
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect_timeout(&self.http, PATIENCE).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http)
+            .unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -189,13 +221,20 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
+        let sent = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{name} {}", self.child.id()))
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
     /// Signals it so many times, as fast as a shell can.
     pub fn signals(&self, name: &str, times: usize) {
-        let line = format!("i=0; while [ $i -lt {times} ]; do kill -{name} {}; i=$((i+1)); done", self.child.id());
+        let line = format!(
+            "i=0; while [ $i -lt {times} ]; do kill -{name} {}; i=$((i+1)); done",
+            self.child.id()
+        );
         assert!(Command::new("sh").arg("-c").arg(line).status().unwrap().success());
     }
 

@@ -97,7 +97,8 @@ fn what_is_open_is_told_to_its_end_though_its_group_is_disabled() {
     let mut world = World::new();
     world.start("till", "S1");
     let (mut catalog, endpoints) = world::inventory();
-    let (id, tills) = catalog.group_by_moniker("tills").map(|(id, group)| (id, group.clone())).unwrap();
+    let (id, tills) =
+        catalog.group_by_moniker("tills").map(|(id, group)| (id, group.clone())).unwrap();
     assert_eq!(catalog.put_group(crate::provisioning::Group { enabled: false, ..tills }), id);
     world.load(catalog, endpoints, &[]).unwrap();
     assert_eq!(world.access("till"), Answer::Reject(RejectReason::GroupInvalid));

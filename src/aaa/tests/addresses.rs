@@ -44,7 +44,11 @@ fn a_pooled_address_is_free_after_its_hold_and_its_record() {
     assert_eq!(world.access("sensor2"), Answer::Reject(RejectReason::PoolExhausted));
     world.stop("sensor", "S1");
     world.later(3600);
-    assert_eq!(world.access("sensor2"), Answer::Reject(RejectReason::PoolExhausted), "the release is not durable yet");
+    assert_eq!(
+        world.access("sensor2"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "the release is not durable yet"
+    );
     world.commit();
     // The hold counts from the release, so it has passed by now.
     assert_eq!(world.access("sensor2").accepted().ip, ip("100.64.1.2"));
@@ -81,7 +85,11 @@ fn an_authorisation_without_start_lapses() {
     world.housekeep();
     world.commit();
     assert_eq!(world.leased("pooled"), 0);
-    assert_eq!(world.access("sensor2"), Answer::Reject(RejectReason::PoolExhausted), "the hold follows");
+    assert_eq!(
+        world.access("sensor2"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "the hold follows"
+    );
     world.later(61);
     world.access("sensor2").accepted();
 }
@@ -95,7 +103,11 @@ fn the_gateway_is_right_about_what_is_in_use() {
     assert!(!accounted.address_conflict);
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.5"]);
     world.ip = None;
-    assert_eq!(world.access("till").accepted().ip, ip("100.64.0.5"), "it is the endpoint's address now");
+    assert_eq!(
+        world.access("till").accepted().ip,
+        ip("100.64.0.5"),
+        "it is the endpoint's address now"
+    );
     world.commit();
     assert_eq!(world.leased("static"), 1, "the other one was given back");
 }
@@ -106,7 +118,9 @@ fn an_address_of_another_is_a_conflict_and_both_stay_visible() {
     world.access("till").accepted();
     world.start("till", "S1");
     world.access("till2").accepted();
-    for (session, reported) in [("taken", "100.64.0.2"), ("reserved", "100.64.0.1"), ("outside", "192.0.2.1")] {
+    for (session, reported) in
+        [("taken", "100.64.0.2"), ("reserved", "100.64.0.1"), ("outside", "192.0.2.1")]
+    {
         world.ip = ip(reported);
         assert!(world.start("till2", session).address_conflict, "{reported}");
         let told = format!("{session} open {reported} conflict");
@@ -137,8 +151,12 @@ fn a_start_within_the_hold_takes_the_address_back() {
     world.later(10);
     world.ip = ip("100.64.1.2");
     assert!(!world.start("sensor", "S2").address_conflict);
-    let phases: Vec<LeasePhase> =
-        world.aaa.look(world::iccid("sensor"), world.now, |entry, _| entry.state.leases.iter().map(|lease| lease.phase).collect()).unwrap();
+    let phases: Vec<LeasePhase> = world
+        .aaa
+        .look(world::iccid("sensor"), world.now, |entry, _| {
+            entry.state.leases.iter().map(|lease| lease.phase).collect()
+        })
+        .unwrap();
     assert_eq!(phases, [LeasePhase::InUse]);
     assert_eq!(world.leased("pooled"), 1);
 }
@@ -150,7 +168,9 @@ fn a_quiet_pool_counts_its_free_addresses_too() {
     world.start("sensor", "S1");
     world.stop("sensor", "S1");
     world.commit();
-    let held = |world: &World| world.aaa.stats().vslices[0].pools.iter().map(|pool| pool.counts.held).sum::<u64>();
+    let held = |world: &World| {
+        world.aaa.stats().vslices[0].pools.iter().map(|pool| pool.counts.held).sum::<u64>()
+    };
     assert_eq!(held(&world), 1);
     world.later(61);
     world.housekeep();
@@ -169,5 +189,9 @@ fn an_address_is_not_taken_back_from_whom_a_faster_clock_gave_it() {
     let address = world.access("sensor2").accepted().ip;
     // The first sensor asks a worker that read its clock a moment earlier.
     world.now = stopped + Duration::from_micros(59_999_999);
-    assert_eq!(world.access("sensor"), Answer::Reject(RejectReason::PoolExhausted), "{address:?} is the other's");
+    assert_eq!(
+        world.access("sensor"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "{address:?} is the other's"
+    );
 }

@@ -14,7 +14,11 @@ fn step(world: &mut World, who: &str, transition: Transition) -> Result<Changed,
     world.change(Mutation::StepEndpoint { iccid: iccid(who), transition }, None)
 }
 
-fn put(world: &mut World, who: &str, change: impl FnOnce(&mut Endpoint)) -> Result<Changed, ChangeError> {
+fn put(
+    world: &mut World,
+    who: &str,
+    change: impl FnOnce(&mut Endpoint),
+) -> Result<Changed, ChangeError> {
     let mut next = endpoint(world, who);
     change(&mut next);
     world.change(Mutation::PutEndpoint { iccid: iccid(who), endpoint: next }, None)
@@ -36,7 +40,11 @@ fn a_suspension_by_a_person_stays_until_somebody_edits_the_line() {
     assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointSuspended));
 
     let mut world = World { aaa: world.restored(3), ..world };
-    assert_eq!((reload(&mut world, "till", |_| {}).changed, world.aaa.differing()), (0, 1), "nor does a restart lift it");
+    assert_eq!(
+        (reload(&mut world, "till", |_| {}).changed, world.aaa.differing()),
+        (0, 1),
+        "nor does a restart lift it"
+    );
     assert_eq!(endpoint(&world, "till").state, Suspended);
 
     let edited = reload(&mut world, "till", |till| till.name = Some("till at the gate".into()));
@@ -104,29 +112,41 @@ fn versions_do_not_depend_on_the_clock_alone() {
 #[test]
 fn an_object_changes_only_from_the_version_that_is_expected() {
     let mut world = World::new();
-    let suspend = || Mutation::StepEndpoint { iccid: iccid("till"), transition: Transition::Suspend };
+    let suspend =
+        || Mutation::StepEndpoint { iccid: iccid("till"), transition: Transition::Suspend };
     let first = step(&mut world, "till", Transition::Resume).unwrap();
     assert_eq!(first.kind, ChangeKind::Unchanged);
     let wrong = world.change(suspend(), Some(first.version + 1));
-    assert_eq!(wrong, Err(ChangeError::Version { expected: first.version + 1, found: first.version }));
+    assert_eq!(
+        wrong,
+        Err(ChangeError::Version { expected: first.version + 1, found: first.version })
+    );
     let second = world.change(suspend(), Some(first.version)).unwrap();
     assert!(second.version > first.version && second.kind == ChangeKind::Changed);
     let repeated = world.change(suspend(), Some(second.version)).unwrap();
     assert_eq!(repeated, Changed { kind: ChangeKind::Unchanged, version: second.version });
-    assert_eq!(world.change(Mutation::RemoveEndpoint { iccid: iccid("nobody") }, None), Err(ChangeError::NotFound));
+    assert_eq!(
+        world.change(Mutation::RemoveEndpoint { iccid: iccid("nobody") }, None),
+        Err(ChangeError::NotFound)
+    );
 }
 
 #[test]
 fn what_another_has_is_named_and_what_was_claimed_is_given_back() {
     let mut world = World::new();
-    let [imsi, other]: [Imsi; 2] = ["234500000000001", "234500000000002"].map(|imsi| imsi.parse().unwrap());
+    let [imsi, other]: [Imsi; 2] =
+        ["234500000000001", "234500000000002"].map(|imsi| imsi.parse().unwrap());
     let msisdn: Msisdn = "447700000001".parse().unwrap();
-    put(&mut world, "till", |till| *till = till.clone().with_imsi(imsi).with_msisdn(msisdn)).unwrap();
-    let taken = put(&mut world, "till2", |till| *till = till.clone().with_imsi(other).with_imsi(imsi));
+    put(&mut world, "till", |till| *till = till.clone().with_imsi(imsi).with_msisdn(msisdn))
+        .unwrap();
+    let taken =
+        put(&mut world, "till2", |till| *till = till.clone().with_imsi(other).with_imsi(imsi));
     assert_eq!(taken, Err(ChangeError::ImsiTaken { imsi, owner: iccid("till") }));
-    let taken = put(&mut world, "till2", |till| *till = till.clone().with_imsi(other).with_msisdn(msisdn));
+    let taken =
+        put(&mut world, "till2", |till| *till = till.clone().with_imsi(other).with_msisdn(msisdn));
     assert_eq!(taken, Err(ChangeError::MsisdnTaken { msisdn, owner: iccid("till") }));
-    put(&mut world, "till3", |till| *till = till.clone().with_imsi(other)).expect("the other IMSI was given back");
+    put(&mut world, "till3", |till| *till = till.clone().with_imsi(other))
+        .expect("the other IMSI was given back");
 
     let ip = world.access("till").accepted().ip.unwrap();
     let taken = put(&mut world, "till2", |till| till.static_ip = Some(ip));
@@ -134,7 +154,10 @@ fn what_another_has_is_named_and_what_was_claimed_is_given_back() {
     let outside = Ipv4Addr::new(10, 0, 0, 1);
     let refused = put(&mut world, "till2", |till| till.static_ip = Some(outside));
     assert_eq!(refused, Err(ChangeError::AddressOutside { ip: outside }));
-    assert_eq!(put(&mut world, "till2", |till| till.group = Some(GroupId::new(77))), Err(ChangeError::NoGroup));
+    assert_eq!(
+        put(&mut world, "till2", |till| till.group = Some(GroupId::new(77))),
+        Err(ChangeError::NoGroup)
+    );
 }
 
 #[test]
@@ -154,13 +177,22 @@ fn every_step_ends_where_the_tables_say() {
     for (who, transition, state, network) in table {
         let mut world = World::new();
         step(&mut world, who, transition).unwrap();
-        assert_eq!((endpoint(&world, who).state, world.network_state(who)), (state, network), "{who} {transition:?}");
+        assert_eq!(
+            (endpoint(&world, who).state, world.network_state(who)),
+            (state, network),
+            "{who} {transition:?}"
+        );
         let restored = world.restored(1);
-        let after = restored.look(iccid(who), world.now, |entry, _| (entry.endpoint.state, entry.state.state)).unwrap();
+        let after = restored
+            .look(iccid(who), world.now, |entry, _| (entry.endpoint.state, entry.state.state))
+            .unwrap();
         assert_eq!(after, (state, network), "{who} {transition:?} after a restart");
     }
     let mut world = World::new();
-    assert!(matches!(step(&mut world, "terminated", Transition::Resume), Err(ChangeError::Refused(_))));
+    assert!(matches!(
+        step(&mut world, "terminated", Transition::Resume),
+        Err(ChangeError::Refused(_))
+    ));
 }
 
 /// The members of a group follow it when they are touched, and by the background walk.
@@ -198,7 +230,10 @@ fn vslices_and_groups_come_and_go() {
     vslice.moniker = moniker("new");
     let added = world.change(Mutation::PutVslice(vslice.clone()), None).unwrap();
     assert_eq!(added.kind, ChangeKind::Added);
-    assert_eq!(world.change(Mutation::PutVslice(vslice), Some(added.version)).unwrap().kind, ChangeKind::Unchanged);
+    assert_eq!(
+        world.change(Mutation::PutVslice(vslice), Some(added.version)).unwrap().kind,
+        ChangeKind::Unchanged
+    );
     let id = world.aaa.catalog().vslice_by_moniker("new").unwrap().0;
     let mut group = catalog.group(GroupId::new(0)).unwrap().clone();
     (group.moniker, group.vslice) = (moniker("added"), id);
@@ -209,7 +244,10 @@ fn vslices_and_groups_come_and_go() {
     world.change(Mutation::RemoveGroup(group), None).unwrap();
     world.change(Mutation::RemoveVslice(id), None).unwrap();
     assert_eq!(world.change(Mutation::RemoveVslice(id), None), Err(ChangeError::NotFound));
-    assert_eq!((world.aaa.differing(), world.restored(0).catalog() == world.aaa.catalog()), (0, true));
+    assert_eq!(
+        (world.aaa.differing(), world.restored(0).catalog() == world.aaa.catalog()),
+        (0, true)
+    );
 }
 
 #[test]
@@ -218,7 +256,10 @@ fn what_is_too_large_to_be_recorded_is_refused_before_it_is_in_force() {
     let mut vslice = world.aaa.catalog().vslice(VsliceId::new(0)).unwrap().clone();
     vslice.subnets[0].exclude = vec!["100.64.0.4/32".parse().unwrap(); 300_000];
     let records = world.records;
-    assert!(matches!(world.change(Mutation::PutVslice(vslice), None), Err(ChangeError::TooLarge(_))));
+    assert!(matches!(
+        world.change(Mutation::PutVslice(vslice), None),
+        Err(ChangeError::TooLarge(_))
+    ));
     let many = |till: &mut Endpoint| {
         for number in 0..5_000u32 {
             *till = till.clone().with_imsi(format!("2345{number:011}").parse().unwrap());
@@ -261,7 +302,12 @@ fn addresses_are_exchanged_whenever_the_file_says_so() {
 fn a_replaced_sim_loses_its_names_and_its_sessions() {
     let imsi: Imsi = "234500000000001".parse().unwrap();
     let configured = Ipv4Addr::new(100, 64, 0, 5);
-    let sim = |group| Endpoint::new(Usable).in_group(GroupId::new(group)).with_imsi(imsi).with_static_ip(configured);
+    let sim = |group| {
+        Endpoint::new(Usable)
+            .in_group(GroupId::new(group))
+            .with_imsi(imsi)
+            .with_static_ip(configured)
+    };
     let mut world = World::new();
     let (catalog, mut endpoints) = inventory();
     endpoints[0].1 = sim(0);
@@ -273,11 +319,19 @@ fn a_replaced_sim_loses_its_names_and_its_sessions() {
     let adoption = world.load(catalog, endpoints, &[]).unwrap();
     world.commit();
     assert_eq!(adoption.gone, [iccid("till")]);
-    assert!(adoption.kept.iter().any(|kept| kept.what.contains("has taken names of")), "{:?}", adoption.kept);
+    assert!(
+        adoption.kept.iter().any(|kept| kept.what.contains("has taken names of")),
+        "{:?}",
+        adoption.kept
+    );
     assert_eq!(world.sessions("till"), ["S1 ending 100.64.0.5"]);
     let kept = endpoint(&world, "till");
     assert_eq!((kept.imsi, kept.static_ip), (None, None));
-    assert_eq!(world.access("nobody"), Answer::Reject(RejectReason::PoolExhausted), "the gateway still has the session");
+    assert_eq!(
+        world.access("nobody"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "the gateway still has the session"
+    );
     world.stop("till", "S1");
     world.commit();
     assert_eq!(world.access("nobody").accepted().ip, Some(configured));
@@ -295,11 +349,15 @@ fn recovery_does_not_depend_on_the_order_of_the_map() {
     for newest in 0..names.len() {
         let mut recovery = Aaa::new(Settings::default()).recover();
         for (index, iccid) in names.iter().enumerate() {
-            let stamp = Revision { version: if index == newest { 9 } else { 5 }, ..Revision::default() };
+            let stamp =
+                Revision { version: if index == newest { 9 } else { 5 }, ..Revision::default() };
             recovery.provisioned(*iccid, stamp, Some(Endpoint::new(Usable).with_imsi(imsi)));
         }
         let (aaa, recovered) = recovery.finish(|newest| newest);
-        assert_eq!((aaa.tracker.resolve_imsi(imsi), recovered.contested_names), (Some(names[newest]), 3));
+        assert_eq!(
+            (aaa.tracker.resolve_imsi(imsi), recovered.contested_names),
+            (Some(names[newest]), 3)
+        );
     }
 }
 

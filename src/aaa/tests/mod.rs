@@ -70,11 +70,18 @@ fn the_group_may_demand_credentials() {
     let mut world = World::new();
     world.proves = false;
     assert_eq!(world.access("camera"), Answer::Reject(RejectReason::BadCredentials));
-    assert!(matches!(world.access("till"), Answer::Accept(_)), "a group without credentials asks for none");
+    assert!(
+        matches!(world.access("till"), Answer::Accept(_)),
+        "a group without credentials asks for none"
+    );
     world.proves = true;
     assert!(matches!(world.access("camera"), Answer::Accept(_)));
     world.unusable = true;
-    assert_eq!(world.access("till"), Answer::Reject(RejectReason::BadCredentials), "EAP is not spoken here");
+    assert_eq!(
+        world.access("till"),
+        Answer::Reject(RejectReason::BadCredentials),
+        "EAP is not spoken here"
+    );
 }
 
 #[test]
@@ -84,7 +91,11 @@ fn an_attach_gives_no_pooled_address_and_opens_nothing() {
     assert_eq!(world.access("sensor").accepted().ip, None);
     assert_eq!(world.network_state("sensor"), Idle);
     assert_eq!(world.leased("pooled"), 0);
-    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "a static address is the endpoint's");
+    assert_eq!(
+        world.access("till").accepted().ip,
+        Some(Ipv4Addr::new(100, 64, 0, 2)),
+        "a static address is the endpoint's"
+    );
 }
 
 #[test]
@@ -96,7 +107,10 @@ fn what_is_sent_along_is_the_groups() {
     assert_eq!(accept.dns, [Some(Ipv4Addr::new(9, 9, 9, 9)), None]);
     world.later(1);
     let again = world.access("till").accepted();
-    assert_eq!(again.interim_interval_s, accept.interim_interval_s, "an endpoint's jitter is its own");
+    assert_eq!(
+        again.interim_interval_s, accept.interim_interval_s,
+        "an endpoint's jitter is its own"
+    );
     assert_ne!(again.class, accept.class, "each authorisation has its own Class");
 }
 
@@ -105,19 +119,33 @@ fn a_repeated_report_changes_nothing_and_is_recorded_again_for_its_own_reply() {
     let mut world = World::new();
     world.access("till").accepted();
     world.start("till", "S1");
-    let version = |world: &World| world.aaa.look(world::iccid("till"), world.now, |entry, _| entry.state.version).unwrap();
+    let version = |world: &World| {
+        world.aaa.look(world::iccid("till"), world.now, |entry, _| entry.state.version).unwrap()
+    };
     let (before, records) = (version(&world), world.records);
     world.attach_only = true;
     world.access("till").accepted();
     world.start("till", "S1");
     assert_eq!(version(&world), before);
-    assert_eq!(world.records, records + 2, "another worker may have the first record in a batch that is still its own");
+    assert_eq!(
+        world.records,
+        records + 2,
+        "another worker may have the first record in a batch that is still its own"
+    );
 }
 
 #[test]
 fn the_census_follows() {
     let mut world = World::new();
-    let count = |world: &World, state| world.aaa.stats().network.into_iter().find(|(own, _)| *own == state).map_or(0, |(_, count)| count);
+    let count = |world: &World, state| {
+        world
+            .aaa
+            .stats()
+            .network
+            .into_iter()
+            .find(|(own, _)| *own == state)
+            .map_or(0, |(_, count)| count)
+    };
     let all = i64::try_from(world.aaa.endpoints()).unwrap();
     world.access("till").accepted();
     world.start("till", "S1");

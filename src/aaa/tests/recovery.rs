@@ -75,9 +75,15 @@ fn a_session_is_kept_though_the_record_of_its_new_endpoint_was_still_on_its_way(
     let mut world = World::new();
     let ip = world.access("till").accepted().ip;
     world.start("till", "S1");
-    world.journal.retain(|record| !matches!(record, Record::Provisioned(who, ..) if *who == iccid("till")));
+    world
+        .journal
+        .retain(|record| !matches!(record, Record::Provisioned(who, ..) if *who == iccid("till")));
     let mut world = World { aaa: world.restored(0), ..world };
-    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointPending), "until the inventory says what it is");
+    assert_eq!(
+        world.access("till"),
+        Answer::Reject(RejectReason::EndpointPending),
+        "until the inventory says what it is"
+    );
     let (catalog, endpoints) = inventory();
     world.load(catalog, endpoints, &[]).unwrap();
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
@@ -111,14 +117,22 @@ fn an_outage_ends_neither_a_hold_nor_a_promise_nor_a_session() {
     world.housekeep();
     assert_eq!(world.sessions("till"), ["T1 open 100.64.0.2"]);
     world.later(59);
-    assert_eq!(world.access("sensor2"), Answer::Reject(RejectReason::PoolExhausted), "the other's hold is not over");
+    assert_eq!(
+        world.access("sensor2"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "the other's hold is not over"
+    );
     world.later(2);
     let promised = world.access("sensor2").accepted().ip;
     world.commit();
     world.later(100_000);
     let mut world = World { aaa: world.restored_after_outage(), ..world };
     world.later(61);
-    assert_eq!(world.access("sensor"), Answer::Reject(RejectReason::PoolExhausted), "{promised:?} is promised to the other");
+    assert_eq!(
+        world.access("sensor"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "{promised:?} is promised to the other"
+    );
     world.later(60);
     world.housekeep();
     world.commit();

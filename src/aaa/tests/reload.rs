@@ -7,7 +7,11 @@ use crate::provisioning::ProvisioningState::{Active as Usable, Pending, Suspende
 use crate::provisioning::{Fingerprint, Inventory};
 
 /// Loads the inventory again, with one endpoint changed.
-fn reload(world: &mut World, who: &str, change: impl FnOnce(&mut Endpoint)) -> Result<Adoption, Vec<Objection>> {
+fn reload(
+    world: &mut World,
+    who: &str,
+    change: impl FnOnce(&mut Endpoint),
+) -> Result<Adoption, Vec<Objection>> {
     let (catalog, mut endpoints) = inventory();
     let place = endpoints.iter_mut().find(|(own, _)| *own == iccid(who)).unwrap();
     change(&mut place.1);
@@ -55,7 +59,11 @@ fn a_group_gone_from_the_files_is_kept_and_told_until_it_is_pruned() {
     let mut world = attached("till");
     let adoption = world.load(Catalog::default(), Vec::new(), &[]).unwrap();
     assert_eq!((adoption.kept.len(), adoption.gone.len()), (7, 11));
-    assert!(adoption.kept[2].to_string().contains("group tills is gone from the file and kept"), "{}", adoption.kept[2]);
+    assert!(
+        adoption.kept[2].to_string().contains("group tills is gone from the file and kept"),
+        "{}",
+        adoption.kept[2]
+    );
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
 
     assert_eq!(world.prune(Inventory::default()).kept, []);
@@ -87,7 +95,11 @@ fn a_terminated_endpoint_gives_its_address_back_and_comes_back_only_when_reinsta
     assert_eq!(world.leased("static"), 0);
     let objections = reload(&mut world, "till", |_| {}).unwrap_err();
     assert_eq!(objections.len(), 1);
-    assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointTerminated), "nothing has changed");
+    assert_eq!(
+        world.access("till"),
+        Answer::Reject(RejectReason::EndpointTerminated),
+        "nothing has changed"
+    );
 
     let (catalog, mut endpoints) = inventory();
     endpoints[0].1.state = Pending;
@@ -130,7 +142,11 @@ fn a_move_into_another_vslice_ends_them() {
     world.stop("till", "S1");
     world.commit();
     assert_eq!(world.leased("static"), 1, "only the other till's is left in the old VSlice");
-    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "and this one is the new VSlice's");
+    assert_eq!(
+        world.access("till").accepted().ip,
+        Some(Ipv4Addr::new(100, 64, 0, 2)),
+        "and this one is the new VSlice's"
+    );
 }
 
 #[test]
@@ -145,9 +161,19 @@ fn a_configured_address_is_set_aside_before_anyone_attaches() {
 #[test]
 fn an_address_in_use_cannot_be_configured_for_another() {
     let mut world = attached("till");
-    let objections = reload(&mut world, "till2", |till| till.static_ip = Some(Ipv4Addr::new(100, 64, 0, 2))).unwrap_err();
-    assert!(objections[0].to_string().contains("100.64.0.2 is another endpoint's"), "{}", objections[0]);
-    assert_eq!(world.access("till2").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 3)), "nothing has changed");
+    let objections =
+        reload(&mut world, "till2", |till| till.static_ip = Some(Ipv4Addr::new(100, 64, 0, 2)))
+            .unwrap_err();
+    assert!(
+        objections[0].to_string().contains("100.64.0.2 is another endpoint's"),
+        "{}",
+        objections[0]
+    );
+    assert_eq!(
+        world.access("till2").accepted().ip,
+        Some(Ipv4Addr::new(100, 64, 0, 3)),
+        "nothing has changed"
+    );
 }
 
 #[test]
@@ -156,7 +182,11 @@ fn another_configured_address_is_given_at_the_next_attach() {
     let configured = Ipv4Addr::new(100, 64, 0, 5);
     reload(&mut world, "till", |till| till.static_ip = Some(configured)).unwrap();
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
-    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "a session uses the old one");
+    assert_eq!(
+        world.access("till").accepted().ip,
+        Some(Ipv4Addr::new(100, 64, 0, 2)),
+        "a session uses the old one"
+    );
     world.stop("till", "S1");
     assert_eq!(world.access("till").accepted().ip, Some(configured));
     world.commit();
@@ -195,7 +225,8 @@ fn a_resumed_endpoint_is_detached_and_welcome() {
 #[test]
 fn a_terminated_endpoint_has_given_up_its_configured_address_also_after_a_restart() {
     let configured = Ipv4Addr::new(100, 64, 0, 2);
-    let configure = |state| move |till: &mut Endpoint| (till.static_ip, till.state) = (Some(configured), state);
+    let configure =
+        |state| move |till: &mut Endpoint| (till.static_ip, till.state) = (Some(configured), state);
     let mut world = World::new();
     reload(&mut world, "till", configure(Usable)).unwrap();
     reload(&mut world, "till", configure(Terminated)).unwrap();
@@ -211,7 +242,11 @@ fn a_terminated_endpoint_has_given_up_its_configured_address_also_after_a_restar
     endpoints[0].1.static_ip = Some(configured);
     endpoints[0].1.state = Pending;
     let objections = world.load(catalog, endpoints, &[iccid("till")]).unwrap_err();
-    assert!(objections[0].to_string().contains("100.64.0.2 is another endpoint's"), "{}", objections[0]);
+    assert!(
+        objections[0].to_string().contains("100.64.0.2 is another endpoint's"),
+        "{}",
+        objections[0]
+    );
 }
 
 #[test]
@@ -219,20 +254,30 @@ fn a_configured_address_is_another_one_in_another_vslice() {
     let mut world = World::new();
     let address = world.access("camera").accepted().ip;
     reload(&mut world, "till", |till| till.static_ip = address).unwrap();
-    let objections = reload(&mut world, "till", |till| (till.static_ip, till.group) = (address, Some(GroupId::new(2)))).unwrap_err();
+    let objections = reload(&mut world, "till", |till| {
+        (till.static_ip, till.group) = (address, Some(GroupId::new(2)))
+    })
+    .unwrap_err();
     assert!(objections[0].to_string().contains("is another endpoint's"), "{}", objections[0]);
 }
 
 /// Terminated, moved into another VSlice, pruned: what an endpoint leaves behind is held, and a restart does not cut the hold short.
 #[test]
 fn an_address_taken_away_is_held_also_over_a_restart() {
-    let (terminated, moved) = (|till: &mut Endpoint| till.state = Terminated, |till: &mut Endpoint| till.group = Some(GroupId::new(2)));
-    let changes: [&dyn Fn(&mut World); 3] =
-        [&|world| _ = reload(world, "till", terminated).unwrap(), &|world| _ = reload(world, "till", moved).unwrap(), &|world| {
+    let (terminated, moved) = (
+        |till: &mut Endpoint| till.state = Terminated,
+        |till: &mut Endpoint| till.group = Some(GroupId::new(2)),
+    );
+    let changes: [&dyn Fn(&mut World); 3] = [
+        &|world| _ = reload(world, "till", terminated).unwrap(),
+        &|world| _ = reload(world, "till", moved).unwrap(),
+        &|world| {
             let (catalog, endpoints) = inventory();
-            let endpoints = endpoints.into_iter().filter(|(own, _)| *own != iccid("till")).collect();
+            let endpoints =
+                endpoints.into_iter().filter(|(own, _)| *own != iccid("till")).collect();
             world.prune(Inventory { catalog, endpoints, ..Inventory::default() });
-        }];
+        },
+    ];
     for change in changes {
         let mut world = attached("till");
         change(&mut world);
@@ -240,7 +285,11 @@ fn an_address_taken_away_is_held_also_over_a_restart() {
         world.commit();
         let mut world = World { aaa: world.restored(0), ..world };
         world.later(30);
-        assert_eq!(world.access("till2").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 3)), "the first is still in its hold");
+        assert_eq!(
+            world.access("till2").accepted().ip,
+            Some(Ipv4Addr::new(100, 64, 0, 3)),
+            "the first is still in its hold"
+        );
         world.later(31);
         world.ip = Some(Ipv4Addr::new(100, 64, 0, 2));
         world.start("till3", "S1");
@@ -254,7 +303,12 @@ fn the_files_in_force_are_known_until_others_are_adopted() {
     let mut adopt = |name: u128, forget: usize| {
         let (catalog, mut endpoints) = inventory();
         endpoints.truncate(endpoints.len() - forget);
-        let inventory = Inventory { catalog, endpoints, fingerprint: Some(Fingerprint(name)), ..Inventory::default() };
+        let inventory = Inventory {
+            catalog,
+            endpoints,
+            fingerprint: Some(Fingerprint(name)),
+            ..Inventory::default()
+        };
         world.adopt(inventory).unwrap();
         assert_eq!(world.restored(1).inventory(), world.aaa.inventory());
         world.aaa.inventory()
@@ -263,10 +317,12 @@ fn the_files_in_force_are_known_until_others_are_adopted() {
     assert_eq!(adopt(2, 1), None, "it keeps an endpoint that is in no file");
     assert_eq!(adopt(1, 0), Some(Fingerprint(1)));
 
-    let of_a_crash = world.journal.iter().rposition(|record| matches!(record, Record::Inventory(None))).unwrap();
+    let of_a_crash =
+        world.journal.iter().rposition(|record| matches!(record, Record::Inventory(None))).unwrap();
     world.journal.truncate(of_a_crash + 1);
     assert_eq!(world.restored(1).inventory(), None, "an adoption had begun");
 
-    let objection = reload(&mut world, "till", |till| till.static_ip = Some("100.64.0.2".parse().unwrap()));
+    let objection =
+        reload(&mut world, "till", |till| till.static_ip = Some("100.64.0.2".parse().unwrap()));
     assert!(objection.is_ok() && world.aaa.inventory().is_none());
 }

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use super::world::{iccid, inventory};
 use super::*;
 use crate::identity::{GroupId, VsliceId};
-use crate::provisioning::{Allocation, CatalogEntry, Fingerprint, Group, Inventory, Prune, Subnet, Vslice};
+use crate::provisioning::{
+    Allocation, CatalogEntry, Fingerprint, Group, Inventory, Prune, Subnet, Vslice,
+};
 use crate::time::Timestamp;
 
 const A: VsliceId = VsliceId::new(0);
@@ -94,7 +96,11 @@ fn without_its_subnet_an_address_lasts_as_long_as_its_session() {
         world.commit();
         world.later(30);
         assert!(lay_out(&mut world, vec![pooled("100.64.0.0/29")], None));
-        assert_eq!(given(&mut world, "sensor2"), Some(ip(3)), "it came back with its subnet, and is held");
+        assert_eq!(
+            given(&mut world, "sensor2"),
+            Some(ip(3)),
+            "it came back with its subnet, and is held"
+        );
         assert_eq!(world.aaa.stats().vslices[0].outside, 1, "that of the authorisation");
     });
 }
@@ -108,7 +114,11 @@ fn a_static_endpoint_moves_at_its_next_attach_after_its_session() {
         assert!(lay_out(world, vec![pooled("100.64.0.0/29"), fixed("100.64.0.8/29")], None));
     };
     both_ways(shrink, |mut world| {
-        assert_eq!(given(&mut world, "sensor"), Some(ip(3)), "the kinds are exchanged, the addresses are not");
+        assert_eq!(
+            given(&mut world, "sensor"),
+            Some(ip(3)),
+            "the kinds are exchanged, the addresses are not"
+        );
         assert_eq!(given(&mut world, "till"), Some(ip(2)));
         world.stop("till", "S1");
         restart(&mut world);
@@ -157,7 +167,11 @@ fn a_conflict_is_judged_again_when_its_owner_has_left() {
         assert_eq!(world.sessions("sensor2"), ["Q open 100.64.0.2"]);
         assert_eq!(given(&mut world, "sensor2"), Some(ip(2)));
         world.stop("sensor2", "Q");
-        assert_eq!(world.aaa.stats().vslices[0].conflicts, u64::from(!is_restarted), "counted once");
+        assert_eq!(
+            world.aaa.stats().vslices[0].conflicts,
+            u64::from(!is_restarted),
+            "counted once"
+        );
     }
 }
 
@@ -207,7 +221,11 @@ fn every_hold_survives_a_restart() {
         world.ip = Some(ip(last));
         world.interim("sensor", "S1");
     }
-    assert_eq!(world.sessions("sensor"), ["S1 open 100.64.0.119 conflict"], "no other one as long as none could be held any more");
+    assert_eq!(
+        world.sessions("sensor"),
+        ["S1 open 100.64.0.119 conflict"],
+        "no other one as long as none could be held any more"
+    );
     world.later(61);
     world.interim("sensor", "S1");
     assert_eq!(world.sessions("sensor"), ["S1 open 100.64.0.119"]);
@@ -247,11 +265,16 @@ fn configured_addresses_do_not_race_with_traffic() {
     let name = |number: u8| format!("8944500000001{number:06}");
     let endpoints = |configured: bool| {
         let endpoint = |number: u8| {
-            let mut endpoint = Endpoint::new(crate::provisioning::ProvisioningState::Active).in_group(GroupId::new(0));
+            let mut endpoint = Endpoint::new(crate::provisioning::ProvisioningState::Active)
+                .in_group(GroupId::new(0));
             endpoint.static_ip = (configured && number >= 200).then(|| ip(number - 80));
             (Iccid::parse(name(number).as_bytes()).unwrap(), endpoint)
         };
-        Inventory { catalog: catalog.clone(), endpoints: (0..240).map(endpoint).collect(), ..Inventory::default() }
+        Inventory {
+            catalog: catalog.clone(),
+            endpoints: (0..240).map(endpoint).collect(),
+            ..Inventory::default()
+        }
     };
     for _ in 0..4 {
         let world = World::new();
@@ -260,17 +283,25 @@ fn configured_addresses_do_not_race_with_traffic() {
         let attach = |number: u8| {
             let name = name(number);
             let subject = Subject { iccid: Some(name.as_bytes()), ..Subject::default() };
-            let request = AccessRequest { subject, apn: None, attach_only: false, proves: &|_| true, unusable_credentials: false };
+            let request = AccessRequest {
+                subject,
+                apn: None,
+                attach_only: false,
+                proves: &|_| true,
+                unusable_credentials: false,
+            };
             match aaa.authorize(&request, now, &mut Deaf) {
                 Verdict::Accept(accept) => accept.ip.map(|ip| (ip, number)),
                 Verdict::Reject(_) => None,
             }
         };
         let given: Vec<(Ipv4Addr, u8)> = std::thread::scope(|scope| {
-            let traffic =
-                [0..100, 100..200].map(|some: std::ops::Range<u8>| scope.spawn(move || some.filter_map(attach).collect::<Vec<_>>()));
+            let traffic = [0..100, 100..200].map(|some: std::ops::Range<u8>| {
+                scope.spawn(move || some.filter_map(attach).collect::<Vec<_>>())
+            });
             let _ = aaa.adopt(endpoints(true), Prune::No, now, &mut Deaf);
-            let traffic = traffic.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>();
+            let traffic =
+                traffic.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>();
             traffic.into_iter().chain((200..240).filter_map(attach)).collect()
         });
         let owners: HashMap<Ipv4Addr, u8> = given.iter().copied().collect();
@@ -298,9 +329,11 @@ fn layout() -> impl Strategy<Value = Vec<Subnet>> {
     let kinds = proptest::collection::vec(0u8..3, 8);
     (27u8..31, kinds, proptest::option::of(0u8..8)).prop_map(|(length, kinds, exclude)| {
         let size = 1u8 << (32 - length);
-        let exclude: Vec<Ipv4Net> = exclude.map(|quarter| Ipv4Net::new(ip(quarter * 4), 30).unwrap()).into_iter().collect();
+        let exclude: Vec<Ipv4Net> =
+            exclude.map(|quarter| Ipv4Net::new(ip(quarter * 4), 30).unwrap()).into_iter().collect();
         let subnet = |(number, kind): (u8, u8)| {
-            let allocation = [None, Some(Allocation::Static), Some(Allocation::Pooled)][usize::from(kind)]?;
+            let allocation =
+                [None, Some(Allocation::Static), Some(Allocation::Pooled)][usize::from(kind)]?;
             let cidr = Ipv4Net::new(ip(number * size), length).unwrap();
             Some(Subnet { cidr, allocation, exclude: exclude.clone() })
         };
@@ -339,7 +372,11 @@ fn take(world: &mut World, step: Step) {
         Step::Wait(secs) => world.later(secs),
         Step::Housekeep => world.housekeep(),
         Step::LayOut(subnets, configured) => {
-            let is_static = |ip: &Ipv4Addr| subnets.iter().any(|subnet| subnet.allocation == Allocation::Static && subnet.offers(*ip));
+            let is_static = |ip: &Ipv4Addr| {
+                subnets
+                    .iter()
+                    .any(|subnet| subnet.allocation == Allocation::Static && subnet.offers(*ip))
+            };
             let configured = configured.map(ip).filter(is_static);
             lay_out(world, subnets, configured);
         }
@@ -355,7 +392,12 @@ fn owners(world: &World) -> (HashMap<Ipv4Addr, Iccid>, HashMap<Ipv4Addr, Iccid>)
     let mut configured = Vec::new();
     let plan = world.aaa.plan();
     world.aaa.for_each(|iccid, entry| {
-        for lease in entry.state.leases.iter().filter(|lease| lease.vslice == A && !lease.phase.is_released()) {
+        for lease in entry
+            .state
+            .leases
+            .iter()
+            .filter(|lease| lease.vslice == A && !lease.phase.is_released())
+        {
             assert_eq!(leased.insert(lease.ip, iccid), None, "{} has two owners", lease.ip);
         }
         for session in entry.state.open_sessions().filter(|session| !session.conflict) {
@@ -366,7 +408,11 @@ fn owners(world: &World) -> (HashMap<Ipv4Addr, Iccid>, HashMap<Ipv4Addr, Iccid>)
     });
     let mut all = leased.clone();
     for (ip, iccid) in configured {
-        assert_eq!(*all.entry(ip).or_insert(iccid), iccid, "{ip} is configured for one and leased by another");
+        assert_eq!(
+            *all.entry(ip).or_insert(iccid),
+            iccid,
+            "{ip} is configured for one and leased by another"
+        );
     }
     (leased, all)
 }

@@ -25,13 +25,20 @@ fn imsi(number: u64) -> Imsi {
 /// Names and some configured addresses go round by one place with every version of the files.
 fn files(version: u64) -> Inventory {
     let mut catalog = Catalog::default();
-    let subnet = |cidr: &str, allocation| Subnet { cidr: cidr.parse().unwrap(), allocation, exclude: Vec::new() };
+    let subnet = |cidr: &str, allocation| Subnet {
+        cidr: cidr.parse().unwrap(),
+        allocation,
+        exclude: Vec::new(),
+    };
     let vslice = catalog.put_vslice(Vslice {
         moniker: Moniker::parse("a").unwrap(),
         name: "a".into(),
         enabled: true,
         dns: Vec::new(),
-        subnets: vec![subnet("100.64.0.0/22", Allocation::Static), subnet("100.65.0.0/24", Allocation::Pooled)],
+        subnets: vec![
+            subnet("100.64.0.0/22", Allocation::Static),
+            subnet("100.65.0.0/24", Allocation::Pooled),
+        ],
     });
     for (moniker, allocation) in [("fixed", Allocation::Static), ("moving", Allocation::Pooled)] {
         catalog.put_group(Group {
@@ -49,10 +56,18 @@ fn files(version: u64) -> Inventory {
     }
     let endpoint = |number: u64| {
         let name = (number + version) % FLEET;
-        let endpoint =
-            Endpoint::new(ProvisioningState::Active).in_group(GroupId::new(usize::from(number.is_multiple_of(3)))).with_imsi(imsi(name));
+        let endpoint = Endpoint::new(ProvisioningState::Active)
+            .in_group(GroupId::new(usize::from(number.is_multiple_of(3))))
+            .with_imsi(imsi(name));
         let configured = Ipv4Addr::from(0x6440_0200 + (number + version) as u32 % 256);
-        (iccid(number), if number % 3 == 1 && number < 200 { endpoint.with_static_ip(configured) } else { endpoint })
+        (
+            iccid(number),
+            if number % 3 == 1 && number < 200 {
+                endpoint.with_static_ip(configured)
+            } else {
+                endpoint
+            },
+        )
     };
     Inventory { catalog, endpoints: (0..FLEET).map(endpoint).collect(), ..Inventory::default() }
 }
@@ -60,7 +75,12 @@ fn files(version: u64) -> Inventory {
 /// One thread's share: whatever it records is durable at once.
 fn act<T>(aaa: &Aaa, step: impl FnOnce(&mut Tape<'_>) -> T) -> T {
     let (mut journal, mut records, mut notes, mut freed) = (Vec::new(), 0, Vec::new(), Vec::new());
-    let done = step(&mut Tape { journal: &mut journal, records: &mut records, notes: &mut notes, freed: &mut freed });
+    let done = step(&mut Tape {
+        journal: &mut journal,
+        records: &mut records,
+        notes: &mut notes,
+        freed: &mut freed,
+    });
     aaa.free(&freed);
     done
 }
@@ -96,7 +116,9 @@ fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
     thread::scope(|scope| {
         let aaa = &aaa;
         for worker in 0..2 {
-            scope.spawn(each_until_the_end(Box::new(move |turn| attach(aaa, (turn * 7 + worker * 31) % FLEET, now))));
+            scope.spawn(each_until_the_end(Box::new(move |turn| {
+                attach(aaa, (turn * 7 + worker * 31) % FLEET, now)
+            })));
         }
         scope.spawn(each_until_the_end(Box::new(move |turn| {
             let transition = if turn % 2 == 0 { Transition::Suspend } else { Transition::Resume };
@@ -127,7 +149,12 @@ fn audit(aaa: &Aaa) {
         for lease in entry.state.leases.iter().filter(|lease| !lease.phase.is_released()) {
             let former = owners.insert((lease.vslice, lease.ip), *iccid);
             assert!(former.is_none_or(|former| former == *iccid), "{} has two owners", lease.ip);
-            assert_eq!(aaa.plan().owner(lease.vslice, lease.ip), Some(*iccid), "the pool knows the owner of {}", lease.ip);
+            assert_eq!(
+                aaa.plan().owner(lease.vslice, lease.ip),
+                Some(*iccid),
+                "the pool knows the owner of {}",
+                lease.ip
+            );
         }
         for imsi in entry.endpoint.imsis() {
             assert_eq!(names.insert(imsi, *iccid), None, "an IMSI has two owners");

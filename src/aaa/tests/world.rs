@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::aaa::*;
 use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker, VsliceId};
-use crate::network::{self, Counters, EventTime, Families, Nas, NetworkState, Place, Report, Reporter, Restart, Stamp};
+use crate::network::{
+    self, Counters, EventTime, Families, Nas, NetworkState, Place, Report, Reporter, Restart, Stamp,
+};
 use crate::provisioning::{
-    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Fingerprint, Group, Inventory, ProvisioningState, Prune,
-    Revision, Subnet, Vslice,
+    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Fingerprint, Group,
+    Inventory, ProvisioningState, Prune, Revision, Subnet, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -141,7 +143,12 @@ impl World {
         endpoints: Vec<(Iccid, Endpoint)>,
         reinstated: &[Iccid],
     ) -> Result<Adoption, Vec<Objection>> {
-        self.adopt(Inventory { catalog, endpoints, reinstated: reinstated.to_vec(), ..Inventory::default() })
+        self.adopt(Inventory {
+            catalog,
+            endpoints,
+            reinstated: reinstated.to_vec(),
+            ..Inventory::default()
+        })
     }
 
     pub(super) fn adopt(&mut self, inventory: Inventory) -> Result<Adoption, Vec<Objection>> {
@@ -152,7 +159,11 @@ impl World {
         self.run(|aaa, now, tape| aaa.adopt(inventory, Prune::Force, now, tape)).unwrap()
     }
 
-    pub(super) fn change(&mut self, mutation: Mutation, expected: Option<u64>) -> Result<Changed, ChangeError> {
+    pub(super) fn change(
+        &mut self,
+        mutation: Mutation,
+        expected: Option<u64>,
+    ) -> Result<Changed, ChangeError> {
         self.run(|aaa, now, tape| aaa.change(mutation, expected, now, tape))
     }
 
@@ -191,11 +202,15 @@ impl World {
                 records[early..=at].rotate_right(1);
             }
         }
-        let mut recovery = Aaa::new(Settings { hold_time: Duration::from_secs(60), ..Settings::default() }).recover();
+        let mut recovery =
+            Aaa::new(Settings { hold_time: Duration::from_secs(60), ..Settings::default() })
+                .recover();
         for record in records {
             match record {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
-                Record::Provisioned(iccid, stamp, endpoint) => recovery.provisioned(iccid, stamp, endpoint),
+                Record::Provisioned(iccid, stamp, endpoint) => {
+                    recovery.provisioned(iccid, stamp, endpoint)
+                }
                 Record::Vslice(id, place) => recovery.vslice(id, place),
                 Record::Group(id, place) => recovery.group(id, place),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
@@ -272,7 +287,11 @@ impl World {
                 authorisation: None,
             };
             let subject = Subject { iccid: Some(name.as_bytes()), ..Subject::default() };
-            aaa.account(&AccountingRequest { kind, subject, gateway: GatewayId::new(0), report }, now, tape)
+            aaa.account(
+                &AccountingRequest { kind, subject, gateway: GatewayId::new(0), report },
+                now,
+                tape,
+            )
         })
     }
 
@@ -299,17 +318,38 @@ impl World {
     pub(super) fn leased(&self, allocation: &str) -> u64 {
         let third_octet = u8::from(allocation == "pooled");
         let stats = self.aaa.stats();
-        stats.vslices[0].pools.iter().filter(|pool| pool.cidr.network().octets()[2] == third_octet).map(|pool| pool.counts.leased).sum()
+        stats.vslices[0]
+            .pools
+            .iter()
+            .filter(|pool| pool.cidr.network().octets()[2] == third_octet)
+            .map(|pool| pool.counts.leased)
+            .sum()
     }
 
     fn run<T>(&mut self, act: impl FnOnce(&Aaa, Timestamp, &mut Tape<'_>) -> T) -> T {
-        let mut tape = Tape { journal: &mut self.journal, records: &mut self.records, notes: &mut self.notes, freed: &mut self.freed };
+        let mut tape = Tape {
+            journal: &mut self.journal,
+            records: &mut self.records,
+            notes: &mut self.notes,
+            freed: &mut self.freed,
+        };
         act(&self.aaa, self.now, &mut tape)
     }
 }
 
-const PEOPLE: [&str; 11] =
-    ["till", "till2", "till3", "sensor", "sensor2", "sensor3", "camera", "drone", "pending", "suspended", "terminated"];
+const PEOPLE: [&str; 11] = [
+    "till",
+    "till2",
+    "till3",
+    "sensor",
+    "sensor2",
+    "sensor3",
+    "camera",
+    "drone",
+    "pending",
+    "suspended",
+    "terminated",
+];
 
 /// A stable ICCID for each name.
 pub(super) fn iccid(who: &str) -> Iccid {
@@ -323,17 +363,28 @@ pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
     use ProvisioningState::{Active, Pending, Suspended, Terminated};
 
     let mut catalog = Catalog::default();
-    let subnet = |cidr: &str, allocation| Subnet { cidr: cidr.parse().unwrap(), allocation, exclude: Vec::new() };
+    let subnet = |cidr: &str, allocation| Subnet {
+        cidr: cidr.parse().unwrap(),
+        allocation,
+        exclude: Vec::new(),
+    };
     let [a, b] = ["a", "b"].map(|moniker| {
         catalog.put_vslice(Vslice {
             moniker: Moniker::parse(moniker).unwrap(),
             name: moniker.into(),
             enabled: true,
             dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
-            subnets: vec![subnet("100.64.0.0/29", Allocation::Static), subnet("100.64.1.0/30", Allocation::Pooled)],
+            subnets: vec![
+                subnet("100.64.0.0/29", Allocation::Static),
+                subnet("100.64.1.0/30", Allocation::Pooled),
+            ],
         })
     });
-    let demanded = Credentials { method: CredentialMethod::Pap, username: "camera".into(), password: "see".into() };
+    let demanded = Credentials {
+        method: CredentialMethod::Pap,
+        username: "camera".into(),
+        password: "see".into(),
+    };
     for (moniker, vslice, enabled, allocation, credentials) in [
         ("tills", a, true, Allocation::Static, None),
         ("sensors", a, true, Allocation::Pooled, None),
@@ -347,7 +398,11 @@ pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
             vslice,
             enabled,
             allocation,
-            apns: if moniker == "tills" { vec![Apn::parse("festival.iot").unwrap()] } else { Vec::new() },
+            apns: if moniker == "tills" {
+                vec![Apn::parse("festival.iot").unwrap()]
+            } else {
+                Vec::new()
+            },
             session_timeout_s: 86_400,
             idle_timeout_s: 0,
             interim_interval_s: 600,

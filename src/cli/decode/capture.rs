@@ -89,7 +89,11 @@ impl<F: FnMut(Frame<'_>) -> Result<(), Failure>> Take for F {}
 ///
 /// # Errors
 /// A file that is damaged or ends within a frame, after its whole frames were handed over; and whatever `take` gives.
-pub(super) fn read(format: Format, file: impl Read, mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn read(
+    format: Format,
+    file: impl Read,
+    mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let source = Source { file };
     match format {
         Format::Pcap(pcap) => source.pcap(pcap, &mut take),
@@ -98,7 +102,9 @@ pub(super) fn read(format: Format, file: impl Read, mut take: impl FnMut(Frame<'
 }
 
 fn damaged(what: impl std::fmt::Display) -> Failure {
-    Failure::failed(format!("the capture is damaged or cut off here: {what}; packets before this point are complete"))
+    Failure::failed(format!(
+        "the capture is damaged or cut off here: {what}; packets before this point are complete"
+    ))
 }
 
 struct Source<R> {
@@ -112,7 +118,9 @@ impl<R: Read> Source<R> {
         while filled < room.len() {
             match self.file.read(&mut room[filled..]) {
                 Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err(damaged(format_args!("{filled} of {} octets came", room.len()))),
+                Ok(0) => {
+                    return Err(damaged(format_args!("{filled} of {} octets came", room.len())));
+                }
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(damaged(error)),
@@ -155,7 +163,8 @@ impl<R: Read> Source<R> {
         let mut head = [0; 8];
         let mut body = Vec::new();
         while self.fill(&mut head)?.is_some() {
-            let [kind, length] = [[head[0], head[1], head[2], head[3]], [head[4], head[5], head[6], head[7]]];
+            let [kind, length] =
+                [[head[0], head[1], head[2], head[3]], [head[4], head[5], head[6], head[7]]];
             let begins_section = u32::from_be_bytes(kind) == SECTION;
             body.clear();
             if begins_section {
@@ -219,13 +228,19 @@ impl Section {
                 self.interfaces.push(interface);
                 return Ok(());
             }
-            ENHANCED_PACKET => (word(0)? as usize, Some(ticks(word(4)?, word(8)?)), word(12)? as usize, 20),
-            OBSOLETE_PACKET => (half(0)?.into(), Some(ticks(word(4)?, word(8)?)), word(12)? as usize, 20),
+            ENHANCED_PACKET => {
+                (word(0)? as usize, Some(ticks(word(4)?, word(8)?)), word(12)? as usize, 20)
+            }
+            OBSOLETE_PACKET => {
+                (half(0)?.into(), Some(ticks(word(4)?, word(8)?)), word(12)? as usize, 20)
+            }
             SIMPLE_PACKET => (0, None, word(0)? as usize, 4),
             _ => return Ok(()),
         };
         let Some(interface) = self.interfaces.get(interface) else {
-            return Err(damaged(format_args!("a packet of interface {interface}, which was not described")));
+            return Err(damaged(format_args!(
+                "a packet of interface {interface}, which was not described"
+            )));
         };
         let data = body.get(at..).unwrap_or_default();
         let length = match kind {
@@ -262,7 +277,8 @@ impl Interface {
                 (RESOLUTION, [resolution]) => interface.resolution = ticks_of_a_second(*resolution),
                 (OFFSET, [_, _, _, _, _, _, _, _]) => {
                     let halves = [word(order, value, 0)?, word(order, value, 4)?];
-                    let [high, low] = if order == Order::Big { halves } else { [halves[1], halves[0]] };
+                    let [high, low] =
+                        if order == Order::Big { halves } else { [halves[1], halves[0]] };
                     interface.offset_s = ticks(high, low).cast_signed();
                 }
                 _ => {}
@@ -275,7 +291,9 @@ impl Interface {
     fn time(&self, ticks: u64) -> Timestamp {
         let micros = u128::from(ticks) * 1_000_000 / self.resolution;
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
-        Timestamp::from_micros(micros.saturating_add_signed(self.offset_s.saturating_mul(1_000_000)))
+        Timestamp::from_micros(
+            micros.saturating_add_signed(self.offset_s.saturating_mul(1_000_000)),
+        )
     }
 }
 
@@ -316,8 +334,16 @@ mod tests {
         (seen, end)
     }
 
-    fn pcap(magic: u32, snap_length: u32, link: u32, part: u32, original: u32, frame: &[u8]) -> Vec<u8> {
-        let head = [magic, 0x0004_0002, 0, 0, snap_length, link, 1, part, frame.len() as u32, original];
+    fn pcap(
+        magic: u32,
+        snap_length: u32,
+        link: u32,
+        part: u32,
+        original: u32,
+        frame: &[u8],
+    ) -> Vec<u8> {
+        let head =
+            [magic, 0x0004_0002, 0, 0, snap_length, link, 1, part, frame.len() as u32, original];
         let mut file: Vec<u8> = head.into_iter().flat_map(u32::to_le_bytes).collect();
         if magic == 0xA1B2_CD34 {
             file.extend([0; 8]);
@@ -353,7 +379,8 @@ mod tests {
 
     fn enhanced(ticks: u64, original: u32, frame: &[u8]) -> Vec<u8> {
         let words = [0, (ticks >> 32) as u32, ticks as u32, frame.len() as u32, original];
-        let body: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).chain(frame.iter().copied()).collect();
+        let body: Vec<u8> =
+            words.into_iter().flat_map(u32::to_le_bytes).chain(frame.iter().copied()).collect();
         block(ENHANCED_PACKET, &body)
     }
 
@@ -383,11 +410,19 @@ mod tests {
         const NAME: u16 = 2;
         const ZONE: u16 = 10;
         const COMMENT: u16 = 1;
-        let options: [Options<'_>; 4] =
-            [&[(COMMENT, b"caf\xE9")], &[(NAME, b"\xFF\xFE")], &[(ZONE, b"\0\0\0\0")], &[(ZONE, b"\0"), (NAME, b"lo")]];
+        let options: [Options<'_>; 4] = [
+            &[(COMMENT, b"caf\xE9")],
+            &[(NAME, b"\xFF\xFE")],
+            &[(ZONE, b"\0\0\0\0")],
+            &[(ZONE, b"\0"), (NAME, b"lo")],
+        ];
         for options in options {
             let file = [section(), interface(options), enhanced(1_500_000, 5, b"hello")].concat();
-            assert_eq!(seen(&file), (vec![(101, Some(1_500_000), b"hello".to_vec())], Ok(())), "{options:?}");
+            assert_eq!(
+                seen(&file),
+                (vec![(101, Some(1_500_000), b"hello".to_vec())], Ok(())),
+                "{options:?}"
+            );
         }
     }
 
@@ -409,9 +444,11 @@ mod tests {
     #[test]
     fn every_kind_of_pcapng_packet_is_read_and_other_blocks_are_not_minded() {
         let simple = block(SIMPLE_PACKET, b"\x05\0\0\0hello");
-        let obsolete = block(OBSOLETE_PACKET, b"\0\0\0\0\0\0\0\0\x07\0\0\0\x05\0\0\0\x05\0\0\0hello");
+        let obsolete =
+            block(OBSOLETE_PACKET, b"\0\0\0\0\0\0\0\0\x07\0\0\0\x05\0\0\0\x05\0\0\0hello");
         let other = block(0x0BAD, b"whatever");
-        let file = [section(), interface(&[]), simple, other, obsolete, section(), interface(&[])].concat();
+        let file = [section(), interface(&[]), simple, other, obsolete, section(), interface(&[])]
+            .concat();
         let hello = |at| (101, at, b"hello".to_vec());
         assert_eq!(seen(&file), (vec![hello(None), hello(Some(7))], Ok(())));
         // A section knows its own interfaces only.

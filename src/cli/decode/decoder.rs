@@ -55,7 +55,12 @@ struct Seen {
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(form: Form, dictionary: Dictionary, secret: Option<Secret>, output: &'a mut Output) -> Self {
+    pub(super) fn new(
+        form: Form,
+        dictionary: Dictionary,
+        secret: Option<Secret>,
+        output: &'a mut Output,
+    ) -> Self {
         Self {
             form,
             dictionary,
@@ -73,10 +78,13 @@ impl<'a> Decoder<'a> {
     pub(super) fn finish(self) -> Result<Exit, Failure> {
         self.passed_over.warn();
         match (self.shown, self.forged) {
-            (0, _) => Err(Failure::failed("no RADIUS packet found; was the right interface and port captured?")),
+            (0, _) => Err(Failure::failed(
+                "no RADIUS packet found; was the right interface and port captured?",
+            )),
             (_, 0) => Ok(Exit::Done),
             (shown, forged) => {
-                let message = format!("{forged} of {shown} packets did not verify; is the secret right?");
+                let message =
+                    format!("{forged} of {shown} packets did not verify; is the secret right?");
                 Err(Failure::Told(Exit::Unmet, message))
             }
         }
@@ -85,7 +93,9 @@ impl<'a> Decoder<'a> {
     /// Packets one after the other. What follows the last and is none is its padding (RFC 2865 3).
     pub(super) fn octets(&mut self, octets: &[u8]) -> Result<(), Failure> {
         if octets.is_empty() {
-            return Err(Failure::failed("nothing came in; give hex, a capture file, or - for standard input"));
+            return Err(Failure::failed(
+                "nothing came in; give hex, a capture file, or - for standard input",
+            ));
         }
         let mut rest = octets;
         while !rest.is_empty() {
@@ -95,11 +105,14 @@ impl<'a> Decoder<'a> {
                     rest = &rest[datagram.octets().len()..];
                 }
                 Err(malformed) if rest.len() == octets.len() => {
-                    return Err(Failure::failed(format!("not a RADIUS packet: {malformed}; are all octets there?")));
+                    return Err(Failure::failed(format!(
+                        "not a RADIUS packet: {malformed}; are all octets there?"
+                    )));
                 }
                 Err(malformed) => {
                     let count = rest.len();
-                    let what = format!("{count} octets after the last packet are no packet ({malformed})");
+                    let what =
+                        format!("{count} octets after the last packet are no packet ({malformed})");
                     outcome::warn(&format!("{what}; taken as padding"));
                     break;
                 }
@@ -114,7 +127,8 @@ impl<'a> Decoder<'a> {
             return self.octets(frame);
         }
         let Some(content) = link::guess(frame) else {
-            let what = format!("{} octets are neither RADIUS nor a frame with UDP in it", frame.len());
+            let what =
+                format!("{} octets are neither RADIUS nor a frame with UDP in it", frame.len());
             return self.name(&Seen::default(), "Unknown", &what);
         };
         self.content(None, &content)
@@ -135,7 +149,9 @@ impl<'a> Decoder<'a> {
             Content::Udp(udp) => self.udp(at, udp),
             Content::Fragment(Fragment { source, destination, offset, length }) => {
                 self.passed_over.fragments += 1;
-                let what = format!("{source} > {destination}, {length} octets of a UDP datagram from octet {offset} on");
+                let what = format!(
+                    "{source} > {destination}, {length} octets of a UDP datagram from octet {offset} on"
+                );
                 self.name(&Seen { at, ..Seen::default() }, "IP fragment", &what)
             }
             Content::TooShort { source, destination } => {
@@ -153,7 +169,8 @@ impl<'a> Decoder<'a> {
         let seen = Seen { at, path: Some((udp.source, udp.destination)), vlans: udp.vlans.clone() };
         let missing = udp.length - udp.payload.len();
         let is_expected =
-            [udp.source, udp.destination].iter().any(|address| PORTS.contains(&address.port())) || (missing > 0 && begins_like_radius(udp));
+            [udp.source, udp.destination].iter().any(|address| PORTS.contains(&address.port()))
+                || (missing > 0 && begins_like_radius(udp));
         let mut rest = udp.payload;
         let mut is_first = true;
         while is_first || !rest.is_empty() {
@@ -164,7 +181,9 @@ impl<'a> Decoder<'a> {
                 }
                 _ if is_first && !is_expected => return Ok(()),
                 _ if missing > 0 => return self.cut(&seen, rest, missing),
-                Err(malformed) if is_first => return self.name(&seen, "Malformed", &malformed.to_string()),
+                Err(malformed) if is_first => {
+                    return self.name(&seen, "Malformed", &malformed.to_string());
+                }
                 _ => {
                     self.passed_over.padding += rest.len();
                     return Ok(());
@@ -194,7 +213,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn show(&mut self, seen: &Seen, datagram: &Datagram<'_>) -> Result<(), Failure> {
-        let proof = self.secret.as_ref().map(|secret| self.requests.verify(seen.path, datagram, secret));
+        let proof =
+            self.secret.as_ref().map(|secret| self.requests.verify(seen.path, datagram, secret));
         self.requests.remember(seen.path, datagram);
         self.shown += 1;
         self.forged += usize::from(proof.is_some_and(Proof::has_failed));
@@ -208,7 +228,12 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn write_text(&mut self, seen: &Seen, datagram: &Datagram<'_>, note: &Note) -> Result<(), Failure> {
+    fn write_text(
+        &mut self,
+        seen: &Seen,
+        datagram: &Datagram<'_>,
+        note: &Note,
+    ) -> Result<(), Failure> {
         self.begin(seen)?;
         let role = match datagram.code() {
             Code::ACCESS_REJECT => Role::Bad,
@@ -220,20 +245,30 @@ impl<'a> Decoder<'a> {
             Note::None => return Ok(()),
             Note::Proof(proof) if proof.has_failed() => (Role::Bad, proof.to_string()),
             Note::Proof(proof) => (Role::Faint, proof.to_string()),
-            Note::Cut { captured, length } => (Role::Bad, format!("cut: {captured} of {length} octets were captured; not verified")),
+            Note::Cut { captured, length } => (
+                Role::Bad,
+                format!("cut: {captured} of {length} octets were captured; not verified"),
+            ),
         };
         let note = self.output.painted(role, &note);
         writeln!(self.output, "    ({note})")?;
         Ok(())
     }
 
-    fn write_json(&mut self, seen: &Seen, datagram: &Datagram<'_>, note: &Note) -> Result<(), Failure> {
+    fn write_json(
+        &mut self,
+        seen: &Seen,
+        datagram: &Datagram<'_>,
+        note: &Note,
+    ) -> Result<(), Failure> {
         let mut object = packet::json(self.dictionary, datagram, self.secret.as_ref());
         seen.describe(&mut object);
         match note {
             Note::None => {}
             Note::Proof(proof) => {
-                object["verified"] = json!(!proof.has_failed() && !matches!(proof, Proof::Nothing | Proof::NoRequest));
+                object["verified"] = json!(
+                    !proof.has_failed() && !matches!(proof, Proof::Nothing | Proof::NoRequest)
+                );
                 object["verification"] = json!(proof.to_string());
             }
             Note::Cut { captured, length } => {
@@ -312,17 +347,27 @@ fn whole_attributes(packet: &[u8]) -> &[u8] {
 impl PassedOver {
     fn warn(&self) {
         for (link, count) in &self.links {
-            outcome::warn(&format!("{count} frames of {link}, which is not known here; capture on another interface"));
+            outcome::warn(&format!(
+                "{count} frames of {link}, which is not known here; capture on another interface"
+            ));
         }
         if self.fragments > 0 {
             let count = self.fragments;
-            outcome::warn(&format!("{count} IP fragments not put together; capture behind a point that does"));
+            outcome::warn(&format!(
+                "{count} IP fragments not put together; capture behind a point that does"
+            ));
         }
         if self.cut > 0 {
-            outcome::warn(&format!("{} datagrams were cut by the capture; capture with tcpdump -s 0", self.cut));
+            outcome::warn(&format!(
+                "{} datagrams were cut by the capture; capture with tcpdump -s 0",
+                self.cut
+            ));
         }
         if self.padding > 0 {
-            outcome::warn(&format!("{} octets after packets are no packets; taken as padding", self.padding));
+            outcome::warn(&format!(
+                "{} octets after packets are no packets; taken as padding",
+                self.padding
+            ));
         }
     }
 }

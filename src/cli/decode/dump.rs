@@ -91,9 +91,11 @@ impl<'t> Line<'t> {
 
 /// Whole octets in hex digits, without anything between them.
 fn hex(word: &str) -> Option<Vec<u8>> {
-    let digits = word.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<Vec<u8>>>()?;
+    let digits =
+        word.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<Vec<u8>>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
-    (rest.is_empty() && !pairs.is_empty()).then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    (rest.is_empty() && !pairs.is_empty())
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]
@@ -106,12 +108,17 @@ mod tests {
     }
 
     fn groups(octets: &[u8], size: usize) -> String {
-        let group = |chunk: &[u8]| chunk.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
+        let group = |chunk: &[u8]| {
+            chunk.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+        };
         octets.chunks(size).map(group).collect::<Vec<_>>().join(" ")
     }
 
     fn dump(octets: &[u8], width: usize, line: impl Fn(usize, &[u8], &str) -> String) -> String {
-        let lines = octets.chunks(width).enumerate().map(|(at, chunk)| line(at * width, chunk, &String::from_utf8_lossy(chunk)));
+        let lines = octets
+            .chunks(width)
+            .enumerate()
+            .map(|(at, chunk)| line(at * width, chunk, &String::from_utf8_lossy(chunk)));
         lines.map(|line| line + "\n").collect()
     }
 
@@ -119,13 +126,44 @@ mod tests {
     fn every_usual_dump_is_read() {
         let octets = sample();
         let cases = [
-            ("xxd", dump(&octets, 16, |at, chunk, text| format!("{at:08x}: {:39}  {text}", groups(chunk, 2)))),
-            ("xxd -g1", dump(&octets, 16, |at, chunk, text| format!("{at:08x}: {:47}  {text}", groups(chunk, 1)))),
-            ("xxd -c8", dump(&octets, 8, |at, chunk, text| format!("{at:08x}: {:19}  {text}", groups(chunk, 2)))),
-            ("tcpdump -x", dump(&octets, 16, |at, chunk, _| format!("\t0x{at:04x}:  {}", groups(chunk, 2)))),
-            ("tcpdump -X", dump(&octets, 16, |at, chunk, text| format!("\t0x{at:04x}:  {:39}  {text}", groups(chunk, 2)))),
-            ("Wireshark", dump(&octets, 16, |at, chunk, text| format!("{at:04x}  {:47}   {text}", groups(chunk, 1)))),
-            ("without text", dump(&octets, 16, |at, chunk, _| format!("{at:06x} {}", groups(chunk, 1)))),
+            (
+                "xxd",
+                dump(&octets, 16, |at, chunk, text| {
+                    format!("{at:08x}: {:39}  {text}", groups(chunk, 2))
+                }),
+            ),
+            (
+                "xxd -g1",
+                dump(&octets, 16, |at, chunk, text| {
+                    format!("{at:08x}: {:47}  {text}", groups(chunk, 1))
+                }),
+            ),
+            (
+                "xxd -c8",
+                dump(&octets, 8, |at, chunk, text| {
+                    format!("{at:08x}: {:19}  {text}", groups(chunk, 2))
+                }),
+            ),
+            (
+                "tcpdump -x",
+                dump(&octets, 16, |at, chunk, _| format!("\t0x{at:04x}:  {}", groups(chunk, 2))),
+            ),
+            (
+                "tcpdump -X",
+                dump(&octets, 16, |at, chunk, text| {
+                    format!("\t0x{at:04x}:  {:39}  {text}", groups(chunk, 2))
+                }),
+            ),
+            (
+                "Wireshark",
+                dump(&octets, 16, |at, chunk, text| {
+                    format!("{at:04x}  {:47}   {text}", groups(chunk, 1))
+                }),
+            ),
+            (
+                "without text",
+                dump(&octets, 16, |at, chunk, _| format!("{at:06x} {}", groups(chunk, 1))),
+            ),
             (
                 "hexdump -C",
                 dump(&octets, 16, |at, chunk, text| {

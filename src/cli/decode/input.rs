@@ -28,17 +28,24 @@ pub(super) enum Input {
 /// be hex.
 pub(super) fn of(arguments: &[String]) -> Result<Input, Failure> {
     match arguments {
-        [] if io::stdin().is_terminal() => Err(Failure::invalid("nothing to decode; give hex, a capture file, or - for standard input")),
+        [] if io::stdin().is_terminal() => Err(Failure::invalid(
+            "nothing to decode; give hex, a capture file, or - for standard input",
+        )),
         [] => from(Box::new(io::stdin()), "standard input"),
         [dash] if dash == "-" => from(Box::new(io::stdin()), "standard input"),
         [name] if Path::new(name).exists() => {
-            let unopened = |error| format!("{name}: cannot be opened: {error}; check its permissions");
+            let unopened =
+                |error| format!("{name}: cannot be opened: {error}; check its permissions");
             let file = File::open(name).map_err(|error| Failure::failed(unopened(error)))?;
             from(Box::new(file), name)
         }
         words => {
             let words = words.join(" ");
-            let neither = || Failure::failed(format!("{words}: neither a file nor hex octets; give one of both, or -"));
+            let neither = || {
+                Failure::failed(format!(
+                    "{words}: neither a file nor hex octets; give one of both, or -"
+                ))
+            };
             hex(&words).map(Input::Octets).ok_or_else(neither)
         }
     }
@@ -46,11 +53,13 @@ pub(super) fn of(arguments: &[String]) -> Result<Input, Failure> {
 
 /// Tells the content by its beginning.
 fn from(reader: Box<dyn Read>, name: &str) -> Result<Input, Failure> {
-    let unreadable = |error| Failure::failed(format!("{name}: cannot be read: {error}; is it a file?"));
+    let unreadable =
+        |error| Failure::failed(format!("{name}: cannot be read: {error}; is it a file?"));
     let (mut beginning, mut whole) = peek(reader).map_err(unreadable)?;
     if beginning.starts_with(&GZIP) {
         let unpacked: Box<dyn Read> = Box::new(MultiGzDecoder::new(io::BufReader::new(whole)));
-        let damaged = |error| Failure::failed(format!("{name}: cannot be unpacked: {error}; pack it anew"));
+        let damaged =
+            |error| Failure::failed(format!("{name}: cannot be unpacked: {error}; pack it anew"));
         (beginning, whole) = peek(unpacked).map_err(damaged)?;
     }
     if let Some(format) = Format::of(&beginning) {
@@ -60,7 +69,9 @@ fn from(reader: Box<dyn Read>, name: &str) -> Result<Input, Failure> {
     whole.take(MAX_OCTETS + 1).read_to_end(&mut octets).map_err(unreadable)?;
     if octets.len() as u64 > MAX_OCTETS {
         let mib = MAX_OCTETS >> 20;
-        return Err(Failure::failed(format!("{name}: more than {mib} MiB and no capture; give pcap or pcapng")));
+        return Err(Failure::failed(format!(
+            "{name}: more than {mib} MiB and no capture; give pcap or pcapng"
+        )));
     }
     Ok(of_octets(octets))
 }
@@ -89,11 +100,15 @@ fn of_octets(octets: Vec<u8>) -> Input {
 
 /// Hex as people have it: with spaces, colons, line breaks or `0x`.
 fn hex(text: &str) -> Option<Vec<u8>> {
-    let words = text.split(|c: char| c.is_whitespace() || c == ':').map(|word| word.trim_start_matches("0x"));
-    let digits = words.flat_map(str::bytes).map(|digit| (digit as char).to_digit(16).map(|d| d as u8));
+    let words = text
+        .split(|c: char| c.is_whitespace() || c == ':')
+        .map(|word| word.trim_start_matches("0x"));
+    let digits =
+        words.flat_map(str::bytes).map(|digit| (digit as char).to_digit(16).map(|d| d as u8));
     let digits: Vec<u8> = digits.collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
-    (rest.is_empty() && !pairs.is_empty()).then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    (rest.is_empty() && !pairs.is_empty())
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]

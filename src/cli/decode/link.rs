@@ -103,7 +103,11 @@ fn content<'a>(packet: &LaxSlicedPacket<'a>) -> Content<'a> {
             let offset = usize::from(header.fragments_offset().value()) * 8;
             (header.source_addr().into(), header.destination_addr().into(), offset)
         }
-        LaxNetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), offset_of_ipv6(ip)),
+        LaxNetSlice::Ipv6(ip) => (
+            ip.header().source_addr().into(),
+            ip.header().destination_addr().into(),
+            offset_of_ipv6(ip),
+        ),
         LaxNetSlice::Arp(_) => return Content::Other,
     };
     let Some(payload) = net.ip_payload_ref() else { return Content::Other };
@@ -111,7 +115,12 @@ fn content<'a>(packet: &LaxSlicedPacket<'a>) -> Content<'a> {
         return Content::Other;
     }
     if payload.fragmented {
-        return Content::Fragment(Fragment { source, destination, offset, length: payload.payload.len() });
+        return Content::Fragment(Fragment {
+            source,
+            destination,
+            offset,
+            length: payload.payload.len(),
+        });
     }
     match &packet.transport {
         Some(TransportSlice::Udp(udp)) => Content::Udp(Udp {
@@ -161,9 +170,17 @@ mod tests {
             (Link(14), plain.clone(), vec![]),
             (Link::IPV4, plain.clone(), vec![]),
             (Link::ETHERNET, behind(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\x00"), vec![]),
-            (Link::ETHERNET, behind(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x81\x00\x00\x07\x08\x00"), vec![7]),
+            (
+                Link::ETHERNET,
+                behind(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x81\x00\x00\x07\x08\x00"),
+                vec![7],
+            ),
             (Link::LINUX_SLL, behind(b"\0\0\0\x01\0\x06\x02\0\0\0\0\x01\0\0\x08\x00"), vec![]),
-            (Link::LINUX_SLL2, behind(b"\x08\x00\0\0\0\0\0\x01\0\x01\0\x06\x02\0\0\0\0\x01\0\0"), vec![]),
+            (
+                Link::LINUX_SLL2,
+                behind(b"\x08\x00\0\0\0\0\0\x01\0\x01\0\x06\x02\0\0\0\0\x01\0\0"),
+                vec![],
+            ),
             (Link::NULL, behind(b"\x02\0\0\0"), vec![]),
             (Link::LOOP, behind(b"\0\0\0\x02"), vec![]),
         ];
@@ -184,7 +201,10 @@ mod tests {
     #[test]
     fn ipv6_is_ip_too() {
         let mut frame = Vec::new();
-        PacketBuilder::ipv6([0xFE; 16], [0xFD; 16], 64).udp(40000, 1813).write(&mut frame, b"hello").unwrap();
+        PacketBuilder::ipv6([0xFE; 16], [0xFD; 16], 64)
+            .udp(40000, 1813)
+            .write(&mut frame, b"hello")
+            .unwrap();
         let Content::Udp(udp) = open(Link::IPV6, &frame) else { panic!("no UDP") };
         assert_eq!(udp.destination.to_string(), "[fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:1813");
     }
@@ -192,7 +212,9 @@ mod tests {
     #[test]
     fn what_a_snap_length_has_cut_is_known_as_cut() {
         let frame = ip(b"hello");
-        let Content::Udp(udp) = open(Link::RAW, &frame[..frame.len() - 2]) else { panic!("no UDP") };
+        let Content::Udp(udp) = open(Link::RAW, &frame[..frame.len() - 2]) else {
+            panic!("no UDP")
+        };
         assert_eq!((udp.payload, udp.length), (&b"hel"[..], 5));
         let too_short = open(Link::RAW, &frame[..24]);
         assert!(matches!(too_short, Content::TooShort { .. }), "{too_short:?}");
@@ -213,7 +235,10 @@ mod tests {
     #[test]
     fn other_traffic_is_none_of_ours() {
         let mut frame = Vec::new();
-        PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).tcp(1812, 1812, 0, 0).write(&mut frame, b"").unwrap();
+        PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
+            .tcp(1812, 1812, 0, 0)
+            .write(&mut frame, b"")
+            .unwrap();
         assert_eq!(open(Link::RAW, &frame), Content::Other);
         assert_eq!(open(Link::ETHERNET, b"short"), Content::Other);
     }

@@ -50,7 +50,9 @@ impl Decode {
         match input {
             Input::Octets(octets) => decoder.octets(&octets)?,
             Input::Dump(frames) => frames.iter().try_for_each(|frame| decoder.dumped(frame))?,
-            Input::Capture(format, file) => capture::read(format, file, |frame| decoder.frame(frame))?,
+            Input::Capture(format, file) => {
+                capture::read(format, file, |frame| decoder.frame(frame))?
+            }
         }
         decoder.finish()
     }

@@ -39,7 +39,9 @@ impl Requests {
             datagram.verify_request(secret)
         } else {
             let back = path.map(|(source, destination)| (destination, source));
-            let Some(request) = self.0.get(&(back, datagram.identifier())) else { return Proof::NoRequest };
+            let Some(request) = self.0.get(&(back, datagram.identifier())) else {
+                return Proof::NoRequest;
+            };
             datagram.verify_reply(request, secret)
         };
         // RFC 2865 3 and RFC 5997 3: the authenticator of these two is random.
@@ -71,13 +73,24 @@ impl fmt::Display for Proof {
             Self::MessageAuthenticator => "Message-Authenticator verified",
             Self::Both => "authenticator and Message-Authenticator verified",
             Self::NoRequest => "not verified: its request was not seen",
-            Self::Failed(Forged::Authenticator) => "WRONG authenticator: another secret, or changed on the way",
-            Self::Failed(Forged::MessageAuthenticator) => "WRONG Message-Authenticator: another secret, or changed on the way",
+            Self::Failed(Forged::Authenticator) => {
+                "WRONG authenticator: another secret, or changed on the way"
+            }
+            Self::Failed(Forged::MessageAuthenticator) => {
+                "WRONG Message-Authenticator: another secret, or changed on the way"
+            }
         })
     }
 }
 
 /// Every other code with a name is a reply.
 pub(super) fn is_request(code: Code) -> bool {
-    matches!(code, Code::ACCESS_REQUEST | Code::ACCOUNTING_REQUEST | Code::STATUS_SERVER | Code::DISCONNECT_REQUEST | Code::COA_REQUEST)
+    matches!(
+        code,
+        Code::ACCESS_REQUEST
+            | Code::ACCOUNTING_REQUEST
+            | Code::STATUS_SERVER
+            | Code::DISCONNECT_REQUEST
+            | Code::COA_REQUEST
+    )
 }

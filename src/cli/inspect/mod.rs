@@ -53,7 +53,11 @@ impl Inspect {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         let folder = self.folder.clone().map_or_else(|| self.named.path(), Ok)?;
         let is_by_record = self.records || self.iccid.is_some();
-        let recovered = if is_by_record { self.show_records(&folder, output)? } else { self.show_files(&folder, output)? };
+        let recovered = if is_by_record {
+            self.show_records(&folder, output)?
+        } else {
+            self.show_files(&folder, output)?
+        };
         Ok(if recovered.lost.is_empty() { Exit::Done } else { Exit::Unmet })
     }
 
@@ -73,7 +77,8 @@ impl Inspect {
     fn show_records(&self, folder: &Path, output: &mut Output) -> Result<Recovered, Failure> {
         let mut names = Names::default();
         data_folder::read(folder, OnDamage::Continue, |record| names.learn(record))?;
-        let is_wanted = |record: &Record| self.iccid.is_none_or(|iccid| records::iccid(record) == Some(iccid));
+        let is_wanted =
+            |record: &Record| self.iccid.is_none_or(|iccid| records::iccid(record) == Some(iccid));
         // Records are read on a thread of their own; only this one may write.
         let (shown, to_write) = mpsc::sync_channel(256);
         thread::scope(|scope| {
@@ -108,7 +113,11 @@ fn describe(recovered: &Recovered, kinds: &BTreeMap<&str, u64>) -> Value {
     })
 }
 
-fn write_tables(recovered: &Recovered, kinds: &BTreeMap<&str, u64>, output: &mut Output) -> Result<(), Failure> {
+fn write_tables(
+    recovered: &Recovered,
+    kinds: &BTreeMap<&str, u64>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut files = Table::new(["FILE", "RECORDS", "OCTETS"]);
     for file in &recovered.files {
         files.row([file.name.to_string(), file.records.to_string(), file.octets.to_string()]);

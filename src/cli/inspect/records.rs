@@ -57,12 +57,20 @@ impl Names {
             // Never written behind a record of one of its things.
             Record::Catalog { catalog, .. } => self.catalog = catalog,
             Record::Vslice { id, place } => {
-                if self.catalog.vslice_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+                if self
+                    .catalog
+                    .vslice_place(id)
+                    .is_none_or(|known| known.stamp.version <= place.stamp.version)
+                {
                     self.catalog.set_vslice(id, place);
                 }
             }
             Record::Group { id, place } => {
-                if self.catalog.group_place(id).is_none_or(|known| known.stamp.version <= place.stamp.version) {
+                if self
+                    .catalog
+                    .group_place(id)
+                    .is_none_or(|known| known.stamp.version <= place.stamp.version)
+                {
                     self.catalog.set_group(id, place);
                 }
             }
@@ -79,9 +87,15 @@ impl Names {
     pub(super) fn describe(&self, record: &Record) -> Value {
         let body = match record {
             Record::Endpoint { iccid, state } => self.endpoint(*iccid, state),
-            Record::Provisioned { iccid, stamp, endpoint } => self.provisioned(*iccid, *stamp, endpoint.as_ref()),
-            Record::Vslice { id, place } => with_stamp(place.stamp, place.standing, describe_vslice((*id, &place.thing))),
-            Record::Group { id, place } => with_stamp(place.stamp, place.standing, self.describe_group((*id, &place.thing))),
+            Record::Provisioned { iccid, stamp, endpoint } => {
+                self.provisioned(*iccid, *stamp, endpoint.as_ref())
+            }
+            Record::Vslice { id, place } => {
+                with_stamp(place.stamp, place.standing, describe_vslice((*id, &place.thing)))
+            }
+            Record::Group { id, place } => {
+                with_stamp(place.stamp, place.standing, self.describe_group((*id, &place.thing)))
+            }
             Record::Catalog { version, catalog } => self.catalog(*version, catalog),
             Record::Inventory { version, fingerprint } => {
                 json!({"at": Timestamp::from_micros(*version), "fingerprint": fingerprint.map(|fingerprint| fingerprint.to_string())})
@@ -95,7 +109,9 @@ impl Names {
                 "at": restart.at.shown,
                 "arrived": restart.arrived,
             }),
-            Record::Note(note) => json!({"iccid": note.iccid, "at": note.at, "what": note.what, "refused": note.refused}),
+            Record::Note(note) => {
+                json!({"iccid": note.iccid, "at": note.at, "what": note.what, "refused": note.refused})
+            }
         };
         with_kind(kind(record), body)
     }
@@ -155,7 +171,9 @@ impl Names {
     }
 
     fn provisioned(&self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) -> Value {
-        let Some(endpoint) = endpoint else { return json!({"iccid": iccid, "version": stamp.version, "removed": true}) };
+        let Some(endpoint) = endpoint else {
+            return json!({"iccid": iccid, "version": stamp.version, "removed": true});
+        };
         json!({
             "iccid": iccid,
             "version": stamp.version,
@@ -191,16 +209,21 @@ impl Names {
     }
 
     fn group(&self, id: GroupId) -> String {
-        self.catalog.group(id).map_or_else(|| format!("#{}", id.index()), |group| group.moniker.to_string())
+        self.catalog
+            .group(id)
+            .map_or_else(|| format!("#{}", id.index()), |group| group.moniker.to_string())
     }
 
     fn vslice(&self, id: VsliceId) -> String {
-        self.catalog.vslice(id).map_or_else(|| format!("#{}", id.index()), |vslice| vslice.moniker.to_string())
+        self.catalog
+            .vslice(id)
+            .map_or_else(|| format!("#{}", id.index()), |vslice| vslice.moniker.to_string())
     }
 }
 
 fn describe_vslice((id, vslice): (VsliceId, &Vslice)) -> Value {
-    let subnets = vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
+    let subnets =
+        vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
     json!({
         "number": id.index(), "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled,
         "subnets": subnets.collect::<Vec<_>>(),
@@ -283,8 +306,7 @@ mod tests {
 
     #[test]
     fn a_record_in_words_is_printable() {
-        let record =
-            json!({"kind": "endpoint", "iccid": "1", "sessions": [{"acctSessionId": HOSTILE, "apn": HOSTILE, "names": [HOSTILE]}]});
+        let record = json!({"kind": "endpoint", "iccid": "1", "sessions": [{"acctSessionId": HOSTILE, "apn": HOSTILE, "names": [HOSTILE]}]});
         let fields = record["sessions"][0].as_object().unwrap();
         let line = words(fields.iter());
         assert!(line.chars().all(printable::is_printable), "{line:?}");

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Kind;
 use crate::cli::outcome::Failure;
-use crate::exchange::{Client, ClientSettings, Composer, NotSent, Outbound, Purpose, Receipt, RetransmissionPolicy, Server, Stray};
+use crate::exchange::{
+    Client, ClientSettings, Composer, NotSent, Outbound, Purpose, Receipt, RetransmissionPolicy,
+    Server, Stray,
+};
 use crate::time::Timestamp;
 use crate::wire::dictionary::Assignment;
 use crate::wire::{Code, Datagram, LONGEST, Secret};
@@ -27,7 +30,12 @@ pub(super) struct Reply {
 
 /// When a request is sent again, and how often at most.
 pub(super) const fn policy(first: Duration, retries: u32) -> RetransmissionPolicy {
-    RetransmissionPolicy { initial: first, transmissions: retries + 1, ceiling: LONGEST_WAIT, total: Duration::ZERO }
+    RetransmissionPolicy {
+        initial: first,
+        transmissions: retries + 1,
+        ceiling: LONGEST_WAIT,
+        total: Duration::ZERO,
+    }
 }
 
 /// Sends a request with these attributes until a reply is valid. Others are ignored, as if they had not come.
@@ -50,8 +58,11 @@ pub(super) fn exchange(
     let mut client = Client::new(0, settings.into(), rand::rng());
     let mut out = Outbound::default();
     let clock = Clock(now());
-    let compose = |composer: &mut Composer<'_, '_>| request::compose(kind.code(), assignments, composer);
-    client.send(clock.read(), kind, policy, compose, &mut out).map_err(|not_sent| refused(to, not_sent))?;
+    let compose =
+        |composer: &mut Composer<'_, '_>| request::compose(kind.code(), assignments, composer);
+    client
+        .send(clock.read(), kind, policy, compose, &mut out)
+        .map_err(|not_sent| refused(to, not_sent))?;
     let socket = connect(to).map_err(|error| unreachable(to, &error))?;
     let mut buffer = [0; LONGEST];
     let (mut ignored, mut given_up) = (None, Vec::new());
@@ -63,12 +74,17 @@ pub(super) fn exchange(
         }
         let socket_id = dispatched.unwrap_or_default();
         out.clear();
-        let wait = client.next_deadline().map_or(Duration::ZERO, |deadline| deadline.since(clock.read()));
+        let wait =
+            client.next_deadline().map_or(Duration::ZERO, |deadline| deadline.since(clock.read()));
         match receive(&socket, &mut buffer, wait).map_err(|error| unreachable(to, &error))? {
             Some(length) => match client.receive(clock.read(), socket_id, to, &buffer[..length]) {
                 Receipt::Answered(answered) => {
                     let took = clock.read().since(answered.first_sent);
-                    return Ok(Reply { octets: buffer[..length].to_vec(), tries: answered.transmissions, took });
+                    return Ok(Reply {
+                        octets: buffer[..length].to_vec(),
+                        tries: answered.transmissions,
+                        took,
+                    });
                 }
                 Receipt::Stray(stray) => ignored = Some(fault(&stray, kind, &buffer[..length])),
                 Receipt::Repeated { .. } | Receipt::Late | Receipt::Obsolete => {}
@@ -79,17 +95,21 @@ pub(super) fn exchange(
     let tries = policy.transmissions;
     Err(Failure::failed(match ignored {
         Some(fault) => format!("no valid reply from {to}: {fault}; is the secret right?"),
-        None => format!("no reply from {to} after {tries} tries; does it run, and is this machine one of its gateways, with this secret?"),
+        None => format!(
+            "no reply from {to} after {tries} tries; does it run, and is this machine one of its gateways, with this secret?"
+        ),
     }))
 }
 
 fn refused(to: SocketAddr, not_sent: NotSent) -> Failure {
     match not_sent {
-        NotSent::TooLong => {
-            Failure::invalid("the attributes do not fit: a packet has at most 4096 octets, an attribute 253, a password 128; send less")
-        }
+        NotSent::TooLong => Failure::invalid(
+            "the attributes do not fit: a packet has at most 4096 octets, an attribute 253, a password 128; send less",
+        ),
         // One server of the right role, and no other request: neither can happen.
-        NotSent::NoServer | NotSent::NoIdentifier => Failure::failed(format!("nothing could be sent to {to}; try again")),
+        NotSent::NoServer | NotSent::NoIdentifier => {
+            Failure::failed(format!("nothing could be sent to {to}; try again"))
+        }
     }
 }
 
@@ -107,7 +127,11 @@ fn fault(stray: &Stray, kind: Kind, octets: &[u8]) -> String {
 }
 
 fn connect(to: SocketAddr) -> io::Result<UdpSocket> {
-    let any = if to.is_ipv4() { SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)) } else { SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)) };
+    let any = if to.is_ipv4() {
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
+    } else {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
+    };
     let socket = UdpSocket::bind(any)?;
     // Connected, the socket hears from the server only, and hears at once if nobody listens there.
     socket.connect(to)?;
@@ -122,14 +146,23 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8], wait: Duration) -> io::Result<
     socket.set_read_timeout(Some(wait))?;
     match socket.recv(buffer) {
         Ok(length) => Ok(Some(length)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
 
 fn unreachable(to: SocketAddr, error: &io::Error) -> Failure {
     Failure::failed(match error.kind() {
-        ErrorKind::ConnectionRefused => format!("nobody listens on {to}; start a server there, or give HOST:PORT"),
+        ErrorKind::ConnectionRefused => {
+            format!("nobody listens on {to}; start a server there, or give HOST:PORT")
+        }
         _ => format!("{to} cannot be reached: {error}; check the address and the network"),
     })
 }

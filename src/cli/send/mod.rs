@@ -82,9 +82,14 @@ impl Purpose for Kind {
     /// Whether this code answers such a request at all (RFC 2865 2, RFC 2866 4.2, RFC 5997 3).
     fn is_answered_by(&self, code: Code) -> bool {
         match self {
-            Self::Auth => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
+            Self::Auth => {
+                matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE)
+            }
             Self::Acct => matches!(code, Code::ACCOUNTING_RESPONSE | Code::PROTOCOL_ERROR),
-            Self::Status => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCOUNTING_RESPONSE),
+            Self::Status => matches!(
+                code,
+                Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCOUNTING_RESPONSE
+            ),
         }
     }
 
@@ -110,7 +115,8 @@ impl Send {
         let dictionary = self.shown.dictionary();
         let secret = Secret::new(self.secret.read()?.as_deref().unwrap_or(PUBLIC_SECRET));
         let (server, attributes) = split(dictionary, &self.words)?;
-        let to = resolve(server, self.kind.port()).map_err(|fault| misspelt(dictionary, server).unwrap_or(fault))?;
+        let to = resolve(server, self.kind.port())
+            .map_err(|fault| misspelt(dictionary, server).unwrap_or(fault))?;
         let assignments = request::assignments(dictionary, attributes, self.file.as_deref())?;
         let policy = exchange::policy(self.timeout, self.retries);
         let reply = exchange::exchange(to, self.kind, &assignments, secret, &policy)?;
@@ -118,7 +124,11 @@ impl Send {
             return Err(Failure::failed(format!("no valid reply from {to}; try again")));
         };
         self.show(to, &reply, &datagram, dictionary, output)?;
-        Ok(if matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE) { Exit::Done } else { Exit::Unmet })
+        Ok(if matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE) {
+            Exit::Done
+        } else {
+            Exit::Unmet
+        })
     }
 
     fn show(
@@ -130,7 +140,10 @@ impl Send {
         output: &mut Output,
     ) -> Result<(), Failure> {
         let took_ms = reply.took.as_micros() as f64 / 1000.0;
-        let may_be_forged = matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE);
+        let may_be_forged = matches!(
+            datagram.code(),
+            Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE
+        );
         if may_be_forged && datagram.message_authenticator() == MessageAuthenticator::Absent {
             outcome::warn(&format!(
                 "the reply of {to} has no Message-Authenticator, so it can be forged (BlastRADIUS); update that server"
@@ -150,8 +163,10 @@ impl Send {
             _ => Role::Good,
         };
         packet::write(output, dictionary, datagram, None, role)?;
-        let tries = if reply.tries == 1 { String::new() } else { format!(" at try {}", reply.tries) };
-        let proof = output.painted(Role::Faint, &format!("verified; from {to} after {took_ms:.1} ms{tries}"));
+        let tries =
+            if reply.tries == 1 { String::new() } else { format!(" at try {}", reply.tries) };
+        let proof = output
+            .painted(Role::Faint, &format!("verified; from {to} after {took_ms:.1} ms{tries}"));
         writeln!(output, "    ({proof})")?;
         Ok(())
     }
@@ -160,9 +175,9 @@ impl Send {
 /// The first word without an equals sign is the server, unless it is an attribute that lacks its value.
 fn split(dictionary: Dictionary, words: &[String]) -> Result<(Option<&str>, &[String]), Failure> {
     match words.split_first() {
-        Some((first, _)) if request::is_attribute(dictionary, first) => {
-            Err(Failure::invalid(format!("{first}: an attribute without its value; write {first}=VALUE")))
-        }
+        Some((first, _)) if request::is_attribute(dictionary, first) => Err(Failure::invalid(
+            format!("{first}: an attribute without its value; write {first}=VALUE"),
+        )),
         Some((first, rest)) if !first.contains('=') => Ok((Some(first), rest)),
         _ => Ok((None, words)),
     }
@@ -172,7 +187,8 @@ fn split(dictionary: Dictionary, words: &[String]) -> Result<(Option<&str>, &[St
 fn misspelt(dictionary: Dictionary, server: Option<&str>) -> Option<Failure> {
     let server = server.filter(|server| !server.contains(['.', ':']))?;
     let near = request::nearest(dictionary, server);
-    let message = || format!("{server}: no such host; did you mean {}=VALUE?", near.join("=VALUE or "));
+    let message =
+        || format!("{server}: no such host; did you mean {}=VALUE?", near.join("=VALUE or "));
     (!near.is_empty()).then(|| Failure::invalid(message()))
 }
 
@@ -183,9 +199,18 @@ fn resolve(server: Option<&str>, port: u16) -> Result<SocketAddr, Failure> {
     if let Ok(address) = unbracketed.parse::<IpAddr>() {
         return Ok((address, port).into());
     }
-    let named = if server.contains(':') { server.to_socket_addrs() } else { (server, port).to_socket_addrs() };
-    let unknown = |why: String| Failure::invalid(format!("{server}: {why}; give HOST:PORT, and attributes as ATTR=VALUE"));
-    named.map_err(|error| unknown(error.to_string()))?.next().ok_or_else(|| unknown("has no address".to_owned()))
+    let named = if server.contains(':') {
+        server.to_socket_addrs()
+    } else {
+        (server, port).to_socket_addrs()
+    };
+    let unknown = |why: String| {
+        Failure::invalid(format!("{server}: {why}; give HOST:PORT, and attributes as ATTR=VALUE"))
+    };
+    named
+        .map_err(|error| unknown(error.to_string()))?
+        .next()
+        .ok_or_else(|| unknown("has no address".to_owned()))
 }
 
 /// Seconds as a plain number, or with a unit: `2`, `0.5`, `500ms`.
@@ -193,7 +218,8 @@ fn time(text: &str) -> Result<Duration, String> {
     let plain = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let time = plain.or_else(|| humantime::parse_duration(text).ok());
     let sensible = Duration::from_millis(1)..=Duration::from_secs(3600);
-    time.filter(|time| sensible.contains(time)).ok_or_else(|| "give seconds, or a time like 500ms, up to 1h".to_owned())
+    time.filter(|time| sensible.contains(time))
+        .ok_or_else(|| "give seconds, or a time like 500ms, up to 1h".to_owned())
 }
 
 #[cfg(test)]

@@ -23,13 +23,19 @@ pub(super) fn compose(code: Code, assignments: &[Assignment], composer: &mut Com
     if is_sealed_first {
         composer.encoder.message_authenticator();
     }
-    for assignment in assignments.iter().filter(|assignment| !is_sealed_first || assignment.place != SEAL) {
+    for assignment in
+        assignments.iter().filter(|assignment| !is_sealed_first || assignment.place != SEAL)
+    {
         composer.encoder.assign(assignment, composer.secret, composer.authenticator);
     }
 }
 
 /// Reads `Name=Value` words, then the lines of a file.
-pub(super) fn assignments(dictionary: Dictionary, words: &[String], file: Option<&str>) -> Result<Vec<Assignment>, Failure> {
+pub(super) fn assignments(
+    dictionary: Dictionary,
+    words: &[String],
+    file: Option<&str>,
+) -> Result<Vec<Assignment>, Failure> {
     let mut read = Vec::new();
     for word in words {
         read.push(assign(dictionary, word).map_err(Failure::invalid)?);
@@ -37,7 +43,10 @@ pub(super) fn assignments(dictionary: Dictionary, words: &[String], file: Option
     if let Some(name) = file {
         let text = contents(name)?;
         for (number, line) in attribute_lines(&text) {
-            read.push(assign(dictionary, line).map_err(|fault| Failure::invalid(format!("{name}:{number}: {fault}")))?);
+            read.push(
+                assign(dictionary, line)
+                    .map_err(|fault| Failure::invalid(format!("{name}:{number}: {fault}")))?,
+            );
         }
     }
     Ok(read)
@@ -50,14 +59,22 @@ fn contents(name: &str) -> Result<String, Failure> {
     } else {
         std::fs::File::open(name).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
     };
-    read.map_err(|error| Failure::invalid(format!("{name}: cannot be read: {error}; give --file a text of Name = Value lines")))?;
+    read.map_err(|error| {
+        Failure::invalid(format!(
+            "{name}: cannot be read: {error}; give --file a text of Name = Value lines"
+        ))
+    })?;
     Ok(text)
 }
 
 /// The lines that hold something, numbered from 1. radclient allows comment lines, and a comma at the end.
 fn attribute_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines = text.lines().map(|line| without_remark(line).trim().trim_end_matches(',').trim_end());
-    lines.enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    let lines =
+        text.lines().map(|line| without_remark(line).trim().trim_end_matches(',').trim_end());
+    lines
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// `decode` puts what octets mean behind them; in a quoted text the same mark is text.
@@ -70,7 +87,9 @@ fn without_remark(line: &str) -> &str {
 
 fn assign(dictionary: Dictionary, text: &str) -> Result<Assignment, String> {
     // radclient writes `:=` and `+=` as well.
-    let plain = text.split_once('=').map(|(name, value)| format!("{}={value}", name.trim_end_matches([':', '+'])));
+    let plain = text
+        .split_once('=')
+        .map(|(name, value)| format!("{}={value}", name.trim_end_matches([':', '+'])));
     dictionary.assign(plain.as_deref().unwrap_or(text)).map_err(|fault| {
         let names = value_names(dictionary, &fault.name);
         match nearest(dictionary, &fault.name) {
@@ -100,7 +119,10 @@ pub(super) fn nearest(dictionary: Dictionary, name: &str) -> Vec<&'static str> {
         return Vec::new();
     }
     let likeness = |known: &str| strsim::jaro_winkler(&name, &known.to_lowercase());
-    let mut near: Vec<_> = dictionary.definitions().map(|definition| (likeness(definition.name), definition.name)).collect();
+    let mut near: Vec<_> = dictionary
+        .definitions()
+        .map(|definition| (likeness(definition.name), definition.name))
+        .collect();
     near.retain(|(likeness, _)| *likeness >= LIKENESS);
     near.sort_by(|one, other| other.0.total_cmp(&one.0));
     near.into_iter().take(3).map(|(_, name)| name).collect()
@@ -117,9 +139,13 @@ mod tests {
 
     #[test]
     fn a_file_is_read_as_radclient_and_decode_write_it() {
-        let text = "# a comment\n\n  User-Name = \"a  (b\",\nClass = 0x4142  (AB)\n\tNAS-Port := 7\r\n";
+        let text =
+            "# a comment\n\n  User-Name = \"a  (b\",\nClass = 0x4142  (AB)\n\tNAS-Port := 7\r\n";
         let lines: Vec<_> = attribute_lines(text).collect();
-        assert_eq!(lines, [(3, "User-Name = \"a  (b\""), (4, "Class = 0x4142"), (5, "NAS-Port := 7")]);
+        assert_eq!(
+            lines,
+            [(3, "User-Name = \"a  (b\""), (4, "Class = 0x4142"), (5, "NAS-Port := 7")]
+        );
         for (_, line) in lines {
             assert!(assign(Dictionary::default(), line).is_ok(), "{line}");
         }
@@ -128,9 +154,16 @@ mod tests {
     #[test]
     fn the_nearest_names_are_offered() {
         let told = |text: &str| assign(Dictionary::default(), text).unwrap_err();
-        assert!(told("3GPP-ISMI=1").contains("; did you mean 3GPP-IMSI"), "{}", told("3GPP-ISMI=1"));
+        assert!(
+            told("3GPP-ISMI=1").contains("; did you mean 3GPP-IMSI"),
+            "{}",
+            told("3GPP-ISMI=1")
+        );
         assert!(!told("Zzz=1").contains("did you mean"));
-        assert!(!told("Framed-IP-Address=1").contains("did you mean"), "the name is right, the value is not");
+        assert!(
+            !told("Framed-IP-Address=1").contains("did you mean"),
+            "the name is right, the value is not"
+        );
     }
 
     #[test]
@@ -139,15 +172,28 @@ mod tests {
         let message = told("Acct-Status-Type=Begin");
         assert!(message.contains("the name of a value: Start, Stop, Interim-Update"), "{message}");
         assert!(told("3GPP-RAT-Type=6G").contains("NB-IoT"));
-        assert!(told("NAS-Port=x").ends_with("wants a number of 32 bits or the name of a value"), "this one has none");
+        assert!(
+            told("NAS-Port=x").ends_with("wants a number of 32 bits or the name of a value"),
+            "this one has none"
+        );
     }
 
     #[test]
     fn an_attribute_without_its_value_is_no_host() {
-        for word in ["3GPP-IMSI", "3gpp-imsi", "User-Name", "Tunnel-Type:1", "Attr-200", "Attr-26.32473.1"] {
+        for word in
+            ["3GPP-IMSI", "3gpp-imsi", "User-Name", "Tunnel-Type:1", "Attr-200", "Attr-26.32473.1"]
+        {
             assert!(is_attribute(Dictionary::default(), word), "{word}");
         }
-        for word in ["localhost", "127.0.0.1:1812", "radius.example.net", "[::1]", "Attr-server", "3GPP-IMSI=1", ""] {
+        for word in [
+            "localhost",
+            "127.0.0.1:1812",
+            "radius.example.net",
+            "[::1]",
+            "Attr-server",
+            "3GPP-IMSI=1",
+            "",
+        ] {
             assert!(!is_attribute(Dictionary::default(), word), "{word}");
         }
     }

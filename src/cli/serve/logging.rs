@@ -24,8 +24,11 @@ pub(super) struct Log {
 impl Log {
     /// From here on `tracing` is heard.
     pub(super) fn start(log: &config::Log) -> Self {
-        let (lines, writer) =
-            NonBlockingBuilder::default().buffered_lines_limit(WAITING).lossy(true).thread_name("log").finish(io::stderr());
+        let (lines, writer) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING)
+            .lossy(true)
+            .thread_name("log")
+            .finish(io::stderr());
         let dropped = lines.error_counter();
         let builder = fmt()
             .with_writer(lines)

@@ -54,7 +54,8 @@ const IMPORT: Duration = Duration::from_secs(600);
 
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let signals = Signals::catch().map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
+        let signals = Signals::catch()
+            .map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
         let config = self.sources.config()?;
         let log = Arc::new(Log::start(&config.log));
         panic::ends_the_process(Arc::clone(&log));
@@ -72,49 +73,77 @@ impl Serve {
         let dropped = Arc::clone(log);
         shell.count_dropped_log_lines(move || dropped.dropped());
         let config::Journal { sync, snapshot_least } = config.journal;
-        let options = Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
+        let options =
+            Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
         let (tell, told) = mpsc::channel();
         let reading = self.begin_reading(told)?;
         let hear = move |in_force| _ = tell.send(in_force);
-        let restored =
-            restore(&config.data_dir, options, on_damage, Aaa::new(config.aaa.clone()), hear, |newest| shell.begin_after(newest))
-                .map_err(|error| Failure::failed(error.to_string()))?;
+        let restored = restore(
+            &config.data_dir,
+            options,
+            on_damage,
+            Aaa::new(config.aaa.clone()),
+            hear,
+            |newest| shell.begin_after(newest),
+        )
+        .map_err(|error| Failure::failed(error.to_string()))?;
         tell_of(&restored);
         let Restored { aaa, journal, gateways, signed, read, .. } = restored;
         shell.recall(signed);
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             News::Changed(setup) => Some(*setup),
-            News::Unchanged(fingerprint, warnings) if is_in_force(&aaa, fingerprint, &config) && read.lost.is_empty() => {
+            News::Unchanged(fingerprint, warnings)
+                if is_in_force(&aaa, fingerprint, &config) && read.lost.is_empty() =>
+            {
                 tell_all(&warnings);
-                info!(endpoints = aaa.endpoints(), differs = aaa.differing(), "the inventory has not changed");
+                info!(
+                    endpoints = aaa.endpoints(),
+                    differs = aaa.differing(),
+                    "the inventory has not changed"
+                );
                 None
             }
             // Another one came into force, or something of it is missing.
             News::Unchanged(..) => Some(self.sources.examine()),
         };
         // Whether there is a last good inventory, which stays in force if the files are wrong now (PROTOCOL 11).
-        let is_first = aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_places().len() == 0);
-        let loaded = setup.map_or(Ok(()), |setup| self.load(setup, &aaa, &journal, shell.now(), &config));
+        let is_first =
+            aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_places().len() == 0);
+        let loaded =
+            setup.map_or(Ok(()), |setup| self.load(setup, &aaa, &journal, shell.now(), &config));
         match loaded {
             Err(Unloaded::Refused(problems)) if !is_first => {
                 for problem in &problems {
                     error!("{problem}");
                 }
-                error!("the inventory was refused, for the reasons above; the last good one stays in force");
+                error!(
+                    "the inventory was refused, for the reasons above; the last good one stays in force"
+                );
                 shell.loaded(false);
             }
-            Err(Unloaded::Refused(problems)) => return Err(Failure::Listed(Exit::Invalid, problems)),
+            Err(Unloaded::Refused(problems)) => {
+                return Err(Failure::Listed(Exit::Invalid, problems));
+            }
             Err(Unloaded::Failed(failure)) => return Err(failure),
             Ok(()) => shell.loaded(true),
         }
-        shell.serve(aaa, journal, gateways, self.reload(config), signals).map_err(|error| failed(&error))?;
+        shell
+            .serve(aaa, journal, gateways, self.reload(config), signals)
+            .map_err(|error| failed(&error))?;
         Ok(Exit::Done)
     }
 
     /// Brings what was read into force, and waits until that is recorded.
-    fn load(&self, setup: Setup, aaa: &Aaa, journal: &Journal, now: Timestamp, config: &Config) -> Result<(), Unloaded> {
+    fn load(
+        &self,
+        setup: Setup,
+        aaa: &Aaa,
+        journal: &Journal,
+        now: Timestamp,
+        config: &Config,
+    ) -> Result<(), Unloaded> {
         let is_error = |problem: &&Problem| problem.severity == Severity::Error;
         let (errors, warnings): (Vec<_>, Vec<_>) = setup.problems.iter().partition(is_error);
         for warning in &warnings {
@@ -128,11 +157,16 @@ impl Serve {
 
     /// Reads the inventory while the journal is read, unless it is the one that the journal begins with: each takes seconds for ten million
     /// endpoints. If the journal cannot be had, nobody waits for it.
-    fn begin_reading(&self, in_force: Receiver<Option<Fingerprint>>) -> Result<JoinHandle<News>, Failure> {
+    fn begin_reading(
+        &self,
+        in_force: Receiver<Option<Fingerprint>>,
+    ) -> Result<JoinHandle<News>, Failure> {
         let (sources, prune) = (self.sources.clone(), self.prune.is_some());
         // What was kept until now is in no file.
         let in_force = move || in_force.recv().ok().flatten().filter(|_| !prune);
-        let reader = thread::Builder::new().name("inventory".to_owned()).spawn(move || sources.examine_news(in_force));
+        let reader = thread::Builder::new()
+            .name("inventory".to_owned())
+            .spawn(move || sources.examine_news(in_force));
         reader.map_err(|error| failed(&ServeError::System(error)))
     }
 
@@ -142,7 +176,8 @@ impl Serve {
         running.warnings.clear();
         Box::new(move || {
             let setup = self.sources.examine();
-            let (errors, warnings): (Vec<_>, Vec<_>) = setup.problems.iter().partition(|problem| problem.severity == Severity::Error);
+            let (errors, warnings): (Vec<_>, Vec<_>) =
+                setup.problems.iter().partition(|problem| problem.severity == Severity::Error);
             for warning in warnings {
                 warn!("{warning}");
             }
@@ -153,7 +188,9 @@ impl Serve {
             let gateways = std::mem::take(&mut config.server.gateways);
             config.inventory.clone_from(&running.inventory);
             if config != running {
-                warn!("only gateways and inventory are reloaded; what else has changed in the configuration waits for a restart");
+                warn!(
+                    "only gateways and inventory are reloaded; what else has changed in the configuration waits for a restart"
+                );
             }
             Ok(Reloaded { gateways, inventory, prune: self.prune.unwrap_or_default() })
         })
@@ -183,25 +220,40 @@ fn is_in_force(aaa: &Aaa, fingerprint: Fingerprint, config: &Config) -> bool {
 }
 
 /// Brings the inventory into force, and waits until that is recorded.
-fn adopt(aaa: &Aaa, inventory: Inventory, prune: Prune, journal: &Journal, now: Timestamp, data_dir: &Path) -> Result<(), Unloaded> {
+fn adopt(
+    aaa: &Aaa,
+    inventory: Inventory,
+    prune: Prune,
+    journal: &Journal,
+    now: Timestamp,
+    data_dir: &Path,
+) -> Result<(), Unloaded> {
     let mut errand = Errand::new(journal);
     errand.begin(now);
-    let adoption = aaa
-        .adopt(inventory, prune, now, &mut errand)
-        .map_err(|objections| Unloaded::Refused(objections.iter().map(Objection::to_string).collect()))?;
+    let adoption = aaa.adopt(inventory, prune, now, &mut errand).map_err(|objections| {
+        Unloaded::Refused(objections.iter().map(Objection::to_string).collect())
+    })?;
     for kept in &adoption.kept {
         warn!("{kept}");
     }
     let Adoption { added, changed, applied: lines, differing: differs, pruned, .. } = adoption;
     let gone = adoption.gone.len();
-    info!(endpoints = aaa.endpoints(), lines, added, changed, gone, pruned, differs, "inventory adopted");
+    info!(
+        endpoints = aaa.endpoints(),
+        lines, added, changed, gone, pruned, differs, "inventory adopted"
+    );
     if gone > 0 && !adoption.pruned {
-        warn!("{gone} endpoints are no longer in the inventory and are kept; start with --prune to remove them");
+        warn!(
+            "{gone} endpoints are no longer in the inventory and are kept; start with --prune to remove them"
+        );
     }
     if errand.finish(aaa, IMPORT) {
         Ok(())
     } else {
-        let what = format!("the inventory could not be recorded in {}; is the disk full?", data_dir.display());
+        let what = format!(
+            "the inventory could not be recorded in {}; is the disk full?",
+            data_dir.display()
+        );
         Err(Unloaded::Failed(Failure::failed(what)))
     }
 }
@@ -231,13 +283,18 @@ fn tell_of(restored: &Restored) {
         "journal read"
     );
     if let Some(cut) = &restored.read.cut {
-        warn!("a torn tail was cut off: what was being written when the process was killed, unless the file was damaged since: {cut}");
+        warn!(
+            "a torn tail was cut off: what was being written when the process was killed, unless the file was damaged since: {cut}"
+        );
     }
     for lost in &restored.read.lost {
         error!("lost for good: {lost}");
     }
     if memory.contested_names > 0 {
-        error!("{} IMSIs or MSISDNs are claimed by two endpoints; the one that was provisioned last has each", memory.contested_names);
+        error!(
+            "{} IMSIs or MSISDNs are claimed by two endpoints; the one that was provisioned last has each",
+            memory.contested_names
+        );
     }
     if memory.contested > 0 {
         error!("{} addresses are claimed by two records; the first keeps each", memory.contested);

@@ -15,7 +15,10 @@ use super::logging::Log;
 pub(super) fn ends_the_process(log: Arc<Log>) {
     panic::set_hook(Box::new(move |panic| {
         let thread = thread::current();
-        error!("thread {} panicked and ends the process: {panic}", thread.name().unwrap_or("without a name"));
+        error!(
+            "thread {} panicked and ends the process: {panic}",
+            thread.name().unwrap_or("without a name")
+        );
         log.finish();
         std::process::abort();
     }));
@@ -39,14 +42,25 @@ mod tests {
         if std::env::var_os(CHILD).is_some() {
             let (config, _) = Config::examine(None);
             ends_the_process(Arc::new(Log::start(&config.log)));
-            let _ = thread::Builder::new().name("worker-7".to_owned()).spawn(|| panic!("as the test wants it"));
+            let _ = thread::Builder::new()
+                .name("worker-7".to_owned())
+                .spawn(|| panic!("as the test wants it"));
             thread::sleep(Duration::from_secs(60));
             return;
         }
-        let name = "cli::serve::panic::tests::a_thread_that_panics_ends_the_process_and_the_log_tells_why";
-        let ended = Command::new(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let name =
+            "cli::serve::panic::tests::a_thread_that_panics_ends_the_process_and_the_log_tells_why";
+        let ended = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
         assert_eq!(ended.status.signal(), Some(SIGABRT), "{ended:?}");
         let told = String::from_utf8_lossy(&ended.stderr);
-        assert!(told.contains("thread worker-7 panicked and ends the process") && told.contains("as the test wants it"), "{told}");
+        assert!(
+            told.contains("thread worker-7 panicked and ends the process")
+                && told.contains("as the test wants it"),
+            "{told}"
+        );
     }
 }

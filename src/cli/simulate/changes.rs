@@ -57,7 +57,8 @@ impl Changes {
     fn of_keys(&self) -> Vec<Change> {
         let change = |key: &str, value: String| Change { key: key.to_owned(), value };
         let addresses = |addresses: &[SocketAddr]| {
-            let quoted: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+            let quoted: Vec<String> =
+                addresses.iter().map(|address| format!("\"{address}\"")).collect();
             (!quoted.is_empty()).then(|| format!("[{}]", quoted.join(", ")))
         };
         let text = |text: &String| toml::Value::String(text.clone()).to_string();
@@ -74,13 +75,19 @@ impl Changes {
     /// The key of the secret is a text, as all of a scenario.
     fn of_secret(&self) -> Result<Option<Change>, Failure> {
         let Some(octets) = self.secret.read()? else { return Ok(None) };
-        let text = String::from_utf8(octets).map_err(|_| Failure::invalid("the secret is no UTF-8; give simulate one that is"))?;
-        Ok(Some(Change { key: "target.secret".to_owned(), value: toml::Value::String(text).to_string() }))
+        let text = String::from_utf8(octets)
+            .map_err(|_| Failure::invalid("the secret is no UTF-8; give simulate one that is"))?;
+        Ok(Some(Change {
+            key: "target.secret".to_owned(),
+            value: toml::Value::String(text).to_string(),
+        }))
     }
 
     /// Rate and duration of the steady phases; ramps lead up to the same rate.
     fn of_phases(&self, name: &str, phases: &[Phase]) -> Result<Vec<Change>, Failure> {
-        if (self.rate.is_some() || self.duration.is_some()) && !phases.iter().any(|phase| phase.kind == PhaseKind::Steady) {
+        if (self.rate.is_some() || self.duration.is_some())
+            && !phases.iter().any(|phase| phase.kind == PhaseKind::Steady)
+        {
             return Err(Failure::invalid(format!(
                 "--rate and --duration are for steady phases, and {name} has none; see --print-scenario and --set"
             )));
@@ -88,7 +95,10 @@ impl Changes {
         let mut changes = Vec::new();
         for (index, phase) in phases.iter().enumerate() {
             let mut change = |part: &str, value: Option<f64>| {
-                changes.extend(value.map(|value| Change { key: format!("phase.{index}.{part}"), value: value.to_string() }));
+                changes.extend(value.map(|value| Change {
+                    key: format!("phase.{index}.{part}"),
+                    value: value.to_string(),
+                }));
             };
             match phase.kind {
                 PhaseKind::Steady => {

@@ -31,8 +31,10 @@ impl Display {
         let on_terminal = progress == Progress::Auto && io::stderr().is_terminal();
         let seconds: f64 = loaded.scenario.phase.iter().map(|phase| phase.for_s).sum();
         let style = ProgressStyle::with_template("{wide_bar:.cyan/dim} {pos}/{len} s\n{msg}");
-        let bar =
-            on_terminal.then(|| ProgressBar::new(seconds.ceil() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+        let bar = on_terminal.then(|| {
+            ProgressBar::new(seconds.ceil() as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
         Self { bar, plain: !on_terminal && progress != Progress::None, headed: false }
     }
 

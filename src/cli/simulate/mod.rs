@@ -73,15 +73,22 @@ impl Simulate {
         let name = self.scenario.as_deref().unwrap_or_default();
         let loaded = self.changes.load(name)?;
         if self.print_scenario {
-            let text = toml::to_string_pretty(&loaded.scenario).map_err(|error| Failure::failed(error.to_string()))?;
+            let text = toml::to_string_pretty(&loaded.scenario)
+                .map_err(|error| Failure::failed(error.to_string()))?;
             output.write_all(text.as_bytes())?;
             return Ok(Exit::Done);
         }
         if let Some(folder) = &self.write_inventory {
             if let Some(taken) = Scenario::inventory_in(folder).filter(|_| !self.force) {
-                return Err(Failure::failed(format!("{} is there already; choose an empty folder, or --force", taken.display())));
+                return Err(Failure::failed(format!(
+                    "{} is there already; choose an empty folder, or --force",
+                    taken.display()
+                )));
             }
-            let count = loaded.scenario.write_inventory(folder).map_err(|error| cannot_write(folder, &error))?;
+            let count = loaded
+                .scenario
+                .write_inventory(folder)
+                .map_err(|error| cannot_write(folder, &error))?;
             for group in loaded.scenario.group.iter().filter(|group| group.subnets.is_empty()) {
                 outcome::warn(&format!(
                     "group {} has no subnets in this scenario; add one, or attachd refuses its endpoints",
@@ -108,7 +115,11 @@ impl Simulate {
 
     fn once(&self, loaded: &Loaded, stop: &Arc<AtomicBool>) -> Result<Report, Failure> {
         let mut progress = Display::new(self.progress, loaded);
-        let watch = Watch { on_second: &mut |second| progress.show(second), stop: stop.clone(), capture: self.results.capture() };
+        let watch = Watch {
+            on_second: &mut |second| progress.show(second),
+            stop: stop.clone(),
+            capture: self.results.capture(),
+        };
         let outcome = driver::run(loaded, watch).map_err(|error| match error {
             DriveError::Scenario(error) => Failure::invalid(error.to_string()),
             DriveError::System(what) => Failure::failed(what),
@@ -118,7 +129,12 @@ impl Simulate {
     }
 
     /// Tries one rate after the other; the report is that of the best.
-    fn search(&self, loaded: &Loaded, mut finder: Finder, stop: &Arc<AtomicBool>) -> Result<Report, Failure> {
+    fn search(
+        &self,
+        loaded: &Loaded,
+        mut finder: Finder,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Report, Failure> {
         let (mut best, mut tries) = (None, Vec::new());
         while let Some(rate) = finder.next() {
             let report = self.once(&finder.step(loaded, rate), stop)?;
@@ -155,13 +171,16 @@ fn list(output: &mut Output) -> Result<Exit, Failure> {
 fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
-    let unwatched = |error: io::Error| Failure::failed(format!("signals cannot be watched: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unwatched)?;
+    let unwatched =
+        |error: io::Error| Failure::failed(format!("signals cannot be watched: {error}"));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unwatched)?;
     let watch = |kind| {
         let _within = runtime.enter();
         signal(kind).map_err(unwatched)
     };
-    let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) =
+        (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
     thread::spawn(move || {
         loop {
             runtime.block_on(async {

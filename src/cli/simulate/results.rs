@@ -45,7 +45,10 @@ impl Results {
     /// A file that cannot be written is better known before a long run than after it.
     pub(super) fn prepare(&self) -> Result<(), Failure> {
         let json = self.json.as_deref().filter(|_| !self.json_is_output());
-        for path in [json, self.html.as_deref(), self.hdr.as_deref(), self.pcap.as_deref()].into_iter().flatten() {
+        for path in [json, self.html.as_deref(), self.hdr.as_deref(), self.pcap.as_deref()]
+            .into_iter()
+            .flatten()
+        {
             fs::File::create(path).map_err(|error| cannot_write(path, &error))?;
         }
         Ok(())
@@ -81,10 +84,16 @@ impl Results {
 fn show_violations(report: &Report, output: &mut Output) -> Result<(), Failure> {
     for finding in report.referee.shown.iter().take(SHOWN) {
         let endpoint = finding.endpoint.as_deref().unwrap_or("-");
-        writeln!(output, "\n{:.3} s  {}  {endpoint}: the server {}: {}", finding.at_s, finding.rule, finding.what, finding.detail)?;
+        writeln!(
+            output,
+            "\n{:.3} s  {}  {endpoint}: the server {}: {}",
+            finding.at_s, finding.rule, finding.what, finding.detail
+        )?;
         output.write_all(finding.exhibits(report.dictionary()).as_bytes())?;
     }
-    if report.rejects.contains_key(State::Unknown.reason().unwrap_or_default()) && report.referee.rules.contains_key(Rule::Refused.id()) {
+    if report.rejects.contains_key(State::Unknown.reason().unwrap_or_default())
+        && report.referee.rules.contains_key(Rule::Refused.id())
+    {
         let name = &report.name;
         writeln!(
             output,

@@ -65,7 +65,8 @@ fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
     writer.number(lease.vslice.index() as u64);
     writer.ipv4(lease.ip);
     match lease.phase {
-        LeasePhase::Authorised { until, authorisation } | LeasePhase::Reauthorised { until, authorisation } => {
+        LeasePhase::Authorised { until, authorisation }
+        | LeasePhase::Reauthorised { until, authorisation } => {
             writer.time(until, base);
             writer.raw(&authorisation.to_be_bytes());
         }
@@ -81,11 +82,17 @@ fn read_lease(reader: &mut Reader<'_>, base: Timestamp) -> Option<Lease> {
     let vslice = VsliceId::new(handle(reader.number()?)?);
     let ip = reader.ipv4()?;
     let phase = match first & !POOLED {
-        AUTHORISED => LeasePhase::Authorised { until: reader.time(base)?, authorisation: u64::from_be_bytes(reader.array()?) },
+        AUTHORISED => LeasePhase::Authorised {
+            until: reader.time(base)?,
+            authorisation: u64::from_be_bytes(reader.array()?),
+        },
         IN_USE => LeasePhase::InUse,
         KEPT => LeasePhase::Kept,
         RELEASED => LeasePhase::Released { at: reader.time(base)? },
-        REAUTHORISED => LeasePhase::Reauthorised { until: reader.time(base)?, authorisation: u64::from_be_bytes(reader.array()?) },
+        REAUTHORISED => LeasePhase::Reauthorised {
+            until: reader.time(base)?,
+            authorisation: u64::from_be_bytes(reader.array()?),
+        },
         _ => return None,
     };
     Some(Lease { group, vslice, ip, kind, phase })

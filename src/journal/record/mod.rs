@@ -75,13 +75,26 @@ pub struct Note {
 /// Where records are put: a batch, or a snapshot.
 pub trait Sink {
     /// See [`Batch::put`].
-    fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge>;
+    fn put(
+        &mut self,
+        kind: Kind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge>;
 
     fn put_endpoint(&mut self, iccid: Iccid, state: &EndpointState) -> Result<(), TooLarge> {
-        self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| endpoint::write(&mut Writer(buffer), state))
+        self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| {
+            endpoint::write(&mut Writer(buffer), state)
+        })
     }
 
-    fn put_provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) -> Result<(), TooLarge> {
+    fn put_provisioned(
+        &mut self,
+        iccid: Iccid,
+        stamp: Revision,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<(), TooLarge> {
         self.put(kind::PROVISIONED, iccid.raw(), stamp.version, |buffer| {
             provisioning::write_endpoint(&mut Writer(buffer), endpoint, stamp.origin);
         })
@@ -99,7 +112,11 @@ pub trait Sink {
         })
     }
 
-    fn put_inventory(&mut self, version: u64, fingerprint: Option<Fingerprint>) -> Result<(), TooLarge> {
+    fn put_inventory(
+        &mut self,
+        version: u64,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<(), TooLarge> {
         self.put(kind::INVENTORY, 0, version, |buffer| {
             if let Some(fingerprint) = fingerprint {
                 buffer.extend_from_slice(&fingerprint.0.to_le_bytes());
@@ -119,10 +136,18 @@ pub trait Sink {
 
     fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
         let key = (restart.gateway.index() as u64) << 32 | u64::from(restart.nas().code);
-        self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| write_restart(&mut Writer(buffer), restart))
+        self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| {
+            write_restart(&mut Writer(buffer), restart)
+        })
     }
 
-    fn put_note(&mut self, at: Timestamp, iccid: Option<Iccid>, what: &str, refused: Option<&str>) -> Result<(), TooLarge> {
+    fn put_note(
+        &mut self,
+        at: Timestamp,
+        iccid: Option<Iccid>,
+        what: &str,
+        refused: Option<&str>,
+    ) -> Result<(), TooLarge> {
         self.put(kind::NOTE, iccid.map_or(0, Iccid::raw), at.micros(), |buffer| {
             let mut writer = Writer(buffer);
             writer.text(what);
@@ -132,13 +157,25 @@ pub trait Sink {
 }
 
 impl Sink for Batch {
-    fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+    fn put(
+        &mut self,
+        kind: Kind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
         Self::put(self, kind, key, version, payload)
     }
 }
 
 impl Sink for SnapshotWriter {
-    fn put(&mut self, kind: Kind, key: u64, version: u64, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+    fn put(
+        &mut self,
+        kind: Kind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
         Self::put(self, kind, key, version, payload)
     }
 }
@@ -153,27 +190,47 @@ impl Record {
         let iccid = || Iccid::from_raw(entry.key).ok_or(Unreadable("its key is no ICCID"));
         match entry.kind {
             kind::ENDPOINT => {
-                let state = endpoint::read(&mut reader, entry.version).ok_or(Unreadable("the state of an endpoint makes no sense"))?;
+                let state = endpoint::read(&mut reader, entry.version)
+                    .ok_or(Unreadable("the state of an endpoint makes no sense"))?;
                 Ok(Self::Endpoint { iccid: iccid()?, state })
             }
             kind::PROVISIONED => {
-                let (endpoint, origin) = provisioning::read_endpoint(&mut reader).ok_or(Unreadable("an endpoint makes no sense"))?;
-                Ok(Self::Provisioned { iccid: iccid()?, stamp: Revision { version: entry.version, origin }, endpoint })
+                let (endpoint, origin) = provisioning::read_endpoint(&mut reader)
+                    .ok_or(Unreadable("an endpoint makes no sense"))?;
+                Ok(Self::Provisioned {
+                    iccid: iccid()?,
+                    stamp: Revision { version: entry.version, origin },
+                    endpoint,
+                })
             }
-            kind::VSLICE => read_vslice(&mut reader, entry).ok_or(Unreadable("a VSlice makes no sense")),
-            kind::GROUP => read_group(&mut reader, entry).ok_or(Unreadable("a group makes no sense")),
+            kind::VSLICE => {
+                read_vslice(&mut reader, entry).ok_or(Unreadable("a VSlice makes no sense"))
+            }
+            kind::GROUP => {
+                read_group(&mut reader, entry).ok_or(Unreadable("a group makes no sense"))
+            }
             kind::CATALOG => {
-                let catalog = provisioning::read_catalog(&mut reader, entry.version).ok_or(Unreadable("the catalog makes no sense"))?;
+                let catalog = provisioning::read_catalog(&mut reader, entry.version)
+                    .ok_or(Unreadable("the catalog makes no sense"))?;
                 Ok(Self::Catalog { version: entry.version, catalog })
             }
-            kind::INVENTORY => read_inventory(entry).ok_or(Unreadable("the fingerprint of an inventory makes no sense")),
-            kind::GATEWAY => read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense")),
+            kind::INVENTORY => read_inventory(entry)
+                .ok_or(Unreadable("the fingerprint of an inventory makes no sense")),
+            kind::GATEWAY => {
+                read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense"))
+            }
             kind::SIGNED => {
-                let id = octets::handle(entry.key).map(GatewayId::new).ok_or(Unreadable("a gateway makes no sense"))?;
+                let id = octets::handle(entry.key)
+                    .map(GatewayId::new)
+                    .ok_or(Unreadable("a gateway makes no sense"))?;
                 Ok(Self::Signed { id })
             }
-            kind::RESTART => read_restart(&mut reader).map(Self::Restart).ok_or(Unreadable("a restart makes no sense")),
-            kind::NOTE => read_note(&mut reader, entry).map(Self::Note).ok_or(Unreadable("a note makes no sense")),
+            kind::RESTART => read_restart(&mut reader)
+                .map(Self::Restart)
+                .ok_or(Unreadable("a restart makes no sense")),
+            kind::NOTE => read_note(&mut reader, entry)
+                .map(Self::Note)
+                .ok_or(Unreadable("a note makes no sense")),
             _ => Err(Unreadable("no kind of record that this attachd knows")),
         }
     }
@@ -204,7 +261,10 @@ fn read_inventory(entry: &Entry<'_>) -> Option<Record> {
 }
 
 fn read_gateway(reader: &mut Reader<'_>, key: u64) -> Option<Record> {
-    Some(Record::Gateway { id: octets::handle(key).map(GatewayId::new)?, name: reader.text()?.to_owned() })
+    Some(Record::Gateway {
+        id: octets::handle(key).map(GatewayId::new)?,
+        name: reader.text()?.to_owned(),
+    })
 }
 
 fn write_restart(writer: &mut Writer<'_>, restart: &Restart) {

@@ -74,7 +74,8 @@ impl Writer<'_> {
 
     /// Everything of a NAS but its number.
     pub(super) fn nas(&mut self, nas: &Nas<'_>) {
-        let there = [nas.source.is_some(), nas.ip.is_some(), nas.ipv6.is_some(), nas.identifier.is_some()];
+        let there =
+            [nas.source.is_some(), nas.ip.is_some(), nas.ipv6.is_some(), nas.identifier.is_some()];
         self.octet((0..).zip(there).map(|(bit, is_there)| u8::from(is_there) << bit).sum());
         nas.source.into_iter().for_each(|source| self.address(source));
         nas.ip.into_iter().for_each(|ip| self.ipv4(ip));
@@ -258,8 +259,14 @@ mod tests {
     #[test]
     fn a_number_of_more_than_64_bits_is_none() {
         assert_eq!(Reader(&[0xff; 10]).number(), None);
-        assert_eq!(Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).number(), Some(u64::MAX));
-        assert_eq!(Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).number(), None);
+        assert_eq!(
+            Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).number(),
+            Some(u64::MAX)
+        );
+        assert_eq!(
+            Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).number(),
+            None
+        );
         assert_eq!(Reader(&[0x80]).number(), None);
     }
 }

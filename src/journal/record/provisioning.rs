@@ -8,8 +8,8 @@ use ipnet::Ipv4Net;
 use super::octets::{Reader, Writer, handle};
 use crate::identity::{Apn, GroupId, Imsi, Moniker, Msisdn, VsliceId};
 use crate::provisioning::{
-    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Group, Origin, ProvisioningState, Revision, Standing,
-    Subnet, Vslice,
+    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Group, Origin,
+    ProvisioningState, Revision, Standing, Subnet, Vslice,
 };
 
 /// What an endpoint may have, in the order in which it is written.
@@ -41,9 +41,15 @@ pub(super) fn write_endpoint(writer: &mut Writer<'_>, endpoint: Option<&Endpoint
         (origin != Origin::default(), has::ORIGIN),
     ];
     writer.octet(endpoint.state.key());
-    writer.number(bits.into_iter().fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits }));
+    writer.number(
+        bits.into_iter().fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits }),
+    );
     list(writer, || endpoint.imsis(), |writer, imsi| writer.number(imsi.raw()));
-    list(writer, || endpoint.secondary_groups().iter(), |writer, group| writer.number(group.index() as u64));
+    list(
+        writer,
+        || endpoint.secondary_groups().iter(),
+        |writer, group| writer.number(group.index() as u64),
+    );
     endpoint.msisdn.into_iter().for_each(|msisdn| writer.number(msisdn.raw()));
     endpoint.static_ip.into_iter().for_each(|ip| writer.ipv4(ip));
     endpoint.name.iter().for_each(|name| writer.text(name));
@@ -107,18 +113,32 @@ pub(super) fn write_group_place(writer: &mut Writer<'_>, place: &CatalogEntry<Gr
     write_group(writer, &place.thing);
 }
 
-pub(super) fn read_vslice_place(reader: &mut Reader<'_>, version: u64) -> Option<CatalogEntry<Vslice>> {
+pub(super) fn read_vslice_place(
+    reader: &mut Reader<'_>,
+    version: u64,
+) -> Option<CatalogEntry<Vslice>> {
     read_place(reader, version, read_vslice)
 }
 
-pub(super) fn read_group_place(reader: &mut Reader<'_>, version: u64) -> Option<CatalogEntry<Group>> {
+pub(super) fn read_group_place(
+    reader: &mut Reader<'_>,
+    version: u64,
+) -> Option<CatalogEntry<Group>> {
     read_place(reader, version, read_group)
 }
 
-fn read_place<'a, T>(reader: &mut Reader<'a>, version: u64, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<CatalogEntry<T>> {
+fn read_place<'a, T>(
+    reader: &mut Reader<'a>,
+    version: u64,
+    read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+) -> Option<CatalogEntry<T>> {
     let standing = standing_from(reader.octet()?)?;
     let origin = read_origin(reader)?;
-    Some(CatalogEntry { thing: Arc::new(read(reader)?), standing, stamp: Revision { version, origin } })
+    Some(CatalogEntry {
+        thing: Arc::new(read(reader)?),
+        standing,
+        stamp: Revision { version, origin },
+    })
 }
 
 /// All VSlices and groups in one record, as it was written before each had its own.
@@ -210,7 +230,11 @@ fn read_group(reader: &mut Reader<'_>) -> Option<Group> {
                 2 => CredentialMethod::Chap,
                 _ => return None,
             };
-            Some(Credentials { method, username: reader.text()?.into(), password: reader.text()?.into() })
+            Some(Credentials {
+                method,
+                username: reader.text()?.into(),
+                password: reader.text()?.into(),
+            })
         })?
         .pop(),
     })
@@ -227,14 +251,21 @@ fn read_range(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
 }
 
 /// How many, then each.
-fn list<T, I: Iterator<Item = T>>(writer: &mut Writer<'_>, things: impl Fn() -> I, mut write: impl FnMut(&mut Writer<'_>, T)) {
+fn list<T, I: Iterator<Item = T>>(
+    writer: &mut Writer<'_>,
+    things: impl Fn() -> I,
+    mut write: impl FnMut(&mut Writer<'_>, T),
+) {
     writer.number(things().count() as u64);
     for thing in things() {
         write(writer, thing);
     }
 }
 
-fn read_list<'a, T>(reader: &mut Reader<'a>, mut read: impl FnMut(&mut Reader<'a>) -> Option<T>) -> Option<Vec<T>> {
+fn read_list<'a, T>(
+    reader: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
     let count = reader.count()?;
     (0..count).map(|_| read(reader)).collect()
 }
@@ -251,7 +282,9 @@ const fn allocation_number(allocation: Allocation) -> u8 {
 }
 
 fn allocation_from(number: u8) -> Option<Allocation> {
-    [Allocation::Static, Allocation::Pooled].into_iter().find(|allocation| allocation_number(*allocation) == number)
+    [Allocation::Static, Allocation::Pooled]
+        .into_iter()
+        .find(|allocation| allocation_number(*allocation) == number)
 }
 
 const fn standing_number(standing: Standing) -> u8 {
@@ -263,5 +296,7 @@ const fn standing_number(standing: Standing) -> u8 {
 }
 
 fn standing_from(number: u8) -> Option<Standing> {
-    [Standing::Listed, Standing::Gone, Standing::Removed].into_iter().find(|standing| standing_number(*standing) == number)
+    [Standing::Listed, Standing::Gone, Standing::Removed]
+        .into_iter()
+        .find(|standing| standing_number(*standing) == number)
 }

@@ -5,7 +5,9 @@ use std::num::NonZeroU64;
 
 use super::octets::{Reader, Writer, handle};
 use crate::identity::{GroupId, Imeisv, Plmn};
-use crate::network::{Bearer, CloseCause, Ended, Ending, EventTime, Families, Place, Session, Skew, Status};
+use crate::network::{
+    Bearer, CloseCause, Ended, Ending, EventTime, Families, Place, Session, Skew, Status,
+};
 use crate::time::Timestamp;
 
 /// What a session may have, in the order in which it is written.
@@ -52,7 +54,10 @@ pub(super) fn write(writer: &mut Writer<'_>, session: &Session, base: Timestamp)
         writer.number(ended.terminate_cause.into());
         writer.octet(ended.cause as u8);
     }
-    session.authorisation.into_iter().for_each(|authorisation| writer.raw(&authorisation.get().to_be_bytes()));
+    session
+        .authorisation
+        .into_iter()
+        .for_each(|authorisation| writer.raw(&authorisation.get().to_be_bytes()));
     session.apn().into_iter().for_each(|apn| writer.text(apn));
     session.multi_session_id().into_iter().for_each(|id| writer.text(id));
     if session.folded() != (0, 0) {
@@ -74,7 +79,8 @@ pub(super) fn write(writer: &mut Writer<'_>, session: &Session, base: Timestamp)
 }
 
 fn is_skewed(session: &Session) -> bool {
-    session.skew() != Skew::default() || session.ended.is_some_and(|ended| ended.skew != Skew::default())
+    session.skew() != Skew::default()
+        || session.ended.is_some_and(|ended| ended.skew != Skew::default())
 }
 
 fn write_place(writer: &mut Writer<'_>, place: &Place<'_>) {
@@ -140,7 +146,12 @@ pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> 
     if bits & has::ENDED != 0 {
         let at = reader.time(base)?;
         let terminate_cause = reader.number_u32()?;
-        session.ended = Some(Ended { at, skew: Skew::default(), terminate_cause, cause: CloseCause::from_key(reader.octet()?)? });
+        session.ended = Some(Ended {
+            at,
+            skew: Skew::default(),
+            terminate_cause,
+            cause: CloseCause::from_key(reader.octet()?)?,
+        });
     }
     if bits & has::AUTHORISATION != 0 {
         session.authorisation = Some(NonZeroU64::new(u64::from_be_bytes(reader.array()?))?);

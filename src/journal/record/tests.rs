@@ -9,9 +9,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::{Apn, GroupId, Imeisv, Imsi, Moniker, Msisdn, Plmn, VsliceId};
-use crate::network::{Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place, Session, Status};
+use crate::network::{
+    Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place,
+    Session, Status,
+};
 use crate::provisioning::{
-    Allocation, CatalogEntry, CredentialMethod, Credentials, Group, Origin, ProvisioningState, Revision, Standing, Subnet, Vslice,
+    Allocation, CatalogEntry, CredentialMethod, Credentials, Group, Origin, ProvisioningState,
+    Revision, Standing, Subnet, Vslice,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -29,7 +33,9 @@ fn framed(put: impl FnOnce(&mut Batch) -> Result<(), TooLarge>) -> Vec<u8> {
 
 fn read(framed: &[u8]) -> Result<Record, Unreadable> {
     match super::super::frame::read(framed) {
-        super::super::frame::Front::Whole(entry, size) if size == framed.len() => Record::read(&entry),
+        super::super::frame::Front::Whole(entry, size) if size == framed.len() => {
+            Record::read(&entry)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -49,7 +55,8 @@ fn typical_session() -> Session {
     };
     let began = EventTime::at(Timestamp::from_secs(NOW.secs() - 86_400));
     let heard = Timestamp::from_micros(NOW.micros() + 21_000);
-    let mut session = Session::new(GatewayId::new(3), &Nas::numbered(0xc0a8_010a), bearer, began, heard);
+    let mut session =
+        Session::new(GatewayId::new(3), &Nas::numbered(0xc0a8_010a), bearer, began, heard);
     session.group = Some(GroupId::new(12));
     session.ip = Some(Ipv4Addr::new(100, 64, 3, 4));
     session.authorisation = NonZeroU64::new(0xfeed_f00d_dead_beef);
@@ -58,7 +65,9 @@ fn typical_session() -> Session {
         rat: Some(6),
         plmn: Plmn::parse(b"23415").ok(),
         serving_node: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
-        location: Some(&[0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03]),
+        location: Some(&[
+            0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03,
+        ]),
         imeisv: Imeisv::parse(b"3512340012345678").ok(),
         time_zone: Some([0x40, 1]),
         charging_id: Some(0xdead_beef),
@@ -75,7 +84,8 @@ fn typical_state() -> EndpointState {
         phase: LeasePhase::InUse,
     };
     let last_activity = Timestamp::from_micros(NOW.micros() + 21_000);
-    let (sessions, leases) = ([typical_session()].into_iter().collect(), [lease].into_iter().collect());
+    let (sessions, leases) =
+        ([typical_session()].into_iter().collect(), [lease].into_iter().collect());
     EndpointState { state: NetworkState::Active, last_activity, version: 1789, sessions, leases }
 }
 
@@ -89,9 +99,12 @@ fn an_endpoint_with_one_session_takes_at_most_200_octets() {
 /// What is on the disks of others must be read for ever: a change of these octets is a new format.
 /// An Accounting-On of an odd clock, from a gateway that says all of itself.
 fn restart() -> Restart {
-    let nas = Nas::new([192, 0, 2, 1].into(), Some([192, 168, 1, 10].into()), None, Some(b"pgw-01"));
-    let reporter = Reporter { gateway: GatewayId::new(3), range: "192.0.2.0/28".parse().unwrap(), nas };
-    let at = EventTime { shown: Timestamp::from_secs(NOW.secs() - 2), order: Timestamp::from_secs(60) };
+    let nas =
+        Nas::new([192, 0, 2, 1].into(), Some([192, 168, 1, 10].into()), None, Some(b"pgw-01"));
+    let reporter =
+        Reporter { gateway: GatewayId::new(3), range: "192.0.2.0/28".parse().unwrap(), nas };
+    let at =
+        EventTime { shown: Timestamp::from_secs(NOW.secs() - 2), order: Timestamp::from_secs(60) };
     Restart::new(&reporter, Some("festival.iot".into()), at, Stamp::Old, NOW)
 }
 
@@ -99,16 +112,27 @@ fn restart() -> Restart {
 #[test]
 fn an_older_record_of_a_restart_is_read() {
     const OLD: &str = "4b70c33f1e0000050a01a8c00300000000e025dafe5b060003c0a8010a8080afa2dbffad06ff91f4010c666573746976616c2e696f74";
-    let octets: Vec<u8> = (0..OLD.len()).step_by(2).map(|at| u8::from_str_radix(&OLD[at..at + 2], 16).unwrap()).collect();
+    let octets: Vec<u8> = (0..OLD.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&OLD[at..at + 2], 16).unwrap())
+        .collect();
     let Ok(Record::Restart(found)) = read(&octets) else { panic!("no restart") };
-    let reporter = Reporter { gateway: GatewayId::new(3), range: "0.0.0.0/32".parse().unwrap(), nas: Nas::numbered(0xc0a8_010a) };
+    let reporter = Reporter {
+        gateway: GatewayId::new(3),
+        range: "0.0.0.0/32".parse().unwrap(),
+        nas: Nas::numbered(0xc0a8_010a),
+    };
     let at = EventTime::at(Timestamp::from_secs(NOW.secs() - 2));
     assert_eq!(found, Restart::new(&reporter, Some("festival.iot".into()), at, Stamp::Sane, NOW));
 }
 
 #[test]
 fn golden_octets() {
-    let detached = EndpointState { version: 7, last_activity: NOW, ..EndpointState::new(NetworkState::Detached) };
+    let detached = EndpointState {
+        version: 7,
+        last_activity: NOW,
+        ..EndpointState::new(NetworkState::Detached)
+    };
     let endpoint = Endpoint::new(ProvisioningState::Active)
         .in_group(GroupId::new(1))
         .with_imsi(Imsi::parse(b"234500000000001").unwrap())
@@ -126,12 +150,20 @@ fn golden_octets() {
         (
             "96bcb3111e0000020e400b02fc5d01020500000000000000320f0181d0e6efd6d898020081da938d912a644000090674696c6c203101",
             framed(|batch| batch.put_provisioned(iccid(), stamp(5, 0), Some(&endpoint))),
-            Record::Provisioned { iccid: iccid(), stamp: stamp(5, 0), endpoint: Some(endpoint.clone()) },
+            Record::Provisioned {
+                iccid: iccid(),
+                stamp: stamp(5, 0),
+                endpoint: Some(endpoint.clone()),
+            },
         ),
         (
             "aeba1987260000020e400b02fc5d01020500000000000000321f0181d0e6efd6d898020081da938d912a644000090674696c6c203101eecdab8967452301",
             framed(|batch| batch.put_provisioned(iccid(), stamp(5, ORIGIN), Some(&endpoint))),
-            Record::Provisioned { iccid: iccid(), stamp: stamp(5, ORIGIN), endpoint: Some(endpoint.clone()) },
+            Record::Provisioned {
+                iccid: iccid(),
+                stamp: stamp(5, ORIGIN),
+                endpoint: Some(endpoint.clone()),
+            },
         ),
         (
             "a6a26e3c090000020e400b02fc5d0102060000000000000000eecdab8967452301",
@@ -197,15 +229,25 @@ fn the_typical_session_octet_by_octet() {
 fn the_phases_of_a_lease_octet_by_octet() {
     let (until, authorisation) = (Timestamp::from_secs(NOW.secs() + 120), 0xfeed_f00d_dead_beef);
     let table = [
-        (LeasePhase::Authorised { until, authorisation }, "9300810c026440030480b8b872feedf00ddeadbeef"),
+        (
+            LeasePhase::Authorised { until, authorisation },
+            "9300810c026440030480b8b872feedf00ddeadbeef",
+        ),
         (LeasePhase::InUse, "8700820c0264400304"),
         (LeasePhase::Kept, "8700830c0264400304"),
         (LeasePhase::Released { at: NOW }, "8800840c026440030400"),
-        (LeasePhase::Reauthorised { until, authorisation }, "9300850c026440030480b8b872feedf00ddeadbeef"),
+        (
+            LeasePhase::Reauthorised { until, authorisation },
+            "9300850c026440030480b8b872feedf00ddeadbeef",
+        ),
     ];
     for (phase, golden) in table {
         let lease = Lease { kind: LeaseKind::Pooled, phase, ..typical_state().leases[0] };
-        let state = EndpointState { last_activity: NOW, leases: [lease].into_iter().collect(), ..EndpointState::new(NetworkState::Idle) };
+        let state = EndpointState {
+            last_activity: NOW,
+            leases: [lease].into_iter().collect(),
+            ..EndpointState::new(NetworkState::Idle)
+        };
         let octets = framed(|batch| batch.put_endpoint(iccid(), &state));
         // Behind the header of the frame and the state, the time, no session and one lease.
         assert_eq!(hex(&octets[35..]), golden, "{phase:?}");
@@ -247,8 +289,12 @@ fn what_makes_no_sense_is_named() {
 
 #[test]
 fn a_note_says_what_was_refused() {
-    let note =
-        |iccid: Option<Iccid>, refused: Option<&str>| Note { at: NOW, iccid, what: "start".into(), refused: refused.map(str::to_owned) };
+    let note = |iccid: Option<Iccid>, refused: Option<&str>| Note {
+        at: NOW,
+        iccid,
+        what: "start".into(),
+        refused: refused.map(str::to_owned),
+    };
     for (iccid, refused) in [(Some(iccid()), Some("endpoint-suspended")), (None, None)] {
         let octets = framed(|batch| batch.put_note(NOW, iccid, "start", refused));
         assert_eq!(read(&octets), Ok(Record::Note(note(iccid, refused))));
@@ -276,11 +322,13 @@ fn vslices() -> [CatalogEntry<Vslice>; 2] {
             exclude: vec!["100.64.0.0/28".parse().unwrap()],
         }],
     };
-    [(vslice("old"), Standing::Removed), (vslice("festival"), Standing::Listed)].map(|(thing, standing)| CatalogEntry {
-        thing: Arc::new(thing),
-        standing,
-        stamp: stamp(9, ORIGIN),
-    })
+    [(vslice("old"), Standing::Removed), (vslice("festival"), Standing::Listed)].map(
+        |(thing, standing)| CatalogEntry {
+            thing: Arc::new(thing),
+            standing,
+            stamp: stamp(9, ORIGIN),
+        },
+    )
 }
 
 fn groups() -> [CatalogEntry<Group>; 2] {
@@ -296,12 +344,17 @@ fn groups() -> [CatalogEntry<Group>; 2] {
         interim_interval_s: 600,
         credentials,
     };
-    let credentials = Credentials { method: CredentialMethod::Chap, username: "user".into(), password: "secret".into() };
-    [(group("epos", None), Standing::Gone), (group("bar", Some(credentials)), Standing::Listed)].map(|(thing, standing)| CatalogEntry {
-        thing: Arc::new(thing),
-        standing,
-        stamp: stamp(9, ORIGIN),
-    })
+    let credentials = Credentials {
+        method: CredentialMethod::Chap,
+        username: "user".into(),
+        password: "secret".into(),
+    };
+    [(group("epos", None), Standing::Gone), (group("bar", Some(credentials)), Standing::Listed)]
+        .map(|(thing, standing)| CatalogEntry {
+            thing: Arc::new(thing),
+            standing,
+            stamp: stamp(9, ORIGIN),
+        })
 }
 
 #[test]
@@ -316,40 +369,49 @@ fn every_vslice_and_group_has_a_record_of_its_own() {
     }
     let mut batch = Batch::default();
     batch.put(kind::GROUP, 1 << 24, 1, |_| {}).unwrap();
-    assert_eq!(read(batch.octets()), Err(Unreadable("a group makes no sense")), "it would take the memory of all before it");
+    assert_eq!(
+        read(batch.octets()),
+        Err(Unreadable("a group makes no sense")),
+        "it would take the memory of all before it"
+    );
 }
 
 /// As it was written before each VSlice and each group had its own record: one record, handles in their order.
 #[test]
 fn the_catalog_of_an_older_journal_is_read() {
     let octets = hex_octets(OLD_CATALOG);
-    let Ok(Record::Catalog { version: 9, catalog: found }) = read(&octets) else { panic!("no catalog") };
+    let Ok(Record::Catalog { version: 9, catalog: found }) = read(&octets) else {
+        panic!("no catalog")
+    };
     let mut wanted = Catalog::default();
-    vslices()
-        .into_iter()
-        .enumerate()
-        .for_each(|(number, entry)| wanted.set_vslice(VsliceId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry }));
-    groups()
-        .into_iter()
-        .enumerate()
-        .for_each(|(number, entry)| wanted.set_group(GroupId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry }));
+    vslices().into_iter().enumerate().for_each(|(number, entry)| {
+        wanted.set_vslice(VsliceId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry })
+    });
+    groups().into_iter().enumerate().for_each(|(number, entry)| {
+        wanted.set_group(GroupId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry })
+    });
     assert_eq!(found, wanted);
     assert_eq!(found.vslice_by_moniker("festival").unwrap().0, VsliceId::new(1));
     assert_eq!(found.vslice(VsliceId::new(0)), None, "removed, and its place stays taken");
 }
 
 fn hex_octets(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn bearer() -> impl Strategy<Value = Bearer> {
-    (".{0,40}", any::<[u64; 2]>(), any::<u64>(), 1..=3u8).prop_map(|(id, [input, output], event_time, status)| Bearer {
-        acct_session_id: id.into(),
-        input,
-        output,
-        event_time: Timestamp::from_micros(event_time),
-        status: Status::from_key(status).unwrap(),
-    })
+    (".{0,40}", any::<[u64; 2]>(), any::<u64>(), 1..=3u8).prop_map(
+        |(id, [input, output], event_time, status)| Bearer {
+            acct_session_id: id.into(),
+            input,
+            output,
+            event_time: Timestamp::from_micros(event_time),
+            status: Status::from_key(status).unwrap(),
+        },
+    )
 }
 
 /// What a NAS says of itself, owned.
@@ -362,7 +424,13 @@ type Said = (IpAddr, Option<Ipv4Addr>, Option<Ipv6Addr>, Option<Vec<u8>>);
 impl Sender {
     fn nas(&self) -> Nas<'_> {
         let Some((source, ip, ipv6, identifier)) = &self.1 else { return Nas::numbered(self.0) };
-        Nas { code: self.0, source: Some(*source), ip: *ip, ipv6: *ipv6, identifier: identifier.as_deref() }
+        Nas {
+            code: self.0,
+            source: Some(*source),
+            ip: *ip,
+            ipv6: *ipv6,
+            identifier: identifier.as_deref(),
+        }
     }
 }
 
@@ -383,55 +451,73 @@ fn session() -> impl Strategy<Value = Session> {
         of(any::<[u8; 2]>()),
         of(1..u32::MAX),
     );
-    let rest = (of(0..1000usize), of(any::<Ipv4Addr>()), any::<bool>(), of((any::<u64>(), any::<u32>(), 1..=7u8)), any::<u64>());
+    let rest = (
+        of(0..1000usize),
+        of(any::<Ipv4Addr>()),
+        any::<bool>(),
+        of((any::<u64>(), any::<u32>(), 1..=7u8)),
+        any::<u64>(),
+    );
     let clocks = (sender(), any::<[u32; 2]>(), of((any::<u64>(), 1..=7u8)));
     let numbers = (0..1000usize, clocks, any::<u64>(), any::<u64>());
-    (numbers, prop::collection::vec(bearer(), 1..5), names, place, rest).prop_map(|(numbers, bearers, names, place, rest)| {
-        let (gateway, nas, started, heard) = numbers;
-        let (nas, [skew, end_skew], ending) = nas;
-        let mut bearers = bearers.into_iter();
-        let (started, heard) = (EventTime::at(Timestamp::from_micros(started)), Timestamp::from_micros(heard));
-        let mut session = Session::new(GatewayId::new(gateway), &nas.nas(), bearers.next().unwrap(), started, heard);
-        session.set_skew(Skew(skew));
-        let to_ending = |(since, cause)| Ending { since: Timestamp::from_micros(since), cause: CloseCause::from_key(cause).unwrap() };
-        session.set_ending(ending.map(to_ending));
-        bearers.for_each(|bearer| session.add_bearer(bearer));
-        let (apn, multi_session_id, folded) = names;
-        if let Some(apn) = apn {
-            session.set_apn(&apn);
-        }
-        if let Some(id) = multi_session_id {
-            session.set_multi_session_id(id.into());
-        }
-        session.set_folded(folded);
-        let (group, ip, conflict, ended, authorisation) = rest;
-        session.group = group.map(GroupId::new);
-        session.ip = ip;
-        session.conflict = conflict;
-        session.ended = ended.map(|(at, terminate_cause, cause)| Ended {
-            at: Timestamp::from_micros(at),
-            skew: Skew(end_skew),
-            terminate_cause,
-            cause: CloseCause::from_key(cause).unwrap(),
-        });
-        session.authorisation = NonZeroU64::new(authorisation);
-        let (rat, plmn, serving_node, location, imeisv, time_zone, charging_id) = place;
-        session.move_to(&Place {
-            rat,
-            plmn: plmn.map(|text| text.parse().unwrap()),
-            serving_node,
-            location: location.as_deref(),
-            imeisv: imeisv.map(|text| text.parse().unwrap()),
-            time_zone,
-            charging_id,
-        });
-        session
-    })
+    (numbers, prop::collection::vec(bearer(), 1..5), names, place, rest).prop_map(
+        |(numbers, bearers, names, place, rest)| {
+            let (gateway, nas, started, heard) = numbers;
+            let (nas, [skew, end_skew], ending) = nas;
+            let mut bearers = bearers.into_iter();
+            let (started, heard) =
+                (EventTime::at(Timestamp::from_micros(started)), Timestamp::from_micros(heard));
+            let mut session = Session::new(
+                GatewayId::new(gateway),
+                &nas.nas(),
+                bearers.next().unwrap(),
+                started,
+                heard,
+            );
+            session.set_skew(Skew(skew));
+            let to_ending = |(since, cause)| Ending {
+                since: Timestamp::from_micros(since),
+                cause: CloseCause::from_key(cause).unwrap(),
+            };
+            session.set_ending(ending.map(to_ending));
+            bearers.for_each(|bearer| session.add_bearer(bearer));
+            let (apn, multi_session_id, folded) = names;
+            if let Some(apn) = apn {
+                session.set_apn(&apn);
+            }
+            if let Some(id) = multi_session_id {
+                session.set_multi_session_id(id.into());
+            }
+            session.set_folded(folded);
+            let (group, ip, conflict, ended, authorisation) = rest;
+            session.group = group.map(GroupId::new);
+            session.ip = ip;
+            session.conflict = conflict;
+            session.ended = ended.map(|(at, terminate_cause, cause)| Ended {
+                at: Timestamp::from_micros(at),
+                skew: Skew(end_skew),
+                terminate_cause,
+                cause: CloseCause::from_key(cause).unwrap(),
+            });
+            session.authorisation = NonZeroU64::new(authorisation);
+            let (rat, plmn, serving_node, location, imeisv, time_zone, charging_id) = place;
+            session.move_to(&Place {
+                rat,
+                plmn: plmn.map(|text| text.parse().unwrap()),
+                serving_node,
+                location: location.as_deref(),
+                imeisv: imeisv.map(|text| text.parse().unwrap()),
+                time_zone,
+                charging_id,
+            });
+            session
+        },
+    )
 }
 
 fn lease() -> impl Strategy<Value = Lease> {
-    (0..1000usize, 0..1000usize, any::<Ipv4Addr>(), any::<bool>(), 0..5u8, any::<[u64; 2]>()).prop_map(
-        |(group, vslice, ip, pooled, phase, [time, authorisation])| Lease {
+    (0..1000usize, 0..1000usize, any::<Ipv4Addr>(), any::<bool>(), 0..5u8, any::<[u64; 2]>())
+        .prop_map(|(group, vslice, ip, pooled, phase, [time, authorisation])| Lease {
             group: GroupId::new(group),
             vslice: VsliceId::new(vslice),
             ip,
@@ -440,11 +526,12 @@ fn lease() -> impl Strategy<Value = Lease> {
                 0 => LeasePhase::Authorised { until: Timestamp::from_micros(time), authorisation },
                 1 => LeasePhase::InUse,
                 2 => LeasePhase::Kept,
-                3 => LeasePhase::Reauthorised { until: Timestamp::from_micros(time), authorisation },
+                3 => {
+                    LeasePhase::Reauthorised { until: Timestamp::from_micros(time), authorisation }
+                }
                 _ => LeasePhase::Released { at: Timestamp::from_micros(time) },
             },
-        },
-    )
+        })
 }
 
 proptest! {

@@ -25,7 +25,12 @@ fn three_segments() -> (FaultyDisk, State) {
 fn refused(disk: &FaultyDisk) -> String {
     let before = disk.image();
     let mut applier = |_: Entry<'_>| Ok(());
-    let outcome = Journal::open_on(&on(disk), Options::default(), OnDamage::Refuse, std::slice::from_mut(&mut applier));
+    let outcome = Journal::open_on(
+        &on(disk),
+        Options::default(),
+        OnDamage::Refuse,
+        std::slice::from_mut(&mut applier),
+    );
     assert_eq!(disk.image(), before, "nothing changed");
     outcome.unwrap_err().to_string()
 }
@@ -36,7 +41,10 @@ fn a_newer_format() {
     disk.flip("segment-000000000002", 8, 1 ^ 2);
     // Its checksum is another one, too.
     disk.flip("segment-000000000002", 36, 1);
-    assert_eq!(refused(&disk), "disk/segment-000000000002 has format 2, and this attachd reads format 1; use the version that wrote it");
+    assert_eq!(
+        refused(&disk),
+        "disk/segment-000000000002 has format 2, and this attachd reads format 1; use the version that wrote it"
+    );
 }
 
 #[test]
@@ -44,7 +52,10 @@ fn a_file_of_another_program() {
     let (disk, _) = three_segments();
     disk.flip("segment-000000000003", 0, 1);
     disk.flip("segment-000000000003", 36, 1);
-    assert_eq!(refused(&disk), "disk/segment-000000000003 is no file of a journal, though it has the name of one; move it away");
+    assert_eq!(
+        refused(&disk),
+        "disk/segment-000000000003 is no file of a journal, though it has the name of one; move it away"
+    );
 }
 
 #[test]
@@ -55,12 +66,17 @@ fn a_missing_segment() {
         disk.lose(&name);
         assert_eq!(
             refused(&disk),
-            format!("disk/{name} is missing: the folder is not complete; bring the file back, or continue without it with --repair")
+            format!(
+                "disk/{name} is missing: the folder is not complete; bring the file back, or continue without it with --repair"
+            )
         );
         let (found, recovery) = recover_state(&disk, OnDamage::Continue).unwrap();
         assert_eq!(found.len(), records_left);
         assert!(found.iter().all(|(key, kept)| state[key] == *kept));
-        assert_eq!(recovery.recovered.lost[0].to_string(), format!("disk/{name}: the file is missing"));
+        assert_eq!(
+            recovery.recovered.lost[0].to_string(),
+            format!("disk/{name}: the file is missing")
+        );
     }
 }
 
@@ -74,7 +90,10 @@ fn a_damaged_middle() {
     );
     let (found, recovery) = recover_state(&disk, OnDamage::Continue).unwrap();
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), [0, 2]);
-    assert_eq!(recovery.recovered.lost[0].to_string(), "disk/segment-000000000002: 31 octets at offset 72: no readable record");
+    assert_eq!(
+        recovery.recovered.lost[0].to_string(),
+        "disk/segment-000000000002: 31 octets at offset 72: no readable record"
+    );
 }
 
 #[test]
@@ -90,11 +109,21 @@ fn a_record_that_the_owner_cannot_read() {
             Ok(())
         };
         let storage = on(&disk);
-        let outcome = Journal::open_on(&storage, Options::default(), on_damage, std::slice::from_mut(&mut applier));
+        let outcome = Journal::open_on(
+            &storage,
+            Options::default(),
+            on_damage,
+            std::slice::from_mut(&mut applier),
+        );
         outcome.map(|(journal, recovered)| (journal.snapshot_is_due(), recovered.lost, state))
     };
     let error = run(OnDamage::Refuse).unwrap_err().to_string();
-    assert!(error.starts_with("disk/segment-000000000002 is damaged at offset 72: an unknown kind of record"), "{error}");
+    assert!(
+        error.starts_with(
+            "disk/segment-000000000002 is damaged at offset 72: an unknown kind of record"
+        ),
+        "{error}"
+    );
     let (snapshot_is_due, lost, state) = run(OnDamage::Continue).unwrap();
     assert!(snapshot_is_due, "until then every start would need to be told to continue");
     assert_eq!(lost.len(), 1);
@@ -111,6 +140,11 @@ fn a_disk_that_takes_nothing() {
 #[test]
 fn a_folder_where_nothing_can_be_written() {
     // Not even root writes there, so the test means the same for everybody.
-    let error = Journal::open(Path::new("/proc/self/task"), Options::default(), OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())]);
+    let error = Journal::open(
+        Path::new("/proc/self/task"),
+        Options::default(),
+        OnDamage::Refuse,
+        &mut [|_: Entry<'_>| Ok(())],
+    );
     assert!(matches!(error, Err(OpenError::NotWritable { .. })), "{error:?}");
 }

@@ -25,7 +25,8 @@ fn live(folder: &Path) {
 }
 
 fn last_segment(folder: &Path) -> std::path::PathBuf {
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("segment-"));
     names.sort();
     names.pop().unwrap()
@@ -49,7 +50,10 @@ fn a_last_segment_that_was_removed_is_missed() {
     let last = last_segment(folder.path());
     fs::remove_file(&last).unwrap();
     let refused = open(folder.path(), OnDamage::Refuse).unwrap_err();
-    assert!(matches!(&refused, OpenError::Missing { file } if *file == last.display().to_string()), "{refused}");
+    assert!(
+        matches!(&refused, OpenError::Missing { file } if *file == last.display().to_string()),
+        "{refused}"
+    );
     let (_, recovered) = open(folder.path(), OnDamage::Continue).unwrap();
     assert_eq!((recovered.records(), recovered.lost.len()), (10, 1));
 }

@@ -48,13 +48,20 @@ fn check(disk: &FaultyDisk, acknowledged: &BTreeMap<u64, u64>, history: &mut His
     let (state, recovery) = recover_state(disk, OnDamage::Refuse).unwrap();
     for (key, version) in acknowledged {
         let found = state.get(key).map_or(0, |kept| kept.0);
-        assert!(found >= *version, "key {key}: version {version} was acknowledged, {found} was recovered");
+        assert!(
+            found >= *version,
+            "key {key}: version {version} was acknowledged, {found} was recovered"
+        );
     }
     for (key, (version, payload)) in &state {
         assert_eq!(history.get(&(*key, *version)), Some(payload), "key {key} version {version}");
     }
     let (again, second) = recover_state(disk, OnDamage::Refuse).unwrap();
-    assert_eq!((again, second.recovered), (state.clone(), recovery.recovered), "looking changes nothing");
+    assert_eq!(
+        (again, second.recovered),
+        (state.clone(), recovery.recovered),
+        "looking changes nothing"
+    );
     // Versions that were lost are given out again, with other contents: the old ones must never come back.
     history.retain(|(key, version), _| state.get(key).is_some_and(|kept| *version <= kept.0));
     state
@@ -78,14 +85,21 @@ fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
             Act::Snapshot => owner.advance_snapshot(),
             Act::FillSpare => owner.fill_spare(),
             Act::Faults { write, sync, name } => {
-                disk.set_faults(Faults { short_write: 500, write_error: *write, sync_error: *sync, name_error: *name });
+                disk.set_faults(Faults {
+                    short_write: 500,
+                    write_error: *write,
+                    sync_error: *sync,
+                    name_error: *name,
+                });
             }
             Act::Full(full) => disk.set_full(*full),
             Act::Crash | Act::Restart => {
                 // With syncs on a timer, an acknowledgement says that the kernel has it: it survives a killed process, but no power
                 // cut, nor a kill while what the disk refused waits to be written again.
-                let may_lose = mode != SyncMode::Commit && (matches!(act, Act::Crash) || owner.is_failing());
-                let acknowledged = if may_lose { BTreeMap::new() } else { owner.acknowledged.clone() };
+                let may_lose =
+                    mode != SyncMode::Commit && (matches!(act, Act::Crash) || owner.is_failing());
+                let acknowledged =
+                    if may_lose { BTreeMap::new() } else { owner.acknowledged.clone() };
                 drop(owner);
                 disk.set_faults(Faults::default());
                 disk.set_full(false);
@@ -97,7 +111,11 @@ fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
                 assert_eq!(owner.state, state);
                 disk.crash();
                 let (again, second) = recover_state(&disk, OnDamage::Refuse).unwrap();
-                assert_eq!((again, second.recovered.cut), (state, None), "a recovery is durable, and recovered to the same");
+                assert_eq!(
+                    (again, second.recovered.cut),
+                    (state, None),
+                    "a recovery is durable, and recovered to the same"
+                );
                 if !may_lose {
                     owner.acknowledged = acknowledged;
                 }

@@ -110,7 +110,10 @@ impl FaultyDisk {
     /// Everything there is, to see that nothing changed.
     pub(super) fn image(&self) -> BTreeMap<String, Vec<u8>> {
         let disk = self.0.lock();
-        disk.names.iter().map(|(name, file)| (name.clone(), disk.files[*file].cached.clone())).collect()
+        disk.names
+            .iter()
+            .map(|(name, file)| (name.clone(), disk.files[*file].cached.clone()))
+            .collect()
     }
 }
 
@@ -119,7 +122,10 @@ impl Disk {
         self.random.random_range(0..1000) < of_a_thousand
     }
 
-    fn change_names(&mut self, change: impl FnOnce(&mut BTreeMap<String, usize>)) -> io::Result<()> {
+    fn change_names(
+        &mut self,
+        change: impl FnOnce(&mut BTreeMap<String, usize>),
+    ) -> io::Result<()> {
         if self.full || self.strikes(self.faults.name_error) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -165,7 +171,8 @@ impl AppendFile for OpenFile {
         let octets: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
         let fails = disk.full || disk.strikes(disk.faults.write_error);
         let is_short = fails || disk.strikes(disk.faults.short_write);
-        let taken = if is_short { disk.random.random_range(0..=octets.len()) } else { octets.len() };
+        let taken =
+            if is_short { disk.random.random_range(0..=octets.len()) } else { octets.len() };
         disk.files[self.file].write(self.at, &octets[..taken]);
         self.at += taken;
         if fails {
@@ -190,7 +197,14 @@ impl AppendFile for OpenFile {
 impl Storage for FaultyDisk {
     fn list(&self) -> io::Result<Vec<Stored>> {
         let disk = self.0.lock();
-        Ok(disk.names.iter().map(|(name, file)| Stored { name: name.clone(), size: disk.files[*file].cached.len() as u64 }).collect())
+        Ok(disk
+            .names
+            .iter()
+            .map(|(name, file)| Stored {
+                name: name.clone(),
+                size: disk.files[*file].cached.len() as u64,
+            })
+            .collect())
     }
 
     fn read(&self, name: &str, offset: u64) -> io::Result<Box<dyn Read + Send>> {

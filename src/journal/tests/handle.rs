@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::faulty::FaultyDisk;
 use super::owner::{KIND, State, keep, on};
 use crate::journal::header::CLEAN_END;
-use crate::journal::{Admission, Entry, Hand, Health, Journal, OnDamage, Options, Recovered, SnapshotError, Submitter, SyncMode, Ticket};
+use crate::journal::{
+    Admission, Entry, Hand, Health, Journal, OnDamage, Options, Recovered, SnapshotError,
+    Submitter, SyncMode, Ticket,
+};
 use crate::time::Timestamp;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -18,7 +21,9 @@ fn open(disk: &FaultyDisk, options: Options) -> (Journal, Recovered, State) {
         keep(&mut state, entry);
         Ok(())
     };
-    let (journal, recovered) = Journal::open_on(&on(disk), options, OnDamage::Refuse, std::slice::from_mut(&mut applier)).unwrap();
+    let (journal, recovered) =
+        Journal::open_on(&on(disk), options, OnDamage::Refuse, std::slice::from_mut(&mut applier))
+            .unwrap();
     (journal, recovered, state)
 }
 
@@ -45,7 +50,11 @@ fn a_ticket_becomes_durable_and_its_submitter_is_woken() {
         let first = put(&mut submitter, 1, 1, b"one");
         assert!(submitter.wait(first, SOON));
         let second = put(&mut submitter, 1, 2, b"two");
-        assert!(submitter.wait(second, SOON) && submitter.durable() == second && submitter.last() == second);
+        assert!(
+            submitter.wait(second, SOON)
+                && submitter.durable() == second
+                && submitter.last() == second
+        );
         let nothing = submitter.submit(submitter.batch());
         assert!(submitter.wait(nothing, SOON), "an empty batch is as good");
         journal.close().unwrap();
@@ -86,7 +95,10 @@ fn a_disk_that_comes_back_gets_everything_without_a_restart() {
 #[test]
 fn a_full_backlog_says_so_before_state_is_changed() {
     let disk = FaultyDisk::new(3);
-    let (journal, ..) = open(&disk, Options { backlog: 100, gather: Duration::from_secs(60), ..Options::default() });
+    let (journal, ..) = open(
+        &disk,
+        Options { backlog: 100, gather: Duration::from_secs(60), ..Options::default() },
+    );
     let mut submitter = journal.submitter(asleep());
     // Under load the next commit waits for company; here, longer than the test.
     let mut batch = submitter.batch();
@@ -123,9 +135,19 @@ fn a_snapshot_takes_the_place_of_what_was_before() {
     journal.close().unwrap();
 
     let names: Vec<_> = disk.image().into_keys().collect();
-    assert_eq!(names, [CLEAN_END.to_owned(), format!("segment-{:012}", report.number), format!("snapshot-{:012}", report.number)]);
+    assert_eq!(
+        names,
+        [
+            CLEAN_END.to_owned(),
+            format!("segment-{:012}", report.number),
+            format!("snapshot-{:012}", report.number)
+        ]
+    );
     let (_, _, state) = open(&disk, options);
-    assert_eq!(state.into_iter().collect::<Vec<_>>(), [(1, (100, vec![7; 100])), (2, (1, b"meanwhile".to_vec()))]);
+    assert_eq!(
+        state.into_iter().collect::<Vec<_>>(),
+        [(1, (100, vec![7; 100])), (2, (1, b"meanwhile".to_vec()))]
+    );
 }
 
 #[test]
@@ -195,7 +217,12 @@ fn by_hand_everything_happens_in_the_rounds() {
             Ok(())
         };
         let options = Options { snapshot_rate: u64::MAX, ..Options::default() };
-        let opened = Journal::open_by_hand(&on(&disk), options, OnDamage::Refuse, std::slice::from_mut(&mut applier));
+        let opened = Journal::open_by_hand(
+            &on(&disk),
+            options,
+            OnDamage::Refuse,
+            std::slice::from_mut(&mut applier),
+        );
         let (journal, hand, _) = opened.unwrap();
         (journal, hand, state)
     };
@@ -227,7 +254,11 @@ fn by_hand_everything_happens_in_the_rounds() {
     disk.crash();
     assert!(submitter.durable() < third);
     let (journal, hand, state) = open();
-    assert_eq!(state.keys().copied().collect::<Vec<_>>(), [1, 2], "what no round had written is lost");
+    assert_eq!(
+        state.keys().copied().collect::<Vec<_>>(),
+        [1, 2],
+        "what no round had written is lost"
+    );
     put(&mut journal.submitter(asleep()), 4, 1, b"four");
     hand.finish(running, wall);
     journal.close().unwrap();

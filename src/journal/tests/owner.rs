@@ -12,7 +12,9 @@ use crate::journal::recovery::{Recovery, recover};
 use crate::journal::shared::Shared;
 use crate::journal::snapshot::{SnapshotWriter, Turn};
 use crate::journal::spare::Spare;
-use crate::journal::{Batch, Entry, Kind, OnDamage, OpenError, Recovered, Storage, Submitter, SyncMode, Ticket};
+use crate::journal::{
+    Batch, Entry, Kind, OnDamage, OpenError, Recovered, Storage, Submitter, SyncMode, Ticket,
+};
 use crate::time::Timestamp;
 
 pub(super) const KIND: Kind = Kind(1);
@@ -31,7 +33,10 @@ pub(super) fn keep(state: &mut State, entry: Entry<'_>) {
     }
 }
 
-pub(super) fn recover_state(disk: &FaultyDisk, on_damage: OnDamage) -> Result<(State, Recovery), OpenError> {
+pub(super) fn recover_state(
+    disk: &FaultyDisk,
+    on_damage: OnDamage,
+) -> Result<(State, Recovery), OpenError> {
     let mut state = State::new();
     let mut applier = |entry: Entry<'_>| {
         keep(&mut state, entry);
@@ -71,7 +76,14 @@ impl Owner {
     pub(super) fn start(disk: &FaultyDisk, mode: SyncMode) -> Result<(Self, Recovered), OpenError> {
         let (state, recovery) = recover_state(disk, OnDamage::Refuse)?;
         let spare = Arc::new(Spare::new(on(disk), SEGMENT + 512, u64::MAX));
-        let mut log = Log::new(on(disk), Arc::clone(&spare), SEGMENT, recovery.next, recovery.sealed, recovery.carried.clone());
+        let mut log = Log::new(
+            on(disk),
+            Arc::clone(&spare),
+            SEGMENT,
+            recovery.next,
+            recovery.sealed,
+            recovery.carried.clone(),
+        );
         log.open().unwrap();
         recovery.tidy(disk);
         let shared = Shared::new(1 << 20, false);
@@ -84,8 +96,17 @@ impl Owner {
         };
         let workers = vec![worker(), worker(), worker()];
         let acknowledged = BTreeMap::new();
-        let owner =
-            Self { disk: disk.clone(), shared, committer, spare, workers, state, acknowledged, now: Duration::ZERO, snapshot: None };
+        let owner = Self {
+            disk: disk.clone(),
+            shared,
+            committer,
+            spare,
+            workers,
+            state,
+            acknowledged,
+            now: Duration::ZERO,
+            snapshot: None,
+        };
         Ok((owner, recovery.recovered))
     }
 
@@ -130,7 +151,8 @@ impl Owner {
                 self.round(Duration::from_secs(10));
             }
             let storage = on(&self.disk);
-            self.snapshot = SnapshotWriter::begin(turn, storage, u64::MAX).ok().map(|writer| (writer, None));
+            self.snapshot =
+                SnapshotWriter::begin(turn, storage, u64::MAX).ok().map(|writer| (writer, None));
             return;
         };
         let slice: Vec<_> = self.state.range(after.map_or(0, |key| key + 1)..).take(8).collect();

@@ -116,7 +116,10 @@ fn damage_in_it_is_damage() {
     let name = "segment-000000000002";
     disk.flip(name, 100, 1);
     let refused = recover_state(&disk, OnDamage::Refuse).map(|_| ());
-    assert!(matches!(&refused, Err(OpenError::Damage(damage)) if damage.file.ends_with(name)), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(OpenError::Damage(damage)) if damage.file.ends_with(name)),
+        "{refused:?}"
+    );
     let (found, recovery) = recover_state(&disk, OnDamage::Continue).unwrap();
     assert!(!found.contains_key(&20) && found.contains_key(&21));
     assert_eq!(recovery.recovered.lost.len(), 1);

@@ -10,7 +10,11 @@ fn long(name: &str) -> String {
 }
 
 fn usage(endpoint: &EndpointState) -> (u64, u64) {
-    endpoint.sessions.iter().map(Session::octets).fold((0, 0), |sum, octets| (sum.0 + octets.0, sum.1 + octets.1))
+    endpoint
+        .sessions
+        .iter()
+        .map(Session::octets)
+        .fold((0, 0), |sum, octets| (sum.0 + octets.0, sum.1 + octets.1))
 }
 
 /// 64 sessions with 16 bearers of the longest names under one endpoint.
@@ -28,8 +32,15 @@ fn an_endpoint_stays_small_whatever_its_gateway_makes_up() {
                 ..report(&name, session * 16 + bearer)
             };
             desk.start(&of_bearer);
-            assert!(desk.endpoint.weight() <= MAX_RECORD, "session {session}, bearer {bearer}: {}", desk.endpoint.weight());
-            let open = desk.endpoint.open_sessions().find(|session| session.multi_session_id() == Some(&multi));
+            assert!(
+                desk.endpoint.weight() <= MAX_RECORD,
+                "session {session}, bearer {bearer}: {}",
+                desk.endpoint.weight()
+            );
+            let open = desk
+                .endpoint
+                .open_sessions()
+                .find(|session| session.multi_session_id() == Some(&multi));
             assert!(open.is_some_and(|open| open.knows(name.as_bytes())), "what is reported stays");
         }
     }
@@ -45,8 +56,11 @@ fn a_bearer_that_makes_room_leaves_its_octets() {
         let multi = format!("session {session}");
         for bearer in 0..16 {
             let name = long(&format!("{session} {bearer} "));
-            let of_bearer =
-                |secs| Report { acct_multi_session_id: Some(multi.as_bytes()), apn: Some(apn.as_bytes()), ..report(&name, secs) };
+            let of_bearer = |secs| Report {
+                acct_multi_session_id: Some(multi.as_bytes()),
+                apn: Some(apn.as_bytes()),
+                ..report(&name, secs)
+            };
             desk.start(&of_bearer(100));
             if bearer > 0 {
                 desk.stop(&Report { counters: octets(1, 1000), ..of_bearer(200) });
@@ -55,7 +69,8 @@ fn a_bearer_that_makes_room_leaves_its_octets() {
     }
     assert_eq!(usage(&desk.endpoint), (4 * 15, 4 * 15 * 1000));
     assert_eq!(desk.endpoint.open_sessions().count(), 4, "none had to go");
-    let listed = desk.endpoint.sessions.iter().map(|session| session.bearers().count()).sum::<usize>();
+    let listed =
+        desk.endpoint.sessions.iter().map(|session| session.bearers().count()).sum::<usize>();
     assert!((20..64).contains(&listed), "{listed}");
 }
 
@@ -68,7 +83,11 @@ fn a_device_is_far_from_the_bound() {
         let multi = format!("C0A8010A0000{session:04X}");
         for bearer in 0..2 {
             let name = format!("C0A8010A{bearer:04X}{session:04X}");
-            desk.start(&Report { acct_multi_session_id: Some(multi.as_bytes()), apn: Some(apn.as_bytes()), ..report(&name, 1) });
+            desk.start(&Report {
+                acct_multi_session_id: Some(multi.as_bytes()),
+                apn: Some(apn.as_bytes()),
+                ..report(&name, 1)
+            });
         }
     }
     assert_eq!(desk.endpoint.open_sessions().count(), 11);

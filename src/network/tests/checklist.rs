@@ -6,7 +6,11 @@ use super::*;
 fn e8_gigawords_make_64_bits() {
     let mut desk = Desk::new();
     desk.start(&report("a", 1));
-    let counters = Counters { input_gigawords: Some(1), output_gigawords: Some(2), ..octets(5, 4_294_967_295) };
+    let counters = Counters {
+        input_gigawords: Some(1),
+        output_gigawords: Some(2),
+        ..octets(5, 4_294_967_295)
+    };
     desk.stop(&Report { counters, ..report("a", 2) });
     assert_eq!(desk.session("a").octets(), (4_294_967_301, 12_884_901_887));
 }
@@ -29,11 +33,19 @@ fn e9_a_lower_value_near_the_limit_is_a_wrap() {
 fn e10_a_stop_closes_with_its_cause() {
     let mut desk = Desk::new();
     desk.start(&report("a", 1));
-    let outcome = desk.stop(&Report { terminate_cause: Some(1), last_bearer: true, counters: octets(10, 20), ..report("a", 5) });
+    let outcome = desk.stop(&Report {
+        terminate_cause: Some(1),
+        last_bearer: true,
+        counters: octets(10, 20),
+        ..report("a", 5)
+    });
     assert_eq!(outcome.effect, Effect::Closed);
     assert_eq!(causes(&outcome), ["stop"]);
     assert_eq!((outcome.before, outcome.after), (NetworkState::Active, NetworkState::Idle));
-    assert_eq!(desk.session("a").ended, Some(Ended::new(EventTime::at(at(5)), 1, CloseCause::Stop)));
+    assert_eq!(
+        desk.session("a").ended,
+        Some(Ended::new(EventTime::at(at(5)), 1, CloseCause::Stop))
+    );
     assert_eq!(desk.session("a").octets(), (10, 20));
 }
 
@@ -45,11 +57,21 @@ fn e11_two_bearers_are_one_session_until_the_last_is_gone() {
         let mut desk = Desk::new();
         assert_eq!(desk.start(&of("a", 1)).effect, Effect::Opened);
         let second = desk.start(&of("b", 2));
-        assert_eq!((second.effect, second.closed.len()), (Effect::Updated, 0), "a bearer of the same session supersedes nothing");
-        assert_eq!(desk.stop(&Report { counters: octets(1, 2), ..of("a", 3) }).effect, Effect::Updated);
+        assert_eq!(
+            (second.effect, second.closed.len()),
+            (Effect::Updated, 0),
+            "a bearer of the same session supersedes nothing"
+        );
+        assert_eq!(
+            desk.stop(&Report { counters: octets(1, 2), ..of("a", 3) }).effect,
+            Effect::Updated
+        );
         assert_eq!(desk.state(), NetworkState::Active);
         assert_eq!(desk.start(&of("a", 1)).effect, Effect::TombstoneHolds);
-        assert_eq!(desk.stop(&Report { counters: octets(10, 20), last_bearer, ..of("b", 4) }).effect, Effect::Closed);
+        assert_eq!(
+            desk.stop(&Report { counters: octets(10, 20), last_bearer, ..of("b", 4) }).effect,
+            Effect::Closed
+        );
         assert_eq!((desk.state(), desk.open()), (NetworkState::Idle, vec![]));
         assert_eq!(desk.session("m").octets(), (11, 22));
     }
@@ -64,7 +86,10 @@ fn e11_the_indicator_ends_all_bearers_at_once() {
     assert_eq!(desk.stop(&Report { last_bearer: true, ..of("b", 4) }).effect, Effect::Closed);
     assert_eq!(desk.state(), NetworkState::Idle);
     // The other's own Stop still brings its counters.
-    assert_eq!(desk.stop(&Report { counters: octets(7, 8), ..of("a", 5) }).effect, Effect::TombstoneHolds);
+    assert_eq!(
+        desk.stop(&Report { counters: octets(7, 8), ..of("a", 5) }).effect,
+        Effect::TombstoneHolds
+    );
     assert_eq!(desk.session("m").octets(), (7, 8));
 }
 
@@ -114,18 +139,26 @@ fn e14_a_late_interim_from_before_the_restart_opens_nothing() {
     // The gateway is back, and gives the same identifier again.
     let again = desk.start(&report("a", 13));
     assert_eq!((again.effect, desk.open()), (Effect::Opened, vec!["a"]));
-    assert!(desk.endpoint.gateway_restart(&restarts, at(14)).closed.is_empty(), "the restart is over for it");
+    assert!(
+        desk.endpoint.gateway_restart(&restarts, at(14)).closed.is_empty(),
+        "the restart is over for it"
+    );
 }
 
 #[test]
 fn e15_an_interim_without_start_opens_and_a_stop_without_start_is_recorded() {
     let mut desk = Desk::new();
-    let outcome = desk.interim(&Report { session_time_s: Some(30), counters: octets(5, 6), ..report("a", 100) });
+    let outcome = desk.interim(&Report {
+        session_time_s: Some(30),
+        counters: octets(5, 6),
+        ..report("a", 100)
+    });
     assert_eq!((outcome.effect, outcome.after), (Effect::Opened, NetworkState::Active));
     assert_eq!(desk.session("a").started, at(70));
     assert_eq!(desk.start(&report("a", 70)).effect, Effect::Duplicate, "the Start at last");
 
-    let outcome = desk.stop(&Report { counters: octets(1, 2), session_time_s: Some(10), ..report("b", 101) });
+    let outcome =
+        desk.stop(&Report { counters: octets(1, 2), session_time_s: Some(10), ..report("b", 101) });
     assert_eq!((outcome.effect, outcome.closed.len()), (Effect::Entombed, 0));
     assert_eq!((desk.session("b").octets(), desk.session("b").started), ((1, 2), at(91)));
     assert_eq!(desk.open(), ["a"]);
@@ -138,8 +171,16 @@ fn e16_a_start_that_comes_after_its_stop_opens_nothing() {
     desk.stop(&report("a", 20));
     let late = desk.endpoint.start(&report("a", 10), GROUP, at(21));
     assert_eq!((late.effect, late.after), (Effect::Outdated, NetworkState::Detached));
-    assert_eq!(desk.endpoint.start(&report("a", 20), GROUP, at(21)).effect, Effect::TombstoneHolds, "not newer either");
-    assert_eq!(desk.endpoint.start(&report("a", 22), GROUP, at(22)).effect, Effect::Opened, "identifiers are used again");
+    assert_eq!(
+        desk.endpoint.start(&report("a", 20), GROUP, at(21)).effect,
+        Effect::TombstoneHolds,
+        "not newer either"
+    );
+    assert_eq!(
+        desk.endpoint.start(&report("a", 22), GROUP, at(22)).effect,
+        Effect::Opened,
+        "identifiers are used again"
+    );
     assert_eq!(desk.session("a").octets(), (0, 0));
 }
 
@@ -150,10 +191,21 @@ fn e17_e18_the_event_time_orders_and_not_the_arrival() {
     desk.endpoint.start(&report("a", 40), GROUP, at(100));
     assert_eq!((desk.session("a").started, desk.session("a").heard), (at(40), at(100)));
     desk.endpoint.interim(&Report { place: rat(6), ..report("a", 60) }, GROUP, at(101));
-    let overtaken = desk.endpoint.interim(&Report { place: rat(1), counters: octets(9, 9), ..report("a", 50) }, GROUP, at(102));
+    let overtaken = desk.endpoint.interim(
+        &Report { place: rat(1), counters: octets(9, 9), ..report("a", 50) },
+        GROUP,
+        at(102),
+    );
     assert_eq!(overtaken.effect, Effect::Outdated);
-    assert_eq!((desk.session("a").place().rat, desk.session("a").updated().order), (Some(6), at(60)));
-    assert_eq!(desk.session("a").octets(), (9, 9), "counters may only rise, and so they may come late");
+    assert_eq!(
+        (desk.session("a").place().rat, desk.session("a").updated().order),
+        (Some(6), at(60))
+    );
+    assert_eq!(
+        desk.session("a").octets(),
+        (9, 9),
+        "counters may only rise, and so they may come late"
+    );
 }
 
 #[test]
@@ -163,7 +215,11 @@ fn e23_without_a_usable_address_in_the_report_the_lease_is_shown() {
     desk.start(&Report { ip: None, ..report("a", 1) });
     assert_eq!(desk.session("a").ip, Some(leases::ip(0)));
     desk.interim(&Report { ip: Some([10, 9, 9, 9].into()), ..report("a", 2) });
-    assert_eq!(desk.session("a").ip, Some([10, 9, 9, 9].into()), "the gateway is right about what is in use");
+    assert_eq!(
+        desk.session("a").ip,
+        Some([10, 9, 9, 9].into()),
+        "the gateway is right about what is in use"
+    );
 }
 
 #[test]
@@ -177,11 +233,22 @@ fn e24_the_class_ties_the_session_to_its_authorisation() {
 #[test]
 fn e25_place_moves_and_counters_stay() {
     let mut desk = Desk::new();
-    desk.start(&Report { place: Place { rat: Some(6), time_zone: Some([1, 0]), ..Place::default() }, ..report("a", 1) });
+    desk.start(&Report {
+        place: Place { rat: Some(6), time_zone: Some([1, 0]), ..Place::default() },
+        ..report("a", 1)
+    });
     desk.interim(&Report { counters: octets(100, 200), ..report("a", 2) });
-    desk.interim(&Report { place: Place { rat: Some(8), location: Some(&[0x82, 1, 2]), ..Place::default() }, ..report("a", 3) });
+    desk.interim(&Report {
+        place: Place { rat: Some(8), location: Some(&[0x82, 1, 2]), ..Place::default() },
+        ..report("a", 3)
+    });
     let session = desk.session("a");
-    let place = Place { rat: Some(8), time_zone: Some([1, 0]), location: Some(&[0x82, 1, 2]), ..Place::default() };
+    let place = Place {
+        rat: Some(8),
+        time_zone: Some([1, 0]),
+        location: Some(&[0x82, 1, 2]),
+        ..Place::default()
+    };
     assert_eq!((session.place(), session.octets()), (place, (100, 200)));
 }
 
@@ -190,9 +257,19 @@ fn e26_a_location_of_any_length_and_an_ipv6_node_are_kept() {
     let long = [0x42; 40];
     let node = "2001:db8::5".parse().ok();
     let mut desk = Desk::new();
-    desk.start(&Report { place: Place { location: Some(&long), serving_node: node, ..Place::default() }, ..report("a", 1) });
-    assert_eq!((desk.session("a").place().location, desk.session("a").place().serving_node), (Some(&long[..]), node));
-    let short = Place { location: Some(&[0x18]), serving_node: "192.0.2.1".parse().ok(), ..Place::default() };
+    desk.start(&Report {
+        place: Place { location: Some(&long), serving_node: node, ..Place::default() },
+        ..report("a", 1)
+    });
+    assert_eq!(
+        (desk.session("a").place().location, desk.session("a").place().serving_node),
+        (Some(&long[..]), node)
+    );
+    let short = Place {
+        location: Some(&[0x18]),
+        serving_node: "192.0.2.1".parse().ok(),
+        ..Place::default()
+    };
     desk.interim(&Report { place: short, ..report("a", 2) });
     assert_eq!(desk.session("a").place(), short);
 }
@@ -204,7 +281,10 @@ fn e27_the_same_identifier_at_two_gateways_is_two_sessions() {
     let other = desk.start(&Report { reporter: reporter(2), ..report("a", 2) });
     assert_eq!((other.effect, other.closed.len(), desk.open().len()), (Effect::Opened, 0, 2));
     let stop = desk.stop(&Report { reporter: reporter(2), ..report("a", 3) });
-    assert_eq!((stop.effect, desk.state(), desk.open().len()), (Effect::Closed, NetworkState::Active, 1));
+    assert_eq!(
+        (stop.effect, desk.state(), desk.open().len()),
+        (Effect::Closed, NetworkState::Active, 1)
+    );
 }
 
 #[test]
@@ -217,9 +297,16 @@ fn e28_a_new_session_of_the_apn_supersedes_the_old_one() {
     assert_eq!(desk.open(), ["w", "b"]);
     assert_eq!(outcome.session.map(|at| desk.endpoint.sessions[at].key()), Some("b"));
     // Its own Stop, when it comes, brings the last counters and changes no cause.
-    let stop = desk.endpoint.stop(&Report { counters: octets(3, 4), terminate_cause: Some(2), ..report("a", 9) }, GROUP, at(11));
+    let stop = desk.endpoint.stop(
+        &Report { counters: octets(3, 4), terminate_cause: Some(2), ..report("a", 9) },
+        GROUP,
+        at(11),
+    );
     assert_eq!((stop.effect, desk.session("a").octets()), (Effect::TombstoneHolds, (3, 4)));
-    assert_eq!(desk.session("a").ended.map(|ended| (ended.cause, ended.terminate_cause)), Some((CloseCause::Superseded, 2)));
+    assert_eq!(
+        desk.session("a").ended.map(|ended| (ended.cause, ended.terminate_cause)),
+        Some((CloseCause::Superseded, 2))
+    );
 }
 
 fn rat(number: u8) -> Place<'static> {

@@ -11,7 +11,8 @@ pub(super) fn ip(group: usize) -> Ipv4Addr {
 /// An Access-Accept at second 0, good for two minutes.
 pub(super) fn authorise(desk: &mut Desk, group: usize, kind: LeaseKind) {
     let phase = LeasePhase::Authorised { until: at(120), authorisation: 7 };
-    let lease = Lease { group: GroupId::new(group), vslice: VsliceId::new(0), ip: ip(group), kind, phase };
+    let lease =
+        Lease { group: GroupId::new(group), vslice: VsliceId::new(0), ip: ip(group), kind, phase };
     assert_eq!(desk.endpoint.grant(lease), None);
 }
 
@@ -59,7 +60,10 @@ fn the_session_that_supersedes_keeps_the_address() {
 
 #[test]
 fn an_authorisation_without_start_lapses() {
-    for (kind, after) in [(LeaseKind::Pooled, LeasePhase::Released { at: at(120) }), (LeaseKind::Static, LeasePhase::Kept)] {
+    for (kind, after) in [
+        (LeaseKind::Pooled, LeasePhase::Released { at: at(120) }),
+        (LeaseKind::Static, LeasePhase::Kept),
+    ] {
         let mut desk = Desk::new();
         authorise(&mut desk, 0, kind);
         let (early, next) = desk.endpoint.settle(at(119), &limits(), &Restarts::default());
@@ -91,9 +95,13 @@ fn a_released_lease_is_not_taken_into_use_unasked() {
     desk.start(&report("a", 1));
     desk.stop(&report("a", 4));
     desk.start(&report("b", 5));
-    assert_eq!((phase(&desk, 0), desk.session("b").ip), (Some(LeasePhase::Released { at: at(4) }), None));
+    assert_eq!(
+        (phase(&desk, 0), desk.session("b").ip),
+        (Some(LeasePhase::Released { at: at(4) }), None)
+    );
     assert!(!desk.endpoint.take_into_use(GroupId::new(0)));
-    let granted = Lease { phase: LeasePhase::Kept, ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
+    let granted =
+        Lease { phase: LeasePhase::Kept, ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
     desk.endpoint.grant(granted);
     assert!(desk.endpoint.take_into_use(GroupId::new(0)));
     assert_eq!(desk.stop(&report("b", 6)).freed.len(), 1);
@@ -128,7 +136,10 @@ fn what_was_promised_meanwhile_outlives_the_session_but_not_the_endpoints_leavin
         let mut desk = reauthorised(LeaseKind::Pooled);
         let outcome = desk.endpoint.close_all(cause, at(199));
         let wanted = match cause {
-            CloseCause::Stop | CloseCause::Superseded | CloseCause::Stale | CloseCause::GatewayRestart => (AUTHORISED, 0),
+            CloseCause::Stop
+            | CloseCause::Superseded
+            | CloseCause::Stale
+            | CloseCause::GatewayRestart => (AUTHORISED, 0),
             CloseCause::Detach => (LeasePhase::Released { at: at(199) }, 1),
             // The session is ending, and the address stays its.
             CloseCause::Barred | CloseCause::Unassigned => (LeasePhase::InUse, 0),
@@ -139,7 +150,10 @@ fn what_was_promised_meanwhile_outlives_the_session_but_not_the_endpoints_leavin
 
 #[test]
 fn a_promise_left_by_a_session_lapses_like_any_other() {
-    for (kind, after) in [(LeaseKind::Pooled, LeasePhase::Released { at: at(200) }), (LeaseKind::Static, LeasePhase::Kept)] {
+    for (kind, after) in [
+        (LeaseKind::Pooled, LeasePhase::Released { at: at(200) }),
+        (LeaseKind::Static, LeasePhase::Kept),
+    ] {
         let mut desk = reauthorised(kind);
         desk.stop(&report("a", 100));
         assert_eq!(desk.endpoint.settle(at(199), &limits(), &Restarts::default()).1, Some(at(200)));
@@ -192,13 +206,18 @@ fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
     authorise(&mut desk, 0, LeaseKind::Pooled);
     for secs in 1..=64 {
         assert!(desk.endpoint.has_room_for_hold(), "{secs}");
-        let next = Lease { ip: ip(secs as usize), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
+        let next =
+            Lease { ip: ip(secs as usize), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
         let former = desk.endpoint.grant(next).unwrap();
         desk.endpoint.remember_hold(former, at(secs));
         assert_eq!(desk.endpoint.own_leases().map(|lease| lease.ip).collect::<Vec<_>>(), [next.ip]);
     }
-    assert!(!desk.endpoint.has_room_for_hold(), "rather no other address than a hold that is forgotten");
-    let holds = |desk: &Desk| desk.endpoint.leases.iter().filter(|lease| lease.phase.is_released()).count();
+    assert!(
+        !desk.endpoint.has_room_for_hold(),
+        "rather no other address than a hold that is forgotten"
+    );
+    let holds =
+        |desk: &Desk| desk.endpoint.leases.iter().filter(|lease| lease.phase.is_released()).count();
     assert_eq!(holds(&desk), 64);
 
     let again = Lease { ip: ip(15), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };

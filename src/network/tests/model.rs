@@ -41,10 +41,29 @@ enum Act {
 
 fn sent() -> impl Strategy<Value = Sent> {
     let kind = prop_oneof![Just(Kind::Start), Just(Kind::Interim), Just(Kind::Stop)];
-    let octets = proptest::option::of(prop_oneof![0u32..1000, Just(4_000_000_000), Just(2_500_000_000)]);
+    let octets =
+        proptest::option::of(prop_oneof![0u32..1000, Just(4_000_000_000), Just(2_500_000_000)]);
     let apn = prop_oneof![Just("iot"), Just("IOT"), Just("web")];
-    (kind, prop_oneof![Just('a'), Just('b'), Just('c')], any::<bool>(), 1u32..3, apn, 0u64..20, octets, proptest::bool::weighted(0.1))
-        .prop_map(|(kind, id, multi, nas, apn, secs, octets, last_bearer)| Sent { kind, id, multi, nas, apn, secs, octets, last_bearer })
+    (
+        kind,
+        prop_oneof![Just('a'), Just('b'), Just('c')],
+        any::<bool>(),
+        1u32..3,
+        apn,
+        0u64..20,
+        octets,
+        proptest::bool::weighted(0.1),
+    )
+        .prop_map(|(kind, id, multi, nas, apn, secs, octets, last_bearer)| Sent {
+            kind,
+            id,
+            multi,
+            nas,
+            apn,
+            secs,
+            octets,
+            last_bearer,
+        })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -88,23 +107,41 @@ fn recorded(endpoint: &EndpointState) -> EndpointState {
     recorded
 }
 
-fn check(before: &EndpointState, after: &EndpointState, outcome: &Outcome) -> Result<(), TestCaseError> {
+fn check(
+    before: &EndpointState,
+    after: &EndpointState,
+    outcome: &Outcome,
+) -> Result<(), TestCaseError> {
     prop_assert_eq!((outcome.before, outcome.after), (before.state, after.state));
     prop_assert_eq!(after.state == NetworkState::Active, after.open_sessions().count() > 0);
 
-    let names: Vec<_> = after.open_sessions().map(|session| (session.nas().code, session.key())).collect();
-    prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "one open session under one name");
+    let names: Vec<_> =
+        after.open_sessions().map(|session| (session.nas().code, session.key())).collect();
+    prop_assert_eq!(
+        names.iter().collect::<BTreeSet<_>>().len(),
+        names.len(),
+        "one open session under one name"
+    );
 
     for lease in &after.leases {
-        let is_used = after.sessions.iter().any(|session| session.is_live() && session.group == Some(lease.group));
+        let is_used = after
+            .sessions
+            .iter()
+            .any(|session| session.is_live() && session.group == Some(lease.group));
         prop_assert!(!lease.phase.is_in_use() || is_used, "a lease in use, and nobody who uses it");
     }
     for freed in &outcome.freed {
         let lease = after.leases.iter().find(|lease| lease.ip == freed.ip);
-        prop_assert_eq!(lease.map(|lease| lease.phase), Some(LeasePhase::Released { at: freed.at }));
+        prop_assert_eq!(
+            lease.map(|lease| lease.phase),
+            Some(LeasePhase::Released { at: freed.at })
+        );
     }
     for old in &before.sessions {
-        let new = after.sessions.iter().find(|new| (new.number(), new.nas()) == (old.number(), old.nas()));
+        let new = after
+            .sessions
+            .iter()
+            .find(|new| (new.number(), new.nas()) == (old.number(), old.nas()));
         let (was, is) = (old.octets(), new.map_or((u64::MAX, u64::MAX), Session::octets));
         prop_assert!(was.0 <= is.0 && was.1 <= is.1, "a counter went down");
     }

@@ -26,7 +26,10 @@ fn a_start_counts_nothing() {
     desk.interim(&Report { counters: octets(4_000_000_000, 6), ..report("a", 1) });
     let again = desk.start(&Report { counters: octets(0, 0), ..report("a", 2) });
     assert!(!again.counters_wrapped && !again.counters_lowered);
-    assert_eq!((desk.session("a").octets(), desk.session("a").updated().order), ((4_000_000_000, 6), at(2)));
+    assert_eq!(
+        (desk.session("a").octets(), desk.session("a").updated().order),
+        ((4_000_000_000, 6), at(2))
+    );
 }
 
 #[test]
@@ -44,9 +47,17 @@ fn a_stop_overtaken_by_a_later_interim_still_closes() {
 fn a_stop_stamped_before_the_session_closes_it() {
     let mut desk = Desk::new();
     desk.start(&report("a", 100));
-    let interim = desk.endpoint.interim(&Report { counters: octets(5, 6), ..report("a", 60) }, GROUP, at(700));
-    assert_eq!((interim.effect, desk.session("a").heard, desk.session("a").octets()), (Effect::Outdated, at(700), (5, 6)));
-    let late = desk.endpoint.stop(&Report { counters: octets(7, 8), ..report("a", 50) }, GROUP, at(701));
+    let interim = desk.endpoint.interim(
+        &Report { counters: octets(5, 6), ..report("a", 60) },
+        GROUP,
+        at(700),
+    );
+    assert_eq!(
+        (interim.effect, desk.session("a").heard, desk.session("a").octets()),
+        (Effect::Outdated, at(700), (5, 6))
+    );
+    let late =
+        desk.endpoint.stop(&Report { counters: octets(7, 8), ..report("a", 50) }, GROUP, at(701));
     assert_eq!((late.effect, desk.session("a").octets()), (Effect::Closed, (7, 8)));
 }
 
@@ -59,8 +70,20 @@ fn of_last_week<'a>(report: &Report<'a>) -> Report<'a> {
 #[test]
 fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
     let replays: [fn(&mut EndpointState) -> Outcome; 5] = [
-        |endpoint| endpoint.stop(&of_last_week(&Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
-        |endpoint| endpoint.interim(&of_last_week(&Report { counters: octets(9, 9), ..report("a", 10) }), GROUP, at(10)),
+        |endpoint| {
+            endpoint.stop(
+                &of_last_week(&Report { counters: octets(9, 9), ..report("a", 10) }),
+                GROUP,
+                at(10),
+            )
+        },
+        |endpoint| {
+            endpoint.interim(
+                &of_last_week(&Report { counters: octets(9, 9), ..report("a", 10) }),
+                GROUP,
+                at(10),
+            )
+        },
         |endpoint| endpoint.start(&of_last_week(&report("a", 10)), GROUP, at(10)),
         |endpoint| endpoint.start(&of_last_week(&report("b", 10)), GROUP, at(10)),
         |endpoint| endpoint.detach(&of_last_week(&report("", 10)), at(10)),
@@ -89,11 +112,20 @@ fn a_clock_that_was_never_set_orders_its_own_reports() {
     let mut desk = Desk::new();
     desk.start(&unset(report("a", 100), 50));
     assert_eq!(desk.session("a").started, at(100));
-    assert_eq!(desk.interim(&unset(Report { counters: octets(5, 5), ..report("a", 160) }, 110)).effect, Effect::Updated);
-    assert_eq!(desk.interim(&unset(Report { counters: octets(4, 4), ..report("a", 161) }, 100)).effect, Effect::Outdated);
+    assert_eq!(
+        desk.interim(&unset(Report { counters: octets(5, 5), ..report("a", 160) }, 110)).effect,
+        Effect::Updated
+    );
+    assert_eq!(
+        desk.interim(&unset(Report { counters: octets(4, 4), ..report("a", 161) }, 100)).effect,
+        Effect::Outdated
+    );
     // From before the clock was lost: in the days of that clock it is in the future.
     let replayed = of_last_week(&Report { counters: octets(9, 9), ..report("a", 162) });
-    assert_eq!((desk.endpoint.stop(&replayed, GROUP, at(162)).effect, desk.open()), (Effect::Outdated, vec!["a"]));
+    assert_eq!(
+        (desk.endpoint.stop(&replayed, GROUP, at(162)).effect, desk.open()),
+        (Effect::Outdated, vec!["a"])
+    );
     let restarts = Restarts::default();
     restarts.note(Restart::of(&of_last_week(&report("", 163)), at(163)));
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
@@ -108,12 +140,19 @@ fn a_clock_that_was_never_set_orders_its_own_reports() {
 fn a_clock_that_was_ahead_holds_back_nothing_when_it_is_set_right() {
     let ahead = |report: Report<'static>| {
         let order = report.event_time.order + Duration::from_secs(365 * 24 * 3600);
-        Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Ahead, ..report }
+        Report {
+            event_time: EventTime { order, ..report.event_time },
+            stamp: Stamp::Ahead,
+            ..report
+        }
     };
     let mut desk = Desk::new();
     desk.start(&ahead(report("a", 100)));
     desk.interim(&ahead(Report { counters: octets(4_294_967_000, 0), ..report("a", 160) }));
-    assert_eq!(desk.interim(&Report { counters: octets(500, 0), ..report("a", 220) }).effect, Effect::Updated);
+    assert_eq!(
+        desk.interim(&Report { counters: octets(500, 0), ..report("a", 220) }).effect,
+        Effect::Updated
+    );
     assert_eq!(desk.session("a").octets().0, 4_294_967_796, "news, so a lower counter is a wrap");
     assert_eq!(desk.stop(&ahead(report("a", 230))).effect, Effect::Closed);
     assert_eq!(desk.start(&report("a", 240)).effect, Effect::Opened);
@@ -132,14 +171,22 @@ fn without_a_stamp_nothing_young_is_ended_by_what_does_not_name_it() {
         restarts.note(Restart::of(&unstamped(report("", secs)), at(secs)));
         assert_eq!(restarts.closes(&begun().endpoint.sessions[0]).is_some(), ends, "{secs}");
         assert_eq!(!begun().start(&unstamped(report("b", secs))).closed.is_empty(), ends, "{secs}");
-        assert_eq!(!begun().endpoint.detach(&unstamped(report("", secs)), at(secs)).closed.is_empty(), ends, "{secs}");
+        assert_eq!(
+            !begun().endpoint.detach(&unstamped(report("", secs)), at(secs)).closed.is_empty(),
+            ends,
+            "{secs}"
+        );
         // What names it ends it.
         assert_eq!(begun().stop(&unstamped(report("a", secs))).effect, Effect::Closed, "{secs}");
         // Unless it could be the Stop of an earlier one.
         let mut desk = Desk::new();
         desk.stop(&unstamped(report("a", 0)));
         desk.start(&unstamped(report("a", 1)));
-        assert_eq!(desk.stop(&unstamped(report("a", secs + 1))).effect == Effect::Closed, ends, "{secs}");
+        assert_eq!(
+            desk.stop(&unstamped(report("a", secs + 1))).effect == Effect::Closed,
+            ends,
+            "{secs}"
+        );
     }
 }
 
@@ -156,7 +203,11 @@ fn a_stop_without_a_stamp_closes_the_session_that_it_names() {
     ] {
         let shown = if stamp == Stamp::Sane { order } else { at(100) };
         let mut desk = Desk::new();
-        desk.endpoint.start(&Report { event_time: EventTime { shown, order }, stamp, ..report("a", 0) }, GROUP, at(100));
+        desk.endpoint.start(
+            &Report { event_time: EventTime { shown, order }, stamp, ..report("a", 0) },
+            GROUP,
+            at(100),
+        );
         let stop = Report { stamp: Stamp::Absent, counters: octets(0, 0), ..report("a", 101) };
         assert_eq!(desk.stop(&stop).effect, Effect::Closed, "{order:?} {stamp:?}");
     }
@@ -169,19 +220,31 @@ type Delivery = fn(&mut EndpointState, &Report<'_>, Timestamp) -> Outcome;
 #[test]
 fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
     for began_and_heard in [at(0), at(0) + Duration::from_millis(250)] {
-        let begun = Report { event_time: EventTime::at(began_and_heard), counters: octets(10, 0), ..report("a", 0) };
+        let begun = Report {
+            event_time: EventTime::at(began_and_heard),
+            counters: octets(10, 0),
+            ..report("a", 0)
+        };
         let deliveries: [(Delivery, u64, Effect); 3] = [
             (|endpoint, report, now| endpoint.start(report, GROUP, now), 340, Effect::Opened),
             (|endpoint, report, now| endpoint.interim(report, GROUP, now), 340, Effect::Opened),
             // Nothing is new in a repetition.
-            (|endpoint, report, now| endpoint.interim(report, GROUP, now), 0, Effect::TombstoneHolds),
+            (
+                |endpoint, report, now| endpoint.interim(report, GROUP, now),
+                0,
+                Effect::TombstoneHolds,
+            ),
         ];
         for (deliver, secs, effect) in deliveries {
             let mut desk = Desk::new();
             desk.endpoint.interim(&begun, GROUP, began_and_heard);
             let restarts = Restarts::default();
-            restarts.note(Restart::of(&Report { stamp: Stamp::Absent, ..report("", 400) }, at(400)));
-            assert_eq!(causes(&desk.endpoint.gateway_restart(&restarts, at(401))), ["gateway-restart"]);
+            restarts
+                .note(Restart::of(&Report { stamp: Stamp::Absent, ..report("", 400) }, at(400)));
+            assert_eq!(
+                causes(&desk.endpoint.gateway_restart(&restarts, at(401))),
+                ["gateway-restart"]
+            );
             assert_eq!(desk.session("a").ended.map(|ended| ended.at), Some(at(400)));
             let event_time = if secs == 0 { begun.event_time } else { EventTime::at(at(secs)) };
             let outcome = deliver(&mut desk.endpoint, &Report { event_time, ..begun }, at(405));
@@ -207,7 +270,10 @@ fn a_session_whose_name_another_has_by_now_is_not_opened_again() {
 #[test]
 fn one_name_is_one_session_whatever_its_apn() {
     let web = |report: Report<'static>| Report { apn: Some(b"web"), ..report };
-    let with = |charging_id, secs| Report { place: Place { charging_id: Some(charging_id), ..Place::default() }, ..report("a", secs) };
+    let with = |charging_id, secs| Report {
+        place: Place { charging_id: Some(charging_id), ..Place::default() },
+        ..report("a", secs)
+    };
     let mut desk = Desk::new();
     desk.start(&with(1, 1));
     assert_eq!(causes(&desk.start(&web(with(2, 10)))), ["superseded"]);
@@ -225,9 +291,13 @@ fn the_same_name_with_another_class_or_charging_id_is_another_session() {
         counters: octets(500, 0),
         ..report("a", secs)
     };
-    for (class, charging_id, sessions) in
-        [(Some(2), None, 2), (Some(2), Some(7), 1), (None, Some(8), 2), (Some(1), Some(8), 2), (None, None, 1)]
-    {
+    for (class, charging_id, sessions) in [
+        (Some(2), None, 2),
+        (Some(2), Some(7), 1),
+        (None, Some(8), 2),
+        (Some(1), Some(8), 2),
+        (None, None, 1),
+    ] {
         let mut desk = Desk::new();
         desk.start(&with(Some(1), Some(7), 1));
         desk.interim(&with(class, charging_id, 400));
@@ -256,8 +326,14 @@ fn a_class_that_was_given_since_may_be_the_sessions() {
 /// Issue 11, B7.
 #[test]
 fn what_is_told_apart_does_not_supersede() {
-    let charging = |id, charging_id| Report { place: Place { charging_id: Some(charging_id), ..Place::default() }, ..report(id, 1) };
-    let multi = |id, multi: &'static str| Report { acct_multi_session_id: Some(multi.as_bytes()), ..report(id, 1) };
+    let charging = |id, charging_id| Report {
+        place: Place { charging_id: Some(charging_id), ..Place::default() },
+        ..report(id, 1)
+    };
+    let multi = |id, multi: &'static str| Report {
+        acct_multi_session_id: Some(multi.as_bytes()),
+        ..report(id, 1)
+    };
     let family = |id, ipv4, ipv6| Report { families: Families { ipv4, ipv6 }, ..report(id, 1) };
     let pairs = [
         (charging("a", 1), charging("b", 2), true),
@@ -271,7 +347,11 @@ fn what_is_told_apart_does_not_supersede() {
     for (number, (one, other, is_apart)) in pairs.into_iter().enumerate() {
         let mut desk = Desk::new();
         desk.start(&one);
-        let second = desk.endpoint.start(&Report { event_time: EventTime::at(at(400)), ..other }, GROUP, at(400));
+        let second = desk.endpoint.start(
+            &Report { event_time: EventTime::at(at(400)), ..other },
+            GROUP,
+            at(400),
+        );
         assert_eq!(second.closed.is_empty(), is_apart, "pair {number}");
     }
 }
@@ -283,13 +363,33 @@ fn a_session_that_is_ending_counts_until_its_stop() {
         let mut desk = Desk::new();
         desk.start(&report("a", 1));
         let outcome = desk.endpoint.close_all(cause, at(2));
-        assert_eq!(outcome.closed.iter().map(|closed| closed.how).collect::<Vec<_>>(), [Close::BeganEnding]);
-        let interim = desk.endpoint.interim(&Report { counters: octets(1000, 0), ..report("a", 3) }, None, at(3));
-        assert_eq!((interim.effect, interim.after == NetworkState::Active), (Effect::Updated, false));
-        let stop = desk.endpoint.stop(&Report { counters: octets(5000, 777), terminate_cause: Some(1), ..report("a", 4) }, None, at(4));
-        assert_eq!(stop.closed.iter().map(|closed| closed.how).collect::<Vec<_>>(), [Close::EndedAtLast]);
+        assert_eq!(
+            outcome.closed.iter().map(|closed| closed.how).collect::<Vec<_>>(),
+            [Close::BeganEnding]
+        );
+        let interim = desk.endpoint.interim(
+            &Report { counters: octets(1000, 0), ..report("a", 3) },
+            None,
+            at(3),
+        );
+        assert_eq!(
+            (interim.effect, interim.after == NetworkState::Active),
+            (Effect::Updated, false)
+        );
+        let stop = desk.endpoint.stop(
+            &Report { counters: octets(5000, 777), terminate_cause: Some(1), ..report("a", 4) },
+            None,
+            at(4),
+        );
+        assert_eq!(
+            stop.closed.iter().map(|closed| closed.how).collect::<Vec<_>>(),
+            [Close::EndedAtLast]
+        );
         let session = desk.session("a");
-        assert_eq!((session.octets(), session.ended.map(|ended| (ended.cause, ended.terminate_cause))), ((5000, 777), Some((cause, 1))));
+        assert_eq!(
+            (session.octets(), session.ended.map(|ended| (ended.cause, ended.terminate_cause))),
+            ((5000, 777), Some((cause, 1)))
+        );
         // Nothing new is opened for it.
         assert_eq!(desk.endpoint.start(&report("b", 5), None, at(5)).closed.len(), 0);
         assert_eq!(desk.open(), Vec::<&str>::new());
@@ -305,17 +405,26 @@ fn a_session_that_is_ending_ends_by_itself() {
     let short = Limits { ending: Duration::from_secs(3000), ..limits() };
     assert_eq!(desk.endpoint.settle(at(3099), &short, &Restarts::default()).1, Some(at(3100)));
     let (ended, _) = desk.endpoint.settle(at(3100), &short, &Restarts::default());
-    assert_eq!((ended.closed.len(), desk.session("a").ended.map(|ended| ended.cause)), (1, Some(CloseCause::Barred)));
+    assert_eq!(
+        (ended.closed.len(), desk.session("a").ended.map(|ended| ended.cause)),
+        (1, Some(CloseCause::Barred))
+    );
 }
 
 /// Issue 11, B2; and what was given up for lost likewise.
 #[test]
 fn a_session_that_lives_on_is_the_same_one() {
-    let proven = |secs, counted| Report { authorisation: Some(7), counters: octets(counted, 0), ..report("a", secs) };
+    let proven = |secs, counted| Report {
+        authorisation: Some(7),
+        counters: octets(counted, 0),
+        ..report("a", secs)
+    };
     let lose: [fn(&mut EndpointState); 3] = [
         |endpoint| _ = endpoint.close_all(CloseCause::Barred, at(20)),
         |endpoint| _ = endpoint.close_all(CloseCause::Detach, at(20)),
-        |endpoint| _ = endpoint.settle(at(10) + limits().stale_after, &limits(), &Restarts::default()),
+        |endpoint| {
+            _ = endpoint.settle(at(10) + limits().stale_after, &limits(), &Restarts::default())
+        },
     ];
     for (number, lose) in lose.into_iter().enumerate() {
         for resumes_by in [Status::Start, Status::Interim] {
@@ -327,9 +436,14 @@ fn a_session_that_lives_on_is_the_same_one() {
                 Status::Start => desk.endpoint.start(&proven(4000, 0), GROUP, at(4000)),
                 _ => desk.endpoint.interim(&proven(4000, 3000), GROUP, at(4000)),
             };
-            assert_eq!((again.effect, again.after), (Effect::Opened, NetworkState::Active), "{number}");
+            assert_eq!(
+                (again.effect, again.after),
+                (Effect::Opened, NetworkState::Active),
+                "{number}"
+            );
             desk.endpoint.stop(&proven(4001, 4000), GROUP, at(4001));
-            let sessions: Vec<u64> = desk.endpoint.sessions.iter().map(|session| session.octets().0).collect();
+            let sessions: Vec<u64> =
+                desk.endpoint.sessions.iter().map(|session| session.octets().0).collect();
             assert_eq!(sessions, [4000], "{number}");
         }
     }
@@ -357,7 +471,10 @@ fn a_stop_of_a_later_session_of_the_same_name_is_recorded_beside_the_first() {
     let other = Report { counters: octets(7, 0), session_time_s: Some(10), ..report("a", 60) };
     assert_eq!(desk.stop(&other).effect, Effect::Entombed);
     assert_eq!(desk.stop(&other).effect, Effect::Duplicate);
-    assert_eq!(desk.endpoint.sessions.iter().map(|session| session.octets().0).collect::<Vec<_>>(), [100, 7]);
+    assert_eq!(
+        desk.endpoint.sessions.iter().map(|session| session.octets().0).collect::<Vec<_>>(),
+        [100, 7]
+    );
 }
 
 #[test]
@@ -366,7 +483,10 @@ fn a_start_held_up_until_its_successor_has_begun_does_not_end_the_successor() {
     desk.start(&report("new", 60));
     let late = desk.endpoint.start(&report("old", 50), GROUP, at(61));
     assert_eq!((late.effect, late.closed.len(), desk.open()), (Effect::Entombed, 0, vec!["new"]));
-    assert_eq!(desk.session("old").ended, Some(Ended::new(EventTime::at(at(60)), 0, CloseCause::Superseded)));
+    assert_eq!(
+        desk.session("old").ended,
+        Some(Ended::new(EventTime::at(at(60)), 0, CloseCause::Superseded))
+    );
 }
 
 /// PROTOCOL 2: a report that a superseded session has taken is nobody else's when it comes again.
@@ -374,7 +494,9 @@ fn a_start_held_up_until_its_successor_has_begun_does_not_end_the_successor() {
 fn what_a_superseded_session_has_taken_comes_again_in_vain() {
     let later: [fn(&mut EndpointState) -> Outcome; 2] = [
         // A session of the same name, and the same second.
-        |endpoint| endpoint.start(&Report { apn: Some(b"web"), ..report("late", 4) }, GROUP, at(17)),
+        |endpoint| {
+            endpoint.start(&Report { apn: Some(b"web"), ..report("late", 4) }, GROUP, at(17))
+        },
         // The end of the one that had taken its place.
         |endpoint| endpoint.stop(&report("new", 16), GROUP, at(17)),
     ];
@@ -384,11 +506,23 @@ fn what_a_superseded_session_has_taken_comes_again_in_vain() {
         desk.interim(&report("new", 15));
         desk.endpoint.start(&report("late", 0), GROUP, at(16));
         let taken = Report { counters: octets(1, 1), ..report("late", 4) };
-        assert_eq!(desk.endpoint.interim(&taken, GROUP, at(16)).effect, Effect::TombstoneHolds, "{number}");
+        assert_eq!(
+            desk.endpoint.interim(&taken, GROUP, at(16)).effect,
+            Effect::TombstoneHolds,
+            "{number}"
+        );
         later(&mut desk.endpoint);
         let before = desk.endpoint.version;
-        assert_eq!(desk.endpoint.interim(&taken, GROUP, at(18)).effect, Effect::TombstoneHolds, "{number}");
-        assert_eq!((desk.endpoint.version, desk.session("late").octets()), (before, (1, 1)), "{number}");
+        assert_eq!(
+            desk.endpoint.interim(&taken, GROUP, at(18)).effect,
+            Effect::TombstoneHolds,
+            "{number}"
+        );
+        assert_eq!(
+            (desk.endpoint.version, desk.session("late").octets()),
+            (before, (1, 1)),
+            "{number}"
+        );
     }
 }
 
@@ -399,17 +533,26 @@ fn the_other_gateway_of_a_pair_may_tell_of_a_session_but_not_start_it() {
     desk.start(&report("a", 1));
     assert_eq!(desk.interim(&other(report("a", 2))).effect, Effect::Updated);
     assert_eq!(desk.stop(&other(report("a", 3))).effect, Effect::Closed);
-    assert_eq!(desk.endpoint.interim(&other(report("a", 3)), GROUP, at(4)).effect, Effect::TombstoneHolds);
+    assert_eq!(
+        desk.endpoint.interim(&other(report("a", 3)), GROUP, at(4)).effect,
+        Effect::TombstoneHolds
+    );
 
     // Two of that name: nobody can tell which, so it is a third.
     desk.start(&report("b", 10));
     desk.start(&other(report("b", 11)));
-    assert_eq!(desk.interim(&Report { reporter: reporter(3), ..report("b", 12) }).effect, Effect::Opened);
+    assert_eq!(
+        desk.interim(&Report { reporter: reporter(3), ..report("b", 12) }).effect,
+        Effect::Opened
+    );
     assert_eq!(desk.open(), ["b"; 3]);
 
     // Another configured gateway is never meant.
     desk.start(&report("c", 20));
-    assert_eq!(desk.stop(&Report { reporter: stranger(), ..report("c", 21) }).effect, Effect::Entombed);
+    assert_eq!(
+        desk.stop(&Report { reporter: stranger(), ..report("c", 21) }).effect,
+        Effect::Entombed
+    );
 }
 
 #[test]
@@ -430,7 +573,11 @@ fn a_session_learns_its_multi_session_id_late() {
     desk.interim(&Report { acct_multi_session_id: Some(b"m"), ..report("a", 2) });
     assert_eq!(desk.open(), ["m"]);
     let number = desk.session("m").number();
-    assert_eq!(desk.stop(&report("a", 3)).effect, Effect::Closed, "and is still found by its bearer");
+    assert_eq!(
+        desk.stop(&report("a", 3)).effect,
+        Effect::Closed,
+        "and is still found by its bearer"
+    );
     assert_eq!(desk.session("m").number(), number);
     assert!(number < 1 << 53);
 }
@@ -440,7 +587,11 @@ fn bearers_beyond_the_list_are_folded_and_their_octets_stay() {
     let ids: Vec<String> = (0..40).map(|number| format!("b{number}")).collect();
     let mut desk = Desk::new();
     for (secs, id) in (0..).zip(&ids) {
-        desk.interim(&Report { acct_multi_session_id: Some(b"m"), counters: octets(1, 2), ..report(id, secs) });
+        desk.interim(&Report {
+            acct_multi_session_id: Some(b"m"),
+            counters: octets(1, 2),
+            ..report(id, secs)
+        });
     }
     let session = desk.session("m");
     assert_eq!((session.bearers().count(), session.octets()), (16, (40, 80)));
@@ -487,7 +638,11 @@ fn every_cause_of_closing_all_is_an_event_of_the_table() {
 #[test]
 fn without_a_group_nothing_opens() {
     let mut endpoint = EndpointState::default();
-    for outcome in [endpoint.attach(at(1)), endpoint.start(&report("a", 1), None, at(1)), endpoint.interim(&report("a", 2), None, at(2))] {
+    for outcome in [
+        endpoint.attach(at(1)),
+        endpoint.start(&report("a", 1), None, at(1)),
+        endpoint.interim(&report("a", 2), None, at(2)),
+    ] {
         assert_eq!((outcome.effect, outcome.after), (Effect::Refused, NetworkState::Unknown));
         assert!(outcome.refused.is_some());
     }
@@ -506,14 +661,28 @@ fn what_is_unheard_of_ends() {
     assert_eq!(desk.endpoint.settle(at(3600), &limits(), &none).1, Some(at(3601)));
 
     let (outcome, next) = desk.endpoint.settle(at(3601), &limits(), &none);
-    assert_eq!((causes(&outcome), outcome.after, next), (vec!["stale"], NetworkState::Active, Some(at(4605))));
+    assert_eq!(
+        (causes(&outcome), outcome.after, next),
+        (vec!["stale"], NetworkState::Active, Some(at(4605)))
+    );
     let (outcome, next) = desk.endpoint.settle(at(4605), &limits(), &none);
-    assert_eq!((causes(&outcome), outcome.after, next), (vec!["stale"], NetworkState::Idle, Some(at(7201))));
-    assert_eq!(desk.session("a").ended.map(|ended| ended.at), Some(at(1000)), "nothing is known of it since");
+    assert_eq!(
+        (causes(&outcome), outcome.after, next),
+        (vec!["stale"], NetworkState::Idle, Some(at(7201)))
+    );
+    assert_eq!(
+        desk.session("a").ended.map(|ended| ended.at),
+        Some(at(1000)),
+        "nothing is known of it since"
+    );
 
     let version = desk.endpoint.version;
     let (_, next) = desk.endpoint.settle(at(9000), &limits(), &none);
-    assert_eq!((desk.endpoint.sessions.len(), desk.endpoint.version), (0, version), "tombstones go without a record");
+    assert_eq!(
+        (desk.endpoint.sessions.len(), desk.endpoint.version),
+        (0, version),
+        "tombstones go without a record"
+    );
     assert_eq!(next, Some(at(1005) + limits().detach_after));
     let (outcome, next) = desk.endpoint.settle(at(1005) + limits().detach_after, &limits(), &none);
     assert_eq!((outcome.after, next), (NetworkState::Detached, None));
@@ -524,7 +693,11 @@ fn an_interim_that_was_held_up_revives_what_was_given_up_for_lost() {
     let mut desk = Desk::new();
     desk.start(&report("a", 0));
     desk.endpoint.settle(at(4000), &limits(), &Restarts::default());
-    let late = desk.endpoint.interim(&Report { counters: octets(5, 5), ..report("a", 600) }, GROUP, at(4010));
+    let late = desk.endpoint.interim(
+        &Report { counters: octets(5, 5), ..report("a", 600) },
+        GROUP,
+        at(4010),
+    );
     assert_eq!((late.effect, late.after), (Effect::Opened, NetworkState::Active));
 }
 
@@ -594,7 +767,9 @@ fn each_gateway_has_its_share_of_the_restarts_noted() {
         restarts.closes(&desk.endpoint.sessions[0]).is_some()
     };
     assert!(closes(stranger()));
-    assert!(closes(reporter(4200)) && closes(reporter(4200 - 1023)) && !closes(reporter(4200 - 1024)));
+    assert!(
+        closes(reporter(4200)) && closes(reporter(4200 - 1023)) && !closes(reporter(4200 - 1024))
+    );
 }
 
 /// Issue 11, B5.
@@ -619,13 +794,19 @@ fn tombstones_and_open_sessions_are_bounded() {
     let mut desk = Desk::new();
     for number in 0..40 {
         let outcome = desk.stop(&report(&format!("s{number}"), number));
-        assert_eq!(outcome.session.map(|at| desk.endpoint.sessions[at].key().to_owned()), Some(format!("s{number}")));
+        assert_eq!(
+            outcome.session.map(|at| desk.endpoint.sessions[at].key().to_owned()),
+            Some(format!("s{number}"))
+        );
     }
     assert_eq!((desk.endpoint.sessions.len(), desk.endpoint.sessions[0].key()), (16, "s24"));
 
     let mut desk = Desk::new();
     for number in 0..70 {
-        desk.start(&Report { apn: Some(format!("apn{number}").as_bytes()), ..report(&format!("s{number}"), number) });
+        desk.start(&Report {
+            apn: Some(format!("apn{number}").as_bytes()),
+            ..report(&format!("s{number}"), number)
+        });
     }
     assert_eq!((desk.open().len(), desk.open()[0]), (64, "s6"));
 }

@@ -45,7 +45,11 @@ fn outside_an_address_is_its_owners_only_and_comes_back_with_its_subnet() {
     assert_eq!(space.claim(mine, owner(2), at(0)), Err(Claim::Outside));
 
     space.release(mine, owner(1), at(10)).unwrap();
-    assert_eq!(space.claim(mine, owner(1), at(20)), Ok(None), "the gateway says it is in use after all");
+    assert_eq!(
+        space.claim(mine, owner(1), at(20)),
+        Ok(None),
+        "the gateway says it is in use after all"
+    );
     space.release(mine, owner(1), at(30)).unwrap();
     lay_out(&mut space, &plain(&[("10.0.0.0/30", 'p')]));
     assert_eq!(space.outside(), 0);
@@ -111,7 +115,10 @@ impl Owners {
 
     /// Somebody whom it is or was until less than the hold ago.
     fn is_taken(&self, ip: Ipv4Addr, now: Timestamp) -> Option<u8> {
-        self.0.get(&ip).filter(|(_, released)| released.is_none_or(|at| at + HOLD > now)).map(|(who, _)| *who)
+        self.0
+            .get(&ip)
+            .filter(|(_, released)| released.is_none_or(|at| at + HOLD > now))
+            .map(|(who, _)| *who)
     }
 
     /// The same addresses, as the records of a restart tell them.
@@ -149,10 +156,13 @@ fn layout() -> impl Strategy<Value = Layout> {
         let size = 1u8 << (32 - length);
         let subnets: Vec<_> = (0..64 / size).map(|number| subnet(number * size)).collect();
         subnets.prop_map(move |subnets| {
-            let there = subnets.into_iter().filter_map(|(first, kind, exclude)| Some((first, kind?, exclude)));
+            let there = subnets
+                .into_iter()
+                .filter_map(|(first, kind, exclude)| Some((first, kind?, exclude)));
             let laid = there.map(|(first, kind, exclude)| {
                 let cidr = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, first), length).unwrap();
-                let exclude = exclude.map(|quarter| Ipv4Net::new(Ipv4Addr::new(10, 0, 0, quarter * 4), 30).unwrap());
+                let exclude = exclude
+                    .map(|quarter| Ipv4Net::new(Ipv4Addr::new(10, 0, 0, quarter * 4), 30).unwrap());
                 (cidr, kind, exclude.into_iter().collect())
             });
             laid.collect()
@@ -175,7 +185,8 @@ fn step() -> impl Strategy<Value = Step> {
 fn offers(layout: &Layout, ip: Ipv4Addr) -> Option<char> {
     let (cidr, kind, exclude) = layout.iter().find(|(cidr, ..)| cidr.contains(&ip))?;
     let offset = ip.to_bits() - cidr.network().to_bits();
-    let is_reserved = offset < 2 || ip == cidr.broadcast() || exclude.iter().any(|range| range.contains(&ip));
+    let is_reserved =
+        offset < 2 || ip == cidr.broadcast() || exclude.iter().any(|range| range.contains(&ip));
     (!is_reserved).then_some(*kind)
 }
 

@@ -41,7 +41,9 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<(Catalog, Names<Gr
     }
     let mut groups = Names::default();
     for section in file.sections("group", "[[group]]", report) {
-        let read = |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Report| group(section, moniker, &vslices, report);
+        let read = |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Report| {
+            group(section, moniker, &vslices, report)
+        };
         put(&mut groups, section, read, |group| catalog.put_group(group), report);
     }
     file.close(report);
@@ -64,7 +66,10 @@ fn put<T, Id>(
     if let Some(first) = names.get(moniker.value.as_bytes()) {
         report.problem(
             moniker.line,
-            format!("a {title} with the moniker {:?} stands in line {} already", moniker.value, first.line),
+            format!(
+                "a {title} with the moniker {:?} stands in line {} already",
+                moniker.value, first.line
+            ),
             "choose another moniker",
         );
         return;
@@ -72,7 +77,11 @@ fn put<T, Id>(
     names.insert(moniker.value.as_bytes().into(), Named { line, id: thing.map(list) });
 }
 
-fn vslice(section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Report) -> Option<Vslice> {
+fn vslice(
+    section: &mut Section<'_>,
+    moniker: &Lined<String>,
+    report: &mut Report,
+) -> Option<Vslice> {
     let name = section.name(&moniker.value, report);
     let enabled = section.enabled(report);
     let dns = dns(section, report);
@@ -80,11 +89,17 @@ fn vslice(section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Repor
     for section in section.sections("subnet", "[[vslice.subnet]]", report) {
         let line = section.line;
         let Some(new) = subnet(section, report) else { continue };
-        match subnets.iter().find(|(_, other)| other.cidr.contains(&new.cidr) || new.cidr.contains(&other.cidr)) {
+        match subnets
+            .iter()
+            .find(|(_, other)| other.cidr.contains(&new.cidr) || new.cidr.contains(&other.cidr))
+        {
             None => subnets.push((line, new)),
             Some((other_line, other)) => report.problem(
                 line,
-                format!("{} overlaps {} of the same VSlice in line {other_line}", new.cidr, other.cidr),
+                format!(
+                    "{} overlaps {} of the same VSlice in line {other_line}",
+                    new.cidr, other.cidr
+                ),
                 "choose ranges that have no address in common",
             ),
         }
@@ -114,13 +129,21 @@ fn subnet(mut section: Section<'_>, report: &mut Report) -> Option<Subnet> {
     let cidr_text = cidr_text?;
     let cidr = cidr_text.range("cidr", report)?;
     if cidr.prefix_len() < SHORTEST_PREFIX {
-        report.problem(cidr_text.line, format!("cidr: {cidr} is larger than a /8"), "choose a smaller range");
+        report.problem(
+            cidr_text.line,
+            format!("cidr: {cidr} is larger than a /8"),
+            "choose a smaller range",
+        );
     }
     let mut exclude = Vec::with_capacity(excluded.len());
     for text in excluded {
         let Some(range) = text.addresses("exclude", report) else { continue };
         if !cidr.contains(&range) {
-            report.problem(text.line, format!("exclude: {range} is not inside {cidr}"), "leave it out, or correct it");
+            report.problem(
+                text.line,
+                format!("exclude: {range} is not inside {cidr}"),
+                "leave it out, or correct it",
+            );
         }
         exclude.push(range);
     }
@@ -134,25 +157,50 @@ fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut Report) {
     let Subnet { cidr, .. } = subnet;
     let (first, last) = (cidr.network(), cidr.broadcast());
     let why = [
-        (first.is_loopback() || last.is_loopback(), "is loopback: a device cannot use its addresses"),
-        (first.is_multicast() || last.is_multicast(), "is multicast: a device cannot use its addresses"),
-        (u32::from(first) >> 24 == 0, "is \"this network\" (RFC 1122 3.2.1.3): a device cannot use its addresses"),
+        (
+            first.is_loopback() || last.is_loopback(),
+            "is loopback: a device cannot use its addresses",
+        ),
+        (
+            first.is_multicast() || last.is_multicast(),
+            "is multicast: a device cannot use its addresses",
+        ),
+        (
+            u32::from(first) >> 24 == 0,
+            "is \"this network\" (RFC 1122 3.2.1.3): a device cannot use its addresses",
+        ),
         (first.octets()[0] >= 240, "is reserved (RFC 1112 4): a device cannot use its addresses"),
-        (subnet.capacity() == 0, "is reserved or excluded as a whole: nobody gets an address of it"),
+        (
+            subnet.capacity() == 0,
+            "is reserved or excluded as a whole: nobody gets an address of it",
+        ),
     ];
     for (_, why) in why.iter().filter(|(holds, _)| *holds).take(1) {
-        report.warning(line, format!("cidr: {cidr} {why}"), "choose another range, or leave the subnet out");
+        report.warning(
+            line,
+            format!("cidr: {cidr} {why}"),
+            "choose another range, or leave the subnet out",
+        );
     }
 }
 
-fn group(section: &mut Section<'_>, moniker: &Lined<String>, vslices: &Names<VsliceId>, report: &mut Report) -> Option<Group> {
+fn group(
+    section: &mut Section<'_>,
+    moniker: &Lined<String>,
+    vslices: &Names<VsliceId>,
+    report: &mut Report,
+) -> Option<Group> {
     let name = section.name(&moniker.value, report);
     let vslice = section.required("vslice", report);
     let enabled = section.enabled(report);
     let allocation = allocation(section, report);
-    let apns: Vec<Apn> =
-        section.list("apns", report).iter().filter_map(|apn| apn.read("apns", "correct it, or leave it out", Apn::parse, report)).collect();
-    let session_timeout_s = section.take("session_timeout_s", report).map_or(0, |seconds| seconds.value);
+    let apns: Vec<Apn> = section
+        .list("apns", report)
+        .iter()
+        .filter_map(|apn| apn.read("apns", "correct it, or leave it out", Apn::parse, report))
+        .collect();
+    let session_timeout_s =
+        section.take("session_timeout_s", report).map_or(0, |seconds| seconds.value);
     let idle_timeout_s = section.take("idle_timeout_s", report).map_or(0, |seconds| seconds.value);
     let interim_interval_s = interim_interval(section, report);
     let credentials = credentials(section, report);
@@ -187,7 +235,9 @@ fn group(section: &mut Section<'_>, moniker: &Lined<String>, vslices: &Names<Vsl
 
 /// `None` if it is written and is neither; without it, the address stays the endpoint's.
 fn allocation(section: &mut Section<'_>, report: &mut Report) -> Option<Allocation> {
-    let Some(written) = section.take::<String>("allocation", report) else { return Some(Allocation::Static) };
+    let Some(written) = section.take::<String>("allocation", report) else {
+        return Some(Allocation::Static);
+    };
     let parse = |text: &str| match text {
         "static" => Ok(Allocation::Static),
         "pooled" => Ok(Allocation::Pooled),
@@ -197,12 +247,18 @@ fn allocation(section: &mut Section<'_>, report: &mut Report) -> Option<Allocati
 }
 
 fn interim_interval(section: &mut Section<'_>, report: &mut Report) -> u32 {
-    let Some(Lined { line, value }) = section.take("interim_interval_s", report) else { return ADVISED_INTERIM_S };
+    let Some(Lined { line, value }) = section.take("interim_interval_s", report) else {
+        return ADVISED_INTERIM_S;
+    };
     if (1..LEAST_INTERIM_S).contains(&value) {
-        let what = format!("interim_interval_s: {value} is below the 60 seconds that RFC 2869 5.16 permits");
+        let what = format!(
+            "interim_interval_s: {value} is below the 60 seconds that RFC 2869 5.16 permits"
+        );
         report.problem(line, what, "write 600 or more, or 0 to send none");
     } else if (LEAST_INTERIM_S..ADVISED_INTERIM_S).contains(&value) {
-        let what = format!("interim_interval_s: {value} is below the 600 seconds that RFC 2869 5.16 advises");
+        let what = format!(
+            "interim_interval_s: {value} is below the 600 seconds that RFC 2869 5.16 advises"
+        );
         report.warning(line, what, "expect more accounting traffic, or write 600 or more");
     }
     value
@@ -215,7 +271,11 @@ fn credentials(section: &mut Section<'_>, report: &mut Report) -> Option<Credent
     let method = match method.as_ref().map(|method| method.value.as_str()) {
         None | Some("none") => {
             if let Some(Lined { line, .. }) = username.or(password) {
-                report.problem(line, "username and password have no use without credentials", "add credentials = \"pap\" or \"chap\"");
+                report.problem(
+                    line,
+                    "username and password have no use without credentials",
+                    "add credentials = \"pap\" or \"chap\"",
+                );
             }
             return None;
         }
@@ -228,12 +288,22 @@ fn credentials(section: &mut Section<'_>, report: &mut Report) -> Option<Credent
         }
     };
     let (Some(username), Some(password)) = (username, password) else {
-        report.problem(section.line, "the group demands credentials but does not say which", "add username and password");
+        report.problem(
+            section.line,
+            "the group demands credentials but does not say which",
+            "add username and password",
+        );
         return None;
     };
-    for (key, text, longest) in [("username", &username, LONGEST_USERNAME), ("password", &password, LONGEST_PASSWORD)] {
+    for (key, text, longest) in
+        [("username", &username, LONGEST_USERNAME), ("password", &password, LONGEST_PASSWORD)]
+    {
         if !(1..=longest).contains(&text.value.len()) {
-            report.problem(text.line, format!("{key}: a {key} has 1 to {longest} octets"), "choose another");
+            report.problem(
+                text.line,
+                format!("{key}: a {key} has 1 to {longest} octets"),
+                "choose another",
+            );
         }
     }
     Some(Credentials { method, username: username.value.into(), password: password.value.into() })
@@ -243,11 +313,21 @@ fn credentials(section: &mut Section<'_>, report: &mut Report) -> Option<Credent
 /// purpose needs no warning.
 fn report_faults(catalog: &Catalog, groups: &Names<GroupId>, report: &mut Report) {
     for named in groups.values() {
-        let Some(id) = named.id.filter(|id| catalog.fault(*id) == Some(GroupFault::NoSubnet)) else { continue };
-        let Some((group, vslice)) = catalog.group(id).and_then(|group| Some((group, catalog.vslice(group.vslice)?))) else { continue };
+        let Some(id) = named.id.filter(|id| catalog.fault(*id) == Some(GroupFault::NoSubnet))
+        else {
+            continue;
+        };
+        let Some((group, vslice)) =
+            catalog.group(id).and_then(|group| Some((group, catalog.vslice(group.vslice)?)))
+        else {
+            continue;
+        };
         report.warning(
             named.line,
-            format!("VSlice {} has no {} subnet: the endpoints of group {} are refused", vslice.moniker, group.allocation, group.moniker),
+            format!(
+                "VSlice {} has no {} subnet: the endpoints of group {} are refused",
+                vslice.moniker, group.allocation, group.moniker
+            ),
             "add such a subnet, or change the group's allocation",
         );
     }

@@ -50,7 +50,11 @@ impl Columns {
     pub(super) fn read(header: &ByteRecord, line: u32, report: &mut Report) -> Option<Self> {
         let names = Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
         if let Some(separator) = foreign_separator(header) {
-            report.problem(line, format!("the columns are separated by {separator:?}"), "separate them by commas");
+            report.problem(
+                line,
+                format!("the columns are separated by {separator:?}"),
+                "separate them by commas",
+            );
             return None;
         }
         if header.iter().any(|field| Iccid::parse(field.trim_ascii()).is_ok()) {
@@ -60,7 +64,8 @@ impl Columns {
         let mut columns = Self { places: [None; Column::ALL.len()], width: header.len() };
         let mut is_good = true;
         for (place, field) in header.iter().enumerate() {
-            let named = Column::ALL.iter().find(|column| column.name().as_bytes() == field.trim_ascii());
+            let named =
+                Column::ALL.iter().find(|column| column.name().as_bytes() == field.trim_ascii());
             let known = named.map(|column| &mut columns.places[*column as usize]);
             if known.as_ref().is_some_and(|known| known.is_none()) {
                 known.map(|known| known.replace(place));
@@ -68,7 +73,11 @@ impl Columns {
             }
             is_good = false;
             let kind = if known.is_some() { "second" } else { "unknown" };
-            report.problem(line, format!("{kind} column {}", report.shown(field)), format!("use only {names}, each once"));
+            report.problem(
+                line,
+                format!("{kind} column {}", report.shown(field)),
+                format!("use only {names}, each once"),
+            );
         }
         if is_good && columns.places[Column::Iccid as usize].is_none() {
             is_good = false;
@@ -82,7 +91,8 @@ impl Columns {
 fn foreign_separator(header: &ByteRecord) -> Option<char> {
     let is_known = |word: &[u8]| {
         let word = word.trim_ascii();
-        Column::ALL.iter().any(|column| column.name().as_bytes() == word) || Iccid::parse(word).is_ok()
+        Column::ALL.iter().any(|column| column.name().as_bytes() == word)
+            || Iccid::parse(word).is_ok()
     };
     let separates = |separator: &u8| {
         let parted = header.iter().filter(|field| field.contains(separator));
@@ -107,7 +117,10 @@ impl<'r> Row<'r> {
 
     /// The values of a field that may hold several.
     pub(super) fn values(&self, column: Column) -> impl Iterator<Item = &'r [u8]> {
-        self.field(column).split(|octet| *octet == b';').map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
+        self.field(column)
+            .split(|octet| *octet == b';')
+            .map(<[u8]>::trim_ascii)
+            .filter(|value| !value.is_empty())
     }
 
     pub(super) fn has(&self, column: Column) -> bool {

@@ -33,7 +33,12 @@ pub(super) struct Groups<'a> {
 }
 
 /// Reads the file; `expected` rows find their memory ready.
-pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report: &mut Report) -> io::Result<Listed> {
+pub(super) fn read(
+    file: impl Read,
+    expected: usize,
+    groups: Groups<'_>,
+    report: &mut Report,
+) -> io::Result<Listed> {
     // With LF alone as the terminator, and more at the end, the line number after a record is always that of the next line; a
     // CR before it is blank space to us. Only a quote that was never closed gets to the end of all.
     let has_ended = Cell::new(false);
@@ -43,7 +48,8 @@ pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report:
         .terminator(Terminator::Any(b'\n'))
         .buffer_capacity(1 << 18)
         .from_reader(Watched { reader: file.chain(&b"\n\n"[..]), has_ended: &has_ended });
-    let mut rows = Rows { groups, report, listed: Listed::default(), static_ips: Vec::new(), bare: (0, None) };
+    let mut rows =
+        Rows { groups, report, listed: Listed::default(), static_ips: Vec::new(), bare: (0, None) };
     rows.listed.endpoints.reserve(expected);
     rows.listed.lines.reserve(expected);
     let mut columns = None;
@@ -59,7 +65,11 @@ pub(super) fn read(file: impl Read, expected: usize, groups: Groups<'_>, report:
         columns = Some(read);
     }
     if columns.is_none() {
-        rows.report.problem(1, "the file is empty", "write at least a header with the column iccid");
+        rows.report.problem(
+            1,
+            "the file is empty",
+            "write at least a header with the column iccid",
+        );
     }
     rows.report_duplicates();
     rows.advise();
@@ -108,8 +118,16 @@ impl Rows<'_> {
     /// of a file with a problem is ever used.
     fn take(&mut self, row: &Row<'_>) {
         if row.fields.len() != row.columns.width {
-            let what = format!("{} fields, but {} columns in the header", row.fields.len(), row.columns.width);
-            self.report.problem(row.line, what, "add or remove commas; put a field with a comma in quotes");
+            let what = format!(
+                "{} fields, but {} columns in the header",
+                row.fields.len(),
+                row.columns.width
+            );
+            self.report.problem(
+                row.line,
+                what,
+                "add or remove commas; put a field with a comma in quotes",
+            );
             return;
         }
         let Some(iccid) = self.iccid(row) else { return };
@@ -120,9 +138,12 @@ impl Rows<'_> {
             }
         }
         if row.has(Column::Msisdn) {
-            endpoint.msisdn = self.identity(row, Column::Msisdn, row.field(Column::Msisdn), Msisdn::parse);
+            endpoint.msisdn =
+                self.identity(row, Column::Msisdn, row.field(Column::Msisdn), Msisdn::parse);
         }
-        if endpoint.state == ProvisioningState::Active && !(row.has(Column::Imsi) || row.has(Column::Msisdn)) {
+        if endpoint.state == ProvisioningState::Active
+            && !(row.has(Column::Imsi) || row.has(Column::Msisdn))
+        {
             self.bare.0 += 1;
             self.bare.1.get_or_insert(row.line);
         }
@@ -140,7 +161,8 @@ impl Rows<'_> {
         let iccid = self.identity(row, Column::Iccid, row.field(Column::Iccid), Iccid::parse)?;
         if !iccid.luhn_is_valid() {
             let (last, wanted) = iccid.check_digits();
-            let what = format!("iccid: the check digit (Luhn) is wrong: {wanted} is expected, not {last}");
+            let what =
+                format!("iccid: the check digit (Luhn) is wrong: {wanted} is expected, not {last}");
             let remedy = "compare with the SIM: a digit was mistyped";
             if self.report.rules.luhn_refuses {
                 self.report.problem(row.line, what, remedy);
@@ -152,8 +174,16 @@ impl Rows<'_> {
     }
 
     /// The text itself is not shown if it is wrong: a log line must not give a subscriber away.
-    fn identity<T>(&mut self, row: &Row<'_>, column: Column, text: &[u8], parse: fn(&[u8]) -> Result<T, IdentityError>) -> Option<T> {
-        let report = |error| self.report.problem(row.line, format!("{}: {error}", column.name()), "correct it");
+    fn identity<T>(
+        &mut self,
+        row: &Row<'_>,
+        column: Column,
+        text: &[u8],
+        parse: fn(&[u8]) -> Result<T, IdentityError>,
+    ) -> Option<T> {
+        let report = |error| {
+            self.report.problem(row.line, format!("{}: {error}", column.name()), "correct it")
+        };
         parse(text).map_err(report).ok()
     }
 
@@ -166,14 +196,25 @@ impl Rows<'_> {
                 self.listed.reinstated.push(iccid);
                 ProvisioningState::Pending
             }
-            text => std::str::from_utf8(text).ok().and_then(ProvisioningState::parse).unwrap_or_else(|| {
-                let what = format!("state: there is no state {}", self.report.shown(text));
-                self.report.problem(row.line, what, "write pending, active, suspended, terminated or reinstated");
-                ProvisioningState::Pending
-            }),
+            text => std::str::from_utf8(text)
+                .ok()
+                .and_then(ProvisioningState::parse)
+                .unwrap_or_else(|| {
+                    let what = format!("state: there is no state {}", self.report.shown(text));
+                    self.report.problem(
+                        row.line,
+                        what,
+                        "write pending, active, suspended, terminated or reinstated",
+                    );
+                    ProvisioningState::Pending
+                }),
         };
         if state == ProvisioningState::Active && !has_group {
-            self.report.problem(row.line, "state: active without a group", "name its group, or make it pending");
+            self.report.problem(
+                row.line,
+                "state: active without a group",
+                "name its group, or make it pending",
+            );
         }
         state
     }
@@ -182,12 +223,20 @@ impl Rows<'_> {
         if row.has(Column::Group) {
             endpoint.group = self.group(row, Column::Group, row.field(Column::Group));
         } else if row.has(Column::SecondaryGroups) {
-            self.report.problem(row.line, "secondary_groups without a group", "name the primary group in the column group");
+            self.report.problem(
+                row.line,
+                "secondary_groups without a group",
+                "name the primary group in the column group",
+            );
         }
         for moniker in row.values(Column::SecondaryGroups) {
             let Some(group) = self.group(row, Column::SecondaryGroups, moniker) else { continue };
             if endpoint.groups().any(|known| known == group) {
-                self.report.problem(row.line, "secondary_groups: the endpoint is in one group twice", "name each group once");
+                self.report.problem(
+                    row.line,
+                    "secondary_groups: the endpoint is in one group twice",
+                    "name each group once",
+                );
             }
             endpoint = endpoint.also_in_group(group);
         }
@@ -197,7 +246,8 @@ impl Rows<'_> {
     fn group(&mut self, row: &Row<'_>, column: Column, moniker: &[u8]) -> Option<GroupId> {
         let named = self.groups.names?.get(moniker);
         if named.is_none() {
-            let what = format!("{}: there is no group {}", column.name(), self.report.shown(moniker));
+            let what =
+                format!("{}: there is no group {}", column.name(), self.report.shown(moniker));
             self.report.problem(row.line, what, "add it to inventory.toml, or correct it");
         }
         named?.id
@@ -221,22 +271,31 @@ impl Rows<'_> {
         let vslice = self.groups.catalog.vslice(group.vslice)?;
         let around = vslice.subnets_of(Allocation::Static).find(|subnet| subnet.cidr.contains(&ip));
         if group.allocation == Allocation::Pooled {
-            let what = format!("static_ip: group {} is pooled and would never give it", group.moniker);
-            self.report.problem(row.line, what, "leave it out, or choose a group with static allocation");
+            let what =
+                format!("static_ip: group {} is pooled and would never give it", group.moniker);
+            self.report.problem(
+                row.line,
+                what,
+                "leave it out, or choose a group with static allocation",
+            );
         } else if around.is_some_and(|subnet| subnet.offers(ip)) {
-            self.static_ips.push(((group.vslice.index() as u64) << 32 | u64::from(u32::from(ip)), row.line));
+            self.static_ips
+                .push(((group.vslice.index() as u64) << 32 | u64::from(u32::from(ip)), row.line));
         } else if let Some(subnet) = around {
             let what = format!("static_ip: {ip} is reserved or excluded in {}", subnet.cidr);
             self.report.problem(row.line, what, "choose another address");
         } else {
-            let what = format!("static_ip: {ip} is in no static subnet of VSlice {}", vslice.moniker);
+            let what =
+                format!("static_ip: {ip} is in no static subnet of VSlice {}", vslice.moniker);
             self.report.problem(row.line, what, "choose an address inside one");
         }
         Some(ip)
     }
 
     fn name<'r>(&mut self, row: &Row<'r>) -> &'r str {
-        let name = std::str::from_utf8(row.field(Column::Name)).map(unguarded).map_err(|_| "name: this is no UTF-8");
+        let name = std::str::from_utf8(row.field(Column::Name))
+            .map(unguarded)
+            .map_err(|_| "name: this is no UTF-8");
         name.and_then(|name| check_name(name).map(|()| name)).unwrap_or_else(|rule| {
             self.report.problem(row.line, rule, "choose another name");
             ""
@@ -247,21 +306,35 @@ impl Rows<'_> {
     fn advise(&mut self) {
         if let (count @ 1.., Some(first)) = self.bare {
             let s = if count == 1 { " has" } else { "s have" };
-            let what =
-                format!("{count} active endpoint{s} nothing but an ICCID: only requests with Attachd-ICCID or such a User-Name are theirs");
+            let what = format!(
+                "{count} active endpoint{s} nothing but an ICCID: only requests with Attachd-ICCID or such a User-Name are theirs"
+            );
             self.report.advise(first, what, "add IMSI or MSISDN, here and in the lines after it");
         }
         for (vslice_id, vslice) in self.groups.catalog.vslices() {
             let room: u64 = vslice.subnets_of(Allocation::Static).map(Subnet::capacity).sum();
             let is_static = |id| {
                 let group = self.groups.catalog.group(id);
-                group.is_some_and(|group| group.allocation == Allocation::Static && group.vslice == vslice_id)
+                group.is_some_and(|group| {
+                    group.allocation == Allocation::Static && group.vslice == vslice_id
+                })
             };
-            let holds = |endpoint: &Endpoint| endpoint.state != ProvisioningState::Terminated && endpoint.group.is_some_and(is_static);
-            let count = self.listed.endpoints.iter().filter(|(_, endpoint)| holds(endpoint)).count() as u64;
+            let holds = |endpoint: &Endpoint| {
+                endpoint.state != ProvisioningState::Terminated
+                    && endpoint.group.is_some_and(is_static)
+            };
+            let count =
+                self.listed.endpoints.iter().filter(|(_, endpoint)| holds(endpoint)).count() as u64;
             if count > room {
-                let what = format!("VSlice {} has {room} static addresses for {count} endpoints with static allocation", vslice.moniker);
-                self.report.advise(None, what, "add or enlarge a static subnet in inventory.toml, or move endpoints");
+                let what = format!(
+                    "VSlice {} has {room} static addresses for {count} endpoints with static allocation",
+                    vslice.moniker
+                );
+                self.report.advise(
+                    None,
+                    what,
+                    "add or enlarge a static subnet in inventory.toml, or move endpoints",
+                );
             }
         }
     }
@@ -271,11 +344,19 @@ impl Rows<'_> {
         let listed = || self.listed.endpoints.iter().zip(&self.listed.lines);
         let iccids = listed().map(|((iccid, _), line)| (iccid.raw(), *line)).collect();
         report_twice("iccid: the same ICCID", iccids, self.report);
-        let imsis = listed().flat_map(|((_, endpoint), line)| endpoint.imsis().map(|imsi| (imsi.raw(), *line))).collect();
+        let imsis = listed()
+            .flat_map(|((_, endpoint), line)| endpoint.imsis().map(|imsi| (imsi.raw(), *line)))
+            .collect();
         report_twice("imsi: the same IMSI", imsis, self.report);
-        let msisdns = listed().filter_map(|((_, endpoint), line)| Some((endpoint.msisdn?.raw(), *line))).collect();
+        let msisdns = listed()
+            .filter_map(|((_, endpoint), line)| Some((endpoint.msisdn?.raw(), *line)))
+            .collect();
         report_twice("msisdn: the same MSISDN", msisdns, self.report);
-        report_twice("static_ip: the same address of the same VSlice", std::mem::take(&mut self.static_ips), self.report);
+        report_twice(
+            "static_ip: the same address of the same VSlice",
+            std::mem::take(&mut self.static_ips),
+            self.report,
+        );
     }
 }
 
@@ -285,7 +366,11 @@ fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut Report) {
     for same in keys.chunk_by(|one, next| one.0 == next.0).filter(|same| same.len() > 1) {
         let first = same[0].1;
         for (_, line) in &same[1..] {
-            report.problem(*line, format!("{what} stands in line {first}"), "leave it in one of them");
+            report.problem(
+                *line,
+                format!("{what} stands in line {first}"),
+                "leave it in one of them",
+            );
         }
     }
 }

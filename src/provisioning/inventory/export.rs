@@ -18,10 +18,17 @@ use crate::identity::{Apn, GroupId, Iccid};
 
 /// Writes both files into `dir`, which is created if it is not there. Files of an inventory that is there already are
 /// left alone: that is an error of the kind [`io::ErrorKind::AlreadyExists`].
-pub fn export<'a>(dir: &Path, catalog: &Catalog, endpoints: impl IntoIterator<Item = (Iccid, &'a Endpoint)>) -> io::Result<()> {
+pub fn export<'a>(
+    dir: &Path,
+    catalog: &Catalog,
+    endpoints: impl IntoIterator<Item = (Iccid, &'a Endpoint)>,
+) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    if let Some(taken) = [CATALOG, ENDPOINTS, ENDPOINTS_GZ].into_iter().find(|name| dir.join(name).exists()) {
-        let error = format!("{} is there already; choose an empty folder", dir.join(taken).display());
+    if let Some(taken) =
+        [CATALOG, ENDPOINTS, ENDPOINTS_GZ].into_iter().find(|name| dir.join(name).exists())
+    {
+        let error =
+            format!("{} is there already; choose an empty folder", dir.join(taken).display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, error));
     }
     create_private(&dir.join(CATALOG))?.write_all(catalog_text(catalog)?.as_bytes())?;
@@ -78,7 +85,10 @@ struct GroupLayout<'a> {
 }
 
 fn catalog_text(catalog: &Catalog) -> io::Result<String> {
-    let group = catalog.groups().map(|(_, group)| group_layout(group, catalog)).collect::<io::Result<_>>()?;
+    let group = catalog
+        .groups()
+        .map(|(_, group)| group_layout(group, catalog))
+        .collect::<io::Result<_>>()?;
     let vslice = catalog.vslices().map(|(_, vslice)| vslice_layout(vslice)).collect();
     toml::to_string(&FileLayout { vslice, group }).map_err(io::Error::other)
 }
@@ -94,7 +104,11 @@ fn vslice_layout(vslice: &Vslice) -> VsliceLayout<'_> {
 }
 
 fn subnet_layout(subnet: &Subnet) -> SubnetLayout<'_> {
-    SubnetLayout { cidr: subnet.cidr, allocation: subnet.allocation.moniker(), exclude: &subnet.exclude }
+    SubnetLayout {
+        cidr: subnet.cidr,
+        allocation: subnet.allocation.moniker(),
+        exclude: &subnet.exclude,
+    }
 }
 
 fn group_layout<'a>(group: &'a Group, catalog: &'a Catalog) -> io::Result<GroupLayout<'a>> {
@@ -120,7 +134,11 @@ fn group_layout<'a>(group: &'a Group, catalog: &'a Catalog) -> io::Result<GroupL
     })
 }
 
-fn write_endpoints<'a>(file: impl Write, catalog: &Catalog, endpoints: impl IntoIterator<Item = (Iccid, &'a Endpoint)>) -> io::Result<()> {
+fn write_endpoints<'a>(
+    file: impl Write,
+    catalog: &Catalog,
+    endpoints: impl IntoIterator<Item = (Iccid, &'a Endpoint)>,
+) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(file);
     writer.write_record(Column::ALL.iter().map(|column| column.name()))?;
     let mut field = String::new();
@@ -135,14 +153,27 @@ fn write_endpoints<'a>(file: impl Write, catalog: &Catalog, endpoints: impl Into
     writer.flush()
 }
 
-fn write_field(field: &mut String, column: Column, iccid: Iccid, endpoint: &Endpoint, catalog: &Catalog) -> io::Result<()> {
+fn write_field(
+    field: &mut String,
+    column: Column,
+    iccid: Iccid,
+    endpoint: &Endpoint,
+    catalog: &Catalog,
+) -> io::Result<()> {
     let written = match column {
         Column::Iccid => write!(field, "{iccid}"),
         Column::Imsi => return join(field, endpoint.imsis().map(Ok)),
         Column::Msisdn => show(field, endpoint.msisdn),
         Column::State => write!(field, "{}", endpoint.state),
-        Column::Group => return join(field, endpoint.group.iter().map(|group| moniker(*group, catalog))),
-        Column::SecondaryGroups => return join(field, endpoint.secondary_groups().iter().map(|group| moniker(*group, catalog))),
+        Column::Group => {
+            return join(field, endpoint.group.iter().map(|group| moniker(*group, catalog)));
+        }
+        Column::SecondaryGroups => {
+            return join(
+                field,
+                endpoint.secondary_groups().iter().map(|group| moniker(*group, catalog)),
+            );
+        }
         Column::StaticIp => show(field, endpoint.static_ip),
         Column::Name => show(field, endpoint.name.as_deref().map(guarded)),
     };
@@ -153,7 +184,10 @@ fn show(field: &mut String, value: Option<impl std::fmt::Display>) -> std::fmt::
     value.map_or(Ok(()), |value| write!(field, "{value}"))
 }
 
-fn join(field: &mut String, values: impl Iterator<Item = io::Result<impl std::fmt::Display>>) -> io::Result<()> {
+fn join(
+    field: &mut String,
+    values: impl Iterator<Item = io::Result<impl std::fmt::Display>>,
+) -> io::Result<()> {
     for (index, value) in values.enumerate() {
         let separator = if index == 0 { "" } else { ";" };
         write!(field, "{separator}{}", value?).map_err(io::Error::other)?;
@@ -162,7 +196,10 @@ fn join(field: &mut String, values: impl Iterator<Item = io::Result<impl std::fm
 }
 
 fn moniker(group: GroupId, catalog: &Catalog) -> io::Result<&str> {
-    catalog.group(group).map(|group| group.moniker.as_str()).ok_or_else(|| missing("a group of an endpoint"))
+    catalog
+        .group(group)
+        .map(|group| group.moniker.as_str())
+        .ok_or_else(|| missing("a group of an endpoint"))
 }
 
 fn missing(what: &str) -> io::Error {

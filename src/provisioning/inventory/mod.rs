@@ -73,17 +73,34 @@ impl Inventory {
             read(&dir, &mut report)
         } else {
             report.turn_to(&dir);
-            report.problem(None, "there is no such inventory folder", format!("create it with {CATALOG} and {ENDPOINTS}, or name another"));
+            report.problem(
+                None,
+                "there is no such inventory folder",
+                format!("create it with {CATALOG} and {ENDPOINTS}, or name another"),
+            );
             None
         };
         let advice = std::mem::take(&mut report.advice);
         let warnings = report.conclude()?;
         let file = dir.join(CATALOG);
         // What could not be read is among the problems.
-        let Some((catalog, listed, fingerprint)) = read else { return Ok(Self { warnings, advice, file, ..Self::default() }) };
+        let Some((catalog, listed, fingerprint)) = read else {
+            return Ok(Self { warnings, advice, file, ..Self::default() });
+        };
         let Listed { endpoints, reinstated, lines } = listed;
-        let endpoint_file = dir.join(if dir.join(ENDPOINTS_GZ).exists() { ENDPOINTS_GZ } else { ENDPOINTS });
-        Ok(Self { catalog, endpoints, reinstated, warnings, advice, file, endpoint_file, lines, fingerprint: Some(fingerprint) })
+        let endpoint_file =
+            dir.join(if dir.join(ENDPOINTS_GZ).exists() { ENDPOINTS_GZ } else { ENDPOINTS });
+        Ok(Self {
+            catalog,
+            endpoints,
+            reinstated,
+            warnings,
+            advice,
+            file,
+            endpoint_file,
+            lines,
+            fingerprint: Some(fingerprint),
+        })
     }
 
     /// What has to be said at each start of files that need not be read again. Only catalogs are warned of.
@@ -132,8 +149,10 @@ impl Inventory {
 fn read(dir: &Path, report: &mut Report) -> Option<(Catalog, Listed, Fingerprint)> {
     let octets = read_octets(&dir.join(CATALOG), report);
     let read = octets.as_ref().and_then(|octets| read_catalog(octets, report));
-    let (catalog, names) = read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
-    let (listed, endpoints) = read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report)?;
+    let (catalog, names) =
+        read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
+    let (listed, endpoints) =
+        read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report)?;
     Some((catalog, listed, Fingerprint::joined(Digest::of(&octets?), endpoints)))
 }
 
@@ -154,7 +173,11 @@ fn read_catalog(octets: &[u8], report: &mut Report) -> Option<(Catalog, Names<Gr
     }
 }
 
-fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option<(Listed, Option<Digest>)> {
+fn read_endpoints(
+    dir: &Path,
+    groups: Groups<'_>,
+    report: &mut Report,
+) -> Option<(Listed, Option<Digest>)> {
     let plain = dir.join(ENDPOINTS);
     let packed = dir.join(ENDPOINTS_GZ);
     let (path, is_packed) = match (plain.exists(), packed.exists()) {
@@ -164,16 +187,25 @@ fn read_endpoints(dir: &Path, groups: Groups<'_>, report: &mut Report) -> Option
             return None;
         }
         // A folder without groups has no use for endpoints yet.
-        (false, false) if groups.names.is_some_and(Names::is_empty) => return Some((Listed::default(), None)),
+        (false, false) if groups.names.is_some_and(Names::is_empty) => {
+            return Some((Listed::default(), None));
+        }
         (false, true) => (packed, true),
         (_, false) => (plain, false),
     };
     report.turn_to(&path);
     let read = read_endpoint_file(&path, is_packed, groups, report);
-    read.map(|(listed, digest)| (listed, Some(digest))).map_err(|error| report_unreadable(&error, report)).ok()
+    read.map(|(listed, digest)| (listed, Some(digest)))
+        .map_err(|error| report_unreadable(&error, report))
+        .ok()
 }
 
-fn read_endpoint_file(path: &Path, is_packed: bool, groups: Groups<'_>, report: &mut Report) -> io::Result<(Listed, Digest)> {
+fn read_endpoint_file(
+    path: &Path,
+    is_packed: bool,
+    groups: Groups<'_>,
+    report: &mut Report,
+) -> io::Result<(Listed, Digest)> {
     let file = File::open(path)?;
     let rows_at_most = usize::try_from(file.metadata()?.len() / SHORT_ROW).unwrap_or_default();
     let mut file = Digesting::new(file);
@@ -188,7 +220,9 @@ fn read_endpoint_file(path: &Path, is_packed: bool, groups: Groups<'_>, report: 
 fn report_unreadable(error: &io::Error, report: &mut Report) {
     match error.kind() {
         io::ErrorKind::NotFound => report.problem(None, "there is no such file", "create it"),
-        io::ErrorKind::PermissionDenied => report.problem(None, "attachd may not read it", "change its permissions"),
+        io::ErrorKind::PermissionDenied => {
+            report.problem(None, "attachd may not read it", "change its permissions")
+        }
         _ => report.problem(None, format!("cannot be read: {error}"), "write it anew"),
     }
 }

@@ -36,7 +36,15 @@ pub(super) struct Section<'t> {
 
 impl<'t> Text<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, ends: text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at).collect() }
+        Self {
+            text,
+            ends: text
+                .bytes()
+                .enumerate()
+                .filter(|(_, octet)| *octet == b'\n')
+                .map(|(at, _)| at)
+                .collect(),
+        }
     }
 
     fn line_at(&self, offset: usize) -> u32 {
@@ -55,11 +63,21 @@ impl<'t> Section<'t> {
         for error in &errors {
             report.problem(text.line_of(error), one_line(error.message()), "write valid TOML");
         }
-        errors.is_empty().then(|| Self { text, line: 1, title: "the file", table: document.into_inner() })
+        errors.is_empty().then(|| Self {
+            text,
+            line: 1,
+            title: "the file",
+            table: document.into_inner(),
+        })
     }
 
     /// The tables of an array of tables.
-    pub(super) fn sections(&mut self, key: &str, title: &'static str, report: &mut Report) -> Vec<Self> {
+    pub(super) fn sections(
+        &mut self,
+        key: &str,
+        title: &'static str,
+        report: &mut Report,
+    ) -> Vec<Self> {
         let Some(value) = self.table.remove(key) else { return Vec::new() };
         let line = self.text.line_at(value.span().start);
         let mut sections = Vec::new();
@@ -70,22 +88,36 @@ impl<'t> Section<'t> {
         for item in items {
             let line = self.text.line_at(item.span().start);
             match item.into_inner() {
-                DeValue::Table(table) => sections.push(Self { text: self.text, line, title, table }),
-                _ => report.problem(line, format!("{key} has an entry that is no table"), format!("write {title}")),
+                DeValue::Table(table) => {
+                    sections.push(Self { text: self.text, line, title, table })
+                }
+                _ => report.problem(
+                    line,
+                    format!("{key} has an entry that is no table"),
+                    format!("write {title}"),
+                ),
             }
         }
         sections
     }
 
     /// The value of a key, if it is there and of the right type.
-    pub(super) fn take<T: DeserializeOwned>(&mut self, key: &str, report: &mut Report) -> Option<Lined<T>> {
+    pub(super) fn take<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        report: &mut Report,
+    ) -> Option<Lined<T>> {
         let value: Spanned<DeValue<'_>> = self.table.remove(key)?;
         let line = self.text.line_at(value.span().start);
         match T::deserialize(ValueDeserializer::from(value)) {
             Ok(value) => Some(Lined { line, value }),
             Err(error) => {
                 let line = self.text.line_of(&error).unwrap_or(line);
-                report.problem(line, format!("{key}: {}", one_line(error.message())), "write a value of the right type");
+                report.problem(
+                    line,
+                    format!("{key}: {}", one_line(error.message())),
+                    "write a value of the right type",
+                );
                 None
             }
         }
@@ -94,7 +126,11 @@ impl<'t> Section<'t> {
     /// The text of a key that must be there.
     pub(super) fn required(&mut self, key: &str, report: &mut Report) -> Option<Lined<String>> {
         if !self.table.contains_key(key) {
-            report.problem(self.line, format!("{} has no {key}", self.title), format!("add {key} = \"...\""));
+            report.problem(
+                self.line,
+                format!("{} has no {key}", self.title),
+                format!("add {key} = \"...\""),
+            );
         }
         self.take(key, report)
     }
@@ -103,7 +139,12 @@ impl<'t> Section<'t> {
     pub(super) fn list(&mut self, key: &str, report: &mut Report) -> Vec<Lined<String>> {
         let list: Option<Lined<Vec<Spanned<String>>>> = self.take(key, report);
         let items = list.into_iter().flat_map(|list| list.value);
-        items.map(|item| Lined { line: self.text.line_at(item.span().start), value: item.into_inner() }).collect()
+        items
+            .map(|item| Lined {
+                line: self.text.line_at(item.span().start),
+                value: item.into_inner(),
+            })
+            .collect()
     }
 
     pub(super) fn enabled(&mut self, report: &mut Report) -> bool {
@@ -123,7 +164,11 @@ impl<'t> Section<'t> {
     pub(super) fn close(self, report: &mut Report) {
         for key in self.table.keys() {
             let line = self.text.line_at(key.span().start);
-            report.problem(line, format!("unknown key {:?} in {}", key.get_ref(), self.title), "correct its name, or leave it out");
+            report.problem(
+                line,
+                format!("unknown key {:?} in {}", key.get_ref(), self.title),
+                "correct its name, or leave it out",
+            );
         }
     }
 }
@@ -137,7 +182,11 @@ impl Lined<String> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         report: &mut Report,
     ) -> Option<T> {
-        parse(&self.value).map_err(|error| report.problem(self.line, format!("{key}: {}", error.to_string()), remedy)).ok()
+        parse(&self.value)
+            .map_err(|error| {
+                report.problem(self.line, format!("{key}: {}", error.to_string()), remedy)
+            })
+            .ok()
     }
 
     pub(super) fn moniker(&self, report: &mut Report) -> Option<Moniker> {
@@ -151,12 +200,22 @@ impl Lined<String> {
 
     /// An address range, which must be written with its first address: else it is not clear which of two was meant.
     pub(super) fn range(&self, key: &str, report: &mut Report) -> Option<Ipv4Net> {
-        let parse = |text: &str| text.parse::<Ipv4Net>().map_err(|_| format!("{text:?} is no IPv4 range"));
-        let range = self.read(key, "write address and prefix length, as in \"100.64.0.0/16\"", parse, report)?;
+        let parse =
+            |text: &str| text.parse::<Ipv4Net>().map_err(|_| format!("{text:?} is no IPv4 range"));
+        let range = self.read(
+            key,
+            "write address and prefix length, as in \"100.64.0.0/16\"",
+            parse,
+            report,
+        )?;
         if range == range.trunc() {
             return Some(range);
         }
-        report.problem(self.line, format!("{key}: {range} has bits set beyond its prefix"), format!("write \"{}\"", range.trunc()));
+        report.problem(
+            self.line,
+            format!("{key}: {range} has bits set beyond its prefix"),
+            format!("write \"{}\"", range.trunc()),
+        );
         None
     }
 

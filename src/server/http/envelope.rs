@@ -66,11 +66,16 @@ impl Refusal {
     }
 
     pub(super) fn no_such_path(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no-such-path", vec![format!("there is no path {path} here")])
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-path",
+            vec![format!("there is no path {path} here")],
+        )
     }
 
     pub(super) fn method(method: &str, path: &str) -> Self {
-        let message = format!("{path} does not take {method}; the header Allow lists what it takes");
+        let message =
+            format!("{path} does not take {method}; the header Allow lists what it takes");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", vec![message])
     }
 
@@ -102,7 +107,10 @@ impl Refusal {
 
     /// As many as allowed are at it already.
     pub(super) fn busy(message: impl Into<String>) -> Self {
-        Self { retry_after_s: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "limit", vec![message.into()]) }
+        Self {
+            retry_after_s: Some(1),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "limit", vec![message.into()])
+        }
     }
 }
 
@@ -111,7 +119,9 @@ impl IntoResponse for Refusal {
         let Self { status, code, messages, retry_after_s } = self;
         let body = Json(RefusalBody { success: false, messages, code, data: None });
         match retry_after_s {
-            Some(seconds) => (status, [(header::RETRY_AFTER, seconds.to_string())], body).into_response(),
+            Some(seconds) => {
+                (status, [(header::RETRY_AFTER, seconds.to_string())], body).into_response()
+            }
             None => (status, body).into_response(),
         }
     }

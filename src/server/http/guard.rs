@@ -19,14 +19,22 @@ pub(in crate::server) struct Peer(pub(in crate::server) SocketAddr);
 pub(super) struct IsLocal(pub(super) bool);
 
 /// Refuses what was asked in another server's name.
-pub(super) async fn guard(State(IsLocal(is_local)): State<IsLocal>, request: Request, next: Next) -> Result<Response, Refusal> {
+pub(super) async fn guard(
+    State(IsLocal(is_local)): State<IsLocal>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
     let host = host(&request)?;
     if let Some(host) = host.filter(|host| is_local && !is_local_name(host)) {
         let host: String = host.chars().take(80).collect();
-        let message = format!("Host {host:?} is not this server, which listens on loopback; use localhost, 127.0.0.1 or [::1]");
+        let message = format!(
+            "Host {host:?} is not this server, which listens on loopback; use localhost, 127.0.0.1 or [::1]"
+        );
         return Err(Refusal::forbidden(message));
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && !is_same_origin(request.headers(), host) {
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+        && !is_same_origin(request.headers(), host)
+    {
         return Err(Refusal::forbidden("a page of another origin cannot change anything here"));
     }
     Ok(next.run(request).await)
@@ -50,7 +58,9 @@ fn host(request: &Request) -> Result<Option<&str>, Refusal> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.as_str()));
     }
-    first.map(|value| value.to_str().map_err(|_| Refusal::bad_host("the header Host is no text"))).transpose()
+    first
+        .map(|value| value.to_str().map_err(|_| Refusal::bad_host("the header Host is no text")))
+        .transpose()
 }
 
 /// Whether a host, with or without port, names this machine only.
@@ -68,8 +78,13 @@ fn is_local_name(host: &str) -> bool {
 /// A browser says from which origin a page changes something; programs say nothing.
 fn is_same_origin(headers: &HeaderMap, host: Option<&str>) -> bool {
     headers.get_all(header::ORIGIN).iter().all(|origin| {
-        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-        authority.is_some_and(|authority| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)))
+        let authority = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .map(|(_, authority)| authority);
+        authority
+            .is_some_and(|authority| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)))
     })
 }
 
@@ -79,7 +94,16 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_local() {
-        for host in ["localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1", "127.0.0.1:8080", "127.0.0.2:1", "[::1]", "[::1]:8080"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "localhost.",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "127.0.0.2:1",
+            "[::1]",
+            "[::1]:8080",
+        ] {
             assert!(is_local_name(host), "{host}");
         }
         let foreign = [
@@ -99,7 +123,12 @@ mod tests {
 
     #[test]
     fn a_page_changes_only_its_own_server() {
-        let is_same = |origin: &str, host| is_same_origin(&HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]), Some(host));
+        let is_same = |origin: &str, host| {
+            is_same_origin(
+                &HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]),
+                Some(host),
+            )
+        };
         assert!(is_same("http://localhost:8080", "localhost:8080"));
         assert!(is_same_origin(&HeaderMap::new(), Some("localhost:8080")));
         for origin in ["http://localhost:3000", "http://evil.example", "null", ""] {

@@ -60,7 +60,9 @@ pub(super) fn router(front: Arc<Front>, listener: SocketAddr) -> Router {
         .route("/api/v1/sessions", get(sessions))
         .route("/api/v1/server/reload", post(reload))
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
-        .method_not_allowed_fallback(|method: Method, uri: Uri| async move { Refusal::method(method.as_str(), uri.path()) })
+        .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
+            Refusal::method(method.as_str(), uri.path())
+        })
         .layer(from_fn_with_state(Arc::clone(&front), count))
         .layer(from_fn_with_state(is_local, guard::guard))
         .with_state(front)
@@ -80,7 +82,11 @@ async fn count(State(front): State<Arc<Front>>, request: Request, next: Next) ->
     let response = next.run(request).await;
     let took = front.common.clock.now().running.saturating_sub(began);
     // What nobody has is one path, however many are tried.
-    front.metrics.api_request(path.as_ref().map_or("other", MatchedPath::as_str), response.status().as_u16(), took);
+    front.metrics.api_request(
+        path.as_ref().map_or("other", MatchedPath::as_str),
+        response.status().as_u16(),
+        took,
+    );
     response
 }
 
@@ -89,28 +95,41 @@ async fn metrics(State(front): State<Arc<Front>>) -> impl IntoResponse {
         front.metrics.observe(&opened.aaa.stats(), opened.journal.figures());
     }
     front.metrics.announce(&front.common.gateways.load_full());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], front.metrics.render(front.names))
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        front.metrics.render(front.names),
+    )
 }
 
 /// 200 if requests are answered, 503 if they should go elsewhere; and why.
 async fn ready(State(front): State<Arc<Front>>) -> (StatusCode, Json<Readiness>) {
     let readiness = front.readiness();
-    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status =
+        if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
 }
 
 /// What is no ICCID, or not even text, names no endpoint.
-async fn endpoint(State(front): State<Arc<Front>>, uri: Uri, named: Result<Path<String>, PathRejection>) -> Answer<EndpointView> {
+async fn endpoint(
+    State(front): State<Arc<Front>>,
+    uri: Uri,
+    named: Result<Path<String>, PathRejection>,
+) -> Answer<EndpointView> {
     Parameters::of(&uri, &[])?;
-    let iccid = named.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(Refusal::not_found)?;
+    let iccid =
+        named.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(Refusal::not_found)?;
     look(&front, iccid).map(data)
 }
 
 async fn sessions(State(front): State<Arc<Front>>, uri: Uri) -> Answer<Vec<SessionView>> {
     let parameters = Parameters::of(&uri, &["iccid", "limit", "offset"])?;
-    let iccid = parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
+    let iccid =
+        parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
     let iccid = iccid.parse().map_err(|error: IdentityError| Refusal::query(error.rule))?;
-    let limit = parameters.number("limit", LONGEST_LIST)?.filter(|limit| *limit > 0).unwrap_or(DEFAULT_LIMIT);
+    let limit = parameters
+        .number("limit", LONGEST_LIST)?
+        .filter(|limit| *limit > 0)
+        .unwrap_or(DEFAULT_LIMIT);
     let offset = parameters.number("offset", usize::MAX)?.unwrap_or(0);
     let all = look(&front, iccid)?.into_sessions();
     let page = Page { total_items: all.len(), limit, offset };
@@ -122,7 +141,10 @@ async fn reload(State(front): State<Arc<Front>>, request: Request) -> Answer<App
     guard::from_this_machine(&request)?;
     Parameters::of(request.uri(), &[])?;
     front.opened.get().ok_or_else(|| front.not_ready())?;
-    let _place = front.reloads.try_acquire().map_err(|_| Refusal::busy("many wait for a reload already; ask again in a moment"))?;
+    let _place = front
+        .reloads
+        .try_acquire()
+        .map_err(|_| Refusal::busy("many wait for a reload already; ask again in a moment"))?;
     match front.common.reloads.request().await {
         Ok(Ok(applied)) => Ok(data(applied)),
         Ok(Err(problems)) => Err(Refusal::invalid(problems)),
@@ -135,7 +157,9 @@ fn look(front: &Front, iccid: Iccid) -> Result<EndpointView, Refusal> {
     let gateways = front.common.gateways.load();
     opened
         .aaa
-        .look(iccid, front.common.clock.now().wall, |entry, catalog| EndpointView::of(iccid, entry, catalog, &gateways))
+        .look(iccid, front.common.clock.now().wall, |entry, catalog| {
+            EndpointView::of(iccid, entry, catalog, &gateways)
+        })
         .ok_or_else(Refusal::not_found)
 }
 

@@ -12,28 +12,39 @@ pub(super) struct Parameters(Vec<(String, String)>);
 impl Parameters {
     /// Takes the query apart, of which these names may be parameters.
     pub(super) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Refusal> {
-        let unreadable = |_| Refusal::query("the query is not of the form name=value&name=value, percent-encoded UTF-8");
+        let unreadable = |_| {
+            Refusal::query(
+                "the query is not of the form name=value&name=value, percent-encoded UTF-8",
+            )
+        };
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(unreadable)?;
         for (at, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 return Err(Refusal::unknown_parameter(unknown(name, known)));
             }
             if pairs.iter().take(at).any(|(other, _)| other == name) {
-                return Err(Refusal::query(format!("the parameter {name} is given twice; give it once")));
+                return Err(Refusal::query(format!(
+                    "the parameter {name} is given twice; give it once"
+                )));
             }
         }
         Ok(Self(pairs))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// A whole number up to `most`.
     pub(super) fn number(&self, name: &str, most: usize) -> Result<Option<usize>, Refusal> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let number = text.parse().ok().filter(|number| *number <= most);
-        number.map(Some).ok_or_else(|| Refusal::query(format!("{name} is a whole number from 0 to {most}")))
+        number
+            .map(Some)
+            .ok_or_else(|| Refusal::query(format!("{name} is a whole number from 0 to {most}")))
     }
 }
 
@@ -60,16 +71,30 @@ mod tests {
     #[test]
     fn known_parameters_are_read_and_empty_ones_are_none() {
         let given = parameters("?iccid=89%34&limit=7").unwrap();
-        assert_eq!((given.text("iccid"), given.number("limit", 10).unwrap()), (Some("894"), Some(7)));
+        assert_eq!(
+            (given.text("iccid"), given.number("limit", 10).unwrap()),
+            (Some("894"), Some(7))
+        );
         for query in ["", "?", "?iccid=&limit="] {
             let none = parameters(query).unwrap();
-            assert_eq!((none.text("iccid"), none.number("limit", 10).unwrap()), (None, None), "{query}");
+            assert_eq!(
+                (none.text("iccid"), none.number("limit", 10).unwrap()),
+                (None, None),
+                "{query}"
+            );
         }
     }
 
     #[test]
     fn unknown_and_repeated_ones_are_refused() {
-        for query in ["?iccd=1", "?ICCID=1", "?iccid=1&x", "?=1", "?iccid=1&iccid=1", "?limit=1&iccid=1&limit="] {
+        for query in [
+            "?iccd=1",
+            "?ICCID=1",
+            "?iccid=1&x",
+            "?=1",
+            "?iccid=1&iccid=1",
+            "?limit=1&iccid=1&limit=",
+        ] {
             assert!(parameters(query).is_err(), "{query}");
         }
         assert!(Parameters::of(&"/livez?x".parse().unwrap(), &[]).is_err());
@@ -77,7 +102,9 @@ mod tests {
 
     #[test]
     fn a_number_is_a_whole_one_in_its_range() {
-        for query in ["?limit=11", "?limit=-1", "?limit=1.5", "?limit=ten", "?limit=18446744073709551616"] {
+        for query in
+            ["?limit=11", "?limit=-1", "?limit=1.5", "?limit=ten", "?limit=18446744073709551616"]
+        {
             assert!(parameters(query).unwrap().number("limit", 10).is_err(), "{query}");
         }
     }

@@ -33,12 +33,16 @@ fn families(text: &str) -> Vec<Family<'_>> {
                 let name = described.split(' ').next().unwrap_or_default();
                 match families.last_mut().filter(|family| family.name == name) {
                     Some(family) => family.comments.push(line),
-                    None => families.push(Family { name, comments: vec![line], series: Vec::new() }),
+                    None => {
+                        families.push(Family { name, comments: vec![line], series: Vec::new() })
+                    }
                 }
             }
             None => match families.last_mut() {
                 Some(family) => family.series.push(line),
-                None => families.push(Family { name: "", comments: Vec::new(), series: vec![line] }),
+                None => {
+                    families.push(Family { name: "", comments: Vec::new(), series: vec![line] })
+                }
             },
         }
     }
@@ -48,10 +52,13 @@ fn families(text: &str) -> Vec<Family<'_>> {
 /// The sum over all series of a counter that have this label value; over all, if no value is asked for.
 pub(super) fn sum(text: &str, name: &str, label: Option<(&str, &str)>) -> u64 {
     let wanted = label.map(|(label, value)| format!("{label}=\"{value}\""));
-    let is_wanted = |labels: &str| wanted.as_ref().is_none_or(|wanted| labels.split(',').any(|label| label == wanted));
+    let is_wanted = |labels: &str| {
+        wanted.as_ref().is_none_or(|wanted| labels.split(',').any(|label| label == wanted))
+    };
     let mut sum = 0;
     for line in text.lines().filter_map(|line| line.strip_prefix(name)) {
-        if let Some((labels, value)) = line.strip_prefix('{').and_then(|line| line.rsplit_once("} "))
+        if let Some((labels, value)) =
+            line.strip_prefix('{').and_then(|line| line.rsplit_once("} "))
             && is_wanted(labels)
         {
             sum += value.parse::<u64>().unwrap_or(0);

@@ -28,12 +28,24 @@ const fn dropped(reason: &'static str) -> Source {
 /// Each name with its help text and what is summed up for it; nothing: attachd never does that.
 const COUNTERS: &[(&str, &str, &[Source])] = &[
     ("total_access_requests", "Access-Requests.", &[requests("Access-Request")]),
-    ("total_access_accepts", "Access-Accepts, in answer to Status-Server, too.", &[responses("Access-Accept")]),
+    (
+        "total_access_accepts",
+        "Access-Accepts, in answer to Status-Server, too.",
+        &[responses("Access-Accept")],
+    ),
     ("total_access_rejects", "Access-Rejects.", &[responses("Access-Reject")]),
     ("total_access_challenges", "Access-Challenges: none.", &[]),
-    ("total_auth_responses", "Replies on authentication ports.", &[responses("Access-Accept"), responses("Access-Reject")]),
+    (
+        "total_auth_responses",
+        "Replies on authentication ports.",
+        &[responses("Access-Accept"), responses("Access-Reject")],
+    ),
     ("total_auth_duplicate_requests", "Repeated Access-Requests.", &[duplicates("Access-Request")]),
-    ("total_auth_malformed_requests", "Malformed packets, of accounting ports, too.", &[dropped("malformed")]),
+    (
+        "total_auth_malformed_requests",
+        "Malformed packets, of accounting ports, too.",
+        &[dropped("malformed")],
+    ),
     (
         "total_auth_invalid_requests",
         "Packets of unknown senders, of accounting ports, too, and Access-Requests without a valid Message-Authenticator.",
@@ -57,12 +69,28 @@ const COUNTERS: &[(&str, &str, &[Source])] = &[
             dropped("unsent"),
         ],
     ),
-    ("total_auth_unknown_types", "Packets of an unknown code, of accounting ports, too.", &[dropped("unknown-code")]),
+    (
+        "total_auth_unknown_types",
+        "Packets of an unknown code, of accounting ports, too.",
+        &[dropped("unknown-code")],
+    ),
     ("total_acct_requests", "Accounting-Requests.", &[requests("Accounting-Request")]),
-    ("total_acct_responses", "Accounting-Responses, in answer to Status-Server, too.", &[responses("Accounting-Response")]),
-    ("total_acct_duplicate_requests", "Repeated Accounting-Requests.", &[duplicates("Accounting-Request")]),
+    (
+        "total_acct_responses",
+        "Accounting-Responses, in answer to Status-Server, too.",
+        &[responses("Accounting-Response")],
+    ),
+    (
+        "total_acct_duplicate_requests",
+        "Repeated Accounting-Requests.",
+        &[duplicates("Accounting-Request")],
+    ),
     ("total_acct_malformed_requests", "Counted as freeradius_total_auth_malformed_requests.", &[]),
-    ("total_acct_invalid_requests", "Accounting-Requests with a wrong authenticator.", &[dropped("bad-authenticator")]),
+    (
+        "total_acct_invalid_requests",
+        "Accounting-Requests with a wrong authenticator.",
+        &[dropped("bad-authenticator")],
+    ),
     ("total_acct_dropped_requests", "Counted as freeradius_total_auth_dropped_requests.", &[]),
     ("total_acct_unknown_types", "Counted as freeradius_total_auth_unknown_types.", &[]),
 ];
@@ -96,18 +124,34 @@ pub(super) fn render(text: &mut String) {
     let mut more = String::new();
     // Writing to a string does not fail.
     for (name, help, sources) in COUNTERS {
-        let value: u64 = sources.iter().map(|(metric, label, value)| sum(text, metric, Some((label, value)))).sum();
-        let _ = writeln!(more, "# HELP freeradius_{name} {help}\n# TYPE freeradius_{name} counter\nfreeradius_{name} {value}");
+        let value: u64 = sources
+            .iter()
+            .map(|(metric, label, value)| sum(text, metric, Some((label, value))))
+            .sum();
+        let _ = writeln!(
+            more,
+            "# HELP freeradius_{name} {help}\n# TYPE freeradius_{name} counter\nfreeradius_{name} {value}"
+        );
     }
     for name in PROXY.map(|name| format!("freeradius_total_proxy_{name}")) {
-        let _ = writeln!(more, "# HELP {name} Nothing is forwarded.\n# TYPE {name} counter\n{name} 0");
+        let _ =
+            writeln!(more, "# HELP {name} Nothing is forwarded.\n# TYPE {name} counter\n{name} 0");
     }
     for name in QUEUES.map(|name| format!("freeradius_queue_len_{name}")) {
-        let _ = writeln!(more, "# HELP {name} There is no such queue.\n# TYPE {name} gauge\n{name} 0");
+        let _ =
+            writeln!(more, "# HELP {name} There is no such queue.\n# TYPE {name} gauge\n{name} 0");
     }
     for (name, own, help) in [
-        ("freeradius_start_time", "process_start_time_seconds", "When the server was started, since the Unix epoch."),
-        ("freeradius_hup_time", "attachd_reload_timestamp_seconds", "When the configuration in force was loaded, since the Unix epoch."),
+        (
+            "freeradius_start_time",
+            "process_start_time_seconds",
+            "When the server was started, since the Unix epoch.",
+        ),
+        (
+            "freeradius_hup_time",
+            "attachd_reload_timestamp_seconds",
+            "When the configuration in force was loaded, since the Unix epoch.",
+        ),
     ] {
         let value = text.lines().find_map(|line| line.strip_prefix(own)?.strip_prefix(' '));
         if let Some(value) = value {
@@ -151,13 +195,18 @@ attachd_reload_timestamp_seconds 1790000000.5
     /// Whatever we count is found under one of the other names, and what is summed up exists.
     #[test]
     fn nothing_is_left_out_and_nothing_is_invented() {
-        let sources: Vec<Source> = COUNTERS.iter().flat_map(|(_, _, sources)| *sources).copied().collect();
+        let sources: Vec<Source> =
+            COUNTERS.iter().flat_map(|(_, _, sources)| *sources).copied().collect();
         for reason in Dropped::ALL {
             assert!(sources.contains(&dropped(reason.label())), "{reason:?}");
         }
-        let codes: Vec<String> = REQUESTS.into_iter().chain(RESPONSES).map(|code| code.to_string()).collect();
+        let codes: Vec<String> =
+            REQUESTS.into_iter().chain(RESPONSES).map(|code| code.to_string()).collect();
         for (metric, _, value) in sources {
-            assert!(metric == "radius_dropped_total" || codes.iter().any(|code| code == value), "{value}");
+            assert!(
+                metric == "radius_dropped_total" || codes.iter().any(|code| code == value),
+                "{value}"
+            );
         }
     }
 }

@@ -16,7 +16,9 @@ pub(super) struct SharedLatencies {
 
 impl SharedLatencies {
     pub(super) fn add(&self, latencies: Latencies) {
-        for (shared, count) in self.buckets.iter().zip(latencies.buckets).filter(|(_, count)| *count > 0) {
+        for (shared, count) in
+            self.buckets.iter().zip(latencies.buckets).filter(|(_, count)| *count > 0)
+        {
             shared.fetch_add(u64::from(count), Ordering::Relaxed);
         }
         if latencies.sum_us > 0 {
@@ -28,15 +30,23 @@ impl SharedLatencies {
 /// Appends the exposition text.
 pub(super) fn render(latencies: &[SharedLatencies; REQUESTS.len()], text: &mut String) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "# HELP {NAME} From the arrival of a request to the departure of its reply.\n# TYPE {NAME} histogram");
+    let _ = writeln!(
+        text,
+        "# HELP {NAME} From the arrival of a request to the departure of its reply.\n# TYPE {NAME} histogram"
+    );
     for (code, shared) in REQUESTS.iter().zip(latencies) {
         let mut count = 0;
-        for (bucket, bound) in shared.buckets.iter().zip(BUCKETS_US.map(Some).into_iter().chain([None])) {
+        for (bucket, bound) in
+            shared.buckets.iter().zip(BUCKETS_US.map(Some).into_iter().chain([None]))
+        {
             count += bucket.load(Ordering::Relaxed);
             let bound = bound.map_or_else(|| "+Inf".to_owned(), |us| (us as f64 / 1e6).to_string());
             let _ = writeln!(text, "{NAME}_bucket{{code=\"{code}\",le=\"{bound}\"}} {count}");
         }
         let sum = shared.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
-        let _ = writeln!(text, "{NAME}_sum{{code=\"{code}\"}} {sum}\n{NAME}_count{{code=\"{code}\"}} {count}");
+        let _ = writeln!(
+            text,
+            "{NAME}_sum{{code=\"{code}\"}} {sum}\n{NAME}_count{{code=\"{code}\"}} {count}"
+        );
     }
 }

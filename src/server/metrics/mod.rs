@@ -13,9 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram, with_local_recorder,
 };
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 use parking_lot::Mutex;
 
 use super::gateways::Gateways;
@@ -30,7 +33,8 @@ const COMMIT_SECONDS: &str = "attachd_journal_commit_seconds";
 const API_SECONDS: &str = "attachd_api_request_duration_seconds";
 
 /// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a second on a bad one.
-const COMMIT_BUCKETS: [f64; 10] = [0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
+const COMMIT_BUCKETS: [f64; 10] =
+    [0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
 
 /// Upper bounds of the histogram of API requests, seconds: most are answered from memory, a reload may take many seconds.
 const API_BUCKETS: [f64; 9] = [0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0, 60.0];
@@ -71,18 +75,25 @@ impl Metrics {
             .set_buckets_for_metric(full(COMMIT_SECONDS), &COMMIT_BUCKETS)?
             .set_buckets_for_metric(full(API_SECONDS), &API_BUCKETS)?
             .build_recorder();
-        let (commits, [clock_steps, log_lines_dropped], [reloads_applied, reloads_refused], reloaded) =
-            with_local_recorder(&recorder, || {
-                describe();
-                scrape::describe();
-                gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-                // Present from the start.
-                let _ = histogram!(API_SECONDS);
-                let reloads = ["applied", "refused"].map(|outcome| counter!("attachd_reloads_total", "outcome" => outcome));
-                let own = ["attachd_clock_steps_total", "attachd_log_lines_dropped_total"].map(|name| counter!(name));
-                (histogram!(COMMIT_SECONDS), own, reloads, gauge!("attachd_reload_timestamp_seconds"))
-            });
-        let (handle, latencies, announced) = (recorder.handle(), Default::default(), Mutex::default());
+        let (
+            commits,
+            [clock_steps, log_lines_dropped],
+            [reloads_applied, reloads_refused],
+            reloaded,
+        ) = with_local_recorder(&recorder, || {
+            describe();
+            scrape::describe();
+            gauge!("attachd_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+            // Present from the start.
+            let _ = histogram!(API_SECONDS);
+            let reloads = ["applied", "refused"]
+                .map(|outcome| counter!("attachd_reloads_total", "outcome" => outcome));
+            let own = ["attachd_clock_steps_total", "attachd_log_lines_dropped_total"]
+                .map(|name| counter!(name));
+            (histogram!(COMMIT_SECONDS), own, reloads, gauge!("attachd_reload_timestamp_seconds"))
+        });
+        let (handle, latencies, announced) =
+            (recorder.handle(), Default::default(), Mutex::default());
         Ok(Arc::new(Self {
             recorder,
             handle,
@@ -122,10 +133,12 @@ impl Metrics {
 
     fn traffic(&self, gateway: &str) -> TrafficMeters {
         let name = || gateway.to_owned();
-        with_local_recorder(&self.recorder, || TrafficMeters {
+        with_local_recorder(&self.recorder, || {
+            TrafficMeters {
             requests: REQUESTS.map(|code| counter!("radius_requests_total", "gateway" => name(), "code" => code.to_string())),
             responses: RESPONSES.map(|code| counter!("radius_responses_total", "gateway" => name(), "code" => code.to_string())),
             dropped: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "gateway" => name(), "reason" => reason.label())),
+        }
         })
     }
 
@@ -170,7 +183,9 @@ impl Metrics {
 
     /// A thread has come to a stand.
     pub fn thread_stalled(&self, name: &str) {
-        with_local_recorder(&self.recorder, || counter!("attachd_thread_stalls_total", "thread" => name.to_owned()).increment(1));
+        with_local_recorder(&self.recorder, || {
+            counter!("attachd_thread_stalls_total", "thread" => name.to_owned()).increment(1)
+        });
     }
 
     /// So many log lines were not written so far, because nobody read standard error.
@@ -181,10 +196,15 @@ impl Metrics {
     /// The handles of one worker.
     pub fn meters(self: &Arc<Self>) -> Meters {
         with_local_recorder(&self.recorder, || Meters {
-            strangers: Dropped::ALL.map(|reason| counter!("radius_dropped_total", "reason" => reason.label())),
-            duplicates: REQUESTS.map(|code| counter!("radius_duplicates_total", "code" => code.to_string())),
-            rejects: RejectReason::ALL.map(|reason| counter!("attachd_rejects_total", "reason" => reason.moniker())),
-            accounting: ACCOUNTING.map(|kind| counter!("attachd_accounting_total", "status" => accounting_label(kind))),
+            strangers: Dropped::ALL
+                .map(|reason| counter!("radius_dropped_total", "reason" => reason.label())),
+            duplicates: REQUESTS
+                .map(|code| counter!("radius_duplicates_total", "code" => code.to_string())),
+            rejects: RejectReason::ALL
+                .map(|reason| counter!("attachd_rejects_total", "reason" => reason.moniker())),
+            accounting: ACCOUNTING.map(
+                |kind| counter!("attachd_accounting_total", "status" => accounting_label(kind)),
+            ),
             odd_times: ODD_TIMES.map(|kind| counter!("attachd_odd_times_total", "kind" => kind)),
             lowered_counters: counter!("attachd_lowered_counters_total"),
             repeated: counter!("attachd_accounting_repeated_total"),
@@ -200,7 +220,10 @@ impl Metrics {
 
     /// Counts what the kernel has dropped at one socket.
     pub fn socket_drops(&self, listener: SocketAddr) -> SocketDrops {
-        let counter = with_local_recorder(&self.recorder, || counter!("radius_socket_drops_total", "listener" => listener.to_string()));
+        let counter = with_local_recorder(
+            &self.recorder,
+            || counter!("radius_socket_drops_total", "listener" => listener.to_string()),
+        );
         SocketDrops { counter, last: 0 }
     }
 }
@@ -251,7 +274,8 @@ impl Meters {
         if self.gateways.len() <= id.index() {
             self.gateways.resize_with(id.index() + 1, || None);
         }
-        self.gateways[id.index()].get_or_insert_with(|| self.metrics.traffic(gateways.name(id).unwrap_or("unknown")))
+        self.gateways[id.index()]
+            .get_or_insert_with(|| self.metrics.traffic(gateways.name(id).unwrap_or("unknown")))
     }
 }
 
@@ -282,28 +306,68 @@ fn increment(counter: &Counter, count: &mut u32) {
 }
 
 fn describe() {
-    describe_counter!("radius_requests_total", "Requests that were framed and verified, retransmissions included.");
+    describe_counter!(
+        "radius_requests_total",
+        "Requests that were framed and verified, retransmissions included."
+    );
     describe_counter!("radius_responses_total", "Replies sent, repeated ones included.");
-    describe_counter!("radius_dropped_total", "Datagrams that were not answered, by reason, and by gateway where one is known.");
+    describe_counter!(
+        "radius_dropped_total",
+        "Datagrams that were not answered, by reason, and by gateway where one is known."
+    );
     describe_counter!("radius_duplicates_total", "Retransmissions answered from memory.");
-    describe_counter!("radius_socket_drops_total", "Datagrams that the kernel dropped because a socket's buffer was full.");
-    describe_counter!("attachd_rejects_total", "Requests of endpoints that may not be served, by reason.");
+    describe_counter!(
+        "radius_socket_drops_total",
+        "Datagrams that the kernel dropped because a socket's buffer was full."
+    );
+    describe_counter!(
+        "attachd_rejects_total",
+        "Requests of endpoints that may not be served, by reason."
+    );
     describe_counter!("attachd_accounting_total", "Accounting reports, by what they report.");
-    describe_counter!("attachd_accounting_repeated_total", "Accounting reports in which nothing was new.");
+    describe_counter!(
+        "attachd_accounting_repeated_total",
+        "Accounting reports in which nothing was new."
+    );
     describe_counter!(
         "attachd_odd_times_total",
         "Accounting reports with a time that cannot be: Event-Timestamp (stamp), Acct-Delay-Time (delay), Acct-Session-Time (session-time)."
     );
-    describe_counter!("attachd_lowered_counters_total", "Accounting reports with a counter lower than before that was no wrap.");
-    describe_counter!("attachd_clock_steps_total", "Steps of the wall clock by more than a minute.");
-    describe_counter!("attachd_reloads_total", "Reloads of gateways and inventory, by whether they were applied.");
-    describe_gauge!("attachd_reload_timestamp_seconds", "When the gateways and the inventory in force were loaded, since the Unix epoch.");
-    describe_counter!("attachd_api_requests_total", "Requests of the HTTP API, by path and status.");
+    describe_counter!(
+        "attachd_lowered_counters_total",
+        "Accounting reports with a counter lower than before that was no wrap."
+    );
+    describe_counter!(
+        "attachd_clock_steps_total",
+        "Steps of the wall clock by more than a minute."
+    );
+    describe_counter!(
+        "attachd_reloads_total",
+        "Reloads of gateways and inventory, by whether they were applied."
+    );
+    describe_gauge!(
+        "attachd_reload_timestamp_seconds",
+        "When the gateways and the inventory in force were loaded, since the Unix epoch."
+    );
+    describe_counter!(
+        "attachd_api_requests_total",
+        "Requests of the HTTP API, by path and status."
+    );
     describe_histogram!(API_SECONDS, Unit::Seconds, "How long a request of the HTTP API took.");
-    describe_counter!("attachd_thread_stalls_total", "How often a thread has stood still for too long.");
-    describe_counter!("attachd_log_lines_dropped_total", "Log lines that were given up because nobody read standard error.");
+    describe_counter!(
+        "attachd_thread_stalls_total",
+        "How often a thread has stood still for too long."
+    );
+    describe_counter!(
+        "attachd_log_lines_dropped_total",
+        "Log lines that were given up because nobody read standard error."
+    );
     describe_gauge!("attachd_build_info", "Always 1; the label tells which attachd this is.");
-    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "How long it took to make a group of records durable.");
+    describe_histogram!(
+        COMMIT_SECONDS,
+        Unit::Seconds,
+        "How long it took to make a group of records durable."
+    );
 }
 
 #[cfg(test)]

@@ -27,14 +27,39 @@ fn metrics() -> ProcResult<[Metric; 8]> {
     let max_fds = limit(limits.max_open_files.soft_limit);
     let started = boot_time_secs()? as f64 + seconds(stat.starttime);
     Ok([
-        ("process_cpu_seconds_total", "counter", "CPU time of all threads, user and system.", seconds(stat.utime + stat.stime)),
+        (
+            "process_cpu_seconds_total",
+            "counter",
+            "CPU time of all threads, user and system.",
+            seconds(stat.utime + stat.stime),
+        ),
         ("process_max_fds", "gauge", "File descriptors that the process may open.", max_fds),
-        ("process_open_fds", "gauge", "File descriptors that the process has open.", process.fd_count()? as f64),
-        ("process_resident_memory_bytes", "gauge", "Memory that is in RAM.", (stat.rss * page_size()) as f64),
-        ("process_start_time_seconds", "gauge", "When the process started, since the Unix epoch.", started),
+        (
+            "process_open_fds",
+            "gauge",
+            "File descriptors that the process has open.",
+            process.fd_count()? as f64,
+        ),
+        (
+            "process_resident_memory_bytes",
+            "gauge",
+            "Memory that is in RAM.",
+            (stat.rss * page_size()) as f64,
+        ),
+        (
+            "process_start_time_seconds",
+            "gauge",
+            "When the process started, since the Unix epoch.",
+            started,
+        ),
         ("process_threads", "gauge", "Threads of the process.", stat.num_threads as f64),
         ("process_virtual_memory_bytes", "gauge", "Address space in use.", stat.vsize as f64),
-        ("process_virtual_memory_max_bytes", "gauge", "Address space that may be used.", limit(limits.max_address_space.soft_limit)),
+        (
+            "process_virtual_memory_max_bytes",
+            "gauge",
+            "Address space that may be used.",
+            limit(limits.max_address_space.soft_limit),
+        ),
     ])
 }
 
@@ -51,8 +76,14 @@ mod tests {
             line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
         };
         assert!(value("process_cpu_seconds_total") >= 0.0);
-        assert!(value("process_open_fds") >= 3.0 && value("process_open_fds") <= value("process_max_fds"));
-        assert!(value("process_resident_memory_bytes") > 1e6 && value("process_virtual_memory_bytes") > 1e6);
+        assert!(
+            value("process_open_fds") >= 3.0
+                && value("process_open_fds") <= value("process_max_fds")
+        );
+        assert!(
+            value("process_resident_memory_bytes") > 1e6
+                && value("process_virtual_memory_bytes") > 1e6
+        );
         // After this test was written.
         assert!(value("process_start_time_seconds") > 1.7e9);
         assert!(value("process_threads") >= 1.0);

@@ -11,10 +11,12 @@ impl Metrics {
     pub fn observe(&self, stats: &Stats, journal: Figures) {
         with_local_recorder(&self.recorder, || {
             for (state, count) in stats.provisioning {
-                gauge!("attachd_endpoints", "provisioning_state" => state.moniker()).set(count as f64);
+                gauge!("attachd_endpoints", "provisioning_state" => state.moniker())
+                    .set(count as f64);
             }
             for (state, count) in stats.network {
-                gauge!("attachd_endpoints_network", "network_state" => state.moniker()).set(count as f64);
+                gauge!("attachd_endpoints_network", "network_state" => state.moniker())
+                    .set(count as f64);
             }
             gauge!("attachd_sessions_ending").set(stats.ending as f64);
             for (cause, count) in stats.closed {
@@ -40,10 +42,16 @@ fn vslice(stats: &VsliceStats) {
     counter!("attachd_pool_failures_total", "vslice" => vslice()).absolute(stats.failures);
     counter!("attachd_address_conflicts_total", "vslice" => vslice()).absolute(stats.conflicts);
     // No subnet has them: an empty label is none.
-    gauge!("attachd_pool_addresses", "vslice" => vslice(), "subnet" => "", "state" => "outside").set(stats.outside as f64);
+    gauge!("attachd_pool_addresses", "vslice" => vslice(), "subnet" => "", "state" => "outside")
+        .set(stats.outside as f64);
     for pool in &stats.pools {
         let counts = pool.counts;
-        for (state, count) in [("leased", counts.leased), ("held", counts.held), ("free", counts.free), ("reserved", counts.reserved)] {
+        for (state, count) in [
+            ("leased", counts.leased),
+            ("held", counts.held),
+            ("free", counts.free),
+            ("reserved", counts.reserved),
+        ] {
             gauge!("attachd_pool_addresses", "vslice" => vslice(), "subnet" => pool.cidr.to_string(), "state" => state).set(count as f64);
         }
     }
@@ -52,7 +60,10 @@ fn vslice(stats: &VsliceStats) {
 pub(super) fn describe() {
     describe_gauge!("attachd_endpoints", "Known endpoints, by provisioning state.");
     describe_gauge!("attachd_endpoints_network", "Known endpoints, by network state.");
-    describe_gauge!("attachd_inventory_differs", "Endpoints, groups and VSlices that are other than the files have them.");
+    describe_gauge!(
+        "attachd_inventory_differs",
+        "Endpoints, groups and VSlices that are other than the files have them."
+    );
     describe_gauge!("attachd_sessions", "Open sessions.");
     describe_gauge!(
         "attachd_sessions_ending",
@@ -64,9 +75,18 @@ pub(super) fn describe() {
     );
     describe_counter!("attachd_pool_allocations_total", "Addresses given out.");
     describe_counter!("attachd_pool_failures_total", "Requests for which there was no address.");
-    describe_counter!("attachd_address_conflicts_total", "Reported addresses that were another endpoint's, or nobody's to have.");
-    describe_counter!("attachd_sessions_closed_total", "Sessions that ended, or began to, by cause.");
-    describe_counter!("attachd_state_refused_total", "Events that did not fit the network state, by event.");
+    describe_counter!(
+        "attachd_address_conflicts_total",
+        "Reported addresses that were another endpoint's, or nobody's to have."
+    );
+    describe_counter!(
+        "attachd_sessions_closed_total",
+        "Sessions that ended, or began to, by cause."
+    );
+    describe_counter!(
+        "attachd_state_refused_total",
+        "Events that did not fit the network state, by event."
+    );
     describe_counter!("attachd_journal_records_total", "Records made durable.");
     describe_counter!("attachd_journal_failures_total", "Commits that failed.");
     describe_gauge!("attachd_journal_bytes", "What a recovery would read.");

@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::identity::GatewayId;
-use crate::journal::{AppendFile, Apply, Directory, Entry, OnDamage, Options, Record, Storage, Stored};
+use crate::journal::{
+    AppendFile, Apply, Directory, Entry, OnDamage, Options, Record, Storage, Stored,
+};
 use crate::provisioning::Prune;
 use crate::server::tests::scene::{request as request_packet, *};
 use crate::server::{GatewaySettings, Reloaded, Requirement};
@@ -61,8 +63,16 @@ struct Running {
 impl Running {
     fn start(settings: Settings, journal: Journal, reload: Reload) -> Self {
         let shell = Shell::open(settings).unwrap();
-        let address = |wanted| shell.sockets[0].iter().find(|(listener, _)| listener.port == wanted).unwrap().1.address();
-        let (auth, acct, http) = (address(Port::Auth), address(Port::Acct), shell.http.as_ref().unwrap().address);
+        let address = |wanted| {
+            shell.sockets[0]
+                .iter()
+                .find(|(listener, _)| listener.port == wanted)
+                .unwrap()
+                .1
+                .address()
+        };
+        let (auth, acct, http) =
+            (address(Port::Auth), address(Port::Acct), shell.http.as_ref().unwrap().address);
         assert_eq!(get(http, "/livez").0, 200);
         assert_eq!(get(http, "/readyz").0, 503, "nothing is loaded yet");
 
@@ -111,7 +121,8 @@ fn get(http: SocketAddr, path: &str) -> (u16, String) {
 
 fn request(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(http).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -125,7 +136,8 @@ fn no_reload() -> Reload {
 #[test]
 fn a_session_is_served_shown_and_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(settings(), open(folder.path(), |_: Entry<'_>| Ok(())), no_reload());
+    let running =
+        Running::start(settings(), open(folder.path(), |_: Entry<'_>| Ok(())), no_reload());
 
     let asked = access(1, TILL);
     verified(&running.ask(running.auth, &asked), Code::ACCESS_ACCEPT, &asked);
@@ -133,15 +145,27 @@ fn a_session_is_served_shown_and_kept() {
     let receipt = running.ask(running.acct, &started);
     verified(&receipt, Code::ACCOUNTING_RESPONSE, &started);
     assert_eq!(running.ask(running.acct, &started), receipt, "a retransmission");
-    assert_eq!(running.json("/readyz"), (200, serde_json::json!({ "status": "ready", "reasons": [] })));
+    assert_eq!(
+        running.json("/readyz"),
+        (200, serde_json::json!({ "status": "ready", "reasons": [] }))
+    );
 
     let (status, shown) = running.json("/api/v1/endpoints/8944500000000000014");
     assert_eq!(status, 200);
     let endpoint = &shown["data"];
     assert_eq!(endpoint["imsis"], serde_json::json!(["234500000000001"]));
-    assert_eq!(endpoint["provisioningState"], serde_json::json!({"key": 50, "moniker": "active", "name": "Active"}));
-    assert_eq!(endpoint["networkState"], serde_json::json!({"key": 40, "moniker": "active", "name": "Active"}));
-    assert_eq!(endpoint["endpointGroup"], serde_json::json!({"moniker": "epos", "name": "ePos terminals"}));
+    assert_eq!(
+        endpoint["provisioningState"],
+        serde_json::json!({"key": 50, "moniker": "active", "name": "Active"})
+    );
+    assert_eq!(
+        endpoint["networkState"],
+        serde_json::json!({"key": 40, "moniker": "active", "name": "Active"})
+    );
+    assert_eq!(
+        endpoint["endpointGroup"],
+        serde_json::json!({"moniker": "epos", "name": "ePos terminals"})
+    );
     assert_eq!(
         endpoint["ipAddresses"],
         serde_json::json!([{"vslice": "festival", "ip": "100.64.0.2", "allocation": "static", "state": "in-use"}])
@@ -149,7 +173,10 @@ fn a_session_is_served_shown_and_kept() {
     assert_eq!(endpoint["sessions"][0]["gateway"], "pgw");
     assert_eq!(endpoint["sessions"][0]["endedAt"], Value::Null);
     let (_, list) = running.json("/api/v1/sessions?iccid=8944500000000000014");
-    assert_eq!((&list["totalItems"], &list["limit"], &list["offset"]), (&1.into(), &100.into(), &0.into()));
+    assert_eq!(
+        (&list["totalItems"], &list["limit"], &list["offset"]),
+        (&1.into(), &100.into(), &0.into())
+    );
     assert_eq!(list["data"][0]["acctSessionId"], "S1");
 
     let stopped = accounting(3, TILL, acct_status_type::STOP);
@@ -174,7 +201,8 @@ fn a_session_is_served_shown_and_kept() {
         Ok(())
     }));
     assert!(records.contains(&Record::Gateway { id: GatewayId::new(0), name: "pgw".to_owned() }));
-    let versions = records.iter().filter(|record| matches!(record, Record::Endpoint { .. })).count();
+    let versions =
+        records.iter().filter(|record| matches!(record, Record::Endpoint { .. })).count();
     assert_eq!(versions, 3, "attached, opened, closed");
 }
 
@@ -189,17 +217,37 @@ fn the_views_say_what_is_wrong_with_a_question() {
         ("/api/v1/endpoints/8944500000000000999", 404, "not-found", "Record not found"),
         ("/api/v1/endpoints/till", 404, "not-found", "Record not found"),
         ("/api/v1/endpoints/%ff", 404, "not-found", "Record not found"),
-        ("/api/v1/endpoints/8944500000000000014?x=1", 400, "unknown-key", "unknown parameter \"x\"; this path takes none"),
-        ("/api/v1/sessions?iccid=till", 400, "invalid", "an ICCID has 19 or 20 digits and begins with 89"),
+        (
+            "/api/v1/endpoints/8944500000000000014?x=1",
+            400,
+            "unknown-key",
+            "unknown parameter \"x\"; this path takes none",
+        ),
+        (
+            "/api/v1/sessions?iccid=till",
+            400,
+            "invalid",
+            "an ICCID has 19 or 20 digits and begins with 89",
+        ),
         ("/api/v1/sessions", 400, "invalid", "say which endpoint: ?iccid="),
-        ("/api/v1/sessions?iccid=8944500000000000014&limit=all", 400, "invalid", "limit is a whole number from 0 to 1000"),
+        (
+            "/api/v1/sessions?iccid=8944500000000000014&limit=all",
+            400,
+            "invalid",
+            "limit is a whole number from 0 to 1000",
+        ),
         (
             "/api/v1/sessions?iccid=8944500000000000014&iccid=8944500000000000014",
             400,
             "invalid",
             "the parameter iccid is given twice; give it once",
         ),
-        ("/api/v1/sessions?icid=8944500000000000014", 400, "unknown-key", "unknown parameter \"icid\"; known are iccid, limit, offset"),
+        (
+            "/api/v1/sessions?icid=8944500000000000014",
+            400,
+            "unknown-key",
+            "unknown parameter \"icid\"; known are iccid, limit, offset",
+        ),
         ("/api/v1/nothing", 404, "no-such-path", "there is no path /api/v1/nothing here"),
     ] {
         let expected = serde_json::json!({"success": false, "messages": [message], "code": code, "data": null});
@@ -212,7 +260,11 @@ fn the_views_say_what_is_wrong_with_a_question() {
 fn a_reload_is_whole_or_nothing() {
     let mut answers = vec![
         Err(vec!["attachd.toml:3: unknown key".to_owned()]),
-        Ok(Reloaded { gateways: vec![loopback("pgw-2")], inventory: inventory(), prune: Prune::No }),
+        Ok(Reloaded {
+            gateways: vec![loopback("pgw-2")],
+            inventory: inventory(),
+            prune: Prune::No,
+        }),
     ];
     answers.reverse();
     let reload: Reload = Box::new(move || answers.pop().unwrap());
@@ -233,7 +285,8 @@ fn a_reload_is_whole_or_nothing() {
 fn an_address_in_use_is_named_with_a_remedy() {
     let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = holder.local_addr().unwrap();
-    let error = Shell::open(Settings { acct: vec![taken], ..settings() }).err().unwrap().to_string();
+    let error =
+        Shell::open(Settings { acct: vec![taken], ..settings() }).err().unwrap().to_string();
     assert!(error.starts_with(&format!("cannot listen on {taken} (acct): ")), "{error}");
     assert!(error.ends_with("; stop what listens there, or choose another address"), "{error}");
     let same = Settings { auth: vec![taken], acct: vec![taken], ..settings() };
@@ -258,7 +311,11 @@ fn a_datagram_wakes_its_worker() {
 #[test]
 fn a_reject_is_held_back_for_no_less_than_the_delay() {
     const DELAY: Duration = Duration::from_millis(60);
-    let server = Running::start(Settings { reject_delay: DELAY, ..settings() }, Journal::in_memory(), no_reload());
+    let server = Running::start(
+        Settings { reject_delay: DELAY, ..settings() },
+        Journal::in_memory(),
+        no_reload(),
+    );
     let clock = Clock::start();
     let asked = clock.now().running;
     let reply = server.ask(server.auth, &access(1, STOLEN));
@@ -337,9 +394,14 @@ impl Storage for Hanging {
 fn a_disk_that_hangs_is_told_and_status_server_is_silent_until_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let held = Arc::new(Mutex::new(()));
-    let storage: Arc<dyn Storage> = Arc::new(Hanging { folder: Directory::open(folder.path()).unwrap(), held: Arc::clone(&held) });
+    let storage: Arc<dyn Storage> = Arc::new(Hanging {
+        folder: Directory::open(folder.path()).unwrap(),
+        held: Arc::clone(&held),
+    });
     let mut applier = |_: Entry<'_>| Ok(());
-    let (journal, _) = Journal::open_on(&storage, Options::default(), OnDamage::Refuse, &mut [&mut applier]).unwrap();
+    let (journal, _) =
+        Journal::open_on(&storage, Options::default(), OnDamage::Refuse, &mut [&mut applier])
+            .unwrap();
     let running = Running::start(settings(), journal, no_reload());
     verified(&running.ask(running.auth, &status(1)), Code::ACCESS_ACCEPT, &status(1));
 
@@ -351,7 +413,10 @@ fn a_disk_that_hangs_is_told_and_status_server_is_silent_until_it_is_back() {
     assert!(told.contains("the journal has waited for the disk for 1."), "{told}");
     running.gateway.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     running.gateway.send_to(&status(3), running.auth).unwrap();
-    assert!(running.gateway.recv_from(&mut [0; LONGEST]).is_err(), "RFC 5997 4.2: who cannot serve is silent");
+    assert!(
+        running.gateway.recv_from(&mut [0; LONGEST]).is_err(),
+        "RFC 5997 4.2: who cannot serve is silent"
+    );
 
     drop(hangs);
     running.gateway.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -375,8 +440,12 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn a_lack_of_descriptors_is_told_as_what_it_is() {
     let error = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
-    let told = ServeError::Bind { what: "auth", address: ([127, 0, 0, 1], 1812).into(), error }.to_string();
-    assert!(told.ends_with("allow more open files (ulimit -n, or LimitNOFILE= of the service)"), "{told}");
+    let told = ServeError::Bind { what: "auth", address: ([127, 0, 0, 1], 1812).into(), error }
+        .to_string();
+    assert!(
+        told.ends_with("allow more open files (ulimit -n, or LimitNOFILE= of the service)"),
+        "{told}"
+    );
     let error = io::Error::from_raw_os_error(Errno::NFILE.raw_os_error());
     assert!(ServeError::System(error).to_string().contains("allow more open files"));
 }

@@ -12,7 +12,10 @@ const STANDARD: u32 = 0;
 
 fn value(reply: &[u8], vendor: u32, number: u8) -> Option<Vec<u8>> {
     let datagram = Datagram::frame(reply).unwrap();
-    datagram.values().find(|value| value.key == Key { vendor, number }).map(|value| value.octets.to_vec())
+    datagram
+        .values()
+        .find(|value| value.key == Key { vendor, number })
+        .map(|value| value.octets.to_vec())
 }
 
 /// B23: everything the group and the VSlice set, in the order of PROTOCOL 5.
@@ -43,8 +46,14 @@ fn an_accept_says_what_the_group_sets() {
     assert_eq!(value(&reply, STANDARD, number::SESSION_TIMEOUT).unwrap(), 86_400u32.to_be_bytes());
     assert_eq!(value(&reply, STANDARD, number::IDLE_TIMEOUT).unwrap(), 3600u32.to_be_bytes());
     assert!(Class::authorisation(&value(&reply, STANDARD, number::CLASS).unwrap()).is_some());
-    assert_eq!(value(&reply, microsoft::VENDOR, microsoft::PRIMARY_DNS_SERVER).unwrap(), [9, 9, 9, 9]);
-    assert_eq!(value(&reply, microsoft::VENDOR, microsoft::SECONDARY_DNS_SERVER).unwrap(), [149, 112, 112, 112]);
+    assert_eq!(
+        value(&reply, microsoft::VENDOR, microsoft::PRIMARY_DNS_SERVER).unwrap(),
+        [9, 9, 9, 9]
+    );
+    assert_eq!(
+        value(&reply, microsoft::VENDOR, microsoft::SECONDARY_DNS_SERVER).unwrap(),
+        [149, 112, 112, 112]
+    );
 }
 
 #[test]
@@ -61,14 +70,19 @@ fn vendor_attributes_name_vslice_and_group_if_wanted() {
 #[test]
 fn a_reject_says_why_and_nothing_else() {
     let mut scene = Scene::new();
-    for (identifier, imsi, reason) in
-        [(1, STOLEN, "endpoint-suspended"), (2, "234500000000099", "endpoint-unknown"), (3, "", "identity-missing")]
-    {
+    for (identifier, imsi, reason) in [
+        (1, STOLEN, "endpoint-suspended"),
+        (2, "234500000000099", "endpoint-unknown"),
+        (3, "", "identity-missing"),
+    ] {
         let asked = access(identifier, imsi);
         let got = scene.auth(&asked);
         assert!(matches!(got, Got::AtOnce(_)));
         let reply = got.reply();
-        assert_eq!(verified(&reply, Code::ACCESS_REJECT, &asked), [number::MESSAGE_AUTHENTICATOR, number::REPLY_MESSAGE]);
+        assert_eq!(
+            verified(&reply, Code::ACCESS_REJECT, &asked),
+            [number::MESSAGE_AUTHENTICATOR, number::REPLY_MESSAGE]
+        );
         assert_eq!(value(&reply, STANDARD, number::REPLY_MESSAGE).unwrap(), reason.as_bytes());
     }
     assert_eq!(scene.pipeline.tally.rejects[RejectReason::EndpointSuspended as usize], 1);
@@ -88,8 +102,12 @@ fn proxy_states_come_back_in_order() {
     let with_states = |code, identifier, imsi: &str| {
         request(code, identifier, |packet| {
             packet.message_authenticator().attribute(number::PROXY_STATE, states[0]);
-            packet.vendor(tgpp::VENDOR, tgpp::IMSI, imsi.as_bytes()).integer(number::ACCT_STATUS_TYPE, 9);
-            packet.attribute(number::PROXY_STATE, states[1]).attribute(number::PROXY_STATE, states[2]);
+            packet
+                .vendor(tgpp::VENDOR, tgpp::IMSI, imsi.as_bytes())
+                .integer(number::ACCT_STATUS_TYPE, 9);
+            packet
+                .attribute(number::PROXY_STATE, states[1])
+                .attribute(number::PROXY_STATE, states[2]);
         })
     };
     let mut scene = Scene::new();
@@ -137,7 +155,11 @@ fn credentials_are_proven_by_password() {
         let reply = scene.auth(&packet).reply();
         verified(&reply, code, &packet);
         let reason = value(&reply, STANDARD, number::REPLY_MESSAGE);
-        assert_eq!(reason.is_some_and(|reason| reason == b"bad-credentials"), code == Code::ACCESS_REJECT, "{identifier}");
+        assert_eq!(
+            reason.is_some_and(|reason| reason == b"bad-credentials"),
+            code == Code::ACCESS_REJECT,
+            "{identifier}"
+        );
     }
 }
 
@@ -145,8 +167,15 @@ fn credentials_are_proven_by_password() {
 #[test]
 fn every_report_gets_a_bare_receipt() {
     let mut scene = Scene::new();
-    let without_status = request(Code::ACCOUNTING_REQUEST, 4, |packet| _ = packet.attribute(number::USER_NAME, b"till"));
-    for (packet, refused) in [(start(1, TILL), 0), (start(2, STOLEN), 1), (accounting(3, TILL, 99), 1), (without_status, 1)] {
+    let without_status = request(Code::ACCOUNTING_REQUEST, 4, |packet| {
+        _ = packet.attribute(number::USER_NAME, b"till")
+    });
+    for (packet, refused) in [
+        (start(1, TILL), 0),
+        (start(2, STOLEN), 1),
+        (accounting(3, TILL, 99), 1),
+        (without_status, 1),
+    ] {
         let records = scene.out.ledger.records.records;
         let got = scene.acct(&packet);
         assert!(matches!(got, Got::Receipt(_)), "{got:?}");
@@ -154,7 +183,15 @@ fn every_report_gets_a_bare_receipt() {
         assert_eq!(scene.out.ledger.records.records, records + 1, "recorded");
         assert_eq!(scene.pipeline.tally.rejects.iter().sum::<u32>(), refused);
     }
-    let counted: Vec<(usize, u32)> = scene.pipeline.tally.accounting.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
+    let counted: Vec<(usize, u32)> = scene
+        .pipeline
+        .tally
+        .accounting
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, count)| *count > 0)
+        .collect();
     assert_eq!(counted, [(1, 2), (6, 1), (7, 1)], "two starts, another status, an invalid one");
 }
 

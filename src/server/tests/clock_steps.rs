@@ -26,7 +26,11 @@ fn pass_a_second(steady: &mut Steady, second: u64, set: Setting) -> Timestamp {
 
 /// Where the wall clock may be set; each a new table and a new gateway.
 fn settings_of_the_clock() -> [(&'static str, Setting); 3] {
-    [("right", |right| right), ("an hour back", |right| right - HOUR), ("an hour ahead", |right| right + HOUR)]
+    [
+        ("right", |right| right),
+        ("an hour back", |right| right - HOUR),
+        ("an hour ahead", |right| right + HOUR),
+    ]
 }
 
 #[test]
@@ -49,16 +53,29 @@ fn a_retransmission_is_known_as_long_as_it_should_be() {
     for (name, set) in settings_of_the_clock() {
         let (mut steady, _) = Steady::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
         let mut duplicates = Duplicates::new(64, 4096, Duration::from_secs(30));
-        let key = Key { from: ([192, 0, 2, 1], 1).into(), listener: 0, code: 1, identifier: 7, gateway: GatewayId::new(0) };
+        let key = Key {
+            from: ([192, 0, 2, 1], 1).into(),
+            listener: 0,
+            code: 1,
+            identifier: 7,
+            gateway: GatewayId::new(0),
+        };
         let Known::New(seat) = duplicates.look_up(&key, &[1; 16], NOON) else { panic!("not new") };
         duplicates.answer(seat, b"reply");
         for second in 0..29 {
             let now = pass_a_second(&mut steady, second, set);
-            assert_eq!(duplicates.look_up(&key, &[1; 16], now), Known::Answered(b"reply"), "{name}: second {second}");
+            assert_eq!(
+                duplicates.look_up(&key, &[1; 16], now),
+                Known::Answered(b"reply"),
+                "{name}: second {second}"
+            );
         }
         pass_a_second(&mut steady, 29, set);
         let now = pass_a_second(&mut steady, 30, set);
-        assert!(matches!(duplicates.look_up(&key, &[1; 16], now), Known::New(_)), "{name}: its lifetime is over");
+        assert!(
+            matches!(duplicates.look_up(&key, &[1; 16], now), Known::New(_)),
+            "{name}: its lifetime is over"
+        );
     }
 }
 

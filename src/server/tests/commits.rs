@@ -66,7 +66,12 @@ struct Office {
 
 impl Office {
     fn new(conduct: Conduct) -> Self {
-        let journal = Slow(Rc::new(RefCell::new(SlowState { submitted: 0, durable: 0, admission: Admission::Open, room: usize::MAX })));
+        let journal = Slow(Rc::new(RefCell::new(SlowState {
+            submitted: 0,
+            durable: 0,
+            admission: Admission::Open,
+            room: usize::MAX,
+        })));
         let desk = Desk::new(aaa(), Arc::new(gateways()), conduct, journal.clone());
         Self { desk, journal, now: Moment { wall: NOW, running: Duration::ZERO }, sent: Vec::new() }
     }
@@ -76,7 +81,8 @@ impl Office {
         self.desk.begin(&Arc::new(gateways()), self.now, true);
         for (port, octets) in batch {
             let listener = Listener { place: u8::from(*port == Port::Acct), port: *port };
-            let arrival = Arrival { listener, from: "192.0.2.1:40000".parse().unwrap(), to: None, octets };
+            let arrival =
+                Arrival { listener, from: "192.0.2.1:40000".parse().unwrap(), to: None, octets };
             self.desk.handle([arrival], self.now.wall);
         }
         let sent = &mut self.sent;
@@ -171,11 +177,11 @@ fn an_address_is_free_only_when_its_release_is_durable() {
     let pooled = |octets: &[u8]| octets.windows(6).any(|window| window == [8, 6, 100, 65, 0, 2]);
     let camera = |identifier| {
         request(Code::ACCESS_REQUEST, identifier, |packet| {
-            packet.message_authenticator().attribute(1, b"nemo").user_password(b"arctangent", &secret(), &[identifier; 16]).vendor(
-                10415,
-                1,
-                CAMERA.as_bytes(),
-            );
+            packet
+                .message_authenticator()
+                .attribute(1, b"nemo")
+                .user_password(b"arctangent", &secret(), &[identifier; 16])
+                .vendor(10415, 1, CAMERA.as_bytes());
         })
     };
     office.receive(&[(Port::Auth, &camera(1))]);
@@ -183,7 +189,10 @@ fn an_address_is_free_only_when_its_release_is_durable() {
     assert!(pooled(&office.sent[0]), "the one address of the pool");
     let leased = |office: &Office| office.desk.aaa().stats().vslices[0].pools[1].counts.leased;
     assert_eq!(leased(&office), 1);
-    office.receive(&[(Port::Acct, &start(2, CAMERA)), (Port::Acct, &accounting(3, CAMERA, acct_status_type::STOP))]);
+    office.receive(&[
+        (Port::Acct, &start(2, CAMERA)),
+        (Port::Acct, &accounting(3, CAMERA, acct_status_type::STOP)),
+    ]);
     assert_eq!(leased(&office), 1, "not before the Stop is on disk");
     office.durable(2);
     assert_eq!(leased(&office), 0);
@@ -215,7 +224,8 @@ fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
     while rounds < FULL {
         // Always new requests: the clock makes the packets of the round before old.
         office.later(31_000);
-        let batch: Vec<(Port, &[u8])> = reports.iter().map(|octets| (Port::Acct, octets.as_slice())).collect();
+        let batch: Vec<(Port, &[u8])> =
+            reports.iter().map(|octets| (Port::Acct, octets.as_slice())).collect();
         office.receive(&batch);
         office.receive(&[(Port::Auth, &access(99, STOLEN))]);
         rounds += 1;
@@ -242,7 +252,8 @@ fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
     let listener = Listener { place: 1, port: Port::Acct };
     for port in 1..=RECEIPTS {
         office.desk.begin(&Arc::new(gateways()), office.now, true);
-        let arrival = Arrival { listener, from: ([192, 0, 2, 1], port).into(), to: None, octets: &asked };
+        let arrival =
+            Arrival { listener, from: ([192, 0, 2, 1], port).into(), to: None, octets: &asked };
         office.desk.handle([arrival], office.now.wall);
         office.desk.end(office.now, |_, _| panic!("nothing is durable"));
     }
@@ -293,35 +304,55 @@ fn a_gateway_that_writes_much_costs_its_neighbours_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let storage: Arc<dyn Storage> = Arc::new(Directory::open(folder.path()).unwrap());
     let options = Options { backlog: 256 << 10, ..Options::default() };
-    let (journal, mut hand, _) = Journal::open_by_hand(&storage, options, OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())]).unwrap();
+    let (journal, mut hand, _) =
+        Journal::open_by_hand(&storage, options, OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())])
+            .unwrap();
     let mut desk = Desk::new(aaa(), Arc::new(gateways()), conduct(), Clerk::unwoken(&journal));
     let now = Moment { wall: NOW, running: Duration::ZERO };
 
     let taken = flood(&mut desk, "192.0.2.1", &ever_new_sessions(TILL, FLOOD), now);
     assert!((20..200).contains(&taken), "{taken} of {FLOOD}");
     let backlog = journal.figures().backlog as usize;
-    assert!((256 << 10..320 << 10).contains(&backlog), "its records come to the bound: {backlog} octets");
+    assert!(
+        (256 << 10..320 << 10).contains(&backlog),
+        "its records come to the bound: {backlog} octets"
+    );
 
     let neighbour = flood(&mut desk, "198.51.100.2", &ever_new_sessions(CAMERA, 20), now);
     assert_eq!(neighbour, 20, "all are taken");
-    assert_eq!(flood(&mut desk, "192.0.2.1", &ever_new_sessions(STOLEN, 20), now), 0, "the flood is still refused");
+    assert_eq!(
+        flood(&mut desk, "192.0.2.1", &ever_new_sessions(STOLEN, 20), now),
+        0,
+        "the flood is still refused"
+    );
     let mut overload = Vec::new();
     desk.pipeline.tally.drain_gateways(|gateway, traffic| {
-        overload.push((gateways().name(gateway).unwrap().to_owned(), traffic.dropped[Dropped::Overload as usize]));
+        overload.push((
+            gateways().name(gateway).unwrap().to_owned(),
+            traffic.dropped[Dropped::Overload as usize],
+        ));
     });
-    assert_eq!(overload, [("pgw".to_owned(), FLOOD as u32 + 20 - taken), ("lenient".to_owned(), 0)]);
+    assert_eq!(
+        overload,
+        [("pgw".to_owned(), FLOOD as u32 + 20 - taken), ("lenient".to_owned(), 0)]
+    );
 
     hand.round(Duration::ZERO, NOW);
     let mut sent = 0;
     desk.settle(now, |_, _| sent += 1);
     assert_eq!(sent, taken + 20);
-    assert_eq!(flood(&mut desk, "192.0.2.1", &ever_new_sessions(STOLEN, 20), now), 20, "the disk is back, and all have their share");
+    assert_eq!(
+        flood(&mut desk, "192.0.2.1", &ever_new_sessions(STOLEN, 20), now),
+        20,
+        "the disk is back, and all have their share"
+    );
 }
 
 #[test]
 fn who_floods_with_rejects_loses_the_delay_and_not_his_neighbours() {
     let mut office = Office::new(Conduct { reject_delay: Duration::from_secs(1), ..conduct() });
-    let [ours, theirs] = ["192.0.2.1", "198.51.100.2"].map(|from| gateways().of(from.parse().unwrap()).unwrap().id);
+    let [ours, theirs] =
+        ["192.0.2.1", "198.51.100.2"].map(|from| gateways().of(from.parse().unwrap()).unwrap().id);
     while office.desk.pipeline.shares.may_delay(ours) {
         office.desk.pipeline.shares.charge(ours, Load::DELAYED);
     }

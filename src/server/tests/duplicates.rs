@@ -51,7 +51,10 @@ fn another_authenticator_is_another_request() {
     let mut forged = second.clone();
     forged[30] ^= 1;
     assert_eq!(scene.auth(&forged), Got::Silence(Dropped::BadMessageAuthenticator));
-    assert!(matches!(scene.auth(&first), Got::AtOnce(_)), "a forged packet leaves the memory alone");
+    assert!(
+        matches!(scene.auth(&first), Got::AtOnce(_)),
+        "a forged packet leaves the memory alone"
+    );
     let reply = scene.auth(&second).reply();
     verified(&reply, Code::ACCESS_REJECT, &second);
     assert_eq!(scene.auth(&second), Got::AtOnce(reply));

@@ -18,11 +18,10 @@ fn the_source_address_says_whose_secret_it_is() {
     let till = access(1, TILL);
     assert_eq!(scene.from("203.0.113.1").auth(&till), silence(Dropped::UnknownGateway));
     let claims_another = request(Code::ACCESS_REQUEST, 1, |packet| {
-        packet.message_authenticator().address(number::NAS_IP_ADDRESS, [203, 0, 113, 1].into()).vendor(
-            tgpp::VENDOR,
-            tgpp::IMSI,
-            TILL.as_bytes(),
-        );
+        packet
+            .message_authenticator()
+            .address(number::NAS_IP_ADDRESS, [203, 0, 113, 1].into())
+            .vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
     });
     let reply = scene.from("192.0.2.9").auth(&claims_another).reply();
     verified(&reply, Code::ACCESS_ACCEPT, &claims_another);
@@ -78,11 +77,10 @@ fn padding_is_ignored_and_4096_octets_are_not_too_many() {
     assert_eq!(large.len(), 4096);
     verified(&scene.auth(&large).reply(), Code::ACCESS_ACCEPT, &large);
     let large = request(Code::ACCOUNTING_REQUEST, 3, |packet| {
-        packet.integer(number::ACCT_STATUS_TYPE, 1).attribute(number::ACCT_SESSION_ID, b"S1").vendor(
-            tgpp::VENDOR,
-            tgpp::IMSI,
-            TILL.as_bytes(),
-        );
+        packet
+            .integer(number::ACCT_STATUS_TYPE, 1)
+            .attribute(number::ACCT_SESSION_ID, b"S1")
+            .vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
         fill(packet, small_start);
     });
     assert_eq!(large.len(), 4096);
@@ -95,7 +93,11 @@ fn other_codes_and_codes_on_the_wrong_port_are_unknown() {
     for code in [0, 2, 3, 5, 6, 11, 13, 40, 41, 43, 44, 52, 99, 255] {
         let packet = request(Code(code), 1, |packet| _ = packet.message_authenticator());
         for port in [Port::Auth, Port::Acct] {
-            assert_eq!(Scene::new().send(port, &packet), silence(Dropped::UnknownCode), "code {code}");
+            assert_eq!(
+                Scene::new().send(port, &packet),
+                silence(Dropped::UnknownCode),
+                "code {code}"
+            );
         }
     }
     assert_eq!(Scene::new().acct(&access(1, TILL)), silence(Dropped::UnknownCode));
@@ -128,7 +130,8 @@ fn odd_attributes_do_not_keep_an_answer_back() {
 #[test]
 fn an_accounting_request_must_be_signed() {
     let good = start(1, TILL);
-    let with_authenticator = |authenticator: [u8; 16]| [&good[..4], &authenticator, &good[20..]].concat();
+    let with_authenticator =
+        |authenticator: [u8; 16]| [&good[..4], &authenticator, &good[20..]].concat();
     let mut flipped = good.clone();
     flipped[22] ^= 1;
     for packet in [with_authenticator([0; 16]), with_authenticator([7; 16]), flipped] {
@@ -139,11 +142,18 @@ fn an_accounting_request_must_be_signed() {
 /// C-1 to C-4.
 #[test]
 fn a_message_authenticator_must_be_right_wherever_it_stands() {
-    let imsi = |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
+    let imsi =
+        |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
     let user = |packet: &mut Encoder<'_>| _ = packet.attribute(number::USER_NAME, b"till");
-    let first = request(Code::ACCESS_REQUEST, 1, |packet| (_ = packet.message_authenticator(), imsi(packet), user(packet)).2);
-    let middle = request(Code::ACCESS_REQUEST, 2, |packet| (imsi(packet), _ = packet.message_authenticator(), user(packet)).2);
-    let last = request(Code::ACCESS_REQUEST, 3, |packet| (imsi(packet), user(packet), _ = packet.message_authenticator()).2);
+    let first = request(Code::ACCESS_REQUEST, 1, |packet| {
+        (_ = packet.message_authenticator(), imsi(packet), user(packet)).2
+    });
+    let middle = request(Code::ACCESS_REQUEST, 2, |packet| {
+        (imsi(packet), _ = packet.message_authenticator(), user(packet)).2
+    });
+    let last = request(Code::ACCESS_REQUEST, 3, |packet| {
+        (imsi(packet), user(packet), _ = packet.message_authenticator()).2
+    });
     let mut scene = Scene::new();
     for packet in [&first, &middle, &last] {
         verified(&scene.auth(packet).reply(), Code::ACCESS_ACCEPT, packet);
@@ -156,23 +166,33 @@ fn a_message_authenticator_must_be_right_wherever_it_stands() {
     verified(&scene.auth(&good).reply(), Code::ACCESS_ACCEPT, &good);
 
     for length in [15, 17] {
-        let packet = request(Code::ACCESS_REQUEST, 5, |packet| _ = packet.attribute(number::MESSAGE_AUTHENTICATOR, &vec![0; length]));
+        let packet = request(Code::ACCESS_REQUEST, 5, |packet| {
+            _ = packet.attribute(number::MESSAGE_AUTHENTICATOR, &vec![0; length])
+        });
         assert_eq!(scene.auth(&packet), silence(Dropped::BadMessageAuthenticator));
     }
-    let twice =
-        request(Code::ACCESS_REQUEST, 6, |packet| _ = packet.message_authenticator().attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16]));
+    let twice = request(Code::ACCESS_REQUEST, 6, |packet| {
+        _ = packet.message_authenticator().attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16])
+    });
     assert_eq!(scene.auth(&twice), silence(Dropped::BadMessageAuthenticator));
 }
 
 /// C-6, C-9, B8, B18: who must sign an Access-Request. Columns: by setting yes, auto, no.
 #[test]
 fn the_gateways_setting_says_who_must_sign() {
-    let with = |write: &dyn Fn(&mut Encoder<'_>)| request(Code::ACCESS_REQUEST, 1, |packet| write(packet));
+    let with =
+        |write: &dyn Fn(&mut Encoder<'_>)| request(Code::ACCESS_REQUEST, 1, |packet| write(packet));
     let bare = with(&|packet| _ = packet.attribute(number::USER_NAME, b"till"));
-    let pap = with(&|packet| _ = packet.attribute(number::USER_NAME, b"till").user_password(b"x", &secret(), &[1; 16]));
+    let pap = with(&|packet| {
+        _ = packet.attribute(number::USER_NAME, b"till").user_password(b"x", &secret(), &[1; 16])
+    });
     let chap = with(&|packet| _ = packet.attribute(number::CHAP_PASSWORD, &[1; 17]));
     let eap = with(&|packet| _ = packet.attribute(number::EAP_MESSAGE, &[2, 1, 0, 4]));
-    let eap_and_pap = with(&|packet| _ = packet.attribute(number::EAP_MESSAGE, &[2, 1, 0, 4]).attribute(number::USER_PASSWORD, &[0; 16]));
+    let eap_and_pap = with(&|packet| {
+        _ = packet
+            .attribute(number::EAP_MESSAGE, &[2, 1, 0, 4])
+            .attribute(number::USER_PASSWORD, &[0; 16])
+    });
     let cases = [
         ("nothing", bare, [false, false, true]),
         ("PAP", pap, [false, true, true]),
@@ -181,23 +201,38 @@ fn the_gateways_setting_says_who_must_sign() {
         ("EAP and PAP", eap_and_pap, [false, false, false]),
     ];
     for (what, packet, answered) in cases {
-        for (source, is_answered) in ["198.51.100.1", "192.0.2.1", "198.51.100.2"].into_iter().zip(answered) {
+        for (source, is_answered) in
+            ["198.51.100.1", "192.0.2.1", "198.51.100.2"].into_iter().zip(answered)
+        {
             let got = Scene::new().from(source).auth(&packet);
-            assert_eq!(got != silence(Dropped::MissingMessageAuthenticator), is_answered, "{what} from {source}: {got:?}");
+            assert_eq!(
+                got != silence(Dropped::MissingMessageAuthenticator),
+                is_answered,
+                "{what} from {source}: {got:?}"
+            );
         }
     }
     let unsigned = start(1, TILL);
-    verified(&Scene::new().from("198.51.100.1").acct(&unsigned).reply(), Code::ACCOUNTING_RESPONSE, &unsigned);
+    verified(
+        &Scene::new().from("198.51.100.1").acct(&unsigned).reply(),
+        Code::ACCOUNTING_RESPONSE,
+        &unsigned,
+    );
 }
 
 /// PROTOCOL 1 and 10: "auto" learns from Access-Requests, and only from those.
 #[test]
 fn auto_asks_for_a_signature_from_the_first_one_on() {
-    let unsigned = |identifier| request(Code::ACCESS_REQUEST, identifier, |packet| _ = packet.attribute(number::USER_PASSWORD, &[0; 16]));
+    let unsigned = |identifier| {
+        request(Code::ACCESS_REQUEST, identifier, |packet| {
+            _ = packet.attribute(number::USER_PASSWORD, &[0; 16])
+        })
+    };
     let mut scene = Scene::new();
     let status = request(Code::STATUS_SERVER, 1, |packet| _ = packet.message_authenticator());
-    let signed_start =
-        request(Code::ACCOUNTING_REQUEST, 2, |packet| _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator());
+    let signed_start = request(Code::ACCOUNTING_REQUEST, 2, |packet| {
+        _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
+    });
     scene.auth(&status).reply();
     scene.acct(&signed_start).reply();
     let mut forged = access(3, TILL);
@@ -206,7 +241,11 @@ fn auto_asks_for_a_signature_from_the_first_one_on() {
     scene.auth(&unsigned(4)).reply();
     scene.auth(&access(5, TILL)).reply();
     assert_eq!(scene.auth(&unsigned(6)), silence(Dropped::MissingMessageAuthenticator));
-    assert_eq!(scene.from("192.0.2.77").auth(&unsigned(6)), silence(Dropped::MissingMessageAuthenticator), "the same gateway");
+    assert_eq!(
+        scene.from("192.0.2.77").auth(&unsigned(6)),
+        silence(Dropped::MissingMessageAuthenticator),
+        "the same gateway"
+    );
 }
 
 /// C-7, C-8. Sources: limited and lenient, both without required signatures.
@@ -223,9 +262,15 @@ fn proxy_state_without_a_signature_may_be_limited() {
             packet.vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
         })
     };
-    assert_eq!(Scene::new().from("198.51.100.3").auth(&with(false, true)), silence(Dropped::ProxyStateLimited));
-    for (source, packet) in [("198.51.100.3", with(true, true)), ("198.51.100.3", with(false, false)), ("198.51.100.2", with(false, true))]
-    {
+    assert_eq!(
+        Scene::new().from("198.51.100.3").auth(&with(false, true)),
+        silence(Dropped::ProxyStateLimited)
+    );
+    for (source, packet) in [
+        ("198.51.100.3", with(true, true)),
+        ("198.51.100.3", with(false, false)),
+        ("198.51.100.2", with(false, true)),
+    ] {
         verified(&Scene::new().from(source).auth(&packet).reply(), Code::ACCESS_ACCEPT, &packet);
     }
 }
@@ -233,7 +278,9 @@ fn proxy_state_without_a_signature_may_be_limited() {
 /// C-10.
 #[test]
 fn a_signed_accounting_request_follows_the_zero_rule() {
-    let write = |packet: &mut Encoder<'_>| _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator();
+    let write = |packet: &mut Encoder<'_>| {
+        _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
+    };
     let good = request(Code::ACCOUNTING_REQUEST, 1, write);
     let numbers = verified(&Scene::new().acct(&good).reply(), Code::ACCOUNTING_RESPONSE, &good);
     assert_eq!(numbers, [number::MESSAGE_AUTHENTICATOR], "signed, for the request was");
@@ -242,7 +289,9 @@ fn a_signed_accounting_request_follows_the_zero_rule() {
     let at = wrong.len() - 16;
     wrong[at..].fill(7);
     let resigned = request(Code::ACCOUNTING_REQUEST, 1, |packet| {
-        packet.integer(number::ACCT_STATUS_TYPE, 7).attribute(number::MESSAGE_AUTHENTICATOR, &wrong[at..]);
+        packet
+            .integer(number::ACCT_STATUS_TYPE, 7)
+            .attribute(number::MESSAGE_AUTHENTICATOR, &wrong[at..]);
     });
     assert_eq!(Scene::new().acct(&resigned), silence(Dropped::BadMessageAuthenticator));
 }
@@ -318,6 +367,10 @@ fn proxy_states_that_leave_no_room_for_the_reply_are_counted() {
     });
     let mut scene = Scene::new();
     assert_eq!(scene.auth(&packet), silence(Dropped::ReplyTooLong));
-    assert_eq!(scene.auth(&packet), silence(Dropped::ReplyTooLong), "not taken for a duplicate in flight");
+    assert_eq!(
+        scene.auth(&packet),
+        silence(Dropped::ReplyTooLong),
+        "not taken for a duplicate in flight"
+    );
     assert_eq!(scene.out.ledger.entries(), 0, "nothing has been decided");
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::aaa::{Aaa, Freed, Note, Recorder, Settings};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Inventory, Prune, Revision, Vslice};
+use crate::provisioning::{
+    CatalogEntry, Endpoint, Fingerprint, Group, Inventory, Prune, Revision, Vslice,
+};
 use crate::server::commit::Records;
 use crate::server::gateways::Gateways;
 use crate::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
@@ -84,14 +86,17 @@ pub(in crate::server) fn secret() -> Secret {
 
 /// The gateways: `name`, source, what is required of their Access-Requests.
 pub(in crate::server) fn gateways() -> Gateways {
-    let of = |name: &str, source: &str, require_message_authenticator, limit_proxy_state, rate_limit| GatewaySettings {
-        name: name.to_owned(),
-        sources: vec![source.parse().unwrap()],
-        secrets: vec![Box::from(*b"xyzzy5461")],
-        require_message_authenticator,
-        limit_proxy_state,
-        rate_limit,
-    };
+    let of =
+        |name: &str, source: &str, require_message_authenticator, limit_proxy_state, rate_limit| {
+            GatewaySettings {
+                name: name.to_owned(),
+                sources: vec![source.parse().unwrap()],
+                secrets: vec![Box::from(*b"xyzzy5461")],
+                require_message_authenticator,
+                limit_proxy_state,
+                rate_limit,
+            }
+        };
     let list = [
         of("pgw", "192.0.2.0/24", Requirement::Auto, true, 0),
         of("strict", "198.51.100.1/32", Requirement::Yes, true, 0),
@@ -225,14 +230,20 @@ impl Scene {
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         let mut got = Vec::new();
         let Outcome { at_once, receipts, delayed, .. } = &mut self.out;
-        for (replies, kind) in [(at_once, Got::AtOnce as fn(_) -> _), (receipts, Got::Receipt), (delayed, Got::Delayed)] {
+        for (replies, kind) in [
+            (at_once, Got::AtOnce as fn(_) -> _),
+            (receipts, Got::Receipt),
+            (delayed, Got::Delayed),
+        ] {
             for (route, octets) in replies.iter() {
                 self.pipeline.sent(route, octets, Duration::ZERO);
                 got.push(kind(octets.to_vec()));
             }
             replies.clear();
         }
-        let reasons = Dropped::ALL.into_iter().filter(|reason| self.pipeline.tally.drops()[*reason as usize] > before[*reason as usize]);
+        let reasons = Dropped::ALL.into_iter().filter(|reason| {
+            self.pipeline.tally.drops()[*reason as usize] > before[*reason as usize]
+        });
         got.extend(reasons.map(Got::Silence));
         assert_eq!(got.len(), 1, "one reply or one counted drop: {got:?}");
         got.remove(0)
@@ -244,7 +255,11 @@ impl Scene {
 }
 
 /// A request under this identifier, with what `write` puts in.
-pub(in crate::server) fn request(code: Code, identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
+pub(in crate::server) fn request(
+    code: Code,
+    identifier: u8,
+    write: impl FnOnce(&mut Encoder<'_>),
+) -> Vec<u8> {
     let mut buffer = vec![0; 4096];
     let mut encoder = Encoder::new(&mut buffer, code, identifier);
     write(&mut encoder);
@@ -264,11 +279,10 @@ pub(in crate::server) fn access(identifier: u8, imsi: &str) -> Vec<u8> {
 /// An Accounting-Request of this status about the session `S1` of the SIM with this IMSI.
 pub(in crate::server) fn accounting(identifier: u8, imsi: &str, status: u32) -> Vec<u8> {
     request(Code::ACCOUNTING_REQUEST, identifier, |packet| {
-        packet.integer(number::ACCT_STATUS_TYPE, status).attribute(number::ACCT_SESSION_ID, b"S1").vendor(
-            tgpp::VENDOR,
-            tgpp::IMSI,
-            imsi.as_bytes(),
-        );
+        packet
+            .integer(number::ACCT_STATUS_TYPE, status)
+            .attribute(number::ACCT_SESSION_ID, b"S1")
+            .vendor(tgpp::VENDOR, tgpp::IMSI, imsi.as_bytes());
     })
 }
 

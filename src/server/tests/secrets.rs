@@ -24,7 +24,12 @@ fn scene() -> Scene {
     scene
 }
 
-fn sent(secret: &[u8], code: Code, identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
+fn sent(
+    secret: &[u8],
+    code: Code,
+    identifier: u8,
+    write: impl FnOnce(&mut Encoder<'_>),
+) -> Vec<u8> {
     let mut buffer = vec![0; 4096];
     let mut encoder = Encoder::new(&mut buffer, code, identifier);
     write(&mut encoder);
@@ -41,11 +46,10 @@ fn access(secret: &[u8], identifier: u8) -> Vec<u8> {
 
 fn report(secret: &[u8], identifier: u8) -> Vec<u8> {
     sent(secret, Code::ACCOUNTING_REQUEST, identifier, |packet| {
-        packet.integer(number::ACCT_STATUS_TYPE, 1).attribute(number::ACCT_SESSION_ID, b"S1").vendor(
-            tgpp::VENDOR,
-            tgpp::IMSI,
-            TILL.as_bytes(),
-        );
+        packet
+            .integer(number::ACCT_STATUS_TYPE, 1)
+            .attribute(number::ACCT_SESSION_ID, b"S1")
+            .vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
     })
 }
 
@@ -70,7 +74,10 @@ fn the_secret_that_proves_a_request_signs_its_reply() {
         let request = report(secret, identifier);
         assert!(is_signed(&scene.acct(&request).reply(), &request, secret), "{identifier}");
     }
-    assert_eq!(scene.auth(&access(b"a third secret", 4)), Got::Silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(
+        scene.auth(&access(b"a third secret", 4)),
+        Got::Silence(Dropped::BadMessageAuthenticator)
+    );
     assert_eq!(scene.acct(&report(b"a third secret", 4)), Got::Silence(Dropped::BadAuthenticator));
 }
 

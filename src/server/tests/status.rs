@@ -17,12 +17,18 @@ fn status(identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
 fn each_port_answers_in_its_own_way_and_looks_at_nothing_else() {
     let mut scene = Scene::new();
     let asked = status(1, |packet| {
-        packet.attribute(number::USER_NAME, b"till").attribute(number::USER_PASSWORD, &[0; 16]).integer(number::ACCT_STATUS_TYPE, 1);
+        packet
+            .attribute(number::USER_NAME, b"till")
+            .attribute(number::USER_PASSWORD, &[0; 16])
+            .integer(number::ACCT_STATUS_TYPE, 1);
     });
     let reply = scene.auth(&asked).reply();
     assert_eq!(verified(&reply, Code::ACCESS_ACCEPT, &asked), [number::MESSAGE_AUTHENTICATOR]);
     let reply = scene.acct(&asked).reply();
-    assert_eq!(verified(&reply, Code::ACCOUNTING_RESPONSE, &asked), [number::MESSAGE_AUTHENTICATOR]);
+    assert_eq!(
+        verified(&reply, Code::ACCOUNTING_RESPONSE, &asked),
+        [number::MESSAGE_AUTHENTICATOR]
+    );
     assert_eq!(scene.out.ledger.records.records, 0);
 }
 
@@ -36,7 +42,10 @@ fn an_unsigned_one_or_a_stranger_hears_nothing() {
     let mut forged = status(1, |_| {});
     forged[30] ^= 1;
     assert_eq!(scene.auth(&forged), Got::Silence(Dropped::BadMessageAuthenticator));
-    assert_eq!(scene.from("203.0.113.1").auth(&status(1, |_| {})), Got::Silence(Dropped::UnknownGateway));
+    assert_eq!(
+        scene.from("203.0.113.1").auth(&status(1, |_| {})),
+        Got::Silence(Dropped::UnknownGateway)
+    );
 }
 
 /// F7: silence is the news.

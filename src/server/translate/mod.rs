@@ -9,7 +9,10 @@ use ipnet::IpNet;
 
 use crate::aaa::{AccountingKind, AccountingRequest, Class, Subject};
 use crate::identity::{GatewayId, Imeisv, Plmn};
-use crate::network::{Counters, Families, Nas, OddTimes, Place, Report, Reporter, is_sane_session_time, read_event_time};
+use crate::network::{
+    Counters, Families, Nas, OddTimes, Place, Report, Reporter, is_sane_session_time,
+    read_event_time,
+};
 use crate::provisioning::{CredentialMethod, Credentials};
 use crate::time::Timestamp;
 use crate::wire::number::value::{acct_status_type, network_event};
@@ -77,16 +80,24 @@ impl<'a> Fields<'a> {
             number::ACCT_DELAY_TIME => first(&mut self.delay_s, integer(octets)),
             number::ACCT_INPUT_OCTETS => first(&mut self.counters.input, integer(octets)),
             number::ACCT_OUTPUT_OCTETS => first(&mut self.counters.output, integer(octets)),
-            number::ACCT_SESSION_ID if self.acct_session_id.is_empty() => self.acct_session_id = octets,
+            number::ACCT_SESSION_ID if self.acct_session_id.is_empty() => {
+                self.acct_session_id = octets
+            }
             number::ACCT_SESSION_TIME => first(&mut self.session_time_s, integer(octets)),
             number::ACCT_TERMINATE_CAUSE => first(&mut self.terminate_cause, integer(octets)),
             number::ACCT_MULTI_SESSION_ID => text(&mut self.acct_multi_session_id, octets),
-            number::ACCT_INPUT_GIGAWORDS => first(&mut self.counters.input_gigawords, integer(octets)),
-            number::ACCT_OUTPUT_GIGAWORDS => first(&mut self.counters.output_gigawords, integer(octets)),
+            number::ACCT_INPUT_GIGAWORDS => {
+                first(&mut self.counters.input_gigawords, integer(octets))
+            }
+            number::ACCT_OUTPUT_GIGAWORDS => {
+                first(&mut self.counters.output_gigawords, integer(octets))
+            }
             number::EVENT_TIMESTAMP => first(&mut self.event_timestamp, integer(octets)),
             number::EAP_MESSAGE => self.has_eap = true,
             number::NAS_IPV6_ADDRESS => first(&mut self.nas_ipv6, ipv6(octets)),
-            number::FRAMED_IPV6_PREFIX | number::FRAMED_IPV6_ADDRESS | number::DELEGATED_IPV6_PREFIX => {
+            number::FRAMED_IPV6_PREFIX
+            | number::FRAMED_IPV6_ADDRESS
+            | number::DELEGATED_IPV6_PREFIX => {
                 self.has_ipv6 |= octets.iter().any(|octet| *octet != 0);
             }
             _ => {}
@@ -99,13 +110,22 @@ impl<'a> Fields<'a> {
             tgpp::IMSI => text(&mut self.subject.imsi, octets),
             tgpp::CHARGING_ID => first(&mut self.place.charging_id, integer(octets)),
             tgpp::PDP_TYPE => first(&mut self.pdp_type, integer(octets)),
-            tgpp::SGSN_ADDRESS => first(&mut self.place.serving_node, integer(octets).map(|ip| Ipv4Addr::from(ip).into())),
+            tgpp::SGSN_ADDRESS => first(
+                &mut self.place.serving_node,
+                integer(octets).map(|ip| Ipv4Addr::from(ip).into()),
+            ),
             // erGW sends a zero for "not the last".
-            tgpp::SESSION_STOP_INDICATOR => self.last_bearer |= octets.iter().any(|octet| *octet != 0),
-            tgpp::SGSN_IPV6_ADDRESS => first(&mut self.place.serving_node, ipv6(octets).map(IpAddr::V6)),
+            tgpp::SESSION_STOP_INDICATOR => {
+                self.last_bearer |= octets.iter().any(|octet| *octet != 0)
+            }
+            tgpp::SGSN_IPV6_ADDRESS => {
+                first(&mut self.place.serving_node, ipv6(octets).map(IpAddr::V6))
+            }
             tgpp::SGSN_MCC_MNC => first(&mut self.place.plmn, Plmn::parse(octets).ok()),
             tgpp::IMEISV => first(&mut self.place.imeisv, Imeisv::parse(octets).ok()),
-            tgpp::RAT_TYPE => first(&mut self.place.rat, <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat)),
+            tgpp::RAT_TYPE => {
+                first(&mut self.place.rat, <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat))
+            }
             tgpp::USER_LOCATION_INFO => text(&mut self.place.location, octets),
             tgpp::MS_TIME_ZONE => first(&mut self.place.time_zone, octets.try_into().ok()),
             _ => {}
@@ -134,23 +154,32 @@ impl<'a> Fields<'a> {
     pub fn prove(&self, wanted: &Credentials, datagram: &Datagram<'_>, secret: &Secret) -> bool {
         let password = wanted.password.as_bytes();
         let is_right = match wanted.method {
-            CredentialMethod::Pap => {
-                self.user_password.is_some_and(|hidden| pap_matches(hidden, secret, datagram.authenticator(), password))
+            CredentialMethod::Pap => self.user_password.is_some_and(|hidden| {
+                pap_matches(hidden, secret, datagram.authenticator(), password)
+            }),
+            CredentialMethod::Chap => {
+                self.chap_password.and_then(<[u8]>::split_first).is_some_and(|(ident, response)| {
+                    chap_matches(*ident, response, password, datagram.chap_challenge())
+                })
             }
-            CredentialMethod::Chap => self
-                .chap_password
-                .and_then(<[u8]>::split_first)
-                .is_some_and(|(ident, response)| chap_matches(*ident, response, password, datagram.chap_challenge())),
         };
         is_right && self.subject.user_name == Some(wanted.username.as_bytes())
     }
 
     /// The accounting request that these attributes make, and which of its times cannot be. `range` has the addresses of the gateway.
-    pub fn accounting(&self, gateway: GatewayId, range: IpNet, source: IpAddr, arrival: Timestamp) -> (AccountingRequest<'a>, OddTimes) {
-        let (event_time, stamp, mut odd) = read_event_time(self.event_timestamp, self.delay_s, arrival);
+    pub fn accounting(
+        &self,
+        gateway: GatewayId,
+        range: IpNet,
+        source: IpAddr,
+        arrival: Timestamp,
+    ) -> (AccountingRequest<'a>, OddTimes) {
+        let (event_time, stamp, mut odd) =
+            read_event_time(self.event_timestamp, self.delay_s, arrival);
         let session_time_s = self.session_time_s.filter(|seconds| is_sane_session_time(*seconds));
         odd.session_time = session_time_s != self.session_time_s;
-        let nas = Nas::new(source, self.nas_ip.map(Ipv4Addr::from), self.nas_ipv6, self.nas_identifier);
+        let nas =
+            Nas::new(source, self.nas_ip.map(Ipv4Addr::from), self.nas_ipv6, self.nas_identifier);
         let report = Report {
             reporter: Reporter { gateway, range, nas },
             iccid: None,
@@ -183,15 +212,22 @@ impl<'a> Fields<'a> {
 
     /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
     fn place(&self) -> Place<'a> {
-        let of_location = || Plmn::parse(&UserLocation::decode(self.place.location?)?.plmn()?.to_ascii()).ok();
+        let of_location =
+            || Plmn::parse(&UserLocation::decode(self.place.location?)?.plmn()?.to_ascii()).ok();
         Place { plmn: self.place.plmn.or_else(of_location), ..self.place }
     }
 
     fn kind(&self) -> AccountingKind {
         let kind = match (self.status, self.network_event) {
-            (Some(acct_status_type::START), Some(network_event::ATTACH)) => return AccountingKind::Attach,
-            (Some(acct_status_type::STOP), Some(network_event::DETACH)) => return AccountingKind::Detach,
-            (Some(acct_status_type::ACCOUNTING_ON | acct_status_type::ACCOUNTING_OFF), _) => return AccountingKind::GatewayRestart,
+            (Some(acct_status_type::START), Some(network_event::ATTACH)) => {
+                return AccountingKind::Attach;
+            }
+            (Some(acct_status_type::STOP), Some(network_event::DETACH)) => {
+                return AccountingKind::Detach;
+            }
+            (Some(acct_status_type::ACCOUNTING_ON | acct_status_type::ACCOUNTING_OFF), _) => {
+                return AccountingKind::GatewayRestart;
+            }
             (Some(acct_status_type::START), _) => AccountingKind::Start,
             (Some(acct_status_type::INTERIM_UPDATE), _) => AccountingKind::Interim,
             (Some(acct_status_type::STOP), _) => AccountingKind::Stop,

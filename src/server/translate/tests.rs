@@ -11,7 +11,8 @@ const ARRIVAL: Timestamp = Timestamp::from_secs(1_750_000_000);
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A cell and tracking area of 234-15.
-const ULI_OF_23415: [u8; 13] = [0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03];
+const ULI_OF_23415: [u8; 13] =
+    [0x82, 0x32, 0xf4, 0x51, 0x10, 0x92, 0x32, 0xf4, 0x51, 0x00, 0x01, 0x02, 0x03];
 
 fn range() -> IpNet {
     IpNet::from(SOURCE)
@@ -31,7 +32,10 @@ fn packet(code: Code, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
 }
 
 /// Reads an accounting request; gives what `see` makes of it.
-fn accounting<T>(write: impl FnOnce(&mut Encoder<'_>), see: impl FnOnce(AccountingRequest<'_>, OddTimes) -> T) -> T {
+fn accounting<T>(
+    write: impl FnOnce(&mut Encoder<'_>),
+    see: impl FnOnce(AccountingRequest<'_>, OddTimes) -> T,
+) -> T {
     let octets = packet(Code::ACCOUNTING_REQUEST, write);
     let fields = Fields::gather(&Datagram::frame(&octets).unwrap(), DEFAULT_VENDOR);
     let (request, is_odd) = fields.accounting(GatewayId::new(0), range(), SOURCE, ARRIVAL);
@@ -70,8 +74,12 @@ fn every_value_finds_its_place() {
             .vendor(DEFAULT_VENDOR, attachd::ICCID, b"8944500000000000014");
     });
     let fields = Fields::gather(&Datagram::frame(&octets).unwrap(), DEFAULT_VENDOR);
-    let (AccountingRequest { kind, subject, gateway, report }, is_odd) = fields.accounting(GatewayId::new(5), range(), SOURCE, ARRIVAL);
-    assert_eq!((kind, gateway, is_odd), (AccountingKind::Stop, GatewayId::new(5), OddTimes::default()));
+    let (AccountingRequest { kind, subject, gateway, report }, is_odd) =
+        fields.accounting(GatewayId::new(5), range(), SOURCE, ARRIVAL);
+    assert_eq!(
+        (kind, gateway, is_odd),
+        (AccountingKind::Stop, GatewayId::new(5), OddTimes::default())
+    );
     assert_eq!(subject.user_name, Some(&b"nemo"[..]));
     assert_eq!(subject.calling_station_id, Some(&b"447700000001"[..]));
     assert_eq!(subject.imsi, Some(&b"234500000000001"[..]));
@@ -83,7 +91,12 @@ fn every_value_finds_its_place() {
     assert_eq!(report.apn, Some(&b"festival.iot"[..]));
     assert_eq!((report.event_time, report.stamp), (EventTime::at(ARRIVAL), Stamp::Absent));
     assert_eq!(report.ip, Some([100, 64, 0, 2].into()));
-    let counters = Counters { input: Some(1), output: Some(2), input_gigawords: Some(3), output_gigawords: Some(4) };
+    let counters = Counters {
+        input: Some(1),
+        output: Some(2),
+        input_gigawords: Some(3),
+        output_gigawords: Some(4),
+    };
     assert_eq!(report.counters, counters);
     let place = Place {
         rat: Some(8),
@@ -156,10 +169,14 @@ fn status_and_network_event_make_the_kind() {
         for (session, kind) in [(true, with), (false, without)] {
             let write = |packet: &mut Encoder<'_>| {
                 status.map(|status| packet.integer(number::ACCT_STATUS_TYPE, status));
-                event.map(|event: u32| packet.vendor(DEFAULT_VENDOR, attachd::NETWORK_EVENT, &event.to_be_bytes()));
+                event.map(|event: u32| {
+                    packet.vendor(DEFAULT_VENDOR, attachd::NETWORK_EVENT, &event.to_be_bytes())
+                });
                 session.then(|| packet.attribute(number::ACCT_SESSION_ID, b"1"));
             };
-            accounting(write, |request, _| assert_eq!(request.kind, kind, "{status:?} {event:?} {session}"));
+            accounting(write, |request, _| {
+                assert_eq!(request.kind, kind, "{status:?} {event:?} {session}")
+            });
         }
     }
 }
@@ -168,14 +185,24 @@ fn status_and_network_event_make_the_kind() {
 #[test]
 fn times_that_cannot_be_are_told_by_kind() {
     let write = |packet: &mut Encoder<'_>| {
-        packet.integer(number::EVENT_TIMESTAMP, 0).integer(number::ACCT_DELAY_TIME, u32::MAX).integer(number::ACCT_SESSION_TIME, u32::MAX);
+        packet
+            .integer(number::EVENT_TIMESTAMP, 0)
+            .integer(number::ACCT_DELAY_TIME, u32::MAX)
+            .integer(number::ACCT_SESSION_TIME, u32::MAX);
     };
     accounting(write, |request, odd| {
         let report = request.report;
-        assert_eq!((report.event_time, report.stamp), (EventTime { shown: ARRIVAL, order: Timestamp::EPOCH }, Stamp::Old));
-        assert_eq!((report.session_time_s, odd), (None, OddTimes { stamp: true, delay: true, session_time: true }));
+        assert_eq!(
+            (report.event_time, report.stamp),
+            (EventTime { shown: ARRIVAL, order: Timestamp::EPOCH }, Stamp::Old)
+        );
+        assert_eq!(
+            (report.session_time_s, odd),
+            (None, OddTimes { stamp: true, delay: true, session_time: true })
+        );
     });
-    let write = |packet: &mut Encoder<'_>| _ = packet.integer(number::ACCT_SESSION_TIME, 366 * 24 * 3600);
+    let write =
+        |packet: &mut Encoder<'_>| _ = packet.integer(number::ACCT_SESSION_TIME, 366 * 24 * 3600);
     accounting(write, |request, odd| {
         assert_eq!((request.report.session_time_s, odd), (Some(31_622_400), OddTimes::default()));
     });
@@ -195,7 +222,9 @@ fn all_that_the_nas_says_of_itself_is_kept() {
         assert_eq!(request.report.reporter.nas, nas);
     });
     let write = |packet: &mut Encoder<'_>| {
-        packet.attribute(number::NAS_IPV6_ADDRESS, &[0; 16]).address(number::NAS_IP_ADDRESS, Ipv4Addr::UNSPECIFIED);
+        packet
+            .attribute(number::NAS_IPV6_ADDRESS, &[0; 16])
+            .address(number::NAS_IP_ADDRESS, Ipv4Addr::UNSPECIFIED);
     };
     accounting(write, |request, _| assert!(!request.report.reporter.nas.is_named()));
 }
@@ -203,28 +232,48 @@ fn all_that_the_nas_says_of_itself_is_kept() {
 /// TS 29.061 16.4.7.2: the network stands in front of every area.
 #[test]
 fn the_location_names_the_network_where_nothing_else_does() {
-    let located = |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &ULI_OF_23415);
-    accounting(|packet| located(packet), |request, _| assert_eq!(request.report.place.plmn, Plmn::parse(b"23415").ok()));
+    let located = |packet: &mut Encoder<'_>| {
+        _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &ULI_OF_23415)
+    };
+    accounting(
+        |packet| located(packet),
+        |request, _| assert_eq!(request.report.place.plmn, Plmn::parse(b"23415").ok()),
+    );
     let both = |packet: &mut Encoder<'_>| {
         located(packet);
         packet.vendor(tgpp::VENDOR, tgpp::SGSN_MCC_MNC, b"310410");
     };
-    accounting(both, |request, _| assert_eq!(request.report.place.plmn, Plmn::parse(b"310410").ok()));
-    let spoilt = |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &[130, 1, 2]);
+    accounting(both, |request, _| {
+        assert_eq!(request.report.place.plmn, Plmn::parse(b"310410").ok())
+    });
+    let spoilt = |packet: &mut Encoder<'_>| {
+        _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &[130, 1, 2])
+    };
     accounting(spoilt, |request, _| assert_eq!(request.report.place.plmn, None));
 }
 
 /// PROTOCOL 14: families tell sessions apart.
 #[test]
 fn the_family_is_what_the_pdp_type_says_or_the_addresses() {
-    let ip = |packet: &mut Encoder<'_>| _ = packet.address(number::FRAMED_IP_ADDRESS, [100, 64, 0, 2].into());
-    let ipv6 = |packet: &mut Encoder<'_>| _ = packet.attribute(number::FRAMED_IPV6_PREFIX, &[0, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1]);
-    let pdp = |packet: &mut Encoder<'_>, kind: u32| _ = packet.vendor(tgpp::VENDOR, tgpp::PDP_TYPE, &kind.to_be_bytes());
-    let families = |write: &dyn Fn(&mut Encoder<'_>)| accounting(|packet| write(packet), |request, _| request.report.families);
+    let ip = |packet: &mut Encoder<'_>| {
+        _ = packet.address(number::FRAMED_IP_ADDRESS, [100, 64, 0, 2].into())
+    };
+    let ipv6 = |packet: &mut Encoder<'_>| {
+        _ = packet.attribute(number::FRAMED_IPV6_PREFIX, &[0, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1])
+    };
+    let pdp = |packet: &mut Encoder<'_>, kind: u32| {
+        _ = packet.vendor(tgpp::VENDOR, tgpp::PDP_TYPE, &kind.to_be_bytes())
+    };
+    let families = |write: &dyn Fn(&mut Encoder<'_>)| {
+        accounting(|packet| write(packet), |request, _| request.report.families)
+    };
     assert_eq!(families(&|_| ()), Families { ipv4: false, ipv6: false });
     assert_eq!(families(&ip), Families { ipv4: true, ipv6: false });
     assert_eq!(families(&ipv6), Families { ipv4: false, ipv6: true });
-    assert_eq!(families(&|packet| (pdp(packet, 2), ip(packet)).1), Families { ipv4: false, ipv6: true });
+    assert_eq!(
+        families(&|packet| (pdp(packet, 2), ip(packet)).1),
+        Families { ipv4: false, ipv6: true }
+    );
     assert_eq!(families(&|packet| pdp(packet, 3)), Families { ipv4: true, ipv6: true });
     assert_eq!(families(&|packet| pdp(packet, 0)), Families { ipv4: true, ipv6: false });
 }
@@ -232,7 +281,11 @@ fn the_family_is_what_the_pdp_type_says_or_the_addresses() {
 #[test]
 fn a_password_proves_what_the_group_demands() {
     let pap = packet(Code::ACCESS_REQUEST, |packet| {
-        packet.attribute(number::USER_NAME, b"nemo").user_password(b"arctangent", &secret(), &[9; 16]);
+        packet.attribute(number::USER_NAME, b"nemo").user_password(
+            b"arctangent",
+            &secret(),
+            &[9; 16],
+        );
     });
     let chap = packet(Code::ACCESS_REQUEST, |packet| {
         let response = chap_response(3, b"arctangent", b"a challenge of its own");
@@ -245,11 +298,16 @@ fn a_password_proves_what_the_group_demands() {
         let datagram = Datagram::frame(octets).unwrap();
         let fields = Fields::gather(&datagram, DEFAULT_VENDOR);
         assert!(!fields.has_unusable_credentials());
-        fields.prove(&Credentials { method, username: username.into(), password: password.into() }, &datagram, &secret())
+        fields.prove(
+            &Credentials { method, username: username.into(), password: password.into() },
+            &datagram,
+            &secret(),
+        )
     };
-    for (octets, right, wrong) in
-        [(&pap, CredentialMethod::Pap, CredentialMethod::Chap), (&chap, CredentialMethod::Chap, CredentialMethod::Pap)]
-    {
+    for (octets, right, wrong) in [
+        (&pap, CredentialMethod::Pap, CredentialMethod::Chap),
+        (&chap, CredentialMethod::Chap, CredentialMethod::Pap),
+    ] {
         assert!(proves(octets, right, "nemo", "arctangent"));
         assert!(!proves(octets, right, "nemo", "arcsine"));
         assert!(!proves(octets, right, "ahab", "arctangent"));
@@ -262,9 +320,12 @@ fn a_password_proves_what_the_group_demands() {
 fn two_passwords_or_eap_are_no_credentials() {
     let unusable = |write: &dyn Fn(&mut Encoder<'_>)| {
         let octets = packet(Code::ACCESS_REQUEST, |packet| write(packet));
-        Fields::gather(&Datagram::frame(&octets).unwrap(), DEFAULT_VENDOR).has_unusable_credentials()
+        Fields::gather(&Datagram::frame(&octets).unwrap(), DEFAULT_VENDOR)
+            .has_unusable_credentials()
     };
-    assert!(unusable(&|packet| _ = packet.attribute(number::USER_PASSWORD, &[0; 16]).attribute(number::CHAP_PASSWORD, &[0; 17])));
+    assert!(unusable(&|packet| _ = packet
+        .attribute(number::USER_PASSWORD, &[0; 16])
+        .attribute(number::CHAP_PASSWORD, &[0; 17])));
     assert!(unusable(&|packet| _ = packet.attribute(number::EAP_MESSAGE, &[2, 0, 0, 4])));
     assert!(!unusable(&|packet| _ = packet.attribute(number::CHAP_PASSWORD, &[0; 17])));
 }

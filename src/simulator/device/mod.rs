@@ -132,7 +132,14 @@ pub struct At(u32);
 
 impl Device {
     pub const fn new(gateway: u16) -> Self {
-        Self { state: State::Detached { returns: At::NEVER }, serial: 0, address: 0, gateway, failures: 0, went_silently: false }
+        Self {
+            state: State::Detached { returns: At::NEVER },
+            serial: 0,
+            address: 0,
+            gateway,
+            failures: 0,
+            went_silently: false,
+        }
     }
 
     pub const fn phase(&self) -> Phase {
@@ -182,7 +189,13 @@ impl Device {
     }
 
     /// Lets one event happen. `chance` is the stream of this endpoint for the present session.
-    pub fn on(&mut self, event: Event<'_>, now: Moment, rules: &Rules, chance: &mut Chance) -> Action {
+    pub fn on(
+        &mut self,
+        event: Event<'_>,
+        now: Moment,
+        rules: &Rules,
+        chance: &mut Chance,
+    ) -> Action {
         let state = std::mem::replace(&mut self.state, State::Authorising);
         let (next, action) = self.step(state, event, now, rules, chance);
         self.state = next;
@@ -190,31 +203,49 @@ impl Device {
     }
 
     #[allow(clippy::match_same_arms, reason = "every pair of the table stands for itself")]
-    fn step(&mut self, state: State, event: Event<'_>, now: Moment, rules: &Rules, chance: &mut Chance) -> (State, Action) {
+    fn step(
+        &mut self,
+        state: State,
+        event: Event<'_>,
+        now: Moment,
+        rules: &Rules,
+        chance: &mut Chance,
+    ) -> (State, Action) {
         match (state, event) {
             (State::Detached { .. }, Event::Summoned) => self.ask(rules),
             (State::Detached { returns }, Event::Woken) if returns.is_set() => self.ask(rules),
             (State::Detached { .. }, Event::Dismissed) => (State::AWAY, Action::Nothing),
             (
                 state @ State::Detached { .. },
-                Event::Woken | Event::Granted(_) | Event::Refused | Event::Unanswered | Event::Released | Event::Silenced,
+                Event::Woken
+                | Event::Granted(_)
+                | Event::Refused
+                | Event::Unanswered
+                | Event::Released
+                | Event::Silenced,
             ) => (state, Action::Nothing),
 
             (State::Attaching { retries }, Event::Woken) if retries.is_set() => self.ask(rules),
             (State::Attaching { .. }, Event::Granted(_)) => (State::Authorising, Action::Authorise),
             (State::Attaching { .. }, Event::Refused) => self.give_up(),
-            (State::Attaching { .. }, Event::Unanswered | Event::Silenced) => self.back_off(now, rules, chance),
-            (State::Attaching { retries }, Event::Dismissed) if retries.is_set() => self.give_up(),
-            (state @ State::Attaching { .. }, Event::Woken | Event::Dismissed | Event::Summoned | Event::Released) => {
-                (state, Action::Nothing)
+            (State::Attaching { .. }, Event::Unanswered | Event::Silenced) => {
+                self.back_off(now, rules, chance)
             }
+            (State::Attaching { retries }, Event::Dismissed) if retries.is_set() => self.give_up(),
+            (
+                state @ State::Attaching { .. },
+                Event::Woken | Event::Dismissed | Event::Summoned | Event::Released,
+            ) => (state, Action::Nothing),
 
             (State::Authorising, Event::Granted(grant)) => self.open(grant, now, rules, chance),
             (State::Authorising, Event::Refused) => self.give_up(),
-            (State::Authorising, Event::Unanswered | Event::Silenced) => self.back_off(now, rules, chance),
-            (State::Authorising, Event::Summoned | Event::Woken | Event::Released | Event::Dismissed) => {
-                (State::Authorising, Action::Nothing)
+            (State::Authorising, Event::Unanswered | Event::Silenced) => {
+                self.back_off(now, rules, chance)
             }
+            (
+                State::Authorising,
+                Event::Summoned | Event::Woken | Event::Released | Event::Dismissed,
+            ) => (State::Authorising, Action::Nothing),
 
             (State::Idle { .. }, Event::Summoned) => self.authorise(),
             (State::Idle { .. }, Event::Woken) => {
@@ -224,27 +255,48 @@ impl Device {
                     Self::leave(rules)
                 }
             }
-            (State::Idle { .. }, Event::Silenced) => (Self::away_for_a_moment(now, chance), Action::Nothing),
-            (State::Idle { .. }, Event::Dismissed) => Self::leave(rules),
-            (state @ State::Idle { .. }, Event::Granted(_) | Event::Refused | Event::Unanswered | Event::Released) => {
-                (state, Action::Nothing)
+            (State::Idle { .. }, Event::Silenced) => {
+                (Self::away_for_a_moment(now, chance), Action::Nothing)
             }
+            (State::Idle { .. }, Event::Dismissed) => Self::leave(rules),
+            (
+                state @ State::Idle { .. },
+                Event::Granted(_) | Event::Refused | Event::Unanswered | Event::Released,
+            ) => (state, Action::Nothing),
 
             (State::Active(session), Event::Woken) => self.wake(session, now, chance),
-            (State::Active(session), Event::Silenced) => (Self::away_for_a_moment(now, chance), Action::Vanish(session)),
+            (State::Active(session), Event::Silenced) => {
+                (Self::away_for_a_moment(now, chance), Action::Vanish(session))
+            }
             (State::Active(session), Event::Dismissed) => {
                 (State::Closing { leaving: true }, Action::ReportStop(session, Cause::USER_REQUEST))
             }
-            (state @ State::Active(_), Event::Summoned | Event::Granted(_) | Event::Refused | Event::Unanswered | Event::Released) => {
-                (state, Action::Nothing)
-            }
+            (
+                state @ State::Active(_),
+                Event::Summoned
+                | Event::Granted(_)
+                | Event::Refused
+                | Event::Unanswered
+                | Event::Released,
+            ) => (state, Action::Nothing),
 
-            (State::Closing { leaving }, Event::Released) => (Self::rest(leaving, now, rules, chance), Action::Nothing),
-            (State::Closing { .. }, Event::Silenced) => (Self::away_for_a_moment(now, chance), Action::Nothing),
-            (State::Closing { .. }, Event::Dismissed) => (State::Closing { leaving: true }, Action::Nothing),
-            (state @ State::Closing { .. }, Event::Summoned | Event::Woken | Event::Granted(_) | Event::Refused | Event::Unanswered) => {
-                (state, Action::Nothing)
+            (State::Closing { leaving }, Event::Released) => {
+                (Self::rest(leaving, now, rules, chance), Action::Nothing)
             }
+            (State::Closing { .. }, Event::Silenced) => {
+                (Self::away_for_a_moment(now, chance), Action::Nothing)
+            }
+            (State::Closing { .. }, Event::Dismissed) => {
+                (State::Closing { leaving: true }, Action::Nothing)
+            }
+            (
+                state @ State::Closing { .. },
+                Event::Summoned
+                | Event::Woken
+                | Event::Granted(_)
+                | Event::Refused
+                | Event::Unanswered,
+            ) => (state, Action::Nothing),
         }
     }
 
@@ -276,7 +328,13 @@ impl Device {
         (State::Attaching { retries: At::after(now, most * chance.unit()) }, Action::Nothing)
     }
 
-    fn open(&mut self, grant: &Grant, now: Moment, rules: &Rules, chance: &mut Chance) -> (State, Action) {
+    fn open(
+        &mut self,
+        grant: &Grant,
+        now: Moment,
+        rules: &Rules,
+        chance: &mut Chance,
+    ) -> (State, Action) {
         self.failures = 0;
         // PROTOCOL 6: its Start supersedes whatever was left.
         self.went_silently = false;
@@ -288,11 +346,19 @@ impl Device {
     fn wake(&mut self, mut session: Session, now: Moment, chance: &mut Chance) -> (State, Action) {
         if !session.is_over(now) {
             let due = session.report(now, chance);
-            return (State::Active(session), if due { Action::ReportInterim } else { Action::Nothing });
+            return (
+                State::Active(session),
+                if due { Action::ReportInterim } else { Action::Nothing },
+            );
         }
         match session.fate() {
-            Fate::Stop(cause) => (State::Closing { leaving: false }, Action::ReportStop(session, cause)),
-            Fate::Flap => (Self::away_for_a_moment(now, chance), Action::ReportStop(session, Cause::LOST_CARRIER)),
+            Fate::Stop(cause) => {
+                (State::Closing { leaving: false }, Action::ReportStop(session, cause))
+            }
+            Fate::Flap => (
+                Self::away_for_a_moment(now, chance),
+                Action::ReportStop(session, Cause::LOST_CARRIER),
+            ),
             Fate::Vanish => (State::AWAY, Action::Vanish(session)),
             Fate::Roam => {
                 self.serial += 1;
@@ -302,7 +368,11 @@ impl Device {
     }
 
     fn leave(rules: &Rules) -> (State, Action) {
-        if rules.network_events { (State::Closing { leaving: true }, Action::ReportDetach) } else { (State::AWAY, Action::Nothing) }
+        if rules.network_events {
+            (State::Closing { leaving: true }, Action::ReportDetach)
+        } else {
+            (State::AWAY, Action::Nothing)
+        }
     }
 
     fn rest(leaving: bool, now: Moment, rules: &Rules, chance: &mut Chance) -> State {

@@ -152,7 +152,8 @@ impl Session {
     fn plan_report(&mut self, now: Moment, chance: &mut Chance) {
         const SPREAD: f64 = 0.05;
         if self.interim_s > 0 {
-            self.interim_due = At::after(now, f64::from(self.interim_s) * SPREAD.mul_add(chance.signed(), 1.0));
+            self.interim_due =
+                At::after(now, f64::from(self.interim_s) * SPREAD.mul_add(chance.signed(), 1.0));
         }
     }
 }

@@ -17,7 +17,12 @@ fn rules() -> Rules {
 }
 
 fn grant() -> Grant {
-    Grant { address: Ipv4Addr::new(10, 0, 0, 9), classes: Classes::NONE, session_timeout_s: 0, interim_s: 0 }
+    Grant {
+        address: Ipv4Addr::new(10, 0, 0, 9),
+        classes: Classes::NONE,
+        session_timeout_s: 0,
+        interim_s: 0,
+    }
 }
 
 fn chance() -> Chance {
@@ -136,14 +141,26 @@ fn every_pair_of_state_and_event() {
         ),
         (
             Closing,
-            [(Closing, "."), (Closing, "."), (Closing, "."), (Closing, "."), (Closing, "."), (Idle, "."), (Detached, "."), (Closing, ".")],
+            [
+                (Closing, "."),
+                (Closing, "."),
+                (Closing, "."),
+                (Closing, "."),
+                (Closing, "."),
+                (Idle, "."),
+                (Detached, "."),
+                (Closing, "."),
+            ],
         ),
     ];
     for (before, row) in table {
         for (event, (after, action)) in events.iter().zip(row) {
             let mut device = device(before);
             // The stream decides whether an idle endpoint comes or goes; this one comes.
-            let mut chance = (0..99).map(|step| Chance::stream(0, 0, step)).find(|chance| chance.clone().happens(0.5)).unwrap();
+            let mut chance = (0..99)
+                .map(|step| Chance::stream(0, 0, step))
+                .find(|chance| chance.clone().happens(0.5))
+                .unwrap();
             let done = device.on(*event, NOW, &rules(), &mut chance);
             assert_eq!((device.phase(), name(&done)), (after, action), "{before:?} on {event:?}");
         }
@@ -156,7 +173,10 @@ fn asks_leave_to_attach_and_reports_the_detach_where_the_fleet_does() {
     let mut device = Device::new(0);
     assert_eq!(device.on(Event::Summoned, NOW, &rules, &mut chance()), Action::AskToAttach);
     assert_eq!(device.on(Event::Granted(&grant()), NOW, &rules, &mut chance()), Action::Authorise);
-    assert_eq!(device.on(Event::Granted(&grant()), NOW, &rules, &mut chance()), Action::ReportStart);
+    assert_eq!(
+        device.on(Event::Granted(&grant()), NOW, &rules, &mut chance()),
+        Action::ReportStart
+    );
     let mut idle = self::device(Phase::Idle);
     assert_eq!(idle.on(Event::Dismissed, NOW, &rules, &mut chance()), Action::ReportDetach);
     assert_eq!(idle.on(Event::Released, NOW, &rules, &mut chance()), Action::Nothing);
@@ -167,9 +187,16 @@ fn asks_leave_to_attach_and_reports_the_detach_where_the_fleet_does() {
 #[test]
 fn session_timeout_is_obeyed() {
     let mut device = device(Phase::Authorising);
-    device.on(Event::Granted(&Grant { session_timeout_s: 5, ..grant() }), NOW, &rules(), &mut chance());
+    device.on(
+        Event::Granted(&Grant { session_timeout_s: 5, ..grant() }),
+        NOW,
+        &rules(),
+        &mut chance(),
+    );
     assert_eq!(device.wakes(), Some(Moment::from_secs(105)));
-    let Action::ReportStop(session, cause) = device.on(Event::Woken, Moment::from_secs(105), &rules(), &mut chance()) else {
+    let Action::ReportStop(session, cause) =
+        device.on(Event::Woken, Moment::from_secs(105), &rules(), &mut chance())
+    else {
         panic!("no Stop")
     };
     assert_eq!(cause, Cause::SESSION_TIMEOUT);
@@ -181,7 +208,12 @@ fn session_timeout_is_obeyed() {
 fn interim_reports_follow_the_server() {
     let mut device = device(Phase::Authorising);
     let mut chance = chance();
-    device.on(Event::Granted(&Grant { interim_s: 60, ..grant() }), NOW, &Rules { interim_s: 10, ..rules() }, &mut chance);
+    device.on(
+        Event::Granted(&Grant { interim_s: 60, ..grant() }),
+        NOW,
+        &Rules { interim_s: 10, ..rules() },
+        &mut chance,
+    );
     let (mut last, mut octets) = (NOW, 0);
     for _ in 0..5 {
         let now = device.wakes().unwrap();
@@ -196,7 +228,11 @@ fn interim_reports_follow_the_server() {
     let unanswered = device.wakes().unwrap();
     assert_eq!(device.on(Event::Woken, unanswered, &rules(), &mut chance), Action::ReportInterim);
     let next = device.wakes().unwrap();
-    assert_eq!(device.on(Event::Woken, next, &rules(), &mut chance), Action::Nothing, "the last one is still on its way");
+    assert_eq!(
+        device.on(Event::Woken, next, &rules(), &mut chance),
+        Action::Nothing,
+        "the last one is still on its way"
+    );
 }
 
 /// Checklist H9: a rejected endpoint does not ask again by itself.
@@ -241,11 +277,16 @@ fn habits_decide_how_a_session_ends() {
 /// Checklist H6: all Class attributes, in their order.
 #[test]
 fn classes_keep_number_and_order() {
-    for values in [&[&b"one"[..], &b"two"[..]][..], &[], &[&b"x"[..]], &[&[7; 253][..], &b"after"[..]]] {
+    for values in
+        [&[&b"one"[..], &b"two"[..]][..], &[], &[&b"x"[..]], &[&[7; 253][..], &b"after"[..]]]
+    {
         let classes = Classes::new(values.iter().copied());
         assert_eq!(classes.iter().collect::<Vec<_>>(), values);
     }
-    assert!(matches!(Classes::new([&[7; 16][..]].into_iter()), Classes::Few { .. }), "attachd's own needs no heap block");
+    assert!(
+        matches!(Classes::new([&[7; 16][..]].into_iter()), Classes::Few { .. }),
+        "attachd's own needs no heap block"
+    );
 }
 
 /// A million endpoints with their timers and addresses fit into 200 MB.

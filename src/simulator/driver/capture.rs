@@ -54,7 +54,9 @@ impl Capture {
         let file = BufWriter::new(File::create(&options.path)?);
         let file = PcapWriter::with_header(file, header).map_err(io::Error::other)?;
         let (sender, receiver) = sync_channel(WAITING);
-        let writer = thread::Builder::new().name("capture".to_owned()).spawn(move || write(file, &receiver, epoch))?;
+        let writer = thread::Builder::new()
+            .name("capture".to_owned())
+            .spawn(move || write(file, &receiver, epoch))?;
         Ok(Self { sender, writer, one_in: options.one_in.max(1) })
     }
 
@@ -79,22 +81,35 @@ impl Handle {
     }
 
     /// The identifier chooses the sample, so that both directions are in it. The gateway's address stands for its socket.
-    fn add(&self, at: Moment, socket: SocketId, octets: &[u8], ends: impl Fn(SocketAddr) -> (SocketAddr, SocketAddr)) {
+    fn add(
+        &self,
+        at: Moment,
+        socket: SocketId,
+        octets: &[u8],
+        ends: impl Fn(SocketAddr) -> (SocketAddr, SocketAddr),
+    ) {
         let identifier = octets.get(1).copied().unwrap_or_default();
-        let place = u32::from(socket.client) << 16 ^ u32::from(socket.port) << 8 ^ u32::from(identifier);
+        let place =
+            u32::from(socket.client) << 16 ^ u32::from(socket.port) << 8 ^ u32::from(identifier);
         if !place.wrapping_mul(0x9E37_79B1).is_multiple_of(self.one_in) {
             return;
         }
         let [high, low] = socket.client.to_be_bytes();
-        let gateway =
-            SocketAddr::from(([192, 0, high.wrapping_add(2), low.wrapping_add(1)], 20_000 + u16::from(socket.server) * 4096 + socket.port));
+        let gateway = SocketAddr::from((
+            [192, 0, high.wrapping_add(2), low.wrapping_add(1)],
+            20_000 + u16::from(socket.server) * 4096 + socket.port,
+        ));
         let (from, to) = ends(gateway);
         // A full queue drops the packet.
         let _ = self.sender.try_send(Caught { at, from, to, octets: octets.into() });
     }
 }
 
-fn write(mut file: PcapWriter<BufWriter<File>>, caught: &Receiver<Caught>, epoch: Timestamp) -> io::Result<()> {
+fn write(
+    mut file: PcapWriter<BufWriter<File>>,
+    caught: &Receiver<Caught>,
+    epoch: Timestamp,
+) -> io::Result<()> {
     for Caught { at, from, to, octets } in caught {
         // Addresses of different families meet only in the file, because a socket has no address of its own.
         let ip = |address: SocketAddr| match address.ip() {
@@ -102,7 +117,10 @@ fn write(mut file: PcapWriter<BufWriter<File>>, caught: &Receiver<Caught>, epoch
             IpAddr::V6(_) => [198, 51, 100, 1],
         };
         let mut packet = Vec::with_capacity(octets.len() + 28);
-        PacketBuilder::ipv4(ip(from), ip(to), 64).udp(from.port(), to.port()).write(&mut packet, &octets).map_err(io::Error::other)?;
+        PacketBuilder::ipv4(ip(from), ip(to), 64)
+            .udp(from.port(), to.port())
+            .write(&mut packet, &octets)
+            .map_err(io::Error::other)?;
         let time = Duration::from_micros(epoch.micros() + at.micros());
         let len = packet.len() as u32;
         file.write_packet(&PcapPacket::new_owned(time, len, packet)).map_err(io::Error::other)?;

@@ -108,23 +108,41 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
     let mut handles = Vec::new();
     for index in 0..threads {
         let region = Region::new(plan.clone(), ledger.clone(), index);
-        let worker = Worker::new(index, clock, &plan, region, watch.stop.clone(), capture.as_ref().map(Capture::handle));
+        let worker = Worker::new(
+            index,
+            clock,
+            &plan,
+            region,
+            watch.stop.clone(),
+            capture.as_ref().map(Capture::handle),
+        );
         let sender = sender.clone();
-        let thread = thread::Builder::new().name(format!("region-{index}")).spawn(move || worker.run(&sender));
+        let thread = thread::Builder::new()
+            .name(format!("region-{index}"))
+            .spawn(move || worker.run(&sender));
         handles.push(thread.map_err(|error| system("a thread cannot be started", &error))?);
     }
     drop(sender);
     let observer = Observer::new(&plan, clock, watch.stop, threads);
     let (Told { seconds, phases }, ending) = observer.follow(&news, watch.on_second);
-    let regions: Vec<Region> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
+    let regions: Vec<Region> =
+        handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
     let lasted = clock.now().since(Moment::EPOCH);
     if let Some(capture) = capture {
         capture.finish().map_err(|error| system("the capture file cannot be written", &error))?;
     }
     if regions.len() < threads {
-        return Err(DriveError::System("a thread of the simulator has failed; this is a mistake in attachd".to_owned()));
+        return Err(DriveError::System(
+            "a thread of the simulator has failed; this is a mistake in attachd".to_owned(),
+        ));
     }
-    Ok(conclude(&plan, loaded.scenario.target.http, clock, regions, Parts { seconds, phases, ending, lasted }))
+    Ok(conclude(
+        &plan,
+        loaded.scenario.target.http,
+        clock,
+        regions,
+        Parts { seconds, phases, ending, lasted },
+    ))
 }
 
 /// What the observer saw.
@@ -136,9 +154,17 @@ struct Parts {
 }
 
 /// Adds everything up, and asks the server for its own view.
-fn conclude(plan: &Plan, http: Option<SocketAddr>, clock: Clock, mut regions: Vec<Region>, parts: Parts) -> Outcome {
+fn conclude(
+    plan: &Plan,
+    http: Option<SocketAddr>,
+    clock: Clock,
+    mut regions: Vec<Region>,
+    parts: Parts,
+) -> Outcome {
     let view = match http {
-        Some(http) if parts.ending == Ending::Finished => compare_views(http, clock.now(), &mut regions),
+        Some(http) if parts.ending == Ending::Finished => {
+            compare_views(http, clock.now(), &mut regions)
+        }
         Some(_) | None => View::NotAsked,
     };
     let mut outcome = Outcome {
@@ -173,8 +199,11 @@ fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View 
     };
     let mut compared = 0;
     for region in regions.iter_mut() {
-        let standings: Vec<(String, Standing)> =
-            region.standings().into_iter().filter(|(_, standing)| *standing != Standing::Unclear).collect();
+        let standings: Vec<(String, Standing)> = region
+            .standings()
+            .into_iter()
+            .filter(|(_, standing)| *standing != Standing::Unclear)
+            .collect();
         let stride = (standings.len() / MOST_VIEWED).max(1);
         for (iccid, standing) in standings.into_iter().step_by(stride) {
             let seen: Vec<Seen> = match reader.sessions(&iccid) {
@@ -183,7 +212,13 @@ fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View 
             };
             compared += 1;
             for (rule, detail) in compare(&standing, &seen) {
-                let violation = Violation { rule, at: now, endpoint: Some(iccid.clone()), detail, packets: Vec::new() };
+                let violation = Violation {
+                    rule,
+                    at: now,
+                    endpoint: Some(iccid.clone()),
+                    detail,
+                    packets: Vec::new(),
+                };
                 region.referee_mut().report(violation);
             }
         }
@@ -214,10 +249,23 @@ struct Told {
 
 impl<'a> Observer<'a> {
     fn new(plan: &'a Plan, clock: Clock, stop: Arc<AtomicBool>, regions: usize) -> Self {
-        Self { plan, clock, stop, pending: BTreeMap::new(), told: vec![0; regions], collected: Told::default(), heard: false, asked: false }
+        Self {
+            plan,
+            clock,
+            stop,
+            pending: BTreeMap::new(),
+            told: vec![0; regions],
+            collected: Told::default(),
+            heard: false,
+            asked: false,
+        }
     }
 
-    fn follow(mut self, news: &Receiver<News>, on_second: &mut dyn FnMut(&Second)) -> (Told, Ending) {
+    fn follow(
+        mut self,
+        news: &Receiver<News>,
+        on_second: &mut dyn FnMut(&Second),
+    ) -> (Told, Ending) {
         let mut ending = Ending::Finished;
         loop {
             match news.recv_timeout(Duration::from_millis(100)) {

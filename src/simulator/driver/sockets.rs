@@ -48,7 +48,10 @@ impl Sockets {
         for dispatch in outbound.iter() {
             match self.place(dispatch.socket, dispatch.to) {
                 Ok(place) => dispatches.push((place, dispatch)),
-                Err(error) => self.complain(&format!("a socket towards {} cannot be opened: {error}", dispatch.to)),
+                Err(error) => self.complain(&format!(
+                    "a socket towards {} cannot be opened: {error}",
+                    dispatch.to
+                )),
             }
         }
         dispatches.sort_by_key(|(place, _)| *place);
@@ -65,12 +68,17 @@ impl Sockets {
 
     /// Sleeps until something arrives, at most so long.
     pub(super) fn wait(&mut self, patience: Duration) {
-        let timeout = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: i64::from(patience.subsec_nanos()) };
-        let mut watched: Vec<PollFd<'_>> = self.open.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::IN)).collect();
+        let timeout = Timespec {
+            tv_sec: patience.as_secs().cast_signed(),
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
+        let mut watched: Vec<PollFd<'_>> =
+            self.open.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::IN)).collect();
         self.ready.clear();
         // An interrupted sleep is only a short one.
         if poll(&mut watched, Some(&timeout)).is_ok() {
-            let arrived = watched.iter().enumerate().filter(|(_, socket)| !socket.revents().is_empty());
+            let arrived =
+                watched.iter().enumerate().filter(|(_, socket)| !socket.revents().is_empty());
             self.ready.extend(arrived.map(|(place, _)| place));
         }
     }
@@ -82,7 +90,9 @@ impl Sockets {
             for _ in 0..BATCHES {
                 match self.inbox.receive(socket) {
                     Ok(_) => {
-                        self.inbox.iter().for_each(|received| hand_over(*id, received.from, received.octets));
+                        self.inbox
+                            .iter()
+                            .for_each(|received| hand_over(*id, received.from, received.octets));
                         if !self.inbox.is_full() {
                             break;
                         }
@@ -99,9 +109,15 @@ impl Sockets {
         if let Some(place) = self.places.get(&id) {
             return Ok(*place);
         }
-        let any = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let any = if to.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
         let source = self.sources.get(usize::from(id.client)).copied().flatten().unwrap_or(any);
-        let socket = Socket::open_all(SocketAddr::new(source, 0), 1)?.pop().ok_or(ErrorKind::AddrNotAvailable)?;
+        let socket = Socket::open_all(SocketAddr::new(source, 0), 1)?
+            .pop()
+            .ok_or(ErrorKind::AddrNotAvailable)?;
         self.open.push((id, socket));
         self.places.insert(id, self.open.len() - 1);
         Ok(self.open.len() - 1)

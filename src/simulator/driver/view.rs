@@ -50,7 +50,8 @@ impl Reader {
     /// All sessions that the server shows of an endpoint.
     pub(super) fn sessions(&mut self, iccid: &str) -> io::Result<Vec<Seen>> {
         let body = self.get(&format!("/api/v1/sessions?iccid={iccid}"))?;
-        let envelope: Envelope = serde_json::from_slice(&body).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+        let envelope: Envelope = serde_json::from_slice(&body)
+            .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         let seen = |session: Session| Seen {
             // What gateways called it, in the words of whoever answers there.
             acct_session_id: printable::text(&session.acct_session_id).to_string(),
@@ -63,7 +64,11 @@ impl Reader {
     }
 
     fn get(&mut self, path: &str) -> io::Result<Vec<u8>> {
-        write!(self.connection.get_mut(), "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\n\r\n", self.host)?;
+        write!(
+            self.connection.get_mut(),
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\n\r\n",
+            self.host
+        )?;
         let mut length = None;
         loop {
             let mut line = String::new();
@@ -80,7 +85,8 @@ impl Reader {
                 length = value.trim().parse().ok().filter(|length: &usize| *length <= LONGEST_BODY);
             }
         }
-        let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "an answer of unknown length"))?;
+        let length = length
+            .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "an answer of unknown length"))?;
         let mut body = vec![0; length];
         self.connection.read_exact(&mut body)?;
         Ok(body)

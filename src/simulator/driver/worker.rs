@@ -42,7 +42,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(index: usize, clock: Clock, plan: &Plan, region: Region, stop: Arc<AtomicBool>, capture: Option<Handle>) -> Self {
+    pub(super) fn new(
+        index: usize,
+        clock: Clock,
+        plan: &Plan,
+        region: Region,
+        stop: Arc<AtomicBool>,
+        capture: Option<Handle>,
+    ) -> Self {
         Self { index, clock, region, sockets: Sockets::new(index, plan), stop, capture, second: 0 }
     }
 
@@ -103,7 +110,8 @@ impl Worker {
     }
 
     fn tell_second(&mut self, news: &Sender<News>) {
-        let (number, phase, interval) = (self.second, self.region.phase(), self.region.take_interval());
+        let (number, phase, interval) =
+            (self.second, self.region.phase(), self.region.take_interval());
         self.second += 1;
         // Whoever listened may be gone; then nobody misses it.
         let _ = news.send(News::Second { region: self.index, number, phase, interval });

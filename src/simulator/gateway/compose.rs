@@ -68,13 +68,23 @@ pub enum NetworkEvent {
 
 impl<'a, 'b> Draft<'a, 'b> {
     pub(super) fn of(composer: &'a mut Composer<'_, 'b>) -> Self {
-        Self { encoder: composer.encoder, secret: composer.secret, authenticator: composer.authenticator }
+        Self {
+            encoder: composer.encoder,
+            secret: composer.secret,
+            authenticator: composer.authenticator,
+        }
     }
 }
 
 impl Draft<'_, '_> {
     /// Access-Request: leave to open a session, or only to attach.
-    pub fn access(&mut self, profile: &Profile, caller: &Caller<'_>, charging_id: u32, event: Option<NetworkEvent>) {
+    pub fn access(
+        &mut self,
+        profile: &Profile,
+        caller: &Caller<'_>,
+        charging_id: u32,
+        event: Option<NetworkEvent>,
+    ) {
         // Checklist H1: in every Access-Request, first (draft-ietf-radext-deprecating-radius).
         self.encoder.message_authenticator();
         self.encoder.attribute(number::USER_NAME, caller.user_name());
@@ -86,15 +96,26 @@ impl Draft<'_, '_> {
     }
 
     /// Accounting-Request of a bearer. `event_s` is when it happened, in seconds since 1970.
-    pub fn accounting(&mut self, profile: &Profile, caller: &Caller<'_>, bearer: &Bearer<'_>, report: Report, event_s: u32) {
+    pub fn accounting(
+        &mut self,
+        profile: &Profile,
+        caller: &Caller<'_>,
+        bearer: &Bearer<'_>,
+        report: Report,
+        event_s: u32,
+    ) {
         let status = match report {
             Report::Start => value::acct_status_type::START,
             Report::Interim(_) => value::acct_status_type::INTERIM_UPDATE,
             Report::Stop(..) => value::acct_status_type::STOP,
         };
-        self.encoder.integer(number::ACCT_STATUS_TYPE, status).attribute(number::USER_NAME, caller.user_name());
+        self.encoder
+            .integer(number::ACCT_STATUS_TYPE, status)
+            .attribute(number::USER_NAME, caller.user_name());
         self.common(profile, caller, bearer.charging_id);
-        self.encoder.address(number::FRAMED_IP_ADDRESS, bearer.address).integer(number::ACCT_AUTHENTIC, value::acct_authentic::RADIUS);
+        self.encoder
+            .address(number::FRAMED_IP_ADDRESS, bearer.address)
+            .integer(number::ACCT_AUTHENTIC, value::acct_authentic::RADIUS);
         // RFC 2865 5.25: all of them, unchanged, in every report.
         for class in bearer.classes.iter() {
             self.encoder.attribute(number::CLASS, class);
@@ -113,12 +134,21 @@ impl Draft<'_, '_> {
     }
 
     /// Accounting-Request about the endpoint itself, which has no bearer.
-    pub fn network_report(&mut self, profile: &Profile, caller: &Caller<'_>, event: NetworkEvent, charging_id: u32, event_s: u32) {
+    pub fn network_report(
+        &mut self,
+        profile: &Profile,
+        caller: &Caller<'_>,
+        event: NetworkEvent,
+        charging_id: u32,
+        event_s: u32,
+    ) {
         let status = match event {
             NetworkEvent::Attach => value::acct_status_type::START,
             NetworkEvent::Detach => value::acct_status_type::STOP,
         };
-        self.encoder.integer(number::ACCT_STATUS_TYPE, status).attribute(number::USER_NAME, caller.user_name());
+        self.encoder
+            .integer(number::ACCT_STATUS_TYPE, status)
+            .attribute(number::USER_NAME, caller.user_name());
         self.common(profile, caller, charging_id);
         self.network_event(caller, Some(event));
         self.when(event_s);
@@ -140,7 +170,9 @@ impl Draft<'_, '_> {
     }
 
     fn gateway(&mut self, profile: &Profile) {
-        self.encoder.address(number::NAS_IP_ADDRESS, profile.nas_ip).attribute(number::NAS_IDENTIFIER, profile.name.as_bytes());
+        self.encoder
+            .address(number::NAS_IP_ADDRESS, profile.nas_ip)
+            .attribute(number::NAS_IDENTIFIER, profile.name.as_bytes());
     }
 
     /// What every packet about an endpoint has.
@@ -183,7 +215,10 @@ impl Draft<'_, '_> {
         tgpp(tgpp::RAT_TYPE, &[caller.rat]);
         if let Some(plmn) = Plmn::from_digits(&profile.plmn) {
             let cell = caller.number % 1000;
-            tgpp(tgpp::USER_LOCATION_INFO, &UserLocation::encode_tai_ecgi(plmn, (cell / 10) as u16 + 1, cell + 1));
+            tgpp(
+                tgpp::USER_LOCATION_INFO,
+                &UserLocation::encode_tai_ecgi(plmn, (cell / 10) as u16 + 1, cell + 1),
+            );
         }
         if let Some(zone) = TimeZone::encode(0, 0) {
             tgpp(tgpp::MS_TIME_ZONE, &zone);
@@ -208,7 +243,11 @@ impl Draft<'_, '_> {
 
     fn network_event(&mut self, caller: &Caller<'_>, event: Option<NetworkEvent>) {
         if let Some(event) = event {
-            self.encoder.vendor(caller.vendor, attachd::NETWORK_EVENT, &(event as u32).to_be_bytes());
+            self.encoder.vendor(
+                caller.vendor,
+                attachd::NETWORK_EVENT,
+                &(event as u32).to_be_bytes(),
+            );
         }
     }
 
@@ -256,7 +295,10 @@ mod tests {
 
     #[test]
     fn session_and_device_have_names() {
-        assert_eq!(&acct_session_id(Ipv4Addr::new(192, 0, 2, 10), 0x0102_0304), b"C000020A01020304");
+        assert_eq!(
+            &acct_session_id(Ipv4Addr::new(192, 0, 2, 10), 0x0102_0304),
+            b"C000020A01020304"
+        );
         assert_eq!(&imeisv(1_234_567), b"0010150023456701");
     }
 }

@@ -18,8 +18,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] =
-        [Self::Attach, Self::Session, Self::Start, Self::Interim, Self::Stop, Self::Detach, Self::On, Self::Off, Self::Status];
+    pub const ALL: [Self; 9] = [
+        Self::Attach,
+        Self::Session,
+        Self::Start,
+        Self::Interim,
+        Self::Stop,
+        Self::Detach,
+        Self::On,
+        Self::Off,
+        Self::Status,
+    ];
 
     /// As reports name it.
     pub const fn name(self) -> &'static str {
@@ -39,14 +48,18 @@ impl Kind {
     pub const fn role(self) -> ServerRole {
         match self {
             Self::Attach | Self::Session | Self::Status => ServerRole::Access,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => ServerRole::Accounting,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => {
+                ServerRole::Accounting
+            }
         }
     }
 
     pub(super) const fn code(self) -> Code {
         match self {
             Self::Attach | Self::Session => Code::ACCESS_REQUEST,
-            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => Code::ACCOUNTING_REQUEST,
+            Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => {
+                Code::ACCOUNTING_REQUEST
+            }
             Self::Status => Code::STATUS_SERVER,
         }
     }
@@ -54,7 +67,9 @@ impl Kind {
     /// RFC 5997 4.1: Status-Server is answered with either.
     pub(super) const fn is_answered_by(self, code: Code) -> bool {
         match self {
-            Self::Attach | Self::Session => matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE),
+            Self::Attach | Self::Session => {
+                matches!(code, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE)
+            }
             Self::Start | Self::Interim | Self::Stop | Self::Detach | Self::On | Self::Off => {
                 matches!(code, Code::ACCOUNTING_RESPONSE)
             }

@@ -18,7 +18,10 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::moment::Moment;
-use crate::exchange::{Client, ClientSettings, Composer, Evidence, Outbound, Purpose, Receipt, RetransmissionPolicy, ServerRole, SocketId};
+use crate::exchange::{
+    Client, ClientSettings, Composer, Evidence, Outbound, Purpose, Receipt, RetransmissionPolicy,
+    ServerRole, SocketId,
+};
 use crate::wire::Code;
 
 /// What all gateways of a run have in common.
@@ -70,11 +73,16 @@ impl Settings {
     const fn policy(&self, kind: Kind) -> RetransmissionPolicy {
         match kind {
             Kind::Attach | Kind::Session => self.access,
-            Kind::Start | Kind::Interim | Kind::Stop | Kind::Detach | Kind::On | Kind::Off => self.accounting,
-            // RFC 5997 4.1: never repeated.
-            Kind::Status => {
-                RetransmissionPolicy { initial: self.access.initial, transmissions: 1, ceiling: Duration::ZERO, total: Duration::ZERO }
+            Kind::Start | Kind::Interim | Kind::Stop | Kind::Detach | Kind::On | Kind::Off => {
+                self.accounting
             }
+            // RFC 5997 4.1: never repeated.
+            Kind::Status => RetransmissionPolicy {
+                initial: self.access.initial,
+                transmissions: 1,
+                ceiling: Duration::ZERO,
+                total: Duration::ZERO,
+            },
         }
     }
 }
@@ -82,8 +90,11 @@ impl Settings {
 impl Gateway {
     /// The gateway `number` of a run. `chance` gives its authenticators and the jitter of its timers.
     pub fn new(number: u16, profile: Profile, settings: Arc<Settings>, mut chance: Chance) -> Self {
-        let next_status =
-            if settings.status_interval.is_zero() { Moment::MAX } else { Moment::EPOCH + settings.status_interval.mul_f64(chance.unit()) };
+        let next_status = if settings.status_interval.is_zero() {
+            Moment::MAX
+        } else {
+            Moment::EPOCH + settings.status_interval.mul_f64(chance.unit())
+        };
         let client = Client::new(number, Arc::clone(&settings.client), chance);
         Self { profile, settings, client, next_status }
     }
@@ -99,9 +110,17 @@ impl Gateway {
 
     /// Sends a request; `compose` writes its attributes. False if it was not sent: no identifier is free. The scenario bounds every text
     /// in it, so nothing we compose is too long.
-    pub fn ask(&mut self, now: Moment, ticket: Ticket, compose: impl FnOnce(&mut Draft<'_, '_>), out: &mut Outbound) -> bool {
+    pub fn ask(
+        &mut self,
+        now: Moment,
+        ticket: Ticket,
+        compose: impl FnOnce(&mut Draft<'_, '_>),
+        out: &mut Outbound,
+    ) -> bool {
         let policy = self.settings.policy(ticket.kind);
-        self.client.send(now, ticket, &policy, |composer| compose(&mut Draft::of(composer)), out).is_ok()
+        self.client
+            .send(now, ticket, &policy, |composer| compose(&mut Draft::of(composer)), out)
+            .is_ok()
     }
 
     /// Repeats what is due and asks for signs of life. Who is not answered any more is added to `unanswered`.
@@ -120,7 +139,13 @@ impl Gateway {
     }
 
     /// Says what a datagram that came in through `socket` means.
-    pub fn receive(&mut self, now: Moment, socket: SocketId, from: SocketAddr, octets: &[u8]) -> Receipt<Ticket> {
+    pub fn receive(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        from: SocketAddr,
+        octets: &[u8],
+    ) -> Receipt<Ticket> {
         self.client.receive(now, socket, from, octets)
     }
 
@@ -156,8 +181,14 @@ impl Gateway {
         for server in 0..client.servers() {
             let ticket = Ticket { kind: Kind::Status, endpoint: None, serial: 0, scheduled: now };
             // A server all of whose identifiers wait for answers needs no further sign that it is slow.
-            let _ =
-                client.send_to(server, now, ticket, &policy, |composer: &mut Composer<'_, '_>| Draft::of(composer).status(profile), out);
+            let _ = client.send_to(
+                server,
+                now,
+                ticket,
+                &policy,
+                |composer: &mut Composer<'_, '_>| Draft::of(composer).status(profile),
+                out,
+            );
         }
     }
 }

@@ -23,7 +23,10 @@ fn seconds(seconds: f64) -> Moment {
 fn client_settings() -> ClientSettings {
     let server = |text, role| Server { address: address(text), role };
     ClientSettings {
-        servers: vec![server("198.51.100.1:1812", ServerRole::Access), server("198.51.100.1:1813", ServerRole::Accounting)],
+        servers: vec![
+            server("198.51.100.1:1812", ServerRole::Access),
+            server("198.51.100.1:1813", ServerRole::Accounting),
+        ],
         secret: Secret::new(SECRET),
         failover_after: 2,
         dead_for: Duration::from_secs(60),
@@ -56,7 +59,11 @@ fn settings() -> Settings {
 }
 
 fn profile() -> Profile {
-    Profile { name: "pgw-1".to_owned(), nas_ip: Ipv4Addr::new(192, 0, 2, 10), plmn: "23450".to_owned() }
+    Profile {
+        name: "pgw-1".to_owned(),
+        nas_ip: Ipv4Addr::new(192, 0, 2, 10),
+        plmn: "23450".to_owned(),
+    }
 }
 
 fn gateway(settings: Settings) -> Gateway {
@@ -106,13 +113,17 @@ impl Sent {
             encoder.message_authenticator();
         }
         attributes(&mut encoder);
-        let len = encoder.finish_reply(&Secret::new(SECRET), self.datagram().authenticator()).unwrap();
+        let len =
+            encoder.finish_reply(&Secret::new(SECRET), self.datagram().authenticator()).unwrap();
         buffer[..len].to_vec()
     }
 }
 
 fn drain(out: &mut Outbound, at: Moment) -> Vec<Sent> {
-    let sent = out.iter().map(|sent| Sent { at, socket: sent.socket, to: sent.to, octets: sent.octets.to_vec() }).collect();
+    let sent = out
+        .iter()
+        .map(|sent| Sent { at, socket: sent.socket, to: sent.to, octets: sent.octets.to_vec() })
+        .collect();
     out.clear();
     sent
 }
@@ -121,13 +132,16 @@ fn ask(gateway: &mut Gateway, kind: Kind, now: Moment) -> Sent {
     let mut out = Outbound::default();
     let caller = caller();
     let profile = gateway.profile().clone();
-    let bearer = Bearer { charging_id: 9, address: Ipv4Addr::new(10, 0, 0, 1), classes: &Classes::NONE };
+    let bearer =
+        Bearer { charging_id: 9, address: Ipv4Addr::new(10, 0, 0, 1), classes: &Classes::NONE };
     let asked = gateway.ask(
         now,
         ticket(kind),
         |draft| match kind.role() {
             ServerRole::Access => draft.access(&profile, &caller, 9, None),
-            ServerRole::Accounting => draft.accounting(&profile, &caller, &bearer, Report::Start, 1_700_000_000),
+            ServerRole::Accounting => {
+                draft.accounting(&profile, &caller, &bearer, Report::Start, 1_700_000_000)
+            }
         },
         &mut out,
     );
@@ -148,7 +162,10 @@ fn run(gateway: &mut Gateway, end: Moment) -> (Vec<Sent>, Vec<Ticket>) {
 #[test]
 fn h1_message_authenticator_stands_first_in_every_access_request() {
     let sent = ask(&mut gateway(settings()), Kind::Session, Moment::EPOCH);
-    assert_eq!(sent.datagram().attributes().next().map(|first| first.number), Some(number::MESSAGE_AUTHENTICATOR));
+    assert_eq!(
+        sent.datagram().attributes().next().map(|first| first.number),
+        Some(number::MESSAGE_AUTHENTICATOR)
+    );
     assert_eq!(sent.datagram().verify_request(&Secret::new(SECRET)), Ok(()));
     assert_eq!(sent.to, address("198.51.100.1:1812"));
 }
@@ -160,7 +177,9 @@ fn h2_a_silent_server_is_asked_again_with_the_same_packet_and_given_up_after_thi
     let (copies, unanswered) = run(&mut gateway, seconds(100.0));
     assert!((3..=4).contains(&copies.len()));
     assert!(copies.iter().all(|copy| copy.octets == first.octets && copy.socket == first.socket));
-    for (copy, (earliest, latest)) in copies.iter().zip([(1.8, 2.21), (5.4, 6.61), (12.6, 15.4), (27.0, 30.0)]) {
+    for (copy, (earliest, latest)) in
+        copies.iter().zip([(1.8, 2.21), (5.4, 6.61), (12.6, 15.4), (27.0, 30.0)])
+    {
         assert!((seconds(earliest)..=seconds(latest)).contains(&copy.at), "{:?}", copy.at);
     }
     assert_eq!(unanswered, [ticket(Kind::Session)]);
@@ -174,26 +193,42 @@ fn h3_accounting_is_repeated_until_it_is_answered_and_each_copy_is_a_new_packet(
     let (copies, unanswered) = run(&mut gateway, seconds(3600.0));
     assert!(copies.len() > 8 && unanswered.is_empty());
     let identities: HashSet<_> = copies.iter().chain([&first]).map(Sent::identity).collect();
-    assert_eq!(identities.len(), copies.len() + 1, "every copy has an identifier and an authenticator of its own");
+    assert_eq!(
+        identities.len(),
+        copies.len() + 1,
+        "every copy has an identifier and an authenticator of its own"
+    );
     for copy in &copies {
         assert_eq!(copy.datagram().verify_request(&Secret::new(SECRET)), Ok(()));
         let delay = copy.at.secs() as u32;
         assert_eq!(copy.datagram().first(number::ACCT_DELAY_TIME), Some(&delay.to_be_bytes()[..]));
-        assert_eq!(copy.datagram().first(number::EVENT_TIMESTAMP), first.datagram().first(number::EVENT_TIMESTAMP), "never changes");
+        assert_eq!(
+            copy.datagram().first(number::EVENT_TIMESTAMP),
+            first.datagram().first(number::EVENT_TIMESTAMP),
+            "never changes"
+        );
     }
     let last = copies.last().unwrap();
     let early = first.reply(Code::ACCOUNTING_RESPONSE, |_| {});
-    assert_eq!(gateway.receive(last.at, first.socket, first.to, &early), Receipt::Obsolete, "RFC 5080 2.2.2");
+    assert_eq!(
+        gateway.receive(last.at, first.socket, first.to, &early),
+        Receipt::Obsolete,
+        "RFC 5080 2.2.2"
+    );
     let reply = last.reply(Code::ACCOUNTING_RESPONSE, |_| {});
     let receipt = gateway.receive(last.at, last.socket, last.to, &reply);
-    assert!(matches!(receipt, Receipt::Answered(answered) if answered.transmissions as usize == copies.len() + 1));
+    assert!(
+        matches!(receipt, Receipt::Answered(answered) if answered.transmissions as usize == copies.len() + 1)
+    );
 }
 
 #[test]
 fn h4_more_than_256_outstanding_take_more_source_ports() {
     let mut gateway = gateway(settings());
-    let sent: Vec<Sent> = (0..600).map(|_| ask(&mut gateway, Kind::Session, Moment::EPOCH)).collect();
-    let places: HashSet<(u16, u8)> = sent.iter().map(|sent| (sent.socket.port, sent.datagram().identifier())).collect();
+    let sent: Vec<Sent> =
+        (0..600).map(|_| ask(&mut gateway, Kind::Session, Moment::EPOCH)).collect();
+    let places: HashSet<(u16, u8)> =
+        sent.iter().map(|sent| (sent.socket.port, sent.datagram().identifier())).collect();
     assert_eq!(places.len(), 600);
     assert_eq!(sent.iter().map(|sent| sent.socket.port).max(), Some(2));
     let reply = sent[5].reply(Code::ACCESS_REJECT, |_| {});
@@ -202,7 +237,11 @@ fn h4_more_than_256_outstanding_take_more_source_ports() {
         ask(&mut gateway, Kind::Session, Moment::EPOCH);
     }
     let reused = ask(&mut gateway, Kind::Session, Moment::EPOCH);
-    assert_eq!((reused.socket, reused.datagram().identifier()), (sent[5].socket, sent[5].datagram().identifier()), "the one that is free");
+    assert_eq!(
+        (reused.socket, reused.datagram().identifier()),
+        (sent[5].socket, sent[5].datagram().identifier()),
+        "the one that is free"
+    );
 }
 
 #[test]
@@ -220,9 +259,15 @@ fn h5_a_forged_reply_changes_nothing_and_the_right_one_counts() {
         matches!(gateway.receive(seconds(0.6), sent.socket, sent.to, &right), Receipt::Answered(answered) if answered.purpose == ticket(Kind::Session))
     );
     let after = Duration::from_millis(100);
-    assert_eq!(gateway.receive(seconds(0.7), sent.socket, sent.to, &right), Receipt::Repeated { identical: true, after });
+    assert_eq!(
+        gateway.receive(seconds(0.7), sent.socket, sent.to, &right),
+        Receipt::Repeated { identical: true, after }
+    );
     let other = sent.reply(Code::ACCESS_REJECT, |_| {});
-    assert_eq!(gateway.receive(seconds(0.7), sent.socket, sent.to, &other), Receipt::Repeated { identical: false, after });
+    assert_eq!(
+        gateway.receive(seconds(0.7), sent.socket, sent.to, &other),
+        Receipt::Repeated { identical: false, after }
+    );
 }
 
 #[test]
@@ -230,24 +275,38 @@ fn h6_all_classes_are_in_every_report_and_the_stop_says_what_was_used() {
     let mut gateway = gateway(settings());
     let profile = profile();
     let classes = Classes::new([&b"one"[..], &b"two"[..]].into_iter());
-    let bearer = Bearer { charging_id: 0x0102_0304, address: Ipv4Addr::new(10, 0, 0, 1), classes: &classes };
+    let bearer =
+        Bearer { charging_id: 0x0102_0304, address: Ipv4Addr::new(10, 0, 0, 1), classes: &classes };
     let usage = Usage { input: (7 << 32) + 5, output: 9, seconds: 60 };
-    for (kind, report) in
-        [(Kind::Start, Report::Start), (Kind::Interim, Report::Interim(usage)), (Kind::Stop, Report::Stop(usage, Cause::SESSION_TIMEOUT))]
-    {
+    for (kind, report) in [
+        (Kind::Start, Report::Start),
+        (Kind::Interim, Report::Interim(usage)),
+        (Kind::Stop, Report::Stop(usage, Cause::SESSION_TIMEOUT)),
+    ] {
         let mut out = Outbound::default();
-        gateway.ask(Moment::EPOCH, ticket(kind), |draft| draft.accounting(&profile, &caller(), &bearer, report, 1), &mut out);
+        gateway.ask(
+            Moment::EPOCH,
+            ticket(kind),
+            |draft| draft.accounting(&profile, &caller(), &bearer, report, 1),
+            &mut out,
+        );
         let sent = drain(&mut out, Moment::EPOCH).remove(0);
         let datagram = sent.datagram();
-        let echoed: Vec<&[u8]> = datagram.attributes().filter(|a| a.number == number::CLASS).map(|a| a.value).collect();
+        let echoed: Vec<&[u8]> =
+            datagram.attributes().filter(|a| a.number == number::CLASS).map(|a| a.value).collect();
         assert_eq!(echoed, [b"one", b"two"]);
         assert_eq!(datagram.first(number::ACCT_SESSION_ID), Some(&b"C000020A01020304"[..]));
         assert_eq!(datagram.message_authenticator(), MessageAuthenticator::Absent, "RFC 3579 3.3");
         let counted = kind != Kind::Start;
-        assert_eq!(datagram.first(number::ACCT_INPUT_GIGAWORDS), counted.then_some(&[0, 0, 0, 7][..]));
+        assert_eq!(
+            datagram.first(number::ACCT_INPUT_GIGAWORDS),
+            counted.then_some(&[0, 0, 0, 7][..])
+        );
         let cause = (kind == Kind::Stop).then_some(&[0, 0, 0, 5][..]);
         assert_eq!(datagram.first(number::ACCT_TERMINATE_CAUSE), cause);
-        let last = datagram.values().any(|value| value.key == Key { vendor: tgpp::VENDOR, number: tgpp::SESSION_STOP_INDICATOR });
+        let last = datagram.values().any(|value| {
+            value.key == Key { vendor: tgpp::VENDOR, number: tgpp::SESSION_STOP_INDICATOR }
+        });
         assert_eq!(last, kind == Kind::Stop);
     }
 }
@@ -265,10 +324,18 @@ fn h11_status_server_is_new_each_time_never_repeated_and_answered_by_either_code
     let now = sent[before].at;
     assert_eq!(sent.iter().map(Sent::identity).collect::<HashSet<_>>().len(), sent.len());
     assert!(sent.iter().all(|sent| sent.datagram().code() == Code::STATUS_SERVER));
-    assert!(sent.iter().all(|sent| sent.datagram().message_authenticator() == MessageAuthenticator::Present));
-    for (code, sent) in [Code::ACCESS_ACCEPT, Code::ACCOUNTING_RESPONSE].into_iter().zip(sent.iter().rev()) {
+    assert!(
+        sent.iter()
+            .all(|sent| sent.datagram().message_authenticator() == MessageAuthenticator::Present)
+    );
+    for (code, sent) in
+        [Code::ACCESS_ACCEPT, Code::ACCOUNTING_RESPONSE].into_iter().zip(sent.iter().rev())
+    {
         let receipt = gateway.receive(now, sent.socket, sent.to, &sent.reply(code, |_| {}));
-        assert!(matches!(receipt, Receipt::Answered(answered) if answered.purpose.kind == Kind::Status), "{receipt:?}");
+        assert!(
+            matches!(receipt, Receipt::Answered(answered) if answered.purpose.kind == Kind::Status),
+            "{receipt:?}"
+        );
     }
 }
 
@@ -279,15 +346,26 @@ fn a_silent_server_is_left_for_the_next_one() {
     let mut gateway = gateway(settings_of(client));
     let first = ask(&mut gateway, Kind::Session, Moment::EPOCH);
     let (copies, _) = run(&mut gateway, seconds(7.0));
-    assert_eq!(copies.iter().map(|copy| copy.to.ip().to_string()).collect::<Vec<_>>(), ["198.51.100.1", "198.51.100.2"]);
+    assert_eq!(
+        copies.iter().map(|copy| copy.to.ip().to_string()).collect::<Vec<_>>(),
+        ["198.51.100.1", "198.51.100.2"]
+    );
     assert_eq!(
         copies[1].datagram().authenticator(),
         first.datagram().authenticator(),
         "the same secret, so the same authenticator will do"
     );
     assert_eq!(copies[1].datagram().verify_request(&Secret::new(SECRET)), Ok(()));
-    assert_eq!(ask(&mut gateway, Kind::Session, seconds(8.0)).to, address("198.51.100.2:1812"), "the others do not wait for the dead one");
-    assert_eq!(ask(&mut gateway, Kind::Session, seconds(90.0)).to, address("198.51.100.1:1812"), "until it may be alive again");
+    assert_eq!(
+        ask(&mut gateway, Kind::Session, seconds(8.0)).to,
+        address("198.51.100.2:1812"),
+        "the others do not wait for the dead one"
+    );
+    assert_eq!(
+        ask(&mut gateway, Kind::Session, seconds(90.0)).to,
+        address("198.51.100.1:1812"),
+        "until it may be alive again"
+    );
 }
 
 #[test]
@@ -307,7 +385,11 @@ fn what_is_no_answer_is_called_by_its_name() {
     for (from, octets, expected) in [
         (sent.to, bare, Stray::Unprotected),
         (elsewhere, accept.clone(), Stray::WrongSource),
-        (sent.to, sent.reply(Code::ACCOUNTING_RESPONSE, |_| {}), Stray::WrongCode(Code::ACCOUNTING_RESPONSE)),
+        (
+            sent.to,
+            sent.reply(Code::ACCOUNTING_RESPONSE, |_| {}),
+            Stray::WrongCode(Code::ACCOUNTING_RESPONSE),
+        ),
         (sent.to, vec![2; 7], Stray::Malformed(crate::wire::Malformed::NoHeader { received: 7 })),
         (
             sent.to,
@@ -324,7 +406,11 @@ fn what_is_no_answer_is_called_by_its_name() {
     let (_, unanswered) = run(&mut gateway, seconds(40.0));
     assert_eq!(unanswered.len(), 1, "none of them was an answer");
     assert_eq!(gateway.receive(seconds(40.0), sent.socket, sent.to, &accept), Receipt::Late);
-    assert!(gateway.evidence(sent.socket, sent.datagram().identifier()).is_some_and(|evidence| evidence.request == sent.octets));
+    assert!(
+        gateway
+            .evidence(sent.socket, sent.datagram().identifier())
+            .is_some_and(|evidence| evidence.request == sent.octets)
+    );
 }
 
 #[test]
@@ -332,7 +418,9 @@ fn accounting_on_is_no_longer_answered_after_a_restart() {
     let mut gateway = gateway(settings());
     let mut out = Outbound::default();
     let profile = profile();
-    let compose = |draft: &mut Draft<'_, '_>| draft.restart(&profile, value::acct_status_type::ACCOUNTING_ON, 1);
+    let compose = |draft: &mut Draft<'_, '_>| {
+        draft.restart(&profile, value::acct_status_type::ACCOUNTING_ON, 1)
+    };
     gateway.ask(Moment::EPOCH, Ticket { endpoint: None, ..ticket(Kind::On) }, compose, &mut out);
     let sent = drain(&mut out, Moment::EPOCH).remove(0);
     assert_eq!(sent.datagram().first(number::USER_NAME), None);

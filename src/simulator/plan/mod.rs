@@ -15,7 +15,9 @@ use ipnet::Ipv4Net;
 
 use super::gateway::{Profile, Settings};
 use super::moment::Moment;
-use super::scenario::{Allocation, Expect, Habits, Integrity, Load, Loaded, Repeat, Roam, Scenario, ScenarioError};
+use super::scenario::{
+    Allocation, Expect, Habits, Integrity, Load, Loaded, Repeat, Roam, Scenario, ScenarioError,
+};
 use crate::exchange::{ClientSettings, RetransmissionPolicy, Server, ServerRole};
 use crate::time::Timestamp;
 use crate::wire::Secret;
@@ -159,7 +161,9 @@ impl Network {
 
     /// Whether every datagram simply arrives.
     pub fn is_perfect(&self) -> bool {
-        [self.lost, self.duplicated, self.reordered, self.late, self.corrupted, self.wrong_secret].iter().all(|share| *share == 0.0)
+        [self.lost, self.duplicated, self.reordered, self.late, self.corrupted, self.wrong_secret]
+            .iter()
+            .all(|share| *share == 0.0)
     }
 }
 
@@ -187,7 +191,8 @@ fn groups(scenario: &Scenario) -> Vec<Group> {
 fn gateways(scenario: &Scenario) -> Vec<Site> {
     let addresses = scenario.gateway.iter().flat_map(|gateway| {
         let first = u32::from(gateway.nas_ip);
-        (0..u32::from(gateway.count)).map(move |number| (Ipv4Addr::from(first.wrapping_add(number)), gateway))
+        (0..u32::from(gateway.count))
+            .map(move |number| (Ipv4Addr::from(first.wrapping_add(number)), gateway))
     });
     let site = |(name, (nas_ip, gateway)): (String, (Ipv4Addr, &super::scenario::Gateway))| Site {
         profile: Profile { name, nas_ip, plmn: gateway.plmn.clone() },
@@ -209,7 +214,11 @@ fn settings(scenario: &Scenario) -> Settings {
         total: Duration::from_secs_f64(repeat.total_s),
     };
     let client = ClientSettings {
-        servers: [servers(&target.auth, ServerRole::Access), servers(&target.acct, ServerRole::Accounting)].concat(),
+        servers: [
+            servers(&target.auth, ServerRole::Access),
+            servers(&target.acct, ServerRole::Accounting),
+        ]
+        .concat(),
         secret: Secret::new(target.secret.as_bytes()),
         failover_after: scenario.retransmission.failover_after,
         dead_for: Duration::from_secs_f64(scenario.retransmission.dead_s),
@@ -231,14 +240,22 @@ fn phase(phase: &super::scenario::Phase) -> Option<Phase> {
 }
 
 fn reboots(scenario: &Scenario) -> Vec<Reboot> {
-    let number = |name: &str| scenario.gateway_names().position(|gateway| gateway == name).map(|index| index as u16);
+    let number = |name: &str| {
+        scenario.gateway_names().position(|gateway| gateway == name).map(|index| index as u16)
+    };
     let moment = |seconds| Moment::EPOCH + Duration::from_secs_f64(seconds);
     let mut reboots: Vec<Reboot> = scenario
         .reboot
         .iter()
         .filter_map(|reboot| {
             let (down, up) = (moment(reboot.at_s), moment(reboot.at_s + reboot.takes_s));
-            Some(Reboot { gateway: number(&reboot.gateway)?, down, up, planned: reboot.planned, announced: reboot.announced })
+            Some(Reboot {
+                gateway: number(&reboot.gateway)?,
+                down,
+                up,
+                planned: reboot.planned,
+                announced: reboot.announced,
+            })
         })
         .collect();
     reboots.sort_by_key(|reboot| reboot.down);

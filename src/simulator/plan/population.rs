@@ -29,7 +29,14 @@ struct Fleet {
 
 #[derive(Debug)]
 enum Source {
-    Patterns { first: u64, iccid: Option<Pattern>, imsi: Option<Pattern>, msisdn: Option<Pattern>, state: State, group: Option<u16> },
+    Patterns {
+        first: u64,
+        iccid: Option<Pattern>,
+        imsi: Option<Pattern>,
+        msisdn: Option<Pattern>,
+        state: State,
+        group: Option<u16>,
+    },
     Rows(Vec<Row>),
 }
 
@@ -85,7 +92,13 @@ impl Population {
                 rat: fleet.rat.clone(),
                 source,
             });
-            let too_many = || ScenarioError::new("scenario".to_owned(), "fleet", "has more than 100 million endpoints".to_owned());
+            let too_many = || {
+                ScenarioError::new(
+                    "scenario".to_owned(),
+                    "fleet",
+                    "has more than 100 million endpoints".to_owned(),
+                )
+            };
             len = len.checked_add(count).filter(|len| *len <= 100_000_000).ok_or_else(too_many)?;
         }
         Ok(Self { fleets, len })
@@ -101,11 +114,16 @@ impl Population {
 
     /// Looks up endpoint `number`; its identities are written into `names`.
     pub fn endpoint(&self, number: u32, seed: u64, names: &mut Names) -> Endpoint<'_> {
-        let fleet = &self.fleets[self.fleets.partition_point(|fleet| fleet.first <= number).saturating_sub(1)];
+        let fleet = &self.fleets
+            [self.fleets.partition_point(|fleet| fleet.first <= number).saturating_sub(1)];
         let place = number - fleet.first;
         let (state, group, static_ip) = match &fleet.source {
             Source::Patterns { first, iccid, imsi, msisdn, state, group } => {
-                for (pattern, name) in [(iccid, &mut names.iccid), (imsi, &mut names.imsi), (msisdn, &mut names.msisdn)] {
+                for (pattern, name) in [
+                    (iccid, &mut names.iccid),
+                    (imsi, &mut names.imsi),
+                    (msisdn, &mut names.msisdn),
+                ] {
                     match pattern {
                         Some(pattern) => pattern.write(first + u64::from(place), name),
                         None => name.clear(),
@@ -121,12 +139,22 @@ impl Population {
         };
         let rat = choose(&fleet.rat, Chance::stream(seed, u64::from(number), 0).unit());
         let password = fleet.password.as_deref();
-        Endpoint { number, rules: &fleet.rules, identify: fleet.identify, password, rat, state, group, static_ip }
+        Endpoint {
+            number,
+            rules: &fleet.rules,
+            identify: fleet.identify,
+            password,
+            rat,
+            state,
+            group,
+            static_ip,
+        }
     }
 
     /// Without its identities.
     pub fn rules(&self, number: u32) -> &Rules {
-        &self.fleets[self.fleets.partition_point(|fleet| fleet.first <= number).saturating_sub(1)].rules
+        &self.fleets[self.fleets.partition_point(|fleet| fleet.first <= number).saturating_sub(1)]
+            .rules
     }
 }
 
@@ -178,8 +206,14 @@ fn choose(shares: &[(u8, f64)], lot: f64) -> u8 {
     shares.last().map_or(0, |(value, _)| *value)
 }
 
-fn source(loaded: &Loaded, fleet: &scenario::Fleet, groups: &[Group]) -> Result<Source, ScenarioError> {
-    let group = |moniker: &str| groups.iter().position(|group| group.moniker == moniker).map(|index| index as u16);
+fn source(
+    loaded: &Loaded,
+    fleet: &scenario::Fleet,
+    groups: &[Group],
+) -> Result<Source, ScenarioError> {
+    let group = |moniker: &str| {
+        groups.iter().position(|group| group.moniker == moniker).map(|index| index as u16)
+    };
     let Some(path) = &fleet.endpoints else {
         return Ok(Source::Patterns {
             first: u64::from(fleet.first),
@@ -196,17 +230,27 @@ fn source(loaded: &Loaded, fleet: &scenario::Fleet, groups: &[Group]) -> Result<
         rows.truncate(fleet.count as usize);
     }
     if rows.is_empty() {
-        let what =
-            if fleet.group.is_empty() { "has no endpoints".to_owned() } else { format!("has no endpoints in group `{}`", fleet.group) };
+        let what = if fleet.group.is_empty() {
+            "has no endpoints".to_owned()
+        } else {
+            format!("has no endpoints in group `{}`", fleet.group)
+        };
         return Err(ScenarioError::new(path.display().to_string(), "", what));
     }
     Ok(Source::Rows(rows))
 }
 
 /// The rows of an inventory's endpoints.csv, which the server has checked; here only what a gateway needs of them.
-fn read_rows(path: &Path, only: &str, group: &dyn Fn(&str) -> Option<u16>) -> Result<Vec<Row>, ScenarioError> {
+fn read_rows(
+    path: &Path,
+    only: &str,
+    group: &dyn Fn(&str) -> Option<u16>,
+) -> Result<Vec<Row>, ScenarioError> {
     let fault = |line: Option<u64>, key: &str, what: String| {
-        let place = line.map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display()));
+        let place = line.map_or_else(
+            || path.display().to_string(),
+            |line| format!("{}:{line}", path.display()),
+        );
         ScenarioError::new(place, key, what)
     };
     let mut text = Vec::new();
@@ -218,12 +262,15 @@ fn read_rows(path: &Path, only: &str, group: &dyn Fn(&str) -> Option<u16>) -> Re
     }
     .map_err(|error| fault(None, "", error.to_string()))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_slice());
-    let header = reader.byte_headers().map_err(|error| fault(Some(1), "", error.to_string()))?.clone();
+    let header =
+        reader.byte_headers().map_err(|error| fault(Some(1), "", error.to_string()))?.clone();
     let column = |name: &str| header.iter().position(|column| column == name.as_bytes());
     let columns = ["iccid", "imsi", "msisdn", "state", "group", "static_ip"].map(column);
     let mut rows = Vec::new();
     for record in reader.byte_records() {
-        let record = record.map_err(|error| fault(error.position().map(csv::Position::line), "", error.to_string()))?;
+        let record = record.map_err(|error| {
+            fault(error.position().map(csv::Position::line), "", error.to_string())
+        })?;
         let line = record.position().map(csv::Position::line);
         let [iccid, imsi, msisdn, state, moniker, static_ip] =
             columns.map(|column| column.and_then(|column| record.get(column)).unwrap_or_default());
@@ -236,7 +283,8 @@ fn read_rows(path: &Path, only: &str, group: &dyn Fn(&str) -> Option<u16>) -> Re
             // Of several IMSIs the first is as good as any.
             imsi: imsi.split(|octet| *octet == b';').next().and_then(|imsi| Imsi::parse(imsi).ok()),
             msisdn: Msisdn::parse(msisdn).ok(),
-            state: state_of(state, !moniker.is_empty()).ok_or_else(|| fault(line, "state", STATES.to_owned()))?,
+            state: state_of(state, !moniker.is_empty())
+                .ok_or_else(|| fault(line, "state", STATES.to_owned()))?,
             group: group(&moniker),
             static_ip: std::str::from_utf8(static_ip).ok().and_then(|ip| ip.parse().ok()),
         });
@@ -271,7 +319,10 @@ mod tests {
         assert_eq!(plan.population.len(), 120 + 8 + 40 + 16 + 4);
         let mut names = Names::default();
         let suspended = plan.population.endpoint(120, 1, &mut names);
-        assert_eq!((suspended.state, names.shown().as_str()), (State::Suspended, "8944500000000001210"));
+        assert_eq!(
+            (suspended.state, names.shown().as_str()),
+            (State::Suspended, "8944500000000001210")
+        );
         assert_eq!(names.imsi, b"234500000000121");
     }
 
@@ -283,21 +334,35 @@ mod tests {
                    spare,8944500000000000022,,,,,\n\
                    gone,8944500000000000030,234500000000003,,terminated,epos,\n";
         std::fs::write(folder.path().join("endpoints.csv"), csv).unwrap();
-        let scenario = "extends = \"smoke\"\n[[fleet]]\nname = \"all\"\nendpoints = \"endpoints.csv\"\n";
+        let scenario =
+            "extends = \"smoke\"\n[[fleet]]\nname = \"all\"\nendpoints = \"endpoints.csv\"\n";
         let path = folder.path().join("own.toml");
         std::fs::write(&path, scenario).unwrap();
-        let plan = |changes: &[Change]| Plan::new(&load(path.to_str().unwrap(), changes).unwrap(), Timestamp::EPOCH, 1);
+        let plan = |changes: &[Change]| {
+            Plan::new(&load(path.to_str().unwrap(), changes).unwrap(), Timestamp::EPOCH, 1)
+        };
         let all = plan(&[]).unwrap();
         let mut names = Names::default();
         let till = all.population.endpoint(0, 1, &mut names);
-        assert_eq!((till.state, till.group, till.static_ip), (State::Active, Some(0), Some(Ipv4Addr::new(100, 64, 1, 1))));
-        assert_eq!((names.imsi.as_slice(), names.msisdn.as_slice()), (&b"234500000000001"[..], &b"447700000001"[..]));
+        assert_eq!(
+            (till.state, till.group, till.static_ip),
+            (State::Active, Some(0), Some(Ipv4Addr::new(100, 64, 1, 1)))
+        );
+        assert_eq!(
+            (names.imsi.as_slice(), names.msisdn.as_slice()),
+            (&b"234500000000001"[..], &b"447700000001"[..])
+        );
         assert_eq!(all.population.endpoint(1, 1, &mut names).state, State::Pending);
         assert_eq!(all.population.endpoint(2, 1, &mut names).state, State::Terminated);
 
-        let none = plan(&[Change { key: "fleet.0.group".into(), value: "gates".into() }]).unwrap_err();
+        let none =
+            plan(&[Change { key: "fleet.0.group".into(), value: "gates".into() }]).unwrap_err();
         assert!(none.to_string().contains("no endpoints in group `gates`"), "{none}");
-        std::fs::write(folder.path().join("endpoints.csv"), "iccid,state\n8944500000000000014,sleepy\n").unwrap();
+        std::fs::write(
+            folder.path().join("endpoints.csv"),
+            "iccid,state\n8944500000000000014,sleepy\n",
+        )
+        .unwrap();
         let wrong = plan(&[]).unwrap_err().to_string();
         assert!(wrong.contains("endpoints.csv:2: state: is one of active"), "{wrong}");
     }

@@ -23,6 +23,8 @@ impl Rendezvous {
 
     /// Whether all of them are.
     pub fn is_complete(&self, phase: usize) -> bool {
-        self.arrived.get(phase).is_none_or(|arrived| arrived.load(Ordering::Relaxed) >= self.regions)
+        self.arrived
+            .get(phase)
+            .is_none_or(|arrived| arrived.load(Ordering::Relaxed) >= self.regions)
     }
 }

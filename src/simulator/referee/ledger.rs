@@ -68,7 +68,12 @@ pub struct Conflict {
 
 impl Ledger {
     pub fn new(hold: Duration, stale: Duration) -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: FixedState::default(), hold, stale }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: FixedState::default(),
+            hold,
+            stale,
+        }
     }
 
     /// The endpoint has got the address. Tells who must still have it.
@@ -108,8 +113,14 @@ impl Ledger {
 
     /// How the endpoint holds the address now; none if another one has it.
     pub fn hold(&self, spot: Spot, endpoint: u32, now: Moment) -> Option<Hold> {
-        let holding = self.shard(spot).lock().get(&spot).copied().filter(|holding| holding.endpoint == endpoint)?;
-        let stale = holding.hold == Hold::Lingering && holding.since.moment().is_none_or(|since| now.since(since) >= self.stale);
+        let holding = self
+            .shard(spot)
+            .lock()
+            .get(&spot)
+            .copied()
+            .filter(|holding| holding.endpoint == endpoint)?;
+        let stale = holding.hold == Hold::Lingering
+            && holding.since.moment().is_none_or(|since| now.since(since) >= self.stale);
         (!stale).then_some(holding.hold)
     }
 
@@ -139,7 +150,10 @@ mod tests {
         assert_eq!(ledger.claim(SPOT, 1, at(5)), None, "its own");
         assert_eq!(ledger.claim(Spot { vslice: 1, ..SPOT }, 2, at(5)), None, "another VSlice");
         let conflict = ledger.claim(SPOT, 2, at(9)).unwrap();
-        assert_eq!((conflict.endpoint, conflict.hold, conflict.since.as_secs()), (1, Hold::Firm, 4));
+        assert_eq!(
+            (conflict.endpoint, conflict.hold, conflict.since.as_secs()),
+            (1, Hold::Firm, 4)
+        );
     }
 
     #[test]
@@ -154,7 +168,11 @@ mod tests {
         let ledger = ledger();
         ledger.claim(SPOT, 1, at(0));
         ledger.loosen(SPOT, 1, Hold::Released, at(100));
-        assert_eq!(ledger.claim(SPOT, 1, at(101)), None, "the same endpoint may have it back at once");
+        assert_eq!(
+            ledger.claim(SPOT, 1, at(101)),
+            None,
+            "the same endpoint may have it back at once"
+        );
     }
 
     #[test]

@@ -85,13 +85,25 @@ impl Referee {
     }
 
     /// Says what a discarded datagram proves. Damaged on purpose by the simulated network, it proves nothing.
-    pub fn discarded(&mut self, now: Moment, stray: Stray, octets: &[u8], evidence: Option<Evidence<'_>>) {
+    pub fn discarded(
+        &mut self,
+        now: Moment,
+        stray: Stray,
+        octets: &[u8],
+        evidence: Option<Evidence<'_>>,
+    ) {
         let (rule, detail) = match stray {
             Stray::Malformed(malformed) => (Rule::ReplyMalformed, malformed.to_string()),
             Stray::Unasked => (Rule::ReplyUnasked, "no request under this identifier".to_owned()),
-            Stray::Forged(forged @ Forged::Authenticator) => (Rule::ReplyAuthenticator, forged.to_string()),
-            Stray::Forged(forged @ Forged::MessageAuthenticator) => (Rule::ReplyMessageAuthenticator, forged.to_string()),
-            Stray::Unprotected => (Rule::ReplyUnprotected, "there is no Message-Authenticator".to_owned()),
+            Stray::Forged(forged @ Forged::Authenticator) => {
+                (Rule::ReplyAuthenticator, forged.to_string())
+            }
+            Stray::Forged(forged @ Forged::MessageAuthenticator) => {
+                (Rule::ReplyMessageAuthenticator, forged.to_string())
+            }
+            Stray::Unprotected => {
+                (Rule::ReplyUnprotected, "there is no Message-Authenticator".to_owned())
+            }
             Stray::WrongSource => (Rule::ReplySource, "the request went elsewhere".to_owned()),
             Stray::WrongCode(code) => (Rule::ReplyCode, code.to_string()),
         };
@@ -99,11 +111,21 @@ impl Referee {
     }
 
     /// Another reply to an answered request.
-    pub fn repeated(&mut self, now: Moment, identical: bool, octets: &[u8], evidence: Option<Evidence<'_>>) {
+    pub fn repeated(
+        &mut self,
+        now: Moment,
+        identical: bool,
+        octets: &[u8],
+        evidence: Option<Evidence<'_>>,
+    ) {
         if !identical && self.plan.expect.identical_duplicates {
             let packets = evidence.map(|evidence| {
-                let first = evidence.reply.map(|reply| Exhibit { label: "first reply", octets: reply.into() });
-                [Exhibit { label: "request", octets: evidence.request.into() }].into_iter().chain(first)
+                let first = evidence
+                    .reply
+                    .map(|reply| Exhibit { label: "first reply", octets: reply.into() });
+                [Exhibit { label: "request", octets: evidence.request.into() }]
+                    .into_iter()
+                    .chain(first)
             });
             let second = Exhibit { label: "second reply", octets: octets.into() };
             self.report(Violation {
@@ -117,37 +139,85 @@ impl Referee {
     }
 
     pub fn late(&mut self, now: Moment, octets: &[u8], evidence: Option<Evidence<'_>>) {
-        self.breach(Rule::ReplyLate, now, None, "nobody waits for it any more".to_owned(), evidence, octets);
+        self.breach(
+            Rule::ReplyLate,
+            now,
+            None,
+            "nobody waits for it any more".to_owned(),
+            evidence,
+            octets,
+        );
     }
 
     /// An answer although every copy that was sent was damaged or had a wrong secret.
     pub fn forged_answered(&mut self, now: Moment, iccid: &[u8], evidence: Evidence<'_>) {
         let reply = evidence.reply.unwrap_or_default();
-        self.breach(Rule::ForgedAnswered, now, Some(iccid), "no intact copy was sent".to_owned(), Some(evidence), reply);
+        self.breach(
+            Rule::ForgedAnswered,
+            now,
+            Some(iccid),
+            "no intact copy was sent".to_owned(),
+            Some(evidence),
+            reply,
+        );
     }
 
     /// Judges an Access-Accept.
-    pub fn accepted(&mut self, now: Moment, applicant: &Applicant<'_>, address: Option<Ipv4Addr>, evidence: Evidence<'_>) {
+    pub fn accepted(
+        &mut self,
+        now: Moment,
+        applicant: &Applicant<'_>,
+        address: Option<Ipv4Addr>,
+        evidence: Evidence<'_>,
+    ) {
         self.protected(now, applicant.iccid, evidence);
         let endpoint = &applicant.endpoint;
         if let Some(reason) = self.reason(endpoint) {
-            return self.about(Rule::Accepted, now, applicant, format!("expected a reject: {reason}"), evidence);
+            return self.about(
+                Rule::Accepted,
+                now,
+                applicant,
+                format!("expected a reject: {reason}"),
+                evidence,
+            );
         }
-        let Some(group) = endpoint.group.and_then(|group| self.plan.groups.get(usize::from(group))).cloned() else { return };
+        let Some(group) =
+            endpoint.group.and_then(|group| self.plan.groups.get(usize::from(group))).cloned()
+        else {
+            return;
+        };
         match address {
             Some(address) => self.address(now, applicant, &group, address, evidence),
             None if applicant.attach_only || group.subnets.is_empty() => {}
-            None => self.about(Rule::AddressMissing, now, applicant, "Framed-IP-Address is missing".to_owned(), evidence),
+            None => self.about(
+                Rule::AddressMissing,
+                now,
+                applicant,
+                "Framed-IP-Address is missing".to_owned(),
+                evidence,
+            ),
         }
     }
 
     /// Judges an Access-Reject.
-    pub fn refused(&mut self, now: Moment, applicant: &Applicant<'_>, reason: &str, evidence: Evidence<'_>) {
+    pub fn refused(
+        &mut self,
+        now: Moment,
+        applicant: &Applicant<'_>,
+        reason: &str,
+        evidence: Evidence<'_>,
+    ) {
         self.protected(now, applicant.iccid, evidence);
         match self.reason(&applicant.endpoint) {
             None => self.about(Rule::Refused, now, applicant, format!("said: {reason}"), evidence),
             Some(expected) if self.plan.expect.reasons && reason != expected => {
-                self.about(Rule::Reason, now, applicant, format!("said: {reason}; expected: {expected}"), evidence);
+                self.about(
+                    Rule::Reason,
+                    now,
+                    applicant,
+                    format!("said: {reason}; expected: {expected}"),
+                    evidence,
+                );
             }
             Some(_) => {}
         }
@@ -155,7 +225,9 @@ impl Referee {
 
     /// The endpoint's hold on its address has changed.
     pub fn loosen(&self, endpoint: &Endpoint<'_>, address: Ipv4Addr, hold: Hold, now: Moment) {
-        if let Some(group) = self.group(endpoint).filter(|group| group.allocation == Allocation::Pooled) {
+        if let Some(group) =
+            self.group(endpoint).filter(|group| group.allocation == Allocation::Pooled)
+        {
             self.ledger.loosen(Spot { vslice: group.vslice, address }, endpoint.number, hold, now);
         }
     }
@@ -176,29 +248,56 @@ impl Referee {
         self.plan.groups.get(usize::from(endpoint.group?))
     }
 
-    fn address(&mut self, now: Moment, applicant: &Applicant<'_>, group: &Group, address: Ipv4Addr, evidence: Evidence<'_>) {
+    fn address(
+        &mut self,
+        now: Moment,
+        applicant: &Applicant<'_>,
+        group: &Group,
+        address: Ipv4Addr,
+        evidence: Evidence<'_>,
+    ) {
         let number = applicant.endpoint.number;
         if group.subnets.is_empty() {
             return;
         }
         if !group.subnets.iter().any(|subnet| subnet.contains(&address)) {
             let subnets: Vec<String> = group.subnets.iter().map(ToString::to_string).collect();
-            return self.about(Rule::AddressOutside, now, applicant, format!("{address} is not in {}", subnets.join(", ")), evidence);
+            return self.about(
+                Rule::AddressOutside,
+                now,
+                applicant,
+                format!("{address} is not in {}", subnets.join(", ")),
+                evidence,
+            );
         }
         if let Some(kept) = self.kept(applicant, group, now)
             && kept != address
         {
-            self.about(Rule::AddressChanged, now, applicant, format!("{address} instead of {kept}"), evidence);
+            self.about(
+                Rule::AddressChanged,
+                now,
+                applicant,
+                format!("{address} instead of {kept}"),
+                evidence,
+            );
         }
-        if let Some(conflict) = self.ledger.claim(Spot { vslice: group.vslice, address }, number, now) {
+        if let Some(conflict) =
+            self.ledger.claim(Spot { vslice: group.vslice, address }, number, now)
+        {
             let mut names = super::plan::Names::default();
             self.plan.population.endpoint(conflict.endpoint, self.plan.seed, &mut names);
             let (rule, how) = match conflict.hold {
                 Hold::Firm => (Rule::AddressDuplicate, "has it"),
-                Hold::Lingering => (Rule::AddressDuplicate, "may still have it, its session ended without a Stop"),
+                Hold::Lingering => {
+                    (Rule::AddressDuplicate, "may still have it, its session ended without a Stop")
+                }
                 Hold::Released => (Rule::AddressEarly, "gave it back"),
             };
-            let detail = format!("{address}: {} {how}, for {:.3} s", names.shown(), conflict.since.as_secs_f64());
+            let detail = format!(
+                "{address}: {} {how}, for {:.3} s",
+                names.shown(),
+                conflict.since.as_secs_f64()
+            );
             self.about(rule, now, applicant, detail, evidence);
         }
     }
@@ -210,7 +309,10 @@ impl Referee {
             Allocation::Static => endpoint.static_ip.or(*address),
             Allocation::Pooled => {
                 let spot = Spot { vslice: group.vslice, address: (*address)? };
-                let lives = matches!(self.ledger.hold(spot, endpoint.number, now), Some(Hold::Firm | Hold::Lingering));
+                let lives = matches!(
+                    self.ledger.hold(spot, endpoint.number, now),
+                    Some(Hold::Firm | Hold::Lingering)
+                );
                 (self.plan.expect.same_address && lives).then_some(spot.address)
             }
         }
@@ -218,27 +320,68 @@ impl Referee {
 
     /// PROTOCOL 1: every reply to an Access-Request has its Message-Authenticator, first.
     fn protected(&mut self, now: Moment, iccid: &[u8], evidence: Evidence<'_>) {
-        let Some(reply) = evidence.reply.and_then(|octets| Datagram::frame(octets).ok()) else { return };
+        let Some(reply) = evidence.reply.and_then(|octets| Datagram::frame(octets).ok()) else {
+            return;
+        };
         let present = reply.message_authenticator() == MessageAuthenticator::Present;
-        let first = reply.attributes().next().is_some_and(|first| first.number == number::MESSAGE_AUTHENTICATOR);
+        let first = reply
+            .attributes()
+            .next()
+            .is_some_and(|first| first.number == number::MESSAGE_AUTHENTICATOR);
         let kept = match self.plan.expect.message_authenticator {
             Integrity::First => first,
             Integrity::Present => present,
             Integrity::Any => true,
         };
         if !kept {
-            self.breach(Rule::ReplyUnprotected, now, Some(iccid), "it does not stand first".to_owned(), Some(evidence), reply.octets());
+            self.breach(
+                Rule::ReplyUnprotected,
+                now,
+                Some(iccid),
+                "it does not stand first".to_owned(),
+                Some(evidence),
+                reply.octets(),
+            );
         }
     }
 
-    fn about(&mut self, rule: Rule, now: Moment, applicant: &Applicant<'_>, detail: String, evidence: Evidence<'_>) {
-        self.breach(rule, now, Some(applicant.iccid), detail, Some(evidence), evidence.reply.unwrap_or_default());
+    fn about(
+        &mut self,
+        rule: Rule,
+        now: Moment,
+        applicant: &Applicant<'_>,
+        detail: String,
+        evidence: Evidence<'_>,
+    ) {
+        self.breach(
+            rule,
+            now,
+            Some(applicant.iccid),
+            detail,
+            Some(evidence),
+            evidence.reply.unwrap_or_default(),
+        );
     }
 
-    fn breach(&mut self, rule: Rule, at: Moment, iccid: Option<&[u8]>, detail: String, evidence: Option<Evidence<'_>>, reply: &[u8]) {
-        let request = evidence.map(|evidence| Exhibit { label: "request", octets: evidence.request.into() });
+    fn breach(
+        &mut self,
+        rule: Rule,
+        at: Moment,
+        iccid: Option<&[u8]>,
+        detail: String,
+        evidence: Option<Evidence<'_>>,
+        reply: &[u8],
+    ) {
+        let request =
+            evidence.map(|evidence| Exhibit { label: "request", octets: evidence.request.into() });
         let reply = Exhibit { label: "reply", octets: reply.into() };
         let endpoint = iccid.map(|iccid| String::from_utf8_lossy(iccid).into_owned());
-        self.report(Violation { rule, at, endpoint, detail, packets: request.into_iter().chain([reply]).collect() });
+        self.report(Violation {
+            rule,
+            at,
+            endpoint,
+            detail,
+            packets: request.into_iter().chain([reply]).collect(),
+        });
     }
 }

@@ -31,13 +31,21 @@ pub fn compare(standing: &Standing, seen: &[Seen]) -> Vec<(Rule, String)> {
     let mut live = seen.iter().filter(|session| !session.ended);
     match standing {
         Standing::Unclear => Vec::new(),
-        Standing::Away => live.map(|session| (Rule::SessionLingers, session.acct_session_id.clone())).collect(),
+        Standing::Away => {
+            live.map(|session| (Rule::SessionLingers, session.acct_session_id.clone())).collect()
+        }
         Standing::Live { acct_session_id, address, reported } => {
-            let is_it = |session: &&Seen| session.acct_session_id.eq_ignore_ascii_case(acct_session_id);
+            let is_it =
+                |session: &&Seen| session.acct_session_id.eq_ignore_ascii_case(acct_session_id);
             let mut broken: Vec<(Rule, String)> = live
                 .clone()
                 .filter(|session| !is_it(session))
-                .map(|session| (Rule::SessionLingers, format!("{} beside {acct_session_id}", session.acct_session_id)))
+                .map(|session| {
+                    (
+                        Rule::SessionLingers,
+                        format!("{} beside {acct_session_id}", session.acct_session_id),
+                    )
+                })
                 .collect();
             match live.find(is_it) {
                 None => broken.push((Rule::SessionLost, acct_session_id.clone())),
@@ -51,11 +59,15 @@ pub fn compare(standing: &Standing, seen: &[Seen]) -> Vec<(Rule, String)> {
 fn differences(session: &Seen, address: Ipv4Addr, reported: Usage) -> Vec<(Rule, String)> {
     let mut broken = Vec::new();
     if session.address != Some(address) {
-        let shown = session.address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+        let shown =
+            session.address.map_or_else(|| "none".to_owned(), |address| address.to_string());
         broken.push((Rule::SessionAddress, format!("{shown} instead of {address}")));
     }
     if session.input < reported.input || session.output < reported.output {
-        let detail = format!("{} in, {} out; reported {} in, {} out", session.input, session.output, reported.input, reported.output);
+        let detail = format!(
+            "{} in, {} out; reported {} in, {} out",
+            session.input, session.output, reported.input, reported.output
+        );
         broken.push((Rule::CountersLowered, detail));
     }
     broken
@@ -66,21 +78,36 @@ mod tests {
     use super::*;
 
     fn seen(id: &str, ended: bool) -> Seen {
-        Seen { acct_session_id: id.into(), address: Some(Ipv4Addr::new(10, 0, 0, 1)), ended, input: 100, output: 400 }
+        Seen {
+            acct_session_id: id.into(),
+            address: Some(Ipv4Addr::new(10, 0, 0, 1)),
+            ended,
+            input: 100,
+            output: 400,
+        }
     }
 
     #[test]
     fn the_servers_view_must_be_the_models() {
         let reported = Usage { input: 100, output: 400, seconds: 9 };
-        let live = Standing::Live { acct_session_id: "A1".into(), address: Ipv4Addr::new(10, 0, 0, 1), reported };
-        let rules = |standing: &Standing, seen: &[Seen]| compare(standing, seen).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>();
+        let live = Standing::Live {
+            acct_session_id: "A1".into(),
+            address: Ipv4Addr::new(10, 0, 0, 1),
+            reported,
+        };
+        let rules = |standing: &Standing, seen: &[Seen]| {
+            compare(standing, seen).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
+        };
         let right = seen("A1", false);
         assert_eq!(rules(&live, &[right.clone(), seen("A0", true)]), []);
         assert_eq!(rules(&live, &[]), [Rule::SessionLost]);
         assert_eq!(rules(&live, &[seen("A1", true)]), [Rule::SessionLost]);
         assert_eq!(rules(&live, &[right.clone(), seen("A0", false)]), [Rule::SessionLingers]);
         assert_eq!(rules(&live, &[Seen { output: 399, ..right.clone() }]), [Rule::CountersLowered]);
-        assert_eq!(rules(&live, &[Seen { address: None, ..right.clone() }]), [Rule::SessionAddress]);
+        assert_eq!(
+            rules(&live, &[Seen { address: None, ..right.clone() }]),
+            [Rule::SessionAddress]
+        );
         assert_eq!(rules(&Standing::Away, &[seen("A1", true)]), []);
         assert_eq!(rules(&Standing::Away, std::slice::from_ref(&right)), [Rule::SessionLingers]);
         assert_eq!(rules(&Standing::Unclear, &[right]), []);

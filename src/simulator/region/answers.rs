@@ -27,7 +27,12 @@ impl Region {
             Receipt::Answered(answered) => self.answered(now, socket, identifier, answered),
             Receipt::Repeated { identical, after } => {
                 self.tally.repeated += 1;
-                self.referee.repeated(now, identical || after > SHORTEST_MEMORY, octets, gateway.evidence(socket, identifier));
+                self.referee.repeated(
+                    now,
+                    identical || after > SHORTEST_MEMORY,
+                    octets,
+                    gateway.evidence(socket, identifier),
+                );
             }
             Receipt::Late => {
                 self.tally.late += 1;
@@ -45,7 +50,13 @@ impl Region {
         self.carry(now);
     }
 
-    fn answered(&mut self, now: Moment, socket: SocketId, identifier: u8, answered: Answered<Ticket>) {
+    fn answered(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        identifier: u8,
+        answered: Answered<Ticket>,
+    ) {
         let ticket = answered.purpose;
         let reply = self.judge(now, socket, identifier, ticket);
         let (latency, service) = (now.since(ticket.scheduled), now.since(answered.first_sent));
@@ -72,12 +83,21 @@ impl Region {
         let evidence = evidence.unwrap_or(Evidence { request: &[], reply: None });
         let reply = Reply::read(evidence.reply.unwrap_or_default());
         let Some(local) = ticket.endpoint else { return reply };
-        let endpoint = plan.population.endpoint(local * share.of as u32 + share.index as u32, plan.seed, names);
+        let endpoint = plan.population.endpoint(
+            local * share.of as u32 + share.index as u32,
+            plan.seed,
+            names,
+        );
         if mischief.as_ref().is_some_and(|network| network.has_only_forged(socket, identifier)) {
             referee.forged_answered(now, &names.iccid, evidence);
         }
         let address = devices[local as usize].address();
-        let applicant = Applicant { endpoint, iccid: &names.iccid, address, attach_only: ticket.kind == Kind::Attach };
+        let applicant = Applicant {
+            endpoint,
+            iccid: &names.iccid,
+            address,
+            attach_only: ticket.kind == Kind::Attach,
+        };
         match &reply {
             Reply::Accept(accept) => referee.accepted(now, &applicant, accept.address, evidence),
             Reply::Reject { reason } => referee.refused(now, &applicant, reason, evidence),
@@ -100,7 +120,9 @@ impl Region {
                         self.attend(local, Event::Dismissed, now, now);
                     }
                 }
-                Reply::Reject { .. } | Reply::Acknowledgement => self.attend(local, Event::Refused, now, now),
+                Reply::Reject { .. } | Reply::Acknowledgement => {
+                    self.attend(local, Event::Refused, now, now)
+                }
             },
             Kind::Start => {
                 self.tally.attaches += 1;

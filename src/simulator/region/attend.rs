@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use super::Region;
 use crate::simulator::chance::Chance;
 use crate::simulator::device::{Action, Cause, Event, Phase, Session};
-use crate::simulator::gateway::{Bearer, Caller, Draft, Kind, NetworkEvent, Profile, Report, Ticket};
+use crate::simulator::gateway::{
+    Bearer, Caller, Draft, Kind, NetworkEvent, Profile, Report, Ticket,
+};
 use crate::simulator::moment::Moment;
 use crate::simulator::plan::Endpoint;
 use crate::simulator::referee::Hold;
@@ -38,7 +40,8 @@ impl Region {
         let mut chance = stream(self.plan.seed, global, device.serial(), &event, scheduled);
         let action = device.on(event, now, self.plan.population.rules(global), &mut chance);
         let (after, wakes) = (device.phase(), device.wakes());
-        self.striving = self.striving + usize::from(Self::strives(after)) - usize::from(Self::strives(before));
+        self.striving =
+            self.striving + usize::from(Self::strives(after)) - usize::from(Self::strives(before));
         if let Some(wakes) = wakes {
             self.timers.set(local, wakes);
         } else {
@@ -57,7 +60,14 @@ impl Region {
         }
     }
 
-    fn act(&mut self, local: u32, action: Action, address: Option<Ipv4Addr>, now: Moment, scheduled: Moment) {
+    fn act(
+        &mut self,
+        local: u32,
+        action: Action,
+        address: Option<Ipv4Addr>,
+        now: Moment,
+        scheduled: Moment,
+    ) {
         match action {
             Action::Nothing => self.stop_leaving(local, now),
             Action::AskToAttach | Action::Authorise => self.ask(local, now, scheduled),
@@ -69,7 +79,8 @@ impl Region {
             Action::ReportStop(session, cause) => {
                 let device = &self.devices[local as usize];
                 let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
-                let leaving = Leaving { gateway: device.gateway, serial: device.serial(), session, address };
+                let leaving =
+                    Leaving { gateway: device.gateway, serial: device.serial(), session, address };
                 self.report_stop(local, &leaving, cause, now, scheduled);
                 self.hold(local, leaving.address, Hold::Released, now);
             }
@@ -82,10 +93,22 @@ impl Region {
     }
 
     /// The endpoint turns up at another gateway.
-    fn roam(&mut self, local: u32, session: Session, address: Option<Ipv4Addr>, now: Moment, scheduled: Moment) {
+    fn roam(
+        &mut self,
+        local: u32,
+        session: Session,
+        address: Option<Ipv4Addr>,
+        now: Moment,
+        scheduled: Moment,
+    ) {
         let device = &mut self.devices[local as usize];
         let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let leaving = Leaving { gateway: device.gateway, serial: device.serial().wrapping_sub(1), session, address };
+        let leaving = Leaving {
+            gateway: device.gateway,
+            serial: device.serial().wrapping_sub(1),
+            session,
+            address,
+        };
         device.gateway = (device.gateway + 1) % self.gateways.len().max(1) as u16;
         match self.plan.roam {
             Roam::StopThenStart => {
@@ -115,18 +138,26 @@ impl Region {
     }
 
     fn hold(&mut self, local: u32, address: Ipv4Addr, hold: Hold, now: Moment) {
-        let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
+        let endpoint =
+            self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
         self.referee.loosen(&endpoint, address, hold, now);
     }
 
     /// An Access-Request, now or when others are answered.
     fn ask(&mut self, local: u32, now: Moment, scheduled: Moment) {
         self.note_delay(now, scheduled);
-        if self.waiting.is_empty() && self.outstanding() < self.plan.outstanding && self.ask_now(local, now, scheduled) {
+        if self.waiting.is_empty()
+            && self.outstanding() < self.plan.outstanding
+            && self.ask_now(local, now, scheduled)
+        {
             return;
         }
         self.tally.held_back += 1;
-        self.waiting.push_back(Waiting { local, serial: self.devices[local as usize].serial(), scheduled });
+        self.waiting.push_back(Waiting {
+            local,
+            serial: self.devices[local as usize].serial(),
+            scheduled,
+        });
     }
 
     /// Those who wait go on as soon as they may.
@@ -137,7 +168,9 @@ impl Region {
         {
             let Waiting { local, serial, scheduled } = waiting;
             let device = &self.devices[local as usize];
-            let still_asks = Self::strives(device.phase()) && device.serial() == serial && device.wakes().is_none();
+            let still_asks = Self::strives(device.phase())
+                && device.serial() == serial
+                && device.wakes().is_none();
             if still_asks && !self.ask_now(local, now, scheduled) {
                 self.waiting.push_front(waiting);
                 break;
@@ -155,19 +188,27 @@ impl Region {
         let device = &self.devices[local as usize];
         let (kind, event) = match device.phase() {
             Phase::Attaching => (Kind::Attach, Some(NetworkEvent::Attach)),
-            Phase::Detached | Phase::Authorising | Phase::Idle | Phase::Active | Phase::Closing => (Kind::Session, None),
+            Phase::Detached | Phase::Authorising | Phase::Idle | Phase::Active | Phase::Closing => {
+                (Kind::Session, None)
+            }
         };
         let (gateway, serial) = (device.gateway, device.serial());
         let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
         let charging_id = self.plan.charging_id(self.global(local), serial);
-        self.send(gateway, local, ticket, now, |draft, profile, caller| draft.access(profile, caller, charging_id, event))
+        self.send(gateway, local, ticket, now, |draft, profile, caller| {
+            draft.access(profile, caller, charging_id, event)
+        })
     }
 
     /// Moves the device to a gateway that is up; false if there is none.
     fn find_gateway(&mut self, local: u32) -> bool {
         let count = self.gateways.len();
         let own = usize::from(self.devices[local as usize].gateway);
-        let Some(up) = (0..count).map(|step| (own + step) % count).find(|gateway| !self.down[*gateway]) else { return false };
+        let Some(up) =
+            (0..count).map(|step| (own + step) % count).find(|gateway| !self.down[*gateway])
+        else {
+            return false;
+        };
         self.devices[local as usize].gateway = up as u16;
         true
     }
@@ -175,23 +216,41 @@ impl Region {
     /// A report about the present session, or the endpoint itself.
     fn report(&mut self, local: u32, kind: Kind, now: Moment, scheduled: Moment) {
         let device = &self.devices[local as usize];
-        let (gateway, address, serial) = (device.gateway, device.address().unwrap_or(Ipv4Addr::UNSPECIFIED), device.serial());
+        let (gateway, address, serial) =
+            (device.gateway, device.address().unwrap_or(Ipv4Addr::UNSPECIFIED), device.serial());
         let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
         let event_s = self.plan.seconds(now);
-        let session = device.session().map(|session| (session.classes().clone(), session.reported()));
+        let session =
+            device.session().map(|session| (session.classes().clone(), session.reported()));
         let charging_id = self.plan.charging_id(self.global(local), serial);
         let sent = self.send(gateway, local, ticket, now, |draft, profile, caller| match session {
             Some((classes, usage)) => {
-                let report = if kind == Kind::Start { Report::Start } else { Report::Interim(usage) };
-                draft.accounting(profile, caller, &Bearer { charging_id, address, classes: &classes }, report, event_s);
+                let report =
+                    if kind == Kind::Start { Report::Start } else { Report::Interim(usage) };
+                draft.accounting(
+                    profile,
+                    caller,
+                    &Bearer { charging_id, address, classes: &classes },
+                    report,
+                    event_s,
+                );
             }
-            None => draft.network_report(profile, caller, NetworkEvent::Detach, charging_id, event_s),
+            None => {
+                draft.network_report(profile, caller, NetworkEvent::Detach, charging_id, event_s)
+            }
         });
         self.note_delay(now, scheduled);
         self.tally.unsent += u64::from(!sent);
     }
 
-    fn report_stop(&mut self, local: u32, leaving: &Leaving, cause: Cause, now: Moment, scheduled: Moment) {
+    fn report_stop(
+        &mut self,
+        local: u32,
+        leaving: &Leaving,
+        cause: Cause,
+        now: Moment,
+        scheduled: Moment,
+    ) {
         let Leaving { gateway, serial, session, address } = leaving;
         let ticket = Ticket { kind: Kind::Stop, endpoint: Some(local), serial: *serial, scheduled };
         let charging_id = self.plan.charging_id(self.global(local), *serial);
@@ -206,7 +265,11 @@ impl Region {
 
     /// Accounting-On or Accounting-Off: `kind` says which.
     pub(super) fn announce(&mut self, gateway: u16, kind: Kind, now: Moment) {
-        let status = if kind == Kind::Off { acct_status_type::ACCOUNTING_OFF } else { acct_status_type::ACCOUNTING_ON };
+        let status = if kind == Kind::Off {
+            acct_status_type::ACCOUNTING_OFF
+        } else {
+            acct_status_type::ACCOUNTING_ON
+        };
         let ticket = Ticket { kind, endpoint: None, serial: 0, scheduled: now };
         let event_s = self.plan.seconds(now);
         let Self { gateways, raw, tally, interval, .. } = self;
@@ -240,7 +303,12 @@ impl Region {
             number: global,
         };
         let profile = &plan.gateways[usize::from(gateway)].profile;
-        let sent = gateways[usize::from(gateway)].ask(now, ticket, |draft| compose(draft, profile, &caller), raw);
+        let sent = gateways[usize::from(gateway)].ask(
+            now,
+            ticket,
+            |draft| compose(draft, profile, &caller),
+            raw,
+        );
         tally[ticket.kind].asked += u64::from(sent);
         interval.asked += u64::from(sent);
         sent
@@ -257,7 +325,10 @@ impl Region {
 }
 
 fn apn<'a>(plan: &'a super::Plan, endpoint: &Endpoint<'_>) -> &'a str {
-    endpoint.group.and_then(|group| plan.groups.get(usize::from(group))).map_or("", |group| &group.apn)
+    endpoint
+        .group
+        .and_then(|group| plan.groups.get(usize::from(group)))
+        .map_or("", |group| &group.apn)
 }
 
 /// Different events of one session draw from different streams, so that none depends on how often another happened. What happens

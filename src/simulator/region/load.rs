@@ -19,18 +19,27 @@ impl Region {
         while self.ended.is_none() {
             let Some(phase) = self.plan.phases.get(self.phase) else { break };
             let is_storm = matches!(phase.load, Load::Storm { .. });
-            if is_storm && !self.served && self.schedule.next().is_none() && self.striving == 0 && self.waiting.is_empty() {
+            if is_storm
+                && !self.served
+                && self.schedule.next().is_none()
+                && self.striving == 0
+                && self.waiting.is_empty()
+            {
                 self.served = true;
                 self.plan.rendezvous.arrive(self.phase);
             }
-            if now < self.phase_began + phase.length && !(is_storm && self.plan.rendezvous.is_complete(self.phase)) {
+            if now < self.phase_began + phase.length
+                && !(is_storm && self.plan.rendezvous.is_complete(self.phase))
+            {
                 break;
             }
             self.phase += 1;
             self.served = false;
             self.phase_began = now;
-            let takers = if self.is_draining() { self.present_first() } else { self.share.endpoints };
-            self.schedule = schedule(&self.plan, Share { endpoints: takers, ..self.share }, self.phase, now);
+            let takers =
+                if self.is_draining() { self.present_first() } else { self.share.endpoints };
+            self.schedule =
+                schedule(&self.plan, Share { endpoints: takers, ..self.share }, self.phase, now);
             if self.phase == self.plan.phases.len() {
                 self.stop(now);
             }
@@ -45,7 +54,8 @@ impl Region {
     /// would not be even.
     fn present_first(&mut self) -> u32 {
         let Self { order, devices, .. } = self;
-        let (present, away): (Vec<u32>, Vec<u32>) = order.iter().copied().partition(|local| !devices[*local as usize].is_away());
+        let (present, away): (Vec<u32>, Vec<u32>) =
+            order.iter().copied().partition(|local| !devices[*local as usize].is_away());
         *order = [present.as_slice(), away.as_slice()].concat();
         present.len() as u32
     }
@@ -69,7 +79,10 @@ impl Region {
                 },
                 Begin::Storm(place) => {
                     let Some(local) = self.order.get(place as usize).copied() else { continue };
-                    if !matches!(self.devices[local as usize].phase(), Phase::Attaching | Phase::Authorising) {
+                    if !matches!(
+                        self.devices[local as usize].phase(),
+                        Phase::Attaching | Phase::Authorising
+                    ) {
                         self.attend(local, Event::Silenced, now, scheduled);
                         self.attend(local, Event::Summoned, now, scheduled);
                     }
@@ -85,7 +98,11 @@ impl Region {
 
     /// Closed loop: a new one begins when another is served.
     pub(super) fn begin_closed(&mut self, now: Moment) {
-        let Some(Load::Closed { in_flight }) = self.plan.phases.get(self.phase).map(|phase| phase.load) else { return };
+        let Some(Load::Closed { in_flight }) =
+            self.plan.phases.get(self.phase).map(|phase| phase.load)
+        else {
+            return;
+        };
         let share = (in_flight as usize + self.share.of - 1 - self.share.index) / self.share.of;
         while self.striving < share {
             let Some(local) = self.next_free() else { break };
@@ -109,6 +126,9 @@ impl Region {
 /// What begins when in a phase.
 pub(super) fn schedule(plan: &Plan, share: Share, phase: usize, now: Moment) -> Schedule {
     let chance = Chance::stream(plan.seed, u64::MAX - share.index as u64, 1 << 32 | phase as u64);
-    let (load, length) = plan.phases.get(phase).map_or((Load::Rest, Duration::ZERO), |phase| (phase.load, phase.length));
+    let (load, length) = plan
+        .phases
+        .get(phase)
+        .map_or((Load::Rest, Duration::ZERO), |phase| (phase.load, phase.length));
     Schedule::new(load, now, length, share, chance)
 }

@@ -55,7 +55,15 @@ pub(super) enum Fate {
 impl Mischief {
     pub(super) fn new(network: Network, chance: Chance) -> Self {
         let wrong_secret = Secret::new(b"not the secret");
-        Self { network, chance, delayed: BinaryHeap::new(), order: 0, intact: HashMap::new(), forged: HashSet::new(), wrong_secret }
+        Self {
+            network,
+            chance,
+            delayed: BinaryHeap::new(),
+            order: 0,
+            intact: HashMap::new(),
+            forged: HashSet::new(),
+            wrong_secret,
+        }
     }
 
     /// Lets one datagram pass, or not.
@@ -98,7 +106,10 @@ impl Mischief {
         while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now)
             && let Some(Reverse(delayed)) = self.delayed.pop()
         {
-            self.intact(Dispatch { socket: delayed.socket, to: delayed.to, octets: &delayed.octets }, out);
+            self.intact(
+                Dispatch { socket: delayed.socket, to: delayed.to, octets: &delayed.octets },
+                out,
+            );
         }
     }
 
@@ -135,14 +146,21 @@ impl Mischief {
     fn delay(&mut self, due: Moment, dispatch: Dispatch<'_>) {
         self.order += 1;
         let Dispatch { socket, to, octets } = dispatch;
-        self.delayed.push(Reverse(Delayed { due, order: self.order, socket, to, octets: octets.into() }));
+        self.delayed.push(Reverse(Delayed {
+            due,
+            order: self.order,
+            socket,
+            to,
+            octets: octets.into(),
+        }));
     }
 
     /// One bit is turned over. Not in code, identifier and length, and not where a Message-Authenticator says what it is: the rest is
     /// what the server must notice.
     fn damaged(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut damaged = octets.to_vec();
-        let spare = if octets.get(SHORTEST) == Some(&number::MESSAGE_AUTHENTICATOR) { 2 } else { 0 };
+        let spare =
+            if octets.get(SHORTEST) == Some(&number::MESSAGE_AUTHENTICATOR) { 2 } else { 0 };
         let place = 4 + self.chance.below(octets.len().saturating_sub(4 + spare).max(1));
         let place = if spare > 0 && place >= SHORTEST { place + spare } else { place };
         if let Some(octet) = damaged.get_mut(place) {

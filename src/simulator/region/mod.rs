@@ -91,15 +91,25 @@ impl Region {
         let stream = |purpose: u64| Chance::stream(plan.seed, u64::MAX - index as u64, purpose);
         let sites = plan.gateways.iter().enumerate();
         let gateways: Vec<Gateway> = sites
-            .map(|(number, site)| Gateway::new(number as u16, site.profile.clone(), plan.settings.clone(), stream(16 + number as u64)))
+            .map(|(number, site)| {
+                Gateway::new(
+                    number as u16,
+                    site.profile.clone(),
+                    plan.settings.clone(),
+                    stream(16 + number as u64),
+                )
+            })
             .collect();
         let mut order: Vec<u32> = (0..share.endpoints).collect();
         stream(0).shuffle(&mut order);
         let upheavals = upheavals(&plan);
-        let mischief = (!plan.habits.is_perfect()).then(|| Mischief::new(plan.habits.clone(), stream(1)));
+        let mischief =
+            (!plan.habits.is_perfect()).then(|| Mischief::new(plan.habits.clone(), stream(1)));
         let schedule = schedule(&plan, share, 0, Moment::EPOCH);
         Self {
-            devices: (0..share.endpoints).map(|local| Device::new((local as usize % gateways.len().max(1)) as u16)).collect(),
+            devices: (0..share.endpoints)
+                .map(|local| Device::new((local as usize % gateways.len().max(1)) as u16))
+                .collect(),
             timers: TimerWheel::with_capacity(endpoints),
             down: vec![false; gateways.len()],
             bereft: vec![Vec::new(); gateways.len()],
@@ -152,14 +162,21 @@ impl Region {
             None => self.plan.phases.get(self.phase).map(|phase| self.phase_began + phase.length),
             Some(ended) => (!self.is_over(ended)).then_some(ended + self.plan.settle),
         };
-        let load = [self.schedule.next(), self.timers.next_due(), self.upheavals.front().map(|next| next.at)];
+        let load = [
+            self.schedule.next(),
+            self.timers.next_due(),
+            self.upheavals.front().map(|next| next.at),
+        ];
         let load = load.into_iter().flatten().filter(|_| self.ended.is_none());
         gateways.chain(network).chain(phase).chain(load).min()
     }
 
     /// Whether the run is over: nothing is owed any more, or it was waited for long enough.
     pub fn is_over(&self, now: Moment) -> bool {
-        let nothing_owed = || self.outstanding() == 0 && self.mischief.as_ref().is_none_or(|network| network.next_deadline().is_none());
+        let nothing_owed = || {
+            self.outstanding() == 0
+                && self.mischief.as_ref().is_none_or(|network| network.next_deadline().is_none())
+        };
         self.ended.is_some_and(|ended| now >= ended + self.plan.settle || nothing_owed())
     }
 
@@ -219,12 +236,19 @@ impl Region {
 
     /// How each endpoint stands at the end, by ICCID.
     pub fn standings(&mut self) -> Vec<(String, Standing)> {
-        let owed: std::collections::HashSet<u32> =
-            self.gateways.iter().flat_map(Gateway::waiting).filter_map(|ticket| ticket.endpoint).collect();
+        let owed: std::collections::HashSet<u32> = self
+            .gateways
+            .iter()
+            .flat_map(Gateway::waiting)
+            .filter_map(|ticket| ticket.endpoint)
+            .collect();
         (0..self.devices.len() as u32)
             .map(|local| {
                 let standing = self.standing(local);
-                (self.names.shown(), if owed.contains(&local) { Standing::Unclear } else { standing })
+                (
+                    self.names.shown(),
+                    if owed.contains(&local) { Standing::Unclear } else { standing },
+                )
             })
             .collect()
     }
@@ -233,7 +257,10 @@ impl Region {
     fn standing(&mut self, local: u32) -> Standing {
         self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
         let device = &self.devices[local as usize];
-        let nas_ip = self.gateways.get(usize::from(device.gateway)).map_or(Ipv4Addr::UNSPECIFIED, |gateway| gateway.profile().nas_ip);
+        let nas_ip = self
+            .gateways
+            .get(usize::from(device.gateway))
+            .map_or(Ipv4Addr::UNSPECIFIED, |gateway| gateway.profile().nas_ip);
         match (device.session(), device.address()) {
             (Some(session), Some(address)) => Standing::Live {
                 acct_session_id: String::from_utf8_lossy(&acct_session_id(
@@ -282,7 +309,11 @@ impl Region {
         mischief.release(now, &mut self.out);
         for dispatch in self.raw.iter() {
             if mischief.pass(now, dispatch, &mut self.out) == Fate::Echoing {
-                self.gateways[usize::from(dispatch.socket.client)].expect_another_answer(now, dispatch.socket, dispatch.octets);
+                self.gateways[usize::from(dispatch.socket.client)].expect_another_answer(
+                    now,
+                    dispatch.socket,
+                    dispatch.octets,
+                );
             }
         }
         self.raw.clear();

@@ -34,7 +34,10 @@ impl Reply {
             Code::ACCESS_ACCEPT => accept(&reply),
             Code::ACCESS_REJECT => {
                 let message = reply.first(number::REPLY_MESSAGE).unwrap_or_default();
-                Self::Reject { reason: printable::octets(&message[..message.len().min(LONGEST_REASON)]).to_string() }
+                Self::Reject {
+                    reason: printable::octets(&message[..message.len().min(LONGEST_REASON)])
+                        .to_string(),
+                }
             }
             // RFC 2865 4.4: whoever does not support a challenge treats it as a reject.
             Code::ACCESS_CHALLENGE => Self::Reject { reason: "Access-Challenge".to_owned() },
@@ -45,12 +48,19 @@ impl Reply {
 
 fn accept(reply: &Datagram<'_>) -> Reply {
     // RFC 2865 5.6: a service that the gateway does not offer is a reject.
-    if let Some(service) = integer(reply, number::SERVICE_TYPE).filter(|service| *service != value::service_type::FRAMED) {
+    if let Some(service) = integer(reply, number::SERVICE_TYPE)
+        .filter(|service| *service != value::service_type::FRAMED)
+    {
         return Reply::Reject { reason: format!("Service-Type {service}") };
     }
     Reply::Accept(Accept {
         address: address(reply),
-        classes: Classes::new(reply.attributes().filter(|attribute| attribute.number == number::CLASS).map(|class| class.value)),
+        classes: Classes::new(
+            reply
+                .attributes()
+                .filter(|attribute| attribute.number == number::CLASS)
+                .map(|class| class.value),
+        ),
         session_timeout_s: integer(reply, number::SESSION_TIMEOUT).unwrap_or_default(),
         interim_s: integer(reply, number::ACCT_INTERIM_INTERVAL).unwrap_or_default(),
     })
@@ -61,7 +71,8 @@ fn address(reply: &Datagram<'_>) -> Option<Ipv4Addr> {
     const ANY_BY_GATEWAY: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 254);
     let octets: [u8; 4] = reply.first(number::FRAMED_IP_ADDRESS)?.try_into().ok()?;
     let address = Ipv4Addr::from(octets);
-    (address != ANY_BY_GATEWAY && !address.is_broadcast() && !address.is_unspecified()).then_some(address)
+    (address != ANY_BY_GATEWAY && !address.is_broadcast() && !address.is_unspecified())
+        .then_some(address)
 }
 
 fn integer(reply: &Datagram<'_>, number: u8) -> Option<u32> {
@@ -81,7 +92,9 @@ mod tests {
             let mut reply = Encoder::new(&mut room, Code::ACCESS_REJECT, 1);
             reply.attribute(number::REPLY_MESSAGE, message.as_bytes());
             let length = reply.finish_reply(&Secret::new(b"secret"), &[0; 16]).unwrap();
-            let Reply::Reject { reason } = Reply::read(&room[..length]) else { panic!("no reject") };
+            let Reply::Reject { reason } = Reply::read(&room[..length]) else {
+                panic!("no reject")
+            };
             assert!(reason.chars().all(printable::is_printable), "{reason:?}");
             assert!(reason.len() <= 8 * LONGEST_REASON, "{reason}");
         }

@@ -11,16 +11,24 @@ use crate::wire::number::{self, value};
 use crate::wire::{Code, Datagram, Encoder, LONGEST, Secret};
 
 fn region(changes: &[(&str, &str)]) -> Region {
-    let changes: Vec<Change> = changes.iter().map(|(key, value)| Change { key: (*key).into(), value: (*value).into() }).collect();
-    let plan = Arc::new(Plan::new(&load("steady", &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1).unwrap());
+    let changes: Vec<Change> = changes
+        .iter()
+        .map(|(key, value)| Change { key: (*key).into(), value: (*value).into() })
+        .collect();
+    let plan = Arc::new(
+        Plan::new(&load("steady", &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
+            .unwrap(),
+    );
     Region::new(plan, Arc::new(Ledger::new(Duration::from_secs(60), Duration::from_secs(3600))), 0)
 }
 
-const ONE_AT_A_TIME: (&str, &str) = ("phase", "[{ name = \"one\", kind = \"closed\", in_flight = 1, for_s = 100 }]");
+const ONE_AT_A_TIME: (&str, &str) =
+    ("phase", "[{ name = \"one\", kind = \"closed\", in_flight = 1, for_s = 100 }]");
 
 /// What was sent since the last time.
 fn sent(region: &mut Region) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
-    let sent = region.outbound().iter().map(|sent| (sent.socket, sent.to, sent.octets.to_vec())).collect();
+    let sent =
+        region.outbound().iter().map(|sent| (sent.socket, sent.to, sent.octets.to_vec())).collect();
     region.outbound().clear();
     sent
 }
@@ -43,22 +51,38 @@ fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
     region.poll(Moment::EPOCH);
     let (socket, server, request) = sent(&mut region).remove(0);
     let accept = reply(&request, Code::ACCESS_ACCEPT, |encoder| {
-        encoder.integer(number::FRAMED_IP_ADDRESS, 0xFFFF_FFFE).attribute(number::CLASS, b"one").attribute(number::CLASS, b"two");
+        encoder
+            .integer(number::FRAMED_IP_ADDRESS, 0xFFFF_FFFE)
+            .attribute(number::CLASS, b"one")
+            .attribute(number::CLASS, b"two");
     });
     region.receive(Moment::from_millis(1), socket, server, &accept);
     let (_, _, start) = sent(&mut region).remove(0);
     let start = Datagram::frame(&start).unwrap();
-    assert_eq!(start.first(number::ACCT_STATUS_TYPE), Some(&value::acct_status_type::START.to_be_bytes()[..]));
-    assert_eq!(start.first(number::FRAMED_IP_ADDRESS).map(|octets| octets[0]), Some(10), "one of its own");
+    assert_eq!(
+        start.first(number::ACCT_STATUS_TYPE),
+        Some(&value::acct_status_type::START.to_be_bytes()[..])
+    );
+    assert_eq!(
+        start.first(number::FRAMED_IP_ADDRESS).map(|octets| octets[0]),
+        Some(10),
+        "one of its own"
+    );
     let request = Datagram::frame(&request).unwrap();
-    assert_eq!(start.first(number::ACCT_SESSION_ID), request.first(number::ACCT_SESSION_ID), "RFC 2866 5.5: the same in all");
+    assert_eq!(
+        start.first(number::ACCT_SESSION_ID),
+        request.first(number::ACCT_SESSION_ID),
+        "RFC 2866 5.5: the same in all"
+    );
     assert_eq!(start.attributes().filter(|attribute| attribute.number == number::CLASS).count(), 2);
 }
 
 #[test]
 fn no_more_is_outstanding_than_allowed_and_nobody_is_forgotten() {
-    let storm = ("phase", "[{ name = \"all\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 100 }]");
-    let mut region = region(&[storm, ("outstanding", "10"), ("fleet.0.count", "300"), ("fleet.1.count", "200")]);
+    let storm =
+        ("phase", "[{ name = \"all\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 100 }]");
+    let mut region =
+        region(&[storm, ("outstanding", "10"), ("fleet.0.count", "300"), ("fleet.1.count", "200")]);
     let mut served = 0;
     for millis in 0..20_000 {
         let now = Moment::from_millis(millis);
@@ -77,13 +101,20 @@ fn no_more_is_outstanding_than_allowed_and_nobody_is_forgotten() {
             break;
         }
     }
-    assert_eq!((served, region.phase(), region.tally().attaches), (500, 1, 500), "the storm is over when everyone is served");
+    assert_eq!(
+        (served, region.phase(), region.tally().attaches),
+        (500, 1, 500),
+        "the storm is over when everyone is served"
+    );
     assert!(region.tally().held_back > 400);
 }
 
 #[test]
 fn a_generator_that_is_late_says_so() {
-    let mut region = region(&[("phase", "[{ name = \"steady\", kind = \"steady\", rate = 100, for_s = 10, arrival = \"uniform\" }]")]);
+    let mut region = region(&[(
+        "phase",
+        "[{ name = \"steady\", kind = \"steady\", rate = 100, for_s = 10, arrival = \"uniform\" }]",
+    )]);
     region.poll(Moment::from_millis(9));
     assert_eq!((sent(&mut region).len(), region.tally().behind), (1, 0));
     region.poll(Moment::from_millis(500));
@@ -102,9 +133,14 @@ fn a_drain_is_even() {
         region.poll(now);
         for (socket, server, request) in sent(&mut region) {
             let framed = Datagram::frame(&request).unwrap();
-            let stop = framed.first(number::ACCT_STATUS_TYPE) == Some(&value::acct_status_type::STOP.to_be_bytes()[..]);
+            let stop = framed.first(number::ACCT_STATUS_TYPE)
+                == Some(&value::acct_status_type::STOP.to_be_bytes()[..]);
             stops[now.secs() as usize] += usize::from(stop);
-            let code = if framed.code() == Code::ACCESS_REQUEST { Code::ACCESS_ACCEPT } else { Code::ACCOUNTING_RESPONSE };
+            let code = if framed.code() == Code::ACCESS_REQUEST {
+                Code::ACCESS_ACCEPT
+            } else {
+                Code::ACCOUNTING_RESPONSE
+            };
             region.receive(now, socket, server, &reply(&request, code, |_| {}));
         }
     }
@@ -125,15 +161,26 @@ fn a_gateway_that_is_shut_down_says_so_before_and_after() {
         region.poll(now);
         for (_, _, request) in sent(&mut region) {
             let request = Datagram::frame(&request).unwrap();
-            let status = request.first(number::ACCT_STATUS_TYPE).map_or(0, |octets| u32::from(octets[3]));
-            if matches!(status, value::acct_status_type::ACCOUNTING_ON | value::acct_status_type::ACCOUNTING_OFF) {
+            let status =
+                request.first(number::ACCT_STATUS_TYPE).map_or(0, |octets| u32::from(octets[3]));
+            if matches!(
+                status,
+                value::acct_status_type::ACCOUNTING_ON | value::acct_status_type::ACCOUNTING_OFF
+            ) {
                 assert_eq!(request.first(number::NAS_IDENTIFIER), Some(&b"pgw-2"[..]));
                 said.push((now.secs(), status));
             }
         }
     }
-    let first = |wanted| said.iter().find(|(_, status)| *status == wanted).map(|(second, _)| *second);
-    assert_eq!((first(value::acct_status_type::ACCOUNTING_OFF), first(value::acct_status_type::ACCOUNTING_ON)), (Some(3), Some(22)));
+    let first =
+        |wanted| said.iter().find(|(_, status)| *status == wanted).map(|(second, _)| *second);
+    assert_eq!(
+        (
+            first(value::acct_status_type::ACCOUNTING_OFF),
+            first(value::acct_status_type::ACCOUNTING_ON)
+        ),
+        (Some(3), Some(22))
+    );
     assert!(said.len() > 4, "{said:?}");
 }
 
@@ -143,7 +190,12 @@ fn nothing_is_said_about_endpoints_that_were_never_there() {
     let mut region = region(&[ONE_AT_A_TIME]);
     region.poll(Moment::EPOCH);
     let (socket, server, request) = sent(&mut region).remove(0);
-    region.receive(Moment::from_millis(1), socket, server, &reply(&request, Code::ACCESS_REJECT, |_| {}));
+    region.receive(
+        Moment::from_millis(1),
+        socket,
+        server,
+        &reply(&request, Code::ACCESS_REJECT, |_| {}),
+    );
     let standings = region.standings();
     let away = standings.iter().filter(|(_, standing)| *standing == Standing::Away).count();
     assert_eq!(away, 1, "the one that was refused");

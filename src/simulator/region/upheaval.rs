@@ -84,7 +84,8 @@ impl Region {
                 device.went_silently |= device.session().is_none();
             }
         }
-        let left_behind: Vec<(u32, Leaving)> = self.leaving.extract_if(|_, leaving| leaving.gateway == gateway).collect();
+        let left_behind: Vec<(u32, Leaving)> =
+            self.leaving.extract_if(|_, leaving| leaving.gateway == gateway).collect();
         for (local, leaving) in left_behind {
             self.vanish(local, leaving.address, now);
         }
@@ -93,7 +94,8 @@ impl Region {
     /// A gateway tells the server that the sessions it had are over.
     fn say(&mut self, gateway: u16, kind: Kind, now: Moment) {
         for Bereft { local, lost, address } in self.bereft[usize::from(gateway)].iter().copied() {
-            let endpoint = self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
+            let endpoint =
+                self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
             // Whoever has come back elsewhere in the meantime keeps what it has.
             if self.referee.hold(&endpoint, address, now) == Some(Hold::Lingering) {
                 self.referee.loosen(&endpoint, address, Hold::Released, now);
@@ -117,6 +119,15 @@ pub(super) fn upheavals(plan: &Plan) -> VecDeque<Upheaval> {
 fn turns(reboot: &Reboot) -> impl Iterator<Item = Upheaval> {
     let Reboot { gateway, down, up, planned, announced } = *reboot;
     let off = (down + BEFORE_OFF).min(up);
-    let turns = [(true, down, Turn::Down), (planned, off, Turn::Off), (true, up, Turn::Up), (announced, up, Turn::On)];
-    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| Upheaval { at, gateway, turn })
+    let turns = [
+        (true, down, Turn::Down),
+        (planned, off, Turn::Off),
+        (true, up, Turn::Up),
+        (announced, up, Turn::On),
+    ];
+    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| Upheaval {
+        at,
+        gateway,
+        turn,
+    })
 }

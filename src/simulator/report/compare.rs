@@ -19,33 +19,57 @@ pub fn compare(left: &Report, right: &Report) -> String {
     let _ = writeln!(text, "{:<28} {:>14} {:>14} {:>10}", "", "first", "second", "change");
     for Figure { name, of } in figures(left) {
         let (Some(first), Some(second)) = (of(left), of(right)) else { continue };
-        let _ = writeln!(text, "{name:<28} {:>14} {:>14} {:>10}", number(first), number(second), change(first, second));
+        let _ = writeln!(
+            text,
+            "{name:<28} {:>14} {:>14} {:>10}",
+            number(first),
+            number(second),
+            change(first, second)
+        );
     }
     if differ(left, right) {
-        let _ = writeln!(text, "the scenarios differ ({} and {}): not all of the change is the server's", left.name, right.name);
+        let _ = writeln!(
+            text,
+            "the scenarios differ ({} and {}): not all of the change is the server's",
+            left.name, right.name
+        );
     }
     for report in [left, right] {
         let Report { name, began, version, verdict, referee, .. } = report;
-        let _ = writeln!(text, "{name} {began} {version}: {verdict:?}, {} violations", referee.violations);
+        let _ = writeln!(
+            text,
+            "{name} {began} {version}: {verdict:?}, {} violations",
+            referee.violations
+        );
     }
     text
 }
 
 fn figures(report: &Report) -> Vec<Figure> {
-    let figure = |name: &str, of: fn(&Report) -> f64| Figure { name: name.to_owned(), of: Box::new(move |report| Some(of(report))) };
+    let figure = |name: &str, of: fn(&Report) -> f64| Figure {
+        name: name.to_owned(),
+        of: Box::new(move |report| Some(of(report))),
+    };
     let mut figures = vec![
         figure("attaches/s", |report| report.attaches_s),
         figure("answers/s", |report| report.rate_s),
-        figure("loss %", |report| 100.0 * report.total.unanswered as f64 / report.total.asked.max(1) as f64),
+        figure("loss %", |report| {
+            100.0 * report.total.unanswered as f64 / report.total.asked.max(1) as f64
+        }),
         figure("copies", |report| report.replies.copies as f64),
         figure("violations", |report| report.referee.violations as f64),
     ];
-    let kinds = report.requests.iter().map(|requests| requests.kind.clone()).chain(["all".to_owned()]);
+    let kinds =
+        report.requests.iter().map(|requests| requests.kind.clone()).chain(["all".to_owned()]);
     for kind in kinds {
         for (quantile, of) in QUANTILES {
             let wanted = kind.clone();
             let of = move |report: &Report| {
-                let found = report.requests.iter().chain([&report.total]).find(|requests| requests.kind == wanted);
+                let found = report
+                    .requests
+                    .iter()
+                    .chain([&report.total])
+                    .find(|requests| requests.kind == wanted);
                 found.map(|requests| of(&requests.latency))
             };
             figures.push(Figure { name: format!("{kind} {quantile} ms"), of: Box::new(of) });
@@ -56,7 +80,8 @@ fn figures(report: &Report) -> Vec<Figure> {
 
 type Pick = fn(&super::Quantiles) -> f64;
 
-const QUANTILES: [(&str, Pick); 4] = [("p50", |of| of.p50), ("p99", |of| of.p99), ("p99.9", |of| of.p999), ("max", |of| of.max)];
+const QUANTILES: [(&str, Pick); 4] =
+    [("p50", |of| of.p50), ("p99", |of| of.p99), ("p99.9", |of| of.p999), ("max", |of| of.max)];
 
 fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
@@ -93,8 +118,7 @@ pub struct Threshold {
     text: String,
 }
 
-const GRAMMAR: &str =
-    "a threshold is FIGURE > +NUMBER [%] or FIGURE < -NUMBER [%], with a FIGURE of the comparison like p99, access p50 or loss";
+const GRAMMAR: &str = "a threshold is FIGURE > +NUMBER [%] or FIGURE < -NUMBER [%], with a FIGURE of the comparison like p99, access p50 or loss";
 
 impl Threshold {
     /// # Errors
@@ -108,10 +132,17 @@ impl Threshold {
         let (sign, number) = bound.split_at(1);
         let number = number.trim();
         let share = number.strip_suffix('%');
-        let by: f64 = share.unwrap_or(number).trim().parse().ok().filter(|by: &f64| by.is_finite())?;
+        let by: f64 =
+            share.unwrap_or(number).trim().parse().ok().filter(|by: &f64| by.is_finite())?;
         let figure = figure.split_whitespace().collect::<Vec<_>>().join(" ");
         let is_above = sign == ">";
-        (!figure.is_empty()).then(|| Self { figure, is_above, by, is_share: share.is_some(), text: text.trim().to_owned() })
+        (!figure.is_empty()).then(|| Self {
+            figure,
+            is_above,
+            by,
+            is_share: share.is_some(),
+            text: text.trim().to_owned(),
+        })
     }
 
     /// What was measured, if the second run is beyond the threshold.
@@ -124,7 +155,11 @@ impl Threshold {
         let values = found.and_then(|figure| Some(((figure.of)(left)?, (figure.of)(right)?)));
         let Some((first, second)) = values else {
             let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
-            return Err(format!("`{}` is no figure of both reports; they have {}", self.figure, names.join(", ")));
+            return Err(format!(
+                "`{}` is no figure of both reports; they have {}",
+                self.figure,
+                names.join(", ")
+            ));
         };
         let difference = second - first;
         // What was zero and is not any more has changed by more than any share.
@@ -134,13 +169,22 @@ impl Threshold {
             true => difference / first * 100.0,
         };
         let is_beyond = if self.is_above { changed > self.by } else { changed < self.by };
-        Ok(is_beyond.then(|| format!("{}: {} became {} ({})", self.text, number(first), number(second), change(first, second))))
+        Ok(is_beyond.then(|| {
+            format!(
+                "{}: {} became {} ({})",
+                self.text,
+                number(first),
+                number(second),
+                change(first, second)
+            )
+        }))
     }
 
     /// `p99` is that of all requests, and units need not be written.
     fn names(&self, name: &str) -> bool {
         let bare = name.strip_suffix(" ms").or_else(|| name.strip_suffix(" %")).unwrap_or(name);
-        [name, bare].contains(&self.figure.as_str()) || bare.strip_prefix("all ") == Some(self.figure.as_str())
+        [name, bare].contains(&self.figure.as_str())
+            || bare.strip_prefix("all ") == Some(self.figure.as_str())
     }
 }
 

@@ -22,14 +22,20 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn of(violation: &Violation) -> Self {
-        let hex = |octets: &[u8]| octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
+        let hex = |octets: &[u8]| {
+            octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+        };
         Self {
             rule: violation.rule.id().to_owned(),
             what: violation.rule.what().to_owned(),
             at_s: violation.at.micros() as f64 / 1e6,
             endpoint: violation.endpoint.clone(),
             detail: violation.detail.clone(),
-            packets: violation.packets.iter().map(|packet| (packet.label.to_owned(), hex(&packet.octets))).collect(),
+            packets: violation
+                .packets
+                .iter()
+                .map(|packet| (packet.label.to_owned(), hex(&packet.octets)))
+                .collect(),
         }
     }
 
@@ -37,7 +43,9 @@ impl Finding {
     pub fn exhibits(&self, dictionary: Dictionary) -> String {
         let mut text = String::new();
         for (label, hex) in &self.packets {
-            let octets: Vec<u8> = (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect();
+            let octets: Vec<u8> = (0..hex.len() / 2)
+                .filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok())
+                .collect();
             // Writing into a String cannot fail.
             let _ = writeln!(text, "{label}: {hex}");
             if let Ok(datagram) = Datagram::frame(&octets) {

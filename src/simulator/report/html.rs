@@ -19,7 +19,10 @@ pub fn page(report: &Report) -> String {
 fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
     let (class, word) = verdict(report.verdict);
     let name = escaped(&report.name);
-    writeln!(out, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">")?;
+    writeln!(
+        out,
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+    )?;
     writeln!(out, "<title>{name}: {word}</title><style>{STYLE}</style>")?;
     writeln!(out, "<h1>{name}<span class=\"badge {class}\">{word}</span></h1>")?;
     writeln!(out, "<p>{}</p>", escaped(text_at(report, "/about")))?;
@@ -36,7 +39,11 @@ fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
     write_replies(out, report)?;
     write_findings(out, report)?;
     let scenario = serde_json::to_string_pretty(&report.scenario).unwrap_or_default();
-    writeln!(out, "<h2>Scenario</h2><details><summary>as it was run</summary><pre>{}</pre></details></html>", escaped(&scenario))
+    writeln!(
+        out,
+        "<h2>Scenario</h2><details><summary>as it was run</summary><pre>{}</pre></details></html>",
+        escaped(&scenario)
+    )
 }
 
 const fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
@@ -72,16 +79,40 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
     let busiest = report.seconds.iter().map(|second| second.answered).max().unwrap_or_default();
     let violations = report.referee.violations;
     let tiles = [
-        ("attaches", grouped(report.attaches), format!("{} a second", grouped(report.attaches_s.round() as u64))),
+        (
+            "attaches",
+            grouped(report.attaches),
+            format!("{} a second", grouped(report.attaches_s.round() as u64)),
+        ),
         (
             "requests answered",
             grouped(total.answered),
-            format!("{} a second, {} in the busiest", grouped(report.rate_s.round() as u64), grouped(busiest)),
+            format!(
+                "{} a second, {} in the busiest",
+                grouped(report.rate_s.round() as u64),
+                grouped(busiest)
+            ),
         ),
-        ("unanswered", grouped(total.unanswered), format!("{} copies sent", grouped(report.replies.copies))),
-        ("latency, median", format!("{:.2} ms", total.latency.p50), "from the scheduled time".to_owned()),
-        ("latency, p99", format!("{:.2} ms", total.latency.p99), format!("at most {:.2} ms", total.latency.max)),
-        ("referee", grouped(violations), if violations == 1 { "violation" } else { "violations" }.to_owned()),
+        (
+            "unanswered",
+            grouped(total.unanswered),
+            format!("{} copies sent", grouped(report.replies.copies)),
+        ),
+        (
+            "latency, median",
+            format!("{:.2} ms", total.latency.p50),
+            "from the scheduled time".to_owned(),
+        ),
+        (
+            "latency, p99",
+            format!("{:.2} ms", total.latency.p99),
+            format!("at most {:.2} ms", total.latency.max),
+        ),
+        (
+            "referee",
+            grouped(violations),
+            if violations == 1 { "violation" } else { "violations" }.to_owned(),
+        ),
     ];
     write!(out, "<div class=\"tiles\">")?;
     for (name, value, note) in tiles {
@@ -94,18 +125,31 @@ fn write_limits(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "<h2>Limits</h2><table><tr><th>limit<th>measured<th></tr>")?;
     for limit in &report.limits {
         let (class, word) = if limit.kept { ("good", "kept") } else { ("bad", "broken") };
-        writeln!(out, "<tr><td>{}<td>{}<td class=\"{class}\">{word}</tr>", escaped(&limit.limit), escaped(&limit.value))?;
+        writeln!(
+            out,
+            "<tr><td>{}<td>{}<td class=\"{class}\">{word}</tr>",
+            escaped(&limit.limit),
+            escaped(&limit.value)
+        )?;
     }
-    let (class, word) = if report.referee.violations == 0 { ("good", "content") } else { ("bad", "not content") };
+    let (class, word) =
+        if report.referee.violations == 0 { ("good", "content") } else { ("bad", "not content") };
     writeln!(
         out,
         "<tr><td>the referee; final view: {}<td>{} violations<td class=\"{class}\">{word}</tr>",
         escaped(&report.referee.view),
         report.referee.violations
     )?;
-    let (class, word) =
-        if report.generator.kept_up { ("good", "kept") } else { ("bad", "not kept: the figures say nothing about the server") };
-    writeln!(out, "<tr><td>the generator's schedule<td>{} late<td class=\"{class}\">{word}</tr></table>", report.generator.behind)
+    let (class, word) = if report.generator.kept_up {
+        ("good", "kept")
+    } else {
+        ("bad", "not kept: the figures say nothing about the server")
+    };
+    writeln!(
+        out,
+        "<tr><td>the generator's schedule<td>{} late<td class=\"{class}\">{word}</tr></table>",
+        report.generator.behind
+    )
 }
 
 fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -119,7 +163,8 @@ fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "</table>")?;
     for alike in alike(&report.referee.shown) {
         let Some(first) = alike.first() else { continue };
-        let times = if alike.len() == 1 { String::new() } else { format!(" · {} like this", alike.len()) };
+        let times =
+            if alike.len() == 1 { String::new() } else { format!(" · {} like this", alike.len()) };
         writeln!(
             out,
             "<details><summary>{:.3} s{times} · <b>{}</b> · {}: {}</summary>",
@@ -129,7 +174,9 @@ fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
             escaped(&first.detail),
         )?;
         if alike.len() > 1 {
-            let when = |finding: &&Finding| format!("{:.3} s {}", finding.at_s, finding.endpoint.as_deref().unwrap_or_default());
+            let when = |finding: &&Finding| {
+                format!("{:.3} s {}", finding.at_s, finding.endpoint.as_deref().unwrap_or_default())
+            };
             let all: Vec<String> = alike.iter().map(when).collect();
             writeln!(out, "<p class=\"faint\">{}</p>", escaped(&all.join(", ")))?;
         }
@@ -146,7 +193,10 @@ fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
     };
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {
-        match groups.iter_mut().find(|group| group.first().is_some_and(|first| kind(first) == kind(finding))) {
+        match groups
+            .iter_mut()
+            .find(|group| group.first().is_some_and(|first| kind(first) == kind(finding)))
+        {
             Some(group) => group.push(finding),
             None => groups.push(vec![finding]),
         }
@@ -155,23 +205,40 @@ fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
 }
 
 fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "<div class=\"wide\"><table><tr><th>request<th>sent<th>answered<th>rejected<th>unanswered")?;
+    writeln!(
+        out,
+        "<div class=\"wide\"><table><tr><th>request<th>sent<th>answered<th>rejected<th>unanswered"
+    )?;
     writeln!(out, "<th>mean, ms<th>p50<th>p90<th>p99<th>p99.9<th>max</tr>")?;
     let total = &report.total;
     let sums = [("all", &total.latency), ("all, from sending", &total.service)];
-    let rows = report.requests.iter().map(|requests| ("", requests.kind.as_str(), requests, &requests.latency));
-    for (class, name, requests, latency) in rows.chain(sums.map(|(name, latency)| ("sum", name, total, latency))) {
+    let rows = report
+        .requests
+        .iter()
+        .map(|requests| ("", requests.kind.as_str(), requests, &requests.latency));
+    for (class, name, requests, latency) in
+        rows.chain(sums.map(|(name, latency)| ("sum", name, total, latency)))
+    {
         let Quantiles { mean, p50, p90, p99, p999, max, .. } = latency;
         let counts = [requests.asked, requests.answered, requests.rejected, requests.unanswered];
         write!(out, "<tr class=\"{class}\"><td>{}", escaped(name))?;
         counts.iter().try_for_each(|count| write!(out, "<td>{}", grouped(*count)))?;
-        [mean, p50, p90, p99, p999, max].iter().try_for_each(|value| write!(out, "<td>{value:.3}"))?;
+        [mean, p50, p90, p99, p999, max]
+            .iter()
+            .try_for_each(|value| write!(out, "<td>{value:.3}"))?;
         writeln!(out, "</tr>")?;
     }
     for phase in &report.phases {
         let Quantiles { mean, p50, p90, p99, p999, max, .. } = phase.latency;
-        write!(out, "<tr><td>in phase {}<td><td>{}<td><td>", escaped(&phase.name), grouped(phase.answered))?;
-        [mean, p50, p90, p99, p999, max].iter().try_for_each(|value| write!(out, "<td>{value:.3}"))?;
+        write!(
+            out,
+            "<tr><td>in phase {}<td><td>{}<td><td>",
+            escaped(&phase.name),
+            grouped(phase.answered)
+        )?;
+        [mean, p50, p90, p99, p999, max]
+            .iter()
+            .try_for_each(|value| write!(out, "<td>{value:.3}"))?;
         writeln!(out, "</tr>")?;
     }
     writeln!(out, "</table></div>")
@@ -179,7 +246,8 @@ fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn write_replies(out: &mut String, report: &Report) -> std::fmt::Result {
     let replies = &report.replies;
-    let rejects = report.rejects.iter().map(|(reason, count)| (format!("rejected: {reason}"), *count));
+    let rejects =
+        report.rejects.iter().map(|(reason, count)| (format!("rejected: {reason}"), *count));
     let others = [
         ("forgotten: on their way when their gateway restarted", report.total.forgotten),
         ("copies sent", replies.copies),
@@ -209,21 +277,49 @@ fn grouped(number: u64) -> String {
 }
 
 /// Each second's value stands in the middle of it.
-fn over_time<'a>(report: &Report, name: &'a str, colour: usize, of: impl Fn(&Second) -> f64) -> Curve<'a> {
-    Curve { name, colour, points: report.seconds.iter().map(|row| (row.second as f64 + 0.5, of(row))).collect() }
+fn over_time<'a>(
+    report: &Report,
+    name: &'a str,
+    colour: usize,
+    of: impl Fn(&Second) -> f64,
+) -> Curve<'a> {
+    Curve {
+        name,
+        colour,
+        points: report.seconds.iter().map(|row| (row.second as f64 + 0.5, of(row))).collect(),
+    }
 }
 
 /// A plot over the time of the run. What never happened has no curve, but for the first.
-fn timeline(report: &Report, title: &'static str, y: (&'static str, Scale), curves: Vec<Curve<'static>>) -> Plot<'static> {
+fn timeline(
+    report: &Report,
+    title: &'static str,
+    y: (&'static str, Scale),
+    curves: Vec<Curve<'static>>,
+) -> Plot<'static> {
     let happened = |curve: &Curve<'_>| curve.points.iter().any(|(_, value)| *value > 0.0);
-    let curves = curves.into_iter().enumerate().filter(|(place, curve)| *place == 0 || happened(curve)).map(|(_, curve)| curve).collect();
-    Plot { title, x: ("seconds since the beginning", Scale::Linear), y, curves, stretches: phases(report), dots: Vec::new() }
+    let curves = curves
+        .into_iter()
+        .enumerate()
+        .filter(|(place, curve)| *place == 0 || happened(curve))
+        .map(|(_, curve)| curve)
+        .collect();
+    Plot {
+        title,
+        x: ("seconds since the beginning", Scale::Linear),
+        y,
+        curves,
+        stretches: phases(report),
+        dots: Vec::new(),
+    }
 }
 
 /// From when to when each phase lasted.
 fn phases(report: &Report) -> Vec<(f64, f64, String)> {
     let of_one = report.seconds.chunk_by(|left, right| left.phase == right.phase);
-    let stretch = |rows: &[Second]| (rows[0].second as f64, (rows[rows.len() - 1].second + 1) as f64, rows[0].phase.clone());
+    let stretch = |rows: &[Second]| {
+        (rows[0].second as f64, (rows[rows.len() - 1].second + 1) as f64, rows[0].phase.clone())
+    };
     of_one.map(stretch).collect()
 }
 
@@ -272,7 +368,9 @@ fn distribution(report: &Report) -> Plot<'static> {
         title: "Share of all requests that took longer",
         x: ("ms from the scheduled time", Scale::Logarithmic),
         y: ("%", Scale::Logarithmic),
-        dots: dots.map(|(latency, share, name)| (latency, share, format!("{name} {latency:.2} ms"))).collect(),
+        dots: dots
+            .map(|(latency, share, name)| (latency, share, format!("{name} {latency:.2} ms")))
+            .collect(),
         curves: vec![Curve { name: "all requests", colour: 0, points }],
         stretches: Vec::new(),
     }
@@ -293,16 +391,29 @@ mod tests {
             detail: detail.replace('#', &number.to_string()),
             packets: Vec::new(),
         };
-        report.referee.shown = (0..61).map(|number| finding(number, "100.64.0.#")).chain([finding(61, "another")]).collect();
+        report.referee.shown = (0..61)
+            .map(|number| finding(number, "100.64.0.#"))
+            .chain([finding(61, "another")])
+            .collect();
         let page = page(&report);
-        assert_eq!(page.matches("<details><summary>").count(), 3, "two kinds of findings, and the scenario");
+        assert_eq!(
+            page.matches("<details><summary>").count(),
+            3,
+            "two kinds of findings, and the scenario"
+        );
         assert!(page.contains("61 like this") && page.contains("in phase steady"));
         assert!(page.find("What the referee found") > page.rfind("<svg"));
     }
 
     #[test]
     fn thousands_stand_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (200_000, "200,000"), (1_234_567, "1,234,567")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (200_000, "200,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }

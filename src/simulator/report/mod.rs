@@ -183,13 +183,20 @@ impl Report {
         let tally = &outcome.tally;
         let total = tally.sum(Outcome::requests());
         let measures = Measures { tally, counts: &outcome.counts, seconds: &outcome.seconds };
-        let limits: Vec<Checked> = scenario.limits.iter().map(|limit| measures.check(*limit)).collect();
+        let limits: Vec<Checked> =
+            scenario.limits.iter().map(|limit| measures.check(*limit)).collect();
         let generator = generator(tally, &total);
         let violations: u64 = outcome.counts.values().sum();
         let verdict = match outcome.ending {
             Ending::Unanswered => Verdict::Unanswered,
             Ending::Interrupted => Verdict::Interrupted,
-            Ending::Finished if violations == 0 && generator.kept_up && limits.iter().all(|limit| limit.kept) => Verdict::Passed,
+            Ending::Finished
+                if violations == 0
+                    && generator.kept_up
+                    && limits.iter().all(|limit| limit.kept) =>
+            {
+                Verdict::Passed
+            }
             Ending::Finished => Verdict::Failed,
         };
         Self {
@@ -221,23 +228,36 @@ impl Report {
             tries: Vec::new(),
             referee: findings(outcome, violations),
             seconds: outcome.seconds.clone(),
-            phases: outcome.phases.iter().filter(|(_, latency)| latency.count() > 0).map(PhaseLatency::of).collect(),
+            phases: outcome
+                .phases
+                .iter()
+                .filter(|(_, latency)| latency.count() > 0)
+                .map(PhaseLatency::of)
+                .collect(),
             distribution: total.latency.buckets().collect(),
         }
     }
 
     /// This run as one try of a search.
     pub fn as_try(&self, rate_s: f64) -> Try {
-        let limits = self.limits.iter().filter(|limit| !limit.kept).map(|limit| format!("{}: {}", limit.limit, limit.value));
+        let limits = self
+            .limits
+            .iter()
+            .filter(|limit| !limit.kept)
+            .map(|limit| format!("{}: {}", limit.limit, limit.value));
         let generator = (!self.generator.kept_up).then(|| "the generator is too slow".to_owned());
-        let referee = (self.referee.violations > 0).then(|| format!("the referee found {} violations", self.referee.violations));
+        let referee = (self.referee.violations > 0)
+            .then(|| format!("the referee found {} violations", self.referee.violations));
         let broken: Vec<String> = limits.chain(generator).chain(referee).collect();
         Try { rate_s, p99: self.total.latency.p99, broken }
     }
 
     /// Later than this after its time, a request has not kept the schedule.
     fn tolerance_ms(&self) -> f64 {
-        self.scenario.pointer("/tolerance_ms").and_then(serde_json::Value::as_f64).unwrap_or_default()
+        self.scenario
+            .pointer("/tolerance_ms")
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or_default()
     }
 
     /// Whether too many requests came too late to judge the server.
@@ -285,7 +305,15 @@ fn requests(kind: &str, counts: &Counts) -> Requests {
 
 fn quantiles(latencies: &Latencies) -> Quantiles {
     let at = |quantile| latencies.quantile_ms(quantile);
-    Quantiles { mean: latencies.mean_ms(), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999), max: at(1.0) }
+    Quantiles {
+        mean: latencies.mean_ms(),
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        p9999: at(0.9999),
+        max: at(1.0),
+    }
 }
 
 fn behind_share(behind: u64, asked: u64) -> f64 {
@@ -300,7 +328,9 @@ impl PhaseLatency {
 
 fn generator(tally: &Tally, total: &Counts) -> Generator {
     Generator {
-        kept_up: behind_share(tally.behind, total.asked) <= MOST_BEHIND && tally.starved == 0 && tally.unsent == 0,
+        kept_up: behind_share(tally.behind, total.asked) <= MOST_BEHIND
+            && tally.starved == 0
+            && tally.unsent == 0,
         behind: tally.behind,
         behind_most_ms: tally.behind_most.as_secs_f64() * 1000.0,
         starved: tally.starved,
@@ -333,10 +363,18 @@ impl Measures<'_> {
     fn check(&self, limit: Limit) -> Checked {
         // Of answers that never came nothing can be said to be kept.
         if self.counts_of(limit.scope).answered == 0 {
-            return Checked { limit: limit.to_string(), value: "nothing answered".to_owned(), kept: false };
+            return Checked {
+                limit: limit.to_string(),
+                value: "nothing answered".to_owned(),
+                kept: false,
+            };
         }
         let value = self.value(limit);
-        Checked { limit: limit.to_string(), value: limit.metric.show(value), kept: limit.is_kept(value) }
+        Checked {
+            limit: limit.to_string(),
+            value: limit.metric.show(value),
+            kept: limit.is_kept(value),
+        }
     }
 
     fn counts_of(&self, scope: Scope) -> Counts {
@@ -346,7 +384,9 @@ impl Measures<'_> {
     fn value(&self, limit: Limit) -> f64 {
         let counts = self.counts_of(limit.scope);
         let share = |part: u64| part as f64 / counts.asked.max(1) as f64;
-        let broken = |rules: &[Rule]| rules.iter().filter_map(|rule| self.counts.get(rule)).sum::<u64>() as f64;
+        let broken = |rules: &[Rule]| {
+            rules.iter().filter_map(|rule| self.counts.get(rule)).sum::<u64>() as f64
+        };
         match limit.metric {
             Metric::Latency(quantile) => counts.latency.quantile_ms(quantile),
             Metric::Service(quantile) => counts.service.quantile_ms(quantile),
@@ -435,7 +475,8 @@ mod tests {
     #[test]
     fn each_phase_has_its_own_quantiles() {
         let report = report();
-        let names: Vec<(&str, u64)> = report.phases.iter().map(|phase| (phase.name.as_str(), phase.answered)).collect();
+        let names: Vec<(&str, u64)> =
+            report.phases.iter().map(|phase| (phase.name.as_str(), phase.answered)).collect();
         assert_eq!(names, [("steady", 1)]);
         assert!(report.phases[0].latency.p99 > 100_000.0);
     }
@@ -444,9 +485,19 @@ mod tests {
     fn where_nothing_was_answered_no_limit_is_kept() {
         let tally = Tally::default();
         let measures = Measures { tally: &tally, counts: &BTreeMap::new(), seconds: &[] };
-        for text in ["p99 < 10 ms", "accounting service p50 < 1 s", "rejects = expected", "violations < 1", "loss < 1 %"] {
+        for text in [
+            "p99 < 10 ms",
+            "accounting service p50 < 1 s",
+            "rejects = expected",
+            "violations < 1",
+            "loss < 1 %",
+        ] {
             let checked = measures.check(Limit::parse(text).unwrap());
-            assert_eq!((checked.kept, checked.value.as_str()), (false, "nothing answered"), "{text}");
+            assert_eq!(
+                (checked.kept, checked.value.as_str()),
+                (false, "nothing answered"),
+                "{text}"
+            );
         }
     }
 }

@@ -68,8 +68,17 @@ impl Plot<'_> {
             }
             write!(out, "</span>")?;
         }
-        writeln!(out, "{} <span class=\"unit\">{}</span></figcaption>", escaped(self.title), escaped(self.y.0))?;
-        writeln!(out, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", escaped(self.title))?;
+        writeln!(
+            out,
+            "{} <span class=\"unit\">{}</span></figcaption>",
+            escaped(self.title),
+            escaped(self.y.0)
+        )?;
+        writeln!(
+            out,
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+            escaped(self.title)
+        )?;
         self.write_stretches(out, &frame)?;
         self.write_axes(out, &frame)?;
         for curve in &self.curves {
@@ -87,7 +96,11 @@ impl Plot<'_> {
             let fits = x + 8.0 + LETTER * name.chars().count() as f64 <= WIDTH;
             let (class, x) = if fits { ("dot", x + 8.0) } else { ("dot before", x - 8.0) };
             let y = (y - 6.0).max(TOP);
-            writeln!(out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escaped(name))?;
+            writeln!(
+                out,
+                "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
+                escaped(name)
+            )?;
         }
         writeln!(out, "</svg></figure>")
     }
@@ -98,10 +111,19 @@ impl Plot<'_> {
             let (x, width) = (frame.x(*start), frame.x(*end) - frame.x(*start));
             if number % 2 == 0 {
                 let height = HEIGHT - TOP - BOTTOM;
-                write!(out, "<rect class=\"band\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>")?;
+                write!(
+                    out,
+                    "<rect class=\"band\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"
+                )?;
             }
             if LETTER * name.chars().count() as f64 <= width {
-                writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 2.0, TOP - 7.0, escaped(name))?;
+                writeln!(
+                    out,
+                    "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                    x + 2.0,
+                    TOP - 7.0,
+                    escaped(name)
+                )?;
             }
         }
         Ok(())
@@ -110,15 +132,34 @@ impl Plot<'_> {
     fn write_axes(&self, out: &mut String, frame: &Frame) -> std::fmt::Result {
         for tick in frame.up.ticks() {
             let at = frame.y(tick);
-            write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>", WIDTH - RIGHT)?;
-            writeln!(out, "<text class=\"left\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", LEFT - 8.0, at + 4.0, label(tick))?;
+            write!(
+                out,
+                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>",
+                WIDTH - RIGHT
+            )?;
+            writeln!(
+                out,
+                "<text class=\"left\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                LEFT - 8.0,
+                at + 4.0,
+                label(tick)
+            )?;
         }
         for tick in frame.across.ticks() {
             let (x, y) = (frame.x(tick), HEIGHT - BOTTOM + 17.0);
-            writeln!(out, "<text class=\"below\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", label(tick))?;
+            writeln!(
+                out,
+                "<text class=\"below\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
+                label(tick)
+            )?;
         }
         let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
-        writeln!(out, "<text class=\"below\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text>", HEIGHT - 4.0, escaped(self.x.0))
+        writeln!(
+            out,
+            "<text class=\"below\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text>",
+            HEIGHT - 4.0,
+            escaped(self.x.0)
+        )
     }
 }
 
@@ -147,13 +188,21 @@ struct Axis {
 
 impl Axis {
     fn over(values: impl Iterator<Item = f64>, scale: Scale) -> Self {
-        let usable = values.filter(|value| value.is_finite() && (scale == Scale::Linear || *value > 0.0));
-        let (low, high) = usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let usable =
+            values.filter(|value| value.is_finite() && (scale == Scale::Linear || *value > 0.0));
+        let (low, high) = usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
         let (low, high) = if low > high { (1.0, 10.0) } else { (low, high) };
         match scale {
-            Scale::Linear => Self { low: low.min(0.0), high: if high > low.min(0.0) { high } else { 1.0 }, scale },
+            Scale::Linear => Self {
+                low: low.min(0.0),
+                high: if high > low.min(0.0) { high } else { 1.0 },
+                scale,
+            },
             Scale::Logarithmic => {
-                let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()));
+                let (low, high) =
+                    (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()));
                 Self { low, high: if high > low { high } else { low * 10.0 }, scale }
             }
         }
@@ -174,7 +223,10 @@ impl Axis {
     fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Logarithmic => (value.max(self.low).log10() - self.low.log10()) / (self.high.log10() - self.low.log10()),
+            Scale::Logarithmic => {
+                (value.max(self.low).log10() - self.low.log10())
+                    / (self.high.log10() - self.low.log10())
+            }
         };
         place.clamp(0.0, 1.0)
     }
@@ -197,7 +249,11 @@ impl Axis {
     fn step(&self) -> f64 {
         let rough = (self.high - self.low) / 5.0;
         let decade = 10f64.powf(rough.log10().floor());
-        [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough).unwrap_or(rough)
+        [1.0, 2.0, 5.0, 10.0]
+            .map(|factor| factor * decade)
+            .into_iter()
+            .find(|step| *step >= rough)
+            .unwrap_or(rough)
     }
 }
 
@@ -214,7 +270,11 @@ fn label(value: f64) -> String {
 /// Text that comes from a scenario or a server must not become markup, nor turn the direction of a line.
 pub(super) fn escaped(text: &str) -> String {
     let text = printable::lines(text).to_string();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -225,7 +285,11 @@ mod tests {
     fn text_of_others_is_neither_markup_nor_control() {
         let shown = escaped(&format!("<b a='{}' b=\"&\">", printable::tests::HOSTILE));
         assert!(shown.chars().all(|c| c == '\n' || printable::is_printable(c)), "{shown:?}");
-        assert!(shown.starts_with("&lt;b a=&#39;a\\u{1b}") && shown.ends_with("b=&quot;&amp;&quot;&gt;"), "{shown}");
+        assert!(
+            shown.starts_with("&lt;b a=&#39;a\\u{1b}")
+                && shown.ends_with("b=&quot;&amp;&quot;&gt;"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -237,7 +301,10 @@ mod tests {
             (vec![], Scale::Logarithmic, vec![1.0, 10.0]),
         ] {
             let ticks = Axis::over(values.into_iter(), scale).ticks();
-            assert!(ticks.iter().zip(&expected).all(|(tick, wanted)| (tick - wanted).abs() < 1e-9), "{ticks:?}");
+            assert!(
+                ticks.iter().zip(&expected).all(|(tick, wanted)| (tick - wanted).abs() < 1e-9),
+                "{ticks:?}"
+            );
             assert_eq!(ticks.len(), expected.len());
         }
     }
@@ -247,14 +314,24 @@ mod tests {
         for (highest, edge) in [(97.0, 100.0), (40_638.0, 50_000.0), (3.0, 3.0), (0.7, 0.8)] {
             let axis = Axis::over([0.0, highest].into_iter(), Scale::Linear).rounded_up();
             assert!((axis.high - edge).abs() < 1e-9, "{highest}: {}", axis.high);
-            assert!(axis.ticks().last().is_some_and(|tick| (tick - edge).abs() < 1e-9), "{highest}: {:?}", axis.ticks());
+            assert!(
+                axis.ticks().last().is_some_and(|tick| (tick - edge).abs() < 1e-9),
+                "{highest}: {:?}",
+                axis.ticks()
+            );
         }
     }
 
     #[test]
     fn labels_are_short() {
-        for (value, text) in [(0.0, "0"), (0.0001, "0.0001"), (0.25, "0.25"), (1500.0, "1500"), (20_000.0, "20 k"), (3_500_000.0, "3.5 M")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.0001, "0.0001"),
+            (0.25, "0.25"),
+            (1500.0, "1500"),
+            (20_000.0, "20 k"),
+            (3_500_000.0, "3.5 M"),
+        ] {
             assert_eq!(label(value), text);
         }
     }

@@ -12,7 +12,20 @@ pub fn headline() -> &'static str {
 
 /// One second.
 pub fn line(second: &Second) -> String {
-    let Second { second, phase, attaches, asked, copies, answered, rejected, outstanding, p50, p99, max, .. } = second;
+    let Second {
+        second,
+        phase,
+        attaches,
+        asked,
+        copies,
+        answered,
+        rejected,
+        outstanding,
+        p50,
+        p99,
+        max,
+        ..
+    } = second;
     format!(
         "{:>4}s {phase:<9.9} {attaches:>8} {asked:>6} {answered:>6} {rejected:>6} {copies:>6} {outstanding:>6} {p50:>6.1} {p99:>6.1} {max:>6.1}",
         second + 1
@@ -22,7 +35,8 @@ pub fn line(second: &Second) -> String {
 /// One try of a search.
 pub fn try_line(tried: &Try) -> String {
     let Try { rate_s, p99, broken } = tried;
-    let word = if tried.is_kept() { "kept".to_owned() } else { format!("broken ({})", broken.join("; ")) };
+    let word =
+        if tried.is_kept() { "kept".to_owned() } else { format!("broken ({})", broken.join("; ")) };
     format!("{rate_s:>9.0} attaches/s  p99 {p99:>8.2} ms  {word}")
 }
 
@@ -42,9 +56,14 @@ pub fn percentiles(report: &Report) -> String {
     for (micros, count) in &report.distribution {
         seen += count;
         let share = seen as f64 / total.max(1) as f64;
-        let inverse = if seen == total { "inf".to_owned() } else { format!("{:.2}", 1.0 / (1.0 - share)) };
+        let inverse =
+            if seen == total { "inf".to_owned() } else { format!("{:.2}", 1.0 / (1.0 - share)) };
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "{:>12.3} {share:>14.12} {seen:>10} {inverse:>14}", *micros as f64 / 1000.0);
+        let _ = writeln!(
+            text,
+            "{:>12.3} {share:>14.12} {seen:>10} {inverse:>14}",
+            *micros as f64 / 1000.0
+        );
     }
     text
 }
@@ -53,11 +72,19 @@ fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         text,
         "{} endpoints, {} threads, {:.1} s\n{} attaches ({:.0}/s), {} requests answered ({:.0}/s)",
-        report.endpoints, report.threads, report.lasted_s, report.attaches, report.attaches_s, report.total.answered, report.rate_s
+        report.endpoints,
+        report.threads,
+        report.lasted_s,
+        report.attaches,
+        report.attaches_s,
+        report.total.answered,
+        report.rate_s
     )?;
     writeln!(text)?;
     writeln!(text, "request                 sent    answered    rejected  unanswered")?;
-    for Requests { kind, asked, answered, rejected, unanswered, .. } in report.requests.iter().chain([&report.total]) {
+    for Requests { kind, asked, answered, rejected, unanswered, .. } in
+        report.requests.iter().chain([&report.total])
+    {
         writeln!(text, "{kind:<16.16} {asked:>11} {answered:>11} {rejected:>11} {unanswered:>11}")?;
     }
     writeln!(text)?;
@@ -80,11 +107,21 @@ fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
         replies.copies, replies.repeated, replies.late, replies.obsolete, replies.discarded
     )?;
     if report.total.forgotten > 0 {
-        writeln!(text, "forgotten: {} requests, on their way when their gateway restarted", report.total.forgotten)?;
+        writeln!(
+            text,
+            "forgotten: {} requests, on their way when their gateway restarted",
+            report.total.forgotten
+        )?;
     }
     write_generator(text, report)?;
     for limit in &report.limits {
-        writeln!(text, "limit    {:<34} {:>20}   {}", limit.limit, limit.value, if limit.kept { "kept" } else { "BROKEN" })?;
+        writeln!(
+            text,
+            "limit    {:<34} {:>20}   {}",
+            limit.limit,
+            limit.value,
+            if limit.kept { "kept" } else { "BROKEN" }
+        )?;
     }
     write_referee(text, report)?;
     write_tries(text, report)?;
@@ -104,7 +141,11 @@ fn write_latency(text: &mut String, name: &str, of: &Quantiles) -> std::fmt::Res
 fn write_generator(text: &mut String, report: &Report) -> std::fmt::Result {
     let generator = &report.generator;
     if generator.held_back > 0 {
-        writeln!(text, "held back: {} attaches waited: `outstanding` requests were on their way", generator.held_back)?;
+        writeln!(
+            text,
+            "held back: {} attaches waited: `outstanding` requests were on their way",
+            generator.held_back
+        )?;
     }
     if generator.behind > 0 {
         let share = 100.0 * generator.behind as f64 / report.total.asked.max(1) as f64;
@@ -127,9 +168,15 @@ fn write_generator(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text, "unsent: {} reports found no free identifier", generator.unsent)?;
     }
     if !generator.kept_up {
-        writeln!(text, "THE GENERATOR DID NOT KEEP ITS SCHEDULE:\nthe figures above say nothing about the server")?;
+        writeln!(
+            text,
+            "THE GENERATOR DID NOT KEEP ITS SCHEDULE:\nthe figures above say nothing about the server"
+        )?;
         if report.is_too_late() {
-            writeln!(text, "1 % of the requests may be late; lower the rate, or raise tolerance_ms (--set)")?;
+            writeln!(
+                text,
+                "1 % of the requests may be late; lower the rate, or raise tolerance_ms (--set)"
+            )?;
         }
     }
     Ok(())
@@ -151,8 +198,17 @@ fn write_tries(text: &mut String, report: &Report) -> std::fmt::Result {
     for tried in &report.tries {
         writeln!(text, "tried    {}", try_line(tried))?;
     }
-    match report.tries.iter().filter(|tried| tried.is_kept()).map(|tried| tried.rate_s).reduce(f64::max) {
-        Some(best) => writeln!(text, "found    {best:.0} attaches a second keep the limits; the figures are theirs"),
+    match report
+        .tries
+        .iter()
+        .filter(|tried| tried.is_kept())
+        .map(|tried| tried.rate_s)
+        .reduce(f64::max)
+    {
+        Some(best) => writeln!(
+            text,
+            "found    {best:.0} attaches a second keep the limits; the figures are theirs"
+        ),
         None => writeln!(text, "found    no rate that keeps the limits"),
     }
 }
@@ -161,7 +217,9 @@ const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "FAILED",
-        Verdict::Unanswered => "UNANSWERED: the target has not given one valid answer;\nare its address and the secret right?",
+        Verdict::Unanswered => {
+            "UNANSWERED: the target has not given one valid answer;\nare its address and the secret right?"
+        }
         Verdict::Interrupted => "interrupted",
     }
 }
@@ -178,7 +236,12 @@ mod tests {
         for line in lines.lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }
-        for word in ["tolerance_ms = 10", "in steady", "THE GENERATOR DID NOT KEEP ITS SCHEDULE", "raise tolerance_ms"] {
+        for word in [
+            "tolerance_ms = 10",
+            "in steady",
+            "THE GENERATOR DID NOT KEEP ITS SCHEDULE",
+            "raise tolerance_ms",
+        ] {
             assert!(lines.contains(word), "{word}: {lines}");
         }
     }

@@ -19,16 +19,26 @@ const LONGEST_S: f64 = 30.0 * 86_400.0;
 type Verdict = Result<(), Fault>;
 
 pub(super) fn check(scenario: &Scenario) -> Option<Fault> {
-    [target, retransmission, groups, gateways, fleets, phases, habits, reboots, search].iter().find_map(|check| check(scenario).err())
+    [target, retransmission, groups, gateways, fleets, phases, habits, reboots, search]
+        .iter()
+        .find_map(|check| check(scenario).err())
 }
 
 fn target(scenario: &Scenario) -> Verdict {
     let target = &scenario.target;
     demand(!target.auth.is_empty(), "target.auth", "needs at least one address")?;
     demand(!target.acct.is_empty(), "target.acct", "needs at least one address")?;
-    demand(target.auth.len() + target.acct.len() <= 16, "target.auth", "at most 16 servers in all")?;
+    demand(
+        target.auth.len() + target.acct.len() <= 16,
+        "target.auth",
+        "at most 16 servers in all",
+    )?;
     demand(!target.secret.is_empty(), "target.secret", "must not be empty (RFC 2865 3)")?;
-    demand((1..=0x00FF_FFFF).contains(&target.vendor_id), "target.vendor_id", "must be between 1 and 16777215")?;
+    demand(
+        (1..=0x00FF_FFFF).contains(&target.vendor_id),
+        "target.vendor_id",
+        "must be between 1 and 16777215",
+    )?;
     seconds(target.status_interval_s, "target.status_interval_s")?;
     seconds(target.patience_s, "target.patience_s")?;
     seconds(scenario.settle_s, "settle_s")?;
@@ -36,12 +46,18 @@ fn target(scenario: &Scenario) -> Verdict {
     seconds(scenario.expect.hold_s, "expect.hold_s")?;
     seconds(scenario.expect.stale_s, "expect.stale_s")?;
     demand(scenario.threads <= 256, "threads", "must be at most 256")?;
-    demand((1..=1_000_000).contains(&scenario.outstanding), "outstanding", "must be between 1 and 1000000")
+    demand(
+        (1..=1_000_000).contains(&scenario.outstanding),
+        "outstanding",
+        "must be between 1 and 1000000",
+    )
 }
 
 fn retransmission(scenario: &Scenario) -> Verdict {
     let policy = &scenario.retransmission;
-    for (name, Repeat { initial_s, ceiling_s, total_s, .. }) in [("access", policy.access), ("accounting", policy.accounting)] {
+    for (name, Repeat { initial_s, ceiling_s, total_s, .. }) in
+        [("access", policy.access), ("accounting", policy.accounting)]
+    {
         let key = |part: &str| format!("retransmission.{name}.{part}");
         demand(initial_s > 0.0, &key("initial_s"), "must be above 0")?;
         seconds(initial_s, &key("initial_s"))?;
@@ -49,7 +65,11 @@ fn retransmission(scenario: &Scenario) -> Verdict {
         seconds(total_s, &key("total_s"))?;
     }
     // RFC 5080 2.2.1.
-    demand(policy.access.total_s > 0.0, "retransmission.access.total_s", "must be above 0: somebody waits for the answer")?;
+    demand(
+        policy.access.total_s > 0.0,
+        "retransmission.access.total_s",
+        "must be above 0: somebody waits for the answer",
+    )?;
     demand(policy.failover_after > 0, "retransmission.failover_after", "must be at least 1")?;
     seconds(policy.dead_s, "retransmission.dead_s")
 }
@@ -90,7 +110,11 @@ fn fleets(scenario: &Scenario) -> Verdict {
         demand(!fleet.name.is_empty(), &key("name"), "must not be empty")?;
         demand(seen.insert(&fleet.name), &key("name"), "is there twice")?;
         if !fleet.group.is_empty() {
-            among(&fleet.group, scenario.group.iter().map(|group| group.moniker.clone()), &key("group"))?;
+            among(
+                &fleet.group,
+                scenario.group.iter().map(|group| group.moniker.clone()),
+                &key("group"),
+            )?;
         }
         demand(
             !fleet.rat.is_empty() && fleet.rat.iter().all(|(_, share)| *share > 0.0),
@@ -98,7 +122,11 @@ fn fleets(scenario: &Scenario) -> Verdict {
             "needs pairs of a number and a share above 0",
         )?;
         let (first, most) = fleet.back_off_s;
-        demand(first > 0.0 && first <= most && most <= LONGEST_S, &key("back_off_s"), "needs two numbers above 0, the smaller first")?;
+        demand(
+            first > 0.0 && first <= most && most <= LONGEST_S,
+            &key("back_off_s"),
+            "needs two numbers above 0, the smaller first",
+        )?;
         if fleet.endpoints.is_none() {
             patterns(fleet, &key)?;
         }
@@ -111,7 +139,9 @@ fn patterns(fleet: &Fleet, key: &dyn Fn(&str) -> String) -> Verdict {
     demand(fleet.count > 0, &key("count"), "must be at least 1, unless `endpoints` names a file")?;
     demand(fleet.iccid.is_some(), &key("iccid"), "is needed, unless `endpoints` names a file")?;
     let last = u64::from(fleet.first) + u64::from(fleet.count) - 1;
-    for (name, pattern) in [("iccid", &fleet.iccid), ("imsi", &fleet.imsi), ("msisdn", &fleet.msisdn)] {
+    for (name, pattern) in
+        [("iccid", &fleet.iccid), ("imsi", &fleet.imsi), ("msisdn", &fleet.msisdn)]
+    {
         let Some(pattern) = pattern else { continue };
         demand(last < pattern.room(), &key(name), "has too few # for this many endpoints")?;
         let digits = digits(pattern, last);
@@ -139,7 +169,11 @@ fn digits(pattern: &Pattern, number: u64) -> Vec<u8> {
 }
 
 fn phases(scenario: &Scenario) -> Verdict {
-    demand(!scenario.phase.is_empty() || scenario.search.is_some(), "phase", "needs at least one phase")?;
+    demand(
+        !scenario.phase.is_empty() || scenario.search.is_some(),
+        "phase",
+        "needs at least one phase",
+    )?;
     let mut total = 0.0;
     for (index, phase) in scenario.phase.iter().enumerate() {
         let key = |part: &str| format!("phase.{index}.{part}");
@@ -158,7 +192,9 @@ fn phases(scenario: &Scenario) -> Verdict {
                 seconds(over_s, &key("over_s"))?;
                 demand(over_s <= phase.for_s, &key("over_s"), "must not be above for_s")?;
             }
-            Load::Closed { in_flight } => demand(in_flight > 0, &key("in_flight"), "must be at least 1")?,
+            Load::Closed { in_flight } => {
+                demand(in_flight > 0, &key("in_flight"), "must be at least 1")?
+            }
             Load::Rest | Load::Drain => {}
         }
     }
@@ -198,10 +234,18 @@ fn search(scenario: &Scenario) -> Verdict {
     let Some(search) = &scenario.search else { return Ok(()) };
     rate(search.from, "search.from")?;
     rate(search.to, "search.to")?;
-    demand(search.from > 0.0 && search.from < search.to, "search.from", "must be above 0 and below `to`")?;
+    demand(
+        search.from > 0.0 && search.from < search.to,
+        "search.from",
+        "must be above 0 and below `to`",
+    )?;
     demand(search.step_s >= 1.0, "search.step_s", "must be at least 1")?;
     seconds(search.step_s, "search.step_s")?;
-    demand((0.005..=0.5).contains(&search.precision), "search.precision", "must be between 0.005 and 0.5")?;
+    demand(
+        (0.005..=0.5).contains(&search.precision),
+        "search.precision",
+        "must be between 0.005 and 0.5",
+    )?;
     demand(!scenario.limits.is_empty(), "limits", "the search needs limits to keep")
 }
 

@@ -81,7 +81,11 @@ struct Form;
 
 impl Form {
     fn checked<E: de::Error>(distribution: Distribution) -> Result<Distribution, E> {
-        if distribution.is_sound() { Ok(distribution) } else { Err(E::custom("must not be negative, and min not above max")) }
+        if distribution.is_sound() {
+            Ok(distribution)
+        } else {
+            Err(E::custom("must not be negative, and min not above max"))
+        }
     }
 }
 
@@ -131,16 +135,24 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Distribution, String> {
-        toml::from_str::<Holder>(&format!("value = {text}")).map(|holder| holder.value).map_err(|error| error.message().to_owned())
+        toml::from_str::<Holder>(&format!("value = {text}"))
+            .map(|holder| holder.value)
+            .map_err(|error| error.message().to_owned())
     }
 
     #[test]
     fn reads_its_four_forms() {
         assert_eq!(read("3"), Ok(Distribution::Fixed(3.0)));
         assert_eq!(read("0.5"), Ok(Distribution::Fixed(0.5)));
-        assert_eq!(read("{ min = 1, max = 2.5 }"), Ok(Distribution::Uniform { min: 1.0, max: 2.5 }));
+        assert_eq!(
+            read("{ min = 1, max = 2.5 }"),
+            Ok(Distribution::Uniform { min: 1.0, max: 2.5 })
+        );
         assert_eq!(read("{ mean = 600 }"), Ok(Distribution::Exponential { mean: 600.0 }));
-        assert_eq!(read("{ median = 60, sigma = 1 }"), Ok(Distribution::Lognormal { median: 60.0, sigma: 1.0 }));
+        assert_eq!(
+            read("{ median = 60, sigma = 1 }"),
+            Ok(Distribution::Lognormal { median: 60.0, sigma: 1.0 })
+        );
     }
 
     #[test]

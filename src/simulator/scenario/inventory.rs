@@ -60,7 +60,10 @@ fn catalog(scenario: &Scenario) -> String {
         subnets.sort();
         subnets.dedup();
         for (cidr, allocation) in subnets {
-            let _ = writeln!(text, "[[vslice.subnet]]\ncidr = \"{cidr}\"\nallocation = \"{allocation}\"\n");
+            let _ = writeln!(
+                text,
+                "[[vslice.subnet]]\ncidr = \"{cidr}\"\nallocation = \"{allocation}\"\n"
+            );
         }
     }
     for Group { moniker, vslice, allocation, apn, refused, .. } in &scenario.group {
@@ -98,7 +101,12 @@ const fn provisioned(state: State) -> Option<&'static str> {
     }
 }
 
-fn write_endpoint(file: &mut impl Write, fleet: &Fleet, number: u64, state: &str) -> io::Result<()> {
+fn write_endpoint(
+    file: &mut impl Write,
+    fleet: &Fleet,
+    number: u64,
+    state: &str,
+) -> io::Result<()> {
     let mut digits = Vec::new();
     for pattern in [&fleet.iccid, &fleet.imsi, &fleet.msisdn] {
         if let Some(pattern) = pattern {
@@ -123,9 +131,13 @@ mod tests {
         let scenario = load("smoke", &[]).unwrap().scenario;
         assert_eq!(scenario.write_inventory(folder.path()).unwrap(), 120 + 8 + 40 + 16);
         let endpoints = fs::read_to_string(folder.path().join("endpoints.csv")).unwrap();
-        assert_eq!(endpoints.lines().nth(1), Some("8944500000000000014,234500000000001,447700000001,active,epos,,,"));
+        assert_eq!(
+            endpoints.lines().nth(1),
+            Some("8944500000000000014,234500000000001,447700000001,active,epos,,,")
+        );
         assert_eq!(endpoints.lines().filter(|line| line.contains(",suspended,epos,")).count(), 8);
-        let catalog: toml::Table = fs::read_to_string(folder.path().join("inventory.toml")).unwrap().parse().unwrap();
+        let catalog: toml::Table =
+            fs::read_to_string(folder.path().join("inventory.toml")).unwrap().parse().unwrap();
         assert_eq!(catalog["group"].as_array().map(Vec::len), Some(3));
         assert_eq!(catalog["vslice"].as_array().map(Vec::len), Some(2));
     }

@@ -45,7 +45,8 @@ pub fn markdown() -> String {
     for ScenarioKey { key, kind, default, meaning } in keys() {
         let default = default.map(|default| format!("`{default}`")).unwrap_or_default();
         // Writing into a string does not fail.
-        let _ = writeln!(text, "| `{key}` | {kind} | {default} | {} |", meaning.replace('|', "\\|"));
+        let _ =
+            writeln!(text, "| `{key}` | {kind} | {default} | {} |", meaning.replace('|', "\\|"));
     }
     text
 }
@@ -63,7 +64,12 @@ fn collect(schema: &Value, prefix: &str, whole: &Value, keys: &mut Vec<ScenarioK
             collect(&property_itself["items"], &format!("{key}.*."), &Value::Null, keys);
         } else {
             let meaning = property["description"].as_str().unwrap_or_default().replace('\n', " ");
-            keys.push(ScenarioKey { key, kind: kind(property_itself), default: written(default), meaning });
+            keys.push(ScenarioKey {
+                key,
+                kind: kind(property_itself),
+                default: written(default),
+                meaning,
+            });
         }
     }
 }
@@ -100,7 +106,8 @@ fn kind(schema: &Value) -> String {
     };
     match name.unwrap_or_default() {
         "array" if schema["prefixItems"].is_array() => {
-            let parts: Vec<String> = schema["prefixItems"].as_array().into_iter().flatten().map(kind).collect();
+            let parts: Vec<String> =
+                schema["prefixItems"].as_array().into_iter().flatten().map(kind).collect();
             format!("[{}]", parts.join(", "))
         }
         "array" => format!("list of {}", kind(&schema["items"])),
@@ -115,7 +122,9 @@ fn kind(schema: &Value) -> String {
 fn choices(schema: &Value) -> Vec<String> {
     let listed = schema["enum"].as_array().into_iter().flatten().filter(|word| !word.is_null());
     let described = schema["oneOf"].as_array().into_iter().flatten();
-    let described = described.flat_map(|choice| choice["enum"].as_array().into_iter().flatten().chain(choice.get("const")));
+    let described = described.flat_map(|choice| {
+        choice["enum"].as_array().into_iter().flatten().chain(choice.get("const"))
+    });
     listed.chain(described).map(|word| format!("`{word}`")).collect()
 }
 
@@ -138,11 +147,19 @@ mod tests {
             assert!(!key.kind.is_empty() && !key.meaning.is_empty(), "{key:?}");
             assert!(key.kind != "object", "{key:?}");
         }
-        let of = |name: &str| keys.iter().find(|key| key.key == name).unwrap_or_else(|| panic!("no key {name}")).clone();
+        let of = |name: &str| {
+            keys.iter()
+                .find(|key| key.key == name)
+                .unwrap_or_else(|| panic!("no key {name}"))
+                .clone()
+        };
         assert_eq!(of("fleet.*.count").kind, "whole number");
         assert!(of("fleet.*.endpoints").meaning.contains("endpoints.csv"));
         assert!(of("fleet.*.password").meaning.contains("PAP"));
-        assert_eq!(of("phase.*.kind").kind, "`\"ramp\"`, `\"steady\"`, `\"storm\"`, `\"closed\"`, `\"rest\"`, `\"drain\"`");
+        assert_eq!(
+            of("phase.*.kind").kind,
+            "`\"ramp\"`, `\"steady\"`, `\"storm\"`, `\"closed\"`, `\"rest\"`, `\"drain\"`"
+        );
         assert_eq!(of("tolerance_ms").default.as_deref(), Some("10.0"));
         assert_eq!(of("target.auth").default.as_deref(), Some("[\"127.0.0.1:1812\"]"));
         assert_eq!(of("expect.message_authenticator").default.as_deref(), Some("\"first\""));

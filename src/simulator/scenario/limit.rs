@@ -148,7 +148,8 @@ fn quantile_of(word: &str) -> Option<f64> {
 }
 
 fn quantity(metric: Metric, text: &str) -> Option<f64> {
-    let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%' || c == '/').trim_end();
+    let digits =
+        text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%' || c == '/').trim_end();
     let number: f64 = digits.parse().ok().filter(|number: &f64| number.is_finite())?;
     match (metric.unit(), text[digits.len()..].trim()) {
         (Unit::Time, "ms") | (Unit::Number, "" | "/s") | (Unit::Share, "") => Some(number),
@@ -166,8 +167,9 @@ impl fmt::Display for Limit {
             Scope::Access => f.write_str("access ")?,
             Scope::Accounting => f.write_str("accounting ")?,
         }
-        let quantile =
-            |f: &mut fmt::Formatter<'_>, at: f64| if at >= 1.0 { f.write_str("max") } else { write!(f, "p{}", round(at * 100.0)) };
+        let quantile = |f: &mut fmt::Formatter<'_>, at: f64| {
+            if at >= 1.0 { f.write_str("max") } else { write!(f, "p{}", round(at * 100.0)) }
+        };
         match self.metric {
             Metric::Latency(at) => quantile(f, at)?,
             Metric::Service(at) => {
@@ -230,14 +232,27 @@ mod tests {
         ] {
             let limit = Limit::parse(text).unwrap();
             assert_eq!(limit.to_string(), canonical);
-            assert_eq!(Limit::parse(canonical).map(|again| again.to_string()), Ok(canonical.to_owned()));
+            assert_eq!(
+                Limit::parse(canonical).map(|again| again.to_string()),
+                Ok(canonical.to_owned())
+            );
         }
     }
 
     #[test]
     fn refuses_the_rest_with_the_grammar() {
-        for text in ["", "p99", "p99 < ", "p99 < 10 %", "p101 < 1 ms", "loss < 1 ms", "speed < 1", "loss = expected", "p99 = 10 ms", "< 3"]
-        {
+        for text in [
+            "",
+            "p99",
+            "p99 < ",
+            "p99 < 10 %",
+            "p101 < 1 ms",
+            "loss < 1 ms",
+            "speed < 1",
+            "loss = expected",
+            "p99 = 10 ms",
+            "< 3",
+        ] {
             assert!(Limit::parse(text).unwrap_err().contains("METRIC"), "{text}");
         }
     }

@@ -272,7 +272,9 @@ impl Scenario {
 impl Gateway {
     fn names(&self) -> impl Iterator<Item = String> {
         let alone = self.count == 1;
-        (1..=self.count).map(move |number| if alone { self.name.clone() } else { format!("{}-{number}", self.name) })
+        (1..=self.count).map(move |number| {
+            if alone { self.name.clone() } else { format!("{}-{number}", self.name) }
+        })
     }
 }
 

@@ -17,7 +17,8 @@ impl Pattern {
     /// # Errors
     /// If the text has other characters, or no run or several runs of `#`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const RULE: &str = "a pattern has digits, one run of #, and perhaps a last L: \"894450001#########L\"";
+        const RULE: &str =
+            "a pattern has digits, one run of #, and perhaps a last L: \"894450001#########L\"";
         let body = text.strip_suffix('L').unwrap_or(text);
         let start = body.find('#').ok_or(RULE)?;
         let width = body[start..].bytes().take_while(|octet| *octet == b'#').count();
@@ -97,9 +98,11 @@ mod tests {
     #[test]
     fn numbers_are_padded_and_checked() {
         let mut out = Vec::new();
-        for (pattern, number, digits) in
-            [("23450##########", 42, "234500000000042"), ("4477###", 1234, "4477234"), ("89445000000000####L", 1, "8944500000000000014")]
-        {
+        for (pattern, number, digits) in [
+            ("23450##########", 42, "234500000000042"),
+            ("4477###", 1234, "4477234"),
+            ("89445000000000####L", 1, "8944500000000000014"),
+        ] {
             Pattern::parse(pattern).unwrap().write(number, &mut out);
             assert_eq!(std::str::from_utf8(&out), Ok(digits));
         }

@@ -93,14 +93,31 @@ impl Phase {
             ("in_flight", self.in_flight.is_some()),
         ];
         if let Some((key, _)) = given.iter().find(|(key, given)| *given && !keys.contains(key)) {
-            return Err((key, format!("this kind of phase has only the keys name, kind, for_s {}", keys.join(" "))));
+            return Err((
+                key,
+                format!(
+                    "this kind of phase has only the keys name, kind, for_s {}",
+                    keys.join(" ")
+                ),
+            ));
         }
-        let number = |key, value: Option<f64>| value.ok_or((key, "this kind of phase needs it".to_owned()));
+        let number =
+            |key, value: Option<f64>| value.ok_or((key, "this kind of phase needs it".to_owned()));
         Ok(match self.kind {
-            PhaseKind::Ramp => Load::Ramp { from: number("from", self.from)?, to: number("to", self.to)? },
-            PhaseKind::Steady => Load::Steady { rate: number("rate", self.rate)?, arrival: self.arrival.unwrap_or_default() },
-            PhaseKind::Storm => Load::Storm { share: number("share", self.share)?, over_s: number("over_s", self.over_s)? },
-            PhaseKind::Closed => Load::Closed { in_flight: number("in_flight", self.in_flight.map(f64::from))? as u32 },
+            PhaseKind::Ramp => {
+                Load::Ramp { from: number("from", self.from)?, to: number("to", self.to)? }
+            }
+            PhaseKind::Steady => Load::Steady {
+                rate: number("rate", self.rate)?,
+                arrival: self.arrival.unwrap_or_default(),
+            },
+            PhaseKind::Storm => Load::Storm {
+                share: number("share", self.share)?,
+                over_s: number("over_s", self.over_s)?,
+            },
+            PhaseKind::Closed => Load::Closed {
+                in_flight: number("in_flight", self.in_flight.map(f64::from))? as u32,
+            },
             PhaseKind::Rest => Load::Rest,
             PhaseKind::Drain => Load::Drain,
         })

@@ -51,17 +51,21 @@ pub fn load(name: &str, changes: &[Change]) -> Result<Loaded, ScenarioError> {
         return Err(ScenarioError::new(source.place_of("extends"), "extends", what));
     }
     let mut merged = extended(table_of(&source.text));
-    let mut scenario = deserialized(&merged).map_err(|what| ScenarioError::new(source.label.clone(), "", what))?;
+    let mut scenario =
+        deserialized(&merged).map_err(|what| ScenarioError::new(source.label.clone(), "", what))?;
     for change in changes {
         let place = format!("--set {}", change.key);
-        set(&mut merged, change).map_err(|what| ScenarioError::new(place.clone(), &change.key, what))?;
-        scenario = deserialized(&merged).map_err(|what| ScenarioError::new(place, &change.key, what))?;
+        set(&mut merged, change)
+            .map_err(|what| ScenarioError::new(place.clone(), &change.key, what))?;
+        scenario =
+            deserialized(&merged).map_err(|what| ScenarioError::new(place, &change.key, what))?;
     }
     match check(&scenario) {
         None => Ok(Loaded { name: name.to_owned(), scenario, folder: source.folder }),
         Some(Fault { key, what }) => {
             let changed = changes.iter().find(|change| change.key == key);
-            let place = changed.map_or_else(|| source.place_of(&key), |change| format!("--set {}", change.key));
+            let place = changed
+                .map_or_else(|| source.place_of(&key), |change| format!("--set {}", change.key));
             Err(ScenarioError::new(place, &key, what))
         }
     }
@@ -77,11 +81,19 @@ struct Source {
 impl Source {
     fn find(name: &str) -> Result<Self, ScenarioError> {
         if let Some(builtin) = Builtin::named(name) {
-            return Ok(Self { label: format!("built-in {name}"), text: builtin.text.to_owned(), folder: PathBuf::new() });
+            return Ok(Self {
+                label: format!("built-in {name}"),
+                text: builtin.text.to_owned(),
+                folder: PathBuf::new(),
+            });
         }
         let looks_like_file = Path::new(name).extension().is_some() || name.contains('/');
         let text = fs::read_to_string(name).map_err(|error| {
-            let what = if looks_like_file { error.to_string() } else { format!("neither a file nor one of {}", Builtin::names()) };
+            let what = if looks_like_file {
+                error.to_string()
+            } else {
+                format!("neither a file nor one of {}", Builtin::names())
+            };
             ScenarioError::new(name.to_owned(), "", what)
         })?;
         let folder = Path::new(name).parent().unwrap_or(Path::new("")).to_owned();
@@ -96,13 +108,15 @@ impl Source {
     }
 
     fn at(&self, offset: usize) -> String {
-        let line = 1 + self.text.as_bytes().iter().take(offset).filter(|octet| **octet == b'\n').count();
+        let line =
+            1 + self.text.as_bytes().iter().take(offset).filter(|octet| **octet == b'\n').count();
         format!("{}:{line}", self.label)
     }
 
     /// The key on the line of this offset.
     fn key_at(&self, offset: usize) -> &str {
-        let start = self.text[..offset.min(self.text.len())].rfind('\n').map_or(0, |newline| newline + 1);
+        let start =
+            self.text[..offset.min(self.text.len())].rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
         line.split_once('=').map_or("", |(key, _)| key.trim())
     }
@@ -149,7 +163,8 @@ fn table_of(text: &str) -> Table {
 }
 
 fn deserialized(table: &Table) -> Result<Scenario, String> {
-    Scenario::deserialize(Value::Table(table.clone())).map_err(|error| error.message().trim_end().replace('\n', "; "))
+    Scenario::deserialize(Value::Table(table.clone()))
+        .map_err(|error| error.message().trim_end().replace('\n', "; "))
 }
 
 /// Puts `upper` over `lower`: tables are merged key by key, everything else is replaced, lists too.
@@ -168,7 +183,11 @@ fn overlay(lower: &mut Table, upper: Table) {
 fn set(table: &mut Table, change: &Change) -> Result<(), String> {
     let steps: Vec<&str> = change.key.split('.').collect();
     let Some((first, rest)) = steps.split_first() else { return Err("no key".to_owned()) };
-    place(table.entry(*first).or_insert_with(|| Value::Table(Table::new())), rest, &value_of(&change.value))
+    place(
+        table.entry(*first).or_insert_with(|| Value::Table(Table::new())),
+        rest,
+        &value_of(&change.value),
+    )
 }
 
 fn place(at: &mut Value, steps: &[&str], value: &Value) -> Result<(), String> {
@@ -177,12 +196,22 @@ fn place(at: &mut Value, steps: &[&str], value: &Value) -> Result<(), String> {
         return Ok(());
     };
     match at {
-        Value::Table(table) => place(table.entry(*step).or_insert_with(|| Value::Table(Table::new())), rest, value),
-        Value::Array(array) if *step == "*" => array.iter_mut().try_for_each(|element| place(element, rest, value)),
+        Value::Table(table) => {
+            place(table.entry(*step).or_insert_with(|| Value::Table(Table::new())), rest, value)
+        }
+        Value::Array(array) if *step == "*" => {
+            array.iter_mut().try_for_each(|element| place(element, rest, value))
+        }
         Value::Array(array) => {
             let count = array.len();
             let element = step.parse().ok().and_then(|index: usize| array.get_mut(index));
-            place(element.ok_or_else(|| format!("`{step}` is not one of the {count} elements, which count from 0"))?, rest, value)
+            place(
+                element.ok_or_else(|| {
+                    format!("`{step}` is not one of the {count} elements, which count from 0")
+                })?,
+                rest,
+                value,
+            )
         }
         _ => Err(format!("there is no `{step}` below it")),
     }
@@ -191,7 +220,9 @@ fn place(at: &mut Value, steps: &[&str], value: &Value) -> Result<(), String> {
 /// A flag's value: TOML if it is that, else text.
 fn value_of(text: &str) -> Value {
     let document: Option<Table> = format!("value = {text}").parse().ok();
-    document.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+    document
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 impl ScenarioError {
@@ -221,8 +252,13 @@ mod tests {
         let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
-        let changes: Vec<Change> = changes.iter().map(|(key, value)| Change { key: (*key).into(), value: (*value).into() }).collect();
-        load(&path, &changes).map(|loaded| loaded.scenario).map_err(|error| error.to_string().replace(&path, "FILE"))
+        let changes: Vec<Change> = changes
+            .iter()
+            .map(|(key, value)| Change { key: (*key).into(), value: (*value).into() })
+            .collect();
+        load(&path, &changes)
+            .map(|loaded| loaded.scenario)
+            .map_err(|error| error.to_string().replace(&path, "FILE"))
     }
 
     #[test]
@@ -231,7 +267,8 @@ mod tests {
             let loaded = load(builtin.name, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert!(!loaded.scenario.about.is_empty(), "{} says what it shows", builtin.name);
             let printed = toml::to_string_pretty(&loaded.scenario).unwrap();
-            let again = load_text(&printed, &[]).unwrap_or_else(|error| panic!("{}: {error}\n{printed}", builtin.name));
+            let again = load_text(&printed, &[])
+                .unwrap_or_else(|error| panic!("{}: {error}\n{printed}", builtin.name));
             assert_eq!(toml::to_string_pretty(&again).unwrap(), printed);
         }
     }
@@ -239,16 +276,26 @@ mod tests {
     #[test]
     fn a_file_changes_what_it_extends_and_a_flag_changes_both() {
         let text = "extends = \"smoke\"\nseed = 7\n[target]\nsecret = \"other\"\n";
-        let scenario = load_text(text, &[("target.auth", "[\"192.0.2.1:1812\"]"), ("fleet.*.interim_s", "77")]).unwrap();
+        let scenario = load_text(
+            text,
+            &[("target.auth", "[\"192.0.2.1:1812\"]"), ("fleet.*.interim_s", "77")],
+        )
+        .unwrap();
         assert_eq!((scenario.seed, scenario.target.secret.as_str()), (7, "other"));
         assert_eq!(scenario.target.auth, ["192.0.2.1:1812".parse().unwrap()]);
-        assert!(!scenario.fleet.is_empty() && scenario.fleet.iter().all(|fleet| fleet.interim_s == 77));
+        assert!(
+            !scenario.fleet.is_empty() && scenario.fleet.iter().all(|fleet| fleet.interim_s == 77)
+        );
     }
 
     #[test]
     fn an_error_names_file_line_key_and_what_is_allowed() {
         for (text, changes, expected) in [
-            ("seed = 1\nsede = 2\n", &[][..], "FILE:2: sede: unknown field `sede`, expected one of `extends`, `about`, `seed`"),
+            (
+                "seed = 1\nsede = 2\n",
+                &[][..],
+                "FILE:2: sede: unknown field `sede`, expected one of `extends`, `about`, `seed`",
+            ),
             ("seed = \"x\"\n", &[], "FILE:1: seed: invalid type: string \"x\", expected u64"),
             ("extends = \"stom\"\n", &[], "FILE:1: extends: `stom` is not one of smoke, steady"),
             (
@@ -256,12 +303,36 @@ mod tests {
                 &[],
                 "unknown variant `last`, expected one of `first`, `present`, `any`",
             ),
-            ("extends = \"smoke\"\n\nlimits = [\"p99 > fast\"]\n", &[], "FILE:3: limits: `p99 > fast` is no limit: a limit is"),
-            ("extends = \"smoke\"\n[habits]\nlost = 2\n", &[], "FILE:3: habits.lost: must be a share between 0 and 1"),
-            ("extends = \"smoke\"\n", &[("habits.lost", "2")], "--set habits.lost: must be a share between 0 and 1"),
-            ("extends = \"smoke\"\n", &[("phase.9.rate", "2")], "--set phase.9.rate: `9` is not one of the"),
-            ("extends = \"smoke\"\n", &[("habits.lots", "2")], "--set habits.lots: unknown field `lots`"),
-            ("extends = \"smoke\"\n", &[("fleet.0.group", "epso")], "fleet.0.group: `epso` is not one of epos, water-tanks, gates"),
+            (
+                "extends = \"smoke\"\n\nlimits = [\"p99 > fast\"]\n",
+                &[],
+                "FILE:3: limits: `p99 > fast` is no limit: a limit is",
+            ),
+            (
+                "extends = \"smoke\"\n[habits]\nlost = 2\n",
+                &[],
+                "FILE:3: habits.lost: must be a share between 0 and 1",
+            ),
+            (
+                "extends = \"smoke\"\n",
+                &[("habits.lost", "2")],
+                "--set habits.lost: must be a share between 0 and 1",
+            ),
+            (
+                "extends = \"smoke\"\n",
+                &[("phase.9.rate", "2")],
+                "--set phase.9.rate: `9` is not one of the",
+            ),
+            (
+                "extends = \"smoke\"\n",
+                &[("habits.lots", "2")],
+                "--set habits.lots: unknown field `lots`",
+            ),
+            (
+                "extends = \"smoke\"\n",
+                &[("fleet.0.group", "epso")],
+                "fleet.0.group: `epso` is not one of epos, water-tanks, gates",
+            ),
             (
                 "extends = \"steady\"\n[[reboot]]\ngateway = \"pgw\"\nat_s = 1\ntakes_s = 1\n",
                 &[],
@@ -277,6 +348,11 @@ mod tests {
             let error = load_text(text, changes).unwrap_err();
             assert!(error.contains(expected), "{error}\nshould contain: {expected}");
         }
-        assert!(load("nonsense", &[]).unwrap_err().to_string().contains("neither a file nor one of smoke"));
+        assert!(
+            load("nonsense", &[])
+                .unwrap_err()
+                .to_string()
+                .contains("neither a file nor one of smoke")
+        );
     }
 }

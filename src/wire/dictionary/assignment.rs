@@ -35,12 +35,19 @@ impl Dictionary {
             return Err(failed("wants the form Name=Value"));
         }
         if let Some(place) = name.strip_prefix("Attr-") {
-            let place = place.parse().map_err(|()| failed("is no number of an attribute, like 200 or 26.32473.1"))?;
-            let octets = value.strip_prefix("0x").and_then(text::from_hex).ok_or_else(|| failed("wants hex digits after 0x"))?;
+            let place = place
+                .parse()
+                .map_err(|()| failed("is no number of an attribute, like 200 or 26.32473.1"))?;
+            let octets = value
+                .strip_prefix("0x")
+                .and_then(text::from_hex)
+                .ok_or_else(|| failed("wants hex digits after 0x"))?;
             return Ok(Assignment { place, kind: Kind::Octets, octets });
         }
-        let (plain, tag) = name.split_once(':').map_or((name, None), |(plain, tag)| (plain, Some(tag)));
-        let definition = self.by_name(plain).ok_or_else(|| failed("is no attribute of the dictionary"))?;
+        let (plain, tag) =
+            name.split_once(':').map_or((name, None), |(plain, tag)| (plain, Some(tag)));
+        let definition =
+            self.by_name(plain).ok_or_else(|| failed("is no attribute of the dictionary"))?;
         let tag = tag.map(str::parse).transpose().map_err(|_| failed("a tag is 0 to 31"))?;
         let octets = text::read(definition.kind, definition.values, tag, value).map_err(failed)?;
         let kind = match definition.kind {
@@ -55,23 +62,40 @@ impl Encoder<'_> {
     /// Writes what a person assigned; `authenticator` is the one this request will carry.
     ///
     /// A CHAP-Password in clear answers the CHAP-Challenge written before it, else the authenticator (RFC 2865 section 5.40).
-    pub fn assign(&mut self, assignment: &Assignment, secret: &Secret, authenticator: &[u8; 16]) -> &mut Self {
+    pub fn assign(
+        &mut self,
+        assignment: &Assignment,
+        secret: &Secret,
+        authenticator: &[u8; 16],
+    ) -> &mut Self {
         let Assignment { place, kind, octets } = assignment;
         match (kind, *place) {
             (Kind::UserPassword, _) => self.user_password(octets, secret, authenticator),
             (Kind::ChapPassword, _) => {
                 let ident = self.identifier();
-                let challenge = self.written().find(|attribute| attribute.number == number::CHAP_CHALLENGE);
-                let response = chap_response(ident, octets, challenge.map_or(authenticator, |challenge| challenge.value));
+                let challenge =
+                    self.written().find(|attribute| attribute.number == number::CHAP_CHALLENGE);
+                let response = chap_response(
+                    ident,
+                    octets,
+                    challenge.map_or(authenticator, |challenge| challenge.value),
+                );
                 let value: Vec<u8> = [ident].into_iter().chain(response).collect();
                 self.attribute(number::CHAP_PASSWORD, &value)
             }
-            (_, Place { parent: 0, vendor: 0, number: number::MESSAGE_AUTHENTICATOR }) => self.message_authenticator(),
+            (_, Place { parent: 0, vendor: 0, number: number::MESSAGE_AUTHENTICATOR }) => {
+                self.message_authenticator()
+            }
             (_, Place { parent: 0, vendor: 0, number }) => self.attribute(number, octets),
             (_, Place { parent: 0, vendor, number }) => self.vendor(vendor, number, octets),
             (_, Place { parent, vendor: 0, number }) => self.extended(parent, number, octets),
             (_, Place { parent, vendor, number }) => {
-                let inside: Vec<u8> = vendor.to_be_bytes().into_iter().chain([number]).chain(octets.iter().copied()).collect();
+                let inside: Vec<u8> = vendor
+                    .to_be_bytes()
+                    .into_iter()
+                    .chain([number])
+                    .chain(octets.iter().copied())
+                    .collect();
                 self.extended(parent, number::VENDOR_SPECIFIC, &inside)
             }
         }
@@ -181,8 +205,13 @@ mod tests {
 
     #[test]
     fn values_of_the_wrong_size_are_shown_as_octets() {
-        for text in ["Attr-5=0x010203", "Attr-97=0x008120010db8", "Attr-97=0x004020010db8", "Attr-64=0x20000003", "Attr-26.10415.21=0x0102"]
-        {
+        for text in [
+            "Attr-5=0x010203",
+            "Attr-97=0x008120010db8",
+            "Attr-97=0x004020010db8",
+            "Attr-64=0x20000003",
+            "Attr-26.10415.21=0x0102",
+        ] {
             assert_eq!(written(&[text]).unwrap().1, [text]);
         }
     }
@@ -199,7 +228,10 @@ mod tests {
             ("3GPP-RAT-Type=256", "the number is too large for this attribute"),
             ("NAS-IP-Address=1.2.3", "wants an IPv4 address"),
             ("Class=0x123", "wants an even number of hex digits after 0x"),
-            ("Framed-IPv6-Prefix=2001:db8::1/64", "wants an IPv6 prefix like 2001:db8::/64, with no bits beyond its length"),
+            (
+                "Framed-IPv6-Prefix=2001:db8::1/64",
+                "wants an IPv6 prefix like 2001:db8::/64, with no bits beyond its length",
+            ),
             ("Framed-Interface-Id=::1", "wants four groups of hex digits like 0:0:0:1"),
             ("Tunnel-Type:32=L2TP", "a tag is 0 to 31"),
             ("Tunnel-Preference=16777216", "wants a number of 24 bits or the name of a value"),
@@ -223,8 +255,11 @@ mod tests {
         assert!(octets[2] == 9 && chap_matches(9, &octets[3..], b"bob", &AUTHENTICATOR));
         assert_eq!(shown, ["CHAP-Password=<hidden, 17 octets>"]);
 
-        let (octets, _) = written(&["CHAP-Challenge=0x01020304050607", "CHAP-Password=bob"]).unwrap();
+        let (octets, _) =
+            written(&["CHAP-Challenge=0x01020304050607", "CHAP-Password=bob"]).unwrap();
         assert!(chap_matches(9, &octets[9 + 3..], b"bob", &[1, 2, 3, 4, 5, 6, 7]));
-        assert!(!format!("{:?}", Dictionary::default().assign("User-Password=bob")).contains("bob"));
+        assert!(
+            !format!("{:?}", Dictionary::default().assign("User-Password=bob")).contains("bob")
+        );
     }
 }

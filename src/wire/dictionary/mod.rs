@@ -45,7 +45,10 @@ impl Dictionary {
     /// Every attribute there is a definition of.
     pub fn definitions(self) -> impl Iterator<Item = Definition> {
         number::definitions().map(move |definition| match definition.place.vendor {
-            attachd::DEFAULT_VENDOR => Definition { place: Place { vendor: self.vendor, ..definition.place }, ..*definition },
+            attachd::DEFAULT_VENDOR => Definition {
+                place: Place { vendor: self.vendor, ..definition.place },
+                ..*definition
+            },
             _ => *definition,
         })
     }
@@ -55,7 +58,10 @@ impl Definition {
     /// Name, with the tag if there is one, and value as text. None if these octets are no value of its kind.
     pub(in crate::wire) fn show(&self, octets: &[u8]) -> Option<(String, String)> {
         let text::Shown { tag, value } = text::show(self.kind, self.values, octets)?;
-        Some((tag.map_or_else(|| self.name.to_owned(), |tag| format!("{}:{tag}", self.name)), value))
+        Some((
+            tag.map_or_else(|| self.name.to_owned(), |tag| format!("{}:{tag}", self.name)),
+            value,
+        ))
     }
 }
 
@@ -71,7 +77,10 @@ mod tests {
         let dictionary = Dictionary::new(99_999);
         let imsi = dictionary.by_name("3gpp-imsi").unwrap();
         assert_eq!(imsi.place, Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IMSI });
-        assert_eq!(dictionary.by_name("3GPP-Location-Info"), dictionary.by_name("3GPP-User-Location-Info"));
+        assert_eq!(
+            dictionary.by_name("3GPP-Location-Info"),
+            dictionary.by_name("3GPP-User-Location-Info")
+        );
         assert_eq!(dictionary.by_name("Attachd-ICCID").unwrap().place.vendor, 99_999);
         assert_eq!(dictionary.by_place(imsi.place), Some(imsi));
         assert_eq!(dictionary.by_name("No-Such-Attribute"), None);
@@ -80,11 +89,15 @@ mod tests {
     #[test]
     fn says_everything_once() {
         let all: Vec<Definition> = Dictionary::default().definitions().collect();
-        let names: HashSet<String> = all.iter().map(|definition| definition.name.to_lowercase()).collect();
+        let names: HashSet<String> =
+            all.iter().map(|definition| definition.name.to_lowercase()).collect();
         let places: HashSet<Place> = all.iter().map(|definition| definition.place).collect();
         assert_eq!((names.len(), places.len()), (all.len(), all.len()));
         for (alias, name) in ALIASES {
-            assert!(!names.contains(&alias.to_lowercase()) && names.contains(&name.to_lowercase()), "{alias}");
+            assert!(
+                !names.contains(&alias.to_lowercase()) && names.contains(&name.to_lowercase()),
+                "{alias}"
+            );
         }
     }
 }

@@ -60,7 +60,8 @@ mod tests {
             assert_eq!(text.parse(), Ok(place));
             assert_eq!(place.to_string(), text);
         }
-        for text in ["", "256", "1.2", "26.0.1", "26.10415.256", "241.26.1", "1.2.3.4.5", "a", "-1"] {
+        for text in ["", "256", "1.2", "26.0.1", "26.10415.256", "241.26.1", "1.2.3.4.5", "a", "-1"]
+        {
             assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
     }

@@ -41,18 +41,28 @@ pub(super) fn show(kind: Kind, names: Names, octets: &[u8]) -> Option<Shown> {
         Kind::InterfaceId => plain(interface(octets.try_into().ok()?)),
         Kind::TaggedInteger => {
             let &[tag @ ..=LAST_TAG, a, b, c] = octets else { return None };
-            Some(Shown { tag: (tag != 0).then_some(tag), value: named(names, u32::from_be_bytes([0, a, b, c])) })
+            Some(Shown {
+                tag: (tag != 0).then_some(tag),
+                value: named(names, u32::from_be_bytes([0, a, b, c])),
+            })
         }
         Kind::TaggedText => match octets.split_first() {
             Some((&tag @ ..=LAST_TAG, text)) => Some(Shown { tag: Some(tag), value: quoted(text) }),
             _ => plain(quoted(octets)),
         },
-        Kind::UserPassword | Kind::ChapPassword | Kind::TunnelPassword => plain(format!("<hidden, {} octets>", octets.len())),
+        Kind::UserPassword | Kind::ChapPassword | Kind::TunnelPassword => {
+            plain(format!("<hidden, {} octets>", octets.len()))
+        }
     }
 }
 
 /// The octets of a value; for a password those it has in clear. An error says what is wanted.
-pub(super) fn read(kind: Kind, names: Names, tag: Option<u8>, text: &str) -> Result<Vec<u8>, &'static str> {
+pub(super) fn read(
+    kind: Kind,
+    names: Names,
+    tag: Option<u8>,
+    text: &str,
+) -> Result<Vec<u8>, &'static str> {
     if tag.is_some_and(|tag| tag > LAST_TAG) {
         return Err("a tag is 0 to 31");
     }
@@ -68,20 +78,33 @@ pub(super) fn read(kind: Kind, names: Names, tag: Option<u8>, text: &str) -> Res
         },
         Kind::UserPassword => unquoted(text),
         Kind::TunnelPassword => Err("stands in replies only, hidden by the request they answer"),
-        Kind::Byte => narrowed::<u8>(number("wants 0 to 255 or the name of a value")?).map(|value| vec![value]),
-        Kind::Short => narrowed::<u16>(number("wants 0 to 65535 or the name of a value")?).map(|value| value.to_be_bytes().to_vec()),
-        Kind::Integer => Ok(number("wants a number of 32 bits or the name of a value")?.to_be_bytes().to_vec()),
-        Kind::Date => {
-            seconds(text).ok_or("wants seconds since 1970 or a time like 2025-01-01T00:00:00Z").map(|value| value.to_be_bytes().to_vec())
+        Kind::Byte => narrowed::<u8>(number("wants 0 to 255 or the name of a value")?)
+            .map(|value| vec![value]),
+        Kind::Short => narrowed::<u16>(number("wants 0 to 65535 or the name of a value")?)
+            .map(|value| value.to_be_bytes().to_vec()),
+        Kind::Integer => {
+            Ok(number("wants a number of 32 bits or the name of a value")?.to_be_bytes().to_vec())
         }
-        Kind::Address => parsed::<Ipv4Addr>(text, "wants an IPv4 address").map(|value| value.octets().to_vec()),
-        Kind::Address6 => parsed::<Ipv6Addr>(text, "wants an IPv6 address").map(|value| value.octets().to_vec()),
-        Kind::Prefix6 => from_prefix(text).ok_or("wants an IPv6 prefix like 2001:db8::/64, with no bits beyond its length"),
-        Kind::InterfaceId => from_interface(text).ok_or("wants four groups of hex digits like 0:0:0:1"),
-        Kind::TaggedInteger => match number("wants a number of 24 bits or the name of a value")?.to_be_bytes() {
-            [0, a, b, c] => Ok(vec![tag.unwrap_or(0), a, b, c]),
-            _ => Err("wants a number of 24 bits or the name of a value"),
-        },
+        Kind::Date => seconds(text)
+            .ok_or("wants seconds since 1970 or a time like 2025-01-01T00:00:00Z")
+            .map(|value| value.to_be_bytes().to_vec()),
+        Kind::Address => {
+            parsed::<Ipv4Addr>(text, "wants an IPv4 address").map(|value| value.octets().to_vec())
+        }
+        Kind::Address6 => {
+            parsed::<Ipv6Addr>(text, "wants an IPv6 address").map(|value| value.octets().to_vec())
+        }
+        Kind::Prefix6 => from_prefix(text)
+            .ok_or("wants an IPv6 prefix like 2001:db8::/64, with no bits beyond its length"),
+        Kind::InterfaceId => {
+            from_interface(text).ok_or("wants four groups of hex digits like 0:0:0:1")
+        }
+        Kind::TaggedInteger => {
+            match number("wants a number of 24 bits or the name of a value")?.to_be_bytes() {
+                [0, a, b, c] => Ok(vec![tag.unwrap_or(0), a, b, c]),
+                _ => Err("wants a number of 24 bits or the name of a value"),
+            }
+        }
         Kind::TaggedText => Ok(tag.into_iter().chain(non_empty(unquoted(text)?)?).collect()),
     }
 }
@@ -114,7 +137,9 @@ fn quoted(octets: &[u8]) -> String {
                 '\n' => text.push_str("\\n"),
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),
-                c if !is_printable(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| escape(&mut text, octet)),
+                c if !is_printable(c) => {
+                    c.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| escape(&mut text, octet))
+                }
                 c => text.push(c),
             }
         }
@@ -130,7 +155,9 @@ fn escape(text: &mut String, octet: u8) {
 
 /// The inverse of [`quoted`]; without quotes the text stands for itself.
 fn unquoted(text: &str) -> Result<Vec<u8>, &'static str> {
-    let Some(inside) = text.strip_prefix('"').filter(|_| text.len() > 1).map(|rest| rest.strip_suffix('"')) else {
+    let Some(inside) =
+        text.strip_prefix('"').filter(|_| text.len() > 1).map(|rest| rest.strip_suffix('"'))
+    else {
         return Ok(text.as_bytes().to_vec());
     };
     let mut rest = inside.ok_or("begins with a quote and does not end with one")?.as_bytes();
@@ -146,7 +173,9 @@ fn unquoted(text: &str) -> Result<Vec<u8>, &'static str> {
 fn next_octet(text: &[u8]) -> Option<(u8, &[u8])> {
     let digit = |octet: u8| octet - b'0';
     Some(match text {
-        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => (digit(*a) << 6 | digit(*b) << 3 | digit(*c), after),
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
+            (digit(*a) << 6 | digit(*b) << 3 | digit(*c), after)
+        }
         [b'\\', b'n', after @ ..] => (b'\n', after),
         [b'\\', b'r', after @ ..] => (b'\r', after),
         [b'\\', b't', after @ ..] => (b'\t', after),
@@ -203,7 +232,8 @@ fn prefix(octets: &[u8]) -> Option<String> {
     let mut address = [0; 16];
     address.get_mut(..sent.len())?.copy_from_slice(sent);
     let enough = sent.len() * 8 >= usize::from(*length);
-    (enough && !bits_beyond(address, *length)).then(|| format!("{}/{length}", Ipv6Addr::from(address)))
+    (enough && !bits_beyond(address, *length))
+        .then(|| format!("{}/{length}", Ipv6Addr::from(address)))
 }
 
 /// The prefix with just enough octets.
@@ -224,10 +254,17 @@ fn bits_beyond(address: [u8; 16], length: u8) -> bool {
 
 fn interface(octets: [u8; 8]) -> String {
     let (groups, _) = octets.as_chunks::<2>();
-    groups.iter().map(|group| format!("{:x}", u16::from_be_bytes(*group))).collect::<Vec<_>>().join(":")
+    groups
+        .iter()
+        .map(|group| format!("{:x}", u16::from_be_bytes(*group)))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 fn from_interface(text: &str) -> Option<Vec<u8>> {
-    let groups: Option<Vec<[u8; 2]>> = text.split(':').map(|group| u16::from_str_radix(group, 16).ok().map(u16::to_be_bytes)).collect();
+    let groups: Option<Vec<[u8; 2]>> = text
+        .split(':')
+        .map(|group| u16::from_str_radix(group, 16).ok().map(u16::to_be_bytes))
+        .collect();
     groups.filter(|groups| groups.len() == 4).map(|groups| groups.concat())
 }

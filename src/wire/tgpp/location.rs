@@ -58,7 +58,8 @@ const BY_NUMBER: &[(u8, &[Shape])] = &[
 ];
 
 /// The first octet as TS 29.274 section 8.21 reads it: a bit for each of these, lowest first.
-const BY_BIT: [Shape; 6] = [Shape::Cgi, Shape::Sai, Shape::Rai, Shape::Tai, Shape::Ecgi, Shape::Lai];
+const BY_BIT: [Shape; 6] =
+    [Shape::Cgi, Shape::Sai, Shape::Rai, Shape::Tai, Shape::Ecgi, Shape::Lai];
 
 /// Where a SIM is: one area, or several that contain each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,11 @@ impl UserLocation {
         if first >> BY_BIT.len() != 0 {
             return None;
         }
-        let set = BY_BIT.into_iter().enumerate().filter(|(bit, _)| first & (1 << bit) != 0).map(|(_, shape)| shape);
+        let set = BY_BIT
+            .into_iter()
+            .enumerate()
+            .filter(|(bit, _)| first & (1 << bit) != 0)
+            .map(|(_, shape)| shape);
         Self::of_shapes(set, rest)
     }
 
@@ -126,17 +131,30 @@ impl UserLocation {
 fn area(shape: Shape, octets: &[u8]) -> IResult<&[u8], Area, ()> {
     let plmn = map((be_u8, be_u8, be_u8), |(a, b, c)| Plmn([a, b, c]));
     match shape {
-        Shape::Cgi => map((plmn, be_u16, be_u16), |(plmn, lac, ci)| Area::Cgi { plmn, lac, ci }).parse(octets),
-        Shape::Sai => map((plmn, be_u16, be_u16), |(plmn, lac, sac)| Area::Sai { plmn, lac, sac }).parse(octets),
+        Shape::Cgi => {
+            map((plmn, be_u16, be_u16), |(plmn, lac, ci)| Area::Cgi { plmn, lac, ci }).parse(octets)
+        }
+        Shape::Sai => map((plmn, be_u16, be_u16), |(plmn, lac, sac)| Area::Sai { plmn, lac, sac })
+            .parse(octets),
         // The code of one octet has two on the wire, the second all ones; some gateways leave that out.
-        Shape::Rai => map((plmn, be_u16, be_u8, opt(be_u8)), |(plmn, lac, rac, _)| Area::Rai { plmn, lac, rac }).parse(octets),
+        Shape::Rai => map((plmn, be_u16, be_u8, opt(be_u8)), |(plmn, lac, rac, _)| Area::Rai {
+            plmn,
+            lac,
+            rac,
+        })
+        .parse(octets),
         Shape::Lai => map((plmn, be_u16), |(plmn, lac)| Area::Lai { plmn, lac }).parse(octets),
         Shape::Tai => map((plmn, be_u16), |(plmn, tac)| Area::Tai { plmn, tac }).parse(octets),
-        Shape::Ecgi => map((plmn, be_u32), |(plmn, eci)| Area::Ecgi { plmn, eci: eci & ECI_BITS }).parse(octets),
-        Shape::FiveGsTai => map((plmn, be_u24), |(plmn, tac)| Area::FiveGsTai { plmn, tac }).parse(octets),
-        Shape::Ncgi => {
-            map((plmn, be_u8, be_u32), |(plmn, high, low)| Area::Ncgi { plmn, nci: u64::from(high) << 32 | u64::from(low) }).parse(octets)
+        Shape::Ecgi => map((plmn, be_u32), |(plmn, eci)| Area::Ecgi { plmn, eci: eci & ECI_BITS })
+            .parse(octets),
+        Shape::FiveGsTai => {
+            map((plmn, be_u24), |(plmn, tac)| Area::FiveGsTai { plmn, tac }).parse(octets)
         }
+        Shape::Ncgi => map((plmn, be_u8, be_u32), |(plmn, high, low)| Area::Ncgi {
+            plmn,
+            nci: u64::from(high) << 32 | u64::from(low),
+        })
+        .parse(octets),
     }
 }
 
@@ -192,7 +210,11 @@ mod tests {
     #[test]
     fn every_known_form_is_read() {
         for (octets, shown) in CASES {
-            assert_eq!(UserLocation::decode(octets).map(|location| location.to_string()).as_deref(), Some(*shown), "{octets:02x?}");
+            assert_eq!(
+                UserLocation::decode(octets).map(|location| location.to_string()).as_deref(),
+                Some(*shown),
+                "{octets:02x?}"
+            );
         }
     }
 
@@ -218,6 +240,9 @@ mod tests {
     fn a_cell_is_written_as_it_is_read() {
         let encoded = UserLocation::encode_tai_ecgi(Plmn([0x00, 0xf1, 0x10]), 0x1234, 0x1ab_cdef);
         assert_eq!(encoded, *b"\x82\x00\xf1\x10\x12\x34\x00\xf1\x10\x01\xab\xcd\xef");
-        assert_eq!(UserLocation::decode(&encoded).unwrap().to_string(), "TAI 001-01 TAC 0x1234, ECGI 001-01 ECI 0x1abcdef");
+        assert_eq!(
+            UserLocation::decode(&encoded).unwrap().to_string(),
+            "TAI 001-01 TAC 0x1234, ECGI 001-01 ECI 0x1abcdef"
+        );
     }
 }

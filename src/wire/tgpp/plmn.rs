@@ -56,8 +56,11 @@ mod tests {
 
     #[test]
     fn reads_and_writes_swapped_digits() {
-        let cases =
-            [("26202", [0x62, 0xf2, 0x20], "262-02"), ("310410", [0x13, 0x00, 0x14], "310-410"), ("00101", [0x00, 0xf1, 0x10], "001-01")];
+        let cases = [
+            ("26202", [0x62, 0xf2, 0x20], "262-02"),
+            ("310410", [0x13, 0x00, 0x14], "310-410"),
+            ("00101", [0x00, 0xf1, 0x10], "001-01"),
+        ];
         for (digits, octets, shown) in cases {
             assert_eq!(Plmn::from_digits(digits), Some(Plmn(octets)));
             assert_eq!(Plmn(octets).to_string(), shown);

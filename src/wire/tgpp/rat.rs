@@ -18,7 +18,10 @@ impl RatType {
 
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        rat_type::NAMES.iter().find(|(number, _)| *number == u32::from(self.0)).map(|(_, name)| *name)
+        rat_type::NAMES
+            .iter()
+            .find(|(number, _)| *number == u32::from(self.0))
+            .map(|(_, name)| *name)
     }
 }
 
@@ -37,9 +40,16 @@ mod tests {
 
     #[test]
     fn shows_its_name_or_its_number() {
-        for (number, name) in
-            [(1, "UTRAN"), (2, "GERAN"), (6, "EUTRAN"), (8, "NB-IoT"), (9, "LTE-M"), (51, "NR"), (0, "RAT-0"), (200, "RAT-200")]
-        {
+        for (number, name) in [
+            (1, "UTRAN"),
+            (2, "GERAN"),
+            (6, "EUTRAN"),
+            (8, "NB-IoT"),
+            (9, "LTE-M"),
+            (51, "NR"),
+            (0, "RAT-0"),
+            (200, "RAT-200"),
+        ] {
             assert_eq!(RatType(number).to_string(), name);
         }
         assert_eq!(RatType::NB_IOT, RatType(8));

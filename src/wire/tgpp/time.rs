@@ -24,7 +24,10 @@ impl TimeZone {
         }
         // At most 79.
         let quarters = (tens * 10 + units).cast_signed();
-        Some(Self { quarter_hours: if zone & WEST == 0 { quarters } else { -quarters }, daylight_saving_hours })
+        Some(Self {
+            quarter_hours: if zone & WEST == 0 { quarters } else { -quarters },
+            daylight_saving_hours,
+        })
     }
 
     /// The two octets. None unless the offset is whole quarters of an hour, at most 79 of them, and the saving at most two hours.

@@ -43,14 +43,18 @@ impl Day {
         if let Err(error) = &begun
             && self.machine.disk.is_well()
         {
-            self.outcome.complaints.push(format!("{:?}: the server does not start: {error}", self.now));
+            self.outcome
+                .complaints
+                .push(format!("{:?}: the server does not start: {error}", self.now));
         }
         begun.ok()
     }
 
     pub(super) fn befall(&mut self, blow: Blow) {
         match blow {
-            Blow::PathDown(place, lasts) => self.network.cut(self.listeners[place].0, self.now + lasts),
+            Blow::PathDown(place, lasts) => {
+                self.network.cut(self.listeners[place].0, self.now + lasts)
+            }
             Blow::DiskFull(lasts) => {
                 self.outcome.count.full_disks += 1;
                 self.machine.disk.set_mood(Mood::Full);
@@ -109,13 +113,15 @@ impl Day {
         self.agenda.plan(self.now + back, Event::Start);
         if self.machine.disk.is_well() {
             self.standby = self.new_life();
-            let mut after = self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
+            let mut after =
+                self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
             for memory in [&mut before, &mut after] {
                 audit::forget_ended_holds(memory, wall, self.machine.hold_time());
             }
             let differ = before.iter().filter(|(iccid, memory)| after.get(*iccid) != Some(memory));
-            let shown =
-                |(iccid, memory): (&String, &Memory)| format!("{iccid} was {memory:?} and is {:?} after a restart", after.get(iccid));
+            let shown = |(iccid, memory): (&String, &Memory)| {
+                format!("{iccid} was {memory:?} and is {:?} after a restart", after.get(iccid))
+            };
             self.outcome.complaints.extend(differ.map(shown));
         }
     }

@@ -116,19 +116,25 @@ struct Day {
 
 /// Plays the day of this seed. `changes` are those of the scenario.
 pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Outcome {
-    let change = |(key, value): &(&str, &str)| Change { key: (*key).into(), value: (*value).into() };
+    let change =
+        |(key, value): &(&str, &str)| Change { key: (*key).into(), value: (*value).into() };
     let mut changes: Vec<Change> = changes.iter().map(change).collect();
     changes.push(change(&("seed", &seed.to_string())));
     let loaded = load(SCENARIO, &changes).unwrap_or_else(|error| panic!("{error}"));
     let plan = Arc::new(Plan::new(&loaded, EPOCH, REGIONS).unwrap());
-    let ledger = Arc::new(Ledger::new(Duration::from_secs_f64(plan.expect.hold_s), Duration::from_secs_f64(plan.expect.stale_s)));
+    let ledger = Arc::new(Ledger::new(
+        Duration::from_secs_f64(plan.expect.hold_s),
+        Duration::from_secs_f64(plan.expect.stale_s),
+    ));
     let stream = |who| Chance::stream(seed, who, 0xDA1);
     let target = &loaded.scenario.target;
     let mut day = Day {
         now: Moment::EPOCH,
         agenda: Agenda::new(),
         chance: stream(1),
-        regions: (0..REGIONS).map(|index| Region::new(plan.clone(), ledger.clone(), index)).collect(),
+        regions: (0..REGIONS)
+            .map(|index| Region::new(plan.clone(), ledger.clone(), index))
+            .collect(),
         due: vec![Some(Moment::EPOCH); REGIONS],
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
@@ -140,7 +146,13 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         called: [false; WORKERS],
         is_committing: false,
         doom: None,
-        outcome: Outcome { violations: Vec::new(), complaints: Vec::new(), tally: Tally::default(), count: Count::default(), digest: 0 },
+        outcome: Outcome {
+            violations: Vec::new(),
+            complaints: Vec::new(),
+            tally: Tally::default(),
+            count: Count::default(),
+            digest: 0,
+        },
     };
     let length = plan.phases.iter().map(|phase| phase.length).sum();
     for (at, blow) in fate::blows(length, day.listeners.len(), &mut stream(4)) {
@@ -239,7 +251,12 @@ impl Day {
     /// A datagram has arrived; if the server is down, nobody hears it.
     fn request(&mut self, way: Way, from: SocketAddr, octets: Vec<u8>) {
         let Some(life) = &mut self.life else { return };
-        let listener = self.listeners.iter().find(|(address, _)| *address == way.server).map(|(_, listener)| *listener).unwrap();
+        let listener = self
+            .listeners
+            .iter()
+            .find(|(address, _)| *address == way.server)
+            .map(|(_, listener)| *listener)
+            .unwrap();
         let worker = usize::from(way.socket.port + u16::from(way.socket.server)) % WORKERS;
         life.receive(worker, Datagram { from, listener, octets });
         self.call(worker);
@@ -262,7 +279,8 @@ impl Day {
         let (due, is_waiting) = (life.due(worker), life.is_waiting(worker));
         if let Some(due) = due {
             let number = life.number;
-            self.agenda.plan(due.max(self.now + Duration::from_micros(1)), Event::Turn(number, worker));
+            self.agenda
+                .plan(due.max(self.now + Duration::from_micros(1)), Event::Turn(number, worker));
         }
         self.send(left);
         if is_waiting {
@@ -273,10 +291,18 @@ impl Day {
     fn send(&mut self, left: Vec<Reply>) {
         for reply in left {
             self.digest(&reply.octets);
-            let server = self.listeners.iter().find(|(_, listener)| listener.place == reply.listener).map(|(address, _)| *address).unwrap();
+            let server = self
+                .listeners
+                .iter()
+                .find(|(_, listener)| listener.place == reply.listener)
+                .map(|(address, _)| *address)
+                .unwrap();
             let Some((region, socket)) = self.network.whose(reply.to) else { continue };
             for arrival in self.network.arrivals(self.now, server) {
-                self.agenda.plan(arrival, Event::Reply(Way { region, socket, server }, reply.octets.clone()));
+                self.agenda.plan(
+                    arrival,
+                    Event::Reply(Way { region, socket, server }, reply.octets.clone()),
+                );
             }
         }
     }
@@ -293,7 +319,10 @@ impl Day {
     }
 
     fn commit_or_die(&mut self) {
-        let has_work = self.life.as_ref().is_some_and(|life| (0..WORKERS).any(|worker| life.is_waiting(worker)));
+        let has_work = self
+            .life
+            .as_ref()
+            .is_some_and(|life| (0..WORKERS).any(|worker| life.is_waiting(worker)));
         match self.doom.filter(|_| has_work) {
             Some((Instant::Writing(octets), back)) => {
                 self.machine.disk.set_mood(Mood::Failing { octets });
@@ -354,11 +383,20 @@ impl Day {
         let mut found = Vec::new();
         for region in &mut self.regions {
             let is_unclear = |iccid: &str| self.machine.was_suspended(iccid, self.now);
-            compared.add(audit::compare_views(&life.aaa, life.wall(self.now), region, self.now, is_unclear, &mut found));
+            compared.add(audit::compare_views(
+                &life.aaa,
+                life.wall(self.now),
+                region,
+                self.now,
+                is_unclear,
+                &mut found,
+            ));
         }
         self.meter.compare(&life.aaa, &mut found);
         found.extend(audit::contradictions(&life.aaa, self.machine.disk.is_well()));
-        self.outcome.complaints.extend(found.into_iter().map(|what| format!("{:?}: {what}", self.now)));
+        self.outcome
+            .complaints
+            .extend(found.into_iter().map(|what| format!("{:?}: {what}", self.now)));
         compared
     }
 
@@ -366,7 +404,9 @@ impl Day {
         self.outcome.count.datagrams += 1;
         let mix = |sum: u64, octet: u64| (sum ^ octet).wrapping_mul(0x0100_0000_01b3);
         let sum = mix(self.outcome.digest, self.now.micros());
-        let words = octets.chunks(8).map(|chunk| chunk.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)));
+        let words = octets
+            .chunks(8)
+            .map(|chunk| chunk.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)));
         self.outcome.digest = words.fold(sum, mix);
     }
 }

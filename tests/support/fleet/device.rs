@@ -69,7 +69,11 @@ impl Device {
             Phase::Authorised => Step::Start,
             Phase::Open(session) => {
                 let octets = session.octets + random.random_range(0..10_000);
-                if random.random_ratio(1, 4) { Step::Stop { octets } } else { Step::Interim { octets } }
+                if random.random_ratio(1, 4) {
+                    Step::Stop { octets }
+                } else {
+                    Step::Interim { octets }
+                }
             }
         }
     }
@@ -83,7 +87,10 @@ impl Device {
             Step::Interim { octets } => ("Interim-Update", Some(octets)),
             Step::Stop { octets } => ("Stop", Some(octets)),
         };
-        lines.extend([format!("Acct-Status-Type = {status}"), format!("Acct-Session-Id = {}", self.session_id())]);
+        lines.extend([
+            format!("Acct-Status-Type = {status}"),
+            format!("Acct-Session-Id = {}", self.session_id()),
+        ]);
         lines.extend(octets.map(|octets| format!("Acct-Input-Octets = {octets}")));
         lines.extend(self.address.map(|ip| format!("Framed-IP-Address = {ip}")));
         lines
@@ -105,12 +112,20 @@ impl Device {
         match (step, &mut self.phase) {
             (Step::Access, _) => {
                 let Some(ip) = accepted else { return };
-                assert!(!self.is_static || self.address.is_none_or(|own| own == ip), "{} had {:?} and has {ip}", self.iccid, self.address);
+                assert!(
+                    !self.is_static || self.address.is_none_or(|own| own == ip),
+                    "{} had {:?} and has {ip}",
+                    self.iccid,
+                    self.address
+                );
                 owners.take(self.vslice, ip, self.number);
                 self.address = Some(ip);
                 self.phase = Phase::Authorised;
             }
-            (Step::Start, _) => self.phase = Phase::Open(Session { id: self.session_id(), octets: 0, is_exact: true }),
+            (Step::Start, _) => {
+                self.phase =
+                    Phase::Open(Session { id: self.session_id(), octets: 0, is_exact: true })
+            }
             (Step::Interim { octets }, Phase::Open(session)) => session.octets = octets,
             (Step::Stop { octets }, Phase::Open(session)) => {
                 session.octets = octets;
@@ -140,41 +155,71 @@ impl Device {
     /// Holds what the server shows of it against what it has acknowledged. What was sent and not answered may have happened or not.
     pub(super) fn check(&self, shown: &Value, gateway_restarts: bool) {
         let pending = self.pending.as_ref().map(|(step, _)| *step);
-        let fail = |what: &str| panic!("{what}; sent and not answered: {pending:?}; shown: {shown:#}");
-        let session = |id: &str| shown["sessions"].as_array().unwrap().iter().find(|session| session["acctSessionId"] == id);
+        let fail =
+            |what: &str| panic!("{what}; sent and not answered: {pending:?}; shown: {shown:#}");
+        let session = |id: &str| {
+            shown["sessions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|session| session["acctSessionId"] == id)
+        };
         let has_address = |states: &[&str]| {
             let addresses = shown["ipAddresses"].as_array().unwrap().iter();
-            let mut own = addresses.filter(|address| address["ip"].as_str() == self.address.map(|ip| ip.to_string()).as_deref());
+            let mut own = addresses.filter(|address| {
+                address["ip"].as_str() == self.address.map(|ip| ip.to_string()).as_deref()
+            });
             own.any(|address| states.iter().any(|state| address["state"] == *state))
         };
         for ended in &self.ended {
-            let Some(session) = session(&ended.id) else { return fail(&format!("session {} is gone", ended.id)) };
+            let Some(session) = session(&ended.id) else {
+                return fail(&format!("session {} is gone", ended.id));
+            };
             let octets = session["inputOctets"].as_u64().unwrap();
-            let is_right = if ended.is_exact { octets == u64::from(ended.octets) } else { octets >= u64::from(ended.octets) };
+            let is_right = if ended.is_exact {
+                octets == u64::from(ended.octets)
+            } else {
+                octets >= u64::from(ended.octets)
+            };
             if session["endedAt"].is_null() || !is_right {
                 fail(&format!("session {} ended at {} octets", ended.id, ended.octets));
             }
         }
         match &self.phase {
-            Phase::Away if self.is_static && self.address.is_some() && !has_address(&["kept", "authorised"]) => fail("the address is gone"),
+            Phase::Away
+                if self.is_static
+                    && self.address.is_some()
+                    && !has_address(&["kept", "authorised"]) =>
+            {
+                fail("the address is gone")
+            }
             Phase::Away => {}
             Phase::Authorised => {
-                let states: &[&str] = if pending.is_none() { &["authorised"] } else { &["authorised", "in-use"] };
+                let states: &[&str] =
+                    if pending.is_none() { &["authorised"] } else { &["authorised", "in-use"] };
                 if !has_address(states) {
                     fail("the authorised address is gone");
                 }
             }
             Phase::Open(open) => {
-                let Some(session) = session(&open.id) else { return fail(&format!("session {} is gone", open.id)) };
+                let Some(session) = session(&open.id) else {
+                    return fail(&format!("session {} is gone", open.id));
+                };
                 let (may_end, most) = match pending {
                     Some(Step::Stop { octets }) => (true, octets),
                     Some(Step::Interim { octets }) => (gateway_restarts, octets),
                     Some(Step::Access | Step::Start) | None => (gateway_restarts, open.octets),
                 };
-                if !(may_end || session["endedAt"].is_null() && has_address(&["in-use"]) && shown["networkState"]["key"] == 40) {
+                if !(may_end
+                    || session["endedAt"].is_null()
+                        && has_address(&["in-use"])
+                        && shown["networkState"]["key"] == 40)
+                {
                     fail(&format!("session {} is no longer open", open.id));
                 }
-                if !(u64::from(open.octets)..=u64::from(most)).contains(&session["inputOctets"].as_u64().unwrap()) {
+                if !(u64::from(open.octets)..=u64::from(most))
+                    .contains(&session["inputOctets"].as_u64().unwrap())
+                {
                     fail(&format!("session {} has {} to {most} octets", open.id, open.octets));
                 }
             }

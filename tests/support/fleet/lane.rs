@@ -38,7 +38,16 @@ impl Lane {
     pub(super) fn new(number: usize, random: ChaCha8Rng) -> Self {
         // A day behind, so that it never comes to be ahead of the server's.
         let clock = Clock::start().now().wall.secs() - 24 * 3600;
-        Self { number, identifier: 0, clock, random, devices: Vec::new(), restarting: None, reported: None, acknowledged: 0 }
+        Self {
+            number,
+            identifier: 0,
+            clock,
+            random,
+            devices: Vec::new(),
+            restarting: None,
+            reported: None,
+            acknowledged: 0,
+        }
     }
 
     pub(super) fn is_restarting(&self) -> bool {
@@ -56,7 +65,9 @@ impl Lane {
                 let request = self.request(Code::ACCOUNTING_REQUEST, &lines);
                 self.restarting = Some(request);
                 self.restart(&line, may_wait);
-            } else if let Some(lines) = self.reported.clone().filter(|_| self.random.random_ratio(1, 50)) {
+            } else if let Some(lines) =
+                self.reported.clone().filter(|_| self.random.random_ratio(1, 50))
+            {
                 // The same report under another identifier: it says nothing new.
                 let again = [lines, vec!["Acct-Delay-Time = 1".to_owned()]].concat();
                 let request = self.request(Code::ACCOUNTING_REQUEST, &again);
@@ -69,7 +80,12 @@ impl Lane {
     }
 
     /// Everything that was sent and not answered, again.
-    pub(super) fn repeat_unanswered(&mut self, server: &Server, owners: &Owners, deadline: Instant) -> usize {
+    pub(super) fn repeat_unanswered(
+        &mut self,
+        server: &Server,
+        owners: &Owners,
+        deadline: Instant,
+    ) -> usize {
         let line = Line::to(server);
         let may_wait = || Instant::now() < deadline;
         self.reported = None;
@@ -79,7 +95,11 @@ impl Lane {
         for at in 0..self.devices.len() {
             repeated += usize::from(self.devices[at].pending.is_some());
             self.finish(at, &line, owners, may_wait);
-            assert!(self.devices[at].pending.is_none(), "a repeated request for {} is not answered", self.devices[at].iccid);
+            assert!(
+                self.devices[at].pending.is_none(),
+                "a repeated request for {} is not answered",
+                self.devices[at].iccid
+            );
         }
         repeated
     }
@@ -87,7 +107,8 @@ impl Lane {
     /// The next thing that happens to one endpoint.
     fn step(&mut self, at: usize, line: &Line, owners: &Owners, may_wait: impl Fn() -> bool) {
         let step = self.devices[at].next(&mut self.random);
-        let code = if step == Step::Access { Code::ACCESS_REQUEST } else { Code::ACCOUNTING_REQUEST };
+        let code =
+            if step == Step::Access { Code::ACCESS_REQUEST } else { Code::ACCOUNTING_REQUEST };
         if matches!(step, Step::Stop { .. }) {
             self.devices[at].will_end(owners);
         }
@@ -105,7 +126,10 @@ impl Lane {
 
     fn finish(&mut self, at: usize, line: &Line, owners: &Owners, may_wait: impl Fn() -> bool) {
         let device = &mut self.devices[at];
-        let Some((step, reply)) = device.pending.as_ref().and_then(|(step, request)| Some((*step, line.exchange(request, may_wait)?)))
+        let Some((step, reply)) = device
+            .pending
+            .as_ref()
+            .and_then(|(step, request)| Some((*step, line.exchange(request, may_wait)?)))
         else {
             return;
         };
@@ -117,7 +141,10 @@ impl Lane {
     }
 
     fn restart(&mut self, line: &Line, may_wait: impl Fn() -> bool) {
-        let Some(_) = self.restarting.as_ref().and_then(|request| line.exchange(request, may_wait)) else { return };
+        let Some(_) = self.restarting.as_ref().and_then(|request| line.exchange(request, may_wait))
+        else {
+            return;
+        };
         self.restarting = None;
         // A gateway that restarts has forgotten what it waited for.
         self.reported = None;
@@ -171,10 +198,19 @@ impl Line {
             self.socket.send_to(request, to).unwrap();
             loop {
                 match self.socket.recv(&mut room) {
-                    Ok(length) if is_reply(&room[..length], request) => return Some(room[..length].to_vec()),
+                    Ok(length) if is_reply(&room[..length], request) => {
+                        return Some(room[..length].to_vec());
+                    }
                     // The reply to an earlier request, which had been sent twice.
                     Ok(_) => {}
-                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused) => break,
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::WouldBlock | ErrorKind::ConnectionRefused
+                        ) =>
+                    {
+                        break;
+                    }
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -185,11 +221,14 @@ impl Line {
 
 fn is_reply(octets: &[u8], request: &[u8]) -> bool {
     let authenticator = request[4..20].try_into().unwrap();
-    Datagram::frame(octets)
-        .is_ok_and(|reply| reply.identifier() == request[1] && reply.verify_reply(&authenticator, &Secret::new(SECRET)).is_ok())
+    Datagram::frame(octets).is_ok_and(|reply| {
+        reply.identifier() == request[1]
+            && reply.verify_reply(&authenticator, &Secret::new(SECRET)).is_ok()
+    })
 }
 
 fn address(reply: &[u8]) -> Option<Ipv4Addr> {
-    let octets: [u8; 4] = Datagram::frame(reply).ok()?.first(number::FRAMED_IP_ADDRESS)?.try_into().ok()?;
+    let octets: [u8; 4] =
+        Datagram::frame(reply).ok()?.first(number::FRAMED_IP_ADDRESS)?.try_into().ok()?;
     Some(octets.into())
 }

@@ -75,7 +75,8 @@ allocation = "pooled"
 "#;
 
 /// Moniker, VSlice, and how many endpoints.
-const GROUPS: [(&str, &str, usize); 4] = [("tills", "a", 90), ("sensors", "a", 90), ("gates", "b", 45), ("meters", "b", 45)];
+const GROUPS: [(&str, &str, usize); 4] =
+    [("tills", "a", 90), ("sensors", "a", 90), ("gates", "b", 45), ("meters", "b", 45)];
 
 /// Gateways, each with a thread and one request at a time.
 const LANES: usize = 6;
@@ -89,9 +90,13 @@ impl Fleet {
     /// The fleet, and the folder of the server that knows it.
     pub fn new(seed: u64) -> (Self, Folder) {
         let folder = Folder::with(SETTINGS);
-        let mut lanes: Vec<_> = (0..LANES).map(|number| Lane::new(number, ChaCha8Rng::seed_from_u64(seed ^ number as u64))).collect();
+        let mut lanes: Vec<_> = (0..LANES)
+            .map(|number| Lane::new(number, ChaCha8Rng::seed_from_u64(seed ^ number as u64)))
+            .collect();
         let mut endpoints = "iccid,state,group\n".to_owned();
-        let groups = GROUPS.iter().flat_map(|(group, vslice, count)| (0..*count).map(move |_| (*group, *vslice)));
+        let groups = GROUPS
+            .iter()
+            .flat_map(|(group, vslice, count)| (0..*count).map(move |_| (*group, *vslice)));
         for (number, (group, vslice)) in groups.enumerate() {
             let device = Device::new(number, vslice, matches!(group, "tills" | "gates"));
             writeln!(endpoints, "{},active,{group}", device.iccid).unwrap();
@@ -122,7 +127,12 @@ impl Fleet {
             for device in &lane.devices {
                 let shown = server.endpoint(&device.iccid);
                 device.check(&shown, lane.is_restarting());
-                for address in shown["ipAddresses"].as_array().unwrap().iter().filter(|address| address["state"] != "held") {
+                for address in shown["ipAddresses"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|address| address["state"] != "held")
+                {
                     let key = (address["vslice"].to_string(), address["ip"].to_string());
                     if let Some(other) = owners.insert(key, &device.iccid) {
                         panic!("{address} belongs to {} and {other}", device.iccid);

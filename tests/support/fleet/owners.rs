@@ -27,18 +27,26 @@ impl Owners {
     /// An Accept named this address.
     pub(super) fn take(&self, vslice: &'static str, ip: Ipv4Addr, owner: usize) {
         let tenure = Tenure { owner, released: None };
-        let Some(former) = self.by_address.lock().unwrap().insert((vslice, ip), tenure) else { return };
+        let Some(former) = self.by_address.lock().unwrap().insert((vslice, ip), tenure) else {
+            return;
+        };
         if former.owner != owner {
             let since = former.released.map(|released| released.elapsed());
             let may = since.is_some_and(|since| since + TOLERANCE >= self.hold);
-            assert!(may, "{ip} in {vslice} went from {} to {owner}, {since:?} after its release", former.owner);
+            assert!(
+                may,
+                "{ip} in {vslice} went from {} to {owner}, {since:?} after its release",
+                former.owner
+            );
         }
     }
 
     /// What is about to be sent gives this address back.
     pub(super) fn release(&self, vslice: &'static str, ip: Ipv4Addr, owner: usize) {
         let mut by_address = self.by_address.lock().unwrap();
-        if let Some(tenure) = by_address.get_mut(&(vslice, ip)).filter(|tenure| tenure.owner == owner) {
+        if let Some(tenure) =
+            by_address.get_mut(&(vslice, ip)).filter(|tenure| tenure.owner == owner)
+        {
             tenure.released.get_or_insert_with(Instant::now);
         }
     }

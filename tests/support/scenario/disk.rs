@@ -179,7 +179,9 @@ impl Recorder for Pages {
 fn tell(record: &Record) -> Option<String> {
     match record {
         Record::Endpoint(iccid, _) => Some(format!("endpoint {iccid}")),
-        Record::Restart(restart) => Some(restart.apn.as_ref().map_or("restart".to_owned(), |apn| format!("restart {apn}"))),
+        Record::Restart(restart) => {
+            Some(restart.apn.as_ref().map_or("restart".to_owned(), |apn| format!("restart {apn}")))
+        }
         Record::Note(note) => {
             let kind = match note.kind {
                 AccountingKind::Attach => "attach",
@@ -191,8 +193,12 @@ fn tell(record: &Record) -> Option<String> {
                 AccountingKind::Other => "other",
                 AccountingKind::Invalid => "invalid",
             };
-            Some(note.refused.map_or(format!("note {kind}"), |reason| format!("note {kind} {}", reason.moniker())))
+            Some(note.refused.map_or(format!("note {kind}"), |reason| {
+                format!("note {kind} {}", reason.moniker())
+            }))
         }
-        Record::Provisioned(..) | Record::Vslice(..) | Record::Group(..) | Record::Inventory(_) => None,
+        Record::Provisioned(..) | Record::Vslice(..) | Record::Group(..) | Record::Inventory(_) => {
+            None
+        }
     }
 }

@@ -17,20 +17,43 @@ pub struct Told {
     pub said: Vec<(&'static str, String)>,
 }
 
-pub fn tell(entry: &Entry, catalog: &Catalog, gateways: &Gateways, start: Timestamp) -> (Vec<Told>, Vec<Told>) {
-    let sessions = entry.state.sessions.iter().map(|session| tell_session(session, catalog, gateways, start)).collect();
+pub fn tell(
+    entry: &Entry,
+    catalog: &Catalog,
+    gateways: &Gateways,
+    start: Timestamp,
+) -> (Vec<Told>, Vec<Told>) {
+    let sessions = entry
+        .state
+        .sessions
+        .iter()
+        .map(|session| tell_session(session, catalog, gateways, start))
+        .collect();
     (sessions, tell_leases(entry, catalog))
 }
 
 /// Holds what is told against the lines of a scenario. Sessions and leases are compared if any is named, and then all.
 pub fn compare(told: &[Told], kind: &str, lines: &[&Line]) -> Result<(), (usize, String)> {
-    let shown = || if told.is_empty() { below(["none".to_owned()]) } else { below(told.iter().map(Told::show)) };
+    let shown = || {
+        if told.is_empty() {
+            below(["none".to_owned()])
+        } else {
+            below(told.iter().map(Told::show))
+        }
+    };
     let Some(first) = lines.first() else { return Ok(()) };
     if first.text == format!("no {kind}") {
-        return if told.is_empty() { Ok(()) } else { Err((first.number, format!("there is one:{}", shown()))) };
+        return if told.is_empty() {
+            Ok(())
+        } else {
+            Err((first.number, format!("there is one:{}", shown())))
+        };
     }
     if told.len() != lines.len() {
-        return Err((first.number, format!("{} {kind}s instead of {}:{}", told.len(), lines.len(), shown())));
+        return Err((
+            first.number,
+            format!("{} {kind}s instead of {}:{}", told.len(), lines.len(), shown()),
+        ));
     }
     for (told, line) in told.iter().zip(lines) {
         told.check(&line.text).map_err(|what| (line.number, format!("{what}:{}", shown())))?;
@@ -48,7 +71,11 @@ impl Told {
         }
         for pair in pairs {
             let (key, value) = pair.split_once('=').ok_or(format!("`{pair}` has no ="))?;
-            let said = self.said.iter().find(|(known, _)| *known == key).ok_or(format!("nothing can be said of `{key}`"))?;
+            let said = self
+                .said
+                .iter()
+                .find(|(known, _)| *known == key)
+                .ok_or(format!("nothing can be said of `{key}`"))?;
             if said.1 != value {
                 return Err(format!("{key} is `{}`, not `{value}`", said.1));
             }
@@ -57,12 +84,18 @@ impl Told {
     }
 
     fn show(&self) -> String {
-        let said: Vec<String> = self.said.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let said: Vec<String> =
+            self.said.iter().map(|(key, value)| format!("{key}={value}")).collect();
         format!("{} {}", self.title, said.join(" "))
     }
 }
 
-fn tell_session(session: &Session, catalog: &Catalog, gateways: &Gateways, start: Timestamp) -> Told {
+fn tell_session(
+    session: &Session,
+    catalog: &Catalog,
+    gateways: &Gateways,
+    start: Timestamp,
+) -> Told {
     let live = if session.is_open() { "open" } else { "ending" };
     let standing = session.ended.as_ref().map_or(live, |ended| ended.cause.name());
     let (input, output) = session.octets();
@@ -72,13 +105,22 @@ fn tell_session(session: &Session, catalog: &Catalog, gateways: &Gateways, start
         let of = session.bearers().filter(|bearer| (bearer.status != Status::Stop) == open);
         of.map(|bearer| bearer.acct_session_id.as_str()).collect::<Vec<_>>().join(",")
     };
-    let offset = |time: Timestamp| format!("{:+}", time.secs().cast_signed() - start.secs().cast_signed());
+    let offset =
+        |time: Timestamp| format!("{:+}", time.secs().cast_signed() - start.secs().cast_signed());
     Told {
         title: format!("session {} {standing}", session.key()),
         said: vec![
             ("gateway", or_none(gateways.name(session.gateway).map(str::to_owned))),
             ("apn", or_none(session.apn().map(str::to_owned))),
-            ("group", or_none(session.group.and_then(|id| catalog.group(id)).map(|group| group.moniker.to_string()))),
+            (
+                "group",
+                or_none(
+                    session
+                        .group
+                        .and_then(|id| catalog.group(id))
+                        .map(|group| group.moniker.to_string()),
+                ),
+            ),
             ("ip", or_none(session.ip.map(|ip| ip.to_string()))),
             ("conflict", session.conflict.to_string()),
             ("input", input.to_string()),
@@ -87,14 +129,29 @@ fn tell_session(session: &Session, catalog: &Catalog, gateways: &Gateways, start
             ("updated", offset(session.updated().shown)),
             ("ending", or_none(session.ending().map(|ending| ending.cause.name().to_owned()))),
             ("ended", or_none(session.ended.as_ref().map(|ended| offset(ended.at)))),
-            ("cause", or_none(session.ended.as_ref().map(|ended| ended.terminate_cause.to_string()))),
+            (
+                "cause",
+                or_none(session.ended.as_ref().map(|ended| ended.terminate_cause.to_string())),
+            ),
             ("bearers", or_none(Some(bearer(true)).filter(|open| !open.is_empty()))),
             ("stopped", or_none(Some(bearer(false)).filter(|stopped| !stopped.is_empty()))),
-            ("rat", or_none(place.rat.map(|rat| RatType(rat).name().map_or_else(|| rat.to_string(), str::to_owned)))),
+            (
+                "rat",
+                or_none(
+                    place.rat.map(|rat| {
+                        RatType(rat).name().map_or_else(|| rat.to_string(), str::to_owned)
+                    }),
+                ),
+            ),
             ("plmn", or_none(place.plmn.map(|plmn| plmn.to_string()))),
             ("location", or_none(place.location.map(in_hex))),
             ("imeisv", or_none(place.imeisv.map(|imeisv| imeisv.to_string()))),
-            ("timezone", or_none(place.time_zone.map(|[quarters, saving]| format!("{quarters:02x}{saving:02x}")))),
+            (
+                "timezone",
+                or_none(
+                    place.time_zone.map(|[quarters, saving]| format!("{quarters:02x}{saving:02x}")),
+                ),
+            ),
             ("node", or_none(place.serving_node.map(|node| node.to_string()))),
             ("charging", or_none(place.charging_id.map(|id| id.to_string()))),
             ("authorised", session.authorisation.is_some().to_string()),
@@ -118,8 +175,18 @@ fn tell_leases(entry: &Entry, catalog: &Catalog) -> Vec<Told> {
             title: format!("lease {} {phase}", lease.ip),
             said: vec![
                 ("kind", kind.to_owned()),
-                ("vslice", catalog.vslice(lease.vslice).map_or("-".to_owned(), |vslice| vslice.moniker.to_string())),
-                ("group", catalog.group(lease.group).map_or("-".to_owned(), |group| group.moniker.to_string())),
+                (
+                    "vslice",
+                    catalog
+                        .vslice(lease.vslice)
+                        .map_or("-".to_owned(), |vslice| vslice.moniker.to_string()),
+                ),
+                (
+                    "group",
+                    catalog
+                        .group(lease.group)
+                        .map_or("-".to_owned(), |group| group.moniker.to_string()),
+                ),
             ],
         }
     };

@@ -24,8 +24,9 @@ impl Files {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("inventory.toml"), &self.catalog).unwrap();
         fs::write(folder.path().join("endpoints.csv"), &self.endpoints).unwrap();
-        Inventory::load(folder.path())
-            .map_err(|problems| problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "))
+        Inventory::load(folder.path()).map_err(|problems| {
+            problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; ")
+        })
     }
 
     /// `$till-1` is the ICCID of the endpoint named "till 1", `$till-1.imsi` its first IMSI, `$till-1.msisdn` its MSISDN.
@@ -49,9 +50,17 @@ impl Files {
     /// Writes other values into the row of one endpoint.
     pub fn change(&mut self, iccid: &str, changes: &[(&str, &str)]) -> Result<(), String> {
         let (header, mut rows) = self.rows();
-        let at = |name: &str| header.iter().position(|known| known == name).ok_or(format!("there is no column {name}"));
+        let at = |name: &str| {
+            header
+                .iter()
+                .position(|known| known == name)
+                .ok_or(format!("there is no column {name}"))
+        };
         let key = at("iccid")?;
-        let row = rows.iter_mut().find(|row| row[key] == iccid).ok_or(format!("there is no endpoint {iccid}"))?;
+        let row = rows
+            .iter_mut()
+            .find(|row| row[key] == iccid)
+            .ok_or(format!("there is no endpoint {iccid}"))?;
         for (column, value) in changes {
             (*value).clone_into(&mut row[at(column)?]);
         }
@@ -66,8 +75,10 @@ impl Files {
     }
 
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(self.endpoints.as_bytes());
-        let mut rows = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>());
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).from_reader(self.endpoints.as_bytes());
+        let mut rows =
+            reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>());
         (rows.next().unwrap_or_default(), rows.collect())
     }
 

@@ -48,7 +48,9 @@ impl Names {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
-            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.')).unwrap_or(after.len());
+            let end = after
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
+                .unwrap_or(after.len());
             let (name, behind) = after.split_at(end);
             filled += before;
             filled += self.0.get(name).ok_or_else(|| format!("nobody has said what ${name} is"))?;
@@ -59,7 +61,12 @@ impl Names {
 }
 
 impl Draft {
-    pub fn read(lines: &[Line], names: &Names, dictionary: Dictionary, now: Timestamp) -> Result<Self, (usize, String)> {
+    pub fn read(
+        lines: &[Line],
+        names: &Names,
+        dictionary: Dictionary,
+        now: Timestamp,
+    ) -> Result<Self, (usize, String)> {
         let mut draft = Self::default();
         for line in lines {
             draft.line(&line.text, names, dictionary, now).map_err(|what| (line.number, what))?;
@@ -67,7 +74,13 @@ impl Draft {
         Ok(draft)
     }
 
-    fn line(&mut self, text: &str, names: &Names, dictionary: Dictionary, now: Timestamp) -> Result<(), String> {
+    fn line(
+        &mut self,
+        text: &str,
+        names: &Names,
+        dictionary: Dictionary,
+        now: Timestamp,
+    ) -> Result<(), String> {
         if text.contains('=') {
             self.attributes.push(assign(text, names, dictionary, now)?);
             return Ok(());
@@ -76,7 +89,9 @@ impl Draft {
         match words[..] {
             ["flip", at] => self.harm.push(Harm::Flip(number(at)?)),
             ["write", at, octets] => self.harm.push(Harm::Write(number(at)?, hex(octets)?)),
-            ["length", length] => self.harm.push(Harm::Write(2, number::<u16>(length)?.to_be_bytes().to_vec())),
+            ["length", length] => {
+                self.harm.push(Harm::Write(2, number::<u16>(length)?.to_be_bytes().to_vec()))
+            }
             ["authenticator", octets] => self.harm.push(Harm::Write(4, hex(octets)?)),
             ["append", octets] => self.harm.push(Harm::Append(hex(octets)?)),
             ["cut", count] => self.harm.push(Harm::Cut(number(count)?)),
@@ -107,18 +122,27 @@ impl Draft {
         for length in filling {
             encoder.vendor(32473, 200, &vec![b'x'; *length]);
         }
-        let length = encoder.finish_request(head.secret, head.authenticator).map_err(|_| "does not fit into a packet".to_owned())?;
+        let length = encoder
+            .finish_request(head.secret, head.authenticator)
+            .map_err(|_| "does not fit into a packet".to_owned())?;
         buffer.truncate(length);
         Ok(buffer)
     }
 }
 
 /// One attribute; `now-60s` is a time for those that want one.
-pub fn assign(text: &str, names: &Names, dictionary: Dictionary, now: Timestamp) -> Result<Assignment, String> {
+pub fn assign(
+    text: &str,
+    names: &Names,
+    dictionary: Dictionary,
+    now: Timestamp,
+) -> Result<Assignment, String> {
     let filled = names.fill(text)?;
     let (name, value) = filled.split_once('=').unwrap_or((&filled, ""));
     let timed = match value.trim().strip_prefix("now") {
-        Some(shift) if name.trim() == "Event-Timestamp" => format!("{name}={}", shifted(now, shift)?.secs()),
+        Some(shift) if name.trim() == "Event-Timestamp" => {
+            format!("{name}={}", shifted(now, shift)?.secs())
+        }
         _ => filled,
     };
     dictionary.assign(&timed).map_err(|fault| fault.to_string())
@@ -127,7 +151,8 @@ pub fn assign(text: &str, names: &Names, dictionary: Dictionary, now: Timestamp)
 /// `+60s`, `-2h`, or nothing.
 fn shifted(now: Timestamp, shift: &str) -> Result<Timestamp, String> {
     let shift = shift.replace(' ', "");
-    let duration = |text: &str| humantime::parse_duration(text).map_err(|error| format!("{shift}: {error}"));
+    let duration =
+        |text: &str| humantime::parse_duration(text).map_err(|error| format!("{shift}: {error}"));
     match shift.split_at_checked(1) {
         None => Ok(now),
         Some(("+", later)) => Ok(now + duration(later)?),
@@ -154,7 +179,10 @@ impl Harm {
         match self {
             Self::Flip(at) => *octets.get_mut(*at).ok_or("there is no such octet to flip")? ^= 1,
             Self::Write(at, written) => {
-                octets.get_mut(*at..at + written.len()).ok_or("there are no such octets to write over")?.copy_from_slice(written);
+                octets
+                    .get_mut(*at..at + written.len())
+                    .ok_or("there are no such octets to write over")?
+                    .copy_from_slice(written);
             }
             Self::Append(more) => octets.extend(more),
             Self::Cut(count) => octets.truncate(octets.len().saturating_sub(*count)),
@@ -171,7 +199,8 @@ pub fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 pub fn hex(text: &str) -> Result<Vec<u8>, String> {
     let (digits, times) = text.split_once('*').unwrap_or((text, "1"));
     let digits = digits.strip_prefix("0x").unwrap_or(digits);
-    let octet = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let octet =
+        |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let octets: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(octet).collect();
     Ok(octets.ok_or(format!("`{text}` is no octets in hex"))?.repeat(number(times)?))
 }
@@ -179,5 +208,7 @@ pub fn hex(text: &str) -> Result<Vec<u8>, String> {
 /// A code by its name, or `Code-99`.
 pub fn code(name: &str) -> Result<Code, String> {
     let number = name.strip_prefix("Code-").and_then(|number| number.parse().ok()).map(Code);
-    number.or_else(|| (0..=255).map(Code).find(|code| code.to_string() == name)).ok_or(format!("`{name}` is no code"))
+    number
+        .or_else(|| (0..=255).map(Code).find(|code| code.to_string() == name))
+        .ok_or(format!("`{name}` is no code"))
 }

@@ -54,14 +54,18 @@ struct Request {
 
 impl Runner {
     pub fn play(script: &Script) -> Result<World, (usize, String)> {
-        let is_setting = |statement: &&Statement| matches!(statement.word(0), "config" | "inventory" | "endpoints" | "clock");
+        let is_setting = |statement: &&Statement| {
+            matches!(statement.word(0), "config" | "inventory" | "endpoints" | "clock")
+        };
         let settings: Vec<&Statement> = script.statements.iter().take_while(is_setting).collect();
         let mut files = Files::festival();
         let mut text = String::new();
         let mut start = World::START;
         for statement in &settings {
             match statement.word(0) {
-                "clock" => start = clock(statement.word(1)).map_err(|what| (statement.line, what))?,
+                "clock" => {
+                    start = clock(statement.word(1)).map_err(|what| (statement.line, what))?
+                }
                 "inventory" => files.catalog = statement.text(),
                 "endpoints" => files.endpoints = statement.text(),
                 _ => text = statement.text(),
@@ -70,8 +74,16 @@ impl Runner {
         let line = settings.first().map_or(1, |statement| statement.line);
         let world = World::new(&text, &files, start).map_err(|what| (line, what))?;
         let names = Names(files.names());
-        let mut runner =
-            Self { world, files, settings: text, names, every: Vec::new(), kept: HashMap::new(), requests: Vec::new(), packets: 0 };
+        let mut runner = Self {
+            world,
+            files,
+            settings: text,
+            names,
+            every: Vec::new(),
+            kept: HashMap::new(),
+            requests: Vec::new(),
+            packets: 0,
+        };
         for statement in &script.statements[settings.len()..] {
             runner.step(statement)?;
         }
@@ -98,7 +110,8 @@ impl Runner {
                 self.every.push((kind.to_owned(), statement.body.clone()));
             }
             "after" => {
-                let time = humantime::parse_duration(statement.word(1)).map_err(|error| at(error.to_string()))?;
+                let time = humantime::parse_duration(statement.word(1))
+                    .map_err(|error| at(error.to_string()))?;
                 self.world.pass(time);
             }
             "housekeep" => {
@@ -130,10 +143,16 @@ impl Runner {
     fn nothing_is_left(&self) -> Result<(), String> {
         if let Some(sent) = self.world.sent.front() {
             let code = code_of(&sent.octets);
-            return Err(format!("{} replies were sent that nobody expected, the first {code} to {}", self.world.sent.len(), sent.to));
+            return Err(format!(
+                "{} replies were sent that nobody expected, the first {code} to {}",
+                self.world.sent.len(),
+                sent.to
+            ));
         }
         match self.world.drops.front() {
-            Some(reason) => Err(format!("a request was dropped as {}, and nobody expected it", reason.label())),
+            Some(reason) => {
+                Err(format!("a request was dropped as {}, and nobody expected it", reason.label()))
+            }
             None => Ok(()),
         }
     }
@@ -141,14 +160,23 @@ impl Runner {
     fn request(&mut self, statement: &Statement) -> Played {
         let at = |what: String| (statement.line, what);
         self.world.disk.forget_told();
-        let from: Option<SocketAddr> = statement.after("from").map(address).transpose().map_err(at)?;
+        let from: Option<SocketAddr> =
+            statement.after("from").map(address).transpose().map_err(at)?;
         let times: u32 = statement.after("times").map_or(Ok(1), packet::number).map_err(at)?;
         for _ in 0..times {
             let mut request = match statement.word(1) {
-                "again" => self.kept.get(statement.word(2)).cloned().ok_or(at(format!("no packet is called {}", statement.word(2))))?,
+                "again" => self
+                    .kept
+                    .get(statement.word(2))
+                    .cloned()
+                    .ok_or(at(format!("no packet is called {}", statement.word(2))))?,
                 "octets" => {
                     let octets = raw(statement).map_err(at)?;
-                    Request { from: address(GATEWAY).unwrap(), port: port(code_of(&octets)), octets }
+                    Request {
+                        from: address(GATEWAY).unwrap(),
+                        port: port(code_of(&octets)),
+                        octets,
+                    }
                 }
                 _ => self.build(statement, from)?,
             };
@@ -168,20 +196,30 @@ impl Runner {
         Ok(())
     }
 
-    fn build(&mut self, statement: &Statement, from: Option<SocketAddr>) -> Result<Request, (usize, String)> {
+    fn build(
+        &mut self,
+        statement: &Statement,
+        from: Option<SocketAddr>,
+    ) -> Result<Request, (usize, String)> {
         let at = |what: String| (statement.line, what);
         let (code, lines) = self.told(statement).map_err(at)?;
         let from = from.unwrap_or(address(GATEWAY).unwrap());
         self.packets += 1;
         let count = self.packets.to_be_bytes();
-        let authenticator: [u8; 16] = std::array::from_fn(|place| count[place % 8] ^ (0xa0 + place as u8));
-        let identifier = statement.after("id").map_or(Ok(self.packets as u8), packet::number).map_err(at)?;
+        let authenticator: [u8; 16] =
+            std::array::from_fn(|place| count[place % 8] ^ (0xa0 + place as u8));
+        let identifier =
+            statement.after("id").map_or(Ok(self.packets as u8), packet::number).map_err(at)?;
         let given = statement.after("secret").map(|secret| Secret::new(secret.as_bytes()));
         let stranger = Secret::new(b"unknown");
-        let secret = given.as_ref().or(self.world.gateways.of(from.ip()).map(|gateway| &gateway.secret)).unwrap_or(&stranger);
+        let secret = given
+            .as_ref()
+            .or(self.world.gateways.of(from.ip()).map(|gateway| &gateway.secret))
+            .unwrap_or(&stranger);
         let sealed = code != Code::ACCOUNTING_REQUEST && !statement.has("unsigned");
         let draft = Draft::read(&lines, &self.names, self.dictionary(), self.world.now)?;
-        let octets = draft.encode(&Head { code, identifier, authenticator, secret, sealed }).map_err(at)?;
+        let octets =
+            draft.encode(&Head { code, identifier, authenticator, secret, sealed }).map_err(at)?;
         Ok(Request { from, port: port(code), octets })
     }
 
@@ -207,8 +245,14 @@ impl Runner {
         };
         lines.extend(statement.body.iter().cloned());
         let kind = code.to_string();
-        for (_, common) in self.every.iter().filter(|(known, _)| *known == kind || known == "request") {
-            let new: Vec<Line> = common.iter().filter(|line| lines.iter().all(|own| own.name() != line.name())).cloned().collect();
+        for (_, common) in
+            self.every.iter().filter(|(known, _)| *known == kind || known == "request")
+        {
+            let new: Vec<Line> = common
+                .iter()
+                .filter(|line| lines.iter().all(|own| own.name() != line.name()))
+                .cloned()
+                .collect();
             lines.extend(new);
         }
         lines.retain(|line| !line.text.starts_with("no "));
@@ -242,11 +286,15 @@ impl Runner {
     fn reply(&mut self, statement: &Statement) -> Played {
         let at = |what: String| (statement.line, what);
         let Some(sent) = self.world.sent.pop_front() else {
-            let dropped = self.world.drops.front().map(|reason| format!(": dropped as {}", reason.label()));
+            let dropped =
+                self.world.drops.front().map(|reason| format!(": dropped as {}", reason.label()));
             return Err(at(format!("no reply{}", dropped.unwrap_or_default())));
         };
-        let request = self.answered_by(&sent).ok_or(at(format!("a reply to {} that answers no request", sent.to)))?;
-        let gateway = self.world.gateways.of(sent.to.ip()).ok_or(at("a reply to a stranger".to_owned()))?;
+        let request = self
+            .answered_by(&sent)
+            .ok_or(at(format!("a reply to {} that answers no request", sent.to)))?;
+        let gateway =
+            self.world.gateways.of(sent.to.ip()).ok_or(at("a reply to a stranger".to_owned()))?;
         let reply = reply::proven(&sent.octets, &request.octets, &gateway.secret).map_err(at)?;
         if let Some(to) = statement.after("to").map(address).transpose().map_err(at)?
             && to != sent.to
@@ -255,51 +303,88 @@ impl Runner {
         }
         if statement.word(1) == "octets" {
             let wanted = raw(statement).map_err(at)?;
-            return if wanted == sent.octets { Ok(()) } else { Err(at(format!("the reply is {}", in_hex(&sent.octets)))) };
+            return if wanted == sent.octets {
+                Ok(())
+            } else {
+                Err(at(format!("the reply is {}", in_hex(&sent.octets))))
+            };
         }
         if statement.word(1) == "again" {
             let name = statement.word(2);
             let known = self.kept.get(name).ok_or(at(format!("no packet is called {name}")))?;
-            return if known.octets == sent.octets { Ok(()) } else { Err(at(format!("the reply is not {name} octet by octet"))) };
+            return if known.octets == sent.octets {
+                Ok(())
+            } else {
+                Err(at(format!("the reply is not {name} octet by octet")))
+            };
         }
         if reply.code() != packet::code(statement.word(1)).map_err(at)? {
-            let lines = below(reply.readable(self.dictionary()).lines().into_iter().map(|line| format!("{} = {}", line.name, line.value)));
+            let lines = below(
+                reply
+                    .readable(self.dictionary())
+                    .lines()
+                    .into_iter()
+                    .map(|line| format!("{} = {}", line.name, line.value)),
+            );
             return Err(at(format!("the reply is {}:{lines}", reply.code())));
         }
         let (dictionary, now) = (self.dictionary(), self.world.now);
         reply::compare(reply, statement, &mut self.names, dictionary, now)?;
         if let Some(name) = statement.after("as") {
-            self.kept.insert(name.to_owned(), Request { from: sent.to, port: sent.port, octets: sent.octets });
+            self.kept.insert(
+                name.to_owned(),
+                Request { from: sent.to, port: sent.port, octets: sent.octets },
+            );
         }
         Ok(())
     }
 
     fn answered_by(&self, sent: &Sent) -> Option<Request> {
         let identifier = sent.octets.get(1);
-        let is_it = |request: &&Request| request.from == sent.to && request.port == sent.port && request.octets.get(1) == identifier;
+        let is_it = |request: &&Request| {
+            request.from == sent.to
+                && request.port == sent.port
+                && request.octets.get(1) == identifier
+        };
         self.requests.iter().rev().find(is_it).cloned()
     }
 
     fn endpoint(&self, statement: &Statement) -> Played {
         let at = |what: String| (statement.line, what);
         let name = self.names.fill(statement.word(1)).map_err(at)?;
-        let iccid = Iccid::parse(name.as_bytes()).map_err(|error| at(format!("{name}: {error}")))?;
+        let iccid =
+            Iccid::parse(name.as_bytes()).map_err(|error| at(format!("{name}: {error}")))?;
         let seen = self.world.aaa.look(iccid, self.world.now, |entry, catalog| {
-            (entry.state.state.moniker(), endpoint::tell(entry, catalog, &self.world.gateways, self.world.start))
+            (
+                entry.state.state.moniker(),
+                endpoint::tell(entry, catalog, &self.world.gateways, self.world.start),
+            )
         });
         let Some((state, (sessions, leases))) = seen else {
-            return if statement.word(2) == "unheard-of" { Ok(()) } else { Err(at("there is no such endpoint".to_owned())) };
+            return if statement.word(2) == "unheard-of" {
+                Ok(())
+            } else {
+                Err(at("there is no such endpoint".to_owned()))
+            };
         };
         if statement.word(2) != state {
             return Err(at(format!("is {state}, not {}", statement.word(2))));
         }
-        let is_of = |kind: &str, text: &str| text.split_whitespace().take(2).any(|word| word == kind);
+        let is_of =
+            |kind: &str, text: &str| text.split_whitespace().take(2).any(|word| word == kind);
         for (kind, told) in [("session", sessions), ("lease", leases)] {
-            let lines: Vec<_> = statement.body.iter().filter(|line| is_of(kind, &line.text)).collect();
+            let lines: Vec<_> =
+                statement.body.iter().filter(|line| is_of(kind, &line.text)).collect();
             endpoint::compare(&told, kind, &lines)?;
         }
-        match statement.body.iter().find(|line| !is_of("session", &line.text) && !is_of("lease", &line.text)) {
-            Some(line) => Err((line.number, "tells neither of a session nor of a lease".to_owned())),
+        match statement
+            .body
+            .iter()
+            .find(|line| !is_of("session", &line.text) && !is_of("lease", &line.text))
+        {
+            Some(line) => {
+                Err((line.number, "tells neither of a session nor of a lease".to_owned()))
+            }
             None => Ok(()),
         }
     }
@@ -310,7 +395,14 @@ impl Runner {
             if !text.lines().any(|have| have == line.text) {
                 let name = line.text.split(['{', ' ']).next().unwrap_or_default();
                 let like: Vec<&str> = text.lines().filter(|have| have.starts_with(name)).collect();
-                return Err((line.number, format!("`{}` is not exposed; there is\n    {}", line.text, like.join("\n    "))));
+                return Err((
+                    line.number,
+                    format!(
+                        "`{}` is not exposed; there is\n    {}",
+                        line.text,
+                        like.join("\n    ")
+                    ),
+                ));
             }
         }
         Ok(())
@@ -318,13 +410,20 @@ impl Runner {
 
     fn recorded(&self, statement: &Statement) -> Played {
         let mut told = self.world.disk.told();
-        let wanted: Result<Vec<String>, _> =
-            statement.body.iter().map(|line| self.names.fill(&line.text).map_err(|what| (line.number, what))).collect();
+        let wanted: Result<Vec<String>, _> = statement
+            .body
+            .iter()
+            .map(|line| self.names.fill(&line.text).map_err(|what| (line.number, what)))
+            .collect();
         let mut wanted = wanted?;
         // The background walk meets endpoints in no particular order.
         told.sort_unstable();
         wanted.sort_unstable();
-        if told == wanted { Ok(()) } else { Err((statement.line, format!("recorded: {}", told.join(", ")))) }
+        if told == wanted {
+            Ok(())
+        } else {
+            Err((statement.line, format!("recorded: {}", told.join(", "))))
+        }
     }
 
     fn journal(&mut self, word: &str) -> Result<(), String> {
@@ -343,7 +442,8 @@ impl Runner {
     /// `change $till-1 state=suspended group=`: as if somebody had edited endpoints.csv and reloaded.
     fn change(&mut self, statement: &Statement) -> Result<(), String> {
         let iccid = self.names.fill(statement.word(1))?;
-        let changes: Option<Vec<_>> = statement.words[2..].iter().map(|pair| pair.split_once('=')).collect();
+        let changes: Option<Vec<_>> =
+            statement.words[2..].iter().map(|pair| pair.split_once('=')).collect();
         self.files.change(&iccid, &changes.ok_or("wants column=value")?)
     }
 
@@ -351,10 +451,10 @@ impl Runner {
     fn reload(&mut self, statement: &Statement) -> Result<(), String> {
         self.world.disk.forget_told();
         let settings = self.settings.clone();
-        let reloaded = self
-            .world
-            .reconfigure(&settings)
-            .and_then(|()| self.world.adopt(&self.files, if statement.has("prune") { Prune::Force } else { Prune::No }));
+        let reloaded = self.world.reconfigure(&settings).and_then(|()| {
+            self.world
+                .adopt(&self.files, if statement.has("prune") { Prune::Force } else { Prune::No })
+        });
         match (reloaded, statement.has("refused")) {
             (Ok(()), true) => Err("the inventory was accepted".to_owned()),
             (Err(_), true) => Ok(()),

@@ -31,11 +31,19 @@ impl Script {
         for (index, line) in text.lines().enumerate() {
             let (number, line) = (index + 1, line.trim_end());
             if let Some(comment) = line.trim_start().strip_prefix('#') {
-                script
-                    .checklist
-                    .extend(comment.trim_start().strip_prefix("checklist ").unwrap_or("").split_whitespace().map(str::to_owned));
+                script.checklist.extend(
+                    comment
+                        .trim_start()
+                        .strip_prefix("checklist ")
+                        .unwrap_or("")
+                        .split_whitespace()
+                        .map(str::to_owned),
+                );
             } else if let Some(inside) = line.strip_prefix(INDENT) {
-                let statement = script.statements.last_mut().ok_or((number, "an indented line below nothing".to_owned()))?;
+                let statement = script
+                    .statements
+                    .last_mut()
+                    .ok_or((number, "an indented line below nothing".to_owned()))?;
                 statement.body.push(Line { number, text: inside.to_owned() });
             } else if line.starts_with(char::is_whitespace) {
                 return Err((number, "is indented by less than two spaces".to_owned()));

@@ -96,11 +96,19 @@ impl World {
     /// One datagram arrives, alone in its batch.
     pub fn receive(&mut self, from: SocketAddr, port: Port, octets: &[u8]) {
         self.now = self.now + BETWEEN;
-        self.traffic.push(Seen { at: self.now, from, to: server(from, port), octets: octets.to_vec() });
+        self.traffic.push(Seen {
+            at: self.now,
+            from,
+            to: server(from, port),
+            octets: octets.to_vec(),
+        });
         let now = self.moment();
         let place = u8::from(port == Port::Acct);
         self.desk.begin(&self.gateways, now, self.is_ready);
-        self.desk.handle([Arrival { listener: Listener { place, port }, from, to: None, octets }], self.now);
+        self.desk.handle(
+            [Arrival { listener: Listener { place, port }, from, to: None, octets }],
+            self.now,
+        );
         let mut left = Vec::new();
         self.desk.end(now, |route, octets| left.push((*route, octets.to_vec())));
         self.take(left);
@@ -142,7 +150,9 @@ impl World {
         let inventory = files.load()?;
         let (aaa, now) = (Arc::clone(&self.aaa), self.now);
         let adopted = self.background(|records| aaa.adopt(inventory, prune, now, records));
-        adopted.map(|_| ()).map_err(|objections| objections.iter().map(|one| one.what.clone()).collect::<Vec<_>>().join("; "))
+        adopted.map(|_| ()).map_err(|objections| {
+            objections.iter().map(|one| one.what.clone()).collect::<Vec<_>>().join("; ")
+        })
     }
 
     /// The gateways of another configuration come into force.
@@ -158,7 +168,9 @@ impl World {
         for record in self.disk.crash() {
             match record {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
-                Record::Provisioned(iccid, stamp, endpoint) => recovery.provisioned(iccid, stamp, endpoint),
+                Record::Provisioned(iccid, stamp, endpoint) => {
+                    recovery.provisioned(iccid, stamp, endpoint)
+                }
                 Record::Vslice(id, place) => recovery.vslice(id, place),
                 Record::Group(id, place) => recovery.group(id, place),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
@@ -168,7 +180,10 @@ impl World {
         }
         let (aaa, recovered) = recovery.finish(|_| self.now);
         if recovered.contested > 0 {
-            return Err(format!("{} addresses have two owners after recovery", recovered.contested));
+            return Err(format!(
+                "{} addresses have two owners after recovery",
+                recovered.contested
+            ));
         }
         self.aaa = Arc::new(aaa);
         self.freed.clear();
@@ -197,7 +212,12 @@ impl World {
     fn take(&mut self, left: Vec<(attachd::server::replies::Route, Vec<u8>)>) {
         for (route, octets) in left {
             let port = if route.listener == 1 { Port::Acct } else { Port::Auth };
-            self.traffic.push(Seen { at: self.now, from: server(route.to, port), to: route.to, octets: octets.clone() });
+            self.traffic.push(Seen {
+                at: self.now,
+                from: server(route.to, port),
+                to: route.to,
+                octets: octets.clone(),
+            });
             self.sent.push_back(Sent { to: route.to, port, octets });
         }
     }

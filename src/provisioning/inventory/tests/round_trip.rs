@@ -13,7 +13,10 @@ use crate::provisioning::{Allocation, CredentialMethod, Credentials, Group, Subn
 #[test]
 fn the_festival_comes_back() {
     let festival = Inventory::load(&fixtures().join("festival")).unwrap();
-    assert_eq!(reloaded(&festival.catalog, &festival.endpoints), (festival.catalog, festival.endpoints));
+    assert_eq!(
+        reloaded(&festival.catalog, &festival.endpoints),
+        (festival.catalog, festival.endpoints)
+    );
 }
 
 proptest! {
@@ -29,25 +32,37 @@ type Parts = (Catalog, Vec<(Iccid, Endpoint)>);
 
 fn reloaded(catalog: &Catalog, endpoints: &[(Iccid, Endpoint)]) -> Parts {
     let dir = tempfile::tempdir().unwrap();
-    export(dir.path(), catalog, endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint))).unwrap();
+    export(dir.path(), catalog, endpoints.iter().map(|(iccid, endpoint)| (*iccid, endpoint)))
+        .unwrap();
     let inventory = Inventory::load(dir.path()).unwrap();
     (inventory.catalog, inventory.endpoints)
 }
 
 fn inventory() -> impl Strategy<Value = Parts> {
-    (vec(vslice(), 1..4), vec(group(), 1..6), vec(endpoint(), 0..20)).prop_map(|(vslices, groups, endpoints)| {
-        let mut catalog = Catalog::default();
-        let vslices: Vec<_> = numbered(vslices).map(|(moniker, vslice)| catalog.put_vslice(Vslice { moniker, ..vslice })).collect();
-        for (moniker, (place, group)) in numbered(groups) {
-            catalog.put_group(Group { moniker, vslice: *place.get(&vslices), ..group });
-        }
-        let endpoints = endpoints.into_iter().enumerate().map(|(number, draft)| draft.endpoint(number, &catalog)).collect();
-        (catalog, endpoints)
-    })
+    (vec(vslice(), 1..4), vec(group(), 1..6), vec(endpoint(), 0..20)).prop_map(
+        |(vslices, groups, endpoints)| {
+            let mut catalog = Catalog::default();
+            let vslices: Vec<_> = numbered(vslices)
+                .map(|(moniker, vslice)| catalog.put_vslice(Vslice { moniker, ..vslice }))
+                .collect();
+            for (moniker, (place, group)) in numbered(groups) {
+                catalog.put_group(Group { moniker, vslice: *place.get(&vslices), ..group });
+            }
+            let endpoints = endpoints
+                .into_iter()
+                .enumerate()
+                .map(|(number, draft)| draft.endpoint(number, &catalog))
+                .collect();
+            (catalog, endpoints)
+        },
+    )
 }
 
 fn numbered<T>(things: Vec<T>) -> impl Iterator<Item = (Moniker, T)> {
-    things.into_iter().enumerate().map(|(number, thing)| (Moniker::parse(&format!("moniker-{number}")).unwrap(), thing))
+    things
+        .into_iter()
+        .enumerate()
+        .map(|(number, thing)| (Moniker::parse(&format!("moniker-{number}")).unwrap(), thing))
 }
 
 /// Names with everything that has a meaning in one of the two formats.
@@ -57,22 +72,40 @@ fn name() -> impl Strategy<Value = String> {
 
 fn vslice() -> impl Strategy<Value = Vslice> {
     let subnet = (any::<bool>(), option::of(0..=255u8));
-    (name(), any::<bool>(), vec(any::<Ipv4Addr>(), 0..3), vec(subnet, 0..4)).prop_map(|(name, enabled, dns, subnets)| {
-        let subnet = |(number, (is_static, excluded)): (usize, (bool, Option<u8>))| Subnet {
-            cidr: format!("10.{number}.0.0/16").parse().unwrap(),
-            allocation: if is_static { Allocation::Static } else { Allocation::Pooled },
-            exclude: excluded.map(|third| format!("10.{number}.{third}.0/24").parse().unwrap()).into_iter().collect(),
-        };
-        let subnets = subnets.into_iter().enumerate().map(subnet).collect();
-        Vslice { moniker: Moniker::parse("later").unwrap(), name: name.into(), enabled, dns, subnets }
-    })
+    (name(), any::<bool>(), vec(any::<Ipv4Addr>(), 0..3), vec(subnet, 0..4)).prop_map(
+        |(name, enabled, dns, subnets)| {
+            let subnet = |(number, (is_static, excluded)): (usize, (bool, Option<u8>))| Subnet {
+                cidr: format!("10.{number}.0.0/16").parse().unwrap(),
+                allocation: if is_static { Allocation::Static } else { Allocation::Pooled },
+                exclude: excluded
+                    .map(|third| format!("10.{number}.{third}.0/24").parse().unwrap())
+                    .into_iter()
+                    .collect(),
+            };
+            let subnets = subnets.into_iter().enumerate().map(subnet).collect();
+            Vslice {
+                moniker: Moniker::parse("later").unwrap(),
+                name: name.into(),
+                enabled,
+                dns,
+                subnets,
+            }
+        },
+    )
 }
 
 fn group() -> impl Strategy<Value = (prop::sample::Index, Group)> {
     let credentials = option::of((any::<bool>(), "[ -~]{1,20}", "[ -~]{1,20}"));
     let timers = (any::<u32>(), any::<u32>(), prop_oneof![Just(0), 60..u32::MAX]);
-    (any::<prop::sample::Index>(), name(), any::<(bool, bool)>(), vec("[a-z]{1,9}(\\.[a-z]{1,9})?", 0..3), timers, credentials).prop_map(
-        |(place, name, (enabled, is_static), apns, timers, credentials)| {
+    (
+        any::<prop::sample::Index>(),
+        name(),
+        any::<(bool, bool)>(),
+        vec("[a-z]{1,9}(\\.[a-z]{1,9})?", 0..3),
+        timers,
+        credentials,
+    )
+        .prop_map(|(place, name, (enabled, is_static), apns, timers, credentials)| {
             let group = Group {
                 moniker: Moniker::parse("later").unwrap(),
                 name: name.into(),
@@ -90,8 +123,7 @@ fn group() -> impl Strategy<Value = (prop::sample::Index, Group)> {
                 }),
             };
             (place, group)
-        },
-    )
+        })
 }
 
 /// An endpoint before its number and its groups are known.
@@ -106,8 +138,21 @@ struct Draft {
 }
 
 fn endpoint() -> impl Strategy<Value = Draft> {
-    (any::<prop::sample::Index>(), vec(any::<prop::sample::Index>(), 0..4), 0..4usize, any::<(bool, bool)>(), name())
-        .prop_map(|(state, groups, imsis, (has_msisdn, has_address), name)| Draft { state, groups, imsis, has_msisdn, has_address, name })
+    (
+        any::<prop::sample::Index>(),
+        vec(any::<prop::sample::Index>(), 0..4),
+        0..4usize,
+        any::<(bool, bool)>(),
+        name(),
+    )
+        .prop_map(|(state, groups, imsis, (has_msisdn, has_address), name)| Draft {
+            state,
+            groups,
+            imsis,
+            has_msisdn,
+            has_address,
+            name,
+        })
 }
 
 impl Draft {
@@ -129,7 +174,8 @@ impl Draft {
             endpoint = endpoint.also_in_group(group);
         }
         for imsi in 0..self.imsis {
-            endpoint = endpoint.with_imsi(Imsi::parse(format!("23450{imsi}{number:05}").as_bytes()).unwrap());
+            endpoint = endpoint
+                .with_imsi(Imsi::parse(format!("23450{imsi}{number:05}").as_bytes()).unwrap());
         }
         if self.has_msisdn {
             endpoint.msisdn = Some(format!("4477{number:05}").parse().unwrap());
@@ -143,7 +189,8 @@ impl Draft {
 
 /// An address of the first static subnet that is nobody else's, if the endpoint may have one.
 fn free_address(endpoint: &Endpoint, number: usize, catalog: &Catalog) -> Option<Ipv4Addr> {
-    let group = catalog.group(endpoint.group?).filter(|group| group.allocation == Allocation::Static)?;
+    let group =
+        catalog.group(endpoint.group?).filter(|group| group.allocation == Allocation::Static)?;
     let subnet = catalog.vslice(group.vslice)?.subnets_of(Allocation::Static).next()?;
     let ip = Ipv4Addr::from(u32::from(subnet.cidr.network()) + 256 * 7 + number as u32);
     subnet.offers(ip).then_some(ip)
