@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use attachd::aaa::{Aaa, Freed, Note, Recorder, Settings};
+use attachd::aaa::{Aaa, AaaSettings, FreedAddress, Note, Recorder};
 use attachd::identity::{GroupId, Iccid, Imsi, Moniker, VsliceId};
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{
@@ -17,7 +17,7 @@ use attachd::provisioning::{
 };
 use attachd::server::commit::Records;
 use attachd::server::gateways::Gateways;
-use attachd::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
+use attachd::server::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
 use attachd::server::{GatewaySettings, Requirement};
 use attachd::time::Timestamp;
 use attachd::wire::{Code, Encoder, Secret, number};
@@ -82,7 +82,7 @@ impl Recorder for Tape {
 
     fn noted(&mut self, _: &Note) {}
 
-    fn freed(&mut self, _: Freed) {}
+    fn freed(&mut self, _: FreedAddress) {}
 }
 
 /// The kinds of datagram that are measured, each as the round of packets it needs.
@@ -99,7 +99,7 @@ enum Kind {
 struct Bench {
     pipeline: Pipeline,
     gateways: Gateways,
-    out: Outcome<Tape>,
+    out: BatchOutput<Tape>,
     now: Timestamp,
     packets: Vec<(Port, SocketAddr, Vec<u8>)>,
     next: usize,
@@ -110,7 +110,7 @@ struct Bench {
 impl Bench {
     fn new(kind: Kind, endpoints: u64) -> Self {
         let now = Timestamp::from_secs(1_800_000_000);
-        let aaa = Arc::new(Aaa::new(Settings::default()));
+        let aaa = Arc::new(Aaa::new(AaaSettings::default()));
         let adopted = aaa.adopt(fleet(endpoints), Prune::No, now, &mut Tape::default());
         assert!(adopted.is_ok(), "the fleet is valid");
         let gateway = GatewaySettings {
@@ -121,7 +121,7 @@ impl Bench {
             limit_proxy_state: true,
             rate_limit: 0,
         };
-        let conduct = Conduct {
+        let conduct = PipelineConfig {
             vendor: 32473,
             vendor_attributes: false,
             reject_delay: Duration::ZERO,
@@ -132,7 +132,7 @@ impl Bench {
         let mut bench = Self {
             pipeline: Pipeline::new(aaa, conduct),
             gateways: Gateways::new(&[gateway], Vec::new()),
-            out: Outcome::new(Tape::default()),
+            out: BatchOutput::new(Tape::default()),
             now,
             packets: Vec::new(),
             next: 0,

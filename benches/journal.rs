@@ -18,10 +18,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imeisv, Plmn, VsliceId};
-use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Record, Sink, Submitter, Wake};
+use attachd::journal::{
+    Batch, FramedRecord, Journal, JournalOptions, OnDamage, Record, RecordSink, Submitter, Wake,
+};
 use attachd::network::{
-    Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place,
-    Session, Status, Tracker,
+    Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
+    NetworkState, Session, Status, Tracker,
 };
 use attachd::time::Timestamp;
 
@@ -62,7 +64,7 @@ fn throughput(rounds: usize) -> Result<(), Box<dyn Error>> {
         let rounds = (rounds * 64 / size).min(rounds * 8).max(20);
         let memory = flood(&Journal::in_memory(), size, submitters, rounds);
         let folder = scratch()?;
-        let (journal, _) = open(folder.path(), Options::default())?;
+        let (journal, _) = open(folder.path(), JournalOptions::default())?;
         let commit = flood(&journal, size, submitters, rounds);
         let commits = journal.figures().commits.max(1);
         journal.close()?;
@@ -117,7 +119,7 @@ fn lone_record(rounds: usize) -> Result<(), Box<dyn Error>> {
         let began = Instant::now();
         file.write_all(&[7; 200]).and_then(|()| file.sync_data()).map(|()| began.elapsed())
     }));
-    let (journal, _) = open(folder.path(), Options::default())?;
+    let (journal, _) = open(folder.path(), JournalOptions::default())?;
     let mut submitter = journal.submitter(no_wake());
     let lone =
         percentiles((0..rounds.min(2_000)).map(|round| Ok(wait_for_one(&mut submitter, round))));
@@ -131,7 +133,7 @@ fn lone_record(rounds: usize) -> Result<(), Box<dyn Error>> {
 /// What a snapshot does to the wait of records that are submitted meanwhile.
 fn snapshot_beside_traffic(endpoints: usize, rounds: usize) -> Result<(), Box<dyn Error>> {
     let folder = scratch()?;
-    let (journal, _) = open(folder.path(), Options::default())?;
+    let (journal, _) = open(folder.path(), JournalOptions::default())?;
     let stop = AtomicBool::new(false);
     let alone = traffic(&journal, &AtomicBool::new(false), rounds);
     let (beside, report) = thread::scope(|scope| -> Result<_, Box<dyn Error>> {
@@ -171,7 +173,8 @@ fn traffic(journal: &Journal, stop: &AtomicBool, rounds: usize) -> (u128, u128) 
 /// From segments, and from a snapshot; checked only, decoded, and into the tracker by two threads.
 fn recovery(records: usize) -> Result<(), Box<dyn Error>> {
     let folder = scratch()?;
-    let (journal, _) = open(folder.path(), Options { backlog: usize::MAX, ..Options::default() })?;
+    let (journal, _) =
+        open(folder.path(), JournalOptions { backlog: usize::MAX, ..JournalOptions::default() })?;
     let mut submitter = journal.submitter(no_wake());
     for round in 0..records.div_ceil(1_000) {
         let ticket = submit(&mut submitter, round, 1_000);
@@ -179,15 +182,15 @@ fn recovery(records: usize) -> Result<(), Box<dyn Error>> {
     }
     journal.close()?;
     println!();
-    let checked = |entry: Entry<'_>| {
+    let checked = |entry: FramedRecord<'_>| {
         (!entry.payload.is_empty()).then_some(()).ok_or(attachd::journal::Unreadable("empty"))
     };
     recover("checked", folder.path(), &mut [checked])?;
-    let decoded = |entry: Entry<'_>| Record::read(&entry).map(drop);
+    let decoded = |entry: FramedRecord<'_>| Record::read(&entry).map(drop);
     recover("decoded by one thread", folder.path(), &mut [decoded])?;
     recover("decoded by two threads", folder.path(), &mut [decoded, decoded])?;
     let tracker = Tracker::with_capacity(records);
-    let keep = |entry: Entry<'_>| {
+    let keep = |entry: FramedRecord<'_>| {
         if let Record::Endpoint { iccid, state } = Record::read(&entry)? {
             tracker.insert(iccid, state);
         }
@@ -204,7 +207,7 @@ fn recover<A: attachd::journal::Apply>(
 ) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let (journal, recovered) =
-        Journal::open(folder, Options::default(), OnDamage::Refuse, appliers)?;
+        Journal::open(folder, JournalOptions::default(), OnDamage::Refuse, appliers)?;
     let seconds = began.elapsed().as_secs_f64();
     let (records, megabytes) = (recovered.records(), recovered.octets() as f64 / 1e6);
     println!("recovery of {records} records ({megabytes:.0} MB), {what}: {seconds:.2} s");
@@ -213,9 +216,9 @@ fn recover<A: attachd::journal::Apply>(
 
 fn open(
     folder: &Path,
-    options: Options,
-) -> Result<(Journal, attachd::journal::Recovered), attachd::journal::OpenError> {
-    Journal::open(folder, options, OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())])
+    options: JournalOptions,
+) -> Result<(Journal, attachd::journal::RecoveryReport), attachd::journal::OpenError> {
+    Journal::open(folder, options, OnDamage::Refuse, &mut [|_: FramedRecord<'_>| Ok(())])
 }
 
 /// Not in /tmp, which may be memory.
@@ -289,7 +292,7 @@ fn state(number: usize) -> EndpointState {
     session.ip = Some(ip);
     session.authorisation = NonZeroU64::new(0xfeed_f00d_dead_beef);
     session.set_apn("festival.iot");
-    session.move_to(&Place {
+    session.move_to(&LocationInfo {
         rat: Some(6),
         plmn: Plmn::parse(b"23415").ok(),
         serving_node: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),

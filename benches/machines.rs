@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
 use attachd::network::{
-    Counters, Cursor, EndpointState, EventTime, Families, Limits, Nas, NetworkState, Outage, Place,
-    Report, Reporter, Restarts, Stamp, Tracker,
+    Counters, Cursor, EndpointState, EventTime, Families, LocationInfo, Nas, NetworkState, Outage,
+    Report, Reporter, Restarts, SessionLimits, Stamp, Tracker,
 };
 use attachd::pool::Pool;
 use attachd::provisioning::{Endpoint, ProvisioningState};
@@ -68,10 +68,10 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
         families: Families::default(),
         ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
         counters: Counters::default(),
-        place: Place {
+        place: LocationInfo {
             rat: Some(8),
             location: Some(&[0x82, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
-            ..Place::default()
+            ..LocationInfo::default()
         },
         session_time_s: None,
         terminate_cause: None,
@@ -82,7 +82,7 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
 
 fn sessions(c: &mut Criterion) {
     let group = Some(GroupId::new(0));
-    let limits = Limits {
+    let limits = SessionLimits {
         stale_after: HOLD,
         detach_after: HOLD,
         ending: HOLD,

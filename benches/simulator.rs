@@ -11,8 +11,8 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use attachd::simulator::driver::{self, Watch};
-use attachd::simulator::report::Report;
-use attachd::simulator::scenario::{Change, load};
+use attachd::simulator::report::RunReport;
+use attachd::simulator::scenario::{SettingOverride, load};
 use attachd::simulator::tally::Second;
 use attachd::udp::{Inbox, Outbox, Socket};
 use attachd::wire::number::{CLASS, FRAMED_IP_ADDRESS};
@@ -59,15 +59,16 @@ fn main() {
 }
 
 /// A run of `steady` with changes, and the CPU seconds of its one thread.
-fn run((auth, acct): (SocketAddr, SocketAddr), changes: &[(&str, &str)]) -> (Report, f64) {
-    let change = |key: &str, value: &str| Change { key: key.to_owned(), value: value.to_owned() };
+fn run((auth, acct): (SocketAddr, SocketAddr), changes: &[(&str, &str)]) -> (RunReport, f64) {
+    let change =
+        |key: &str, value: &str| SettingOverride { key: key.to_owned(), value: value.to_owned() };
     let targets = [
         ("target.auth", format!("[\"{auth}\"]")),
         ("target.acct", format!("[\"{acct}\"]")),
         ("threads", "1".to_owned()),
     ];
     let targets = targets.iter().map(|(key, value)| change(key, value));
-    let changes: Vec<Change> =
+    let changes: Vec<SettingOverride> =
         targets.chain(changes.iter().map(|(key, value)| change(key, value))).collect();
     let loaded = load("steady", &changes).unwrap_or_else(|error| panic!("{error}"));
     let mut busy = 0.0;
@@ -75,7 +76,7 @@ fn run((auth, acct): (SocketAddr, SocketAddr), changes: &[(&str, &str)]) -> (Rep
     let watch =
         Watch { on_second: &mut on_second, stop: Arc::new(AtomicBool::new(false)), capture: None };
     let outcome = driver::run(&loaded, watch).unwrap_or_else(|error| panic!("{error:?}"));
-    (Report::new(&loaded, &outcome), busy)
+    (RunReport::new(&loaded, &outcome), busy)
 }
 
 /// A thread that grants every attach and acknowledges every report.

@@ -4,7 +4,7 @@
 
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::{
-    Attribute, Code, Datagram, Encoder, Forged, Key, Malformed, MessageAuthenticator, Secret,
+    Attribute, Code, Datagram, Encoder, FlatKey, Forged, Malformed, MessageAuthenticator, Secret,
     TooLong, number, pap_matches, pap_password,
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -176,9 +176,12 @@ fn a15_what_nobody_knows_is_kept() {
             .vendor(32473, 250, b"v");
     });
     let datagram = Datagram::frame(&packet).unwrap();
-    let keys: Vec<Key> = datagram.values().map(|value| value.key).collect();
-    let rfc = |number| Key { vendor: 0, number };
-    assert_eq!(keys, [rfc(17), rfc(192), rfc(240), rfc(241), Key { vendor: 32473, number: 250 }]);
+    let keys: Vec<FlatKey> = datagram.values().map(|value| value.key).collect();
+    let rfc = |number| FlatKey { vendor: 0, number };
+    assert_eq!(
+        keys,
+        [rfc(17), rfc(192), rfc(240), rfc(241), FlatKey { vendor: 32473, number: 250 }]
+    );
     let names: Vec<String> = datagram
         .readable(Dictionary::default())
         .lines()
@@ -265,17 +268,17 @@ fn a20_several_values_in_one_vendor_specific_are_all_read() {
     let packet = request(Code::ACCESS_REQUEST, |encoder| {
         _ = encoder.attribute(number::VENDOR_SPECIFIC, inside).attribute(number::USER_NAME, b"n")
     });
-    let values: Vec<(Key, Vec<u8>)> = Datagram::frame(&packet)
+    let values: Vec<(FlatKey, Vec<u8>)> = Datagram::frame(&packet)
         .unwrap()
         .values()
         .map(|value| (value.key, value.octets.to_vec()))
         .collect();
-    let of_3gpp = |number| Key { vendor: tgpp::VENDOR, number };
+    let of_3gpp = |number| FlatKey { vendor: tgpp::VENDOR, number };
     let expected = [
         (of_3gpp(tgpp::IMSI), b"001010000000001".to_vec()),
         (of_3gpp(tgpp::IMSI_MCC_MNC), b"00101".to_vec()),
         (of_3gpp(tgpp::RAT_TYPE), vec![6]),
-        (Key { vendor: 0, number: number::USER_NAME }, b"n".to_vec()),
+        (FlatKey { vendor: 0, number: number::USER_NAME }, b"n".to_vec()),
     ];
     assert_eq!(values, expected);
 }

@@ -5,8 +5,8 @@
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::tgpp::{TimeZone, UserLocation};
 use attachd::wire::{
-    Attributes, Code, Datagram, Encoder, Key, MessageAuthenticator, Secret, chap_matches, extended,
-    number, pap_matches, pap_password, tunnel_password,
+    Attributes, Code, Datagram, Encoder, FlatKey, MessageAuthenticator, Secret, chap_matches,
+    extended, number, pap_matches, pap_password, tunnel_password,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn read_value(octets: &[u8]) {
 }
 
 /// A packet with attributes of every number and some vendors, whole or cut by what comes next.
-fn attributes() -> impl Strategy<Value = Vec<(Key, Vec<u8>)>> {
+fn attributes() -> impl Strategy<Value = Vec<(FlatKey, Vec<u8>)>> {
     let vendor = select(vec![
         0,
         0,
@@ -56,7 +56,7 @@ fn attributes() -> impl Strategy<Value = Vec<(Key, Vec<u8>)>> {
     ]);
     vec(
         (
-            (vendor, any::<u8>()).prop_map(|(vendor, number)| Key { vendor, number }),
+            (vendor, any::<u8>()).prop_map(|(vendor, number)| FlatKey { vendor, number }),
             vec(any::<u8>(), 0..60),
         ),
         0..40,
@@ -65,13 +65,13 @@ fn attributes() -> impl Strategy<Value = Vec<(Key, Vec<u8>)>> {
 
 fn encoded(
     code: Code,
-    attributes: &[(Key, Vec<u8>)],
+    attributes: &[(FlatKey, Vec<u8>)],
     sign: impl FnOnce(Encoder<'_>) -> usize,
 ) -> Vec<u8> {
     let mut buffer = vec![0; 4096];
     let mut encoder = Encoder::new(&mut buffer, code, 7);
     encoder.message_authenticator();
-    for (Key { vendor, number }, value) in attributes {
+    for (FlatKey { vendor, number }, value) in attributes {
         match vendor {
             0 => encoder.attribute(*number, value),
             vendor => encoder.vendor(*vendor, *number, value),

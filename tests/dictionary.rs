@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use attachd::wire::dictionary::{Definition, Dictionary, Kind};
+use attachd::wire::dictionary::{Definition, Dictionary, ValueKind};
 use attachd::wire::number::attachd::DEFAULT_VENDOR;
 
 /// The lines that begin with this word, in their words.
@@ -15,10 +15,10 @@ fn lines<'t>(text: &'t str, keyword: &str) -> Vec<Vec<&'t str>> {
         .collect()
 }
 
-fn kind_of_freeradius(kind: Kind) -> &'static str {
+fn kind_of_freeradius(kind: ValueKind) -> &'static str {
     match kind {
-        Kind::Text => "string",
-        Kind::Integer => "integer",
+        ValueKind::Text => "string",
+        ValueKind::Integer => "integer",
         other => panic!("our attributes have no {other:?}"),
     }
 }

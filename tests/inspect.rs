@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, VsliceId};
-use attachd::journal::{Batch, Entry, Journal, OnDamage, Options, Sink};
+use attachd::journal::{Batch, FramedRecord, Journal, JournalOptions, OnDamage, RecordSink};
 use attachd::network::{
     Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Session,
     Status,
@@ -101,9 +101,13 @@ fn write_journal(folder: &Path) {
 }
 
 fn write(folder: &Path, put: impl FnOnce(&mut Batch)) {
-    let (journal, _) =
-        Journal::open(folder, Options::default(), OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())])
-            .unwrap();
+    let (journal, _) = Journal::open(
+        folder,
+        JournalOptions::default(),
+        OnDamage::Refuse,
+        &mut [|_: FramedRecord<'_>| Ok(())],
+    )
+    .unwrap();
     let mut submitter = journal.submitter(Arc::new(|| {}));
     let mut batch = submitter.batch();
     put(&mut batch);

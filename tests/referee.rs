@@ -10,20 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::exchange::SocketId;
-use attachd::simulator::chance::Chance;
-use attachd::simulator::gateway::Kind;
-use attachd::simulator::moment::Moment;
-use attachd::simulator::plan::Plan;
-use attachd::simulator::referee::{Ledger, Rule, Violation, compare};
-use attachd::simulator::region::Region;
-use attachd::simulator::scenario::{Change, load};
+use attachd::simulator::chance::RandomStream;
+use attachd::simulator::gateway::RequestKind;
+use attachd::simulator::plan::RunPlan;
+use attachd::simulator::referee::{AddressModel, Rule, Violation, compare};
+use attachd::simulator::region::Shard;
+use attachd::simulator::scenario::{SettingOverride, load};
+use attachd::time::Timestamp;
 use attachd::time::Timestamp;
 use responder::{Fault, Responder};
 
 /// A datagram on the virtual network.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Letter {
-    due: Moment,
+    due: Timestamp,
     order: u64,
     socket: SocketId,
     server: SocketAddr,
@@ -56,23 +56,23 @@ impl Outcome {
 const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/referee.toml");
 
 fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
-    let changes: Vec<Change> = changes
+    let changes: Vec<SettingOverride> = changes
         .iter()
-        .map(|(key, value)| Change { key: (*key).into(), value: (*value).into() })
+        .map(|(key, value)| SettingOverride { key: (*key).into(), value: (*value).into() })
         .collect();
     let plan = Arc::new(
-        Plan::new(&load(SCENARIO, &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
+        RunPlan::new(&load(SCENARIO, &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
             .unwrap(),
     );
-    let ledger = Arc::new(Ledger::new(
+    let ledger = Arc::new(AddressModel::new(
         Duration::from_secs_f64(plan.expect.hold_s),
         Duration::from_secs_f64(plan.expect.stale_s),
     ));
-    let mut region = Region::new(plan, ledger, 0);
+    let mut region = Shard::new(plan, ledger, 0);
     let mut server = Responder::new(b"testing123", fault);
     let mut network: BinaryHeap<Reverse<Letter>> = BinaryHeap::new();
-    let (mut now, mut order, mut fingerprint) = (Moment::EPOCH, 0, 0u64);
-    let mut chance = Chance::stream(99, 0, 0);
+    let (mut now, mut order, mut fingerprint) = (Timestamp::EPOCH, 0, 0u64);
+    let mut chance = RandomStream::stream(99, 0, 0);
     while !region.is_over(now) {
         while network.peek().is_some_and(|Reverse(next)| next.due <= now)
             && let Some(Reverse(letter)) = network.pop()
@@ -134,7 +134,7 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
         }
     }
     let tally = region.tally();
-    let all = tally.sum(Kind::ALL);
+    let all = tally.sum(RequestKind::ALL);
     Outcome {
         counts: region.referee().counts().clone(),
         violations: region.referee().violations().to_vec(),

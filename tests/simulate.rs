@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use attachd::simulator::moment::Moment;
+use attachd::time::Timestamp;
 use responder::{Fault, Responder};
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ impl Server {
             while !stop.load(Ordering::Relaxed) {
                 for socket in &sockets {
                     let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
-                    let now = Moment::EPOCH + began.elapsed();
+                    let now = Timestamp::EPOCH + began.elapsed();
                     for sent in
                         responder.handle(now, from, socket.local_addr().unwrap(), &buffer[..len])
                     {

@@ -2,7 +2,7 @@
 
 use super::admission::admit;
 use super::identify::identify;
-use super::turn::Turn;
+use super::turn::EndpointTxn;
 use super::{Aaa, Accept, AccessRequest, Class, Recorder, RejectReason, Verdict};
 use crate::identity::Iccid;
 use crate::network::{authorise, mix};
@@ -23,7 +23,7 @@ impl Aaa {
         };
         let plan = self.plan();
         let decided = self.tracker.with(iccid, |entry| {
-            let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
+            let mut turn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
             let decided = turn.authorize(request);
             if decided.is_ok() {
                 turn.attest();
@@ -40,7 +40,7 @@ impl Aaa {
     }
 }
 
-impl<R: Recorder> Turn<'_, R> {
+impl<R: Recorder> EndpointTxn<'_, R> {
     fn authorize(&mut self, request: &AccessRequest<'_>) -> Result<Accept, RejectReason> {
         let plan = self.plan;
         let admission = admit(&self.entry.endpoint, &plan.catalog, request.apn)?;

@@ -2,7 +2,7 @@
 
 use super::admission::admit;
 use super::identify::identify;
-use super::turn::{Reported, Turn};
+use super::turn::{EndpointTxn, ReportedAddress};
 use super::{Aaa, Accounted, AccountingKind, AccountingRequest, Note, Recorder, RejectReason};
 use crate::identity::Iccid;
 use crate::network::{Effect, Outcome, Report, Restart, Session};
@@ -55,7 +55,7 @@ impl Aaa {
     ) -> Result<Accounted, RejectReason> {
         let plan = self.plan();
         let accounted = self.tracker.with(iccid, |entry| {
-            let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
+            let mut turn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
             let accounted = turn.account(request);
             if accounted.is_ok() {
                 turn.attest();
@@ -68,7 +68,7 @@ impl Aaa {
     }
 }
 
-impl<R: Recorder> Turn<'_, R> {
+impl<R: Recorder> EndpointTxn<'_, R> {
     fn account(&mut self, request: &AccountingRequest<'_>) -> Result<Accounted, RejectReason> {
         let (plan, now) = (self.plan, self.now);
         let report = &Report { iccid: Some(self.iccid), ..request.report };
@@ -134,6 +134,6 @@ impl<R: Recorder> Turn<'_, R> {
         let (was_in_conflict, Some(group)) = (session.conflict, session.group) else {
             return false;
         };
-        self.judge_address(at, group, ip) == Reported::Conflict && !was_in_conflict
+        self.judge_address(at, group, ip) == ReportedAddress::Conflict && !was_in_conflict
     }
 }

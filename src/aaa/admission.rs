@@ -6,7 +6,7 @@ use crate::provisioning::{Catalog, Endpoint, Group, NoGroup, ProvisioningState, 
 
 /// The group that serves an admitted request, and its VSlice.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Admission<'c> {
+pub(super) struct AdmittedGroup<'c> {
     pub(super) id: GroupId,
     pub(super) group: &'c Group,
     pub(super) vslice: &'c Vslice,
@@ -20,7 +20,7 @@ pub(super) fn admit<'c>(
     endpoint: &Endpoint,
     catalog: &'c Catalog,
     apn: Option<&[u8]>,
-) -> Result<Admission<'c>, RejectReason> {
+) -> Result<AdmittedGroup<'c>, RejectReason> {
     match endpoint.state {
         ProvisioningState::Active => {}
         ProvisioningState::Pending => return Err(RejectReason::EndpointPending),
@@ -31,7 +31,7 @@ pub(super) fn admit<'c>(
     match endpoint.group_for_apn(catalog, apn) {
         Ok(id) => {
             let (group, vslice) = catalog.usable(id).map_err(|_| RejectReason::GroupInvalid)?;
-            Ok(Admission { id, group, vslice })
+            Ok(AdmittedGroup { id, group, vslice })
         }
         Err(NoGroup::Missing) => Err(RejectReason::GroupMissing),
         // An invalid group is the weightier fault: with it no APN would do.

@@ -9,11 +9,11 @@ use foldhash::{HashMap, HashSet};
 
 use super::claims::{Claims, Losers};
 use super::compare::{Comparing, Comparison, Fault, Found, line_of};
-use super::plan::Plan;
+use super::plan::AddressPlan;
 use super::provision::{Author, ChangeKind, Provisioner};
 use super::{Aaa, Recorder, SIDE_BY_SIDE};
 use crate::identity::Iccid;
-use crate::provisioning::{Authority, Endpoint, Inventory, Problem, Prune};
+use crate::provisioning::{Authority, Endpoint, Inventory, InventoryProblem, Prune};
 use crate::time::Timestamp;
 
 /// What the adoption of an inventory changed.
@@ -28,7 +28,7 @@ pub struct Adoption {
     pub gone: Vec<Iccid>,
     pub pruned: bool,
     /// What was kept though the files do not have it, or lost what the files give to another.
-    pub kept: Vec<Problem>,
+    pub kept: Vec<InventoryProblem>,
     /// Objects that are other than the files have them, from now on.
     pub differing: usize,
 }
@@ -94,14 +94,19 @@ impl Aaa {
         let faults = losers.faults(&inventory, &comparison);
         self.object(&inventory, comparison.problems.iter().chain(&faults), prune, gone.len())?;
 
-        let after = Arc::new(Plan::renewed(&before, merged.catalog, self.settings.hold_time));
+        let after =
+            Arc::new(AddressPlan::renewed(&before, merged.catalog, self.settings.hold_time));
         let catalog = &after.catalog;
         // Traffic goes on: what it has taken since the comparison is seen here, and what is claimed here it does not take.
         match Claims::of(&after, &inventory, &comparison) {
             Ok(claims) => claims.keep(),
             Err(faults) => {
                 // The subnets are shared: they are again what they were.
-                drop(Plan::renewed(&before, before.catalog.clone(), self.settings.hold_time));
+                drop(AddressPlan::renewed(
+                    &before,
+                    before.catalog.clone(),
+                    self.settings.hold_time,
+                ));
                 self.object(&inventory, faults.iter(), Prune::No, 0)?;
             }
         }
@@ -290,9 +295,9 @@ impl<R: Recorder> Provisioner<'_, R> {
 
 impl Inventory {
     /// The warning that a line has taken names of another endpoint.
-    fn replaced(&self, index: usize, kept: Iccid, winner: Iccid) -> Problem {
+    fn replaced(&self, index: usize, kept: Iccid, winner: Iccid) -> InventoryProblem {
         let (file, line) = self.place_of(index);
-        Problem {
+        InventoryProblem {
             file,
             line,
             what: format!(

@@ -7,7 +7,7 @@ use crate::provisioning::ProvisioningState;
 
 /// Counts that every worker moves; relaxed, because each is read alone and for people.
 #[derive(Default)]
-pub(super) struct Census {
+pub(super) struct StateCounts {
     network: [AtomicI64; NetworkState::ALL.len()],
     provisioning: [AtomicI64; ProvisioningState::ALL.len()],
     refused_events: [AtomicU64; Event::ALL.len()],
@@ -15,7 +15,7 @@ pub(super) struct Census {
     ending: AtomicI64,
 }
 
-impl Census {
+impl StateCounts {
     pub(super) fn moved(&self, from: NetworkState, to: NetworkState) {
         if from != to {
             self.network_cell(from).fetch_sub(1, Ordering::Relaxed);

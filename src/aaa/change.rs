@@ -7,14 +7,14 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::plan::Plan;
+use super::plan::AddressPlan;
 use super::provision::{Author, ChangeKind, Changed, Provisioner};
 use super::{Aaa, Recorder};
 use crate::identity::{GroupId, Iccid, Imsi, Moniker, Msisdn, VsliceId};
-use crate::pool::Claim;
+use crate::pool::ClaimError;
 use crate::provisioning::{
-    self, Allocation, Catalog, CatalogEntry, Endpoint, Group, LineHash, Origin, ProvisioningState,
-    RecordTooLarge, Refused, Revision, Standing, Vslice,
+    self, Allocation, Catalog, CatalogEntry, Endpoint, Group, LineHash, ListingStatus, Origin,
+    ProvisioningState, RecordTooLarge, Refused, Revision, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -141,7 +141,7 @@ fn after(
     catalog: &Catalog,
 ) -> Result<Option<Endpoint>, ChangeError> {
     use ProvisioningState::{Active, Pending, Suspended, Terminated};
-    use provisioning::Change;
+    use provisioning::ProvisioningChange;
 
     let repeats = match transition {
         Transition::Assign(group) => endpoint.group == Some(group) && endpoint.state != Pending,
@@ -155,12 +155,12 @@ fn after(
         return Ok(None);
     }
     let change = match transition {
-        Transition::Assign(_) => Change::Assign,
-        Transition::Unassign => Change::Unassign,
-        Transition::Suspend => Change::Suspend,
-        Transition::Resume => Change::Resume,
-        Transition::Terminate => Change::Terminate,
-        Transition::Reinstate => Change::Reinstate,
+        Transition::Assign(_) => ProvisioningChange::Assign,
+        Transition::Unassign => ProvisioningChange::Unassign,
+        Transition::Suspend => ProvisioningChange::Suspend,
+        Transition::Resume => ProvisioningChange::Resume,
+        Transition::Terminate => ProvisioningChange::Terminate,
+        Transition::Reinstate => ProvisioningChange::Reinstate,
     };
     let state = endpoint.state.on(change).map_err(ChangeError::Refused)?;
     let mut next = match transition {
@@ -248,10 +248,12 @@ impl<R: Recorder> Provisioner<'_, R> {
         }
         match self.plan.claim(vslice, ip, iccid, self.now) {
             Ok(_) => Ok(()),
-            Err(Claim::Leased | Claim::Held { .. }) => {
+            Err(ClaimError::Leased | ClaimError::Held { .. }) => {
                 Err(ChangeError::AddressTaken { ip, owner: self.plan.owner(vslice, ip) })
             }
-            Err(Claim::Outside | Claim::Reserved) => Err(ChangeError::AddressOutside { ip }),
+            Err(ClaimError::Outside | ClaimError::Reserved) => {
+                Err(ChangeError::AddressOutside { ip })
+            }
         }
     }
 
@@ -344,7 +346,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         let origin = remembered.map_or(Origin::PERSON, |origin| origin.changed(line));
         let stamp =
             old.map_or_else(Revision::default, |place| place.stamp).next(self.now.micros(), origin);
-        let standing = present.map_or(Standing::Listed, |place| place.standing);
+        let standing = present.map_or(ListingStatus::Listed, |place| place.standing);
         let kind = if present.is_some() { ChangeKind::Changed } else { ChangeKind::Added };
         Ok(Some((
             CatalogEntry { thing: Arc::new(thing), standing, stamp },
@@ -354,12 +356,12 @@ impl<R: Recorder> Provisioner<'_, R> {
 
     /// The line is remembered, so that the same section does not bring the thing back.
     fn removed_place<T>(&self, place: &CatalogEntry<T>) -> CatalogEntry<T> {
-        let remembers = place.standing == Standing::Listed;
+        let remembers = place.standing == ListingStatus::Listed;
         let line = place.stamp.origin.line().filter(|_| remembers);
         let origin = line.map_or(Origin::default(), Origin::file);
         CatalogEntry {
             thing: Arc::clone(&place.thing),
-            standing: Standing::Removed,
+            standing: ListingStatus::Removed,
             stamp: place.stamp.next(self.now.micros(), origin),
         }
     }
@@ -370,7 +372,8 @@ impl<R: Recorder> Provisioner<'_, R> {
         let mut catalog = self.plan.catalog.clone();
         change(&mut catalog);
         self.aaa.plan.store(
-            Plan::with_one_changed(self.plan, catalog, vslice, self.aaa.settings.hold_time).into(),
+            AddressPlan::with_one_changed(self.plan, catalog, vslice, self.aaa.settings.hold_time)
+                .into(),
         );
     }
 }

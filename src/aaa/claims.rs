@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use foldhash::{HashMap, HashSet};
 
 use super::compare::{Comparison, Contested, Fault, Found};
-use super::plan::Plan;
-use super::{Aaa, Entry};
+use super::plan::AddressPlan;
+use super::{Aaa, EndpointEntry};
 use crate::identity::{Iccid, VsliceId};
 use crate::pool::Before;
 use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
@@ -14,7 +14,7 @@ use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
 /// Who loses what in an adoption.
 pub(super) struct Losers<'a> {
     pub(super) aaa: &'a Aaa,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a AddressPlan,
     /// The one that comes into force.
     pub(super) catalog: &'a Catalog,
     /// In order.
@@ -61,7 +61,7 @@ impl Losers<'_> {
             return true;
         }
         let is_configured =
-            |entry: &Entry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
+            |entry: &EndpointEntry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
         let Some(is_configured) = self.aaa.tracker.read(owner, is_configured) else { return true };
         let leaves = |next: &Endpoint| {
             let is_assigned =
@@ -85,7 +85,7 @@ fn fault(ip: Ipv4Addr, owner: Option<Iccid>) -> Fault {
 
 /// Addresses claimed for endpoints whose lines are not applied yet; given back when this is dropped, unless they are kept.
 pub(super) struct Claims<'a> {
-    plan: &'a Plan,
+    plan: &'a AddressPlan,
     taken: Vec<(VsliceId, Ipv4Addr, Before)>,
     awaited: Vec<(VsliceId, Ipv4Addr, Iccid)>,
 }
@@ -96,7 +96,7 @@ impl<'a> Claims<'a> {
     /// # Errors
     /// The addresses that traffic has taken since they were compared; then none is claimed.
     pub(super) fn of(
-        plan: &'a Plan,
+        plan: &'a AddressPlan,
         inventory: &Inventory,
         comparison: &Comparison,
     ) -> Result<Self, Vec<Found<Fault>>> {

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use foldhash::HashSet;
 
-use super::plan::Plan;
+use super::plan::AddressPlan;
 use super::register::Register;
-use super::sharing::share_out;
+use super::sharing::parallel_chunks;
 use super::{Aaa, SIDE_BY_SIDE};
 use crate::identity::{Iccid, VsliceId};
 use crate::provisioning::{Authority, Catalog, Endpoint, LineHash, ProvisioningState};
@@ -15,7 +15,7 @@ use crate::provisioning::{Authority, Catalog, Endpoint, LineHash, ProvisioningSt
 #[derive(Clone, Copy)]
 pub(super) struct Comparing<'a> {
     pub(super) aaa: &'a Aaa,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a AddressPlan,
     pub(super) register: &'a Register,
     /// The one that comes into force.
     pub(super) catalog: &'a Catalog,
@@ -64,7 +64,7 @@ impl Comparing<'_> {
     pub(super) fn all(self, endpoints: &[(Iccid, Endpoint)]) -> Comparison {
         let mut comparison =
             Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
-        for part in share_out(endpoints, |some| self.some(some)) {
+        for part in parallel_chunks(endpoints, |some| self.some(some)) {
             let before = comparison.is_silent.len();
             comparison.known += part.known;
             comparison.is_silent.extend(part.is_silent);

@@ -4,7 +4,7 @@
 //! ICCID, to the entry's place, to the entry, to its sessions. Here all go one step, then all the next. Nothing is decided, and
 //! a wrong guess costs nothing but time.
 
-use super::{Aaa, Entry, Freed, Subject};
+use super::{Aaa, EndpointEntry, FreedAddress, Subject};
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::network::Tracker;
 
@@ -13,7 +13,7 @@ pub const SIDE_BY_SIDE: usize = 8;
 
 /// What probably names an endpoint. What really does is found out when it is decided.
 #[derive(Clone, Copy)]
-enum Name {
+enum ProbableIdentity {
     Iccid(Iccid),
     Imsi(Imsi),
     Msisdn(Msisdn),
@@ -24,30 +24,30 @@ impl Aaa {
     pub fn foresee<'s>(&self, subjects: impl IntoIterator<Item = &'s Subject<'s>>) {
         let mut names = [None; SIDE_BY_SIDE];
         for (name, subject) in names.iter_mut().zip(subjects) {
-            *name = Name::of(subject);
+            *name = ProbableIdentity::of(subject);
             // Beside an IMSI there is nearly always an MSISDN, which is asked for as well.
-            if let Some(Name::Imsi(_)) = *name
+            if let Some(ProbableIdentity::Imsi(_)) = *name
                 && let Some(msisdn) = msisdn(subject)
             {
                 self.tracker.foresee_msisdn(msisdn);
             }
             match *name {
-                Some(Name::Imsi(imsi)) => self.tracker.foresee_imsi(imsi),
-                Some(Name::Msisdn(msisdn)) => self.tracker.foresee_msisdn(msisdn),
-                Some(Name::Iccid(_)) | None => {}
+                Some(ProbableIdentity::Imsi(imsi)) => self.tracker.foresee_imsi(imsi),
+                Some(ProbableIdentity::Msisdn(msisdn)) => self.tracker.foresee_msisdn(msisdn),
+                Some(ProbableIdentity::Iccid(_)) | None => {}
             }
         }
-        approach(&self.tracker, names.map(|name| name?.resolve(&self.tracker)));
+        prefetch_entries(&self.tracker, names.map(|name| name?.resolve(&self.tracker)));
     }
 
     /// Makes ready what freeing these will need.
-    pub(super) fn foresee_freed(&self, freed: &[Freed]) {
-        approach(&self.tracker, some(freed.iter().map(|freed| freed.iccid)));
+    pub(super) fn foresee_freed(&self, freed: &[FreedAddress]) {
+        prefetch_entries(&self.tracker, some(freed.iter().map(|freed| freed.iccid)));
     }
 
     /// Makes ready what changing these, or adding them, will need.
     pub(super) fn foresee_iccids(&self, iccids: impl IntoIterator<Item = Iccid>) {
-        approach(&self.tracker, some(iccids));
+        prefetch_entries(&self.tracker, some(iccids));
     }
 
     /// Makes ready what putting these numbers into the indexes will need.
@@ -67,7 +67,7 @@ fn some(iccids: impl IntoIterator<Item = Iccid>) -> [Option<Iccid>; SIDE_BY_SIDE
     some
 }
 
-fn approach(tracker: &Tracker<Entry>, iccids: [Option<Iccid>; SIDE_BY_SIDE]) {
+fn prefetch_entries(tracker: &Tracker<EndpointEntry>, iccids: [Option<Iccid>; SIDE_BY_SIDE]) {
     let all = || iccids.iter().copied().flatten();
     all().for_each(|iccid| tracker.foresee(iccid));
     all().for_each(|iccid| tracker.approach(iccid));
@@ -78,7 +78,7 @@ fn msisdn(subject: &Subject<'_>) -> Option<Msisdn> {
     Msisdn::parse(subject.calling_station_id?).ok()
 }
 
-impl Name {
+impl ProbableIdentity {
     fn of(subject: &Subject<'_>) -> Option<Self> {
         let imsi = || Imsi::parse(subject.imsi?).ok().map(Self::Imsi);
         let msisdn = || msisdn(subject).map(Self::Msisdn);
@@ -86,7 +86,7 @@ impl Name {
         iccid().or_else(imsi).or_else(msisdn)
     }
 
-    fn resolve(self, tracker: &Tracker<Entry>) -> Option<Iccid> {
+    fn resolve(self, tracker: &Tracker<EndpointEntry>) -> Option<Iccid> {
         match self {
             Self::Iccid(iccid) => Some(iccid),
             Self::Imsi(imsi) => tracker.resolve_imsi(imsi),

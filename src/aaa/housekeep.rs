@@ -1,10 +1,10 @@
 //! What time does by itself: a walk over all endpoints in slices, so that stale sessions end though nobody speaks of them.
 
 use super::provision::first_state;
-use super::turn::Turn;
-use super::{Aaa, Entry, Recorder};
+use super::turn::EndpointTxn;
+use super::{Aaa, EndpointEntry, Recorder};
 use crate::identity::Iccid;
-use crate::network::{Cursor, Mark, NetworkState, Restart};
+use crate::network::{Cursor, NetworkState, Restart, RestartMark};
 use crate::time::Timestamp;
 
 /// Where the walk stands; kept by whoever walks.
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 pub struct Walk {
     cursor: Cursor,
     /// Gateway restarts noted before this walk began are carried out when it ends.
-    restarts: Mark,
+    restarts: RestartMark,
     /// Endpoints seen, over all rounds.
     pub seen: usize,
 }
@@ -37,7 +37,7 @@ impl Aaa {
         let next = self.tracker.walk(walk.cursor, budget, |iccid, entry| {
             walk.seen += 1;
             if may_be_due(entry) {
-                let mut turn = Turn::begin(self, &plan, iccid, entry, now, records);
+                let mut turn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
                 turn.judge_conflicts();
                 turn.end();
             }
@@ -59,7 +59,7 @@ impl Aaa {
         &self,
         walk: &mut Walk,
         budget: usize,
-        mut see: impl FnMut(Iccid, &Entry),
+        mut see: impl FnMut(Iccid, &EndpointEntry),
     ) -> bool {
         match self.tracker.walk(walk.cursor, budget, |iccid, entry| see(iccid, entry)) {
             Some(cursor) => {
@@ -77,7 +77,7 @@ impl Aaa {
     }
 }
 
-impl Entry {
+impl EndpointEntry {
     /// Nothing has ever been heard of it: its state follows from how it is provisioned.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
@@ -89,7 +89,7 @@ impl Entry {
 }
 
 /// Most of a fleet is quiet: neither sessions nor leases, and not waiting to be found inactive.
-fn may_be_due(entry: &Entry) -> bool {
+fn may_be_due(entry: &EndpointEntry) -> bool {
     !entry.state.sessions.is_empty()
         || !entry.state.leases.is_empty()
         || entry.state.state == NetworkState::Idle

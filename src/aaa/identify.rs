@@ -6,7 +6,7 @@ use super::{IdentityKind, RejectReason, Subject};
 use crate::identity::{Iccid, Imsi, Msisdn};
 
 /// Who knows which endpoints there are, and which one an IMSI or MSISDN belongs to.
-pub(super) trait Directory {
+pub(super) trait IdentityIndex {
     fn knows(&self, iccid: Iccid) -> bool;
     fn by_imsi(&self, imsi: Imsi) -> Option<Iccid>;
     fn by_msisdn(&self, msisdn: Msisdn) -> Option<Iccid>;
@@ -20,7 +20,7 @@ pub(super) trait Directory {
 pub(super) fn identify(
     subject: &Subject<'_>,
     order: &[IdentityKind],
-    directory: &impl Directory,
+    directory: &impl IdentityIndex,
 ) -> Result<Iccid, RejectReason> {
     let numbers = Numbers::of(subject, order, directory);
     numbers.refuse_mix_up()?;
@@ -62,7 +62,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(subject: &Subject<'_>, order: &[IdentityKind], directory: &impl Directory) -> Self {
+    fn of(subject: &Subject<'_>, order: &[IdentityKind], directory: &impl IdentityIndex) -> Self {
         let calling = subject.calling_station_id.filter(|_| order.contains(&IdentityKind::Msisdn));
         let imsi = subject.imsi.and_then(|text| Imsi::parse(text).ok());
         let msisdn = calling.and_then(|text| Msisdn::parse(text).ok());
@@ -88,7 +88,7 @@ impl Numbers {
     fn by_calling_station_id(
         &self,
         subject: &Subject<'_>,
-        directory: &impl Directory,
+        directory: &impl IdentityIndex,
     ) -> Option<Owners> {
         let owner = match self.msisdn {
             Some((_, owner)) => owner,
@@ -107,12 +107,12 @@ impl Numbers {
     }
 }
 
-fn known(iccid: Iccid, directory: &impl Directory) -> Owners {
+fn known(iccid: Iccid, directory: &impl IdentityIndex) -> Owners {
     directory.knows(iccid).then_some(iccid).into_iter().collect()
 }
 
 /// `None` if the name is no identity at all.
-fn by_user_name(name: &[u8], numbers: &Numbers, directory: &impl Directory) -> Option<Owners> {
+fn by_user_name(name: &[u8], numbers: &Numbers, directory: &impl IdentityIndex) -> Option<Owners> {
     let local = name.split(|octet| *octet == b'@').next().unwrap_or_default();
     if let Ok(iccid) = Iccid::parse(local) {
         return Some(known(iccid, directory));
@@ -146,7 +146,7 @@ mod tests {
     /// Till: IMSI 234500000000001, MSISDN 447700000001. Tank: IMSI 234500000000002, MSISDN 447700000002.
     struct Two;
 
-    impl Directory for Two {
+    impl IdentityIndex for Two {
         fn knows(&self, iccid: Iccid) -> bool {
             [TILL, TANK].contains(&iccid.to_string().as_str())
         }
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn digits_that_can_be_read_in_two_ways_agree_with_either() {
         struct Twofold;
-        impl Directory for Twofold {
+        impl IdentityIndex for Twofold {
             fn knows(&self, _: Iccid) -> bool {
                 true
             }

@@ -33,7 +33,7 @@ pub use foresight::SIDE_BY_SIDE;
 pub use housekeep::Walk;
 pub use plan::PoolFill;
 pub use provision::{ChangeKind, Changed};
-pub use recorder::{Freed, Note, Recorder};
+pub use recorder::{FreedAddress, Note, Recorder};
 pub use recover::{Recovered, Recovery};
 pub use request::{AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject};
 pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
@@ -47,19 +47,19 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
-use crate::network::{EndpointState, Limits, Outage, Restarts, Tracker};
+use crate::network::{EndpointState, Outage, Restarts, SessionLimits, Tracker};
 use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
-use census::Census;
+use census::StateCounts;
 use departed::DepartedList;
-use identify::Directory;
-use plan::Plan;
+use identify::IdentityIndex;
+use plan::AddressPlan;
 use register::Register;
 
 /// What an operator may set about decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct AaaSettings {
     /// Which attribute is believed first.
     pub identity_order: Vec<IdentityKind>,
     /// An open session unheard for this long is lost. `None`: three interim intervals, at least an hour; a day if none are asked for.
@@ -78,7 +78,7 @@ pub struct Settings {
     pub authority: Authority,
 }
 
-impl Default for Settings {
+impl Default for AaaSettings {
     fn default() -> Self {
         Self {
             identity_order: vec![
@@ -100,7 +100,7 @@ impl Default for Settings {
 
 /// Everything that is known of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct EndpointEntry {
     pub endpoint: Endpoint,
     /// Of how it is provisioned; its network state has a version of its own.
     pub stamp: Revision,
@@ -120,11 +120,11 @@ pub struct Provisioned {
 
 /// The decision maker, shared by all workers.
 pub struct Aaa {
-    settings: Settings,
-    plan: ArcSwap<Plan>,
-    tracker: Tracker<Entry>,
+    settings: AaaSettings,
+    plan: ArcSwap<AddressPlan>,
+    tracker: Tracker<EndpointEntry>,
     restarts: Restarts,
-    census: Census,
+    census: StateCounts,
     departed: DepartedList,
     /// Before this start.
     outage: Outage,
@@ -138,13 +138,13 @@ pub struct Aaa {
 
 impl Aaa {
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: AaaSettings) -> Self {
         Self {
             settings,
             plan: ArcSwap::default(),
             tracker: Tracker::with_capacity(0),
             restarts: Restarts::default(),
-            census: Census::default(),
+            census: StateCounts::default(),
             departed: DepartedList::default(),
             outage: Outage::default(),
             register: Mutex::default(),
@@ -206,7 +206,7 @@ impl Aaa {
     }
 
     /// Makes addresses free whose release is durable. Not before: else a crash could leave one with two owners (PROTOCOL 8).
-    pub fn free(&self, freed: &[Freed]) {
+    pub fn free(&self, freed: &[FreedAddress]) {
         let plan = self.plan.load();
         for some in freed.chunks(SIDE_BY_SIDE) {
             self.foresee_freed(some);
@@ -216,10 +216,10 @@ impl Aaa {
         }
     }
 
-    fn free_one(&self, freed: &Freed, plan: &Plan) {
+    fn free_one(&self, freed: &FreedAddress, plan: &AddressPlan) {
         use crate::network::LeasePhase::Released;
 
-        let is_taken_back = |entry: &mut Entry| {
+        let is_taken_back = |entry: &mut EndpointEntry| {
             let lease = entry
                 .state
                 .leases
@@ -245,12 +245,12 @@ impl Aaa {
         }
     }
 
-    fn plan(&self) -> arc_swap::Guard<Arc<Plan>> {
+    fn plan(&self) -> arc_swap::Guard<Arc<AddressPlan>> {
         self.plan.load()
     }
 
-    fn limits(&self, plan: &Plan, endpoint: &Endpoint) -> Limits {
-        Limits {
+    fn limits(&self, plan: &AddressPlan, endpoint: &Endpoint) -> SessionLimits {
+        SessionLimits {
             stale_after: self
                 .settings
                 .stale_after
@@ -267,7 +267,7 @@ impl Aaa {
 
 /// Three interim intervals of the slowest of its groups, at least an hour (PROTOCOL 6). Where none are asked for, silence says nothing for a
 /// day (PROTOCOL 19).
-fn default_stale_after(plan: &Plan, endpoint: &Endpoint) -> Duration {
+fn default_stale_after(plan: &AddressPlan, endpoint: &Endpoint) -> Duration {
     const LEAST: Duration = Duration::from_secs(3600);
     const WITHOUT_INTERIMS: Duration = Duration::from_secs(24 * 3600);
     let after = |interval_s: u32| match interval_s {
@@ -278,7 +278,7 @@ fn default_stale_after(plan: &Plan, endpoint: &Endpoint) -> Duration {
     groups.map(|group| after(group.interim_interval_s)).max().unwrap_or(LEAST).max(LEAST)
 }
 
-impl Directory for Tracker<Entry> {
+impl IdentityIndex for Tracker<EndpointEntry> {
     fn knows(&self, iccid: Iccid) -> bool {
         self.read(iccid, |_| ()).is_some()
     }

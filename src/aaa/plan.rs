@@ -9,13 +9,13 @@ use ipnet::Ipv4Net;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::pool::{Before, Claim, Counts, Space};
+use crate::pool::{AddressSpace, Before, ClaimError, PoolCounts};
 use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Vslice};
 use crate::time::Timestamp;
 
 /// What every decision reads besides its endpoint.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(super) struct AddressPlan {
     pub(super) catalog: Catalog,
     /// By [`VsliceId::index`]; also of VSlices that were removed, whose addresses may be in use still.
     vslices: Vec<Arc<Addresses>>,
@@ -23,7 +23,7 @@ pub(super) struct Plan {
 
 /// The addresses of one VSlice, the same in every plan.
 struct Addresses {
-    space: Mutex<Space<Allocation>>,
+    space: Mutex<AddressSpace<Allocation>>,
     /// Whether any of them is awaited or contested, to be read without the lock.
     is_disputed: AtomicBool,
     meters: VsliceMeters,
@@ -42,10 +42,10 @@ pub(super) struct VsliceMeters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolFill {
     pub cidr: Ipv4Net,
-    pub counts: Counts,
+    pub counts: PoolCounts,
 }
 
-impl Plan {
+impl AddressPlan {
     /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for those, too, who still decide by
     /// `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
@@ -93,8 +93,8 @@ impl Plan {
         ip: Ipv4Addr,
         owner: Iccid,
         now: Timestamp,
-    ) -> Result<Option<Allocation>, Claim> {
-        let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
+    ) -> Result<Option<Allocation>, ClaimError> {
+        let addresses = self.addresses(vslice).ok_or(ClaimError::Outside)?;
         addresses.dispute(|space| space.claim(ip, owner, now))
     }
 
@@ -102,14 +102,14 @@ impl Plan {
     /// need be: the owner's own one is his already. What it returns undoes it ([`Self::undo`]).
     ///
     /// # Errors
-    /// [`Claim::Leased`] if another endpoint has it: then it cannot be granted, but awaited ([`Self::await_release`]).
+    /// [`ClaimError::Leased`] if another endpoint has it: then it cannot be granted, but awaited ([`Self::await_release`]).
     pub(super) fn configure(
         &self,
         vslice: VsliceId,
         ip: Ipv4Addr,
         owner: Iccid,
-    ) -> Result<Before, Claim> {
-        let addresses = self.addresses(vslice).ok_or(Claim::Outside)?;
+    ) -> Result<Before, ClaimError> {
+        let addresses = self.addresses(vslice).ok_or(ClaimError::Outside)?;
         addresses.dispute(|space| space.configure(ip, owner))
     }
 
@@ -263,7 +263,7 @@ impl Plan {
         self.vslices.get(vslice.index()).map(|addresses| &**addresses)
     }
 
-    fn space(&self, vslice: VsliceId) -> Option<MutexGuard<'_, Space<Allocation>>> {
+    fn space(&self, vslice: VsliceId) -> Option<MutexGuard<'_, AddressSpace<Allocation>>> {
         self.addresses(vslice).map(|addresses| addresses.space.lock())
     }
 }
@@ -271,7 +271,7 @@ impl Plan {
 impl Addresses {
     fn new(hold_time: Duration) -> Self {
         Self {
-            space: Mutex::new(Space::new(hold_time)),
+            space: Mutex::new(AddressSpace::new(hold_time)),
             is_disputed: AtomicBool::new(false),
             meters: VsliceMeters::default(),
         }
@@ -289,7 +289,7 @@ impl Addresses {
     }
 
     /// For whatever may begin or settle a dispute.
-    fn dispute<T>(&self, act: impl FnOnce(&mut Space<Allocation>) -> T) -> T {
+    fn dispute<T>(&self, act: impl FnOnce(&mut AddressSpace<Allocation>) -> T) -> T {
         let mut space = self.space.lock();
         let done = act(&mut space);
         if self.is_disputed() != space.is_disputed() {

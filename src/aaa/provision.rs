@@ -1,9 +1,9 @@
 //! The one place where what is provisioned for an endpoint changes: its sessions, leases, names and counts follow, and one record each.
 
-use super::plan::Plan;
+use super::plan::AddressPlan;
 use super::register::{Register, Removed};
-use super::turn::Turn;
-use super::{Aaa, Entry, Recorder};
+use super::turn::EndpointTxn;
+use super::{Aaa, EndpointEntry, Recorder};
 use crate::identity::{GroupId, Iccid};
 use crate::network::{CloseCause, EndpointState, Lease, NetworkState};
 use crate::provisioning::{Endpoint, LineHash, Origin, ProvisioningState, Revision};
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Changes endpoints, while the register is held: so nobody else does. Traffic goes on.
 pub(super) struct Provisioner<'a, R> {
     pub(super) aaa: &'a Aaa,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a AddressPlan,
     pub(super) register: &'a mut Register,
     pub(super) now: Timestamp,
     pub(super) records: &'a mut R,
@@ -62,7 +62,8 @@ impl<R: Recorder> Provisioner<'_, R> {
             let pending = Endpoint::new(ProvisioningState::Pending);
             self.leave(iccid, entry, &pending);
             // Nobody will close what would go on as ending.
-            let mut turn = Turn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+            let mut turn =
+                EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
             let ended = turn.entry.state.end_all(self.now);
             turn.follow(&ended);
             turn.end();
@@ -95,7 +96,8 @@ impl<R: Recorder> Provisioner<'_, R> {
     /// Another endpoint has taken these names and that address of a kept one: its SIM was replaced (PROTOCOL 20). Its sessions end.
     pub(super) fn strip(&mut self, iccid: Iccid, winner: &Endpoint) {
         let stripped = self.aaa.tracker.with(iccid, |entry| {
-            let mut turn = Turn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+            let mut turn =
+                EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
             turn.leave_network();
             turn.end();
             let mut next = entry.endpoint.without_identities(winner);
@@ -113,7 +115,7 @@ impl<R: Recorder> Provisioner<'_, R> {
     fn replace(
         &mut self,
         iccid: Iccid,
-        entry: &mut Entry,
+        entry: &mut EndpointEntry,
         next: &Endpoint,
         author: Author,
     ) -> (Option<Endpoint>, Changed) {
@@ -168,16 +170,17 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.plan.set_aside(iccid, &endpoint);
         self.aaa.census.joined(state.state, endpoint.state);
         self.records.provisioned(iccid, stamp, Some(&endpoint));
-        self.aaa.tracker.insert(iccid, Entry { endpoint, stamp, state });
+        self.aaa.tracker.insert(iccid, EndpointEntry { endpoint, stamp, state });
         Changed { kind: ChangeKind::Added, version: stamp.version }
     }
 
     /// Ends what `next` will no longer allow: sessions, leases, the configured address.
-    fn leave(&mut self, iccid: Iccid, entry: &mut Entry, next: &Endpoint) {
+    fn leave(&mut self, iccid: Iccid, entry: &mut EndpointEntry, next: &Endpoint) {
         if entry.endpoint == *next {
             return;
         }
-        let mut turn = Turn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+        let mut turn =
+            EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
         turn.give_up_groups(next);
         turn.change_state(next);
         turn.give_up_configured(next);
@@ -209,7 +212,7 @@ pub(super) fn first_state(endpoint: &Endpoint) -> NetworkState {
     if is_assigned(endpoint) { NetworkState::Detached } else { NetworkState::Unknown }
 }
 
-impl<R: Recorder> Turn<'_, R> {
+impl<R: Recorder> EndpointTxn<'_, R> {
     /// A group that has moved into another VSlice, or was removed, takes its members along as they are touched.
     pub(super) fn follow_groups(&mut self) {
         let state = &self.entry.state;

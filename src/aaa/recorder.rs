@@ -41,7 +41,7 @@ pub trait Recorder {
     fn noted(&mut self, note: &Note);
 
     /// An address that is to become free: hand it to [`super::Aaa::free`] once everything recorded so far is durable.
-    fn freed(&mut self, freed: Freed);
+    fn freed(&mut self, freed: FreedAddress);
 }
 
 /// An accounting report that moved nothing.
@@ -57,7 +57,7 @@ pub struct Note {
 
 /// An address whose release has been recorded but is not durable yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Freed {
+pub struct FreedAddress {
     pub iccid: Iccid,
     pub vslice: VsliceId,
     pub ip: Ipv4Addr,

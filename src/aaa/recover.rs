@@ -4,10 +4,10 @@ use std::thread;
 
 use foldhash::HashMap;
 
-use super::plan::Plan;
+use super::plan::AddressPlan;
 use super::provision::first_state;
 use super::register::Removed;
-use super::{Aaa, Entry, SIDE_BY_SIDE};
+use super::{Aaa, EndpointEntry, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{
     Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outage, Restart, Tracker,
@@ -27,13 +27,13 @@ pub struct Recovery {
     /// What they had until then may still be in its hold.
     bequeathed: Vec<(Iccid, Leases)>,
     /// Read, but not taken in: several together are quicker.
-    waiting: Vec<(Iccid, Word)>,
+    waiting: Vec<(Iccid, RecoveredPart)>,
     /// The last time that a record knows.
     newest: Timestamp,
 }
 
 /// What a record says of an endpoint.
-enum Word {
+enum RecoveredPart {
     Provisioned { stamp: Revision, endpoint: Option<Endpoint> },
     State(EndpointState),
 }
@@ -107,7 +107,7 @@ impl Recovery {
 
     /// An endpoint as it was provisioned; `None`: it was removed. The newest version wins.
     pub fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint>) {
-        self.hear(iccid, Word::Provisioned { stamp, endpoint });
+        self.hear(iccid, RecoveredPart::Provisioned { stamp, endpoint });
     }
 
     /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
@@ -115,10 +115,10 @@ impl Recovery {
     /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as soon as it is adopted, and hands its
     /// records over earlier than a long adoption. What was acknowledged then is kept, and finds its endpoint again in the inventory.
     pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
-        self.hear(iccid, Word::State(state));
+        self.hear(iccid, RecoveredPart::State(state));
     }
 
-    fn hear(&mut self, iccid: Iccid, word: Word) {
+    fn hear(&mut self, iccid: Iccid, word: RecoveredPart) {
         self.waiting.push((iccid, word));
         if self.waiting.len() == SIDE_BY_SIDE {
             self.take_in();
@@ -131,10 +131,10 @@ impl Recovery {
         let mut waiting = std::mem::take(&mut self.waiting);
         for (iccid, word) in waiting.drain(..) {
             match word {
-                Word::Provisioned { stamp, endpoint } => {
+                RecoveredPart::Provisioned { stamp, endpoint } => {
                     self.take_in_provisioned(iccid, stamp, endpoint)
                 }
-                Word::State(state) => self.take_in_state(iccid, state),
+                RecoveredPart::State(state) => self.take_in_state(iccid, state),
             }
         }
         self.waiting = waiting;
@@ -169,7 +169,7 @@ impl Recovery {
         if let (None, Some(endpoint)) = (known, endpoint) {
             // Of version 0: until a state is read, whichever comes first is the newest.
             let state = EndpointState::new(NetworkState::Unknown);
-            self.aaa.tracker.insert(iccid, Entry { endpoint, stamp, state });
+            self.aaa.tracker.insert(iccid, EndpointEntry { endpoint, stamp, state });
         }
     }
 
@@ -187,7 +187,7 @@ impl Recovery {
         if let (None, Some(state)) = (known, state) {
             self.aaa.tracker.insert(
                 iccid,
-                Entry {
+                EndpointEntry {
                     endpoint: Endpoint::new(ProvisioningState::Pending),
                     stamp: Revision::default(),
                     state,
@@ -208,7 +208,7 @@ impl Recovery {
         self.take_in();
         let Self { mut aaa, catalog, bequeathed, removed, newest, .. } = self;
         aaa.outage = Outage::new(newest, start(newest));
-        let plan = Plan::renewed(&Plan::default(), catalog, aaa.settings.hold_time);
+        let plan = AddressPlan::renewed(&AddressPlan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut imsis = Vec::with_capacity(recovered.endpoints);
         let mut msisdns = Vec::new();
@@ -297,7 +297,7 @@ struct Named<N> {
     version: u64,
 }
 
-fn version_of(tracker: &Tracker<Entry>, iccid: Iccid) -> u64 {
+fn version_of(tracker: &Tracker<EndpointEntry>, iccid: Iccid) -> u64 {
     tracker.read(iccid, |entry| entry.stamp.version).unwrap_or_default()
 }
 
@@ -327,9 +327,9 @@ fn index<N: Copy>(
 
 fn restore_addresses(
     aaa: &Aaa,
-    plan: &Plan,
+    plan: &AddressPlan,
     iccid: Iccid,
-    entry: &Entry,
+    entry: &EndpointEntry,
     recovered: &mut Recovered,
 ) {
     for lease in &entry.state.leases {
@@ -351,7 +351,7 @@ fn restore_addresses(
     }
 }
 
-fn restore_hold(aaa: &Aaa, plan: &Plan, iccid: Iccid, lease: &Lease) {
+fn restore_hold(aaa: &Aaa, plan: &AddressPlan, iccid: Iccid, lease: &Lease) {
     if let LeasePhase::Released { at } = lease.phase {
         plan.restore_held(lease.vslice, lease.ip, iccid, aaa.outage.postpone(at));
     }

@@ -3,22 +3,22 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
-use super::admission::Admission;
-use super::plan::Plan;
-use super::{Aaa, Entry, Freed, Recorder};
+use super::admission::AdmittedGroup;
+use super::plan::AddressPlan;
+use super::{Aaa, EndpointEntry, FreedAddress, Recorder};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{self, Close, Effect, Lease, LeaseKind, LeasePhase, Outcome};
-use crate::pool::Claim;
+use crate::pool::ClaimError;
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
 
-/// The entry of one endpoint while it is being changed. Dropping it without [`Turn::end`] would lose the record, so it is consumed.
+/// The entry of one endpoint while it is being changed. Dropping it without [`EndpointTxn::end`] would lose the record, so it is consumed.
 #[must_use]
-pub(super) struct Turn<'t, R> {
+pub(super) struct EndpointTxn<'t, R> {
     pub(super) aaa: &'t Aaa,
-    pub(super) plan: &'t Plan,
+    pub(super) plan: &'t AddressPlan,
     pub(super) iccid: Iccid,
-    pub(super) entry: &'t mut Entry,
+    pub(super) entry: &'t mut EndpointEntry,
     pub(super) now: Timestamp,
     records: &'t mut R,
     version: u64,
@@ -26,20 +26,20 @@ pub(super) struct Turn<'t, R> {
 
 /// What the reported address turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reported {
+pub(super) enum ReportedAddress {
     /// The endpoint's own, now if not before.
     Own,
     /// Somebody else's, or none that may be used here.
     Conflict,
 }
 
-impl<'t, R: Recorder> Turn<'t, R> {
+impl<'t, R: Recorder> EndpointTxn<'t, R> {
     /// Begins by settling what time has brought since the endpoint was last touched.
     pub(super) fn begin(
         aaa: &'t Aaa,
-        plan: &'t Plan,
+        plan: &'t AddressPlan,
         iccid: Iccid,
-        entry: &'t mut Entry,
+        entry: &'t mut EndpointEntry,
         now: Timestamp,
         records: &'t mut R,
     ) -> Self {
@@ -129,7 +129,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
     }
 
     /// The address of the endpoint in this group, given now if it has none. `None`: there is no address to be had.
-    pub(super) fn address(&mut self, admission: &Admission<'_>) -> Option<Ipv4Addr> {
+    pub(super) fn address(&mut self, admission: &AdmittedGroup<'_>) -> Option<Ipv4Addr> {
         let configured = self.configured_address(admission);
         if let Some(ip) = self.own_address(admission, configured) {
             return Some(ip);
@@ -160,7 +160,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
     /// (PROTOCOL 20). A released one is taken back out of its hold.
     fn own_address(
         &mut self,
-        admission: &Admission<'_>,
+        admission: &AdmittedGroup<'_>,
         configured: Option<Ipv4Addr>,
     ) -> Option<Ipv4Addr> {
         let lease = *self.entry.state.lease(admission.id)?;
@@ -192,7 +192,7 @@ impl<'t, R: Recorder> Turn<'t, R> {
     }
 
     /// The address configured by hand belongs to the primary group (PROTOCOL 10), and can be given while a static subnet has it.
-    fn configured_address(&self, admission: &Admission<'_>) -> Option<Ipv4Addr> {
+    fn configured_address(&self, admission: &AdmittedGroup<'_>) -> Option<Ipv4Addr> {
         let ip = self
             .entry
             .endpoint
@@ -222,7 +222,11 @@ impl<'t, R: Recorder> Turn<'t, R> {
             self.entry.state.remember_use(former);
         } else {
             self.entry.state.remember_hold(former, self.now);
-            self.free(network::Freed { vslice: former.vslice, ip: former.ip, at: self.now });
+            self.free(network::ReleasedLease {
+                vslice: former.vslice,
+                ip: former.ip,
+                at: self.now,
+            });
         }
     }
 
@@ -233,20 +237,20 @@ impl<'t, R: Recorder> Turn<'t, R> {
         session: usize,
         group: GroupId,
         ip: Ipv4Addr,
-    ) -> Reported {
+    ) -> ReportedAddress {
         let was_in_conflict =
             self.entry.state.sessions.get(session).is_some_and(|session| session.conflict);
         let reported = self.adopt_reported(group, ip);
         match reported {
-            Reported::Own => _ = self.entry.state.take_into_use(group),
-            Reported::Conflict if was_in_conflict => {}
-            Reported::Conflict => {
+            ReportedAddress::Own => _ = self.entry.state.take_into_use(group),
+            ReportedAddress::Conflict if was_in_conflict => {}
+            ReportedAddress::Conflict => {
                 let meters =
                     self.plan.catalog.group(group).and_then(|group| self.plan.meters(group.vslice));
                 meters.inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
             }
         }
-        self.entry.state.mark_conflict(session, reported == Reported::Conflict);
+        self.entry.state.mark_conflict(session, reported == ReportedAddress::Conflict);
         reported
     }
 
@@ -262,15 +266,15 @@ impl<'t, R: Recorder> Turn<'t, R> {
         }
     }
 
-    fn adopt_reported(&mut self, id: GroupId, ip: Ipv4Addr) -> Reported {
-        let Some(group) = self.plan.catalog.group(id) else { return Reported::Conflict };
+    fn adopt_reported(&mut self, id: GroupId, ip: Ipv4Addr) -> ReportedAddress {
+        let Some(group) = self.plan.catalog.group(id) else { return ReportedAddress::Conflict };
         let vslice = group.vslice;
         if self.entry.state.has_leased(id, vslice, ip) {
-            return Reported::Own;
+            return ReportedAddress::Own;
         }
         if !self.entry.state.has_room_for_hold() || self.is_of_another_group(id, vslice, ip) {
             self.contest(vslice, ip);
-            return Reported::Conflict;
+            return ReportedAddress::Conflict;
         }
         match self.plan.claim(vslice, ip, self.iccid, self.now) {
             Ok(subnet) => {
@@ -279,12 +283,12 @@ impl<'t, R: Recorder> Turn<'t, R> {
                 let is_static = is_kept || self.is_configured(vslice, ip);
                 let kind = if is_static { LeaseKind::Static } else { LeaseKind::Pooled };
                 self.take_over(Lease { group: id, vslice, ip, kind, phase: LeasePhase::Kept });
-                Reported::Own
+                ReportedAddress::Own
             }
-            Err(Claim::Outside | Claim::Reserved) => Reported::Conflict,
-            Err(Claim::Leased | Claim::Held { .. }) => {
+            Err(ClaimError::Outside | ClaimError::Reserved) => ReportedAddress::Conflict,
+            Err(ClaimError::Leased | ClaimError::Held { .. }) => {
                 self.contest(vslice, ip);
-                Reported::Conflict
+                ReportedAddress::Conflict
             }
         }
     }
@@ -330,7 +334,9 @@ impl<'t, R: Recorder> Turn<'t, R> {
         let now = self.now;
         match leased.map(|lease| lease.phase) {
             Some(LeasePhase::InUse | LeasePhase::Reauthorised { .. }) => {}
-            Some(LeasePhase::Released { at }) => self.free(network::Freed { vslice, ip, at }),
+            Some(LeasePhase::Released { at }) => {
+                self.free(network::ReleasedLease { vslice, ip, at })
+            }
             Some(LeasePhase::Kept | LeasePhase::Authorised { .. }) => {
                 let freed = self
                     .entry
@@ -351,13 +357,13 @@ impl<'t, R: Recorder> Turn<'t, R> {
                     return;
                 }
                 self.entry.state.remember_hold(lease, now);
-                self.free(network::Freed { vslice, ip, at: now });
+                self.free(network::ReleasedLease { vslice, ip, at: now });
             }
         }
     }
 
-    pub(super) fn free(&mut self, freed: network::Freed) {
-        self.records.freed(Freed {
+    pub(super) fn free(&mut self, freed: network::ReleasedLease) {
+        self.records.freed(FreedAddress {
             iccid: self.iccid,
             vslice: freed.vslice,
             ip: freed.ip,

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
-use super::{Aaa, Entry, PoolFill};
+use super::{Aaa, EndpointEntry, PoolFill};
 use crate::identity::{Iccid, Moniker};
 use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState};
 use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState};
@@ -45,16 +45,16 @@ impl Aaa {
         &self,
         iccid: Iccid,
         now: Timestamp,
-        see: impl FnOnce(&Entry, &Catalog) -> T,
+        see: impl FnOnce(&EndpointEntry, &Catalog) -> T,
     ) -> Option<T> {
         let plan = self.plan();
-        let mut entry = self.tracker.read(iccid, Entry::clone)?;
+        let mut entry = self.tracker.read(iccid, EndpointEntry::clone)?;
         entry.state.settle(now, &self.limits(&plan, &entry.endpoint), &self.restarts);
         Some(see(&entry, &plan.catalog))
     }
 
     /// Every endpoint in turn, as it is kept; the order means nothing.
-    pub fn for_each(&self, see: impl FnMut(Iccid, &Entry)) {
+    pub fn for_each(&self, see: impl FnMut(Iccid, &EndpointEntry)) {
         self.tracker.for_each(see);
     }
 
@@ -104,7 +104,7 @@ impl Aaa {
 }
 
 /// The address that an endpoint keeps in its primary group without being configured, if it is one that can be configured.
-fn assigned_address(entry: &Entry, catalog: &Catalog) -> Option<Ipv4Addr> {
+fn assigned_address(entry: &EndpointEntry, catalog: &Catalog) -> Option<Ipv4Addr> {
     let home =
         entry.endpoint.group.filter(|_| entry.endpoint.state != ProvisioningState::Terminated)?;
     let group = catalog.group(home).filter(|group| group.allocation == Allocation::Static)?;

@@ -6,15 +6,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::data_folder;
-use super::outcome::{self, Exit, Failure};
-use super::output::{Form, Forms, Output};
+use super::outcome::{self, CommandError, Exit};
+use super::output::{Output, OutputArgs, OutputFormat};
 use super::setup::{Setup, Sources};
-use super::table::Table;
+use super::table::TextTable;
 use crate::aaa::Objection;
-use crate::config::{Config, Problem, Severity};
+use crate::config::{Config, ConfigProblem, ProblemSeverity};
 use crate::journal::Journal;
 use crate::provisioning::{Allocation, Inventory, ProvisioningState, Prune, Subnet};
-use crate::server::{Errand, GatewaySettings, Requirement};
+use crate::server::{BackgroundWriter, GatewaySettings, Requirement};
 use crate::time::Timestamp;
 
 /// Validate configuration and inventory, and say every problem with file and line.
@@ -27,7 +27,7 @@ pub(super) struct Check {
     #[arg(long, value_name = "DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -39,17 +39,17 @@ Problems are told on standard error as file:line: what; remedy.
 Exit codes: 0 `serve` would start, 2 it would refuse.";
 
 impl Check {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let mut setup = self.sources.examine().with_advice();
         if let Some(data_dir) = self.data_dir.filter(|_| setup.is_valid()) {
             setup.problems.extend(objections(self.sources.examine(), &data_dir)?);
         }
         match self.forms.form() {
-            Form::Json => {
+            OutputFormat::Json => {
                 output.json(&describe(&setup), true)?;
                 Ok(if setup.is_valid() { Exit::Done } else { Exit::Invalid })
             }
-            Form::Text => {
+            OutputFormat::Text => {
                 let (config, inventory, warnings) = setup.accepted()?;
                 for warning in &warnings {
                     outcome::list(warning);
@@ -62,12 +62,12 @@ impl Check {
 }
 
 /// Why a server that remembers what is in the folder would not take the inventory, which is adopted here in memory.
-fn objections(setup: Setup, data_dir: &Path) -> Result<Vec<Problem>, Failure> {
+fn objections(setup: Setup, data_dir: &Path) -> Result<Vec<ConfigProblem>, CommandError> {
     let memory = data_folder::memory(data_dir, setup.config.aaa.clone())?;
-    let mut nowhere = Errand::new(&Journal::in_memory());
+    let mut nowhere = BackgroundWriter::new(&Journal::in_memory());
     let adopted = memory.adopt(setup.inventory, Prune::No, Timestamp::EPOCH, &mut nowhere);
-    let problem = |objection: Objection| Problem {
-        severity: Severity::Error,
+    let problem = |objection: Objection| ConfigProblem {
+        severity: ProblemSeverity::Error,
         file: Some(objection.file),
         line: objection.line.map(|line| line as usize),
         what: objection.iccid.map_or_else(String::new, |iccid| format!("endpoint {iccid}: "))
@@ -81,8 +81,8 @@ fn write_tables(
     config: &Config,
     inventory: &Inventory,
     output: &mut Output,
-) -> Result<(), Failure> {
-    let mut gateways = Table::new(["GATEWAY", "SOURCE", "MESSAGE-AUTHENTICATOR", "REQUESTS/S"]);
+) -> Result<(), CommandError> {
+    let mut gateways = TextTable::new(["GATEWAY", "SOURCE", "MESSAGE-AUTHENTICATOR", "REQUESTS/S"]);
     for gateway in &config.server.gateways {
         let limit =
             if gateway.rate_limit == 0 { "any".to_owned() } else { gateway.rate_limit.to_string() };
@@ -93,7 +93,7 @@ fn write_tables(
     gateways.write(output)?;
 
     let catalog = &inventory.catalog;
-    let mut vslices = Table::new(["VSLICE", "ENABLED", "SUBNET", "ALLOCATION", "ADDRESSES"]);
+    let mut vslices = TextTable::new(["VSLICE", "ENABLED", "SUBNET", "ALLOCATION", "ADDRESSES"]);
     for (_, vslice) in catalog.vslices() {
         let enabled = if vslice.enabled { "yes" } else { "no" };
         let cells = |subnet: Option<&Subnet>| {
@@ -113,7 +113,7 @@ fn write_tables(
     }
     vslices.write(output)?;
 
-    let mut groups = Table::new(["GROUP", "VSLICE", "ALLOCATION", "APNS", "VALID"]);
+    let mut groups = TextTable::new(["GROUP", "VSLICE", "ALLOCATION", "APNS", "VALID"]);
     for (id, group) in catalog.groups() {
         let vslice = catalog
             .vslice(group.vslice)
@@ -133,7 +133,7 @@ fn write_tables(
     }
     groups.write(output)?;
 
-    let mut endpoints = Table::new(["ENDPOINTS", "COUNT"]);
+    let mut endpoints = TextTable::new(["ENDPOINTS", "COUNT"]);
     for (state, count) in states(inventory) {
         endpoints.row([state.to_string(), count.to_string()]);
     }
@@ -183,10 +183,10 @@ fn describe(setup: &Setup) -> serde_json::Value {
     })
 }
 
-fn describe_problem(problem: &Problem) -> serde_json::Value {
+fn describe_problem(problem: &ConfigProblem) -> serde_json::Value {
     let severity = match problem.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+        ProblemSeverity::Error => "error",
+        ProblemSeverity::Warning => "warning",
     };
     json!({ "severity": severity, "file": problem.file, "line": problem.line, "what": problem.what, "remedy": problem.remedy })
 }

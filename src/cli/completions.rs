@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::outcome::{Exit, Failure};
+use super::outcome::{CommandError, Exit};
 use super::output::Output;
 
 /// Print a completion script for a shell.
@@ -23,7 +23,7 @@ Examples:
   attachd completions fish > ~/.config/fish/completions/attachd.fish";
 
 impl Completions {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         // The generator panics on a closed pipe, so it writes into memory.
         let mut script = Vec::new();
         clap_complete::generate(

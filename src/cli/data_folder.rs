@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::outcome::{Exit, Failure};
-use crate::aaa::{Aaa, Settings};
-use crate::config::{Config, Problems};
-use crate::journal::{Entry, Journal, OnDamage, OpenError, Record, Recovered};
+use super::outcome::{CommandError, Exit};
+use crate::aaa::{Aaa, AaaSettings};
+use crate::config::{Config, ConfigProblems};
+use crate::journal::{FramedRecord, Journal, OnDamage, OpenError, Record, RecoveryReport};
 use crate::server;
 
 /// The two ways to name the folder.
@@ -27,12 +27,13 @@ impl DataFolder {
     ///
     /// # Errors
     /// If the configuration cannot be read.
-    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn path(&self) -> Result<PathBuf, CommandError> {
         if let Some(data_dir) = &self.data_dir {
             return Ok(data_dir.clone());
         }
-        let problems =
-            |problems: Problems| Failure::Listed(Exit::Invalid, vec![problems.to_string()]);
+        let problems = |problems: ConfigProblems| {
+            CommandError::Listed(Exit::Invalid, vec![problems.to_string()])
+        };
         Ok(Config::load(self.config.as_deref()).map_err(problems)?.data_dir)
     }
 }
@@ -45,8 +46,8 @@ pub(super) fn read(
     folder: &Path,
     on_damage: OnDamage,
     mut take: impl FnMut(Record) + Send,
-) -> Result<Recovered, Failure> {
-    let mut applier = |entry: Entry<'_>| {
+) -> Result<RecoveryReport, CommandError> {
+    let mut applier = |entry: FramedRecord<'_>| {
         take(Record::read(&entry)?);
         Ok(())
     };
@@ -54,7 +55,7 @@ pub(super) fn read(
         .map_err(|error| failed(&error))?;
     if recovered.files.is_empty() {
         let remedy = "name the data folder of a server, or the configuration that does";
-        return Err(Failure::invalid(format!(
+        return Err(CommandError::invalid(format!(
             "{}: holds no data of attachd; {remedy}",
             folder.display()
         )));
@@ -66,18 +67,18 @@ pub(super) fn read(
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn memory(folder: &Path, settings: Settings) -> Result<Aaa, Failure> {
+pub(super) fn memory(folder: &Path, settings: AaaSettings) -> Result<Aaa, CommandError> {
     let mut recovery = Aaa::new(settings).recover();
     read(folder, OnDamage::Refuse, |record| server::apply(&mut recovery, record))?;
     Ok(recovery.finish(|newest| newest).0)
 }
 
-fn failed(error: &OpenError) -> Failure {
+fn failed(error: &OpenError) -> CommandError {
     match error {
-        OpenError::NotADirectory { .. } => Failure::invalid(error.to_string()),
+        OpenError::NotADirectory { .. } => CommandError::invalid(error.to_string()),
         OpenError::Directory { error: cause, .. } if cause.kind() == ErrorKind::NotFound => {
-            Failure::invalid(error.to_string())
+            CommandError::invalid(error.to_string())
         }
-        _ => Failure::failed(error.to_string()),
+        _ => CommandError::failed(error.to_string()),
     }
 }

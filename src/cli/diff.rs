@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::data_folder;
-use super::outcome::{Exit, Failure};
-use super::output::{Form, Forms, Output};
+use super::outcome::{CommandError, Exit};
+use super::output::{Output, OutputArgs, OutputFormat};
 use super::setup::Sources;
-use super::table::Table;
+use super::table::TextTable;
 use crate::aaa::Aaa;
 use crate::identity::{GroupId, Iccid};
 use crate::provisioning::{
@@ -29,7 +29,7 @@ pub(super) struct Diff {
     #[arg(long, value_name = "DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -51,15 +51,15 @@ struct Row {
 }
 
 impl Diff {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let (config, inventory, _) = self.sources.examine().accepted()?;
         let data_dir = self.data_dir.unwrap_or(config.data_dir);
         let memory = data_folder::memory(&data_dir, config.aaa.clone())?;
         let rows = differences(&memory, inventory, config.aaa.authority);
         match self.forms.form() {
-            Form::Json => writeln!(output, "{:#}", json!(rows))?,
-            Form::Text => {
-                let mut table = Table::new(["KIND", "ID", "MADE BY", "DIFFERENCE"]);
+            OutputFormat::Json => writeln!(output, "{:#}", json!(rows))?,
+            OutputFormat::Text => {
+                let mut table = TextTable::new(["KIND", "ID", "MADE BY", "DIFFERENCE"]);
                 for Row { kind, id, origin, what } in rows {
                     table.row([kind.to_owned(), id, origin.unwrap_or("-").to_owned(), what]);
                 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::data_folder::{self, DataFolder};
-use super::outcome::{Exit, Failure};
+use super::outcome::{CommandError, Exit};
 use super::output::Output;
-use crate::aaa::Settings;
+use crate::aaa::AaaSettings;
 use crate::provisioning;
 
 /// Write the present inventory into a folder; beside a running server, too.
@@ -35,9 +35,9 @@ Passwords of groups are written, too: only you can read the files.
 Exit codes: 0 written, 1 not, 2 the data folder holds no data of attachd.";
 
 impl Export {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let data_dir = self.data.path()?;
-        let memory = data_folder::memory(&data_dir, Settings::default())?;
+        let memory = data_folder::memory(&data_dir, AaaSettings::default())?;
         let catalog = memory.catalog();
         let mut endpoints = memory.as_written();
         endpoints.sort_unstable_by_key(|(iccid, _)| *iccid);
@@ -51,8 +51,8 @@ impl Export {
         };
         let written = if self.force { replace(&self.folder, write) } else { write(&self.folder) };
         written.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::failed(format!("{error}, or --force")),
-            _ => Failure::failed(format!("{}: {error}", self.folder.display())),
+            ErrorKind::AlreadyExists => CommandError::failed(format!("{error}, or --force")),
+            _ => CommandError::failed(format!("{}: {error}", self.folder.display())),
         })?;
         writeln!(output, "{count} endpoints written to {}", self.folder.display())?;
         Ok(Exit::Done)

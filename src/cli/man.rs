@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
 
-use super::outcome::{Exit, Failure};
+use super::outcome::{CommandError, Exit};
 use super::output::Output;
 
 /// Print the manual page, or write those of all commands into a folder.
@@ -24,13 +24,13 @@ Examples:
   attachd man --dir ~/.local/share/man/man1";
 
 impl Man {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let command = super::Arguments::command();
         if let Some(folder) = self.dir {
             fs::create_dir_all(&folder)
                 .and_then(|()| clap_mangen::generate_to(command, &folder))
                 .map_err(|error| {
-                Failure::failed(format!(
+                CommandError::failed(format!(
                     "{}: {error}; name a folder that you may write",
                     folder.display()
                 ))
@@ -40,7 +40,7 @@ impl Man {
         let mut page = Vec::new();
         clap_mangen::Man::new(command)
             .render(&mut page)
-            .map_err(|error| Failure::failed(error.to_string()))?;
+            .map_err(|error| CommandError::failed(error.to_string()))?;
         output.write_all(&page)?;
         Ok(Exit::Done)
     }

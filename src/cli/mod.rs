@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use outcome::{Exit, Failure};
+use outcome::{CommandError, Exit};
 use output::Output;
 
 use crate::server::Signals;
@@ -50,7 +50,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 wrong usage or invali
 enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
-    Reload(reload::Reload),
+    Reload(reload::ReloadVerb),
     Send(send::Send),
     Decode(decode::Decode),
     Inspect(inspect::Inspect),
@@ -58,7 +58,7 @@ enum Verb {
     Export(export::Export),
     Simulate(Box<simulate::Simulate>),
     Scenario(scenario::ScenarioVerb),
-    Report(report::Report),
+    Report(report::ReportCommand),
     Token(token::TokenVerb),
     Completions(completions::Completions),
     Man(man::Man),
@@ -95,12 +95,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done.and_then(|exit| output.finish().map(|()| exit)) {
         Ok(exit) => exit.into(),
         // Whoever read our output has seen enough, as `head` does.
-        Err(Failure::ReaderGone) => Exit::Done.into(),
-        Err(Failure::Told(exit, message)) => {
+        Err(CommandError::ReaderGone) => Exit::Done.into(),
+        Err(CommandError::Told(exit, message)) => {
             outcome::complain(&message);
             exit.into()
         }
-        Err(Failure::Listed(exit, problems)) => {
+        Err(CommandError::Listed(exit, problems)) => {
             for problem in &problems {
                 outcome::list(problem);
             }

@@ -26,7 +26,7 @@ pub(super) enum Exit {
 
 /// Why a verb did not get to its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum CommandError {
     /// What, where and what to do, in one line.
     Told(Exit, String),
     /// Problems of files, each with its place, one a line.
@@ -35,7 +35,7 @@ pub(super) enum Failure {
     ReaderGone,
 }
 
-impl Failure {
+impl CommandError {
     pub(super) fn failed(message: impl Into<String>) -> Self {
         Self::Told(Exit::Failure, message.into())
     }
@@ -54,7 +54,7 @@ impl Failure {
 }
 
 /// Only writing output is tried with a bare `?`; whatever else fails says what it was about.
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::BrokenPipe => Self::ReaderGone,

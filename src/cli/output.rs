@@ -7,12 +7,12 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::colour;
-use super::outcome::Failure;
+use super::outcome::CommandError;
 use crate::printable;
 
 /// In which form results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum OutputFormat {
     /// For people.
     #[default]
     Text,
@@ -22,24 +22,24 @@ pub(super) enum Form {
 
 /// The options by which a verb lets its form be chosen.
 #[derive(Args)]
-pub(super) struct Forms {
+pub(super) struct OutputArgs {
     /// How to print results.
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    output: Form,
+    output: OutputFormat,
     /// Short for --output json.
     #[arg(long, conflicts_with = "output")]
     json: bool,
 }
 
-impl Forms {
-    pub(super) fn form(&self) -> Form {
-        if self.json { Form::Json } else { self.output }
+impl OutputArgs {
+    pub(super) fn form(&self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.output }
     }
 }
 
 /// What a piece of text is, and so how it is coloured.
 #[derive(Clone, Copy)]
-pub(super) enum Role {
+pub(super) enum TextStyle {
     Heading,
     Good,
     Bad,
@@ -64,13 +64,13 @@ impl Output {
         Self { writer, coloured: is_terminal && colour::is_wanted() }
     }
 
-    pub(super) fn painted(&self, role: Role, text: &str) -> String {
+    pub(super) fn painted(&self, role: TextStyle, text: &str) -> String {
         let style = match role {
             _ if !self.coloured => Style::new(),
-            Role::Heading => Style::new().bold(),
-            Role::Good => AnsiColor::Green.on_default(),
-            Role::Bad => AnsiColor::Red.on_default().bold(),
-            Role::Faint => Style::new().dimmed(),
+            TextStyle::Heading => Style::new().bold(),
+            TextStyle::Good => AnsiColor::Green.on_default(),
+            TextStyle::Bad => AnsiColor::Red.on_default().bold(),
+            TextStyle::Faint => Style::new().dimmed(),
         };
         format!("{style}{text}{style:#}")
     }
@@ -81,7 +81,7 @@ impl Output {
         writeln!(self, "{}", printable::json(&text))
     }
 
-    pub(super) fn finish(&mut self) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self) -> Result<(), CommandError> {
         Ok(self.writer.flush()?)
     }
 }

@@ -5,28 +5,28 @@ use std::io::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::outcome::Failure;
-use super::output::{Form, Forms, Output, Role};
+use super::outcome::CommandError;
+use super::output::{Output, OutputArgs, OutputFormat, TextStyle};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::number::{self, attachd};
 use crate::wire::{Code, Datagram, LONGEST_PASSWORD, Line, Secret, pap_password};
 
 /// The options of a verb that shows packets.
 #[derive(Args)]
-pub(super) struct Shown {
+pub(super) struct ShownPacket {
     /// The vendor number of the Attachd- attributes.
     #[arg(long, value_name = "NUMBER", default_value_t = attachd::DEFAULT_VENDOR, value_parser = clap::value_parser!(u32).range(1..=0x00FF_FFFF))]
     vendor_id: u32,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
-impl Shown {
+impl ShownPacket {
     pub(super) fn dictionary(&self) -> Dictionary {
         Dictionary::new(self.vendor_id)
     }
 
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&self) -> OutputFormat {
         self.forms.form()
     }
 }
@@ -37,8 +37,8 @@ pub(super) fn write(
     dictionary: Dictionary,
     datagram: &Datagram<'_>,
     secret: Option<&Secret>,
-    role: Role,
-) -> Result<(), Failure> {
+    role: TextStyle,
+) -> Result<(), CommandError> {
     let text = datagram.readable(dictionary).to_string();
     let (title, attributes) = text.split_once('\n').unwrap_or((&text, ""));
     let title = output.painted(role, title);

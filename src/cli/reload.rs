@@ -5,18 +5,18 @@ use std::io::Write;
 use clap::Args;
 use serde_json::Value;
 
-use super::outcome::{self, Exit, Failure};
-use super::output::{Form, Forms, Output};
+use super::outcome::{self, CommandError, Exit};
+use super::output::{Output, OutputArgs, OutputFormat};
 use super::remote::Remote;
 
 /// Ask the running server to load gateways and inventory anew, and wait until it has.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
-pub(super) struct Reload {
+pub(super) struct ReloadVerb {
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -29,17 +29,17 @@ The server does this for whoever asks from its own machine.
 
 Exit codes: 0 applied, 1 the server cannot be asked, 2 nothing was applied.";
 
-impl Reload {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+impl ReloadVerb {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let applied =
             self.remote.post("/api/v1/server/reload").map_err(|failure| match failure {
-                Failure::Listed(exit, mut problems) => {
+                CommandError::Listed(exit, mut problems) => {
                     problems.push("nothing was reloaded, for the reasons above".to_owned());
-                    Failure::Listed(exit, problems)
+                    CommandError::Listed(exit, problems)
                 }
                 other => other,
             })?;
-        if self.forms.form() == Form::Json {
+        if self.forms.form() == OutputFormat::Json {
             writeln!(output, "{applied:#}")?;
             return Ok(Exit::Done);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::outcome::{Exit, Failure};
+use super::outcome::{CommandError, Exit};
 
 /// How long a connection may take to be made, and an answer to come: a reload of ten million endpoints takes a minute.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ impl Remote {
     ///
     /// # Errors
     /// What the server refuses for what it was given is [`Exit::Invalid`], all else a failure.
-    pub(super) fn post(&self, path: &str) -> Result<Value, Failure> {
+    pub(super) fn post(&self, path: &str) -> Result<Value, CommandError> {
         let base = self.url.trim_end_matches('/');
         let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
         let config = ureq::Agent::config_builder()
@@ -45,7 +45,7 @@ impl Remote {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let unreachable = |error: ureq::Error| {
-            Failure::failed(format!(
+            CommandError::failed(format!(
                 "{base}: {error}; does attachd run there, and is its [http] listen this address? (--url)"
             ))
         };
@@ -58,7 +58,7 @@ impl Remote {
             .read_to_string()
             .map_err(unreachable)?;
         let foreign = || {
-            Failure::failed(format!(
+            CommandError::failed(format!(
                 "{base}: what answers there (HTTP {status}) is no attachd, or another version"
             ))
         };
@@ -71,11 +71,11 @@ impl Remote {
     }
 }
 
-fn refused(status: u16, answer: &Value) -> Failure {
+fn refused(status: u16, answer: &Value) -> CommandError {
     let messages = answer["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let messages = messages.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     match status {
-        400 | 422 => Failure::Listed(Exit::Invalid, messages),
-        _ => Failure::failed(messages.join("; ")),
+        400 | 422 => CommandError::Listed(Exit::Invalid, messages),
+        _ => CommandError::failed(messages.join("; ")),
     }
 }

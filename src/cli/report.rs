@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::outcome::{Exit, Failure};
+use super::outcome::{CommandError, Exit};
 use super::output::Output;
 use crate::simulator::report;
 
 /// Show the JSON report of a run again, or compare two.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
-pub(super) struct Report {
+pub(super) struct ReportCommand {
     /// A report that `attachd simulate --json` has written.
     first: PathBuf,
     /// Another, to compare it with.
@@ -34,15 +34,17 @@ const EXAMPLES: &str = r#"Examples:
 
 Exit codes: 0 shown, 1 failure, 2 wrong usage or no report, 3 a threshold of --fail-if was passed."#;
 
-impl Report {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+impl ReportCommand {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let first = read(&self.first)?;
         let mut passed = Vec::new();
         let text = match &self.second {
             Some(second) => {
                 let second = read(second)?;
                 for threshold in &self.fail_if {
-                    passed.extend(threshold.exceeded(&first, &second).map_err(Failure::invalid)?);
+                    passed.extend(
+                        threshold.exceeded(&first, &second).map_err(CommandError::invalid)?,
+                    );
                 }
                 report::compare(&first, &second)
             }
@@ -55,18 +57,18 @@ impl Report {
         if let Some(path) = &self.html {
             let page = report::page(&first);
             fs::write(path, page).map_err(|error| {
-                Failure::failed(format!("{} cannot be written: {error}", path.display()))
+                CommandError::failed(format!("{} cannot be written: {error}", path.display()))
             })?;
         }
         Ok(if passed.is_empty() { Exit::Done } else { Exit::Unmet })
     }
 }
 
-fn read(path: &Path) -> Result<report::Report, Failure> {
+fn read(path: &Path) -> Result<report::RunReport, CommandError> {
     let text = fs::read_to_string(path)
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+        .map_err(|error| CommandError::failed(format!("{}: {error}", path.display())))?;
     serde_json::from_str(&text).map_err(|error| {
-        Failure::invalid(format!(
+        CommandError::invalid(format!(
             "{}:{}: no report of attachd simulate: {error}",
             path.display(),
             error.line()

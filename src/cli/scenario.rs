@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::outcome::{Exit, Failure};
-use super::output::{Form, Forms, Output};
+use super::outcome::{CommandError, Exit};
+use super::output::{Output, OutputArgs, OutputFormat};
 use crate::simulator::scenario;
 
 /// Show what a scenario of the simulator may say.
@@ -19,13 +19,13 @@ pub(super) struct ScenarioVerb {
 #[derive(Subcommand)]
 enum Action {
     /// Print every key with its type, default and meaning, in Markdown.
-    Keys(Forms),
+    Keys(OutputArgs),
 }
 
 impl ScenarioVerb {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let Action::Keys(forms) = self.action;
-        if forms.form() == Form::Json {
+        if forms.form() == OutputFormat::Json {
             writeln!(output, "{}", json!(scenario::keys()))?;
         } else {
             write!(output, "{}", scenario::markdown())?;

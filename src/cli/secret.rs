@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::outcome::Failure;
+use super::outcome::CommandError;
 
 /// A secret is a line, not a book; of a file that was named by mistake no more than this is read.
 const LONGEST: u64 = 64 * 1024;
@@ -29,7 +29,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// If it cannot be read, or is empty (RFC 2865 3).
-    pub(super) fn read(&self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn read(&self) -> Result<Option<Vec<u8>>, CommandError> {
         let (name, octets) = match (&self.secret, &self.secret_file, &self.secret_env) {
             (Some(secret), ..) => ("--secret".to_owned(), secret.clone().into_bytes()),
             (None, Some(file), _) => (file.display().to_string(), from_file(file)?),
@@ -39,7 +39,7 @@ impl SecretSource {
             (None, None, None) => return Ok(None),
         };
         if octets.is_empty() {
-            return Err(Failure::invalid(format!(
+            return Err(CommandError::invalid(format!(
                 "{name}: the secret is empty; give the one shared with the server"
             )));
         }
@@ -47,12 +47,12 @@ impl SecretSource {
     }
 }
 
-fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
+fn from_file(file: &Path) -> Result<Vec<u8>, CommandError> {
     let mut octets = Vec::new();
     std::fs::File::open(file)
         .and_then(|opened| opened.take(LONGEST).read_to_end(&mut octets))
         .map_err(|error| {
-            Failure::invalid(format!(
+            CommandError::invalid(format!(
                 "{}: cannot be read: {error}; give --secret-file a file that holds the secret",
                 file.display()
             ))
@@ -67,9 +67,9 @@ fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(octets)
 }
 
-fn from_environment(variable: &str) -> Result<Vec<u8>, Failure> {
+fn from_environment(variable: &str) -> Result<Vec<u8>, CommandError> {
     std::env::var_os(variable).map(std::ffi::OsString::into_encoded_bytes).ok_or_else(|| {
-        Failure::invalid(format!(
+        CommandError::invalid(format!(
             "there is no environment variable {variable}; set it, or use --secret-file"
         ))
     })
@@ -118,7 +118,7 @@ mod tests {
             (source(None, None, Some("ATTACHD_NOT_SET")), "ATTACHD_NOT_SET"),
         ];
         for (source, word) in cases {
-            let Err(Failure::Told(Exit::Invalid, message)) = source.read() else {
+            let Err(CommandError::Told(Exit::Invalid, message)) = source.read() else {
                 panic!("{source:?} is a secret")
             };
             assert!(message.contains(word), "{message}");

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::outcome::{Exit, Failure};
-use crate::config::{Config, Problem, Severity, summed_up};
+use super::outcome::{CommandError, Exit};
+use crate::config::{Config, ConfigProblem, ProblemSeverity, summed_up};
 use crate::provisioning::{self, Fingerprint, Inventory, Rules};
 
 /// Where the two are read from.
@@ -20,9 +20,9 @@ pub(super) struct Sources {
 }
 
 /// What has become of an inventory since it was adopted.
-pub(super) enum News {
+pub(super) enum InventoryChange {
     /// Nothing; what there is to be said nevertheless stands beside it.
-    Unchanged(Fingerprint, Vec<Problem>),
+    Unchanged(Fingerprint, Vec<ConfigProblem>),
     Changed(Box<Setup>),
 }
 
@@ -30,12 +30,12 @@ pub(super) enum News {
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) inventory: Inventory,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
 impl Sources {
     /// The configuration alone. If something is wrong with it, the inventory's problems are told along with it.
-    pub(super) fn config(&self) -> Result<Config, Failure> {
+    pub(super) fn config(&self) -> Result<Config, CommandError> {
         match Config::load(self.config.as_deref()) {
             Ok(config) => Ok(config),
             Err(_) => self.examine().accepted().map(|(config, ..)| config),
@@ -43,18 +43,23 @@ impl Sources {
     }
 
     /// Reads the configuration, and of the inventory only whether its files are still those of `in_force`; both, if they are not.
-    pub(super) fn examine_news(&self, in_force: impl FnOnce() -> Option<Fingerprint>) -> News {
+    pub(super) fn examine_news(
+        &self,
+        in_force: impl FnOnce() -> Option<Fingerprint>,
+    ) -> InventoryChange {
         let (config, mut problems) = Config::examine(self.config.as_deref());
         let folder = self.inventory.as_ref().unwrap_or(&config.inventory);
         let unchanged =
             in_force().filter(|in_force| Fingerprint::of(folder).is_ok_and(|own| own == *in_force));
-        let Some(fingerprint) = unchanged else { return News::Changed(Box::new(self.examine())) };
+        let Some(fingerprint) = unchanged else {
+            return InventoryChange::Changed(Box::new(self.examine()));
+        };
         problems.extend(
             Inventory::warnings(folder)
                 .into_iter()
-                .map(|warning| finding(Severity::Warning, warning)),
+                .map(|warning| finding(ProblemSeverity::Warning, warning)),
         );
-        News::Unchanged(fingerprint, problems)
+        InventoryChange::Unchanged(fingerprint, problems)
     }
 
     /// Reads both.
@@ -73,8 +78,8 @@ impl Sources {
                 "there is no folder {}; all SIMs are refused but those known from before",
                 config.inventory.display()
             );
-            problems.push(Problem {
-                severity: Severity::Warning,
+            problems.push(ConfigProblem {
+                severity: ProblemSeverity::Warning,
                 file: None,
                 line: None,
                 what,
@@ -97,20 +102,21 @@ impl Setup {
     /// Tells what may well be meant, too, as warnings.
     pub(super) fn with_advice(mut self) -> Self {
         let advice = std::mem::take(&mut self.inventory.advice);
-        self.problems.extend(advice.into_iter().map(|advice| finding(Severity::Warning, advice)));
+        self.problems
+            .extend(advice.into_iter().map(|advice| finding(ProblemSeverity::Warning, advice)));
         self
     }
 
     pub(super) fn is_valid(&self) -> bool {
-        self.problems.iter().all(|problem| problem.severity == Severity::Warning)
+        self.problems.iter().all(|problem| problem.severity == ProblemSeverity::Warning)
     }
 
     /// Both, and the warnings; or all that is wrong.
-    pub(super) fn accepted(self) -> Result<(Config, Inventory, Vec<Problem>), Failure> {
+    pub(super) fn accepted(self) -> Result<(Config, Inventory, Vec<ConfigProblem>), CommandError> {
         if self.is_valid() {
             Ok((self.config, self.inventory, self.problems))
         } else {
-            Err(Failure::Listed(
+            Err(CommandError::Listed(
                 Exit::Invalid,
                 self.problems.iter().map(ToString::to_string).collect(),
             ))
@@ -118,9 +124,9 @@ impl Setup {
     }
 }
 
-fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
+fn inventory(config: &Config, problems: &mut Vec<ConfigProblem>) -> Inventory {
     let rules = Rules {
-        luhn_refuses: config.luhn == Severity::Error,
+        luhn_refuses: config.luhn == ProblemSeverity::Error,
         masks_identities: config.server.mask_identities,
     };
     match Inventory::load_by(&config.inventory, rules) {
@@ -128,12 +134,14 @@ fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
             problems.extend(
                 std::mem::take(&mut inventory.warnings)
                     .into_iter()
-                    .map(|warning| finding(Severity::Warning, warning)),
+                    .map(|warning| finding(ProblemSeverity::Warning, warning)),
             );
             inventory
         }
         Err(wrong) => {
-            problems.extend(wrong.iter().map(|problem| finding(Severity::Error, problem.clone())));
+            problems.extend(
+                wrong.iter().map(|problem| finding(ProblemSeverity::Error, problem.clone())),
+            );
             let kept = wrong.iter().count();
             if wrong.count() > kept {
                 let what = format!(
@@ -142,8 +150,8 @@ fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
                     config.inventory.display()
                 );
                 let remedy = "mend these first".to_owned();
-                problems.push(Problem {
-                    severity: Severity::Error,
+                problems.push(ConfigProblem {
+                    severity: ProblemSeverity::Error,
                     file: None,
                     line: None,
                     what,
@@ -155,7 +163,7 @@ fn inventory(config: &Config, problems: &mut Vec<Problem>) -> Inventory {
     }
 }
 
-fn finding(severity: Severity, problem: provisioning::Problem) -> Problem {
-    let provisioning::Problem { file, line, what, remedy } = problem;
-    Problem { severity, file: Some(file), line: line.map(|line| line as usize), what, remedy }
+fn finding(severity: ProblemSeverity, problem: provisioning::InventoryProblem) -> ConfigProblem {
+    let provisioning::InventoryProblem { file, line, what, remedy } = problem;
+    ConfigProblem { severity, file: Some(file), line: line.map(|line| line as usize), what, remedy }
 }

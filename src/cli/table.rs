@@ -2,17 +2,17 @@
 
 use std::io::Write;
 
-use super::outcome::Failure;
-use super::output::{Output, Role};
+use super::outcome::CommandError;
+use super::output::{Output, TextStyle};
 use crate::printable;
 
 /// A table under construction. The last column is not padded.
-pub(super) struct Table<const COLUMNS: usize> {
+pub(super) struct TextTable<const COLUMNS: usize> {
     heads: [&'static str; COLUMNS],
     rows: Vec<[String; COLUMNS]>,
 }
 
-impl<const COLUMNS: usize> Table<COLUMNS> {
+impl<const COLUMNS: usize> TextTable<COLUMNS> {
     pub(super) fn new(heads: [&'static str; COLUMNS]) -> Self {
         Self { heads, rows: Vec::new() }
     }
@@ -22,7 +22,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 
     /// Prints the table with an empty line behind it; nothing, if there are no rows.
-    pub(super) fn write(&self, output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn write(&self, output: &mut Output) -> Result<(), CommandError> {
         if self.rows.is_empty() {
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
             }
         }
         let heads = line(&self.heads.map(str::to_owned), &widths);
-        writeln!(output, "{}", output.painted(Role::Heading, &heads))?;
+        writeln!(output, "{}", output.painted(TextStyle::Heading, &heads))?;
         for row in &self.rows {
             writeln!(output, "{}", line(row, &widths))?;
         }

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::data_folder::DataFolder;
-use super::outcome::{Exit, Failure};
-use super::output::{Form, Forms, Output};
-use super::table::Table;
+use super::outcome::{CommandError, Exit};
+use super::output::{Output, OutputArgs, OutputFormat};
+use super::table::TextTable;
 use crate::time::Timestamp;
 use crate::tokens::{self, Token, TokenError, TokenFile, TokenFileError, TokenName, TokenRole};
 
@@ -58,7 +58,7 @@ struct Create {
     #[command(flatten)]
     data: DataFolder,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
 #[derive(Args)]
@@ -66,7 +66,7 @@ struct List {
     #[command(flatten)]
     data: DataFolder,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
 #[derive(Args)]
@@ -88,7 +88,7 @@ impl ValueEnum for TokenRole {
 }
 
 impl TokenVerb {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         match self.action {
             Action::Create(action) => action.run(output),
             Action::List(action) => action.run(output),
@@ -104,9 +104,9 @@ impl TokenVerb {
 }
 
 impl Create {
-    fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let name =
-            TokenName::parse(&self.name).map_err(|error| Failure::invalid(error.to_string()))?;
+    fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
+        let name = TokenName::parse(&self.name)
+            .map_err(|error| CommandError::invalid(error.to_string()))?;
         let (secret, created) = (tokens::secret(rand::random()), now());
         let expires = self.expires.map(|valid| created + valid);
         let file = TokenFile::in_folder(&self.data.path()?);
@@ -114,7 +114,7 @@ impl Create {
             tokens.add(name.clone(), self.role, &secret, created, expires)
         };
         file.change(add).map_err(|error| failed(&error))?;
-        if self.forms.form() == Form::Json {
+        if self.forms.form() == OutputFormat::Json {
             let token = json!({ "name": name.as_str(), "role": self.role, "expires": expires, "token": secret });
             writeln!(output, "{token}")?;
         } else {
@@ -129,11 +129,11 @@ impl Create {
 }
 
 impl List {
-    fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let tokens =
             TokenFile::in_folder(&self.data.path()?).read().map_err(|error| failed(&error))?;
         let now = now();
-        if self.forms.form() == Form::Json {
+        if self.forms.form() == OutputFormat::Json {
             let tokens: Vec<Value> = tokens.iter().map(|token| shown(token, now)).collect();
             writeln!(output, "{}", json!(tokens))?;
             return Ok(Exit::Done);
@@ -144,7 +144,7 @@ impl List {
                 "no tokens; make one with `attachd token create --name NAME --role read|write|admin`"
             )?;
         }
-        let mut table = Table::new(["name", "role", "state", "created", "expires"]);
+        let mut table = TextTable::new(["name", "role", "state", "created", "expires"]);
         for token in tokens.iter() {
             let expires =
                 token.expires.map_or_else(|| "never".to_owned(), |expires| expires.to_string());
@@ -166,9 +166,9 @@ impl Named {
     fn change(
         self,
         change: impl FnOnce(&mut tokens::Tokens, &TokenName) -> Result<(), TokenError>,
-    ) -> Result<Exit, Failure> {
-        let name =
-            TokenName::parse(&self.name).map_err(|error| Failure::invalid(error.to_string()))?;
+    ) -> Result<Exit, CommandError> {
+        let name = TokenName::parse(&self.name)
+            .map_err(|error| CommandError::invalid(error.to_string()))?;
         let file = TokenFile::in_folder(&self.data.path()?);
         file.change(|tokens| change(tokens, &name)).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
@@ -193,8 +193,8 @@ fn state(token: &Token, now: Timestamp) -> &'static str {
     }
 }
 
-fn failed(error: &TokenFileError) -> Failure {
-    Failure::failed(error.to_string())
+fn failed(error: &TokenFileError) -> CommandError {
+    CommandError::failed(error.to_string())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is a shell: tokens are made and judged now")]

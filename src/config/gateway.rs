@@ -9,9 +9,10 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::PUBLIC_SECRET;
-use super::read::Source;
+use super::read::ConfigSource;
 use super::table::{
-    Fault, Findings, Reading, Table, Value, choice, fault, flag, number, one_or_several, text,
+    ProblemList, TomlTable, TomlValue, ValueFault, ValueResult, choice, fault, flag, number,
+    one_or_several, text,
 };
 use crate::server::{GatewaySettings, Requirement};
 
@@ -22,7 +23,7 @@ const SHORT_SECRET: usize = 12;
 const NAME_MAX: usize = 63;
 
 /// A gateway with its place in the file.
-pub(super) type Placed = (Range<usize>, GatewaySettings);
+pub(super) type LocatedGateway = (Range<usize>, GatewaySettings);
 
 const RULES: [(&str, Requirement); 3] =
     [("yes", Requirement::Yes), ("no", Requirement::No), ("auto", Requirement::Auto)];
@@ -41,10 +42,10 @@ pub(super) fn default() -> GatewaySettings {
 
 /// Reads every `[[gateway]]`; without one there is the default, which stands nowhere.
 pub(super) fn gateways(
-    source: &Source<'_>,
-    root: &mut Table<'_, '_>,
-    findings: &Findings<'_>,
-) -> Vec<Placed> {
+    source: &ConfigSource<'_>,
+    root: &mut TomlTable<'_, '_>,
+    findings: &ProblemList<'_>,
+) -> Vec<LocatedGateway> {
     let Some(value) = root.value("gateway") else { return vec![(0..0, default())] };
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else {
@@ -70,7 +71,7 @@ pub(super) fn gateways(
         if let Some(gateway) = gateway(
             source,
             place,
-            Table::new("[[gateway]]", span.clone(), entries, findings),
+            TomlTable::new("[[gateway]]", span.clone(), entries, findings),
             findings,
         ) {
             known.refuse_twins(&gateway, &span, findings);
@@ -82,10 +83,10 @@ pub(super) fn gateways(
 
 /// The gateway at this place of the list, from 1, if everything it needs is there and right. Only the secret has no default: who forgets it must hear of it.
 fn gateway(
-    source: &Source<'_>,
+    source: &ConfigSource<'_>,
     place: usize,
-    mut table: Table<'_, '_>,
-    findings: &Findings<'_>,
+    mut table: TomlTable<'_, '_>,
+    findings: &ProblemList<'_>,
 ) -> Option<GatewaySettings> {
     let default = default();
     let name = table.take("name", format!("pgw-{place:02}"), name);
@@ -109,7 +110,7 @@ fn gateway(
     })
 }
 
-fn name(value: &Value<'_>) -> Reading<String> {
+fn name(value: &TomlValue<'_>) -> ValueResult<String> {
     let name = text(value)?;
     let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
     if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_good) {
@@ -124,12 +125,16 @@ fn name(value: &Value<'_>) -> Reading<String> {
 }
 
 /// One or several places to send from.
-fn sources(value: &Value<'_>) -> Reading<Vec<IpNet>> {
+fn sources(value: &TomlValue<'_>) -> ValueResult<Vec<IpNet>> {
     let mut sources: Vec<IpNet> = Vec::new();
     for (span, source) in one_or_several(prefix)(value)? {
         if sources.contains(&source) {
             let what = format!("{source} stands there twice");
-            return Err(vec![Fault { span, what, remedy: "leave one of them out".to_owned() }]);
+            return Err(vec![ValueFault {
+                span,
+                what,
+                remedy: "leave one of them out".to_owned(),
+            }]);
         }
         sources.push(source);
     }
@@ -137,7 +142,7 @@ fn sources(value: &Value<'_>) -> Reading<Vec<IpNet>> {
 }
 
 /// A prefix, or an address as the prefix of itself.
-fn prefix(value: &Value<'_>) -> Reading<IpNet> {
+fn prefix(value: &TomlValue<'_>) -> ValueResult<IpNet> {
     let text = text(value)?;
     let Ok(net) = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) else {
         let remedy = "write an address like \"192.0.2.1\" or a prefix like \"192.0.2.0/24\"";
@@ -169,9 +174,9 @@ fn unmapped(net: IpNet) -> IpNet {
 
 /// The secrets, from the one key that names them: one or several.
 fn secrets(
-    source: &Source<'_>,
-    table: &mut Table<'_, '_>,
-    findings: &Findings<'_>,
+    source: &ConfigSource<'_>,
+    table: &mut TomlTable<'_, '_>,
+    findings: &ProblemList<'_>,
 ) -> Option<Vec<Box<[u8]>>> {
     let keys = ["secret", "secret_file", "secret_env"];
     let [given, file, variable] = keys.map(|key| table.value(key));
@@ -193,7 +198,7 @@ fn secrets(
         .into_iter()
         .zip([given, file, variable])
         .find_map(|(key, value)| Some((key, value?)))?;
-    let read = |value: &Value<'_>| {
+    let read = |value: &TomlValue<'_>| {
         let octets = match key {
             "secret" => text(value).map(String::into_bytes),
             "secret_file" => from_file(source, value, findings),
@@ -217,12 +222,16 @@ fn secrets(
     Some(secrets.into_iter().map(|(_, octets)| octets.into()).collect())
 }
 
-fn empty<T>(value: &Value<'_>) -> Reading<T> {
+fn empty<T>(value: &TomlValue<'_>) -> ValueResult<T> {
     // RFC 2865 3: "the secret MUST NOT be empty".
     fault(value, "the secret is empty", "use at least 16 random characters (RFC 2865 3)")
 }
 
-fn from_file(source: &Source<'_>, value: &Value<'_>, findings: &Findings<'_>) -> Reading<Vec<u8>> {
+fn from_file(
+    source: &ConfigSource<'_>,
+    value: &TomlValue<'_>,
+    findings: &ProblemList<'_>,
+) -> ValueResult<Vec<u8>> {
     let path = source.resolve(&text(value)?);
     let mut octets = match std::fs::read(&path) {
         Ok(octets) => octets,
@@ -264,7 +273,7 @@ fn is_open_to_all(_: &Path) -> bool {
     false
 }
 
-fn from_environment(source: &Source<'_>, value: &Value<'_>) -> Reading<Vec<u8>> {
+fn from_environment(source: &ConfigSource<'_>, value: &TomlValue<'_>) -> ValueResult<Vec<u8>> {
     let variable = text(value)?;
     match (source.environment)(&variable) {
         Some(octets) => Ok(octets),
@@ -290,7 +299,7 @@ impl Known {
         &mut self,
         gateway: &GatewaySettings,
         span: &Range<usize>,
-        findings: &Findings<'_>,
+        findings: &ProblemList<'_>,
     ) {
         let mut twin = None;
         for (nth, source) in gateway

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::level_filters::LevelFilter;
 
-pub use problem::{Problem, Problems, Severity, summed_up};
+pub use problem::{ConfigProblem, ConfigProblems, ProblemSeverity, summed_up};
 
 use crate::journal::SyncMode;
 use crate::{aaa, server};
@@ -25,22 +25,22 @@ pub struct Config {
     /// Where the journal lives.
     pub data_dir: PathBuf,
     /// The tables radius and http, and the gateways.
-    pub server: server::Settings,
+    pub server: server::ServerSettings,
     /// The inventory folder.
     pub inventory: PathBuf,
     /// How bad a wrong check digit of an ICCID is.
-    pub luhn: Severity,
+    pub luhn: ProblemSeverity,
     /// The tables sessions and pools, and the order of identities.
-    pub aaa: aaa::Settings,
-    pub journal: Journal,
-    pub log: Log,
+    pub aaa: aaa::AaaSettings,
+    pub journal: JournalConfig,
+    pub log: LogConfig,
     /// What is allowed but hardly meant.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<ConfigProblem>,
 }
 
 /// When a reply may leave, and how much of the past is kept on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Journal {
+pub struct JournalConfig {
     pub sync: SyncMode,
     /// Octets by which the journal grows before the next snapshot replaces them.
     pub snapshot_least: u64,
@@ -48,7 +48,7 @@ pub struct Journal {
 
 /// What is written about the server's own doings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
+pub struct LogConfig {
     pub format: LogFormat,
     pub level: LevelFilter,
 }
@@ -64,12 +64,12 @@ impl Config {
     ///
     /// # Errors
     /// All problems of the file, if one of them is more than a warning.
-    pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigProblems> {
         judged(Self::examine(file))
     }
 
     /// As much of a configuration as can be understood, and all that is wrong with it.
-    pub fn examine(file: Option<&Path>) -> (Self, Vec<Problem>) {
+    pub fn examine(file: Option<&Path>) -> (Self, Vec<ConfigProblem>) {
         let (text, unreadable) = match file.map(std::fs::read_to_string) {
             None => (String::new(), None),
             Some(Ok(text)) => (text, None),
@@ -77,7 +77,7 @@ impl Config {
         };
         let environment =
             |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
-        let source = read::Source {
+        let source = read::ConfigSource {
             text: text.trim_start_matches('\u{feff}'),
             file,
             environment: &environment,
@@ -86,16 +86,17 @@ impl Config {
         if let Some(error) = unreadable {
             let remedy =
                 "give --config an attachd.toml that can be read, or leave it out for the defaults";
-            problems = vec![Problem::error(file, None, format!("cannot be read: {error}"), remedy)];
+            problems =
+                vec![ConfigProblem::error(file, None, format!("cannot be read: {error}"), remedy)];
         }
         (config, problems)
     }
 }
 
 /// A configuration stands unless something is worse than a warning.
-fn judged((mut config, problems): (Config, Vec<Problem>)) -> Result<Config, Problems> {
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems(problems));
+fn judged((mut config, problems): (Config, Vec<ConfigProblem>)) -> Result<Config, ConfigProblems> {
+    if problems.iter().any(|problem| problem.severity == ProblemSeverity::Error) {
+        return Err(ConfigProblems(problems));
     }
     config.warnings = problems;
     Ok(config)

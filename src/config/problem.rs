@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
+pub enum ProblemSeverity {
     Error,
     /// It works, but is hardly meant.
     Warning,
@@ -23,8 +23,8 @@ pub enum Severity {
 
 /// One thing that is wrong, shown as `file:line: what; remedy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub severity: Severity,
+pub struct ConfigProblem {
+    pub severity: ProblemSeverity,
     pub file: Option<PathBuf>,
     pub line: Option<usize>,
     pub what: String,
@@ -33,9 +33,9 @@ pub struct Problem {
 
 /// Everything that is wrong, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
-impl Problem {
+impl ConfigProblem {
     pub fn error(
         file: Option<&Path>,
         line: Option<usize>,
@@ -43,7 +43,7 @@ impl Problem {
         remedy: impl Into<String>,
     ) -> Self {
         Self {
-            severity: Severity::Error,
+            severity: ProblemSeverity::Error,
             file: file.map(Path::to_path_buf),
             line,
             what: what.into(),
@@ -54,13 +54,13 @@ impl Problem {
 
 /// The problems as they are told: where there are more than 20 of one kind in a file, only the first of them and their number.
 #[must_use]
-pub fn summed_up(problems: Vec<Problem>) -> Vec<Problem> {
+pub fn summed_up(problems: Vec<ConfigProblem>) -> Vec<ConfigProblem> {
     let mut kinds: HashMap<Kind, Vec<usize>> = HashMap::new();
     for (place, problem) in problems.iter().enumerate() {
         kinds.entry(problem.kind()).or_default().push(place);
     }
     // What is told in the place of a problem; nothing, if a sum speaks for it.
-    let mut sums: HashMap<usize, Option<Problem>> = HashMap::new();
+    let mut sums: HashMap<usize, Option<ConfigProblem>> = HashMap::new();
     for places in kinds.values().filter(|places| places.len() > TOLD) {
         let rest = &places[EXAMPLES..];
         sums.extend(rest.iter().map(|place| (*place, None)));
@@ -74,7 +74,7 @@ pub fn summed_up(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// Many problems of one kind in the words of the first.
-fn sum(problems: &[Problem], places: &[usize]) -> Problem {
+fn sum(problems: &[ConfigProblem], places: &[usize]) -> ConfigProblem {
     let first = &problems[places[0]];
     let lines: Vec<String> = places
         .iter()
@@ -88,7 +88,7 @@ fn sum(problems: &[Problem], places: &[usize]) -> Problem {
     } else {
         format!(", in lines {}{further}", lines.join(", "))
     };
-    Problem {
+    ConfigProblem {
         line: None,
         what: format!("{} more of this kind{lines}: {}", places.len(), first.what),
         ..first.clone()
@@ -96,9 +96,9 @@ fn sum(problems: &[Problem], places: &[usize]) -> Problem {
 }
 
 /// What makes two problems alike: all but the names and numbers in them.
-type Kind = (Severity, Option<PathBuf>, String);
+type Kind = (ProblemSeverity, Option<PathBuf>, String);
 
-impl Problem {
+impl ConfigProblem {
     fn kind(&self) -> Kind {
         let mut is_quoted = false;
         let is_of_the_kind = |c: &char| {
@@ -109,7 +109,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{}:", file.display())?;
@@ -118,14 +118,14 @@ impl fmt::Display for Problem {
             }
             f.write_str(" ")?;
         }
-        if self.severity == Severity::Warning {
+        if self.severity == ProblemSeverity::Warning {
             f.write_str("warning: ")?;
         }
         write!(f, "{}; {}", self.what, self.remedy)
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
             if index > 0 {
@@ -137,14 +137,14 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for ConfigProblems {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn problem(line: usize, what: String) -> Problem {
-        Problem::error(Some(Path::new("endpoints.csv")), Some(line), what, "correct it")
+    fn problem(line: usize, what: String) -> ConfigProblem {
+        ConfigProblem::error(Some(Path::new("endpoints.csv")), Some(line), what, "correct it")
     }
 
     #[test]
@@ -154,10 +154,10 @@ mod tests {
                 .map(|line| problem(line, format!("state: there is no state \"s{line}\"")))
                 .collect()
         };
-        let twenty: Vec<Problem> = alike(20);
+        let twenty: Vec<ConfigProblem> = alike(20);
         assert_eq!(summed_up(twenty.clone()), twenty);
 
-        let mut many: Vec<Problem> = alike(1000);
+        let mut many: Vec<ConfigProblem> = alike(1000);
         many.insert(500, problem(501, "imsi: an IMSI has 6 to 15 digits".to_owned()));
         let told: Vec<String> = summed_up(many).iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 7);

@@ -10,14 +10,16 @@ use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 use tracing::level_filters::LevelFilter;
 
-use super::gateway::{Placed, gateways};
-use super::problem::{Problem, Severity};
-use super::table::{Findings, Reading, Table, Value, choice, fault, flag, list, number, text};
-use super::{Config, Journal, Log, LogFormat, PUBLIC_SECRET};
+use super::gateway::{LocatedGateway, gateways};
+use super::problem::{ConfigProblem, ProblemSeverity};
+use super::table::{
+    ProblemList, TomlTable, TomlValue, ValueResult, choice, fault, flag, list, number, text,
+};
+use super::{Config, JournalConfig, LogConfig, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::journal::SyncMode;
 use crate::provisioning::Authority;
-use crate::server::{GatewaySettings, Settings};
+use crate::server::{GatewaySettings, ServerSettings};
 
 /// A year: longer than anything here is meant to last.
 const YEAR_S: u64 = 365 * 86_400;
@@ -42,13 +44,13 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 ];
 
 /// What a configuration is read from.
-pub(super) struct Source<'a> {
+pub(super) struct ConfigSource<'a> {
     pub(super) text: &'a str,
     pub(super) file: Option<&'a Path>,
     pub(super) environment: &'a dyn Fn(&str) -> Option<Vec<u8>>,
 }
 
-impl Source<'_> {
+impl ConfigSource<'_> {
     /// A path of the file, as seen from the working directory.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         let path = self.file.and_then(Path::parent).unwrap_or(Path::new("")).join(path);
@@ -58,8 +60,8 @@ impl Source<'_> {
 }
 
 /// Reads everything; what is wrong does not stop the reading.
-pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
-    let findings = Findings::new(source.text, source.file);
+pub(super) fn config(source: &ConfigSource<'_>) -> (Config, Vec<ConfigProblem>) {
+    let findings = ProblemList::new(source.text, source.file);
     let mut root = parse(source, &findings);
     let gateways = gateways(source, &mut root, &findings);
     let mut radius = root.section("radius");
@@ -76,12 +78,12 @@ pub(super) fn config(source: &Source<'_>) -> (Config, Vec<Problem>) {
         log: logging(&mut log),
         warnings: Vec::new(),
     };
-    [root, radius, log].into_iter().for_each(Table::finish);
+    [root, radius, log].into_iter().for_each(TomlTable::finish);
     (config, findings.into_problems())
 }
 
 /// The file as a table. If it is not TOML, nothing in it can be believed.
-fn parse<'a, 'i>(source: &Source<'i>, findings: &'a Findings<'a>) -> Table<'a, 'i> {
+fn parse<'a, 'i>(source: &ConfigSource<'i>, findings: &'a ProblemList<'a>) -> TomlTable<'a, 'i> {
     let (document, errors) = DeTable::parse_recoverable(source.text);
     for error in &errors {
         let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -92,7 +94,7 @@ fn parse<'a, 'i>(source: &Source<'i>, findings: &'a Findings<'a>) -> Table<'a, '
         );
     }
     let (span, entries) = (document.span(), document.into_inner());
-    Table::new("", span, if errors.is_empty() { entries } else { DeTable::new() }, findings)
+    TomlTable::new("", span, if errors.is_empty() { entries } else { DeTable::new() }, findings)
 }
 
 /// The listeners with their places in the file.
@@ -100,12 +102,12 @@ type Listeners = Vec<(Range<usize>, SocketAddr)>;
 
 /// What the shell is told stands in several tables.
 fn server(
-    radius: &mut Table<'_, '_>,
-    mut http: Table<'_, '_>,
-    log: &mut Table<'_, '_>,
-    gateways: Vec<Placed>,
-    findings: &Findings<'_>,
-) -> Settings {
+    radius: &mut TomlTable<'_, '_>,
+    mut http: TomlTable<'_, '_>,
+    log: &mut TomlTable<'_, '_>,
+    gateways: Vec<LocatedGateway>,
+    findings: &ProblemList<'_>,
+) -> ServerSettings {
     let span = radius.span();
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let auth: Listeners =
@@ -123,7 +125,7 @@ fn server(
     warn_of_the_unheard(&auth, &acct, &gateways, findings);
     let gateways: Vec<GatewaySettings> = gateways.into_iter().map(|(_, gateway)| gateway).collect();
     refuse_public_secret(&auth, &acct, &gateways, findings);
-    let settings = Settings {
+    let settings = ServerSettings {
         auth: auth.into_iter().map(|(_, address)| address).collect(),
         acct: acct.into_iter().map(|(_, address)| address).collect(),
         workers: radius.take("workers", 0, number(0..=256)) as usize,
@@ -148,12 +150,12 @@ fn server(
 
 /// Where HTTP is answered; `listen = ""` switches it off. Whoever reaches it sees every SIM, so beyond this machine somebody must have said
 /// that this is meant.
-fn http_listener(table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<SocketAddr> {
+fn http_listener(table: &mut TomlTable<'_, '_>, findings: &ProblemList<'_>) -> Option<SocketAddr> {
     let default = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
     let off =
-        |value: &Value<'_>| matches!(value.get_ref(), DeValue::String(text) if text.is_empty());
+        |value: &TomlValue<'_>| matches!(value.get_ref(), DeValue::String(text) if text.is_empty());
     let read =
-        |value: &Value<'_>| if off(value) { Ok(None) } else { socket_address(value).map(Some) };
+        |value: &TomlValue<'_>| if off(value) { Ok(None) } else { socket_address(value).map(Some) };
     let listener = table.take("listen", (table.span(), default), |value| {
         read(value).map(|address| (value.span(), address))
     });
@@ -171,7 +173,7 @@ fn http_listener(table: &mut Table<'_, '_>, findings: &Findings<'_>) -> Option<S
     address
 }
 
-fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &Findings<'_>) {
+fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &ProblemList<'_>) {
     let mut seen = HashSet::new();
     for (span, address) in auth.iter().chain(acct) {
         // Port 0 is another free port each time.
@@ -190,7 +192,7 @@ fn refuse_public_secret(
     auth: &Listeners,
     acct: &Listeners,
     gateways: &[GatewaySettings],
-    findings: &Findings<'_>,
+    findings: &ProblemList<'_>,
 ) {
     let exposed =
         auth.iter().chain(acct).find(|(_, address)| !address.ip().to_canonical().is_loopback());
@@ -210,8 +212,8 @@ fn refuse_public_secret(
 fn warn_of_the_unheard(
     auth: &Listeners,
     acct: &Listeners,
-    gateways: &[Placed],
-    findings: &Findings<'_>,
+    gateways: &[LocatedGateway],
+    findings: &ProblemList<'_>,
 ) {
     let listeners: Vec<IpAddr> = auth.iter().chain(acct).map(|(_, address)| address.ip()).collect();
     for (span, gateway) in gateways.iter().filter(|(span, _)| !span.is_empty()) {
@@ -254,10 +256,13 @@ fn localhost_of(source: IpNet) -> IpAddr {
 }
 
 /// Where the inventory is, how bad a wrong check digit in it is, and who is believed when a person says something else.
-fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> (PathBuf, Severity, Authority) {
+fn inventory(
+    source: &ConfigSource<'_>,
+    mut table: TomlTable<'_, '_>,
+) -> (PathBuf, ProblemSeverity, Authority) {
     let path = table.take("path", source.resolve("inventory"), |value| folder(source, value));
-    let severities = [("error", Severity::Error), ("warn", Severity::Warning)];
-    let luhn = table.take("luhn", Severity::Error, choice(&severities));
+    let severities = [("error", ProblemSeverity::Error), ("warn", ProblemSeverity::Warning)];
+    let luhn = table.take("luhn", ProblemSeverity::Error, choice(&severities));
     let authorities = [("last-writer", Authority::LastWriter), ("files", Authority::Files)];
     let authority = table.take("authority", Authority::LastWriter, choice(&authorities));
     table.finish();
@@ -266,14 +271,14 @@ fn inventory(source: &Source<'_>, mut table: Table<'_, '_>) -> (PathBuf, Severit
 
 /// What decisions depend on stands in several tables.
 fn aaa(
-    radius: &mut Table<'_, '_>,
-    mut sessions: Table<'_, '_>,
-    mut pools: Table<'_, '_>,
+    radius: &mut TomlTable<'_, '_>,
+    mut sessions: TomlTable<'_, '_>,
+    mut pools: TomlTable<'_, '_>,
     authority: Authority,
-) -> aaa::Settings {
-    let default = aaa::Settings::default();
+) -> aaa::AaaSettings {
+    let default = aaa::AaaSettings::default();
     let stale_after_s = sessions.take("stale_after_s", 0, number(0..=YEAR_S));
-    let settings = aaa::Settings {
+    let settings = aaa::AaaSettings {
         identity_order: radius.take("identity_order", default.identity_order, identity_order),
         stale_after: (stale_after_s > 0).then(|| Duration::from_secs(stale_after_s)),
         detach_after: sessions.take("detach_after_s", default.detach_after, seconds(1..=YEAR_S)),
@@ -292,10 +297,10 @@ fn aaa(
     settings
 }
 
-fn journal(mut table: Table<'_, '_>) -> Journal {
+fn journal(mut table: TomlTable<'_, '_>) -> JournalConfig {
     let interval = table.take("interval_ms", Duration::from_millis(100), millis(1..=60_000));
     let modes = [("commit", SyncMode::Commit), ("interval", SyncMode::Interval(interval))];
-    let journal = Journal {
+    let journal = JournalConfig {
         sync: table.take("sync", SyncMode::Commit, choice(&modes)),
         // A tebibyte: more than anybody wants to read at a start.
         snapshot_least: table.take("snapshot_mib", 256, number(0..=1 << 20)) << 20,
@@ -304,8 +309,8 @@ fn journal(mut table: Table<'_, '_>) -> Journal {
     journal
 }
 
-fn logging(table: &mut Table<'_, '_>) -> Log {
-    Log {
+fn logging(table: &mut TomlTable<'_, '_>) -> LogConfig {
+    LogConfig {
         format: table.take(
             "format",
             LogFormat::Text,
@@ -315,15 +320,15 @@ fn logging(table: &mut Table<'_, '_>) -> Log {
     }
 }
 
-fn seconds(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<Duration> {
+fn seconds(range: RangeInclusive<u64>) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
     move |value| number(range)(value).map(Duration::from_secs)
 }
 
-fn millis(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<Duration> {
+fn millis(range: RangeInclusive<u64>) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
     move |value| number(range)(value).map(Duration::from_millis)
 }
 
-fn folder(source: &Source<'_>, value: &Value<'_>) -> Reading<PathBuf> {
+fn folder(source: &ConfigSource<'_>, value: &TomlValue<'_>) -> ValueResult<PathBuf> {
     let path = text(value)?;
     if path.is_empty() {
         fault(value, "empty", "give the path of a folder")
@@ -332,7 +337,7 @@ fn folder(source: &Source<'_>, value: &Value<'_>) -> Reading<PathBuf> {
     }
 }
 
-fn socket_address(value: &Value<'_>) -> Reading<SocketAddr> {
+fn socket_address(value: &TomlValue<'_>) -> ValueResult<SocketAddr> {
     let text = text(value)?;
     match text.parse() {
         Ok(address) => Ok(address),
@@ -344,7 +349,7 @@ fn socket_address(value: &Value<'_>) -> Reading<SocketAddr> {
     }
 }
 
-fn vendor_id(value: &Value<'_>) -> Reading<u64> {
+fn vendor_id(value: &TomlValue<'_>) -> ValueResult<u64> {
     const FOREIGN: [(u64, &str); 2] = [(10415, "3GPP"), (311, "Microsoft")];
     let vendor = number(1..=VENDOR_MAX)(value)?;
     match FOREIGN.iter().find(|(number, _)| *number == vendor) {
@@ -357,7 +362,7 @@ fn vendor_id(value: &Value<'_>) -> Reading<u64> {
     }
 }
 
-fn identity_order(value: &Value<'_>) -> Reading<Vec<IdentityKind>> {
+fn identity_order(value: &TomlValue<'_>) -> ValueResult<Vec<IdentityKind>> {
     let entries = list(choice(&IDENTITIES))(value)?;
     if entries.is_empty() {
         return fault(value, "empty", "name at least one of iccid, imsi, msisdn, user-name");

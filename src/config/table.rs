@@ -7,30 +7,30 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Severity};
+use super::problem::{ConfigProblem, ProblemSeverity};
 
 /// A value with its place in the file.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type TomlValue<'i> = Spanned<DeValue<'i>>;
 
 /// What is wrong with a value, and where.
-pub(super) struct Fault {
+pub(super) struct ValueFault {
     pub(super) span: Range<usize>,
     pub(super) what: String,
     pub(super) remedy: String,
 }
 
 /// A value read, or all that is wrong with it.
-pub(super) type Reading<T> = Result<T, Vec<Fault>>;
+pub(super) type ValueResult<T> = Result<T, Vec<ValueFault>>;
 
 /// The file as it stands, and what was found wrong with it so far.
-pub(super) struct Findings<'a> {
+pub(super) struct ProblemList<'a> {
     file: Option<&'a Path>,
     /// Where each line of the text ends.
     line_ends: Vec<usize>,
-    problems: RefCell<Vec<Problem>>,
+    problems: RefCell<Vec<ConfigProblem>>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> ProblemList<'a> {
     pub(super) fn new(text: &str, file: Option<&'a Path>) -> Self {
         let line_ends = text
             .bytes()
@@ -46,7 +46,7 @@ impl<'a> Findings<'a> {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.push(Severity::Error, span, what.into(), remedy.into());
+        self.push(ProblemSeverity::Error, span, what.into(), remedy.into());
     }
 
     pub(super) fn warning(
@@ -55,22 +55,22 @@ impl<'a> Findings<'a> {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.push(Severity::Warning, span, what.into(), remedy.into());
+        self.push(ProblemSeverity::Warning, span, what.into(), remedy.into());
     }
 
-    fn fault(&self, key: &str, fault: Fault) {
+    fn fault(&self, key: &str, fault: ValueFault) {
         self.error(&fault.span, format!("{key}: {}", fault.what), fault.remedy);
     }
 
-    fn push(&self, severity: Severity, span: &Range<usize>, what: String, remedy: String) {
+    fn push(&self, severity: ProblemSeverity, span: &Range<usize>, what: String, remedy: String) {
         let line = self.file.map(|_| self.line_ends.partition_point(|end| *end < span.start) + 1);
         let problem =
-            Problem { severity, file: self.file.map(Path::to_path_buf), line, what, remedy };
+            ConfigProblem { severity, file: self.file.map(Path::to_path_buf), line, what, remedy };
         self.problems.borrow_mut().push(problem);
     }
 
     /// All problems in the order of the file.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub(super) fn into_problems(self) -> Vec<ConfigProblem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| problem.line);
         problems
@@ -78,21 +78,21 @@ impl<'a> Findings<'a> {
 }
 
 /// A table whose keys are taken one by one.
-pub(super) struct Table<'a, 'i> {
+pub(super) struct TomlTable<'a, 'i> {
     /// As a message calls it: `[radius]`.
     name: String,
     span: Range<usize>,
     entries: DeTable<'i>,
     known: Vec<&'static str>,
-    findings: &'a Findings<'a>,
+    findings: &'a ProblemList<'a>,
 }
 
-impl<'a, 'i> Table<'a, 'i> {
+impl<'a, 'i> TomlTable<'a, 'i> {
     pub(super) fn new(
         name: impl Into<String>,
         span: Range<usize>,
         entries: DeTable<'i>,
-        findings: &'a Findings<'a>,
+        findings: &'a ProblemList<'a>,
     ) -> Self {
         Self { name: name.into(), span, entries, known: Vec::new(), findings }
     }
@@ -102,7 +102,7 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 
     /// Takes a key out of the table, to be read by the caller.
-    pub(super) fn value(&mut self, key: &'static str) -> Option<Value<'i>> {
+    pub(super) fn value(&mut self, key: &'static str) -> Option<TomlValue<'i>> {
         self.known.push(key);
         self.entries.remove(key)
     }
@@ -112,7 +112,7 @@ impl<'a, 'i> Table<'a, 'i> {
         &mut self,
         key: &'static str,
         default: T,
-        read: impl FnOnce(&Value<'i>) -> Reading<T>,
+        read: impl FnOnce(&TomlValue<'i>) -> ValueResult<T>,
     ) -> T {
         self.optional(key, read).unwrap_or(default)
     }
@@ -121,21 +121,21 @@ impl<'a, 'i> Table<'a, 'i> {
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
-        read: impl FnOnce(&Value<'i>) -> Reading<T>,
+        read: impl FnOnce(&TomlValue<'i>) -> ValueResult<T>,
     ) -> Option<T> {
         let value = self.value(key)?;
         self.reported(key, read(&value))
     }
 
     /// What was read; or nothing, and the reasons are among the findings.
-    pub(super) fn reported<T>(&self, key: &str, reading: Reading<T>) -> Option<T> {
+    pub(super) fn reported<T>(&self, key: &str, reading: ValueResult<T>) -> Option<T> {
         reading
             .map_err(|faults| faults.into_iter().for_each(|fault| self.findings.fault(key, fault)))
             .ok()
     }
 
     /// Takes a table inside this one; an empty one if it is absent.
-    pub(super) fn section(&mut self, key: &'static str) -> Table<'a, 'i> {
+    pub(super) fn section(&mut self, key: &'static str) -> TomlTable<'a, 'i> {
         let (span, entries) = match self.value(key).map(|value| (value.span(), value.into_inner()))
         {
             Some((span, DeValue::Table(entries))) => (span, entries),
@@ -149,7 +149,7 @@ impl<'a, 'i> Table<'a, 'i> {
             }
             None => (self.span(), DeTable::new()),
         };
-        Table::new(format!("[{key}]"), span, entries, self.findings)
+        TomlTable::new(format!("[{key}]"), span, entries, self.findings)
     }
 
     /// Reports the keys that nobody took.
@@ -168,14 +168,14 @@ impl<'a, 'i> Table<'a, 'i> {
 }
 
 pub(super) fn fault<T>(
-    value: &Value<'_>,
+    value: &TomlValue<'_>,
     what: impl Into<String>,
     remedy: impl Into<String>,
-) -> Reading<T> {
-    Err(vec![Fault { span: value.span(), what: what.into(), remedy: remedy.into() }])
+) -> ValueResult<T> {
+    Err(vec![ValueFault { span: value.span(), what: what.into(), remedy: remedy.into() }])
 }
 
-pub(super) fn text(value: &Value<'_>) -> Reading<String> {
+pub(super) fn text(value: &TomlValue<'_>) -> ValueResult<String> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text.to_string()),
         other => {
@@ -184,7 +184,7 @@ pub(super) fn text(value: &Value<'_>) -> Reading<String> {
     }
 }
 
-pub(super) fn flag(value: &Value<'_>) -> Reading<bool> {
+pub(super) fn flag(value: &TomlValue<'_>) -> ValueResult<bool> {
     match value.get_ref() {
         DeValue::Boolean(flag) => Ok(*flag),
         other => fault(
@@ -196,7 +196,9 @@ pub(super) fn flag(value: &Value<'_>) -> Reading<bool> {
 }
 
 /// A whole number of the given range.
-pub(super) fn number(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> Reading<u64> {
+pub(super) fn number(
+    range: RangeInclusive<u64>,
+) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<u64> {
     move |value| {
         let remedy = format!("write a whole number from {} to {}", range.start(), range.end());
         let DeValue::Integer(integer) = value.get_ref() else {
@@ -214,7 +216,7 @@ pub(super) fn number(range: RangeInclusive<u64>) -> impl FnOnce(&Value<'_>) -> R
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&Value<'_>) -> Reading<T> {
+pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&TomlValue<'_>) -> ValueResult<T> {
     move |value| {
         let word = text(value)?;
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
@@ -231,8 +233,8 @@ pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&Value<'_>) -> R
 
 /// A list, each item with its own place.
 pub(super) fn list<T>(
-    item: impl Fn(&Value<'_>) -> Reading<T>,
-) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
+    item: impl Fn(&TomlValue<'_>) -> ValueResult<T>,
+) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Vec<(Range<usize>, T)>> {
     move |value| {
         let DeValue::Array(items) = value.get_ref() else {
             return fault(
@@ -255,8 +257,8 @@ pub(super) fn list<T>(
 
 /// An item, or a list of at least one.
 pub(super) fn one_or_several<T>(
-    item: impl Fn(&Value<'_>) -> Reading<T>,
-) -> impl FnOnce(&Value<'_>) -> Reading<Vec<(Range<usize>, T)>> {
+    item: impl Fn(&TomlValue<'_>) -> ValueResult<T>,
+) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Vec<(Range<usize>, T)>> {
     move |value| match value.get_ref() {
         DeValue::Array(items) if items.is_empty() => {
             fault(value, "an empty list", "name at least one")

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read::{Source, config};
+use super::read::{ConfigSource, config};
 use super::*;
 use crate::aaa::IdentityKind;
 use crate::provisioning::Authority;
@@ -15,9 +15,9 @@ const DOCUMENTED: &str = include_str!("../../fixtures/attachd.toml");
 
 const FILE: &str = "etc/attachd.toml";
 
-fn read(text: &str) -> Result<Config, Problems> {
+fn read(text: &str) -> Result<Config, ConfigProblems> {
     let environment = |name: &str| (name == "PGW_SECRET").then(|| b"from-the-environment".to_vec());
-    judged(config(&Source { text, file: Some(Path::new(FILE)), environment: &environment }))
+    judged(config(&ConfigSource { text, file: Some(Path::new(FILE)), environment: &environment }))
 }
 
 fn refused(text: &str) -> String {
@@ -34,7 +34,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
     let local = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
     let expected = Config {
         data_dir: "attachd-data".into(),
-        aaa: aaa::Settings {
+        aaa: aaa::AaaSettings {
             identity_order: vec![
                 IdentityKind::Iccid,
                 IdentityKind::Imsi,
@@ -49,7 +49,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             hold_time: Duration::from_secs(60),
             authority: Authority::LastWriter,
         },
-        server: server::Settings {
+        server: server::ServerSettings {
             auth: local(1812),
             acct: local(1813),
             workers: 0,
@@ -70,9 +70,9 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             mask_identities: true,
         },
         inventory: "inventory".into(),
-        luhn: Severity::Error,
-        journal: Journal { sync: SyncMode::Commit, snapshot_least: 256 << 20 },
-        log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
+        luhn: ProblemSeverity::Error,
+        journal: JournalConfig { sync: SyncMode::Commit, snapshot_least: 256 << 20 },
+        log: LogConfig { format: LogFormat::Text, level: LevelFilter::INFO },
         warnings: vec![],
     };
     assert_eq!(Config::load(None).unwrap(), expected);
@@ -127,7 +127,7 @@ fn every_documented_key_can_be_changed() {
     assert_eq!(config.data_dir, Path::new("/var/lib/attachd"));
     assert_eq!(
         config.aaa,
-        aaa::Settings {
+        aaa::AaaSettings {
             identity_order: vec![IdentityKind::UserName, IdentityKind::Imsi],
             stale_after: Some(Duration::from_secs(900)),
             detach_after: Duration::from_secs(7200),
@@ -140,7 +140,7 @@ fn every_documented_key_can_be_changed() {
     );
     assert_eq!(
         config.server,
-        server::Settings {
+        server::ServerSettings {
             auth: vec!["0.0.0.0:1812".parse().unwrap(), "[::]:1812".parse().unwrap()],
             acct: vec![],
             workers: 2,
@@ -168,13 +168,13 @@ fn every_documented_key_can_be_changed() {
     );
     assert_eq!(
         config.journal,
-        Journal { sync: SyncMode::Interval(Duration::from_millis(20)), snapshot_least: 0 }
+        JournalConfig { sync: SyncMode::Interval(Duration::from_millis(20)), snapshot_least: 0 }
     );
     assert_eq!(
         read("[journal]\nsync = \"interval\"").unwrap().journal.sync,
         SyncMode::Interval(Duration::from_millis(100))
     );
-    assert_eq!(config.log, Log { format: LogFormat::Json, level: LevelFilter::DEBUG });
+    assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LevelFilter::DEBUG });
 }
 
 /// A gateway that lacks nothing, on lines 1 to 3.

@@ -1,6 +1,6 @@
 //! Copies of a request that is not answered: the same packet again, or a new one that says how late it is; to this server, or the next.
 
-use super::receipt::{Ending, FinishedRequest};
+use super::receipt::{FinishedRequest, RequestEnd};
 use super::{Client, EarlierCopy, Outbound, Purpose, Request, authenticator_of};
 use crate::time::Timestamp;
 use crate::wire::{Datagram, Encoder, LONGEST, Secret, number};
@@ -51,7 +51,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
             return;
         };
         let past = FinishedRequest {
-            ending: Ending::Superseded,
+            ending: RequestEnd::Superseded,
             authenticator: request.authenticator,
             request: std::mem::replace(&mut request.octets, Bytes::copy_from_slice(&buffer[..len])),
             reply: None,

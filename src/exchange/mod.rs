@@ -30,7 +30,7 @@ use bytes::Bytes;
 use rand::RngCore;
 
 use self::identifiers::Identifiers;
-use self::receipt::{Ending, FinishedRequest};
+use self::receipt::{FinishedRequest, RequestEnd};
 use self::retransmission::{Retransmission, RetryStep};
 use crate::time::Timestamp;
 use crate::timers::TimerWheel;
@@ -267,7 +267,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
                 RetryStep::Repeat => self.repeat(slot, now, out),
                 RetryStep::GiveUp => {
                     unanswered.push(request.purpose);
-                    self.release(slot, Ending::GivenUp, None);
+                    self.release(slot, RequestEnd::GivenUp, None);
                 }
             }
         }
@@ -316,7 +316,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         for slot in 0..self.requests.len() as u32 {
             if self.requests[slot as usize].is_some() {
                 self.timers.cancel(slot);
-                self.release(slot, Ending::Superseded, None);
+                self.release(slot, RequestEnd::Superseded, None);
             }
         }
         forgotten
@@ -346,7 +346,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     }
 
     /// The request in `slot` is over.
-    fn release(&mut self, slot: u32, ending: Ending, reply: Option<(Timestamp, Bytes)>) {
+    fn release(&mut self, slot: u32, ending: RequestEnd, reply: Option<(Timestamp, Bytes)>) {
         if let Some(request) = self.requests[slot as usize].take() {
             let past = FinishedRequest {
                 ending,

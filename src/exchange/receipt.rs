@@ -59,7 +59,7 @@ pub struct Evidence<'a> {
 /// What is remembered of a request that is over, until its identifier has been used again and is over again.
 #[derive(Debug)]
 pub(super) struct FinishedRequest {
-    pub(super) ending: Ending,
+    pub(super) ending: RequestEnd,
     pub(super) authenticator: [u8; 16],
     pub(super) request: Bytes,
     /// With the time at which it came.
@@ -67,7 +67,7 @@ pub(super) struct FinishedRequest {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum RequestEnd {
     Answered,
     GivenUp,
     /// A copy under another identifier took its place, or the client forgot it.
@@ -175,7 +175,11 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         };
         self.upstreams[usize::from(request.server)].dead_until = now;
         self.timers.cancel(slot);
-        self.release(slot, Ending::Answered, Some((now, Bytes::copy_from_slice(reply.octets()))));
+        self.release(
+            slot,
+            RequestEnd::Answered,
+            Some((now, Bytes::copy_from_slice(reply.octets()))),
+        );
         Receipt::Answered(answered)
     }
 }
@@ -183,12 +187,12 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
 impl FinishedRequest {
     fn receipt<T>(&self, now: Timestamp, reply: &Datagram<'_>) -> Receipt<T> {
         match self.ending {
-            Ending::Answered => Receipt::Repeated {
+            RequestEnd::Answered => Receipt::Repeated {
                 identical: self.reply.as_ref().is_some_and(|(_, first)| **first == *reply.octets()),
                 after: self.reply.as_ref().map_or(Duration::ZERO, |(at, _)| now.since(*at)),
             },
-            Ending::GivenUp => Receipt::Late,
-            Ending::Superseded => Receipt::Obsolete,
+            RequestEnd::GivenUp => Receipt::Late,
+            RequestEnd::Superseded => Receipt::Obsolete,
         }
     }
 }

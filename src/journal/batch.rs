@@ -1,6 +1,6 @@
 //! The records of one worker's round, framed where they are made and written from where they lie.
 
-use super::frame::{self, Entry, Kind, TooLarge};
+use super::frame::{self, FramedRecord, RecordKind, TooLarge};
 
 /// A growing run of framed records. Its memory comes back from the committer and is used again.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl Batch {
     /// If the payload has 16 MiB or more; the batch is then as it was.
     pub fn put(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         key: u64,
         version: u64,
         payload: impl FnOnce(&mut Vec<u8>),
@@ -44,7 +44,7 @@ impl Batch {
     }
 
     /// The records, in order.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn entries(&self) -> impl Iterator<Item = FramedRecord<'_>> {
         frame::verified(&self.buffer).map(|(_, entry)| entry)
     }
 
@@ -67,12 +67,18 @@ mod tests {
     fn holds_what_was_put_in_order() {
         let mut batch = Batch::default();
         assert!(batch.is_empty());
-        batch.put(Kind(1), 10, 1, |buffer| buffer.extend_from_slice(b"a")).unwrap();
-        batch.put(Kind(2), 20, 7, |_| {}).unwrap();
+        batch.put(RecordKind(1), 10, 1, |buffer| buffer.extend_from_slice(b"a")).unwrap();
+        batch.put(RecordKind(2), 20, 7, |_| {}).unwrap();
         assert_eq!(batch.records(), 2);
         let entries: Vec<_> = batch.entries().collect();
-        assert_eq!(entries[0], Entry { kind: Kind(1), key: 10, version: 1, payload: b"a" });
-        assert_eq!(entries[1], Entry { kind: Kind(2), key: 20, version: 7, payload: b"" });
+        assert_eq!(
+            entries[0],
+            FramedRecord { kind: RecordKind(1), key: 10, version: 1, payload: b"a" }
+        );
+        assert_eq!(
+            entries[1],
+            FramedRecord { kind: RecordKind(2), key: 20, version: 7, payload: b"" }
+        );
         batch.clear();
         assert!(batch.is_empty() && batch.octets().is_empty());
     }

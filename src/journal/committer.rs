@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::log::Log;
+use super::log::SegmentWriter;
 use super::shared::{Orders, Rotated, Shared};
 use super::submit::Submission;
 use crate::time::Timestamp;
@@ -21,7 +21,7 @@ pub enum SyncMode {
 
 /// The two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct RoundTime {
     /// Since the committer began; never goes back.
     pub running: Duration,
     pub wall: Timestamp,
@@ -53,9 +53,9 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 
 /// Takes batches from the queue to the log.
-pub(super) struct Committer {
+pub(super) struct GroupCommitter {
     shared: Arc<Shared>,
-    log: Log,
+    log: SegmentWriter,
     mode: SyncMode,
     /// Under load, the time from the end of one commit to the start of the next.
     gather: Duration,
@@ -71,8 +71,13 @@ pub(super) struct Committer {
     retry: Option<Duration>,
 }
 
-impl Committer {
-    pub(super) fn new(shared: Arc<Shared>, log: Log, mode: SyncMode, gather: Duration) -> Self {
+impl GroupCommitter {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        log: SegmentWriter,
+        mode: SyncMode,
+        gather: Duration,
+    ) -> Self {
         Self {
             shared,
             log,
@@ -88,7 +93,7 @@ impl Committer {
     }
 
     /// Writes what waits, if it is time.
-    pub(super) fn round(&mut self, now: Moment) -> Round {
+    pub(super) fn round(&mut self, now: RoundTime) -> Round {
         let orders = self.shared.take(&mut self.waiting);
         if now.running < self.not_before && !orders.stop {
             return Round { records: 0, next: Next::Rest(self.not_before) };
@@ -109,7 +114,7 @@ impl Committer {
         }
     }
 
-    fn attempt(&mut self, now: Moment, orders: Orders) -> io::Result<u64> {
+    fn attempt(&mut self, now: RoundTime, orders: Orders) -> io::Result<u64> {
         let segment = self.log.open()?;
         self.shared.counts.segment.store(segment, Ordering::Relaxed);
         let records = self.write()?;
@@ -150,7 +155,7 @@ impl Committer {
         Ok(records)
     }
 
-    fn sync_is_due(&self, now: Moment) -> bool {
+    fn sync_is_due(&self, now: RoundTime) -> bool {
         match self.mode {
             SyncMode::Commit => !self.unsynced.is_empty(),
             SyncMode::Interval(interval) => {
@@ -194,7 +199,7 @@ impl Committer {
     }
 
     /// Nothing of the failed group was acknowledged; all of it goes back to the front of what waits.
-    fn fail(&mut self, now: Moment, orders: Orders, error: &io::Error) {
+    fn fail(&mut self, now: RoundTime, orders: Orders, error: &io::Error) {
         self.unsynced.append(&mut self.waiting);
         std::mem::swap(&mut self.waiting, &mut self.unsynced);
         self.published = 0;

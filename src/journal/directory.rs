@@ -13,13 +13,13 @@ const PID_FILE: &str = "pid";
 
 /// A folder on disk.
 #[derive(Debug)]
-pub struct Directory {
+pub struct JournalFolder {
     path: PathBuf,
     /// The folder itself, for syncing names and for the lock.
     handle: File,
 }
 
-impl Directory {
+impl JournalFolder {
     /// Opens an existing folder for reading: takes no lock and changes nothing.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Directory { path: path.to_owned(), error };
@@ -31,13 +31,13 @@ impl Directory {
     }
 
     /// Opens a folder, made if it is missing, for this process alone: nobody else can claim it until the claim is dropped.
-    pub fn claim(path: &Path) -> Result<(Self, Claim), OpenError> {
+    pub fn claim(path: &Path) -> Result<(Self, FolderLock), OpenError> {
         if !path.exists() {
             create_private(path)
                 .map_err(|error| OpenError::Directory { path: path.to_owned(), error })?;
         }
         let directory = Self::open(path)?;
-        let claim = Claim::take(&directory)?;
+        let claim = FolderLock::take(&directory)?;
         Ok((directory, claim))
     }
 }
@@ -52,13 +52,13 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 /// The right to write in a folder. The lock is on the folder itself and ends with the process, however it ends.
 #[derive(Debug)]
-pub struct Claim {
+pub struct FolderLock {
     lock: File,
     pid_file: PathBuf,
 }
 
-impl Claim {
-    fn take(directory: &Directory) -> Result<Self, OpenError> {
+impl FolderLock {
+    fn take(directory: &JournalFolder) -> Result<Self, OpenError> {
         let path = || directory.path.clone();
         let pid_file = directory.path.join(PID_FILE);
         let lock = directory
@@ -82,7 +82,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for FolderLock {
     fn drop(&mut self) {
         // While the lock is still held: a successor's file cannot be hit.
         let _ = fs::remove_file(&self.pid_file);
@@ -91,7 +91,7 @@ impl Drop for Claim {
     }
 }
 
-impl Storage for Directory {
+impl Storage for JournalFolder {
     fn list(&self) -> io::Result<Vec<Stored>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -160,37 +160,37 @@ mod tests {
     #[test]
     fn a_folder_is_claimed_once() {
         let folder = tempfile::tempdir().unwrap();
-        let (directory, claim) = Directory::claim(folder.path()).unwrap();
+        let (directory, claim) = JournalFolder::claim(folder.path()).unwrap();
         assert_eq!(directory.list().unwrap().len(), 1, "the pid file only");
-        let refused = Directory::claim(folder.path()).unwrap_err();
+        let refused = JournalFolder::claim(folder.path()).unwrap_err();
         assert!(
             refused.to_string().contains(&format!("in use by process {}", std::process::id())),
             "{refused}"
         );
         drop(claim);
         drop(directory);
-        Directory::claim(folder.path()).unwrap();
+        JournalFolder::claim(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
     }
 
     #[test]
     fn a_claim_ends_though_a_forked_child_still_has_the_folder_open() {
         let folder = tempfile::tempdir().unwrap();
-        let (directory, claim) = Directory::claim(folder.path()).unwrap();
+        let (directory, claim) = JournalFolder::claim(folder.path()).unwrap();
         let _inherited = directory.handle.try_clone().unwrap();
         drop((directory, claim));
-        Directory::claim(folder.path()).unwrap();
+        JournalFolder::claim(folder.path()).unwrap();
     }
 
     #[test]
     fn a_folder_is_made_but_never_a_file_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        Directory::claim(&folder.path().join("a/b")).unwrap();
+        JournalFolder::claim(&folder.path().join("a/b")).unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(matches!(Directory::claim(&file), Err(OpenError::NotADirectory { .. })));
+        assert!(matches!(JournalFolder::claim(&file), Err(OpenError::NotADirectory { .. })));
         assert!(matches!(
-            Directory::open(&folder.path().join("missing")),
+            JournalFolder::open(&folder.path().join("missing")),
             Err(OpenError::Directory { .. })
         ));
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn the_trait_means_what_it_says() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Directory::open(folder.path()).unwrap();
+        let disk = JournalFolder::open(folder.path()).unwrap();
         let mut file = disk.create("a").unwrap();
         assert!(disk.create("a").is_err());
         assert_eq!(file.write(&[IoSlice::new(b"one "), IoSlice::new(b"two")]).unwrap(), 7);

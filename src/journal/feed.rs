@@ -15,7 +15,7 @@ const DEPTH: usize = 8;
 
 /// A record that an applier did not take.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct Unapplied {
     /// Which of the files.
     pub file: usize,
     pub offset: u64,
@@ -24,9 +24,9 @@ pub(super) struct Problem {
 
 /// What the appliers did not take.
 #[derive(Debug, Default)]
-struct Problems {
+struct UnappliedList {
     any: AtomicBool,
-    list: Mutex<Vec<Problem>>,
+    list: Mutex<Vec<Unapplied>>,
 }
 
 /// The reader's end.
@@ -34,7 +34,7 @@ pub(super) struct Feed<'a> {
     /// `None` without appliers: then the reading itself is all that is wanted.
     full: Option<SyncSender<(usize, Block)>>,
     empty: Receiver<Block>,
-    problems: &'a Problems,
+    problems: &'a UnappliedList,
 }
 
 impl Feed<'_> {
@@ -42,8 +42,8 @@ impl Feed<'_> {
     pub(super) fn run<A: Apply>(
         appliers: &mut [A],
         read: impl FnOnce(&Feed<'_>) -> Result<(), OpenError>,
-    ) -> Result<Vec<Problem>, OpenError> {
-        let problems = Problems::default();
+    ) -> Result<Vec<Unapplied>, OpenError> {
+        let problems = UnappliedList::default();
         let (full, filled) = mpsc::sync_channel(DEPTH);
         let (empty_again, empty) = mpsc::channel();
         let feed =
@@ -85,7 +85,7 @@ fn apply<A: Apply>(
     applier: &mut A,
     filled: &Mutex<Receiver<(usize, Block)>>,
     empty_again: &Sender<Block>,
-    problems: &Problems,
+    problems: &UnappliedList,
 ) {
     loop {
         let received = filled.lock().recv();
@@ -93,7 +93,7 @@ fn apply<A: Apply>(
         for (offset, entry) in block.entries() {
             if let Err(Unreadable(what)) = applier(entry) {
                 problems.any.store(true, Ordering::Relaxed);
-                problems.list.lock().push(Problem { file, offset, what });
+                problems.list.lock().push(Unapplied { file, offset, what });
             }
         }
         let _ = empty_again.send(block);

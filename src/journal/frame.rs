@@ -10,10 +10,10 @@ const MAX_PAYLOAD: usize = (1 << 24) - 1;
 
 /// The number of a sort of record. 0 and 255 are the engine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind(pub u8);
+pub struct RecordKind(pub u8);
 
-impl Kind {
-    /// Stands at the head of every group of records that were written together: see [`Mark`].
+impl RecordKind {
+    /// Stands at the head of every group of records that were written together: see [`GroupHeader`].
     pub(super) const MARK: Self = Self(0);
     /// The last record of a snapshot; its version counts the records before it.
     pub(super) const END: Self = Self(255);
@@ -21,8 +21,8 @@ impl Kind {
 
 /// A record as the engine sees it: the newest version of a key wins, and the payload is none of its business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
-    pub kind: Kind,
+pub struct FramedRecord<'a> {
+    pub kind: RecordKind,
     pub key: u64,
     pub version: u64,
     pub payload: &'a [u8],
@@ -43,7 +43,7 @@ impl std::error::Error for TooLarge {}
 /// Appends one record to `buffer`; `payload` writes its octets behind what is there. On an error nothing is appended.
 pub(super) fn append(
     buffer: &mut Vec<u8>,
-    kind: Kind,
+    kind: RecordKind,
     key: u64,
     version: u64,
     payload: impl FnOnce(&mut Vec<u8>),
@@ -67,9 +67,9 @@ pub(super) fn append(
 
 /// What stands at the front of some octets.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Front<'a> {
+pub(super) enum Parsed<'a> {
     /// A whole record, checksum verified, and how many octets it takes.
-    Whole(Entry<'a>, usize),
+    Whole(FramedRecord<'a>, usize),
     /// The record needs at least so many octets.
     Short(usize),
     /// No record: the checksum does not match.
@@ -77,18 +77,18 @@ pub(super) enum Front<'a> {
 }
 
 /// Reads and verifies the record at the front of `octets`.
-pub(super) fn read(octets: &[u8]) -> Front<'_> {
-    let Some(head) = octets.first_chunk::<HEAD>() else { return Front::Short(HEAD) };
+pub(super) fn read(octets: &[u8]) -> Parsed<'_> {
+    let Some(head) = octets.first_chunk::<HEAD>() else { return Parsed::Short(HEAD) };
     let total = HEAD + payload_length(head);
-    let Some(frame) = octets.get(..total) else { return Front::Short(total) };
+    let Some(frame) = octets.get(..total) else { return Parsed::Short(total) };
     if crc32fast::hash(&frame[4..]).to_le_bytes() != head[..4] {
-        return Front::Bad;
+        return Parsed::Bad;
     }
-    Front::Whole(entry(head, &frame[HEAD..]), total)
+    Parsed::Whole(entry(head, &frame[HEAD..]), total)
 }
 
 /// The records of octets that [`read`] has verified before; ends at the first that is not whole.
-pub(super) fn verified(mut octets: &[u8]) -> impl Iterator<Item = (usize, Entry<'_>)> {
+pub(super) fn verified(mut octets: &[u8]) -> impl Iterator<Item = (usize, FramedRecord<'_>)> {
     let mut offset = 0;
     std::iter::from_fn(move || {
         let head = octets.first_chunk::<HEAD>()?;
@@ -105,9 +105,9 @@ fn payload_length(head: &[u8; HEAD]) -> usize {
     u32::from_le_bytes([head[4], head[5], head[6], 0]) as usize
 }
 
-fn entry<'a>(head: &[u8; HEAD], payload: &'a [u8]) -> Entry<'a> {
+fn entry<'a>(head: &[u8; HEAD], payload: &'a [u8]) -> FramedRecord<'a> {
     let word = |from: usize| u64::from_le_bytes(std::array::from_fn(|i| head[from + i]));
-    Entry { kind: Kind(head[7]), key: word(8), version: word(16), payload }
+    FramedRecord { kind: RecordKind(head[7]), key: word(8), version: word(16), payload }
 }
 
 /// The head of a group: says which file this is and how much of it was already durable when the group was written.
@@ -115,21 +115,21 @@ fn entry<'a>(head: &[u8; HEAD], payload: &'a [u8]) -> Entry<'a> {
 /// It is what tells a torn tail from damage: octets that a later mark vouches for had been acknowledged, so a bad record among
 /// them is damage; a bad record that no mark vouches for was never acknowledged, and is the tail of an interrupted write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct GroupHeader {
     /// The number of the segment or snapshot.
     pub file: u64,
     /// Octets of the file known to be durable, from its beginning.
     pub durable: u64,
 }
 
-impl Mark {
+impl GroupHeader {
     /// What a search for marks looks for; no text or small number looks like it.
     pub(super) const MAGIC: [u8; 8] = *b"\x89atd\r\n\x1a\xff";
     pub(super) const SIZE: usize = HEAD + Self::MAGIC.len();
 
     pub(super) fn append(self, buffer: &mut Vec<u8>) {
         // Eight octets are never too large.
-        let _ = append(buffer, Kind::MARK, self.file, self.durable, |buffer| {
+        let _ = append(buffer, RecordKind::MARK, self.file, self.durable, |buffer| {
             buffer.extend_from_slice(&Self::MAGIC)
         });
     }
@@ -137,7 +137,7 @@ impl Mark {
     /// The mark that `octets` begin with.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         match read(octets) {
-            Front::Whole(Entry { kind: Kind::MARK, key, version, payload }, _)
+            Parsed::Whole(FramedRecord { kind: RecordKind::MARK, key, version, payload }, _)
                 if payload == Self::MAGIC =>
             {
                 Some(Self { file: key, durable: version })
@@ -154,7 +154,8 @@ mod tests {
 
     fn framed(kind: u8, key: u64, version: u64, payload: &[u8]) -> Vec<u8> {
         let mut buffer = Vec::new();
-        append(&mut buffer, Kind(kind), key, version, |b| b.extend_from_slice(payload)).unwrap();
+        append(&mut buffer, RecordKind(kind), key, version, |b| b.extend_from_slice(payload))
+            .unwrap();
         buffer
     }
 
@@ -174,7 +175,7 @@ mod tests {
     fn a_record_of_16_mib_is_refused_and_leaves_no_trace() {
         let mut buffer = b"before".to_vec();
         assert_eq!(
-            append(&mut buffer, Kind(1), 1, 1, |b| b.resize(b.len() + (1 << 24), 0)),
+            append(&mut buffer, RecordKind(1), 1, 1, |b| b.resize(b.len() + (1 << 24), 0)),
             Err(TooLarge)
         );
         assert_eq!(buffer, b"before");
@@ -182,17 +183,17 @@ mod tests {
 
     #[test]
     fn zeros_are_no_record() {
-        assert_eq!(read(&[0; 64]), Front::Bad);
+        assert_eq!(read(&[0; 64]), Parsed::Bad);
     }
 
     #[test]
     fn a_mark_is_found_again() {
-        let mark = Mark { file: 9, durable: 4711 };
+        let mark = GroupHeader { file: 9, durable: 4711 };
         let mut buffer = Vec::new();
         mark.append(&mut buffer);
-        assert_eq!(buffer.len(), Mark::SIZE);
-        assert_eq!(Mark::read(&buffer), Some(mark));
-        assert_eq!(Mark::read(&framed(0, 9, 4711, b"otherwise")), None);
+        assert_eq!(buffer.len(), GroupHeader::SIZE);
+        assert_eq!(GroupHeader::read(&buffer), Some(mark));
+        assert_eq!(GroupHeader::read(&framed(0, 9, 4711, b"otherwise")), None);
     }
 
     proptest! {
@@ -201,8 +202,8 @@ mod tests {
             let mut octets = framed(kind, key, version, &payload);
             let total = octets.len();
             octets.extend(rest);
-            let entry = Entry { kind: Kind(kind), key, version, payload: &payload };
-            prop_assert_eq!(read(&octets), Front::Whole(entry, total));
+            let entry = FramedRecord { kind: RecordKind(kind), key, version, payload: &payload };
+            prop_assert_eq!(read(&octets), Parsed::Whole(entry, total));
             prop_assert_eq!(verified(&octets[..total]).collect::<Vec<_>>(), vec![(0, entry)]);
         }
 
@@ -211,12 +212,12 @@ mod tests {
             let mut octets = framed(1, 2, 3, &payload);
             let bit = bit.index(octets.len() * 8);
             octets[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(!matches!(read(&octets), Front::Whole(..)));
+            prop_assert!(!matches!(read(&octets), Parsed::Whole(..)));
         }
 
         #[test]
         fn any_octets_are_judged_without_a_panic(octets: Vec<u8>) {
-            let _ = (read(&octets), Mark::read(&octets), verified(&octets).count());
+            let _ = (read(&octets), GroupHeader::read(&octets), verified(&octets).count());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::committer::{Committer, Moment, Next};
+use super::committer::{GroupCommitter, Next, RoundTime};
 use super::handle::Journal;
 use super::shared::Shared;
 use super::snapshot::{SnapshotError, SnapshotWriter};
@@ -11,16 +11,16 @@ use super::spare::Spare;
 use crate::time::Timestamp;
 
 /// Makes the rounds of a journal that was opened by [`Journal::open_by_hand`]. Dropping it is the end of the process: what waits is lost.
-pub struct Hand {
+pub struct ManualJournal {
     shared: Arc<Shared>,
-    committer: Committer,
+    committer: GroupCommitter,
     spare: Arc<Spare>,
     /// The committer wants to be left alone until then.
     rests_until: Duration,
 }
 
-impl Hand {
-    pub(super) fn new(shared: Arc<Shared>, committer: Committer, spare: Arc<Spare>) -> Self {
+impl ManualJournal {
+    pub(super) fn new(shared: Arc<Shared>, committer: GroupCommitter, spare: Arc<Spare>) -> Self {
         Self { shared, committer, spare, rests_until: Duration::ZERO }
     }
 
@@ -28,7 +28,7 @@ impl Hand {
     ///
     /// `running` is the time since the journal was opened.
     pub fn round(&mut self, running: Duration, wall: Timestamp) -> Option<Duration> {
-        let next = self.committer.round(Moment { running, wall }).next;
+        let next = self.committer.round(RoundTime { running, wall }).next;
         self.rests_until = if let Next::Rest(until) = next { until } else { Duration::ZERO };
         match next {
             Next::Work(until) => until,
@@ -61,7 +61,7 @@ impl Hand {
     }
 }
 
-impl std::fmt::Debug for Hand {
+impl std::fmt::Debug for ManualJournal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hand").field("rests_until", &self.rests_until).finish_non_exhaustive()
     }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::committer::{Committer, SyncMode};
-use super::directory::{Claim, Directory};
+use super::committer::{GroupCommitter, SyncMode};
+use super::directory::{FolderLock, JournalFolder};
 use super::error::OpenError;
-use super::hand::Hand;
+use super::hand::ManualJournal;
 use super::header::{FileKind, FileName};
-use super::log::Log;
-use super::recovery::{Apply, OnDamage, Recovered, Recovery, recover};
-use super::shared::{Failure, Figures, Health, Shared};
-use super::snapshot::{SnapshotError, SnapshotWriter, Turn};
+use super::log::SegmentWriter;
+use super::recovery::{Apply, OnDamage, ReadJournal, RecoveryReport, recover};
+use super::shared::{JournalFigures, JournalHealth, Shared, WriteFailure};
+use super::snapshot::{SnapshotError, SnapshotPermit, SnapshotWriter};
 use super::spare::Spare;
 use super::storage::{PIECE, Storage};
 use super::submit::{Submitter, Wake};
@@ -22,7 +22,7 @@ use super::thread::{Observer, Threads};
 
 /// How a journal works.
 #[derive(Clone)]
-pub struct Options {
+pub struct JournalOptions {
     pub sync: SyncMode,
     /// Octets after which a new segment is begun: a file that is quick to read and to remove.
     pub segment_size: u64,
@@ -37,7 +37,7 @@ pub struct Options {
     pub observer: Observer,
 }
 
-impl Default for Options {
+impl Default for JournalOptions {
     fn default() -> Self {
         Self {
             sync: SyncMode::Commit,
@@ -61,13 +61,13 @@ pub struct Journal {
     threads: Option<(Threads, Arc<Spare>)>,
     /// `None`: in memory.
     disk: Option<Disk>,
-    options: Options,
+    options: JournalOptions,
 }
 
 struct Disk {
     storage: Arc<dyn Storage>,
     /// Given back last.
-    _claim: Option<Claim>,
+    _claim: Option<FolderLock>,
 }
 
 impl Journal {
@@ -77,11 +77,11 @@ impl Journal {
     /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses. Nothing is changed then.
     pub fn open<A: Apply>(
         folder: &Path,
-        options: Options,
+        options: JournalOptions,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<(Self, Recovered), OpenError> {
-        let (directory, claim) = Directory::claim(folder)?;
+    ) -> Result<(Self, RecoveryReport), OpenError> {
+        let (directory, claim) = JournalFolder::claim(folder)?;
         let storage: Arc<dyn Storage> = Arc::new(directory);
         Self::start(&storage, Some(claim), options, on_damage, appliers)
     }
@@ -89,10 +89,10 @@ impl Journal {
     /// The same on any storage.
     pub fn open_on<A: Apply>(
         storage: &Arc<dyn Storage>,
-        options: Options,
+        options: JournalOptions,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<(Self, Recovered), OpenError> {
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         Self::start(storage, None, options, on_damage, appliers)
     }
 
@@ -101,8 +101,8 @@ impl Journal {
         folder: &Path,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<Recovered, OpenError> {
-        let directory = Directory::open(folder)?;
+    ) -> Result<RecoveryReport, OpenError> {
+        let directory = JournalFolder::open(folder)?;
         recover(&directory, on_damage, appliers).map(|recovery| recovery.recovered)
     }
 
@@ -113,30 +113,30 @@ impl Journal {
             shared: Shared::new(usize::MAX, true),
             threads: None,
             disk: None,
-            options: Options::default(),
+            options: JournalOptions::default(),
         }
     }
 
     /// The same without a thread: nothing is written but in the rounds that the caller makes. For who brings a clock of his own.
     pub fn open_by_hand<A: Apply>(
         storage: &Arc<dyn Storage>,
-        options: Options,
+        options: JournalOptions,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<(Self, Hand, Recovered), OpenError> {
+    ) -> Result<(Self, ManualJournal, RecoveryReport), OpenError> {
         let (journal, committer, spare, recovered) =
             Self::prepare(storage, None, options, on_damage, appliers)?;
-        let hand = Hand::new(Arc::clone(&journal.shared), committer, spare);
+        let hand = ManualJournal::new(Arc::clone(&journal.shared), committer, spare);
         Ok((journal, hand, recovered))
     }
 
     fn start<A: Apply>(
         storage: &Arc<dyn Storage>,
-        claim: Option<Claim>,
-        options: Options,
+        claim: Option<FolderLock>,
+        options: JournalOptions,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<(Self, Recovered), OpenError> {
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         let (mut journal, committer, spare, recovered) =
             Self::prepare(storage, claim, options, on_damage, appliers)?;
         let segment = journal.shared.counts.segment.load(Ordering::Relaxed);
@@ -151,21 +151,21 @@ impl Journal {
     /// Reads what there is, and begins a segment behind it.
     fn prepare<A: Apply>(
         storage: &Arc<dyn Storage>,
-        claim: Option<Claim>,
-        options: Options,
+        claim: Option<FolderLock>,
+        options: JournalOptions,
         on_damage: OnDamage,
         appliers: &mut [A],
-    ) -> Result<(Self, Committer, Arc<Spare>, Recovered), OpenError> {
+    ) -> Result<(Self, GroupCommitter, Arc<Spare>, RecoveryReport), OpenError> {
         let recovery = recover(&**storage, on_damage, appliers)?;
-        let Options { segment_size, snapshot_rate, .. } = options;
+        let JournalOptions { segment_size, snapshot_rate, .. } = options;
         // A segment is full when a group has gone beyond its size.
         let spare = Arc::new(Spare::new(
             Arc::clone(storage),
             segment_size.saturating_add(PIECE as u64),
             snapshot_rate,
         ));
-        let Recovery { next, sealed, .. } = recovery;
-        let mut log = Log::new(
+        let ReadJournal { next, sealed, .. } = recovery;
+        let mut log = SegmentWriter::new(
             Arc::clone(storage),
             Arc::clone(&spare),
             segment_size,
@@ -196,7 +196,7 @@ impl Journal {
         );
         counts.snapshot_wanted.store(!recovery.recovered.lost.is_empty(), Ordering::Relaxed);
 
-        let committer = Committer::new(Arc::clone(&shared), log, options.sync, options.gather);
+        let committer = GroupCommitter::new(Arc::clone(&shared), log, options.sync, options.gather);
         let disk = Disk { storage: Arc::clone(storage), _claim: claim };
         Ok((
             Self { shared, threads: None, disk: Some(disk), options },
@@ -214,7 +214,7 @@ impl Journal {
 
     /// For /readyz.
     #[must_use]
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> JournalHealth {
         self.shared.health()
     }
 
@@ -245,7 +245,7 @@ impl Journal {
 
     /// For /metrics.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> JournalFigures {
         self.shared.figures()
     }
 
@@ -265,7 +265,7 @@ impl Journal {
         self.disk.is_some()
             && is_wanted
             && !counts.snapshotting.load(Ordering::Relaxed)
-            && self.health() == Health::Good
+            && self.health() == JournalHealth::Good
     }
 
     /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's thread.
@@ -279,7 +279,7 @@ impl Journal {
         round: impl FnOnce(),
     ) -> Result<SnapshotWriter, SnapshotError> {
         let disk = self.disk.as_ref().ok_or(SnapshotError::NotKept)?;
-        let turn = Turn::take(&self.shared)?;
+        let turn = SnapshotPermit::take(&self.shared)?;
         round();
         SnapshotWriter::begin(turn, Arc::clone(&disk.storage), self.options.snapshot_rate)
     }
@@ -288,11 +288,11 @@ impl Journal {
     ///
     /// # Errors
     /// If the disk did not take it: what waited is lost, and none of it was acknowledged.
-    pub fn close(mut self) -> Result<(), Failure> {
+    pub fn close(mut self) -> Result<(), WriteFailure> {
         self.stop();
         match self.health() {
-            Health::Good => Ok(()),
-            Health::Failing(failure) => Err(failure),
+            JournalHealth::Good => Ok(()),
+            JournalHealth::Failing(failure) => Err(failure),
         }
     }
 

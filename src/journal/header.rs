@@ -69,7 +69,7 @@ pub(super) const CLEAN_END: &str = "clean-end";
 
 /// The end of a segment, as the next one states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sealed {
+pub(super) struct SegmentEnd {
     pub number: u64,
     /// Octets that count; anything behind them was given up after a failed write and never acknowledged.
     pub end: u64,
@@ -77,10 +77,10 @@ pub(super) struct Sealed {
 
 /// The header of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct FileHeader {
     pub name: FileName,
     /// The segment before this one; `None` for the first of a journal, and for snapshots.
-    pub previous: Option<Sealed>,
+    pub previous: Option<SegmentEnd>,
 }
 
 /// Why a header was not accepted.
@@ -94,13 +94,13 @@ pub(super) enum HeaderFault {
     Format(u16),
 }
 
-impl Header {
+impl FileHeader {
     pub(super) const SIZE: usize = 40;
     const MAGIC: [u8; 8] = *b"attachd\n";
 
     /// Layout: magic 8, format 2, kind 1, zero 1, number 8, previous number 8, previous end 8, checksum 4.
     pub(super) fn octets(&self) -> [u8; Self::SIZE] {
-        let previous = self.previous.unwrap_or(Sealed { number: 0, end: 0 });
+        let previous = self.previous.unwrap_or(SegmentEnd { number: 0, end: 0 });
         let mut octets = [0; Self::SIZE];
         octets[..8].copy_from_slice(&Self::MAGIC);
         octets[8..10].copy_from_slice(&FORMAT.to_le_bytes());
@@ -140,7 +140,7 @@ impl Header {
         } else {
             FileKind::Snapshot
         };
-        let previous = Sealed { number: word(20), end: word(28) };
+        let previous = SegmentEnd { number: word(20), end: word(28) };
         Ok(Self {
             name: FileName { kind, number: word(12) },
             previous: (previous.number != 0).then_some(previous),
@@ -148,7 +148,7 @@ impl Header {
     }
 }
 
-impl Header {
+impl FileHeader {
     /// Whether only the octets that say whose file it is and which format are damaged: the checksum is right for what should stand there.
     fn is_ours_but_for_its_beginning(octets: &[u8; Self::SIZE]) -> bool {
         let mut mended = *octets;
@@ -162,8 +162,10 @@ impl Header {
 mod tests {
     use super::*;
 
-    const HEADER: Header =
-        Header { name: FileName::segment(3), previous: Some(Sealed { number: 2, end: 4096 }) };
+    const HEADER: FileHeader = FileHeader {
+        name: FileName::segment(3),
+        previous: Some(SegmentEnd { number: 2, end: 4096 }),
+    };
 
     #[test]
     fn names_are_read_as_they_are_written() {
@@ -187,34 +189,34 @@ mod tests {
 
     #[test]
     fn a_header_comes_back() {
-        for header in [HEADER, Header { name: FileName::snapshot(1), previous: None }] {
-            assert_eq!(Header::read(&header.octets()), Ok(header));
+        for header in [HEADER, FileHeader { name: FileName::snapshot(1), previous: None }] {
+            assert_eq!(FileHeader::read(&header.octets()), Ok(header));
         }
     }
 
     #[test]
     fn one_flipped_bit_is_damage_wherever_it_is() {
-        for bit in 0..Header::SIZE * 8 {
+        for bit in 0..FileHeader::SIZE * 8 {
             let mut octets = HEADER.octets();
             octets[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Header::read(&octets), Err(HeaderFault::Unreadable), "bit {bit}");
+            assert_eq!(FileHeader::read(&octets), Err(HeaderFault::Unreadable), "bit {bit}");
         }
     }
 
     #[test]
     fn tells_what_is_wrong_with_a_header() {
         assert_eq!(
-            Header::read(b"\x7fELF of some other program, and so on"),
+            FileHeader::read(b"\x7fELF of some other program, and so on"),
             Err(HeaderFault::Unreadable),
             "too short"
         );
-        assert_eq!(Header::read(&[b'x'; Header::SIZE]), Err(HeaderFault::Foreign));
+        assert_eq!(FileHeader::read(&[b'x'; FileHeader::SIZE]), Err(HeaderFault::Foreign));
         let mut newer = HEADER.octets();
         newer[8] = 2;
         let checksum = crc32fast::hash(&newer[..36]);
         newer[36..].copy_from_slice(&checksum.to_le_bytes());
-        assert_eq!(Header::read(&newer), Err(HeaderFault::Format(2)));
-        assert_eq!(Header::read(&[]), Err(HeaderFault::Unreadable));
-        assert_eq!(Header::read(&[0; Header::SIZE]), Err(HeaderFault::Unreadable));
+        assert_eq!(FileHeader::read(&newer), Err(HeaderFault::Format(2)));
+        assert_eq!(FileHeader::read(&[]), Err(HeaderFault::Unreadable));
+        assert_eq!(FileHeader::read(&[0; FileHeader::SIZE]), Err(HeaderFault::Unreadable));
     }
 }

@@ -3,8 +3,8 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use super::frame::Mark;
-use super::header::{CLEAN_END, FileName, Header, Sealed};
+use super::frame::GroupHeader;
+use super::header::{CLEAN_END, FileHeader, FileName, SegmentEnd};
 use super::spare::Spare;
 use super::storage::{AppendFile, Storage, write_all};
 
@@ -13,20 +13,20 @@ use super::storage::{AppendFile, Storage, write_all};
 /// After any failed write or sync the kernel may have thrown away what it could not write, and reading back proves nothing. So a
 /// segment is given up at the first error: the next one states in its header up to where the old one counts, and the caller writes
 /// again what was not yet durable.
-pub(super) struct Log {
+pub(super) struct SegmentWriter {
     storage: Arc<dyn Storage>,
     spare: Arc<Spare>,
     segment_size: u64,
-    active: Option<Active>,
+    active: Option<OpenSegment>,
     /// The number of the next segment.
     next: u64,
     /// The end of the last segment that counts.
-    sealed: Option<Sealed>,
+    sealed: Option<SegmentEnd>,
     /// What the next segment begins with.
     carried: Vec<u8>,
 }
 
-struct Active {
+struct OpenSegment {
     file: Box<dyn AppendFile>,
     number: u64,
     written: u64,
@@ -41,7 +41,7 @@ const SLICES: usize = 64;
 /// The part of a segment after which the next is asked for: late enough that a quiet server never has one, early enough that it is ready.
 const WELL_BEGUN: u64 = 8;
 
-impl Log {
+impl SegmentWriter {
     /// A log that continues with segment `next` behind `sealed`. Nothing is written until the first call.
     ///
     /// `carried` are framed records that the next segment begins with.
@@ -50,7 +50,7 @@ impl Log {
         spare: Arc<Spare>,
         segment_size: u64,
         next: u64,
-        sealed: Option<Sealed>,
+        sealed: Option<SegmentEnd>,
         carried: Vec<u8>,
     ) -> Self {
         Self { storage, spare, segment_size, active: None, next, sealed, carried }
@@ -75,18 +75,24 @@ impl Log {
     }
 
     /// The name is given when the contents are durable: so a segment with a bad header is damage, never an interrupted beginning.
-    fn begin(&self, name: FileName) -> io::Result<Active> {
+    fn begin(&self, name: FileName) -> io::Result<OpenSegment> {
         let mut file = match self.spare.take(&name.draft()) {
             Some(file) => file,
             None => self.storage.create(&name.draft())?,
         };
-        let header = Header { name, previous: self.sealed }.octets();
+        let header = FileHeader { name, previous: self.sealed }.octets();
         write_all(&mut *file, &mut [IoSlice::new(&header), IoSlice::new(&self.carried)])?;
         file.sync()?;
         self.storage.rename(&name.draft(), &name.to_string())?;
         self.storage.sync_directory()?;
         let written = (header.len() + self.carried.len()) as u64;
-        Ok(Active { file, number: name.number, written, durable: written, asked_for_next: false })
+        Ok(OpenSegment {
+            file,
+            number: name.number,
+            written,
+            durable: written,
+            asked_for_next: false,
+        })
     }
 
     /// Writes one group of framed records. Returns the octets it took.
@@ -138,23 +144,24 @@ impl Log {
 
     /// Writes a last mark, so that even damage to the last group will not pass for a torn tail.
     pub(super) fn close(&mut self) -> io::Result<()> {
-        if self.active.as_ref().is_some_and(|active| active.written > Header::SIZE as u64) {
+        if self.active.as_ref().is_some_and(|active| active.written > FileHeader::SIZE as u64) {
             self.append(std::iter::empty())?;
             self.sync()?;
         }
         if let Some(active) = self.active.take() {
             // Everything is durable already. Without the note the next start only knows less.
-            let _ = self.note_clean_end(Sealed { number: active.number, end: active.durable });
+            let _ = self.note_clean_end(SegmentEnd { number: active.number, end: active.durable });
         }
         Ok(())
     }
 
-    fn note_clean_end(&self, last: Sealed) -> io::Result<()> {
+    fn note_clean_end(&self, last: SegmentEnd) -> io::Result<()> {
         let draft = format!("{CLEAN_END}.tmp");
         // One of an earlier end that was not orderly in the end.
         let _ = self.storage.remove(&draft);
         let mut file = self.storage.create(&draft)?;
-        let note = Header { name: FileName::segment(last.number), previous: Some(last) }.octets();
+        let note =
+            FileHeader { name: FileName::segment(last.number), previous: Some(last) }.octets();
         write_all(&mut *file, &mut [IoSlice::new(&note)])?;
         file.sync()?;
         self.storage.rename(&draft, CLEAN_END)?;
@@ -168,15 +175,15 @@ impl Log {
 
     fn seal(&mut self) {
         if let Some(active) = self.active.take() {
-            self.sealed = Some(Sealed { number: active.number, end: active.durable });
+            self.sealed = Some(SegmentEnd { number: active.number, end: active.durable });
         }
     }
 }
 
-impl Active {
+impl OpenSegment {
     fn append<'a>(&mut self, mut batches: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-        let mut mark = Vec::with_capacity(Mark::SIZE);
-        Mark { file: self.number, durable: self.durable }.append(&mut mark);
+        let mut mark = Vec::with_capacity(GroupHeader::SIZE);
+        GroupHeader { file: self.number, durable: self.durable }.append(&mut mark);
         let mut slices = [IoSlice::new(&[]); SLICES];
         slices[0] = IoSlice::new(&mark);
         let mut used = 1;

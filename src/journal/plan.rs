@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::error::{Damage, OpenError};
-use super::header::{CLEAN_END, FileKind, FileName, Header, HeaderFault, Sealed};
+use super::header::{CLEAN_END, FileHeader, FileKind, FileName, HeaderFault, SegmentEnd};
 use super::recovery::{Loss, OnDamage};
 use super::scan::Scanner;
 use super::spare;
@@ -12,8 +12,8 @@ use super::storage::Storage;
 
 /// The files of a journal in the order in which they are read.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub files: Vec<Planned>,
+pub(super) struct RecoveryPlan {
+    pub files: Vec<PlannedFile>,
     /// Drafts, what a newer snapshot stands for, and segments that nothing was acknowledged from: can go.
     pub leftovers: Vec<String>,
     /// What is not there, if it was decided to continue without.
@@ -24,15 +24,15 @@ pub(super) struct Plan {
 
 /// A file to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Planned {
+pub(super) struct PlannedFile {
     pub name: FileName,
     pub size: u64,
-    pub end: End,
+    pub end: ReadLimit,
 }
 
 /// How far a file counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ReadLimit {
     /// To here exactly: the next segment says so.
     Sealed(u64),
     /// As far as it was written when the process ended.
@@ -41,10 +41,10 @@ pub(super) enum End {
     Counted,
 }
 
-impl Plan {
+impl RecoveryPlan {
     /// Reads names and headers. Changes nothing.
     pub(super) fn make(storage: &dyn Storage, on_damage: OnDamage) -> Result<Self, OpenError> {
-        let mut survey = Survey::make(storage)?;
+        let mut survey = FolderListing::make(storage)?;
         let next = survey.next();
         let mut plan =
             Self { leftovers: std::mem::take(&mut survey.drafts), next, ..Self::default() };
@@ -69,15 +69,15 @@ impl Plan {
 }
 
 /// All files that have a name of ours, by number.
-struct Survey {
+struct FolderListing {
     segments: BTreeMap<u64, u64>,
     snapshots: BTreeMap<u64, u64>,
     drafts: Vec<String>,
     /// Where an orderly end has left the last segment.
-    clean_end: Option<Sealed>,
+    clean_end: Option<SegmentEnd>,
 }
 
-impl Survey {
+impl FolderListing {
     fn make(storage: &dyn Storage) -> Result<Self, OpenError> {
         let files =
             storage.list().map_err(|error| OpenError::Io { file: storage.describe(""), error })?;
@@ -130,7 +130,7 @@ impl Survey {
     fn newest_snapshot(
         &mut self,
         storage: &dyn Storage,
-        plan: &mut Plan,
+        plan: &mut RecoveryPlan,
         on_damage: OnDamage,
     ) -> Result<Option<u64>, OpenError> {
         let Some((number, size)) = self.snapshots.pop_last() else { return Ok(None) };
@@ -138,7 +138,7 @@ impl Survey {
         if header(storage, name)?.is_none() {
             plan.lose(on_damage, unreadable(storage, name), Loss::header(storage, name))?;
         }
-        plan.files.push(Planned { name, size, end: End::Counted });
+        plan.files.push(PlannedFile { name, size, end: ReadLimit::Counted });
         let behind = self.segments.split_off(&number);
         let covered = std::mem::replace(&mut self.segments, behind);
         plan.leftovers
@@ -153,7 +153,7 @@ impl Survey {
     fn follow_chain(
         &mut self,
         storage: &dyn Storage,
-        plan: &mut Plan,
+        plan: &mut RecoveryPlan,
         snapshot: Option<u64>,
         on_damage: OnDamage,
     ) -> Result<(), OpenError> {
@@ -164,16 +164,16 @@ impl Survey {
         let newest = self.segments.last_key_value().map_or(first, |(number, _)| *number);
         let mut next = match self.clean_end {
             // Nothing was begun since.
-            Some(last) if last.number >= newest => Some((last.number, End::Sealed(last.end))),
-            Some(_) | None => Some((newest, End::Open)),
+            Some(last) if last.number >= newest => Some((last.number, ReadLimit::Sealed(last.end))),
+            Some(_) | None => Some((newest, ReadLimit::Open)),
         };
         while let Some((number, end)) = next {
             let name = FileName::segment(number);
             let size = self.segments.remove(&number);
-            plan.files.extend(size.map(|size| Planned { name, size, end }));
+            plan.files.extend(size.map(|size| PlannedFile { name, size, end }));
             let header = if size.is_some() { header(storage, name)? } else { None };
             let previous = if let Some(header) = header {
-                header.previous.map(|sealed| (sealed.number, End::Sealed(sealed.end)))
+                header.previous.map(|sealed| (sealed.number, ReadLimit::Sealed(sealed.end)))
             } else {
                 let (error, loss) = if size.is_some() {
                     (unreadable(storage, name), Loss::header(storage, name))
@@ -190,37 +190,37 @@ impl Survey {
                 _ if number <= first => None,
                 Some((number, end)) if number >= first => Some((number, end)),
                 // The chain must reach the first segment behind the snapshot; without one it may begin anywhere.
-                Some(_) | None => snapshot.map(|first| (first, End::Open)),
+                Some(_) | None => snapshot.map(|first| (first, ReadLimit::Open)),
             };
         }
         Ok(())
     }
 
     /// Where a chain that is broken at `number` goes on: the next older segment there is, as far as it can be read.
-    fn guess_before(&self, number: u64) -> Option<(u64, End)> {
-        self.segments.range(..number).next_back().map(|(number, _)| (*number, End::Open))
+    fn guess_before(&self, number: u64) -> Option<(u64, ReadLimit)> {
+        self.segments.range(..number).next_back().map(|(number, _)| (*number, ReadLimit::Open))
     }
 }
 
 /// What an orderly end has noted; `None` if it cannot be read, and then a start knows no more than after a crash.
-fn clean_end(storage: &dyn Storage) -> Result<Option<Sealed>, OpenError> {
-    let mut octets = Vec::with_capacity(Header::SIZE);
+fn clean_end(storage: &dyn Storage) -> Result<Option<SegmentEnd>, OpenError> {
+    let mut octets = Vec::with_capacity(FileHeader::SIZE);
     storage
         .read(CLEAN_END, 0)
-        .and_then(|source| source.take(Header::SIZE as u64).read_to_end(&mut octets))
+        .and_then(|source| source.take(FileHeader::SIZE as u64).read_to_end(&mut octets))
         .map_err(|error| OpenError::Io { file: storage.describe(CLEAN_END), error })?;
-    Ok(Header::read(&octets).ok().and_then(|header| header.previous))
+    Ok(FileHeader::read(&octets).ok().and_then(|header| header.previous))
 }
 
 /// The header of a file; `None` if it cannot be read.
-fn header(storage: &dyn Storage, name: FileName) -> Result<Option<Header>, OpenError> {
+fn header(storage: &dyn Storage, name: FileName) -> Result<Option<FileHeader>, OpenError> {
     let file = || storage.describe(&name.to_string());
-    let mut octets = Vec::with_capacity(Header::SIZE);
+    let mut octets = Vec::with_capacity(FileHeader::SIZE);
     storage
         .read(&name.to_string(), 0)
-        .and_then(|source| source.take(Header::SIZE as u64).read_to_end(&mut octets))
+        .and_then(|source| source.take(FileHeader::SIZE as u64).read_to_end(&mut octets))
         .map_err(|error| OpenError::Io { file: file(), error })?;
-    match Header::read(&octets) {
+    match FileHeader::read(&octets) {
         Ok(header) if header.name == name => Ok(Some(header)),
         Ok(_) | Err(HeaderFault::Foreign) => Err(OpenError::Foreign { file: file() }),
         Err(HeaderFault::Format(format)) => Err(OpenError::Format { file: file(), format }),

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::error::{Damage, OpenError};
-use super::feed::{Feed, Problem};
-use super::frame::{self, Entry, Kind};
-use super::header::{FileKind, FileName, Header, Sealed};
-use super::plan::{End, Plan, Planned, vouched_after};
-use super::scan::{self, Scanner, Step};
+use super::feed::{Feed, Unapplied};
+use super::frame::{self, FramedRecord, RecordKind};
+use super::header::{FileHeader, FileKind, FileName, SegmentEnd};
+use super::plan::{PlannedFile, ReadLimit, RecoveryPlan, vouched_after};
+use super::scan::{self, ScanStep, Scanner};
 use super::storage::Storage;
 
 /// What to do about acknowledged records that cannot be read.
@@ -27,13 +27,13 @@ pub struct Unreadable(pub &'static str);
 /// Takes one record at a time and keeps it if its version is newer than what is kept for the key.
 ///
 /// Several appliers share the records between them in any order, each on its own thread.
-pub trait Apply: FnMut(Entry<'_>) -> Result<(), Unreadable> + Send {}
+pub trait Apply: FnMut(FramedRecord<'_>) -> Result<(), Unreadable> + Send {}
 
-impl<F: FnMut(Entry<'_>) -> Result<(), Unreadable> + Send> Apply for F {}
+impl<F: FnMut(FramedRecord<'_>) -> Result<(), Unreadable> + Send> Apply for F {}
 
 /// What a recovery found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveryReport {
     /// In the order in which they were read.
     pub files: Vec<FileReport>,
     /// A torn tail: being written when the process was killed, as far as one can tell. Nothing says that it was durable.
@@ -42,7 +42,7 @@ pub struct Recovered {
     pub lost: Vec<Loss>,
 }
 
-impl Recovered {
+impl RecoveryReport {
     /// Records read, all versions counted.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -81,7 +81,7 @@ impl Loss {
         Self {
             file,
             from: 0,
-            to: Some(Header::SIZE as u64),
+            to: Some(FileHeader::SIZE as u64),
             what: "its header cannot be read".into(),
         }
     }
@@ -114,11 +114,11 @@ impl fmt::Display for Loss {
 
 /// A recovery that went well, and what the writing end needs to continue.
 #[derive(Debug)]
-pub(super) struct Recovery {
-    pub recovered: Recovered,
+pub(super) struct ReadJournal {
+    pub recovered: RecoveryReport,
     /// The number of the next segment.
     pub next: u64,
-    pub sealed: Option<Sealed>,
+    pub sealed: Option<SegmentEnd>,
     /// Records behind the sealed end that nothing vouches for. They were read, but perhaps from the kernel's memory only: the process
     /// was killed before its sync, or the sync failed. They go into the next segment, and are durable with it.
     pub carried: Vec<u8>,
@@ -130,15 +130,16 @@ pub(super) fn recover<A: Apply>(
     storage: &dyn Storage,
     on_damage: OnDamage,
     appliers: &mut [A],
-) -> Result<Recovery, OpenError> {
-    let mut plan = Plan::make(storage, on_damage)?;
-    let mut recovered = Recovered { lost: std::mem::take(&mut plan.lost), ..Recovered::default() };
+) -> Result<ReadJournal, OpenError> {
+    let mut plan = RecoveryPlan::make(storage, on_damage)?;
+    let mut recovered =
+        RecoveryReport { lost: std::mem::take(&mut plan.lost), ..RecoveryReport::default() };
     let mut vouched = 0;
     let problems = Feed::run(appliers, |feed| {
         for (index, file) in plan.files.iter().enumerate() {
             let is_last = index + 1 == plan.files.len();
             let mut reading =
-                Reading { storage, file: *file, is_last, on_damage, recovered: &mut recovered };
+                FileReader { storage, file: *file, is_last, on_damage, recovered: &mut recovered };
             vouched = reading.read(index, feed)?;
             if on_damage == OnDamage::Refuse && feed.has_problems() {
                 break;
@@ -146,7 +147,7 @@ pub(super) fn recover<A: Apply>(
         }
         Ok(())
     })?;
-    for Problem { file, offset, what } in problems {
+    for Unapplied { file, offset, what } in problems {
         let name = storage.describe(&plan.files[file].name.to_string());
         match on_damage {
             OnDamage::Refuse => {
@@ -162,37 +163,41 @@ pub(super) fn recover<A: Apply>(
             let name = last.name.to_string();
             let mut carried = read_range(storage, &name, vouched, last.octets)
                 .map_err(|error| OpenError::Io { file: storage.describe(&name), error })?;
-            if frame::verified(&carried).all(|(_, entry)| entry.kind == Kind::MARK) {
+            if frame::verified(&carried).all(|(_, entry)| entry.kind == RecordKind::MARK) {
                 carried.clear();
             }
             let sealed = if let Some(before) = before_the_last(&plan, &recovered, vouched) {
                 plan.leftovers.push(name);
                 before
             } else {
-                Sealed { number: last.name.number, end: vouched }
+                SegmentEnd { number: last.name.number, end: vouched }
             };
             (Some(sealed), carried)
         }
         Some(_) | None => (None, Vec::new()),
     };
-    Ok(Recovery { recovered, next: plan.next, sealed, carried, leftovers: plan.leftovers })
+    Ok(ReadJournal { recovered, next: plan.next, sealed, carried, leftovers: plan.leftovers })
 }
 
 /// The end of the segment before the last one, if the last can go because all it holds is carried into the next. Else a server that is started
 /// again and again, and never gets far, would leave a segment each time.
-fn before_the_last(plan: &Plan, recovered: &Recovered, vouched: u64) -> Option<Sealed> {
+fn before_the_last(
+    plan: &RecoveryPlan,
+    recovered: &RecoveryReport,
+    vouched: u64,
+) -> Option<SegmentEnd> {
     let is_whole = recovered.cut.is_none() && recovered.lost.is_empty();
     match plan.files.as_slice() {
-        [.., Planned { name, end: End::Sealed(end), .. }, _]
-            if is_whole && vouched == Header::SIZE as u64 =>
+        [.., PlannedFile { name, end: ReadLimit::Sealed(end), .. }, _]
+            if is_whole && vouched == FileHeader::SIZE as u64 =>
         {
-            Some(Sealed { number: name.number, end: *end })
+            Some(SegmentEnd { number: name.number, end: *end })
         }
         _ => None,
     }
 }
 
-impl Recovery {
+impl ReadJournal {
     /// Removes what is left over. Only after the next segment has begun.
     pub(super) fn tidy(&self, storage: &dyn Storage) {
         for name in &self.leftovers {
@@ -209,21 +214,21 @@ fn read_range(storage: &dyn Storage, name: &str, from: u64, to: u64) -> io::Resu
 }
 
 /// The reading of one file.
-struct Reading<'a> {
+struct FileReader<'a> {
     storage: &'a dyn Storage,
-    file: Planned,
+    file: PlannedFile,
     is_last: bool,
     on_damage: OnDamage,
-    recovered: &'a mut Recovered,
+    recovered: &'a mut RecoveryReport,
 }
 
-impl Reading<'_> {
+impl FileReader<'_> {
     /// Gives the file to the feed. Returns how much of it was certainly durable.
     fn read(&mut self, index: usize, feed: &Feed<'_>) -> Result<u64, OpenError> {
-        let start = Header::SIZE as u64;
+        let start = FileHeader::SIZE as u64;
         let stop = match self.file.end {
-            End::Sealed(end) => end,
-            End::Open | End::Counted => u64::MAX,
+            ReadLimit::Sealed(end) => end,
+            ReadLimit::Open | ReadLimit::Counted => u64::MAX,
         };
         let source = self.storage.read(&self.name(), start).map_err(|error| self.failed(error))?;
         let mut scanner =
@@ -232,12 +237,12 @@ impl Reading<'_> {
         loop {
             let mut block = feed.empty_block();
             match scanner.next(&mut block).map_err(|error| self.failed(error))? {
-                Step::Block => {
+                ScanStep::Block => {
                     records += block.records;
                     feed.send(index, block);
                 }
-                Step::End => break,
-                Step::Bad(offset) => {
+                ScanStep::End => break,
+                ScanStep::Bad(offset) => {
                     let written = self.written_until(offset)?;
                     if written == offset {
                         break;
@@ -272,7 +277,7 @@ impl Reading<'_> {
 
     /// Where the zeros begin that the segment was made ready with, if it has any behind the bad record at `offset`.
     fn written_until(&self, offset: u64) -> Result<u64, OpenError> {
-        if self.file.end != End::Open {
+        if self.file.end != ReadLimit::Open {
             return Ok(self.file.size);
         }
         let source = self.storage.read(&self.name(), offset);
@@ -284,7 +289,7 @@ impl Reading<'_> {
     /// Whether the bad record at `offset` was still being written: the file is the last, and nothing behind vouches for it.
     fn is_torn(&self, offset: u64) -> Result<bool, OpenError> {
         Ok(self.is_last
-            && self.file.end == End::Open
+            && self.file.end == ReadLimit::Open
             && !vouched_after(self.storage, self.file.name, offset)?)
     }
 
@@ -296,12 +301,12 @@ impl Reading<'_> {
         records: u64,
     ) -> Result<(), OpenError> {
         let what = match self.file.end {
-            End::Sealed(end) if offset < end => "the file is shorter than it was",
-            End::Counted if count != Some(records) => "the snapshot is not complete",
-            End::Sealed(_) | End::Open | End::Counted => return Ok(()),
+            ReadLimit::Sealed(end) if offset < end => "the file is shorter than it was",
+            ReadLimit::Counted if count != Some(records) => "the snapshot is not complete",
+            ReadLimit::Sealed(_) | ReadLimit::Open | ReadLimit::Counted => return Ok(()),
         };
         self.damage(offset, what)?;
-        let to = if let End::Sealed(end) = self.file.end { end } else { offset };
+        let to = if let ReadLimit::Sealed(end) = self.file.end { end } else { offset };
         self.note_lost(offset, to, what);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::frame::{self, Entry, Front, Kind, Mark};
+use super::frame::{self, FramedRecord, GroupHeader, Parsed, RecordKind};
 
 /// Large enough that the kernel reads ahead, small enough to stay in the cache of a core.
 const BLOCK: usize = 1 << 20;
@@ -20,16 +20,16 @@ pub(super) struct Block {
 
 impl Block {
     /// The records with their offsets in the file; the engine's own are left out.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (u64, Entry<'_>)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u64, FramedRecord<'_>)> {
         frame::verified(&self.buffer[..self.verified])
             .map(|(at, entry)| (self.offset + at as u64, entry))
-            .filter(|(_, entry)| !matches!(entry.kind, Kind::MARK | Kind::END))
+            .filter(|(_, entry)| !matches!(entry.kind, RecordKind::MARK | RecordKind::END))
     }
 }
 
 /// What comes next in a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ScanStep {
     /// The block was filled.
     Block,
     /// All octets were whole records.
@@ -64,11 +64,11 @@ impl<R: Read> Scanner<R> {
     }
 
     /// Fills `block` with the next run of good records.
-    pub(super) fn next(&mut self, block: &mut Block) -> io::Result<Step> {
+    pub(super) fn next(&mut self, block: &mut Block) -> io::Result<ScanStep> {
         let mut wanted = BLOCK;
         loop {
             let ended = self.read_to(wanted)?;
-            let Run { good, records, needed } = self.verify();
+            let VerifiedRun { good, records, needed } = self.verify();
             if good > 0 {
                 std::mem::swap(&mut block.buffer, &mut self.carry);
                 self.carry.clear();
@@ -77,12 +77,12 @@ impl<R: Read> Scanner<R> {
                 block.records = records;
                 block.offset = self.offset;
                 self.offset += good as u64;
-                return Ok(Step::Block);
+                return Ok(ScanStep::Block);
             }
             match needed {
-                _ if self.carry.is_empty() => return Ok(Step::End),
+                _ if self.carry.is_empty() => return Ok(ScanStep::End),
                 Some(needed) if !ended => wanted = needed.max(BLOCK),
-                Some(_) | None => return Ok(Step::Bad(self.offset)),
+                Some(_) | None => return Ok(ScanStep::Bad(self.offset)),
             }
         }
     }
@@ -90,16 +90,16 @@ impl<R: Read> Scanner<R> {
     /// Skips to the next mark of this file, beginning with the octet after the present one; `None` if there is none.
     ///
     /// Returns the offset of the mark, and what it vouches for.
-    pub(super) fn next_mark(&mut self) -> io::Result<Option<(u64, Mark)>> {
+    pub(super) fn next_mark(&mut self) -> io::Result<Option<(u64, GroupHeader)>> {
         // The mark on which the scanner may stand has its magic at HEAD.
         let mut from = frame::HEAD + 1;
         loop {
             let ended = self.read_to(BLOCK)?;
-            while let Some(found) = find(&self.carry, from, &Mark::MAGIC) {
+            while let Some(found) = find(&self.carry, from, &GroupHeader::MAGIC) {
                 from = found + 1;
                 let Some(at) = found.checked_sub(frame::HEAD) else { continue };
                 if let Some(mark) =
-                    Mark::read(&self.carry[at..]).filter(|mark| mark.file == self.number)
+                    GroupHeader::read(&self.carry[at..]).filter(|mark| mark.file == self.number)
                 {
                     self.skip(at);
                     return Ok(Some((self.offset, mark)));
@@ -110,7 +110,7 @@ impl<R: Read> Scanner<R> {
                 return Ok(None);
             }
             // A mark may lie across the edge.
-            let kept = Mark::SIZE.min(self.carry.len());
+            let kept = GroupHeader::SIZE.min(self.carry.len());
             self.skip(self.carry.len() - kept);
             from = 0;
         }
@@ -139,25 +139,25 @@ impl<R: Read> Scanner<R> {
         Ok(read < missing)
     }
 
-    fn verify(&mut self) -> Run {
-        let mut run = Run { good: 0, records: 0, needed: None };
+    fn verify(&mut self) -> VerifiedRun {
+        let mut run = VerifiedRun { good: 0, records: 0, needed: None };
         loop {
             match frame::read(&self.carry[run.good..]) {
-                Front::Whole(entry, size) => {
+                Parsed::Whole(entry, size) => {
                     run.good += size;
                     match entry.kind {
-                        Kind::MARK if entry.key == self.number => {
+                        RecordKind::MARK if entry.key == self.number => {
                             self.vouched = self.vouched.max(entry.version)
                         }
-                        Kind::MARK => {}
-                        Kind::END => {
+                        RecordKind::MARK => {}
+                        RecordKind::END => {
                             self.end = Some((entry.version, self.offset + run.good as u64))
                         }
                         _ => run.records += 1,
                     }
                 }
-                Front::Short(needed) => return Run { needed: Some(needed), ..run },
-                Front::Bad => return run,
+                Parsed::Short(needed) => return VerifiedRun { needed: Some(needed), ..run },
+                Parsed::Bad => return run,
             }
         }
     }
@@ -176,7 +176,7 @@ pub(super) fn end_of_contents(mut source: impl Read, offset: u64) -> io::Result<
 }
 
 /// What stands at the front of the octets read.
-struct Run {
+struct VerifiedRun {
     /// Octets of whole records.
     good: usize,
     records: u64,

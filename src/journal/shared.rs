@@ -7,26 +7,26 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::submit::{Admission, Gate, Lane, Submission};
+use super::submit::{Admission, Backpressure, Submission, SubmitterState};
 use crate::time::Timestamp;
 
 /// Whether the disk takes records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
+pub enum JournalHealth {
     Good,
-    Failing(Failure),
+    Failing(WriteFailure),
 }
 
 /// A disk that does not take records. The committer tries again until it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct WriteFailure {
     pub reason: String,
     pub since: Timestamp,
     /// Failed tries so far.
     pub tries: u32,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for WriteFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -36,11 +36,11 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for WriteFailure {}
 
 /// Numbers for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct JournalFigures {
     /// Records written since the start.
     pub records: u64,
     /// Groups that they were written in.
@@ -54,7 +54,7 @@ pub struct Figures {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct JournalCounts {
     pub records: AtomicU64,
     pub commits: AtomicU64,
     pub failures: AtomicU64,
@@ -72,19 +72,19 @@ pub(super) struct Counts {
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    queue: Mutex<Queue>,
+    queue: Mutex<SubmitQueue>,
     arrived: Condvar,
     rotated: Condvar,
-    pub gate: Gate,
-    lanes: Mutex<Vec<Weak<Lane>>>,
-    failure: Mutex<Option<Failure>>,
-    pub counts: Counts,
+    pub gate: Backpressure,
+    lanes: Mutex<Vec<Weak<SubmitterState>>>,
+    failure: Mutex<Option<WriteFailure>>,
+    pub counts: JournalCounts,
     /// Nothing is kept: every submission is complete at once.
     memory: bool,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct SubmitQueue {
     waiting: Vec<Submission>,
     orders: Orders,
     /// The committer waits for work and must be woken.
@@ -111,7 +111,7 @@ pub(super) struct Rotated {
 
 impl Shared {
     pub(super) fn new(backlog: usize, memory: bool) -> Arc<Self> {
-        let gate = Gate { backlog: 0.into(), limit: backlog, failing: false.into() };
+        let gate = Backpressure { backlog: 0.into(), limit: backlog, failing: false.into() };
         Arc::new(Self {
             queue: Mutex::default(),
             arrived: Condvar::new(),
@@ -119,7 +119,7 @@ impl Shared {
             gate,
             lanes: Mutex::default(),
             failure: Mutex::default(),
-            counts: Counts::default(),
+            counts: JournalCounts::default(),
             memory,
         })
     }
@@ -128,7 +128,7 @@ impl Shared {
         self.gate.admission()
     }
 
-    pub(super) fn enrol(&self, lane: &Arc<Lane>) {
+    pub(super) fn enrol(&self, lane: &Arc<SubmitterState>) {
         let mut lanes = self.lanes.lock();
         lanes.retain(|lane| lane.strong_count() > 0);
         lanes.push(Arc::downgrade(lane));
@@ -220,8 +220,8 @@ impl Shared {
         self.rotated.notify_one();
     }
 
-    pub(super) fn health(&self) -> Health {
-        self.failure.lock().clone().map_or(Health::Good, Health::Failing)
+    pub(super) fn health(&self) -> JournalHealth {
+        self.failure.lock().clone().map_or(JournalHealth::Good, JournalHealth::Failing)
     }
 
     /// Notes a failed try; the first one of a row wakes everybody, so that waiting replies are dropped.
@@ -230,7 +230,7 @@ impl Shared {
         let mut failure = self.failure.lock();
         let (since, tries) =
             failure.as_ref().map_or((now, 0), |earlier| (earlier.since, earlier.tries));
-        *failure = Some(Failure { reason, since, tries: tries.saturating_add(1) });
+        *failure = Some(WriteFailure { reason, since, tries: tries.saturating_add(1) });
         drop(failure);
         if !self.gate.failing.swap(true, Ordering::Relaxed) {
             let lanes: Vec<_> = self.lanes.lock().iter().filter_map(Weak::upgrade).collect();
@@ -247,9 +247,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn figures(&self) -> Figures {
+    pub(super) fn figures(&self) -> JournalFigures {
         let counts = &self.counts;
-        Figures {
+        JournalFigures {
             records: counts.records.load(Ordering::Relaxed),
             commits: counts.commits.load(Ordering::Relaxed),
             octets: counts.log_octets.load(Ordering::Relaxed)

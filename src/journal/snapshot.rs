@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::frame::{self, Kind, Mark, TooLarge};
-use super::header::{FileName, Header};
+use super::frame::{self, GroupHeader, RecordKind, TooLarge};
+use super::header::{FileHeader, FileName};
 use super::shared::{Rotated, Shared};
 use super::storage::{AppendFile, PIECE, Storage, write_all};
 
@@ -51,7 +51,7 @@ impl std::error::Error for SnapshotError {}
 ///
 /// Dropped before [`Self::finish`], it leaves nothing behind.
 pub struct SnapshotWriter {
-    turn: Turn,
+    turn: SnapshotPermit,
     storage: Arc<dyn Storage>,
     file: Box<dyn AppendFile>,
     name: FileName,
@@ -77,14 +77,14 @@ pub struct SnapshotReport {
 impl SnapshotWriter {
     /// Begins as soon as the committer has begun a new segment.
     pub(super) fn begin(
-        turn: Turn,
+        turn: SnapshotPermit,
         storage: Arc<dyn Storage>,
         rate: u64,
     ) -> Result<Self, SnapshotError> {
         let covers = turn.0.await_rotation().map_err(SnapshotError::Failing)?;
         let name = FileName::snapshot(covers.segment);
         let file = storage.create(&name.draft()).map_err(SnapshotError::Io)?;
-        let gathered = Header { name, previous: None }.octets().to_vec();
+        let gathered = FileHeader { name, previous: None }.octets().to_vec();
         let finished = false;
         Ok(Self {
             turn,
@@ -107,14 +107,15 @@ impl SnapshotWriter {
     /// If the payload has 16 MiB or more.
     pub fn put(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         key: u64,
         version: u64,
         payload: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), TooLarge> {
         if self.gathered.len() >= self.next_mark {
             // So that damage to one place costs a reader only the records up to here.
-            Mark { file: self.name.number, durable: self.written }.append(&mut self.gathered);
+            GroupHeader { file: self.name.number, durable: self.written }
+                .append(&mut self.gathered);
             self.next_mark = self.gathered.len() + PIECE;
         }
         frame::append(&mut self.gathered, kind, key, version, payload)?;
@@ -140,8 +141,13 @@ impl SnapshotWriter {
     /// Puts the snapshot in the place of the older files, which are removed.
     pub fn finish(mut self) -> Result<SnapshotReport, SnapshotError> {
         // The payload is empty and so never too large.
-        let _ =
-            frame::append(&mut self.gathered, Kind::END, self.name.number, self.records, |_| {});
+        let _ = frame::append(
+            &mut self.gathered,
+            RecordKind::END,
+            self.name.number,
+            self.records,
+            |_| {},
+        );
         self.settle()?;
         self.storage
             .rename(&self.name.draft(), &self.name.to_string())
@@ -170,9 +176,9 @@ impl SnapshotWriter {
 }
 
 /// The right to write a snapshot: one at a time.
-pub(super) struct Turn(Arc<Shared>);
+pub(super) struct SnapshotPermit(Arc<Shared>);
 
-impl Turn {
+impl SnapshotPermit {
     /// Takes it, and orders a new segment of the committer.
     pub(super) fn take(shared: &Arc<Shared>) -> Result<Self, SnapshotError> {
         if shared.counts.snapshotting.swap(true, Ordering::Acquire) {
@@ -183,7 +189,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for SnapshotPermit {
     fn drop(&mut self) {
         self.0.counts.snapshotting.store(false, Ordering::Release);
     }

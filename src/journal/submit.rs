@@ -37,14 +37,14 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// answered from is on disk. What must follow the record rather than the reply, such as freeing an address, waits for the ticket.
 #[derive(Debug)]
 pub struct Submitter {
-    lane: Arc<Lane>,
+    lane: Arc<SubmitterState>,
     shared: Arc<Shared>,
     last: Ticket,
 }
 
 impl Submitter {
     pub(super) fn new(shared: Arc<Shared>, wake: Wake) -> Self {
-        let lane = Arc::new(Lane::new(wake));
+        let lane = Arc::new(SubmitterState::new(wake));
         shared.enrol(&lane);
         Self { lane, shared, last: Ticket(0) }
     }
@@ -109,12 +109,12 @@ impl Submitter {
 #[derive(Debug)]
 pub(super) struct Submission {
     pub batch: Batch,
-    pub lane: Arc<Lane>,
+    pub lane: Arc<SubmitterState>,
     pub ticket: Ticket,
 }
 
 /// What a submitter and the committer share.
-pub(super) struct Lane {
+pub(super) struct SubmitterState {
     durable: AtomicU64,
     /// Set from the moment something was published until the wake.
     news: AtomicBool,
@@ -125,7 +125,7 @@ pub(super) struct Lane {
     published: Condvar,
 }
 
-impl Lane {
+impl SubmitterState {
     /// Batches kept for reuse: more than are in flight at once.
     const SPARES: usize = 32;
     /// A batch that grew beyond this in a storm gives its memory back.
@@ -175,7 +175,7 @@ impl Lane {
     }
 }
 
-impl std::fmt::Debug for Lane {
+impl std::fmt::Debug for SubmitterState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lane").field("durable", &self.durable).finish_non_exhaustive()
     }
@@ -183,13 +183,13 @@ impl std::fmt::Debug for Lane {
 
 /// Octets that wait for the disk, and whether it takes them: what [`Submitter::admission`] reads without a lock.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Backpressure {
     pub backlog: AtomicUsize,
     pub limit: usize,
     pub failing: AtomicBool,
 }
 
-impl Gate {
+impl Backpressure {
     pub(super) fn room(&self) -> usize {
         self.limit.saturating_mul(2).saturating_sub(self.backlog.load(Ordering::Relaxed))
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::committer::{Committer, Moment, Next};
+use super::committer::{GroupCommitter, Next, RoundTime};
 use super::shared::Shared;
 use super::spare::Spare;
 
@@ -37,7 +37,7 @@ struct Rounds {
 
 impl Threads {
     pub(super) fn spawn(
-        mut committer: Committer,
+        mut committer: GroupCommitter,
         shared: Arc<Shared>,
         spare: Arc<Spare>,
         observer: Observer,
@@ -100,7 +100,7 @@ impl Rounds {
     reason = "this thread is the shell of the journal: it gives the committer its time"
 )]
 fn run(
-    committer: &mut Committer,
+    committer: &mut GroupCommitter,
     shared: &Shared,
     rounds: &Rounds,
     observer: &(dyn Fn(Commit) + Send + Sync),
@@ -109,7 +109,7 @@ fn run(
     loop {
         let start = began.elapsed();
         rounds.begin(start);
-        let round = committer.round(Moment { running: start, wall: SystemTime::now().into() });
+        let round = committer.round(RoundTime { running: start, wall: SystemTime::now().into() });
         rounds.end();
         let end = began.elapsed();
         if round.records > 0 {

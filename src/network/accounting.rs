@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use super::bearer::Tally;
+use super::bearer::BearerCounters;
 use super::matching::{self, Age, Belongs, Match};
 use super::outcome::{CloseCause, Effect, Outcome};
-use super::session::{Ended, Standing};
+use super::session::{Ended, ReportOrder};
 use super::{
     Bearer, EndpointState, Event, EventTime, NetworkState, Report, Session, Stamp, Status,
 };
@@ -382,17 +382,17 @@ impl EndpointState {
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
         match session.standing(report, Status::Start, now) {
-            Standing::New => self.add_bearer(at, report, Status::Start, outcome),
-            Standing::BearerEnded => {
+            ReportOrder::New => self.add_bearer(at, report, Status::Start, outcome),
+            ReportOrder::BearerEnded => {
                 outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds)
             }
             // Gateways that were cut off from us start their living sessions once more.
-            Standing::News => {
+            ReportOrder::News => {
                 session.advance(report, Status::Start);
                 self.version += 1;
                 outcome.effect = Effect::Duplicate;
             }
-            Standing::Repeated | Standing::Older => outcome.effect = Effect::Duplicate,
+            ReportOrder::Repeated | ReportOrder::Older => outcome.effect = Effect::Duplicate,
         }
         if is_reopened {
             outcome.effect = Effect::Opened;
@@ -413,18 +413,18 @@ impl EndpointState {
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
         outcome.effect = match session.standing(report, Status::Interim, now) {
-            Standing::New => {
+            ReportOrder::New => {
                 self.add_bearer(at, report, Status::Interim, outcome);
                 Effect::Updated
             }
-            Standing::News => {
+            ReportOrder::News => {
                 note(session.advance(report, Status::Interim), outcome);
                 self.version += 1;
                 Effect::Updated
             }
-            Standing::Repeated => self.recall(at, report, Status::Interim, Effect::Duplicate),
-            Standing::Older => self.recall(at, report, Status::Interim, Effect::Outdated),
-            Standing::BearerEnded => {
+            ReportOrder::Repeated => self.recall(at, report, Status::Interim, Effect::Duplicate),
+            ReportOrder::Older => self.recall(at, report, Status::Interim, Effect::Outdated),
+            ReportOrder::BearerEnded => {
                 self.recall(at, report, Status::Interim, Effect::TombstoneHolds)
             }
         };
@@ -444,10 +444,10 @@ impl EndpointState {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
         match session.standing(report, Status::Stop, now) {
-            Standing::New => self.add_bearer(at, report, Status::Stop, outcome),
-            Standing::News => note(session.advance(report, Status::Stop), outcome),
-            Standing::Repeated | Standing::Older => session.close_bearer(report),
-            Standing::BearerEnded => {
+            ReportOrder::New => self.add_bearer(at, report, Status::Stop, outcome),
+            ReportOrder::News => note(session.advance(report, Status::Stop), outcome),
+            ReportOrder::Repeated | ReportOrder::Older => session.close_bearer(report),
+            ReportOrder::BearerEnded => {
                 return outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
             }
         }
@@ -490,10 +490,10 @@ impl EndpointState {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
         match session.standing(report, Status::Stop, now) {
-            Standing::New => session.add_bearer(Bearer::first_seen(report, Status::Stop)),
-            Standing::News => note(session.advance(report, Status::Stop), outcome),
-            Standing::Repeated | Standing::Older => session.close_bearer(report),
-            Standing::BearerEnded => {
+            ReportOrder::New => session.add_bearer(Bearer::first_seen(report, Status::Stop)),
+            ReportOrder::News => note(session.advance(report, Status::Stop), outcome),
+            ReportOrder::Repeated | ReportOrder::Older => session.close_bearer(report),
+            ReportOrder::BearerEnded => {
                 outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
                 // Of two different Stops the later is the end.
                 let session = &mut self.sessions[at];
@@ -537,7 +537,7 @@ impl EndpointState {
     }
 }
 
-fn note(tally: Tally, outcome: &mut Outcome) {
+fn note(tally: BearerCounters, outcome: &mut Outcome) {
     outcome.counters_wrapped |= tally.wrapped;
     outcome.counters_lowered |= tally.lowered;
 }

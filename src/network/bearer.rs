@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::counters::{self, Reading};
+use super::counters::{self, CounterReading};
 use super::event_time::{self, Stamp};
 use super::{Counters, Report, text};
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ impl Status {
 
 /// What the counters of a report did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct BearerCounters {
     pub(super) wrapped: bool,
     pub(super) lowered: bool,
 }
@@ -89,7 +89,7 @@ impl Bearer {
     }
 
     /// Takes a report that is news.
-    pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> Tally {
+    pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> BearerCounters {
         self.event_time = report.event_time.order;
         self.status = status;
         self.count(&report.counters, status)
@@ -105,23 +105,26 @@ impl Bearer {
     /// Whether nothing but what was counted here is told.
     pub(super) fn has_counted(&self, sent: &Counters) -> bool {
         let mut again = self.clone();
-        !again.raise(sent) && again.count(sent, Status::Stop) == Tally::default()
+        !again.raise(sent) && again.count(sent, Status::Stop) == BearerCounters::default()
     }
 
     /// Whether counters go on from what was counted here: none is lower.
     pub(super) fn is_continued_by(&self, sent: &Counters) -> bool {
         let mut ahead = self.clone();
-        ahead.count(sent, Status::Interim) == Tally::default()
+        ahead.count(sent, Status::Interim) == BearerCounters::default()
     }
 
-    fn count(&mut self, sent: &Counters, status: Status) -> Tally {
+    fn count(&mut self, sent: &Counters, status: Status) -> BearerCounters {
         // Counters belong in Stop and Interim-Update (RFC 2866 5.3, RFC 5080 2.3.1). In a Start some gateways send zeros.
         if status == Status::Start {
-            return Tally::default();
+            return BearerCounters::default();
         }
         let input = counters::advance(&mut self.input, sent.input, sent.input_gigawords);
         let output = counters::advance(&mut self.output, sent.output, sent.output_gigawords);
         let either = |reading| input == reading || output == reading;
-        Tally { wrapped: either(Reading::Wrapped), lowered: either(Reading::Lowered) }
+        BearerCounters {
+            wrapped: either(CounterReading::Wrapped),
+            lowered: either(CounterReading::Lowered),
+        }
     }
 }

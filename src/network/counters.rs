@@ -2,7 +2,7 @@
 
 /// What a newer value said about a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum CounterReading {
     /// As high as before, or higher; or no value at all.
     Taken,
     /// Lower without Gigawords, and so near to the 32-bit limit before that it has wrapped.
@@ -14,8 +14,8 @@ pub(super) enum Reading {
 const HALF: u32 = 1 << 31;
 
 /// Takes the value of a report newer than all before. Without Gigawords the upper half is what is known of it.
-pub(super) fn advance(total: &mut u64, low: Option<u32>, gigawords: Option<u32>) -> Reading {
-    let Some(low) = low else { return Reading::Taken };
+pub(super) fn advance(total: &mut u64, low: Option<u32>, gigawords: Option<u32>) -> CounterReading {
+    let Some(low) = low else { return CounterReading::Taken };
     let before = *total;
     let (value, wraps) = match gigawords {
         Some(high) => (join(high, low), false),
@@ -23,12 +23,12 @@ pub(super) fn advance(total: &mut u64, low: Option<u32>, gigawords: Option<u32>)
     };
     if value >= before {
         *total = value;
-        Reading::Taken
+        CounterReading::Taken
     } else if wraps {
         *total = value.saturating_add(1 << 32);
-        Reading::Wrapped
+        CounterReading::Wrapped
     } else {
-        Reading::Lowered
+        CounterReading::Lowered
     }
 }
 
@@ -47,13 +47,13 @@ fn join(high: u32, low: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Reading::{Lowered, Taken, Wrapped};
+    use super::CounterReading::{Lowered, Taken, Wrapped};
     use super::*;
 
     /// Counter before, value, Gigawords -> counter after.
     #[test]
     fn a_newer_value() {
-        type Case = (u64, Option<u32>, Option<u32>, u64, Reading);
+        type Case = (u64, Option<u32>, Option<u32>, u64, CounterReading);
         let cases: &[Case] = &[
             (0, Some(100), None, 100, Taken),
             (100, Some(100), None, 100, Taken),

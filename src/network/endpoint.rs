@@ -39,7 +39,7 @@ pub struct EndpointState {
 
 /// The times that end things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SessionLimits {
     /// An open session unheard for this long is lost.
     pub stale_after: Duration,
     /// A session that is ending ends after this long.
@@ -164,7 +164,7 @@ impl EndpointState {
     pub fn settle(
         &mut self,
         now: Timestamp,
-        limits: &Limits,
+        limits: &SessionLimits,
         restarts: &Restarts,
     ) -> (Outcome, Option<Timestamp>) {
         let mut outcome = Outcome::new(self.state);
@@ -340,7 +340,7 @@ impl EndpointState {
 
     /// A session lost ended when it was last heard of, as far as anybody knows: reports that were held up on their way and tell of later
     /// times are news of a living session. One that is ending is waited for no longer than `ending`.
-    fn close_stale(&mut self, now: Timestamp, limits: &Limits, outcome: &mut Outcome) {
+    fn close_stale(&mut self, now: Timestamp, limits: &SessionLimits, outcome: &mut Outcome) {
         let last_sign =
             |session: &Session| (live_until(session, limits) <= now).then(|| session.updated());
         self.close_where(last_sign, CloseCause::Stale, now, outcome);
@@ -364,7 +364,7 @@ impl EndpointState {
     }
 
     /// No change worth a record: the time alone implies it.
-    fn forget_tombstones(&mut self, now: Timestamp, limits: &Limits) {
+    fn forget_tombstones(&mut self, now: Timestamp, limits: &SessionLimits) {
         let is_over =
             |session: &Session| !session.is_live() && tombstone_until(session, limits) <= now;
         if self.sessions.iter().any(is_over) {
@@ -377,7 +377,7 @@ impl EndpointState {
         }
     }
 
-    fn next_deadline(&self, limits: &Limits) -> Option<Timestamp> {
+    fn next_deadline(&self, limits: &SessionLimits) -> Option<Timestamp> {
         let of_session = |session: &Session| {
             if session.is_live() {
                 live_until(session, limits)
@@ -398,14 +398,14 @@ impl EndpointState {
 }
 
 /// When a session that nothing more is heard of ends.
-fn live_until(session: &Session, limits: &Limits) -> Timestamp {
+fn live_until(session: &Session, limits: &SessionLimits) -> Timestamp {
     let stale = limits.outage.deadline(session.heard, limits.stale_after);
     session
         .ending()
         .map_or(stale, |ending| stale.min(limits.outage.deadline(ending.since, limits.ending)))
 }
 
-fn tombstone_until(session: &Session, limits: &Limits) -> Timestamp {
+fn tombstone_until(session: &Session, limits: &SessionLimits) -> Timestamp {
     limits.outage.deadline(session.heard, limits.tombstone)
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::outcome::Few;
-use super::{CloseCause, EndpointState, Limits};
+use super::{CloseCause, EndpointState, SessionLimits};
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
 
@@ -42,7 +42,7 @@ pub enum LeasePhase {
 
 /// A pooled address that is nobody's any more. The pool may hear of it only when the record that says so is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Freed {
+pub struct ReleasedLease {
     pub vslice: VsliceId,
     pub ip: Ipv4Addr,
     /// The beginning of its hold, and the stamp by which the endpoint may take it back.
@@ -65,7 +65,7 @@ impl LeasePhase {
 
 impl Lease {
     /// What becomes of the lease when nothing needs it any more.
-    fn give_back(&mut self, now: Timestamp) -> Option<Freed> {
+    fn give_back(&mut self, now: Timestamp) -> Option<ReleasedLease> {
         match self.kind {
             LeaseKind::Static => {
                 self.phase = LeasePhase::Kept;
@@ -73,7 +73,7 @@ impl Lease {
             }
             LeaseKind::Pooled => {
                 self.phase = LeasePhase::Released { at: now };
-                Some(Freed { vslice: self.vslice, ip: self.ip, at: now })
+                Some(ReleasedLease { vslice: self.vslice, ip: self.ip, at: now })
             }
         }
     }
@@ -219,7 +219,7 @@ impl EndpointState {
     /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
     /// is returned; `None` if the lease was released before, or there is none. While a session is still ending on it, the address stays
     /// its, and is given back afterwards (PROTOCOL 11).
-    pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<Freed> {
+    pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<ReleasedLease> {
         if self.has_live_lease(group) {
             let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
             (lease.kind, lease.phase) = (LeaseKind::Pooled, LeasePhase::InUse);
@@ -239,12 +239,12 @@ impl EndpointState {
         &mut self,
         now: Timestamp,
         mut is_due: impl FnMut(&Lease) -> bool,
-    ) -> Few<Freed> {
+    ) -> Few<ReleasedLease> {
         let mut freed = Few::new();
         for lease in &mut self.leases {
             if is_due(lease) && !lease.phase.is_released() {
                 lease.phase = LeasePhase::Released { at: now };
-                freed.push(Freed { vslice: lease.vslice, ip: lease.ip, at: now });
+                freed.push(ReleasedLease { vslice: lease.vslice, ip: lease.ip, at: now });
             }
         }
         self.version += u64::from(!freed.is_empty());
@@ -267,7 +267,7 @@ impl EndpointState {
         group: GroupId,
         cause: CloseCause,
         now: Timestamp,
-    ) -> Few<Freed> {
+    ) -> Few<ReleasedLease> {
         let mut freed = Few::new();
         for lease in
             self.leases.iter_mut().filter(|lease| lease.group == group && lease.phase.is_in_use())
@@ -289,8 +289,8 @@ impl EndpointState {
     pub(super) fn settle_leases(
         &mut self,
         now: Timestamp,
-        limits: &Limits,
-        mut freed: impl FnMut(Freed),
+        limits: &SessionLimits,
+        mut freed: impl FnMut(ReleasedLease),
     ) {
         let mut lapsed = false;
         for lease in &mut self.leases {
@@ -313,7 +313,7 @@ impl EndpointState {
     }
 
     /// What was given up for another address, and is used no more.
-    fn release_unused(&mut self, now: Timestamp) -> Few<Freed> {
+    fn release_unused(&mut self, now: Timestamp) -> Few<ReleasedLease> {
         let is_unused = |lease: &Lease| {
             let is_own = self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, lease));
             lease.phase.is_in_use() && !is_own && !self.is_used(lease)
@@ -324,7 +324,7 @@ impl EndpointState {
     }
 
     /// When the next lease lapses or leaves its hold.
-    pub(super) fn next_lease_deadline(&self, limits: &Limits) -> Option<Timestamp> {
+    pub(super) fn next_lease_deadline(&self, limits: &SessionLimits) -> Option<Timestamp> {
         let deadline = |lease: &Lease| match lease.phase {
             LeasePhase::Authorised { until, .. } => Some(promised_until(until, limits)),
             LeasePhase::Released { at } => Some(limits.outage.deadline(at, limits.hold)),
@@ -335,6 +335,6 @@ impl EndpointState {
 }
 
 /// When a promise lapses that was made until then.
-fn promised_until(until: Timestamp, limits: &Limits) -> Timestamp {
+fn promised_until(until: Timestamp, limits: &SessionLimits) -> Timestamp {
     limits.outage.deadline(until - limits.promise, limits.promise)
 }

@@ -28,16 +28,16 @@ mod whereabouts;
 pub use authorisation::{authorise, mix};
 pub use bearer::{Bearer, Status};
 pub use bound::MAX_RECORD;
-pub use endpoint::{EndpointState, Leases, Limits};
+pub use endpoint::{EndpointState, Leases, SessionLimits};
 pub use event_time::{
     EventTime, OddTimes, Skew, Stamp, is_sane_session_time, read as read_event_time,
 };
-pub use lease::{Freed, Lease, LeaseKind, LeasePhase};
+pub use lease::{Lease, LeaseKind, LeasePhase, ReleasedLease};
 pub use nas::{Nas, Reporter};
 pub use outage::Outage;
 pub use outcome::{Close, CloseCause, Closed, Effect, Few, Outcome};
-pub use report::{Counters, Families, Place, Report};
-pub use restart::{Mark, Restart, Restarts};
+pub use report::{Counters, Families, LocationInfo, Report};
+pub use restart::{Restart, RestartMark, Restarts};
 pub use session::{Ended, Ending, Session};
 pub use state::{Event, NetworkState, Step};
 pub use tracker::{Cursor, Tracker};

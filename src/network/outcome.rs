@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use smallvec::SmallVec;
 
-use super::{Event, Freed, NetworkState};
+use super::{Event, NetworkState, ReleasedLease};
 use crate::identity::GroupId;
 
 /// A list that is nearly always empty or of one element, and allocates only from the second on.
@@ -28,7 +28,7 @@ pub struct Outcome {
     pub closed: Few<Closed>,
     /// A session that was ending is open again.
     pub resumed: bool,
-    pub freed: Few<Freed>,
+    pub freed: Few<ReleasedLease>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -24,7 +24,7 @@ pub struct Counters {
 
 /// Where and in what the device is (3GPP TS 29.061 16.4.7). An absent value leaves what was known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct LocationInfo<'a> {
     /// 3GPP-RAT-Type; unknown numbers are kept.
     pub rat: Option<u8>,
     /// The serving network: 3GPP-SGSN-MCC-MNC, else that of the location.
@@ -57,7 +57,7 @@ pub struct Report<'a> {
     pub ip: Option<Ipv4Addr>,
     pub families: Families,
     pub counters: Counters,
-    pub place: Place<'a>,
+    pub place: LocationInfo<'a>,
     /// Acct-Session-Time, seconds, if it can be.
     pub session_time_s: Option<u32>,
     /// Acct-Terminate-Cause (RFC 2866 5.10).

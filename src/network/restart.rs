@@ -135,7 +135,7 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Restarts {
     noted: AtomicUsize,
-    table: RwLock<Table>,
+    table: RwLock<RestartTable>,
 }
 
 /// Behind one configured gateway stand some hundred machines, each with some APNs. When its share is full the gateway's oldest entry goes:
@@ -143,23 +143,23 @@ pub struct Restarts {
 const MAX_NOTED: usize = 1024;
 
 #[derive(Debug, Default)]
-struct Table {
+struct RestartTable {
     by_gateway: HashMap<GatewayId, Vec<Noted>, RandomState>,
     /// Which gateway an address belongs to now that some restart came from: sessions may name it by a former handle.
     by_source: HashMap<IpAddr, GatewayId, RandomState>,
     /// Rises with every entry.
-    mark: Mark,
+    mark: RestartMark,
 }
 
 #[derive(Debug)]
 struct Noted {
     restart: Restart,
-    mark: Mark,
+    mark: RestartMark,
 }
 
 /// A moment in the life of [`Restarts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark(u64);
+pub struct RestartMark(u64);
 
 impl Restarts {
     pub fn note(&self, restart: Restart) {
@@ -201,12 +201,12 @@ impl Restarts {
 
     /// To be kept from before a walk, for [`Self::forget`] after it.
     #[must_use]
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> RestartMark {
         self.table.read().mark
     }
 
     /// A walk that began at `mark` has carried out everything noted until then.
-    pub fn forget(&self, mark: Mark) {
+    pub fn forget(&self, mark: RestartMark) {
         if self.is_empty() {
             return;
         }
@@ -216,7 +216,7 @@ impl Restarts {
     }
 }
 
-impl Table {
+impl RestartTable {
     fn note(&mut self, restart: Restart) {
         self.mark.0 += 1;
         let mark = self.mark;
@@ -241,7 +241,7 @@ impl Table {
         self.by_gateway.values().map(Vec::len).sum()
     }
 
-    fn forget(&mut self, mark: Mark) {
+    fn forget(&mut self, mark: RestartMark) {
         self.by_gateway.retain(|_, share| {
             share.retain(|noted| noted.mark > mark);
             !share.is_empty()

@@ -8,12 +8,12 @@ use compact_str::CompactString;
 use thin_vec::ThinVec;
 
 use super::access_point::{self, AccessPoint};
-use super::bearer::Tally;
+use super::bearer::BearerCounters;
 use super::event_time::{self, EventTime, Skew, Stamp};
 use super::matching::{self, Age, Match, Proofs};
 use super::nas::{OwnNas, SharedNas};
-use super::whereabouts::Whereabouts;
-use super::{Bearer, CloseCause, Families, Nas, Place, Report, Reporter, Status, text};
+use super::whereabouts::PackedLocationInfo;
+use super::{Bearer, CloseCause, Families, LocationInfo, Nas, Report, Reporter, Status, text};
 use crate::identity::{GatewayId, GroupId};
 use crate::time::Timestamp;
 
@@ -42,7 +42,7 @@ pub struct Session {
     pub authorisation: Option<NonZeroU64>,
     apn: Option<AccessPoint>,
     first: Bearer,
-    whereabouts: Whereabouts,
+    whereabouts: PackedLocationInfo,
     rare: Option<Box<Rare>>,
 }
 
@@ -68,7 +68,7 @@ pub struct Ending {
 
 /// What a report is to the bearer it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ReportOrder {
     /// The first of its bearer.
     New,
     News,
@@ -137,7 +137,7 @@ impl Session {
             authorisation: None,
             apn: None,
             first,
-            whereabouts: Whereabouts::default(),
+            whereabouts: PackedLocationInfo::default(),
             rare: None,
         };
         session.set_nas(nas);
@@ -258,7 +258,7 @@ impl Session {
     }
 
     #[must_use]
-    pub fn place(&self) -> Place<'_> {
+    pub fn place(&self) -> LocationInfo<'_> {
         let mut place = self.whereabouts.place();
         if let Some(rare) = &self.rare {
             place.serving_node = place.serving_node.or(rare.serving_node);
@@ -286,7 +286,7 @@ impl Session {
     }
 
     /// Takes over what `place` knows; the rest stays.
-    pub fn move_to(&mut self, place: &Place<'_>) {
+    pub fn move_to(&mut self, place: &LocationInfo<'_>) {
         let overflow = self.whereabouts.learn(place);
         if place.serving_node.is_some() && (overflow.serving_node.is_some() || self.rare.is_some())
         {
@@ -418,19 +418,24 @@ impl Session {
     }
 
     /// What a report of this session is to it.
-    pub(super) fn standing(&self, report: &Report<'_>, status: Status, now: Timestamp) -> Standing {
+    pub(super) fn standing(
+        &self,
+        report: &Report<'_>,
+        status: Status,
+        now: Timestamp,
+    ) -> ReportOrder {
         match self.bearers().find(|bearer| bearer.is_named_by(report.acct_session_id)) {
-            None => Standing::New,
+            None => ReportOrder::New,
             // Names of bearers come again in another session, not in the same one.
-            Some(bearer) if !bearer.is_open() => Standing::BearerEnded,
-            Some(bearer) if bearer.is_news(report, status, now) => Standing::News,
-            Some(bearer) if report.event_time.order == bearer.event_time => Standing::Repeated,
-            Some(_) => Standing::Older,
+            Some(bearer) if !bearer.is_open() => ReportOrder::BearerEnded,
+            Some(bearer) if bearer.is_news(report, status, now) => ReportOrder::News,
+            Some(bearer) if report.event_time.order == bearer.event_time => ReportOrder::Repeated,
+            Some(_) => ReportOrder::Older,
         }
     }
 
     /// Takes a report that is news of one of its bearers.
-    pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> Tally {
+    pub(super) fn advance(&mut self, report: &Report<'_>, status: Status) -> BearerCounters {
         if self.is_newest(report) {
             self.follow(report);
         }
@@ -461,7 +466,7 @@ impl Session {
         }
         let charging_id =
             report.place.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
-        self.move_to(&Place { charging_id, ..report.place });
+        self.move_to(&LocationInfo { charging_id, ..report.place });
         self.families.ipv4 |= report.families.ipv4;
         self.families.ipv6 |= report.families.ipv6;
         self.learn_names(report);

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
-use super::Place;
+use super::LocationInfo;
 use crate::identity::{Imeisv, Plmn};
 
-/// A [`Place`] packed, without an IPv6 serving node and without a location longer than [`Location::ROOM`].
+/// A [`LocationInfo`] packed, without an IPv6 serving node and without a location longer than [`Location::ROOM`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Whereabouts {
+pub(super) struct PackedLocationInfo {
     /// The two halves of the packed number, 0 if unknown: a `u64` would cost the alignment of one.
     imeisv: [u32; 2],
     /// The packed number, which is below 2 * 10^6; 0 if unknown.
@@ -39,17 +39,17 @@ impl Location {
     }
 }
 
-/// What of a [`Place`] did not fit.
+/// What of a [`LocationInfo`] did not fit.
 #[derive(Default)]
-pub(super) struct Overflow<'a> {
+pub(super) struct LocationOverflow<'a> {
     pub(super) serving_node: Option<IpAddr>,
     pub(super) location: Option<&'a [u8]>,
 }
 
-impl Whereabouts {
+impl PackedLocationInfo {
     /// Takes over what `place` knows; the rest stays. Returns what has to be kept elsewhere.
-    pub(super) fn learn<'a>(&mut self, place: &Place<'a>) -> Overflow<'a> {
-        let mut overflow = Overflow::default();
+    pub(super) fn learn<'a>(&mut self, place: &LocationInfo<'a>) -> LocationOverflow<'a> {
+        let mut overflow = LocationOverflow::default();
         if let Some(imeisv) = place.imeisv {
             self.imeisv = [(imeisv.raw() >> 32) as u32, imeisv.raw() as u32];
         }
@@ -81,9 +81,9 @@ impl Whereabouts {
     }
 
     /// What is known here, unpacked.
-    pub(super) fn place(&self) -> Place<'_> {
+    pub(super) fn place(&self) -> LocationInfo<'_> {
         let [high, low] = self.imeisv;
-        Place {
+        LocationInfo {
             rat: self.rat,
             plmn: Plmn::from_raw(u64::from(self.plmn)),
             serving_node: self.serving_node.map(IpAddr::V4),
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn absent_values_leave_what_was_known() {
-        let full = Place {
+        let full = LocationInfo {
             rat: Some(8),
             plmn: Plmn::parse(b"00101").ok(),
             serving_node: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
@@ -114,27 +114,27 @@ mod tests {
             time_zone: Some([0x40, 1]),
             charging_id: Some(0xdead_beef),
         };
-        let mut known = Whereabouts::default();
-        assert_eq!(known.place(), Place::default());
+        let mut known = PackedLocationInfo::default();
+        assert_eq!(known.place(), LocationInfo::default());
         known.learn(&full);
         assert_eq!(known.place(), full);
-        known.learn(&Place::default());
+        known.learn(&LocationInfo::default());
         assert_eq!(known.place(), full);
-        known.learn(&Place { rat: Some(6), ..Place::default() });
-        assert_eq!(known.place(), Place { rat: Some(6), ..full });
+        known.learn(&LocationInfo { rat: Some(6), ..LocationInfo::default() });
+        assert_eq!(known.place(), LocationInfo { rat: Some(6), ..full });
     }
 
     #[test]
     fn what_does_not_fit_is_handed_back() {
-        let mut known = Whereabouts::default();
+        let mut known = PackedLocationInfo::default();
         let node: IpAddr = "2001:db8::7".parse().unwrap();
         let long = [1; 16];
-        let overflow = known.learn(&Place {
+        let overflow = known.learn(&LocationInfo {
             serving_node: Some(node),
             location: Some(&long),
-            ..Place::default()
+            ..LocationInfo::default()
         });
         assert_eq!((overflow.serving_node, overflow.location), (Some(node), Some(&long[..])));
-        assert_eq!(known.place(), Place::default());
+        assert_eq!(known.place(), LocationInfo::default());
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of each address, in pages that exist only where an address was touched.
 
-use super::ranges::Range;
+use super::ranges::OffsetRange;
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
@@ -10,7 +10,7 @@ const PAGE: usize = 1024;
 
 /// Where an address stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum AddressState {
     /// Never used.
     #[default]
     Fresh,
@@ -27,22 +27,22 @@ pub(super) enum Mark {
 
 /// The marks, the owners, the times of release, and the links of the queues, by offset in the subnet.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct AddressTable {
     pages: Vec<Option<Box<Page>>>,
 }
 
 #[derive(Debug)]
 struct Page {
-    marks: [Mark; PAGE],
+    marks: [AddressState; PAGE],
     /// Who has each, or had it last.
     owners: [Option<Iccid>; PAGE],
     /// Made at the first release in this page: static addresses, which are never released, cost nine octets each.
-    slips: Option<Box<[Slip]>>,
+    slips: Option<Box<[ReleaseInfo]>>,
 }
 
 /// What is kept of a released address.
 #[derive(Clone, Copy, Debug, Default)]
-struct Slip {
+struct ReleaseInfo {
     released_at: Timestamp,
     links: Links,
 }
@@ -54,13 +54,13 @@ pub(super) struct Links {
     pub(super) after: u32,
 }
 
-impl Ledger {
-    pub(super) fn mark(&self, offset: u32) -> Mark {
+impl AddressTable {
+    pub(super) fn mark(&self, offset: u32) -> AddressState {
         let (page, slot) = place(offset);
-        self.page(page).map_or(Mark::Fresh, |page| page.marks[slot])
+        self.page(page).map_or(AddressState::Fresh, |page| page.marks[slot])
     }
 
-    pub(super) fn set(&mut self, offset: u32, mark: Mark) {
+    pub(super) fn set(&mut self, offset: u32, mark: AddressState) {
         let (page, slot) = place(offset);
         self.page_mut(page).marks[slot] = mark;
     }
@@ -96,19 +96,21 @@ impl Ledger {
     pub(super) fn skip_touched(&self, offset: u32) -> u64 {
         let (number, slot) = place(offset);
         let Some(page) = self.page(number) else { return u64::from(offset) };
-        let touched =
-            page.marks[slot..].iter().position(|mark| *mark == Mark::Fresh).unwrap_or(PAGE - slot);
+        let touched = page.marks[slot..]
+            .iter()
+            .position(|mark| *mark == AddressState::Fresh)
+            .unwrap_or(PAGE - slot);
         u64::from(offset) + touched as u64
     }
 
     /// The offsets in a range that are not fresh.
-    pub(super) fn touched(&self, range: Range) -> impl Iterator<Item = u32> {
+    pub(super) fn touched(&self, range: OffsetRange) -> impl Iterator<Item = u32> {
         let (first, last) = (place(range.first).0, place(range.last).0);
         let pages = self.pages.iter().enumerate().take(last + 1).skip(first);
         pages.filter_map(|(number, page)| page.as_ref().map(|page| (number * PAGE, page))).flat_map(
             move |(base, page)| {
                 let marked =
-                    page.marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Fresh);
+                    page.marks.iter().enumerate().filter(|(_, mark)| **mark != AddressState::Fresh);
                 marked
                     .map(move |(slot, _)| (base + slot) as u32)
                     .filter(move |offset| (range.first..=range.last).contains(offset))
@@ -125,21 +127,21 @@ impl Ledger {
             self.pages.resize_with(number + 1, || None);
         }
         self.pages[number].get_or_insert_with(|| {
-            Box::new(Page { marks: [Mark::Fresh; PAGE], owners: [None; PAGE], slips: None })
+            Box::new(Page { marks: [AddressState::Fresh; PAGE], owners: [None; PAGE], slips: None })
         })
     }
 
-    fn slip(&self, offset: u32) -> Slip {
+    fn slip(&self, offset: u32) -> ReleaseInfo {
         let (page, slot) = place(offset);
         self.page(page).and_then(|page| page.slips.as_ref()?.get(slot)).copied().unwrap_or_default()
     }
 
-    fn slip_mut(&mut self, offset: u32) -> &mut Slip {
+    fn slip_mut(&mut self, offset: u32) -> &mut ReleaseInfo {
         let (page, slot) = place(offset);
         &mut self
             .page_mut(page)
             .slips
-            .get_or_insert_with(|| vec![Slip::default(); PAGE].into_boxed_slice())[slot]
+            .get_or_insert_with(|| vec![ReleaseInfo::default(); PAGE].into_boxed_slice())[slot]
     }
 }
 

@@ -4,7 +4,7 @@
 //! operation takes constant time at any fill, and memory grows with the addresses ever touched, not with the subnet: nine octets for
 //! each, and 16 more in pages where addresses are released.
 //!
-//! A [`Space`] is all that is known of the addresses of one VSlice: the pools of its subnets, and the addresses that somebody has though no
+//! A [`AddressSpace`] is all that is known of the addresses of one VSlice: the pools of its subnets, and the addresses that somebody has though no
 //! subnet contains them any more. Subnets come and go; who has which address stays (PROTOCOL 11).
 //!
 //! Each address knows its owner. So a claim of one's own address always succeeds, a release by anybody else does nothing, and an
@@ -23,13 +23,13 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-pub use space::Space;
+pub use space::AddressSpace;
 
 use crate::identity::Iccid;
 use crate::time::Timestamp;
-use ledger::{Ledger, Mark};
-use queue::Queue;
-use ranges::{Range, Ranges};
+use ledger::{AddressState, AddressTable};
+use queue::ReleaseQueue;
+use ranges::{OffsetRange, OffsetRanges};
 
 /// How many released addresses a call counts as free again, once their hold has passed. Each call holds at most one back, so two keep up,
 /// and no call ever pays for a million.
@@ -41,14 +41,14 @@ pub struct Pool {
     cidr: Ipv4Net,
     hold: Duration,
     /// Never given by choice: network, broadcast and first host address, and what the configuration excludes.
-    excluded: Ranges,
-    ledger: Ledger,
+    excluded: OffsetRanges,
+    ledger: AddressTable,
     /// Everything below was touched or is excluded.
     frontier: u64,
     /// Released, and as far as was looked still within the hold; oldest first.
-    held: Queue,
+    held: ReleaseQueue,
     /// Released, and free for everyone; older than all in `held`.
-    ripe: Queue,
+    ripe: ReleaseQueue,
     /// Restored to the hold, and not yet put in order.
     restored: Vec<u32>,
     restored_live: u64,
@@ -59,7 +59,7 @@ pub struct Pool {
 
 /// How the addresses of the subnet are spread; the sum is its size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct PoolCounts {
     pub leased: u64,
     pub held: u64,
     pub free: u64,
@@ -76,7 +76,7 @@ pub struct Exhausted {
 
 /// Why a given address cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum ClaimError {
     Outside,
     Reserved,
     Leased,
@@ -108,10 +108,10 @@ impl Pool {
             cidr: cidr.trunc(),
             hold,
             excluded: excluded(cidr, exclude),
-            ledger: Ledger::default(),
+            ledger: AddressTable::default(),
             frontier: 0,
-            held: Queue::default(),
-            ripe: Queue::default(),
+            held: ReleaseQueue::default(),
+            ripe: ReleaseQueue::default(),
             restored: Vec::new(),
             restored_live: 0,
             leased: 0,
@@ -145,29 +145,34 @@ impl Pool {
     }
 
     /// Takes a given address: the owner's own one, or one that anybody may have.
-    pub fn claim(&mut self, ip: Ipv4Addr, owner: Iccid, now: Timestamp) -> Result<Before, Claim> {
+    pub fn claim(
+        &mut self,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<Before, ClaimError> {
         self.tidy(now);
         self.take(ip, owner, |pool, offset| {
             let until = pool.held_until(offset);
             let is_held = pool.is_released(offset) && until > now;
             match (is_held, pool.excluded.contains(offset)) {
                 (true, _) if pool.ledger.owner(offset) == Some(owner) => Ok(()),
-                (_, true) => Err(Claim::Reserved),
-                (true, false) => Err(Claim::Held { until }),
+                (_, true) => Err(ClaimError::Reserved),
+                (true, false) => Err(ClaimError::Held { until }),
                 (false, false) => Ok(()),
             }
         })
     }
 
     /// Takes an address that is configured for its owner: out of another's hold, too (PROTOCOL 20), and excluded or not.
-    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
         self.take(ip, owner, |_, _| Ok(()))
     }
 
     /// Undoes a claim: the address is again what it was before.
     pub fn undo(&mut self, ip: Ipv4Addr, before: Before) {
         let Some(offset) =
-            self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased)
+            self.offset(ip).filter(|offset| self.ledger.mark(*offset) == AddressState::Leased)
         else {
             return;
         };
@@ -175,7 +180,7 @@ impl Pool {
             Before::Own => {}
             Before::Unused => {
                 self.no_longer_leased(offset);
-                self.ledger.set(offset, Mark::Fresh);
+                self.ledger.set(offset, AddressState::Fresh);
                 self.frontier = self.frontier.min(u64::from(offset));
             }
             Before::Released { owner, at } => {
@@ -183,7 +188,7 @@ impl Pool {
                 self.ledger.set_owner(offset, owner);
                 self.ledger.set_released_at(offset, at);
                 if self.excluded.contains(offset) {
-                    self.ledger.set(offset, Mark::Parked);
+                    self.ledger.set(offset, AddressState::Parked);
                 } else {
                     self.hold_anew(offset);
                 }
@@ -197,7 +202,7 @@ impl Pool {
             (Before::Released { owner, .. }, Some(offset)) => {
                 self.no_longer_leased(offset);
                 self.ledger.set_owner(offset, owner);
-                self.ledger.set(offset, Mark::Ripe);
+                self.ledger.set(offset, AddressState::Ripe);
                 self.ripe.push(&mut self.ledger, offset);
             }
             _ => self.undo(ip, before),
@@ -212,7 +217,7 @@ impl Pool {
         self.no_longer_leased(offset);
         self.ledger.set_released_at(offset, at);
         if self.excluded.contains(offset) {
-            self.ledger.set(offset, Mark::Parked);
+            self.ledger.set(offset, AddressState::Parked);
         } else {
             self.hold_back(offset);
         }
@@ -230,15 +235,16 @@ impl Pool {
     /// Who has the address now.
     #[must_use]
     pub fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
-        let offset = self.offset(ip).filter(|offset| self.ledger.mark(*offset) == Mark::Leased)?;
+        let offset =
+            self.offset(ip).filter(|offset| self.ledger.mark(*offset) == AddressState::Leased)?;
         self.ledger.owner(offset)
     }
 
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> PoolCounts {
         let held = self.held.len() + self.restored_live;
         let reserved = self.excluded.size() - self.leased_excluded;
-        Counts {
+        PoolCounts {
             leased: self.leased,
             held,
             free: self.size() - self.leased - held - reserved,
@@ -256,7 +262,7 @@ impl Pool {
             };
             self.held.unlink(&mut self.ledger, oldest);
             self.ripe.push(&mut self.ledger, oldest);
-            self.ledger.set(oldest, Mark::Ripe);
+            self.ledger.set(oldest, AddressState::Ripe);
         }
     }
 
@@ -277,23 +283,24 @@ impl Pool {
         for offset in concerned {
             let is_excluded = self.excluded.contains(offset);
             match self.ledger.mark(offset) {
-                Mark::Held | Mark::Ripe if is_excluded => {
+                AddressState::Held | AddressState::Ripe if is_excluded => {
                     self.withdraw(offset);
-                    self.ledger.set(offset, Mark::Parked);
+                    self.ledger.set(offset, AddressState::Parked);
                 }
-                Mark::Parked if !is_excluded => self.hold_anew(offset),
+                AddressState::Parked if !is_excluded => self.hold_anew(offset),
                 _ => {}
             }
         }
-        let leased = |offset: &u32| self.ledger.mark(*offset) == Mark::Leased;
+        let leased = |offset: &u32| self.ledger.mark(*offset) == AddressState::Leased;
         self.leased_excluded = self
             .excluded
             .iter()
             .map(|range| self.ledger.touched(range).filter(leased).count() as u64)
             .sum();
         // What was excluded below the frontier may never have been used.
-        let is_readmitted =
-            |range: &Range| self.excluded.last_of(range.first).is_none_or(|last| last < range.last);
+        let is_readmitted = |range: &OffsetRange| {
+            self.excluded.last_of(range.first).is_none_or(|last| last < range.last)
+        };
         let readmitted = before.iter().filter(is_readmitted).map(|range| u64::from(range.first));
         self.frontier = readmitted.chain([self.frontier]).min().unwrap_or(0);
     }
@@ -329,14 +336,14 @@ impl Pool {
         &mut self,
         ip: Ipv4Addr,
         owner: Iccid,
-        judge: impl FnOnce(&Self, u32) -> Result<(), Claim>,
-    ) -> Result<Before, Claim> {
-        let offset = self.offset(ip).ok_or(Claim::Outside)?;
-        if self.ledger.mark(offset) == Mark::Leased {
+        judge: impl FnOnce(&Self, u32) -> Result<(), ClaimError>,
+    ) -> Result<Before, ClaimError> {
+        let offset = self.offset(ip).ok_or(ClaimError::Outside)?;
+        if self.ledger.mark(offset) == AddressState::Leased {
             return if self.ledger.owner(offset) == Some(owner) {
                 Ok(Before::Own)
             } else {
-                Err(Claim::Leased)
+                Err(ClaimError::Leased)
             };
         }
         judge(self, offset)?;
@@ -357,16 +364,19 @@ impl Pool {
     }
 
     fn is_released(&self, offset: u32) -> bool {
-        matches!(self.ledger.mark(offset), Mark::Held | Mark::Ripe | Mark::Parked | Mark::Restored)
+        matches!(
+            self.ledger.mark(offset),
+            AddressState::Held | AddressState::Ripe | AddressState::Parked | AddressState::Restored
+        )
     }
 
     fn is_owned(&self, offset: u32, owner: Iccid) -> bool {
-        self.ledger.mark(offset) == Mark::Leased && self.ledger.owner(offset) == Some(owner)
+        self.ledger.mark(offset) == AddressState::Leased && self.ledger.owner(offset) == Some(owner)
     }
 
     fn lease(&mut self, offset: u32, owner: Iccid) {
         self.withdraw(offset);
-        self.ledger.set(offset, Mark::Leased);
+        self.ledger.set(offset, AddressState::Leased);
         self.ledger.set_owner(offset, Some(owner));
         self.leased += 1;
         self.leased_excluded += u64::from(self.excluded.contains(offset));
@@ -379,17 +389,17 @@ impl Pool {
 
     fn hold_back(&mut self, offset: u32) {
         self.held.push(&mut self.ledger, offset);
-        self.ledger.set(offset, Mark::Held);
+        self.ledger.set(offset, AddressState::Held);
     }
 
     /// Takes an address out of the queue it stands in, if it does.
     fn withdraw(&mut self, offset: u32) {
         match self.ledger.mark(offset) {
-            Mark::Held => self.held.unlink(&mut self.ledger, offset),
-            Mark::Ripe => self.ripe.unlink(&mut self.ledger, offset),
+            AddressState::Held => self.held.unlink(&mut self.ledger, offset),
+            AddressState::Ripe => self.ripe.unlink(&mut self.ledger, offset),
             // Its place in the list of restored ones is passed over later.
-            Mark::Restored => self.restored_live -= 1,
-            Mark::Fresh | Mark::Leased | Mark::Parked => {}
+            AddressState::Restored => self.restored_live -= 1,
+            AddressState::Fresh | AddressState::Leased | AddressState::Parked => {}
         }
     }
 
@@ -411,7 +421,7 @@ impl Pool {
 }
 
 /// Network, broadcast and first host address of a subnet shorter than /31 (PROTOCOL 7), and the ranges configured.
-fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> Ranges {
+fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> OffsetRanges {
     let base = cidr.network().to_bits();
     let last = cidr.broadcast().to_bits() - base;
     let reserved =
@@ -421,10 +431,10 @@ fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> Ranges {
         let last = range.broadcast().min(cidr.broadcast());
         (first <= last).then(|| (first.to_bits() - base, last.to_bits() - base))
     });
-    Ranges::of(reserved.into_iter().flatten().chain(inside))
+    OffsetRanges::of(reserved.into_iter().flatten().chain(inside))
 }
 
-impl fmt::Display for Claim {
+impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Outside => f.write_str("the address is outside the subnet"),
@@ -435,7 +445,7 @@ impl fmt::Display for Claim {
     }
 }
 
-impl std::error::Error for Claim {}
+impl std::error::Error for ClaimError {}
 
 #[cfg(test)]
 mod tests;

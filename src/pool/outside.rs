@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 
-use super::restore::Seat;
-use super::{Before, Claim, NotLeased};
+use super::restore::OwnedAddress;
+use super::{Before, ClaimError, NotLeased};
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
 /// They are given to nobody; their owners keep them until they give them back.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
-    seats: HashMap<Ipv4Addr, Seat>,
+    seats: HashMap<Ipv4Addr, OwnedAddress>,
     /// The released ones, oldest first.
     released: BTreeSet<(Timestamp, Ipv4Addr)>,
 }
@@ -25,26 +25,26 @@ impl Outside {
     }
 
     /// What an owner has here stays his; everybody else has no business outside the subnets.
-    pub(super) fn claim(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+    pub(super) fn claim(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
         let Some(seat) = self.seats.get(&ip).copied().filter(|seat| seat.owner == owner) else {
-            return Err(Claim::Outside);
+            return Err(ClaimError::Outside);
         };
         let Some(at) = seat.released_at else { return Ok(Before::Own) };
-        self.put(Seat { released_at: None, ..seat });
+        self.put(OwnedAddress { released_at: None, ..seat });
         Ok(Before::Released { owner: Some(owner), at })
     }
 
     /// Takes an address that nobody else has; for what is configured before its subnet is there.
-    pub(super) fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+    pub(super) fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
         let before = match self.seats.get(&ip) {
             None => Before::Unused,
-            Some(Seat { owner: other, released_at: Some(at), .. }) => {
+            Some(OwnedAddress { owner: other, released_at: Some(at), .. }) => {
                 Before::Released { owner: Some(*other), at: *at }
             }
             Some(seat) if seat.owner == owner => return Ok(Before::Own),
-            Some(_) => return Err(Claim::Leased),
+            Some(_) => return Err(ClaimError::Leased),
         };
-        self.put(Seat { ip, owner, released_at: None });
+        self.put(OwnedAddress { ip, owner, released_at: None });
         Ok(before)
     }
 
@@ -52,7 +52,7 @@ impl Outside {
         match before {
             Before::Own => {}
             Before::Released { owner: Some(owner), at } => {
-                self.put(Seat { ip, owner, released_at: Some(at) })
+                self.put(OwnedAddress { ip, owner, released_at: Some(at) })
             }
             Before::Unused | Before::Released { owner: None, .. } => _ = self.remove(ip),
         }
@@ -65,7 +65,7 @@ impl Outside {
         at: Timestamp,
     ) -> Result<(), NotLeased> {
         self.owned(ip, owner)?;
-        self.put(Seat { ip, owner, released_at: Some(at) });
+        self.put(OwnedAddress { ip, owner, released_at: Some(at) });
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Outside {
         to: Iccid,
     ) -> Result<(), NotLeased> {
         self.owned(ip, from)?;
-        self.put(Seat { ip, owner: to, released_at: None });
+        self.put(OwnedAddress { ip, owner: to, released_at: None });
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Outside {
     }
 
     /// Replaces what was known of the address.
-    pub(super) fn put(&mut self, seat: Seat) {
+    pub(super) fn put(&mut self, seat: OwnedAddress) {
         self.remove(seat.ip);
         self.seats.insert(seat.ip, seat);
         self.released.extend(seat.released_at.map(|at| (at, seat.ip)));
@@ -94,9 +94,9 @@ impl Outside {
 
     /// The same from a record: a lease wins over any hold, and of several holds the latest counts.
     pub(super) fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
-        let is_newer = |seat: &Seat| seat.released_at.is_some_and(|known| known < at);
+        let is_newer = |seat: &OwnedAddress| seat.released_at.is_some_and(|known| known < at);
         if self.seats.get(&ip).is_none_or(is_newer) {
-            self.put(Seat { ip, owner, released_at: Some(at) });
+            self.put(OwnedAddress { ip, owner, released_at: Some(at) });
         }
     }
 
@@ -110,7 +110,7 @@ impl Outside {
     }
 
     /// Takes out what one of these subnets contains.
-    pub(super) fn take_inside(&mut self, contains: impl Fn(Ipv4Addr) -> bool) -> Vec<Seat> {
+    pub(super) fn take_inside(&mut self, contains: impl Fn(Ipv4Addr) -> bool) -> Vec<OwnedAddress> {
         let inside: Vec<Ipv4Addr> = self.seats.keys().copied().filter(|ip| contains(*ip)).collect();
         inside.into_iter().filter_map(|ip| self.remove(ip)).collect()
     }
@@ -119,7 +119,7 @@ impl Outside {
         if self.owner(ip) == Some(owner) { Ok(()) } else { Err(NotLeased) }
     }
 
-    fn remove(&mut self, ip: Ipv4Addr) -> Option<Seat> {
+    fn remove(&mut self, ip: Ipv4Addr) -> Option<OwnedAddress> {
         let seat = self.seats.remove(&ip)?;
         seat.released_at.inspect(|at| _ = self.released.remove(&(*at, ip)));
         Some(seat)

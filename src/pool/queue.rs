@@ -1,10 +1,10 @@
 //! A queue of released addresses, linked through their slips, so that any of them can leave it at once.
 
-use super::ledger::{Ledger, Links};
+use super::ledger::{AddressTable, Links};
 
 /// First in, first out; and out of the middle.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct ReleaseQueue {
     ends: Option<Ends>,
     len: u64,
 }
@@ -15,7 +15,7 @@ struct Ends {
     last: u32,
 }
 
-impl Queue {
+impl ReleaseQueue {
     pub(super) fn first(&self) -> Option<u32> {
         self.ends.map(|ends| ends.first)
     }
@@ -24,7 +24,7 @@ impl Queue {
         self.len
     }
 
-    pub(super) fn push(&mut self, ledger: &mut Ledger, offset: u32) {
+    pub(super) fn push(&mut self, ledger: &mut AddressTable, offset: u32) {
         let before = self.ends.map_or(offset, |ends| ends.last);
         *ledger.links_mut(offset) = Links { before, after: offset };
         match &mut self.ends {
@@ -38,7 +38,7 @@ impl Queue {
     }
 
     /// Takes out an address that stands in this queue.
-    pub(super) fn unlink(&mut self, ledger: &mut Ledger, offset: u32) {
+    pub(super) fn unlink(&mut self, ledger: &mut AddressTable, offset: u32) {
         let Links { before, after } = ledger.links(offset);
         let Some(ends) = &mut self.ends else { return };
         match (before == offset, after == offset) {

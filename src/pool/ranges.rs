@@ -2,32 +2,32 @@
 
 /// Both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
+pub(super) struct OffsetRange {
     pub(super) first: u32,
     pub(super) last: u32,
 }
 
 /// Sorted, and neither overlapping nor touching. A configuration has a handful, so the binary search takes a few steps.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ranges(Vec<Range>);
+pub(super) struct OffsetRanges(Vec<OffsetRange>);
 
-impl Ranges {
+impl OffsetRanges {
     pub(super) fn of(ranges: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut sorted: Vec<(u32, u32)> = ranges.collect();
         sorted.sort_unstable();
-        let mut merged: Vec<Range> = Vec::new();
+        let mut merged: Vec<OffsetRange> = Vec::new();
         for (first, last) in sorted {
             match merged.last_mut() {
                 Some(before) if first <= before.last.saturating_add(1) => {
                     before.last = before.last.max(last)
                 }
-                _ => merged.push(Range { first, last }),
+                _ => merged.push(OffsetRange { first, last }),
             }
         }
         Self(merged)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Range> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = OffsetRange> {
         self.0.iter().copied()
     }
 
@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn merges_what_overlaps_or_touches() {
-        let ranges = Ranges::of([(8, 9), (0, 1), (2, 4), (3, 3), (u32::MAX, u32::MAX)].into_iter());
+        let ranges =
+            OffsetRanges::of([(8, 9), (0, 1), (2, 4), (3, 3), (u32::MAX, u32::MAX)].into_iter());
         let ends: Vec<_> = ranges.iter().map(|range| (range.first, range.last)).collect();
         assert_eq!(ends, [(0, 4), (8, 9), (u32::MAX, u32::MAX)]);
         assert_eq!(ranges.size(), 8);

@@ -2,15 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use super::ledger::Mark;
-use super::ranges::Range;
-use super::{Before, Claim, Pool};
+use super::ledger::AddressState;
+use super::ranges::OffsetRange;
+use super::{Before, ClaimError, Pool};
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
 /// An address that somebody has or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
+pub(super) struct OwnedAddress {
     pub(super) ip: Ipv4Addr,
     pub(super) owner: Iccid,
     /// `None`: it is the owner's still.
@@ -22,7 +22,7 @@ impl Pool {
     ///
     /// # Errors
     /// If it is another's.
-    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
         self.configure(ip, owner)
     }
 
@@ -30,30 +30,34 @@ impl Pool {
     pub fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
         let Some(offset) = self.offset(ip) else { return };
         match self.ledger.mark(offset) {
-            Mark::Leased => return,
-            Mark::Fresh => {}
+            AddressState::Leased => return,
+            AddressState::Fresh => {}
             _ if self.ledger.released_at(offset) >= released_at => return,
             _ => self.withdraw(offset),
         }
         self.ledger.set_released_at(offset, released_at);
         self.ledger.set_owner(offset, Some(owner));
         if self.excluded.contains(offset) {
-            self.ledger.set(offset, Mark::Parked);
+            self.ledger.set(offset, AddressState::Parked);
         } else {
             self.hold_anew(offset);
         }
     }
 
     /// Everything known of its addresses.
-    pub(super) fn seats(&self) -> impl Iterator<Item = Seat> {
-        let all = Range { first: 0, last: (self.size() - 1) as u32 };
+    pub(super) fn seats(&self) -> impl Iterator<Item = OwnedAddress> {
+        let all = OffsetRange { first: 0, last: (self.size() - 1) as u32 };
         self.ledger.touched(all).filter_map(|offset| {
             let released_at = self.is_released(offset).then(|| self.ledger.released_at(offset));
-            Some(Seat { ip: self.address(offset), owner: self.ledger.owner(offset)?, released_at })
+            Some(OwnedAddress {
+                ip: self.address(offset),
+                owner: self.ledger.owner(offset)?,
+                released_at,
+            })
         })
     }
 
-    pub(super) fn put(&mut self, seat: Seat) {
+    pub(super) fn put(&mut self, seat: OwnedAddress) {
         match seat.released_at {
             Some(at) => self.restore_held(seat.ip, seat.owner, at),
             None => _ = self.restore_leased(seat.ip, seat.owner),
@@ -69,12 +73,12 @@ impl Pool {
         self.restored_live = 0;
         while let Some(oldest) = self.held.first() {
             self.held.unlink(&mut self.ledger, oldest);
-            self.ledger.set(oldest, Mark::Restored);
+            self.ledger.set(oldest, AddressState::Restored);
             all.push(oldest);
         }
         all.sort_by_cached_key(|offset| self.ledger.released_at(*offset));
         for offset in all {
-            if self.ledger.mark(offset) == Mark::Restored {
+            if self.ledger.mark(offset) == AddressState::Restored {
                 self.hold_back(offset);
             }
         }
@@ -82,7 +86,7 @@ impl Pool {
 
     /// Puts an address into its hold, which may have begun before that of others.
     pub(super) fn hold_anew(&mut self, offset: u32) {
-        self.ledger.set(offset, Mark::Restored);
+        self.ledger.set(offset, AddressState::Restored);
         self.restored.push(offset);
         self.restored_live += 1;
     }

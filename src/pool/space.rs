@@ -8,8 +8,8 @@ use ipnet::Ipv4Net;
 use smallvec::SmallVec;
 
 use super::outside::Outside;
-use super::restore::Seat;
-use super::{Before, Claim, Counts, NotLeased, Pool};
+use super::restore::OwnedAddress;
+use super::{Before, ClaimError, NotLeased, Pool, PoolCounts};
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 /// It outlives every configuration, and is changed in place when one replaces another: whoever allocates sees the subnets of before or those
 /// of after, and in both who has which address.
 #[derive(Debug)]
-pub struct Space<K> {
+pub struct AddressSpace<K> {
     hold: Duration,
     /// In the order in which they are used.
     subnets: Vec<Subnet<K>>,
@@ -37,7 +37,7 @@ struct Subnet<K> {
 /// Who uses an address that is another's, as far as the gateways say, and until when that is to be believed.
 type Reporters = SmallVec<[(Iccid, Timestamp); 1]>;
 
-impl<K: Copy + PartialEq> Space<K> {
+impl<K: Copy + PartialEq> AddressSpace<K> {
     /// A VSlice without subnets.
     #[must_use]
     pub fn new(hold: Duration) -> Self {
@@ -104,7 +104,7 @@ impl<K: Copy + PartialEq> Space<K> {
         ip: Ipv4Addr,
         owner: Iccid,
         now: Timestamp,
-    ) -> Result<Option<K>, Claim> {
+    ) -> Result<Option<K>, ClaimError> {
         self.outside.forget(now, self.hold);
         let claimed = match self.subnet(ip) {
             Some(Subnet { kind, pool }) => pool.claim(ip, owner, now).map(|_| Some(*kind)),
@@ -121,7 +121,7 @@ impl<K: Copy + PartialEq> Space<K> {
     ///
     /// # Errors
     /// If another endpoint has it. [`Self::await_release`] lets the owner have it next.
-    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, Claim> {
+    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
         let configured = match self.subnet(ip) {
             Some(subnet) => subnet.pool.configure(ip, owner),
             None => self.outside.configure(ip, owner),
@@ -196,7 +196,7 @@ impl<K: Copy + PartialEq> Space<K> {
     ///
     /// # Errors
     /// If it is another's.
-    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<(), Claim> {
+    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<(), ClaimError> {
         self.configure(ip, owner).map(|_| ())
     }
 
@@ -226,7 +226,7 @@ impl<K: Copy + PartialEq> Space<K> {
     }
 
     /// The fill of each subnet.
-    pub fn counts(&self) -> impl Iterator<Item = (Ipv4Net, Counts)> {
+    pub fn counts(&self) -> impl Iterator<Item = (Ipv4Net, PoolCounts)> {
         self.subnets.iter().map(|subnet| (subnet.pool.cidr(), subnet.pool.counts()))
     }
 
@@ -246,7 +246,7 @@ impl<K: Copy + PartialEq> Space<K> {
         self.subnets.iter_mut().find(|subnet| subnet.pool.cidr().contains(&ip))
     }
 
-    fn put(&mut self, seat: Seat) {
+    fn put(&mut self, seat: OwnedAddress) {
         match self.subnet(seat.ip) {
             Some(subnet) => subnet.pool.put(seat),
             None => self.outside.put(seat),

@@ -58,9 +58,9 @@ fn network_broadcast_and_first_host_are_reserved_in_subnets_shorter_than_31() {
 fn excluded_ranges_are_passed_over() {
     let mut pool =
         pool("192.0.2.0/28", &["192.0.2.4/30", "192.0.2.12/30", "198.51.100.0/24", "192.0.2.9/32"]);
-    assert_eq!(pool.counts(), Counts { leased: 0, held: 0, free: 5, reserved: 11 });
+    assert_eq!(pool.counts(), PoolCounts { leased: 0, held: 0, free: 5, reserved: 11 });
     assert_eq!(drain(&mut pool, at(0)), [2, 3, 8, 10, 11]);
-    assert_eq!(pool.claim(ip("192.0.2.5"), owner(2), at(0)), Err(Claim::Reserved));
+    assert_eq!(pool.claim(ip("192.0.2.5"), owner(2), at(0)), Err(ClaimError::Reserved));
 }
 
 #[test]
@@ -84,10 +84,10 @@ fn within_the_hold_only_the_former_owner_may_have_it() {
     let mut pool = pool("192.0.2.0/29", &[]);
     let a = pool.allocate(owner(1), at(0)).unwrap();
     pool.release(a, owner(1), at(10)).unwrap();
-    assert_eq!(pool.claim(a, owner(2), at(69)), Err(Claim::Held { until: at(70) }));
+    assert_eq!(pool.claim(a, owner(2), at(69)), Err(ClaimError::Held { until: at(70) }));
     assert!(pool.claim(a, owner(1), at(11)).is_ok());
     assert_eq!(pool.claim(a, owner(1), at(11)), Ok(Before::Own), "again and again");
-    assert_eq!(pool.claim(a, owner(2), at(11)), Err(Claim::Leased));
+    assert_eq!(pool.claim(a, owner(2), at(11)), Err(ClaimError::Leased));
     assert_eq!(pool.release(a, owner(2), at(11)), Err(NotLeased), "another's");
     pool.release(a, owner(1), at(20)).unwrap();
     assert_eq!(pool.claim(a, owner(2), at(80)).err(), None, "after the hold anyone may");
@@ -99,10 +99,10 @@ fn wrong_use_is_told_and_does_nothing() {
     let before = pool.counts();
     assert_eq!(pool.release(ip("192.0.2.2"), owner(1), at(0)), Err(NotLeased));
     assert_eq!(pool.release(ip("198.51.100.2"), owner(1), at(0)), Err(NotLeased));
-    assert_eq!(pool.claim(ip("198.51.100.2"), owner(2), at(0)), Err(Claim::Outside));
+    assert_eq!(pool.claim(ip("198.51.100.2"), owner(2), at(0)), Err(ClaimError::Outside));
     assert_eq!(pool.counts(), before);
     assert_eq!(pool.claim(ip("192.0.2.2"), owner(1), at(0)), Ok(Before::Unused));
-    assert_eq!(pool.claim(ip("192.0.2.2"), owner(2), at(0)), Err(Claim::Leased));
+    assert_eq!(pool.claim(ip("192.0.2.2"), owner(2), at(0)), Err(ClaimError::Leased));
     pool.release(ip("192.0.2.2"), owner(1), at(0)).unwrap();
     assert_eq!(pool.release(ip("192.0.2.2"), owner(1), at(1)), Err(NotLeased));
 }
@@ -113,9 +113,9 @@ fn an_excluded_address_stays_leased_and_returns_with_the_configuration() {
     assert_eq!(drain(&mut pool, at(0)), [2, 3, 4, 5, 6]);
     pool.release(ip("192.0.2.3"), owner(1), at(1)).unwrap();
     pool.set_excluded(&[net("192.0.2.2/31")]);
-    assert_eq!(pool.counts(), Counts { leased: 4, held: 0, free: 0, reserved: 4 });
+    assert_eq!(pool.counts(), PoolCounts { leased: 4, held: 0, free: 0, reserved: 4 });
     pool.release(ip("192.0.2.2"), owner(1), at(2)).unwrap();
-    assert_eq!(pool.counts(), Counts { leased: 3, held: 0, free: 0, reserved: 5 });
+    assert_eq!(pool.counts(), PoolCounts { leased: 3, held: 0, free: 0, reserved: 5 });
     assert_eq!(pool.allocate(owner(1), at(500)), Err(Exhausted { retry_at: None }));
 
     pool.set_excluded(&[]);
@@ -141,8 +141,12 @@ fn records_come_back_in_any_order() {
     }
     assert!(pool.restore_leased(ip("192.0.2.5"), owner(1)).is_ok());
     pool.restore_held(ip("192.0.2.5"), owner(3), at(9));
-    assert_eq!(pool.restore_leased(ip("192.0.2.5"), owner(2)), Err(Claim::Leased), "two owners");
-    assert_eq!(pool.counts(), Counts { leased: 1, held: 3, free: 1, reserved: 3 });
+    assert_eq!(
+        pool.restore_leased(ip("192.0.2.5"), owner(2)),
+        Err(ClaimError::Leased),
+        "two owners"
+    );
+    assert_eq!(pool.counts(), PoolCounts { leased: 1, held: 3, free: 1, reserved: 3 });
 
     assert!(pool.claim(ip("192.0.2.4"), owner(3), at(6)).is_ok());
     assert_eq!(drain(&mut pool, at(100)), [3, 6, 2], "never used, then the oldest release");
@@ -173,7 +177,7 @@ fn what_was_claimed_can_be_given_back_as_it_was() {
     }
     assert_eq!(
         pool.claim(a, owner(3), at(69)),
-        Err(Claim::Held { until: at(70) }),
+        Err(ClaimError::Held { until: at(70) }),
         "the hold goes on"
     );
     assert_eq!(drain(&mut pool, at(69)), [3, 4, 5, 6]);

@@ -35,13 +35,13 @@ pub enum GroupFault {
 #[derive(Debug, PartialEq, Eq)]
 pub struct CatalogEntry<T> {
     pub thing: Arc<T>,
-    pub standing: Standing,
+    pub standing: ListingStatus,
     pub stamp: Revision,
 }
 
 /// Whether a thing is still there, and in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum ListingStatus {
     /// Written in the files, or made by a person.
     Listed,
     /// Gone from the files, and kept as it was.
@@ -205,7 +205,7 @@ fn gone<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = &T> {
     places
         .iter()
         .flatten()
-        .filter(|place| place.standing == Standing::Gone)
+        .filter(|place| place.standing == ListingStatus::Gone)
         .map(|place| &*place.thing)
 }
 
@@ -218,20 +218,20 @@ impl<T> Clone for CatalogEntry<T> {
 impl<T> CatalogEntry<T> {
     /// Of a thing that is listed.
     pub fn new(thing: T, stamp: Revision) -> Self {
-        Self { thing: Arc::new(thing), standing: Standing::Listed, stamp }
+        Self { thing: Arc::new(thing), standing: ListingStatus::Listed, stamp }
     }
 
     /// The thing, unless it was removed.
     pub fn present(&self) -> Option<&T> {
-        (self.standing != Standing::Removed).then_some(&*self.thing)
+        (self.standing != ListingStatus::Removed).then_some(&*self.thing)
     }
 
     fn differs(&self) -> bool {
         match self.standing {
-            Standing::Listed => self.stamp.origin.differs(),
-            Standing::Gone => true,
+            ListingStatus::Listed => self.stamp.origin.differs(),
+            ListingStatus::Gone => true,
             // The files still have it.
-            Standing::Removed => self.stamp.origin.line().is_some(),
+            ListingStatus::Removed => self.stamp.origin.line().is_some(),
         }
     }
 }

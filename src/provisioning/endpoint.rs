@@ -19,11 +19,11 @@ pub struct Endpoint {
     /// Shown to people; nothing depends on it.
     pub name: Option<Box<str>>,
     /// What few endpoints have.
-    more: Option<Box<More>>,
+    more: Option<Box<RareFields>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct More {
+struct RareFields {
     imsis: Vec<Imsi>,
     secondary_groups: Vec<GroupId>,
 }
@@ -75,7 +75,7 @@ impl Endpoint {
         let mut moved = Self { group: primary, ..self.clone() };
         moved.more.iter_mut().for_each(|more| more.secondary_groups.clear());
         moved = secondary.into_iter().fold(moved, Self::also_in_group);
-        moved.more.take_if(|more| **more == More::default());
+        moved.more.take_if(|more| **more == RareFields::default());
         moved
     }
 
@@ -104,7 +104,7 @@ impl Endpoint {
         rest.more.iter_mut().for_each(|more| more.imsis.clear());
         let kept = self.imsis().filter(|imsi| of.imsis().all(|taken| taken != *imsi));
         rest = kept.fold(rest, Self::with_imsi);
-        rest.more.take_if(|more| **more == More::default());
+        rest.more.take_if(|more| **more == RareFields::default());
         rest.msisdn = rest.msisdn.filter(|msisdn| of.msisdn != Some(*msisdn));
         rest
     }

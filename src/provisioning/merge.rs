@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::catalog::Named;
-use super::{Catalog, CatalogEntry, Group, LineHash, Origin, Revision, Standing};
+use super::{Catalog, CatalogEntry, Group, LineHash, ListingStatus, Origin, Revision};
 use crate::identity::{GroupId, Moniker, VsliceId};
 
 /// Who is believed where the files and a person say different things (PROTOCOL 11).
@@ -154,14 +154,14 @@ impl Rules {
             let stamp = Revision::default().next(self.now_micros, Origin::file(line));
             return (Some(CatalogEntry::new(thing, stamp)), true);
         };
-        let is_removed = place.standing == Standing::Removed;
+        let is_removed = place.standing == ListingStatus::Removed;
         let is_same = !is_removed && *place.thing == thing;
         let speaks = place.stamp.origin.line() != Some(line)
             || (self.authority == Authority::Files && !is_same);
         if !speaks {
-            let returns = place.standing == Standing::Gone;
+            let returns = place.standing == ListingStatus::Gone;
             let listed = || CatalogEntry {
-                standing: Standing::Listed,
+                standing: ListingStatus::Listed,
                 stamp: place.stamp.next(self.now_micros, place.stamp.origin),
                 ..place.clone()
             };
@@ -170,7 +170,7 @@ impl Rules {
         let origin = if is_removed { Origin::file(line) } else { place.stamp.origin.adopted(line) };
         let thing = if is_same { Arc::clone(&place.thing) } else { Arc::new(thing) };
         let stamp = place.stamp.next(self.now_micros, origin);
-        (Some(CatalogEntry { thing, standing: Standing::Listed, stamp }), !is_same)
+        (Some(CatalogEntry { thing, standing: ListingStatus::Listed, stamp }), !is_same)
     }
 
     /// What becomes of a place that the files do not name, if anything.
@@ -178,14 +178,16 @@ impl Rules {
         let origin = place.stamp.origin;
         let (standing, origin) = match place.standing {
             // A person made it: only a person removes it.
-            Standing::Listed | Standing::Gone if origin.is_by_person() => return None,
-            Standing::Listed | Standing::Gone if self.prune => {
-                (Standing::Removed, Origin::default())
+            ListingStatus::Listed | ListingStatus::Gone if origin.is_by_person() => return None,
+            ListingStatus::Listed | ListingStatus::Gone if self.prune => {
+                (ListingStatus::Removed, Origin::default())
             }
-            Standing::Listed => (Standing::Gone, origin),
+            ListingStatus::Listed => (ListingStatus::Gone, origin),
             // A person removed it, and now the files agree.
-            Standing::Removed if origin.line().is_some() => (Standing::Removed, Origin::default()),
-            Standing::Gone | Standing::Removed => return None,
+            ListingStatus::Removed if origin.line().is_some() => {
+                (ListingStatus::Removed, Origin::default())
+            }
+            ListingStatus::Gone | ListingStatus::Removed => return None,
         };
         Some(CatalogEntry {
             thing: Arc::clone(&place.thing),
@@ -358,7 +360,10 @@ mod tests {
             .merged(&files(&[("a", "one")]), Authority::LastWriter, Prune::No, 9)
             .catalog;
         let place = catalog.vslice_place(VsliceId::new(0)).unwrap().clone();
-        catalog.set_vslice(VsliceId::new(0), CatalogEntry { standing: Standing::Removed, ..place });
+        catalog.set_vslice(
+            VsliceId::new(0),
+            CatalogEntry { standing: ListingStatus::Removed, ..place },
+        );
         let merge = |name: &str, authority| {
             catalog.merged(&files(&[("a", name)]), authority, Prune::No, 10).catalog
         };

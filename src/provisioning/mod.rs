@@ -12,11 +12,11 @@ mod origin;
 mod problem;
 mod state;
 
-pub use catalog::{Catalog, CatalogEntry, GroupFault, Standing};
+pub use catalog::{Catalog, CatalogEntry, GroupFault, ListingStatus};
 pub use endpoint::{Endpoint, NoGroup};
 pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, Rules, export};
 pub use merge::{Authority, Merged, Prune};
 pub use model::{Allocation, CredentialMethod, Credentials, Group, RecordTooLarge, Subnet, Vslice};
 pub use origin::{LineHash, Origin, Revision};
-pub use problem::{Problem, Problems};
-pub use state::{Change, ProvisioningState, Refused};
+pub use problem::{InventoryProblem, InventoryProblems};
+pub use state::{ProvisioningChange, ProvisioningState, Refused};

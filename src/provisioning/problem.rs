@@ -8,7 +8,7 @@ const KEPT: usize = 10_000;
 
 /// One thing that is wrong, or only odd. Displayed in one line: `inventory.toml:12: what; remedy`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct InventoryProblem {
     pub file: PathBuf,
     /// From 1; absent if it concerns the file as a whole.
     pub line: Option<u32>,
@@ -16,7 +16,7 @@ pub struct Problem {
     pub remedy: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for InventoryProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
@@ -28,14 +28,14 @@ impl fmt::Display for Problem {
 
 /// Everything that makes a load impossible, in the order of files (`inventory.toml` first) and lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems {
-    problems: Vec<Problem>,
+pub struct InventoryProblems {
+    problems: Vec<InventoryProblem>,
     /// Found, but not kept.
     further: usize,
 }
 
-impl Problems {
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+impl InventoryProblems {
+    pub fn iter(&self) -> impl Iterator<Item = &InventoryProblem> {
         self.problems.iter()
     }
 
@@ -45,7 +45,7 @@ impl Problems {
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for InventoryProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
@@ -58,7 +58,7 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for InventoryProblems {}
 
 /// What a load is told beside its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,19 +77,19 @@ impl Default for Rules {
 
 /// Gathers what is found while one file after the other is read.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct ProblemCollector {
     pub(super) rules: Rules,
     /// What is worth a word only where somebody asks, as `check` does.
-    pub(super) advice: Vec<Problem>,
+    pub(super) advice: Vec<InventoryProblem>,
     file: PathBuf,
-    problems: Vec<Problem>,
+    problems: Vec<InventoryProblem>,
     further: usize,
     /// Where the problems of `file` begin.
     own: usize,
-    warnings: Vec<Problem>,
+    warnings: Vec<InventoryProblem>,
 }
 
-impl Report {
+impl ProblemCollector {
     pub(super) fn by(rules: Rules) -> Self {
         Self { rules, ..Self::default() }
     }
@@ -145,13 +145,13 @@ impl Report {
     }
 
     /// The warnings, if nothing worse was found.
-    pub(super) fn conclude(mut self) -> Result<Vec<Problem>, Problems> {
+    pub(super) fn conclude(mut self) -> Result<Vec<InventoryProblem>, InventoryProblems> {
         self.order();
         if self.problems.is_empty() {
             self.warnings.sort();
             return Ok(self.warnings);
         }
-        Err(Problems { problems: self.problems, further: self.further })
+        Err(InventoryProblems { problems: self.problems, further: self.further })
     }
 
     /// Puts the problems of this file in the order of its lines; those of one line stay as they were found.
@@ -159,8 +159,8 @@ impl Report {
         self.problems[self.own..].sort_by_key(|problem| problem.line);
     }
 
-    fn found(&self, line: Option<u32>, what: String, remedy: String) -> Problem {
-        Problem { file: self.file.clone(), line, what, remedy }
+    fn found(&self, line: Option<u32>, what: String, remedy: String) -> InventoryProblem {
+        InventoryProblem { file: self.file.clone(), line, what, remedy }
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn problems_stand_in_the_order_of_the_file_one_to_a_line() {
-        let mut report = Report::default();
+        let mut report = ProblemCollector::default();
         report.turn_to(Path::new("inventory/inventory.toml"));
         report.problem(7, "unknown key \"colour\"", "leave it out");
         report.turn_to(Path::new("inventory/endpoints.csv"));
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_file_of_the_wrong_kind_does_not_fill_the_memory() {
-        let mut report = Report::default();
+        let mut report = ProblemCollector::default();
         for line in 0..20_000 {
             report.problem(line, "what", "remedy");
         }

@@ -18,7 +18,7 @@ pub enum ProvisioningState {
 
 /// What can be done to an endpoint's provisioning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
+pub enum ProvisioningChange {
     /// Placed in a valid group.
     Assign,
     /// Removed from its group.
@@ -43,8 +43,8 @@ impl ProvisioningState {
     /// | terminated   | x         | x        | x         | x      | x          | pending   |
     ///
     /// To assign an endpoint that is in a group already is to move it, which is no change of its state (PROTOCOL 11).
-    pub fn on(self, change: Change) -> Result<Self, Refused> {
-        use Change::{Assign, Reinstate, Resume, Suspend, Terminate, Unassign};
+    pub fn on(self, change: ProvisioningChange) -> Result<Self, Refused> {
+        use ProvisioningChange::{Assign, Reinstate, Resume, Suspend, Terminate, Unassign};
         use ProvisioningState::{Active, Pending, Suspended, Terminated};
 
         match (self, change) {
@@ -66,10 +66,10 @@ impl ProvisioningState {
     pub fn imported(self, wanted: Self, reinstated: bool) -> Result<Self, Refused> {
         let change = match wanted {
             Self::Terminated => return Ok(wanted),
-            Self::Pending if reinstated => Change::Reinstate,
-            Self::Pending => Change::Unassign,
-            Self::Active => Change::Assign,
-            Self::Suspended => Change::Suspend,
+            Self::Pending if reinstated => ProvisioningChange::Reinstate,
+            Self::Pending => ProvisioningChange::Unassign,
+            Self::Active => ProvisioningChange::Assign,
+            Self::Suspended => ProvisioningChange::Suspend,
         };
         if self == Self::Terminated { self.on(change) } else { Ok(wanted) }
     }
@@ -115,18 +115,18 @@ impl fmt::Display for ProvisioningState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub state: ProvisioningState,
-    pub change: Change,
+    pub change: ProvisioningChange,
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let done = match self.change {
-            Change::Assign => "assigned to a group",
-            Change::Unassign => "removed from its group",
-            Change::Suspend => "suspended",
-            Change::Resume => "resumed",
-            Change::Terminate => "terminated",
-            Change::Reinstate => "reinstated",
+            ProvisioningChange::Assign => "assigned to a group",
+            ProvisioningChange::Unassign => "removed from its group",
+            ProvisioningChange::Suspend => "suspended",
+            ProvisioningChange::Resume => "resumed",
+            ProvisioningChange::Terminate => "terminated",
+            ProvisioningChange::Reinstate => "reinstated",
         };
         let instead = match self.state {
             ProvisioningState::Pending => "assign it to a group, or terminate it",
@@ -146,13 +146,13 @@ mod tests {
 
     #[test]
     fn the_table_of_the_specification() {
-        const CHANGES: [Change; 6] = [
-            Change::Assign,
-            Change::Unassign,
-            Change::Suspend,
-            Change::Resume,
-            Change::Terminate,
-            Change::Reinstate,
+        const CHANGES: [ProvisioningChange; 6] = [
+            ProvisioningChange::Assign,
+            ProvisioningChange::Unassign,
+            ProvisioningChange::Suspend,
+            ProvisioningChange::Resume,
+            ProvisioningChange::Terminate,
+            ProvisioningChange::Reinstate,
         ];
         let table = [
             ("pending", ["active", "x", "x", "x", "terminated", "x"]),
@@ -185,12 +185,15 @@ mod tests {
         }
         let refused = [Pending, Active, Suspended]
             .map(|wanted| Terminated.imported(wanted, false).unwrap_err().change);
-        assert_eq!(refused, [Change::Unassign, Change::Assign, Change::Suspend]);
+        assert_eq!(
+            refused,
+            [ProvisioningChange::Unassign, ProvisioningChange::Assign, ProvisioningChange::Suspend]
+        );
     }
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let refused = ProvisioningState::Terminated.on(Change::Resume).unwrap_err();
+        let refused = ProvisioningState::Terminated.on(ProvisioningChange::Resume).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "an endpoint that is terminated cannot be resumed; reinstate it first"

@@ -12,7 +12,7 @@ const HOST: Ipv4Addr = Ipv4Addr::BROADCAST;
 
 /// What an Access-Accept says beyond its verdict, if `vendor_attributes` is on.
 #[derive(Clone, Copy, Debug)]
-pub struct Names<'a> {
+pub struct VendorNames<'a> {
     /// The number of our dictionary.
     pub vendor: u32,
     pub vslice: &'a str,
@@ -49,7 +49,7 @@ pub fn accept(
     room: &mut [u8],
     request: &Datagram<'_>,
     accept: &Accept,
-    names: Option<Names<'_>>,
+    names: Option<VendorNames<'_>>,
 ) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(room, Code::ACCESS_ACCEPT, request.identifier());
     reply.message_authenticator();
@@ -153,7 +153,7 @@ mod tests {
             dns: [Some(ip); 2],
         };
         let moniker = "m".repeat(Moniker::MAX);
-        let names = Names { vendor: 32473, vslice: &moniker, group: &moniker };
+        let names = VendorNames { vendor: 32473, vslice: &moniker, group: &moniker };
         let mut room = [0; LONGEST];
         for octets in [0, 3, 100, 1000].into_iter().chain(3800..=4050) {
             let datagram = request(Code::ACCESS_REQUEST, octets);

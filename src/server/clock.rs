@@ -5,11 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::time::{Line, Steady, Step, Timestamp};
+use crate::time::{ClockLine, ClockStep, SteadyClock, Timestamp};
 
 /// A point in time on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct Now {
     /// What people call it; follows the wall clock, and never steps (PROTOCOL 19).
     pub wall: Timestamp,
     /// Since the process began; never jumps.
@@ -21,15 +21,16 @@ pub struct Moment {
 pub struct Clock {
     start: Instant,
     /// Replaced by [`Self::observe`]; to read it takes no lock.
-    line: ArcSwap<Line>,
-    steady: Mutex<Steady>,
+    line: ArcSwap<ClockLine>,
+    steady: Mutex<SteadyClock>,
 }
 
 impl Clock {
     /// A clock that begins at the wall clock.
     #[expect(clippy::disallowed_methods, reason = "this is where the shell reads the clocks")]
     pub fn start() -> Self {
-        let (steady, _) = Steady::begin(Duration::ZERO, SystemTime::now().into(), Timestamp::EPOCH);
+        let (steady, _) =
+            SteadyClock::begin(Duration::ZERO, SystemTime::now().into(), Timestamp::EPOCH);
         Self {
             start: Instant::now(),
             line: ArcSwap::from_pointee(steady.line()),
@@ -37,25 +38,25 @@ impl Clock {
         }
     }
 
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Now {
         let line = self.line.load();
         let running = self.start.elapsed();
-        Moment { wall: line.at(running), running }
+        Now { wall: line.at(running), running }
     }
 
     /// Begins anew behind `newest`, the last time that the journal knows: before service, so that no time is given twice. Says whether the
     /// wall clock was set back since then.
-    pub fn begin_after(&self, newest: Timestamp) -> Option<Step> {
+    pub fn begin_after(&self, newest: Timestamp) -> Option<ClockStep> {
         let mut steady = self.steady.lock();
         let (running, wall) = self.read();
-        let (begun, step) = Steady::begin(running, wall, newest);
+        let (begun, step) = SteadyClock::begin(running, wall, newest);
         *steady = begun;
         self.line.store(steady.line().into());
         step
     }
 
     /// Compares the clocks; to be called several times a second. Says whether the wall clock has stepped.
-    pub fn observe(&self) -> Option<Step> {
+    pub fn observe(&self) -> Option<ClockStep> {
         let mut steady = self.steady.lock();
         let (running, wall) = self.read();
         let step = steady.observe(running, wall);

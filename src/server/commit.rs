@@ -6,9 +6,9 @@ use std::time::Duration;
 use tracing::error;
 
 use super::tally::accounting_label;
-use crate::aaa::{Freed, Note, Recorder, RejectReason};
+use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
-use crate::journal::{Admission, Batch, Journal, Sink, Submitter, Ticket, TooLarge, Wake};
+use crate::journal::{Admission, Batch, Journal, RecordSink, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
@@ -45,9 +45,9 @@ pub trait Records: Recorder {
 
 /// The real one.
 #[derive(Debug)]
-pub struct Clerk(Submitter);
+pub struct JournalCommitter(Submitter);
 
-impl Clerk {
+impl JournalCommitter {
     /// `wake` is called when the journal has news.
     pub fn new(journal: &Journal, wake: Wake) -> Self {
         Self(journal.submitter(wake))
@@ -64,12 +64,12 @@ impl Clerk {
     }
 }
 
-impl Committer for Clerk {
-    type Records = Scribe;
+impl Committer for JournalCommitter {
+    type Records = JournalRecorder;
     type Ticket = Ticket;
 
-    fn records(&mut self) -> Scribe {
-        Scribe { batch: self.0.batch(), at: Timestamp::EPOCH }
+    fn records(&mut self) -> JournalRecorder {
+        JournalRecorder { batch: self.0.batch(), at: Timestamp::EPOCH }
     }
 
     fn admission(&self) -> Admission {
@@ -80,7 +80,7 @@ impl Committer for Clerk {
         self.0.room()
     }
 
-    fn submit(&mut self, records: Scribe) -> Ticket {
+    fn submit(&mut self, records: JournalRecorder) -> Ticket {
         self.0.submit(records.batch)
     }
 
@@ -91,61 +91,61 @@ impl Committer for Clerk {
 
 /// Writes what is recorded into a batch of the journal.
 #[derive(Debug)]
-pub struct Scribe {
+pub struct JournalRecorder {
     batch: Batch,
     /// When, for the records that have no version of their own.
     pub at: Timestamp,
 }
 
-impl Scribe {
+impl JournalRecorder {
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
     }
 
     /// A record of the shell's own: what a gateway's handle stands for.
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
-        complain(self.batch.put_gateway(id, name));
+        log_too_large(self.batch.put_gateway(id, name));
     }
 
     /// Another: that it has sent a Message-Authenticator.
     pub fn signed(&mut self, id: GatewayId) {
-        complain(self.batch.put_signed(id));
+        log_too_large(self.batch.put_signed(id));
     }
 }
 
-impl Records for Scribe {
+impl Records for JournalRecorder {
     fn octets(&self) -> usize {
         self.batch.octets().len()
     }
 }
 
-impl Recorder for Scribe {
+impl Recorder for JournalRecorder {
     fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
-        complain(self.batch.put_endpoint(iccid, state));
+        log_too_large(self.batch.put_endpoint(iccid, state));
     }
 
     fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
-        complain(self.batch.put_provisioned(iccid, stamp, endpoint));
+        log_too_large(self.batch.put_provisioned(iccid, stamp, endpoint));
     }
 
     fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
-        complain(self.batch.put_vslice(id, place));
+        log_too_large(self.batch.put_vslice(id, place));
     }
 
     fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        complain(self.batch.put_group(id, place));
+        log_too_large(self.batch.put_group(id, place));
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
-        complain(self.batch.put_inventory(self.at.micros(), fingerprint));
+        log_too_large(self.batch.put_inventory(self.at.micros(), fingerprint));
     }
 
     fn restart(&mut self, restart: &Restart) {
-        complain(self.batch.put_restart(restart));
+        log_too_large(self.batch.put_restart(restart));
     }
 
     fn noted(&mut self, note: &Note) {
-        complain(self.batch.put_note(
+        log_too_large(self.batch.put_note(
             note.at,
             note.iccid,
             accounting_label(note.kind),
@@ -154,12 +154,12 @@ impl Recorder for Scribe {
     }
 
     /// Nothing: the endpoint's own record says that the address is released.
-    fn freed(&mut self, _: Freed) {}
+    fn freed(&mut self, _: FreedAddress) {}
 }
 
 /// What is provisioned is refused before it is in force if its record would be too large, and an endpoint's state has at most some
 /// kilobytes: that a record is too large is news.
-fn complain(put: Result<(), TooLarge>) {
+fn log_too_large(put: Result<(), TooLarge>) {
     if let Err(too_large) = put {
         error!("{too_large}; it is not durable");
     }

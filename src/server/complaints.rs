@@ -15,9 +15,9 @@ use crate::printable;
 use crate::time::Timestamp;
 
 /// One worker's voice.
-pub(super) struct Complaints {
+pub(super) struct LogThrottle {
     masks_identities: bool,
-    paces: HashMap<What, Pace, foldhash::fast::RandomState>,
+    paces: HashMap<What, OncePerSecond, foldhash::fast::RandomState>,
 }
 
 /// A reason, and whose it is; none: of no gateway that is configured.
@@ -31,12 +31,12 @@ enum Reason {
 
 /// When something was last said, and how often it would have been since.
 #[derive(Clone, Copy, Default)]
-struct Pace {
+struct OncePerSecond {
     second: u64,
     kept_back: u32,
 }
 
-impl Complaints {
+impl LogThrottle {
     pub(super) fn new(masks_identities: bool) -> Self {
         Self { masks_identities, paces: HashMap::default() }
     }
@@ -84,7 +84,7 @@ impl Complaints {
     }
 }
 
-impl Pace {
+impl OncePerSecond {
     fn speaks(&mut self, now: Timestamp) -> Option<u32> {
         if self.second == now.secs() {
             self.kept_back += 1;
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn each_second_has_one_line_and_the_next_tells_of_the_rest() {
-        let mut pace = Pace::default();
+        let mut pace = OncePerSecond::default();
         let said: Vec<_> = [100, 100, 100, 101, 102, 102]
             .map(|second| pace.speaks(Timestamp::from_secs(second)))
             .into();
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_one_gateway_does_wrong_hides_nothing_of_another() {
-        let mut complaints = Complaints::new(true);
+        let mut complaints = LogThrottle::new(true);
         let (a, b) = (Some(GatewayId::new(0)), Some(GatewayId::new(1)));
         let mut speaks = |whose, second| {
             complaints.speaks((Reason::Dropped(0), whose), Timestamp::from_secs(second))

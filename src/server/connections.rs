@@ -27,7 +27,7 @@ use super::http::Peer;
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// How many are open at a time, over all and of one address.
     pub(super) connections: usize,
     pub(super) per_address: usize,
@@ -39,7 +39,7 @@ pub(super) struct Limits {
 
 /// Half of the 1024 descriptors that a process has by default. The idle time is longer than Prometheus pauses between two scrapes, and than
 /// the 90 s for which Go's clients keep a connection.
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 512,
     per_address: 256,
     header: Duration::from_secs(5),
@@ -50,7 +50,11 @@ pub(super) const LIMITS: Limits = Limits {
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves whoever connects.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits) -> Infallible {
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+) -> Infallible {
     let places = Arc::new(Places { limits, table: Mutex::default() });
     let http = http1::Builder::new();
     loop {
@@ -91,7 +95,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// All open connections.
 struct Places {
-    limits: Limits,
+    limits: ConnectionLimits,
     table: Mutex<Table>,
 }
 
@@ -237,18 +241,21 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: ConnectionLimits = ConnectionLimits {
         connections: 4,
         per_address: 3,
         header: Duration::from_millis(100),
         idle: Duration::from_millis(100),
     };
 
-    const PATIENT: Limits =
-        Limits { header: Duration::from_secs(600), idle: Duration::from_secs(600), ..LIMITS };
+    const PATIENT: ConnectionLimits = ConnectionLimits {
+        header: Duration::from_secs(600),
+        idle: Duration::from_secs(600),
+        ..LIMITS
+    };
 
     /// A server that says "here", as long as the test runs.
-    fn server(limits: Limits) -> SocketAddr {
+    fn server(limits: ConnectionLimits) -> SocketAddr {
         let (tell, told) = std::sync::mpsc::channel();
         thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(

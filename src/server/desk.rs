@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Moment;
+use super::clock::Now;
 use super::commit::Committer;
 use super::gateways::Gateways;
 use super::metrics::Meters;
-use super::pipeline::{Arrival, Conduct, Outcome, Pipeline};
+use super::pipeline::{Arrival, BatchOutput, Pipeline, PipelineConfig};
 use super::replies::{Replies, Route};
 use super::tally::Dropped;
-use crate::aaa::{Aaa, Freed, SIDE_BY_SIDE};
+use crate::aaa::{Aaa, FreedAddress, SIDE_BY_SIDE};
 use crate::journal::Admission;
 use crate::time::Timestamp;
 
@@ -23,34 +23,39 @@ const SPARES: usize = 32;
 const SPARE_OCTETS: usize = 256 << 10;
 
 /// A worker's desk.
-pub struct Desk<C: Committer> {
+pub struct WorkerCore<C: Committer> {
     aaa: Arc<Aaa>,
     gateways: Arc<Gateways>,
     pub pipeline: Pipeline,
     committer: C,
-    out: Outcome<C::Records>,
+    out: BatchOutput<C::Records>,
     in_flight: VecDeque<Submitted<C::Ticket>>,
     delayed: VecDeque<(Duration, Replies)>,
     reject_delay: Duration,
     spare_replies: Vec<Replies>,
-    spare_freed: Vec<Vec<Freed>>,
+    spare_freed: Vec<Vec<FreedAddress>>,
 }
 
 /// A batch that the journal has, and what waits for it.
 struct Submitted<T> {
     ticket: T,
     receipts: Replies,
-    freed: Vec<Freed>,
+    freed: Vec<FreedAddress>,
 }
 
-impl<C: Committer> Desk<C> {
-    pub fn new(aaa: Arc<Aaa>, gateways: Arc<Gateways>, conduct: Conduct, mut committer: C) -> Self {
+impl<C: Committer> WorkerCore<C> {
+    pub fn new(
+        aaa: Arc<Aaa>,
+        gateways: Arc<Gateways>,
+        conduct: PipelineConfig,
+        mut committer: C,
+    ) -> Self {
         let records = committer.records();
         Self {
             pipeline: Pipeline::new(Arc::clone(&aaa), conduct),
             aaa,
             gateways,
-            out: Outcome::new(records),
+            out: BatchOutput::new(records),
             committer,
             in_flight: VecDeque::new(),
             delayed: VecDeque::new(),
@@ -61,7 +66,7 @@ impl<C: Committer> Desk<C> {
     }
 
     /// Begins a batch: from here on `gateways` are those in force, and what may be taken in is settled.
-    pub fn begin(&mut self, gateways: &Arc<Gateways>, now: Moment, is_ready: bool) {
+    pub fn begin(&mut self, gateways: &Arc<Gateways>, now: Now, is_ready: bool) {
         if !Arc::ptr_eq(&self.gateways, gateways) {
             self.gateways = Arc::clone(gateways);
         }
@@ -79,7 +84,7 @@ impl<C: Committer> Desk<C> {
     }
 
     /// Ends the batch: what acknowledges nothing leaves, the records go to the journal, the receipts wait for them.
-    pub fn end(&mut self, now: Moment, mut send: impl FnMut(&Route, &[u8])) {
+    pub fn end(&mut self, now: Now, mut send: impl FnMut(&Route, &[u8])) {
         release(&mut self.pipeline, &mut self.out.at_once, now, &mut send);
         if !self.out.delayed.is_empty() {
             let rejects = std::mem::replace(
@@ -104,7 +109,7 @@ impl<C: Committer> Desk<C> {
     }
 
     /// Lets go what has waited long enough: receipts whose records are durable, and rejects whose delay is over.
-    pub fn settle(&mut self, now: Moment, mut send: impl FnMut(&Route, &[u8])) {
+    pub fn settle(&mut self, now: Now, mut send: impl FnMut(&Route, &[u8])) {
         let durable = self.committer.durable();
         while self.in_flight.front().is_some_and(|submitted| Some(submitted.ticket) <= durable)
             && let Some(Submitted { mut receipts, mut freed, .. }) = self.in_flight.pop_front()
@@ -186,7 +191,7 @@ impl<C: Committer> Desk<C> {
 fn release(
     pipeline: &mut Pipeline,
     replies: &mut Replies,
-    now: Moment,
+    now: Now,
     send: &mut impl FnMut(&Route, &[u8]),
 ) {
     let latency = now.running.saturating_sub(replies.arrived);

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 
 /// What makes two datagrams the same request, but for the authenticator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct DuplicateKey {
     pub from: SocketAddr,
     /// The receiving socket.
     pub listener: u8,
@@ -33,9 +33,9 @@ pub struct Key {
 
 /// What is known of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Known<'a> {
+pub enum Lookup<'a> {
     /// Never seen, or too long ago. It is in flight now, until [`Duplicates::answer`] or [`Duplicates::forget`].
-    New(Seat),
+    New(Slot),
     /// Seen, and its reply still waits for something.
     InFlight,
     /// Seen and answered.
@@ -44,7 +44,7 @@ pub enum Known<'a> {
 
 /// Where a request in flight is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct Slot {
     set: u32,
     way: u8,
     place: u8,
@@ -139,13 +139,13 @@ impl Duplicates {
     }
 
     /// The first of two hints before [`Self::look_up`].
-    pub fn foresee(&self, key: &Key) {
+    pub fn foresee(&self, key: &DuplicateKey) {
         let (set, _) = self.home(&RunKey::from(key));
         prefetch::line(&raw const self.sets[set].heads);
     }
 
     /// The second hint, for which the first must have done its work.
-    pub fn approach(&self, key: &Key) {
+    pub fn approach(&self, key: &DuplicateKey) {
         let (set, tag) = self.home(&RunKey::from(key));
         let set = &self.sets[set];
         if let Some(way) = set.heads.iter().position(|head| head.tag == tag) {
@@ -155,7 +155,7 @@ impl Duplicates {
     }
 
     /// A hint before [`Self::answer`].
-    pub fn foresee_answer(&self, seat: Seat) {
+    pub fn foresee_answer(&self, seat: Slot) {
         if let Some(set) = self.sets.get(seat.set as usize) {
             prefetch::line(
                 &raw const set.runs[usize::from(seat.way)].entries[usize::from(seat.place)],
@@ -166,7 +166,12 @@ impl Duplicates {
     /// What is known of a request; a new one takes its seat at once.
     ///
     /// The same key with another authenticator is a new request, and the old one is forgotten.
-    pub fn look_up(&mut self, key: &Key, authenticator: &[u8; 16], now: Timestamp) -> Known<'_> {
+    pub fn look_up(
+        &mut self,
+        key: &DuplicateKey,
+        authenticator: &[u8; 16],
+        now: Timestamp,
+    ) -> Lookup<'_> {
         let run = RunKey::from(key);
         let (home, tag) = self.home(&run);
         let (set, place) = (&mut self.sets[home], place(key));
@@ -184,11 +189,11 @@ impl Duplicates {
             && now.wrapping_sub(entry.since) < self.lifetime_ms
         {
             if entry.reply_len == IN_FLIGHT {
-                return Known::InFlight;
+                return Lookup::InFlight;
             }
             // A reply that is no longer there is one that had to give way.
             if let Some(reply) = self.replies.read(Place::from_bits(entry.reply), entry.reply_len) {
-                return Known::Answered(reply);
+                return Lookup::Answered(reply);
             }
         }
         self.serial = self.serial.wrapping_add(1);
@@ -200,7 +205,7 @@ impl Duplicates {
             reply_len: IN_FLIGHT,
             serial: self.serial,
         };
-        Known::New(Seat {
+        Lookup::New(Slot {
             set: home as u32,
             way: way as u8,
             place: place as u8,
@@ -209,7 +214,7 @@ impl Duplicates {
     }
 
     /// Remembers the reply of a request in flight. Nothing happens if another has taken its seat in the meantime.
-    pub fn answer(&mut self, seat: Seat, reply: &[u8]) {
+    pub fn answer(&mut self, seat: Slot, reply: &[u8]) {
         let Self { sets, replies, .. } = self;
         let Some((entry, owner)) = taken(sets, seat) else { return };
         match replies.write(owner, reply, entry.since) {
@@ -219,7 +224,7 @@ impl Duplicates {
     }
 
     /// Lets go of a request that will have no reply, so that its retransmission is served.
-    pub fn forget(&mut self, seat: Seat) {
+    pub fn forget(&mut self, seat: Slot) {
         if let Some((entry, _)) = taken(&mut self.sets, seat) {
             entry.reply_len = EMPTY;
         }
@@ -233,12 +238,12 @@ impl Duplicates {
 }
 
 /// Where in its run a request lies.
-fn place(key: &Key) -> usize {
+fn place(key: &DuplicateKey) -> usize {
     usize::from(key.identifier) % RUN
 }
 
 /// What waits in a seat, unless another has taken it; and whose it is.
-fn taken(sets: &mut [Set], seat: Seat) -> Option<(&mut Entry, u16)> {
+fn taken(sets: &mut [Set], seat: Slot) -> Option<(&mut Entry, u16)> {
     let Set { heads, runs } = sets.get_mut(seat.set as usize)?;
     let way = usize::from(seat.way);
     let entry = runs.get_mut(way)?.entries.get_mut(usize::from(seat.place))?;
@@ -261,8 +266,8 @@ impl Set {
     }
 }
 
-impl From<&Key> for RunKey {
-    fn from(key: &Key) -> Self {
+impl From<&DuplicateKey> for RunKey {
+    fn from(key: &DuplicateKey) -> Self {
         let ip = match key.from.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
             IpAddr::V6(ip) => ip.octets(),
@@ -287,8 +292,8 @@ mod tests {
 
     const LIFETIME: Duration = Duration::from_secs(30);
 
-    fn key(port: u16, identifier: u8) -> Key {
-        Key {
+    fn key(port: u16, identifier: u8) -> DuplicateKey {
+        DuplicateKey {
             from: ([192, 0, 2, 1], port).into(),
             listener: 0,
             code: 1,
@@ -297,9 +302,9 @@ mod tests {
         }
     }
 
-    fn seat(known: &Known<'_>) -> Seat {
+    fn seat(known: &Lookup<'_>) -> Slot {
         match known {
-            Known::New(seat) => *seat,
+            Lookup::New(seat) => *seat,
             other => panic!("not new: {other:?}"),
         }
     }
@@ -308,14 +313,20 @@ mod tests {
     fn a_request_is_new_then_in_flight_then_answered() {
         let mut table = Duplicates::new(64, 4096, LIFETIME);
         let taken = seat(&table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(100)));
-        assert_eq!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(101)), Known::InFlight);
+        assert_eq!(
+            table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(101)),
+            Lookup::InFlight
+        );
         table.answer(taken, b"reply");
         assert_eq!(
             table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(129)),
-            Known::Answered(b"reply")
+            Lookup::Answered(b"reply")
         );
         assert!(
-            matches!(table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(131)), Known::New(_)),
+            matches!(
+                table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(131)),
+                Lookup::New(_)
+            ),
             "its lifetime is over"
         );
     }
@@ -325,24 +336,27 @@ mod tests {
         let mut table = Duplicates::new(64, 4096, LIFETIME);
         let first = key(1, 7);
         let others = [
-            Key { from: ([192, 0, 2, 2], 1).into(), ..first },
-            Key { from: "[::ffff:192.0.2.3]:1".parse().unwrap(), ..first },
-            Key { from: ([192, 0, 2, 1], 2).into(), ..first },
-            Key { listener: 1, ..first },
-            Key { code: 4, ..first },
-            Key { identifier: 8, ..first },
+            DuplicateKey { from: ([192, 0, 2, 2], 1).into(), ..first },
+            DuplicateKey { from: "[::ffff:192.0.2.3]:1".parse().unwrap(), ..first },
+            DuplicateKey { from: ([192, 0, 2, 1], 2).into(), ..first },
+            DuplicateKey { listener: 1, ..first },
+            DuplicateKey { code: 4, ..first },
+            DuplicateKey { identifier: 8, ..first },
         ];
         let taken = seat(&table.look_up(&first, &[1; 16], Timestamp::from_secs(100)));
         table.answer(taken, b"reply");
         for other in others {
             assert!(
-                matches!(table.look_up(&other, &[1; 16], Timestamp::from_secs(100)), Known::New(_)),
+                matches!(
+                    table.look_up(&other, &[1; 16], Timestamp::from_secs(100)),
+                    Lookup::New(_)
+                ),
                 "{other:?}"
             );
         }
         assert_eq!(
             table.look_up(&first, &[1; 16], Timestamp::from_secs(100)),
-            Known::Answered(b"reply")
+            Lookup::Answered(b"reply")
         );
     }
 
@@ -353,9 +367,9 @@ mod tests {
         let old = seat(&table.look_up(&key(1, 7), &[1; 16], now));
         let new = seat(&table.look_up(&key(1, 7), &[2; 16], now));
         table.answer(old, b"late");
-        assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Known::InFlight);
+        assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Lookup::InFlight);
         table.answer(new, b"right");
-        assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Known::Answered(b"right"));
+        assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Lookup::Answered(b"right"));
     }
 
     #[test]
@@ -364,7 +378,7 @@ mod tests {
         let now = Timestamp::from_secs(100);
         let taken = seat(&table.look_up(&key(1, 7), &[1; 16], now));
         table.forget(taken);
-        assert!(matches!(table.look_up(&key(1, 7), &[1; 16], now), Known::New(_)));
+        assert!(matches!(table.look_up(&key(1, 7), &[1; 16], now), Lookup::New(_)));
     }
 
     #[test]
@@ -380,27 +394,30 @@ mod tests {
         }
         let now = Timestamp::from_secs(109);
         for port in 1..=WAYS as u16 {
-            assert_eq!(table.look_up(&key(port, 7), &[1; 16], now), Known::Answered(&[port as u8]));
+            assert_eq!(
+                table.look_up(&key(port, 7), &[1; 16], now),
+                Lookup::Answered(&[port as u8])
+            );
         }
-        assert!(matches!(table.look_up(&key(0, 7), &[1; 16], now), Known::New(_)));
+        assert!(matches!(table.look_up(&key(0, 7), &[1; 16], now), Lookup::New(_)));
     }
 
     #[test]
     fn who_floods_displaces_what_is_its_own() {
         let mut table = Duplicates::new(WAYS * RUN, 4096, LIFETIME);
         let now = Timestamp::from_secs(100);
-        let quiet = Key { gateway: GatewayId::new(1), ..key(9, 7) };
+        let quiet = DuplicateKey { gateway: GatewayId::new(1), ..key(9, 7) };
         let taken = seat(&table.look_up(&quiet, &[1; 16], now));
         table.answer(taken, b"reply");
         for port in 100..4_000 {
             assert!(matches!(
                 table.look_up(&key(port, 7), &[1; 16], Timestamp::from_secs(101)),
-                Known::New(_)
+                Lookup::New(_)
             ));
         }
         assert_eq!(
             table.look_up(&quiet, &[1; 16], Timestamp::from_secs(102)),
-            Known::Answered(b"reply")
+            Lookup::Answered(b"reply")
         );
     }
 
@@ -412,7 +429,7 @@ mod tests {
             let taken = seat(&table.look_up(&key(1, 1), &[1; 16], now));
             table.answer(taken, reply);
         }
-        assert!(matches!(table.look_up(&key(1, 1), &[1; 16], now), Known::New(_)));
+        assert!(matches!(table.look_up(&key(1, 1), &[1; 16], now), Lookup::New(_)));
     }
 
     #[derive(Clone, Debug)]
@@ -439,8 +456,8 @@ mod tests {
         fn it_is_a_map_that_may_forget(steps in steps(), is_small: bool) {
             let mut table = if is_small { Duplicates::new(WAYS, 100, LIFETIME) } else { Duplicates::new(4096, 1 << 16, LIFETIME) };
             // Each request by its number: of which key, with which authenticator, when; and which reply it got.
-            let mut model: HashMap<Key, Request> = HashMap::new();
-            let mut in_flight: Vec<(Seat, Key, usize)> = Vec::new();
+            let mut model: HashMap<DuplicateKey, Request> = HashMap::new();
+            let mut in_flight: Vec<(Slot, DuplicateKey, usize)> = Vec::new();
             let mut now = Timestamp::from_millis(u64::from(u32::MAX) - 30_000);
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
@@ -448,13 +465,13 @@ mod tests {
                         let key = key(port, identifier);
                         let expected = model.get(&key).filter(|known| known.authenticator == authenticator && now.since(known.since) < LIFETIME);
                         match table.look_up(&key, &[authenticator; 16], now) {
-                            Known::New(seat) => {
+                            Lookup::New(seat) => {
                                 prop_assert!(is_small || expected.is_none(), "forgotten although there was room");
                                 model.insert(key, Request { number, authenticator, since: now, reply: None });
                                 in_flight.push((seat, key, number));
                             }
-                            Known::InFlight => prop_assert!(expected.is_some_and(|known| known.reply.is_none())),
-                            Known::Answered(reply) => prop_assert_eq!(expected.and_then(|known| known.reply.as_deref()), Some(reply)),
+                            Lookup::InFlight => prop_assert!(expected.is_some_and(|known| known.reply.is_none())),
+                            Lookup::Answered(reply) => prop_assert_eq!(expected.and_then(|known| known.reply.as_deref()), Some(reply)),
                         }
                     }
                     Step::Answer { which, len } if which < in_flight.len() => {

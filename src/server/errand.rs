@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::commit::{Clerk, Committer, Records, Scribe};
-use crate::aaa::{Aaa, Freed, Note, Recorder, Walk};
+use super::commit::{Committer, JournalCommitter, JournalRecorder, Records};
+use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Journal, Ticket};
 use crate::network::{EndpointState, Restart};
@@ -19,16 +19,16 @@ const ROOM: Duration = Duration::from_secs(5);
 
 /// Records on their way, and the addresses that become free when they are durable.
 #[derive(Debug)]
-pub struct Errand {
-    clerk: Clerk,
-    scribe: Scribe,
-    freed: Vec<Freed>,
-    waiting: VecDeque<(Ticket, Vec<Freed>)>,
+pub struct BackgroundWriter {
+    clerk: JournalCommitter,
+    scribe: JournalRecorder,
+    freed: Vec<FreedAddress>,
+    waiting: VecDeque<(Ticket, Vec<FreedAddress>)>,
 }
 
-impl Errand {
+impl BackgroundWriter {
     pub fn new(journal: &Journal) -> Self {
-        let mut clerk = Clerk::unwoken(journal);
+        let mut clerk = JournalCommitter::unwoken(journal);
         Self { scribe: clerk.records(), clerk, freed: Vec::new(), waiting: VecDeque::new() }
     }
 
@@ -99,7 +99,7 @@ impl Errand {
     }
 }
 
-impl Recorder for Errand {
+impl Recorder for BackgroundWriter {
     fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
         self.scribe.endpoint(iccid, state);
         self.hand_over_if_large();
@@ -143,7 +143,7 @@ impl Recorder for Errand {
         self.scribe.noted(note);
     }
 
-    fn freed(&mut self, freed: Freed) {
+    fn freed(&mut self, freed: FreedAddress) {
         self.freed.push(freed);
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn what_goes_ahead_is_in_the_journal_at_once() {
         let journal = Journal::in_memory();
-        let mut errand = Errand::new(&journal);
+        let mut errand = BackgroundWriter::new(&journal);
         errand.gateway(GatewayId::new(0), "pgw-01");
         assert_eq!(journal.figures().records, 0);
         errand.hand_over();

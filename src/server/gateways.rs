@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
-use super::errand::Errand;
+use super::errand::BackgroundWriter;
 use super::settings::{GatewaySettings, Requirement};
 use crate::identity::GatewayId;
 use crate::time::Timestamp;
@@ -155,14 +155,14 @@ impl Gateways {
     }
 
     /// Has those recorded that have sent their first one since the last time.
-    pub fn record_signed(&self, errand: &mut Errand) {
+    pub fn record_signed(&self, errand: &mut BackgroundWriter) {
         for id in self.unrecorded.lock().drain(..) {
             errand.signed(id);
         }
     }
 
     /// Has every handle recorded with its name: without it nobody could read its sessions after a restart.
-    pub fn record(&self, errand: &mut Errand) {
+    pub fn record(&self, errand: &mut BackgroundWriter) {
         for (id, name) in self.handles() {
             errand.gateway(id, name);
         }
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn what_was_learned_outlives_a_restart() {
         let journal = Journal::in_memory();
-        let mut errand = Errand::new(&journal);
+        let mut errand = BackgroundWriter::new(&journal);
         let before = Gateways::new(
             &[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")],
             Vec::new(),

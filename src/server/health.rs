@@ -9,7 +9,7 @@ use serde::Serialize;
 /// Where the server stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Phase {
+pub(super) enum ServerPhase {
     /// The journal is read and the inventory loaded.
     Recovering,
     Serving,
@@ -19,7 +19,7 @@ pub(super) enum Phase {
 
 /// What a reason does to `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum HealthSeverity {
     /// Requests are answered, but an operator should look: 200, `degraded`.
     Degraded,
     /// Requests should go to another server: 503, `not-ready`, and Status-Server is not answered.
@@ -32,23 +32,23 @@ pub enum Severity {
 #[derive(Debug)]
 pub struct Health {
     phase: AtomicU8,
-    /// Whether any reason is [`Severity::NotReady`]: what a worker reads for each batch, without the lock.
+    /// Whether any reason is [`HealthSeverity::NotReady`]: what a worker reads for each batch, without the lock.
     is_blocked: AtomicBool,
     /// By name.
-    reasons: Mutex<BTreeMap<&'static str, (Severity, String)>>,
+    reasons: Mutex<BTreeMap<&'static str, (HealthSeverity, String)>>,
 }
 
 /// What `/readyz` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Readiness {
-    status: Status,
+    status: ReadyStatus,
     /// The worst first.
     reasons: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Status {
+enum ReadyStatus {
     Ready,
     Degraded,
     NotReady,
@@ -57,7 +57,7 @@ enum Status {
 impl Default for Health {
     fn default() -> Self {
         Self {
-            phase: AtomicU8::new(Phase::Recovering as u8),
+            phase: AtomicU8::new(ServerPhase::Recovering as u8),
             is_blocked: AtomicBool::new(false),
             reasons: Mutex::default(),
         }
@@ -66,7 +66,7 @@ impl Default for Health {
 
 impl Health {
     /// From now on there is this reason, in the place of the one of the same name. `reason` is one sentence for an operator.
-    pub fn add(&self, severity: Severity, name: &'static str, reason: impl Into<String>) {
+    pub fn add(&self, severity: HealthSeverity, name: &'static str, reason: impl Into<String>) {
         let mut reasons = self.reasons.lock();
         reasons.insert(name, (severity, reason.into()));
         self.summarize(&reasons);
@@ -83,42 +83,43 @@ impl Health {
     /// Everything that `/readyz` tells; `blocked` is one more reason for not being ready, known to whoever asks.
     pub(super) fn readiness(&self, blocked: Option<String>) -> Readiness {
         let phase = match self.phase() {
-            Phase::Recovering => Some("the journal and the inventory are being loaded"),
-            Phase::Serving => None,
-            Phase::Stopping => Some("the server is stopping"),
+            ServerPhase::Recovering => Some("the journal and the inventory are being loaded"),
+            ServerPhase::Serving => None,
+            ServerPhase::Stopping => Some("the server is stopping"),
         };
         let blocked = phase.map(str::to_owned).into_iter().chain(blocked);
-        let mut told: Vec<_> = blocked.map(|reason| (Severity::NotReady, reason)).collect();
+        let mut told: Vec<_> = blocked.map(|reason| (HealthSeverity::NotReady, reason)).collect();
         told.extend(self.reasons.lock().values().cloned());
         // Stable: within a severity in the order of the names.
         told.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
         let status = match told.first() {
-            None => Status::Ready,
-            Some((Severity::Degraded, _)) => Status::Degraded,
-            Some((Severity::NotReady, _)) => Status::NotReady,
+            None => ReadyStatus::Ready,
+            Some((HealthSeverity::Degraded, _)) => ReadyStatus::Degraded,
+            Some((HealthSeverity::NotReady, _)) => ReadyStatus::NotReady,
         };
         Readiness { status, reasons: told.into_iter().map(|(_, reason)| reason).collect() }
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: ServerPhase) {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
     /// Whether requests should come here; asked once per batch.
     pub(super) fn is_ready(&self) -> bool {
-        self.phase() == Phase::Serving && !self.is_blocked.load(Ordering::Acquire)
+        self.phase() == ServerPhase::Serving && !self.is_blocked.load(Ordering::Acquire)
     }
 
-    fn phase(&self) -> Phase {
+    fn phase(&self) -> ServerPhase {
         match self.phase.load(Ordering::Acquire) {
-            phase if phase == Phase::Serving as u8 => Phase::Serving,
-            phase if phase == Phase::Stopping as u8 => Phase::Stopping,
-            _ => Phase::Recovering,
+            phase if phase == ServerPhase::Serving as u8 => ServerPhase::Serving,
+            phase if phase == ServerPhase::Stopping as u8 => ServerPhase::Stopping,
+            _ => ServerPhase::Recovering,
         }
     }
 
-    fn summarize(&self, reasons: &BTreeMap<&'static str, (Severity, String)>) {
-        let is_blocked = reasons.values().any(|(severity, _)| *severity == Severity::NotReady);
+    fn summarize(&self, reasons: &BTreeMap<&'static str, (HealthSeverity, String)>) {
+        let is_blocked =
+            reasons.values().any(|(severity, _)| *severity == HealthSeverity::NotReady);
         self.is_blocked.store(is_blocked, Ordering::Release);
     }
 }
@@ -126,7 +127,7 @@ impl Health {
 impl Readiness {
     /// Whether requests are answered, if not all is well with it, too.
     pub(super) fn is_ready(&self) -> bool {
-        self.status != Status::NotReady
+        self.status != ReadyStatus::NotReady
     }
 
     pub(super) fn into_reasons(self) -> Vec<String> {
@@ -149,27 +150,27 @@ mod tests {
             told(&health),
             r#"{"status":"not-ready","reasons":["the journal and the inventory are being loaded"]}"#
         );
-        health.enter(Phase::Serving);
+        health.enter(ServerPhase::Serving);
         assert_eq!(
             (told(&health).as_str(), health.is_ready()),
             (r#"{"status":"ready","reasons":[]}"#, true)
         );
-        health.enter(Phase::Stopping);
+        health.enter(ServerPhase::Stopping);
         assert_eq!(told(&health), r#"{"status":"not-ready","reasons":["the server is stopping"]}"#);
     }
 
     #[test]
     fn the_worst_reason_decides_and_comes_first() {
         let health = Health::default();
-        health.enter(Phase::Serving);
-        health.add(Severity::Degraded, "inventory", "the inventory was refused");
+        health.enter(ServerPhase::Serving);
+        health.add(HealthSeverity::Degraded, "inventory", "the inventory was refused");
         assert_eq!(
             told(&health),
             r#"{"status":"degraded","reasons":["the inventory was refused"]}"#
         );
         assert!(health.is_ready() && health.readiness(None).is_ready());
 
-        health.add(Severity::NotReady, "journal", "the disk is full");
+        health.add(HealthSeverity::NotReady, "journal", "the disk is full");
         assert_eq!(
             told(&health),
             r#"{"status":"not-ready","reasons":["the disk is full","the inventory was refused"]}"#
@@ -177,12 +178,12 @@ mod tests {
         assert!(!health.is_ready() && !health.readiness(None).is_ready());
 
         health.clear("inventory");
-        health.add(Severity::NotReady, "journal", "the disk does not answer");
+        health.add(HealthSeverity::NotReady, "journal", "the disk does not answer");
         assert_eq!(
             told(&health),
             r#"{"status":"not-ready","reasons":["the disk does not answer"]}"#
         );
-        health.add(Severity::Degraded, "journal", "the disk is slow");
+        health.add(HealthSeverity::Degraded, "journal", "the disk is slow");
         assert!(health.is_ready());
         health.clear("journal");
         health.clear("nobody added this");

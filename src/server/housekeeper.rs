@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::errand::Errand;
-use super::health::Severity;
+use super::errand::BackgroundWriter;
+use super::health::HealthSeverity;
 use super::metrics::Metrics;
 use super::reloads::{Applied, Next, ReloadOutcome, publish};
 use super::settings::GatewaySettings;
 use super::watch::Pulse;
-use super::worker::Common;
+use super::worker::ServerContext;
 use crate::aaa::Aaa;
 use crate::provisioning::{Inventory, Prune};
-use crate::time::Step;
+use crate::time::ClockStep;
 
 /// The least time between two looks.
 const PACE: Duration = Duration::from_millis(20);
@@ -56,16 +56,16 @@ pub struct Reloaded {
 pub type Reload = Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>;
 
 pub(super) struct Housekeeper {
-    pub(super) common: Arc<Common>,
+    pub(super) common: Arc<ServerContext>,
     pub(super) aaa: Arc<Aaa>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Pulse,
-    pub(super) errand: Errand,
+    pub(super) errand: BackgroundWriter,
     pub(super) reload: Reload,
     /// When the last step of the wall clock is old news.
     pub(super) step_told_until: Option<Duration>,
     /// A step that was found at the start.
-    pub(super) stepped: Option<Step>,
+    pub(super) stepped: Option<ClockStep>,
 }
 
 impl Housekeeper {
@@ -119,10 +119,10 @@ impl Housekeeper {
         }
     }
 
-    fn tell_step(&mut self, step: Step, running: Duration) {
+    fn tell_step(&mut self, step: ClockStep, running: Duration) {
         warn!("{step}");
         self.metrics.clock_stepped();
-        self.common.health.add(Severity::Degraded, STEPPED, step.to_string());
+        self.common.health.add(HealthSeverity::Degraded, STEPPED, step.to_string());
         self.step_told_until = Some(running + STEP_IS_NEWS);
     }
 

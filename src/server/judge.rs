@@ -5,7 +5,7 @@ use super::tally::Dropped;
 use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, number};
 
 /// Whether the sender is who its address says, and has signed what must be signed.
-pub(super) fn judge(
+pub(super) fn authenticate(
     proof: Result<(), Forged>,
     request: &Datagram<'_>,
     gateway: &Gateway,

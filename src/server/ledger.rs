@@ -1,20 +1,20 @@
 //! The records of one batch, and what has to wait until they are durable.
 
-use crate::aaa::{Freed, Note, Recorder};
+use crate::aaa::{FreedAddress, Note, Recorder};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 
 /// Passes records on, keeps addresses back, and knows whether anything was recorded.
 #[derive(Debug)]
-pub struct Ledger<R> {
+pub struct PendingBatch<R> {
     pub records: R,
     /// Free once the records are durable.
-    pub freed: Vec<Freed>,
+    pub freed: Vec<FreedAddress>,
     entries: u32,
 }
 
-impl<R> Ledger<R> {
+impl<R> PendingBatch<R> {
     pub fn new(records: R) -> Self {
         Self { records, freed: Vec::new(), entries: 0 }
     }
@@ -31,7 +31,7 @@ impl<R> Ledger<R> {
     }
 }
 
-impl<R: Recorder> Recorder for Ledger<R> {
+impl<R: Recorder> Recorder for PendingBatch<R> {
     fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
         self.entries += 1;
         self.records.endpoint(iccid, state);
@@ -67,7 +67,7 @@ impl<R: Recorder> Recorder for Ledger<R> {
         self.records.noted(note);
     }
 
-    fn freed(&mut self, freed: Freed) {
+    fn freed(&mut self, freed: FreedAddress) {
         self.entries += 1;
         self.freed.push(freed);
     }

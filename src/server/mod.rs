@@ -46,13 +46,13 @@ mod view;
 mod watch;
 mod worker;
 
-pub use errand::Errand;
-pub use health::{Health, Severity};
+pub use errand::BackgroundWriter;
+pub use health::{Health, HealthSeverity};
 pub use housekeeper::{Reload, Reloaded};
 pub use reloads::{Applied, ReloadOutcome, Reloads};
 pub use restore::{Applier, Restored, apply, restore, restore_from};
-pub use settings::{GatewaySettings, Requirement, Settings};
-pub use shell::{ServeError, Shell};
+pub use settings::{GatewaySettings, Requirement, ServerSettings};
+pub use shell::{ServeError, Server};
 pub use signals::Signals;
 pub use snapshots::Snapshot;
 

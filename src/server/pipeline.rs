@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::{self, Names};
+use super::answer::{self, VendorNames};
 use super::commit::Records;
-use super::complaints::Complaints;
-use super::duplicates::{Duplicates, Key, Known, Seat};
+use super::complaints::LogThrottle;
+use super::duplicates::{DuplicateKey, Duplicates, Lookup, Slot};
 use super::gateways::{Gateway, Gateways};
-use super::judge::judge;
-use super::ledger::Ledger;
+use super::judge::authenticate;
+use super::ledger::PendingBatch;
 use super::replies::{Replies, Route};
 use super::shares::{ACCESS, Load, REPORT, Shares};
-use super::tally::{Dropped, Tally};
+use super::tally::{Dropped, WorkerCounters};
 use super::translate::Fields;
 use crate::aaa::{Aaa, Accept, AccessRequest, Verdict};
 use crate::provisioning::Credentials;
@@ -49,8 +49,8 @@ pub struct Arrival<'a> {
 
 /// What comes out of the datagrams of one batch.
 #[derive(Debug)]
-pub struct Outcome<R> {
-    pub ledger: Ledger<R>,
+pub struct BatchOutput<R> {
+    pub ledger: PendingBatch<R>,
     /// Replies that acknowledge nothing new.
     pub at_once: Replies,
     /// Replies that are receipts for what is in the ledger.
@@ -59,10 +59,10 @@ pub struct Outcome<R> {
     pub delayed: Replies,
 }
 
-impl<R> Outcome<R> {
+impl<R> BatchOutput<R> {
     pub fn new(records: R) -> Self {
         Self {
-            ledger: Ledger::new(records),
+            ledger: PendingBatch::new(records),
             at_once: Replies::default(),
             receipts: Replies::default(),
             delayed: Replies::default(),
@@ -72,7 +72,7 @@ impl<R> Outcome<R> {
 
 /// How the pipeline is set up.
 #[derive(Clone, Copy, Debug)]
-pub struct Conduct {
+pub struct PipelineConfig {
     /// The number of our own dictionary.
     pub vendor: u32,
     pub vendor_attributes: bool,
@@ -87,9 +87,9 @@ pub struct Conduct {
 /// One worker's pipeline.
 pub struct Pipeline {
     aaa: Arc<Aaa>,
-    conduct: Conduct,
+    conduct: PipelineConfig,
     duplicates: Duplicates,
-    complaints: Complaints,
+    complaints: LogThrottle,
     /// Where replies are written and signed.
     rooms: Box<[[u8; LONGEST]]>,
     /// What each gateway has waiting.
@@ -98,12 +98,12 @@ pub struct Pipeline {
     pub journal_fails: bool,
     /// Whether Status-Server is answered.
     pub is_ready: bool,
-    pub tally: Tally,
+    pub tally: WorkerCounters,
 }
 
 /// A request that belongs here, if its sender is who its address says.
 #[derive(Clone, Copy)]
-struct Claimed<'p> {
+struct Unverified<'p> {
     request: Datagram<'p>,
     gateway: &'p Gateway,
     arrival: Arrival<'p>,
@@ -111,7 +111,7 @@ struct Claimed<'p> {
 
 /// A request whose sender is proven.
 #[derive(Clone, Copy)]
-struct Proven<'p> {
+struct Verified<'p> {
     request: Datagram<'p>,
     gateway: &'p Gateway,
     /// The one of the gateway's secrets that the sender has.
@@ -123,9 +123,9 @@ struct Proven<'p> {
 
 /// A request that has to be decided: proven, not seen before, and read.
 struct Fresh<'p> {
-    proven: Proven<'p>,
+    proven: Verified<'p>,
     /// Where it waits for its reply.
-    seat: Seat,
+    seat: Slot,
     fields: Fields<'p>,
 }
 
@@ -133,14 +133,14 @@ struct Fresh<'p> {
 #[derive(Clone, Copy)]
 struct Answer {
     draft: Draft,
-    leaves: Leaves,
+    leaves: SendWhen,
     /// What waits until it leaves.
     load: Load,
 }
 
 /// When a reply may leave.
 #[derive(Clone, Copy)]
-enum Leaves {
+enum SendWhen {
     /// It acknowledges nothing.
     AtOnce,
     /// When the disk has what it acknowledges.
@@ -149,28 +149,28 @@ enum Leaves {
     Delayed,
 }
 
-impl Claimed<'_> {
+impl Unverified<'_> {
     /// By what a retransmission of it is known.
-    fn key(&self) -> Key {
+    fn key(&self) -> DuplicateKey {
         let Arrival { listener, from, .. } = self.arrival;
         let (code, identifier) = (self.request.code().0, self.request.identifier());
-        Key { from, listener: listener.place, code, identifier, gateway: self.gateway.id }
+        DuplicateKey { from, listener: listener.place, code, identifier, gateway: self.gateway.id }
     }
 }
 
 impl Pipeline {
-    pub fn new(aaa: Arc<Aaa>, conduct: Conduct) -> Self {
+    pub fn new(aaa: Arc<Aaa>, conduct: PipelineConfig) -> Self {
         let (requests, octets) = conduct.remembered;
         Self {
             aaa,
             conduct,
             duplicates: Duplicates::new(requests, octets, conduct.duplicate_lifetime),
-            complaints: Complaints::new(conduct.masks_identities),
+            complaints: LogThrottle::new(conduct.masks_identities),
             rooms: vec![[0; LONGEST]; AT_ONCE].into(),
             shares: Shares::default(),
             journal_fails: false,
             is_ready: true,
-            tally: Tally::default(),
+            tally: WorkerCounters::default(),
         }
     }
 
@@ -183,7 +183,7 @@ impl Pipeline {
         gateways: &Gateways,
         arrivals: impl IntoIterator<Item = Arrival<'a>>,
         now: Timestamp,
-        out: &mut Outcome<R>,
+        out: &mut BatchOutput<R>,
     ) {
         let mut arrivals = arrivals.into_iter();
         loop {
@@ -191,7 +191,7 @@ impl Pipeline {
             if self.take_in_some(&mut claims, gateways, &mut arrivals, now) == 0 {
                 return;
             }
-            let proofs = verify_requests(&claims, |claim: &Claimed<'_>| {
+            let proofs = verify_requests(&claims, |claim: &Unverified<'_>| {
                 (&claim.request, &claim.gateway.secret)
             });
             claims.iter().flatten().for_each(|claim| self.duplicates.approach(&claim.key()));
@@ -213,7 +213,7 @@ impl Pipeline {
         &mut self,
         fresh: &[Option<Fresh<'_>>; AT_ONCE],
         gateways: &Gateways,
-        out: &mut Outcome<R>,
+        out: &mut BatchOutput<R>,
     ) {
         let mut rooms = std::mem::take(&mut self.rooms);
         let mut answers = [None; AT_ONCE];
@@ -236,9 +236,9 @@ impl Pipeline {
             answers.into_iter().zip(&rooms).filter_map(|(answer, room)| Some((answer?, room)))
         {
             let replies = match answer.leaves {
-                Leaves::AtOnce => &mut out.at_once,
-                Leaves::WithItsRecords => &mut out.receipts,
-                Leaves::Delayed => &mut out.delayed,
+                SendWhen::AtOnce => &mut out.at_once,
+                SendWhen::WithItsRecords => &mut out.receipts,
+                SendWhen::Delayed => &mut out.delayed,
             };
             replies.push(
                 Route { load: answer.load, ..fresh.proven.route },
@@ -251,7 +251,7 @@ impl Pipeline {
     /// Takes in datagrams until there is a claim for every place, or no datagram any more; gives how many claims there are.
     fn take_in_some<'a, 'p>(
         &mut self,
-        claims: &mut [Option<Claimed<'p>>; AT_ONCE],
+        claims: &mut [Option<Unverified<'p>>; AT_ONCE],
         gateways: &'p Gateways,
         arrivals: &mut impl Iterator<Item = Arrival<'a>>,
         now: Timestamp,
@@ -318,24 +318,24 @@ impl Pipeline {
         &self,
         gateways: &'p Gateways,
         arrival: Arrival<'p>,
-    ) -> Result<Claimed<'p>, Dropped> {
+    ) -> Result<Unverified<'p>, Dropped> {
         let gateway = gateways.of(arrival.from.ip()).ok_or(Dropped::UnknownGateway)?;
         let request = Datagram::frame(arrival.octets).map_err(|_| Dropped::Malformed)?;
         self.has_room(gateway, request.code(), arrival.listener.port)?;
-        Ok(Claimed { request, gateway, arrival })
+        Ok(Unverified { request, gateway, arrival })
     }
 
     /// Hears a claim whose proof has been computed: what is known or needs no decision is answered at once, what is new is read.
     fn admit<'p, R: Records>(
         &mut self,
-        claim: &Claimed<'p>,
+        claim: &Unverified<'p>,
         proof: Result<(), Forged>,
         now: Timestamp,
-        out: &mut Outcome<R>,
+        out: &mut BatchOutput<R>,
     ) -> Result<Option<Fresh<'p>>, Dropped> {
-        let Claimed { request, gateway, arrival } = *claim;
+        let Unverified { request, gateway, arrival } = *claim;
         let (secret, proof) = gateway.prove(&request, proof);
-        judge(proof, &request, gateway)?;
+        authenticate(proof, &request, gateway)?;
         if !gateway.admits(now) {
             return Err(Dropped::RateLimited);
         }
@@ -349,22 +349,22 @@ impl Pipeline {
             seat: None,
             load: Load::default(),
         };
-        let proven = Proven { request, gateway, secret, arrival, now, route };
+        let proven = Verified { request, gateway, secret, arrival, now, route };
         if request.code() == Code::STATUS_SERVER {
             // Never remembered: each one asks how we are now (RFC 5997 4.2).
             return self.alive(&proven, out).map(|()| None);
         }
         match self.duplicates.look_up(&claim.key(), request.authenticator(), now) {
-            Known::New(seat) => {
+            Lookup::New(seat) => {
                 let route = Route { seat: Some(seat), ..route };
                 Ok(Some(Fresh {
-                    proven: Proven { route, ..proven },
+                    proven: Verified { route, ..proven },
                     seat,
                     fields: Fields::gather(&request, self.conduct.vendor),
                 }))
             }
-            Known::InFlight => Err(Dropped::DuplicateInFlight),
-            Known::Answered(reply) => {
+            Lookup::InFlight => Err(Dropped::DuplicateInFlight),
+            Lookup::Answered(reply) => {
                 out.at_once.push(route, reply);
                 self.tally.duplicate(request.code());
                 Ok(None)
@@ -391,7 +391,7 @@ impl Pipeline {
         &mut self,
         fresh: &Fresh<'_>,
         room: &mut [u8],
-        ledger: &mut Ledger<R>,
+        ledger: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
         let gateway = fresh.proven.gateway.id;
         let written = ledger.records.octets();
@@ -406,13 +406,13 @@ impl Pipeline {
         };
         let mut answer = answered.inspect_err(|_| self.duplicates.forget(fresh.seat))?;
         match answer.leaves {
-            Leaves::AtOnce => {}
-            Leaves::WithItsRecords => {
+            SendWhen::AtOnce => {}
+            SendWhen::WithItsRecords => {
                 answer.load = Load::receipt(ledger.records.octets() - written)
             }
-            Leaves::Delayed if self.shares.may_delay(gateway) => answer.load = Load::DELAYED,
+            SendWhen::Delayed if self.shares.may_delay(gateway) => answer.load = Load::DELAYED,
             // It has so many held back already that this one is not: whoever floods loses the delay, not his neighbours.
-            Leaves::Delayed => answer.leaves = Leaves::AtOnce,
+            SendWhen::Delayed => answer.leaves = SendWhen::AtOnce,
         }
         self.shares.charge(gateway, answer.load);
         Ok(answer)
@@ -423,9 +423,9 @@ impl Pipeline {
         &mut self,
         fresh: &Fresh<'_>,
         room: &mut [u8],
-        ledger: &mut Ledger<R>,
+        ledger: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
-        let Fresh { proven: Proven { request, gateway, secret, now, .. }, fields, .. } = fresh;
+        let Fresh { proven: Verified { request, gateway, secret, now, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
         let asked = AccessRequest {
             subject: fields.subject,
@@ -436,15 +436,15 @@ impl Pipeline {
         };
         match self.aaa.authorize(&asked, *now, ledger) {
             Verdict::Accept(accept) => {
-                Leaves::WithItsRecords.when(self.accept(room, request, &accept))
+                SendWhen::WithItsRecords.when(self.accept(room, request, &accept))
             }
             Verdict::Reject(reason) => {
                 self.tally.rejected(reason);
                 self.complaints.rejected(reason, gateway, &fields.subject, *now);
                 let leaves = if self.conduct.reject_delay.is_zero() {
-                    Leaves::AtOnce
+                    SendWhen::AtOnce
                 } else {
-                    Leaves::Delayed
+                    SendWhen::Delayed
                 };
                 leaves.when(answer::reject(room, request, reason))
             }
@@ -463,7 +463,7 @@ impl Pipeline {
         self.aaa.with_catalog(|catalog| {
             let group = catalog.group(accept.group);
             let vslice = group.and_then(|group| catalog.vslice(group.vslice));
-            let names = group.zip(vslice).map(|(group, vslice)| Names {
+            let names = group.zip(vslice).map(|(group, vslice)| VendorNames {
                 vendor: self.conduct.vendor,
                 vslice: vslice.moniker.as_str(),
                 group: group.moniker.as_str(),
@@ -477,9 +477,9 @@ impl Pipeline {
         &mut self,
         fresh: &Fresh<'_>,
         room: &mut [u8],
-        ledger: &mut Ledger<R>,
+        ledger: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
-        let Fresh { proven: Proven { request, gateway, arrival, now, .. }, fields, .. } = fresh;
+        let Fresh { proven: Verified { request, gateway, arrival, now, .. }, fields, .. } = fresh;
         let (report, odd) = fields.accounting(
             gateway.id,
             gateway.range_of(arrival.from.ip()),
@@ -495,11 +495,11 @@ impl Pipeline {
             self.tally.rejected(reason);
             self.complaints.rejected(reason, gateway, &fields.subject, *now);
         }
-        Leaves::WithItsRecords.when(answer::receipt(room, request))
+        SendWhen::WithItsRecords.when(answer::receipt(room, request))
     }
 
-    fn alive<R>(&self, proven: &Proven<'_>, out: &mut Outcome<R>) -> Result<(), Dropped> {
-        let Proven { request, secret, arrival, route, .. } = proven;
+    fn alive<R>(&self, proven: &Verified<'_>, out: &mut BatchOutput<R>) -> Result<(), Dropped> {
+        let Verified { request, secret, arrival, route, .. } = proven;
         if !self.is_ready || self.journal_fails {
             return Err(Dropped::NotReady);
         }
@@ -513,7 +513,7 @@ impl Pipeline {
     }
 }
 
-impl Leaves {
+impl SendWhen {
     fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
         draft
             .map(|draft| Answer { draft, leaves: self, load: Load::default() })

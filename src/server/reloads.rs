@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::health::{Health, Severity};
+use super::health::{Health, HealthSeverity};
 
 /// What a reload has brought into force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub(super) fn publish(health: &Health, is_applied: bool) {
         health.clear(REASON);
     } else {
         health.add(
-            Severity::Degraded,
+            HealthSeverity::Degraded,
             REASON,
             "the files were refused, and the last good inventory is in force; the log says why",
         );

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::duplicates::Seat;
+use super::duplicates::Slot;
 use super::shares::Load;
 use crate::identity::GatewayId;
 use crate::wire::{Code, LONGEST, TooLong};
@@ -20,7 +20,7 @@ pub struct Route {
     /// The code of the request.
     pub request: Code,
     /// Where the request waits for this reply to be remembered; none for what is never remembered.
-    pub seat: Option<Seat>,
+    pub seat: Option<Slot>,
     /// What its gateway is charged until it leaves.
     pub load: Load,
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::aaa::{Aaa, Recovered, Recovery};
 use crate::identity::GatewayId;
-use crate::journal::{self, Entry, Journal, OnDamage, OpenError, Options, Record, Unreadable};
+use crate::journal::{
+    self, FramedRecord, Journal, JournalOptions, OnDamage, OpenError, Record, Unreadable,
+};
 use crate::provisioning::Fingerprint;
 use crate::time::Timestamp;
 
@@ -17,7 +19,7 @@ pub struct Restored {
     /// Gateways that have sent a Message-Authenticator.
     pub signed: Vec<GatewayId>,
     /// What the journal held.
-    pub read: journal::Recovered,
+    pub read: journal::RecoveryReport,
     /// What became of it.
     pub memory: Recovered,
 }
@@ -32,7 +34,7 @@ pub struct Restored {
 /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses.
 pub fn restore(
     folder: &Path,
-    options: Options,
+    options: JournalOptions,
     on_damage: OnDamage,
     aaa: Aaa,
     hear: impl FnOnce(Option<Fingerprint>) + Send,
@@ -44,7 +46,7 @@ pub fn restore(
 }
 
 /// Takes one record of the journal after the other.
-pub type Applier<'a> = &'a mut (dyn FnMut(Entry<'_>) -> Result<(), Unreadable> + Send);
+pub type Applier<'a> = &'a mut (dyn FnMut(FramedRecord<'_>) -> Result<(), Unreadable> + Send);
 
 /// The same from whatever journal `open` opens; it hands every record to the applier.
 ///
@@ -54,13 +56,13 @@ pub fn restore_from(
     aaa: Aaa,
     hear: impl FnOnce(Option<Fingerprint>) + Send,
     start: impl FnOnce(Timestamp) -> Timestamp,
-    open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::Recovered), OpenError>,
+    open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::RecoveryReport), OpenError>,
 ) -> Result<Restored, OpenError> {
     let mut recovery = aaa.recover();
     let (mut gateways, mut signed) = (Vec::new(), Vec::new());
     let mut hear = Some(hear);
     // One applier: the records of what is provisioned are in order in the files, and only there.
-    let mut apply = |entry: Entry<'_>| -> Result<(), Unreadable> {
+    let mut apply = |entry: FramedRecord<'_>| -> Result<(), Unreadable> {
         let record = Record::read(&entry)?;
         if hear.is_some() {
             tell_first(&mut hear, &record);

@@ -16,27 +16,27 @@ use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
 use super::clock::Clock;
-use super::commit::Clerk;
+use super::commit::JournalCommitter;
 use super::connections;
-use super::desk::Desk;
-use super::errand::Errand;
+use super::desk::WorkerCore;
+use super::errand::BackgroundWriter;
 use super::gateways::Gateways;
-use super::health::Severity;
-use super::health::{Health, Phase};
+use super::health::HealthSeverity;
+use super::health::{Health, ServerPhase};
 use super::housekeeper::{Housekeeper, Reload};
-use super::http::{Front, Opened, WAITING_FOR_RELOAD, router};
+use super::http::{HttpState, Serving, WAITING_FOR_RELOAD, router};
 use super::metrics::{Metrics, Names};
-use super::pipeline::{Conduct, Listener, Port};
+use super::pipeline::{Listener, PipelineConfig, Port};
 use super::reloads::{Reloads, publish};
-use super::settings::Settings;
+use super::settings::ServerSettings;
 use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
-use super::watch::{self, LATE, Pulse, SOON, Watch};
-use super::worker::{Common, Parts};
+use super::watch::{self, LATE, Pulse, SOON, ThreadWatch};
+use super::worker::{ServerContext, WorkerParts};
 use crate::aaa::Aaa;
 use crate::identity::GatewayId;
-use crate::journal::{Commit, Failure, Journal, Observer};
-use crate::time::{Step, Timestamp};
+use crate::journal::{Commit, Journal, Observer, WriteFailure};
+use crate::time::{ClockStep, Timestamp};
 use crate::udp::Socket;
 
 /// Requests remembered against retransmission, over all workers. A gateway's socket has 256 identifiers, so this is four thousand sockets;
@@ -53,15 +53,15 @@ const DISK_PATIENCE: Duration = Duration::from_secs(1);
 const LOG_PACE: Duration = Duration::from_secs(1);
 
 /// A server with its sockets open, and not serving yet.
-pub struct Shell {
-    settings: Settings,
+pub struct Server {
+    settings: ServerSettings,
     /// By worker.
     sockets: Vec<Vec<(Listener, Socket)>>,
-    front: Arc<Front>,
-    http: Option<Http>,
+    front: Arc<HttpState>,
+    http: Option<HttpThread>,
     stop: Sender<()>,
     /// How the wall clock has stepped since the last life.
-    stepped: Option<Step>,
+    stepped: Option<ClockStep>,
     /// Gateways that have sent a Message-Authenticator in an earlier life.
     signed: Vec<GatewayId>,
     /// Log lines given up so far.
@@ -71,7 +71,7 @@ pub struct Shell {
 type LinesDropped = Box<dyn Fn() -> u64 + Send>;
 
 /// The thread that answers HTTP.
-struct Http {
+struct HttpThread {
     address: SocketAddr,
     thread: JoinHandle<()>,
     pulse: Pulse,
@@ -89,15 +89,15 @@ pub enum ServeError {
     System(io::Error),
     /// Something the server consists of ended by itself.
     Ended(String),
-    Journal(Failure),
+    Journal(WriteFailure),
 }
 
-impl Shell {
+impl Server {
     /// Binds every socket, and answers HTTP from here on: alive, but not ready.
     ///
     /// # Errors
     /// If an address cannot be had.
-    pub fn open(settings: Settings) -> Result<Self, ServeError> {
+    pub fn open(settings: ServerSettings) -> Result<Self, ServeError> {
         let workers = match settings.workers {
             0 => thread::available_parallelism().map_or(1, Into::into),
             workers => workers,
@@ -111,7 +111,7 @@ impl Shell {
             })
         };
         let http = settings.http.map(bind).transpose()?;
-        let common = Common {
+        let common = ServerContext {
             gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
             health: Arc::new(Health::default()),
             clock: Clock::start(),
@@ -119,7 +119,7 @@ impl Shell {
         };
         let metrics =
             Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
-        let front = Arc::new(Front {
+        let front = Arc::new(HttpState {
             common: Arc::new(common),
             metrics,
             names: if settings.freeradius_metrics { Names::OwnAndFreeradius } else { Names::Own },
@@ -127,7 +127,7 @@ impl Shell {
             reloads: Semaphore::new(WAITING_FOR_RELOAD),
         });
         let (stop, stopped) = channel(());
-        let start = |listener| Http::start(listener, Arc::clone(&front), stopped);
+        let start = |listener| HttpThread::start(listener, Arc::clone(&front), stopped);
         let http = http.map(start).transpose().map_err(ServeError::System)?;
         Ok(Self {
             settings,
@@ -204,13 +204,13 @@ impl Shell {
         journal: Journal,
         names: Vec<String>,
         reload: Reload,
-        until: impl FnOnce(Arc<Common>) -> U,
+        until: impl FnOnce(Arc<ServerContext>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
         let Self { settings, sockets, front, http, stop, stepped, signed, log_lines_dropped } =
             self;
         let common = Arc::clone(&front.common);
-        let mut errand = Errand::new(&journal);
+        let mut errand = BackgroundWriter::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
         gateways.recall(&signed);
         gateways.record(&mut errand);
@@ -223,8 +223,8 @@ impl Shell {
         );
         let conduct = conduct(&settings, sockets.len().max(1));
         let workshop =
-            Workshop { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
-        let mut threads = Watch::default();
+            WorkerSpawner { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
+        let mut threads = ThreadWatch::default();
         for (number, sockets) in sockets.into_iter().enumerate() {
             workshop.worker(number, sockets, &mut threads)?;
         }
@@ -256,13 +256,13 @@ impl Shell {
             beside.block_on(snapshots.run());
         })?;
         threads.add("snapshots", snapshots, pulse, LATE);
-        if let Some(Http { thread, pulse, .. }) = http {
+        if let Some(HttpThread { thread, pulse, .. }) = http {
             threads.add("http", thread, pulse, SOON);
         }
         // It fails only if the views have been opened before, which nobody does.
-        let _ = front.opened.set(Opened { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
+        let _ = front.opened.set(Serving { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
         front.metrics.loaded(common.clock.now().wall);
-        common.health.enter(Phase::Serving);
+        common.health.enter(ServerPhase::Serving);
         // If nobody reads it, nobody misses it.
         let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
 
@@ -282,7 +282,7 @@ impl Shell {
             std::mem::forget((aaa, journal, front));
             return Err(ended);
         }
-        common.health.enter(Phase::Stopping);
+        common.health.enter(ServerPhase::Stopping);
         info!("stopping");
         common.reloads.end();
         drop(stop);
@@ -299,32 +299,37 @@ impl Shell {
 }
 
 /// What every worker is made from.
-struct Workshop<'s> {
-    front: &'s Front,
+struct WorkerSpawner<'s> {
+    front: &'s HttpState,
     aaa: &'s Arc<Aaa>,
     journal: &'s Journal,
     stop: &'s Sender<()>,
-    conduct: Conduct,
+    conduct: PipelineConfig,
 }
 
-impl Workshop<'_> {
+impl WorkerSpawner<'_> {
     /// Sets a worker to work.
     fn worker(
         &self,
         number: usize,
         sockets: Vec<(Listener, Socket)>,
-        threads: &mut Watch,
+        threads: &mut ThreadWatch,
     ) -> Result<(), ServeError> {
         let bell = Arc::new(Notify::new());
         let ringer = Arc::clone(&bell);
-        let clerk = Clerk::new(self.journal, Arc::new(move || ringer.notify_one()));
+        let clerk = JournalCommitter::new(self.journal, Arc::new(move || ringer.notify_one()));
         let common = Arc::clone(&self.front.common);
         let with_drops = |(listener, socket): (Listener, Socket)| {
             let drops = self.front.metrics.socket_drops(socket.address());
             (listener, socket, drops)
         };
-        let parts = Parts {
-            desk: Desk::new(Arc::clone(self.aaa), common.gateways.load_full(), self.conduct, clerk),
+        let parts = WorkerParts {
+            desk: WorkerCore::new(
+                Arc::clone(self.aaa),
+                common.gateways.load_full(),
+                self.conduct,
+                clerk,
+            ),
             common,
             sockets: sockets.into_iter().map(with_drops).collect(),
             meters: self.front.metrics.meters(),
@@ -346,10 +351,10 @@ impl Workshop<'_> {
 
 /// The main thread while the server serves: sees that all goes on.
 struct Guard<'s> {
-    common: &'s Common,
+    common: &'s ServerContext,
     metrics: &'s Metrics,
     journal: &'s Journal,
-    threads: Watch,
+    threads: ThreadWatch,
     lines: Lines,
 }
 
@@ -409,15 +414,15 @@ impl Guard<'_> {
             Some(time) => {
                 let told =
                     format!("the journal has waited for the disk for {:.1} s", time.as_secs_f64());
-                self.common.health.add(Severity::NotReady, NAME, told);
+                self.common.health.add(HealthSeverity::NotReady, NAME, told);
             }
             None => self.common.health.clear(NAME),
         }
     }
 }
 
-fn conduct(settings: &Settings, workers: usize) -> Conduct {
-    Conduct {
+fn conduct(settings: &ServerSettings, workers: usize) -> PipelineConfig {
+    PipelineConfig {
         vendor: settings.vendor,
         vendor_attributes: settings.vendor_attributes,
         reject_delay: settings.reject_delay,
@@ -430,7 +435,7 @@ fn conduct(settings: &Settings, workers: usize) -> Conduct {
 
 /// Every address once for every worker; of each worker, those for accounting first.
 fn bind_all(
-    settings: &Settings,
+    settings: &ServerSettings,
     workers: usize,
 ) -> Result<Vec<Vec<(Listener, Socket)>>, ServeError> {
     let mut by_worker: Vec<Vec<(Listener, Socket)>> = (0..workers).map(|_| Vec::new()).collect();
@@ -449,8 +454,12 @@ fn bind_all(
     Ok(by_worker)
 }
 
-impl Http {
-    fn start(listener: TcpListener, front: Arc<Front>, mut stop: Receiver<()>) -> io::Result<Self> {
+impl HttpThread {
+    fn start(
+        listener: TcpListener,
+        front: Arc<HttpState>,
+        mut stop: Receiver<()>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = runtime()?;
@@ -475,7 +484,7 @@ impl Http {
 }
 
 /// Shows that the runtime still turns to its tasks.
-async fn beat(pulse: &Pulse, common: &Common) -> Infallible {
+async fn beat(pulse: &Pulse, common: &ServerContext) -> Infallible {
     loop {
         pulse.beat(common.clock.now().running);
         tokio::time::sleep(watch::PACE).await;

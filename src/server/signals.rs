@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::worker::Common;
+use super::worker::ServerContext;
 
 /// The signals that are ours to answer.
 pub struct Signals {
@@ -40,7 +40,7 @@ impl Signals {
     }
 
     /// Asks for reloads, until a signal says stop.
-    pub(super) async fn follow(mut self, common: Arc<Common>) -> io::Result<()> {
+    pub(super) async fn follow(mut self, common: Arc<ServerContext>) -> io::Result<()> {
         loop {
             tokio::select! {
                 // Nobody waits for the outcome: it is in the log.

@@ -7,12 +7,14 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::gateways::Gateways;
-use super::health::Severity;
+use super::health::HealthSeverity;
 use super::watch::Pulse;
-use super::worker::Common;
+use super::worker::ServerContext;
 use crate::aaa::{Aaa, Provisioned, Walk};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::journal::{Journal, Sink, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge};
+use crate::journal::{
+    Journal, RecordSink, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge,
+};
 use crate::provisioning::Revision;
 use crate::time::Timestamp;
 
@@ -30,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 const SLICE: usize = 1_024;
 
 pub(super) struct Snapshots {
-    pub(super) common: Arc<Common>,
+    pub(super) common: Arc<ServerContext>,
     pub(super) aaa: Arc<Aaa>,
     pub(super) journal: Arc<Journal>,
     pub(super) pulse: Pulse,
@@ -109,7 +111,7 @@ impl Snapshots {
         if are_gone {
             let told = "the journal's files are gone from the data folder: what is recorded now does not survive a restart; restart attachd";
             error!("{told}");
-            self.common.health.add(Severity::NotReady, NAME, told);
+            self.common.health.add(HealthSeverity::NotReady, NAME, told);
         } else {
             warn!("the journal's files are in the data folder again");
             self.common.health.clear(NAME);
@@ -224,10 +226,10 @@ fn note(missing: &mut Option<TooLarge>, put: Result<(), TooLarge>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aaa::{AccessRequest, Settings, Subject, Verdict};
-    use crate::journal::{OnDamage, Options};
+    use crate::aaa::{AaaSettings, AccessRequest, Subject, Verdict};
+    use crate::journal::{JournalOptions, OnDamage};
     use crate::provisioning::{Inventory, Prune};
-    use crate::server::{Errand, restore};
+    use crate::server::{BackgroundWriter, restore};
 
     /// Who was removed is not in a snapshot any more; its address is in its hold all the same.
     #[test]
@@ -237,9 +239,9 @@ mod tests {
         let open = || {
             restore(
                 folder.path(),
-                Options::default(),
+                JournalOptions::default(),
                 OnDamage::Refuse,
-                Aaa::new(Settings::default()),
+                Aaa::new(AaaSettings::default()),
                 |_| {},
                 |newest| newest,
             )
@@ -259,7 +261,7 @@ mod tests {
         };
 
         let before = open();
-        let mut errand = Errand::new(&before.journal);
+        let mut errand = BackgroundWriter::new(&before.journal);
         errand.begin(now);
         before.aaa.adopt(read(), Prune::No, now, &mut errand).unwrap();
         let imsi =

@@ -115,7 +115,7 @@ pub const ODD_TIMES: [&str; 3] = ["stamp", "delay", "session-time"];
 
 /// One worker's counts since the last report.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct WorkerCounters {
     /// Of nobody known; those of gateways are among their traffic.
     pub strangers: [u32; Dropped::ALL.len()],
     pub duplicates: [u32; REQUESTS.len()],
@@ -126,7 +126,7 @@ pub struct Tally {
     pub lowered_counters: u32,
     /// Accounting reports in which nothing was new.
     pub repeated: u32,
-    pub latencies: [Latencies; REQUESTS.len()],
+    pub latencies: [LatencyCounts; REQUESTS.len()],
     gateways: Vec<Traffic>,
     /// The gateways of which something was counted.
     touched: Vec<GatewayId>,
@@ -142,12 +142,12 @@ pub struct Traffic {
 
 /// How long answers took.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Latencies {
+pub struct LatencyCounts {
     pub buckets: [u32; BUCKETS_US.len() + 1],
     pub sum_us: u64,
 }
 
-impl Tally {
+impl WorkerCounters {
     /// A datagram was not answered; `gateway` is the one that its source address belongs to.
     pub fn dropped(&mut self, reason: Dropped, gateway: Option<GatewayId>) {
         match gateway {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_gateway_is_reported_once_and_then_begins_anew() {
-        let mut tally = Tally::default();
+        let mut tally = WorkerCounters::default();
         let gateway = GatewayId::new(3);
         tally.request(gateway, Code::ACCESS_REQUEST);
         tally.request(gateway, Code::ACCESS_REQUEST);
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_drop_is_its_gateways_if_there_is_one() {
-        let mut tally = Tally::default();
+        let mut tally = WorkerCounters::default();
         tally.dropped(Dropped::UnknownGateway, None);
         tally.dropped(Dropped::Malformed, Some(GatewayId::new(1)));
         tally.dropped(Dropped::Malformed, Some(GatewayId::new(0)));
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_latency_falls_into_the_bucket_that_bounds_it() {
-        let mut tally = Tally::default();
+        let mut tally = WorkerCounters::default();
         for us in [0, 50, 51, 1_000_000, 1_000_001] {
             tally.took(Code::ACCESS_REQUEST, Duration::from_micros(us));
         }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::gateways::Gateways;
-use crate::aaa::Entry;
+use crate::aaa::EndpointEntry;
 use crate::identity::{Iccid, Imeisv, Imsi, Moniker, Msisdn, Plmn};
 use crate::network::{LeaseKind, LeasePhase, NetworkState, Session};
 use crate::provisioning::{Catalog, ProvisioningState};
@@ -91,8 +91,13 @@ struct RatView {
 }
 
 impl EndpointView {
-    pub(super) fn of(iccid: Iccid, entry: &Entry, catalog: &Catalog, gateways: &Gateways) -> Self {
-        let Entry { endpoint, state, .. } = entry;
+    pub(super) fn of(
+        iccid: Iccid,
+        entry: &EndpointEntry,
+        catalog: &Catalog,
+        gateways: &Gateways,
+    ) -> Self {
+        let EndpointEntry { endpoint, state, .. } = entry;
         let group = endpoint.group.and_then(|id| catalog.group(id));
         let vslice = group.and_then(|group| catalog.vslice(group.vslice));
         Self {
@@ -126,7 +131,7 @@ impl EndpointView {
 }
 
 /// The leases, and the address configured by hand if it is not among them yet. What no subnet has any more is `outside`.
-fn addresses(entry: &Entry, catalog: &Catalog) -> Vec<AddressView> {
+fn addresses(entry: &EndpointEntry, catalog: &Catalog) -> Vec<AddressView> {
     let moniker = |id| catalog.vslice(id).map(|vslice| vslice.moniker.clone());
     let is_outside = |id, ip| {
         catalog

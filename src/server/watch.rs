@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::health::{Health, Severity};
+use super::health::{Health, HealthSeverity};
 
 /// How often the threads are looked at.
 pub(super) const PACE: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ impl Pulse {
 
 /// The threads that a server consists of.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct ThreadWatch {
     threads: Vec<Watched>,
     /// When they were last looked at.
     last: Duration,
@@ -49,7 +49,7 @@ struct Watched {
     stands_still: bool,
 }
 
-impl Watch {
+impl ThreadWatch {
     /// A thread that is to live as long as the server, and to show its pulse at least this often.
     pub(super) fn add(
         &mut self,
@@ -114,7 +114,7 @@ impl Watch {
             health.clear(NAME);
         } else {
             health.add(
-                Severity::NotReady,
+                HealthSeverity::NotReady,
                 NAME,
                 format!("these threads stand still: {}; restart attachd", names.join(", ")),
             );
@@ -135,19 +135,19 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use super::super::health::Phase;
+    use super::super::health::ServerPhase;
     use super::*;
 
     fn serving() -> Health {
         let health = Health::default();
-        health.enter(Phase::Serving);
+        health.enter(ServerPhase::Serving);
         health
     }
 
     #[test]
     fn a_thread_that_has_ended_is_named_however_it_ended() {
         for panics in [false, true] {
-            let mut watch = Watch::default();
+            let mut watch = ThreadWatch::default();
             let (stay, stays) = mpsc::channel::<()>();
             watch.add(
                 "one that stays",
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_stands_still_is_told_until_it_moves() {
-        let (mut watch, health, pulse) = (Watch::default(), serving(), Pulse::default());
+        let (mut watch, health, pulse) = (ThreadWatch::default(), serving(), Pulse::default());
         let (stay, stays) = mpsc::channel::<()>();
         watch.add("worker-0", thread::spawn(move || _ = stays.recv()), pulse.clone(), SOON);
         let mut stalls = Vec::new();
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_process_that_was_stopped_blames_no_thread() {
-        let (mut watch, health, pulse) = (Watch::default(), serving(), Pulse::default());
+        let (mut watch, health, pulse) = (ThreadWatch::default(), serving(), Pulse::default());
         watch.add("worker-0", thread::spawn(|| {}), pulse.clone(), SOON);
         watch.look(Duration::from_secs(1), &health, |_| {});
         watch.look(Duration::from_secs(3600), &health, |name| {

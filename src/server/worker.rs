@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::clock::Clock;
 use super::commit::Committer;
-use super::desk::Desk;
+use super::desk::WorkerCore;
 use super::gateways::Gateways;
 use super::health::Health;
 use super::metrics::{Meters, SocketDrops};
@@ -38,7 +38,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What all threads share.
-pub(super) struct Common {
+pub(super) struct ServerContext {
     pub(super) gateways: ArcSwap<Gateways>,
     pub(super) health: Arc<Health>,
     pub(super) clock: Clock,
@@ -46,9 +46,9 @@ pub(super) struct Common {
 }
 
 /// What a worker is made of; it can be sent to the worker's thread.
-pub(super) struct Parts<C: Committer> {
-    pub(super) common: Arc<Common>,
-    pub(super) desk: Desk<C>,
+pub(super) struct WorkerParts<C: Committer> {
+    pub(super) common: Arc<ServerContext>,
+    pub(super) desk: WorkerCore<C>,
     /// Accounting first; a listener's place is its place here.
     pub(super) sockets: Vec<(Listener, Socket, SocketDrops)>,
     pub(super) meters: Meters,
@@ -60,15 +60,15 @@ pub(super) struct Parts<C: Committer> {
 }
 
 struct Worker<C: Committer> {
-    common: Arc<Common>,
-    desk: Desk<C>,
-    piers: Vec<Pier>,
+    common: Arc<ServerContext>,
+    desk: WorkerCore<C>,
+    piers: Vec<BoundSocket>,
     meters: Meters,
     pulse: Pulse,
 }
 
 /// A socket, and what travels through it.
-struct Pier {
+struct BoundSocket {
     listener: Listener,
     socket: AsyncFd<Socket>,
     drops: SocketDrops,
@@ -80,7 +80,7 @@ struct Pier {
     is_old_news: bool,
 }
 
-impl<C: Committer> Parts<C> {
+impl<C: Committer> WorkerParts<C> {
     /// Works until told to stop, then waits until what was taken in is answered. To be run on the worker's own runtime.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl<C: Committer> Parts<C> {
         let Self { common, desk, sockets, meters, pulse, bell, mut stop } = self;
         let piers = sockets
             .into_iter()
-            .map(|(listener, socket, drops)| Pier::new(listener, socket, drops))
+            .map(|(listener, socket, drops)| BoundSocket::new(listener, socket, drops))
             .collect::<io::Result<_>>()?;
         let mut worker = Worker { common, desk, piers, meters, pulse };
         let mut alarm = Box::pin(tokio::time::sleep(SWEEP));
@@ -205,7 +205,7 @@ fn drain<S: Source>(
     }
 }
 
-impl Source for Pier {
+impl Source for BoundSocket {
     fn receive(&mut self) -> usize {
         // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
         let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
@@ -219,7 +219,7 @@ impl Source for Pier {
     }
 }
 
-impl Pier {
+impl BoundSocket {
     fn new(listener: Listener, socket: Socket, drops: SocketDrops) -> io::Result<Self> {
         let socket = socket.watched()?;
         Ok(Self {
@@ -272,7 +272,7 @@ impl Pier {
 }
 
 /// Puts a reply into the outbox of the socket by which its request came.
-fn outward(piers: &mut [Pier]) -> impl FnMut(&Route, &[u8]) {
+fn outward(piers: &mut [BoundSocket]) -> impl FnMut(&Route, &[u8]) {
     |route, octets| {
         if let Some(pier) = piers.get_mut(usize::from(route.listener)) {
             pier.outbox.push(route.to, route.from, octets);

@@ -5,12 +5,12 @@ use rand::RngCore;
 /// One stream. Who draws, and for which of its steps, names the stream: so neither the number of threads nor the order in which answers
 /// arrive changes what an endpoint does. The generator is SplitMix64: one word of state, and every starting point is good.
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct RandomStream(u64);
 
 /// The golden ratio in 64 bits, the odd step of SplitMix64.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-impl Chance {
+impl RandomStream {
     /// The stream of `who` for its step number `step`.
     #[must_use]
     pub const fn stream(seed: u64, who: u64, step: u64) -> Self {
@@ -64,7 +64,7 @@ impl Chance {
     }
 }
 
-impl RngCore for Chance {
+impl RngCore for RandomStream {
     fn next_u32(&mut self) -> u32 {
         (self.next_u64() >> 32) as u32
     }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_same_name_is_the_same_stream_and_another_is_another() {
-        let draw = |seed, who, step| Chance::stream(seed, who, step).next_u64();
+        let draw = |seed, who, step| RandomStream::stream(seed, who, step).next_u64();
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         let others = [draw(1, 2, 3), draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4), draw(1, 3, 2)];
         let distinct: std::collections::HashSet<u64> = others.into_iter().collect();
@@ -107,20 +107,20 @@ mod tests {
 
     #[test]
     fn distributions_have_their_means() {
-        let mut chance = Chance::stream(7, 0, 0);
-        let mut mean = |draw: &mut dyn FnMut(&mut Chance) -> f64| {
+        let mut chance = RandomStream::stream(7, 0, 0);
+        let mut mean = |draw: &mut dyn FnMut(&mut RandomStream) -> f64| {
             (0..20_000).map(|_| draw(&mut chance)).sum::<f64>() / 20_000.0
         };
-        assert!((mean(&mut Chance::unit) - 0.5).abs() < 0.02);
+        assert!((mean(&mut RandomStream::unit) - 0.5).abs() < 0.02);
         assert!((mean(&mut |chance| chance.exponential(3.0)) - 3.0).abs() < 0.1);
-        assert!(mean(&mut Chance::normal).abs() < 0.03);
+        assert!(mean(&mut RandomStream::normal).abs() < 0.03);
         assert!((mean(&mut |chance| chance.below(11) as f64) - 5.0).abs() < 0.1);
     }
 
     #[test]
     fn a_shuffle_keeps_everything() {
         let mut items: Vec<u32> = (0..100).collect();
-        Chance::stream(1, 1, 1).shuffle(&mut items);
+        RandomStream::stream(1, 1, 1).shuffle(&mut items);
         assert_ne!(items, (0..100).collect::<Vec<u32>>());
         items.sort_unstable();
         assert_eq!(items, (0..100).collect::<Vec<u32>>());

@@ -29,7 +29,6 @@ pub mod chance;
 pub mod device;
 pub mod driver;
 pub mod gateway;
-pub mod moment;
 pub mod plan;
 pub mod referee;
 pub mod region;

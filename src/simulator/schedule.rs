@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use super::chance::Chance;
-use super::moment::Moment;
-use super::scenario::{Arrival, Load};
+use super::chance::RandomStream;
+use super::scenario::{ArrivalPattern, Load};
+use crate::time::Timestamp;
 
 /// One region's part of the arrivals of one phase.
 #[derive(Debug)]
 pub struct Schedule {
     load: Load,
-    began: Moment,
+    began: Timestamp,
     length: Duration,
     share: Share,
     /// How many have come.
     count: u64,
-    next: Option<Moment>,
-    chance: Chance,
+    next: Option<Timestamp>,
+    chance: RandomStream,
 }
 
 /// Which region of how many, and how many endpoints it has.
@@ -39,19 +39,25 @@ pub enum Begin {
 }
 
 impl Schedule {
-    pub fn new(load: Load, began: Moment, length: Duration, share: Share, chance: Chance) -> Self {
+    pub fn new(
+        load: Load,
+        began: Timestamp,
+        length: Duration,
+        share: Share,
+        chance: RandomStream,
+    ) -> Self {
         let mut schedule = Self { load, began, length, share, count: 0, next: None, chance };
         schedule.next = schedule.at(0);
         schedule
     }
 
     /// When the next one must begin; none if no more come.
-    pub const fn next(&self) -> Option<Moment> {
+    pub const fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
     /// The next one that is due.
-    pub fn take(&mut self, now: Moment) -> Option<(Begin, Moment)> {
+    pub fn take(&mut self, now: Timestamp) -> Option<(Begin, Timestamp)> {
         let due = self.next.filter(|due| *due <= now)?;
         let place = self.count as u32;
         let begin = match self.load {
@@ -72,17 +78,17 @@ impl Schedule {
     }
 
     /// The time of arrival number `count`. Regions take turns, so that together they are as even as one.
-    fn at(&mut self, count: u64) -> Option<Moment> {
+    fn at(&mut self, count: u64) -> Option<Timestamp> {
         let of = self.share.of as f64;
         let turn = count as f64 + (self.share.index as f64 + 0.5) / of;
         let seconds = match self.load {
             Load::Ramp { from, to } => self.on_ramp(turn, from / of, to / of)?,
-            Load::Steady { rate, arrival: Arrival::Uniform } => turn / (rate / of),
-            Load::Steady { rate, arrival: Arrival::Poisson } => {
+            Load::Steady { rate, arrival: ArrivalPattern::Uniform } => turn / (rate / of),
+            Load::Steady { rate, arrival: ArrivalPattern::Poisson } => {
                 let last = self.next.map_or(0.0, |next| next.since(self.began).as_secs_f64());
                 last + self.chance.exponential(of / rate)
             }
-            Load::Steady { rate, arrival: Arrival::Burst } => (turn / (rate / of)).floor(),
+            Load::Steady { rate, arrival: ArrivalPattern::Burst } => (turn / (rate / of)).floor(),
             Load::Storm { share, over_s } => {
                 let all = (f64::from(self.share.endpoints) * share).ceil();
                 (turn < all).then(|| over_s * turn / all)?
@@ -116,14 +122,14 @@ mod tests {
     fn times(load: Load, seconds: u64, share: Share) -> Vec<f64> {
         let mut schedule = Schedule::new(
             load,
-            Moment::from_secs(10),
+            Timestamp::from_secs(10),
             Duration::from_secs(seconds),
             share,
-            Chance::stream(1, share.index as u64, 0),
+            RandomStream::stream(1, share.index as u64, 0),
         );
         let mut times = Vec::new();
-        while let Some((_, due)) = schedule.take(Moment::MAX) {
-            times.push(due.since(Moment::from_secs(10)).as_secs_f64());
+        while let Some((_, due)) = schedule.take(Timestamp::MAX) {
+            times.push(due.since(Timestamp::from_secs(10)).as_secs_f64());
         }
         times
     }
@@ -133,8 +139,8 @@ mod tests {
     #[test]
     fn rates_are_kept_in_every_form() {
         for (load, expected) in [
-            (Load::Steady { rate: 100.0, arrival: Arrival::Uniform }, 1000),
-            (Load::Steady { rate: 100.0, arrival: Arrival::Burst }, 1000),
+            (Load::Steady { rate: 100.0, arrival: ArrivalPattern::Uniform }, 1000),
+            (Load::Steady { rate: 100.0, arrival: ArrivalPattern::Burst }, 1000),
             (Load::Ramp { from: 0.0, to: 200.0 }, 1000),
             (Load::Ramp { from: 150.0, to: 50.0 }, 1000),
             (Load::Ramp { from: 100.0, to: 100.0 }, 1000),
@@ -148,7 +154,7 @@ mod tests {
             assert!(times.is_sorted() && times.iter().all(|time| *time < 10.0), "{load:?}");
         }
         let poisson =
-            times(Load::Steady { rate: 1000.0, arrival: Arrival::Poisson }, 10, ALONE).len();
+            times(Load::Steady { rate: 1000.0, arrival: ArrivalPattern::Poisson }, 10, ALONE).len();
         assert!((9_600..10_400).contains(&poisson), "{poisson}");
     }
 
@@ -161,7 +167,7 @@ mod tests {
 
     #[test]
     fn regions_together_are_as_even_as_one() {
-        let load = Load::Steady { rate: 100.0, arrival: Arrival::Uniform };
+        let load = Load::Steady { rate: 100.0, arrival: ArrivalPattern::Uniform };
         let mut all: Vec<f64> = (0..4)
             .flat_map(|index| times(load, 10, Share { index, of: 4, endpoints: 250 }))
             .collect();

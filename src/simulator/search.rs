@@ -1,6 +1,6 @@
 //! Finds the highest rate of attaches that keeps the limits: doubled until one breaks, then halved between.
 
-use super::scenario::{Arrival, Loaded, Phase, PhaseKind, Search};
+use super::scenario::{ArrivalPattern, Loaded, PhaseKind, PhaseSpec, Search};
 
 /// What was tried, and what comes next.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Finder {
 
     /// The scenario of one try: a moment to warm up, the rate, and everybody leaves.
     pub fn step(&self, loaded: &Loaded, rate: f64) -> Loaded {
-        let phase = |name: &str, kind, for_s| Phase {
+        let phase = |name: &str, kind, for_s| PhaseSpec {
             name: name.to_owned(),
             kind,
             for_s,
@@ -61,14 +61,14 @@ impl Finder {
         let mut step = loaded.clone();
         step.scenario.search = None;
         step.scenario.phase = vec![
-            Phase {
+            PhaseSpec {
                 from: Some(rate / 10.0),
                 to: Some(rate),
                 ..phase("ramp", PhaseKind::Ramp, 1.0)
             },
-            Phase {
+            PhaseSpec {
                 rate: Some(rate),
-                arrival: Some(Arrival::Poisson),
+                arrival: Some(ArrivalPattern::Poisson),
                 ..phase("steady", PhaseKind::Steady, self.search.step_s)
             },
             phase("drain", PhaseKind::Drain, 2.0),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::gateway::Kind;
+use super::gateway::RequestKind;
 
 /// Latencies up to ten minutes, to a thousandth.
 const LONGEST_MICROS: u64 = 600_000_000;
@@ -29,8 +29,8 @@ const OTHER_REASONS: &str = "(other reasons)";
 
 /// The counts of one region, or of all of them together.
 #[derive(Clone, Debug)]
-pub struct Tally {
-    kinds: Vec<Counts>,
+pub struct RunCounters {
+    kinds: Vec<RequestCounts>,
     /// Copies beyond the first of each request.
     pub copies: u64,
     /// Sessions that the server opened: Start acknowledged.
@@ -57,7 +57,7 @@ pub struct Tally {
 
 /// The requests of one kind.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct RequestCounts {
     pub asked: u64,
     pub answered: u64,
     pub rejected: u64,
@@ -65,14 +65,14 @@ pub struct Counts {
     /// On their way when their gateway restarted: no server is to blame that nobody listens any more.
     pub forgotten: u64,
     /// From the scheduled time, in microseconds: what an endpoint waits.
-    pub latency: Latencies,
+    pub latency: LatencyHistogram,
     /// From the first sending: what the server takes.
-    pub service: Latencies,
+    pub service: LatencyHistogram,
 }
 
 /// A distribution of durations.
 #[derive(Clone, Debug)]
-pub struct Latencies(Histogram<u64>);
+pub struct LatencyHistogram(Histogram<u64>);
 
 /// What happened in one region since the last look.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +84,7 @@ pub struct Interval {
     pub rejected: u64,
     pub unanswered: u64,
     pub outstanding: u64,
-    pub latency: Latencies,
+    pub latency: LatencyHistogram,
 }
 
 /// One second of all regions together, as it is shown and kept.
@@ -106,10 +106,10 @@ pub struct Second {
     pub max: f64,
 }
 
-impl Default for Tally {
+impl Default for RunCounters {
     fn default() -> Self {
         Self {
-            kinds: vec![Counts::default(); Kind::ALL.len()],
+            kinds: vec![RequestCounts::default(); RequestKind::ALL.len()],
             copies: 0,
             attaches: 0,
             rejects: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Default for Tally {
     }
 }
 
-impl Default for Latencies {
+impl Default for LatencyHistogram {
     fn default() -> Self {
         let mut empty = Histogram::new_from(&SHAPE);
         empty.reset();
@@ -134,21 +134,21 @@ impl Default for Latencies {
     }
 }
 
-impl Index<Kind> for Tally {
-    type Output = Counts;
+impl Index<RequestKind> for RunCounters {
+    type Output = RequestCounts;
 
-    fn index(&self, kind: Kind) -> &Counts {
+    fn index(&self, kind: RequestKind) -> &RequestCounts {
         &self.kinds[kind as usize]
     }
 }
 
-impl IndexMut<Kind> for Tally {
-    fn index_mut(&mut self, kind: Kind) -> &mut Counts {
+impl IndexMut<RequestKind> for RunCounters {
+    fn index_mut(&mut self, kind: RequestKind) -> &mut RequestCounts {
         &mut self.kinds[kind as usize]
     }
 }
 
-impl Tally {
+impl RunCounters {
     /// Counts rejects for a reason. The server writes the reasons: only the first few different ones are kept apart.
     pub fn rejected(&mut self, reason: &str, count: u64) {
         if let Some(known) = self.rejects.get_mut(reason) {
@@ -182,8 +182,8 @@ impl Tally {
     }
 
     /// The sum over some kinds.
-    pub fn sum(&self, kinds: impl IntoIterator<Item = Kind>) -> Counts {
-        let mut sum = Counts::default();
+    pub fn sum(&self, kinds: impl IntoIterator<Item = RequestKind>) -> RequestCounts {
+        let mut sum = RequestCounts::default();
         for kind in kinds {
             sum.merge(&self[kind]);
         }
@@ -191,12 +191,15 @@ impl Tally {
     }
 
     /// All kinds that were asked for, with their counts.
-    pub fn used(&self) -> impl Iterator<Item = (Kind, &Counts)> {
-        Kind::ALL.into_iter().map(|kind| (kind, &self[kind])).filter(|(_, counts)| counts.asked > 0)
+    pub fn used(&self) -> impl Iterator<Item = (RequestKind, &RequestCounts)> {
+        RequestKind::ALL
+            .into_iter()
+            .map(|kind| (kind, &self[kind]))
+            .filter(|(_, counts)| counts.asked > 0)
     }
 }
 
-impl Counts {
+impl RequestCounts {
     /// Those of which the server owed an answer and gave none.
     pub const fn lost(&self) -> u64 {
         self.asked - self.answered - self.forgotten
@@ -244,7 +247,7 @@ impl Interval {
     }
 }
 
-impl Latencies {
+impl LatencyHistogram {
     pub fn record(&mut self, duration: Duration) {
         self.0.saturating_record(
             u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST_MICROS),
@@ -281,7 +284,7 @@ mod tests {
 
     #[test]
     fn reasons_that_a_server_makes_up_are_counted_together() {
-        let mut tally = Tally::default();
+        let mut tally = RunCounters::default();
         (0..1000).for_each(|nth| tally.rejected(&format!("reason {nth}"), 1));
         tally.rejected("reason 0", 1);
         assert_eq!(tally.rejects.len(), MAX_REASONS + 1);
@@ -289,7 +292,7 @@ mod tests {
             (tally.rejects["reason 0"], tally.rejects[OTHER_REASONS]),
             (2, 1000 - MAX_REASONS as u64)
         );
-        let mut sum = Tally::default();
+        let mut sum = RunCounters::default();
         sum.merge(&tally);
         assert_eq!(sum.rejects, tally.rejects);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-pub use steady::{BELIEVED_AHEAD, Line, Steady, Step};
+pub use steady::{BELIEVED_AHEAD, ClockLine, ClockStep, SteadyClock};
 
 /// Microseconds since 1970-01-01T00:00:00Z: fine enough that a packet sent upon a reply never arrives at the time of its forerunner.
 ///

@@ -20,15 +20,15 @@ pub const BELIEVED_AHEAD: Duration = Duration::from_secs(86_400);
 
 /// Turns readings of the monotonic and the wall clock into one time that runs evenly and never goes back.
 #[derive(Clone, Debug)]
-pub struct Steady {
-    line: Line,
+pub struct SteadyClock {
+    line: ClockLine,
     /// How far the wall clock is ahead because of steps that were told already, microseconds; what is followed is taken off.
     told_us: i64,
 }
 
 /// The time as a function of the monotonic clock, until the next observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ClockLine {
     /// Where it begins, on the monotonic clock.
     from: Duration,
     /// The time there.
@@ -39,49 +39,53 @@ pub struct Line {
 
 /// The wall clock has stepped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct ClockStep {
     /// Microseconds; negative: it was set back.
     pub by_us: i64,
     /// How far the wall clock is ahead of this time now; negative: behind.
     pub ahead_us: i64,
 }
 
-impl Steady {
+impl SteadyClock {
     /// Begins at the wall clock, or at `newest`, the last time that the journal knows, if that is later and believable.
     ///
     /// A wall clock that is far behind the journal has stepped back since.
-    pub fn begin(running: Duration, wall: Timestamp, newest: Timestamp) -> (Self, Option<Step>) {
+    pub fn begin(
+        running: Duration,
+        wall: Timestamp,
+        newest: Timestamp,
+    ) -> (Self, Option<ClockStep>) {
         let time = if newest <= wall + BELIEVED_AHEAD { wall.max(newest) } else { wall };
-        let mut steady = Self { line: Line { from: running, time, gain_us: 0 }, told_us: 0 };
+        let mut steady = Self { line: ClockLine { from: running, time, gain_us: 0 }, told_us: 0 };
         let step_us = difference_us(wall, newest.max(wall));
         steady.observe(running, wall);
         steady.told_us = difference_us(wall, time);
-        let step = Step { by_us: step_us, ahead_us: difference_us(wall, time) };
+        let step = ClockStep { by_us: step_us, ahead_us: difference_us(wall, time) };
         (steady, (step_us < -STEP_US).then_some(step))
     }
 
     /// Looks at both clocks, at best several times a second; says when the wall clock has stepped since the last look.
-    pub fn observe(&mut self, running: Duration, wall: Timestamp) -> Option<Step> {
+    pub fn observe(&mut self, running: Duration, wall: Timestamp) -> Option<ClockStep> {
         let time = self.line.at(running);
         let ahead_us = difference_us(wall, time);
         self.told_us = toward_zero(self.told_us, self.line.gained_us(running));
         let left_us = self.line.gain_us - self.line.gained_us(running);
         let gain_us = if (ahead_us - left_us).abs() > TOLERANCE_US { ahead_us } else { left_us };
-        self.line = Line { from: running, time, gain_us };
+        self.line = ClockLine { from: running, time, gain_us };
         let by_us = ahead_us - self.told_us;
         (by_us.abs() > STEP_US).then(|| {
             self.told_us = ahead_us;
-            Step { by_us, ahead_us }
+            ClockStep { by_us, ahead_us }
         })
     }
 
     /// The time until the next observation.
-    pub fn line(&self) -> Line {
+    pub fn line(&self) -> ClockLine {
         self.line
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ClockStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |us: i64| Duration::from_secs(us.unsigned_abs() / 1_000_000);
         let direction = if self.by_us < 0 { "back" } else { "ahead" };
@@ -104,7 +108,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl Line {
+impl ClockLine {
     /// The time when the monotonic clock reads `running`.
     pub fn at(&self, running: Duration) -> Timestamp {
         let even = self.time + running.saturating_sub(self.from);
@@ -152,13 +156,13 @@ mod tests {
     struct Clocks {
         running: Duration,
         stepped_us: i64,
-        steady: Steady,
+        steady: SteadyClock,
         steps: Vec<i64>,
     }
 
     impl Clocks {
         fn new() -> Self {
-            let (steady, step) = Steady::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
+            let (steady, step) = SteadyClock::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
             assert_eq!(step, None);
             Self { running: Duration::ZERO, stepped_us: 0, steady, steps: Vec::new() }
         }
@@ -241,7 +245,7 @@ mod tests {
             ),
         ];
         for (name, newest, begins, told) in cases {
-            let (mut steady, step) = Steady::begin(Duration::ZERO, NOON, newest);
+            let (mut steady, step) = SteadyClock::begin(Duration::ZERO, NOON, newest);
             assert_eq!(steady.line().at(Duration::ZERO), begins, "{name}");
             assert_eq!(
                 step.map(|step| (step.by_us / SECOND, step.ahead_us / SECOND)),

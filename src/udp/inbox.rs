@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use super::control::Control;
-use super::name::Name;
+use super::name::SocketName;
 use super::{BATCH, MAX_DATAGRAM, Socket};
 
 /// The most that the kernel puts into one message: an IP packet of the largest size (UDP_GRO of at most 64 datagrams).
@@ -20,7 +20,7 @@ const STRIDE: usize = MAX_MESSAGE + 64;
 /// A batch of received datagrams.
 pub struct Inbox {
     octets: Box<[u8]>,
-    names: Box<[Name; BATCH]>,
+    names: Box<[SocketName; BATCH]>,
     controls: Box<[Control; BATCH]>,
     messages: Vec<Message>,
     datagrams: usize,
@@ -51,7 +51,7 @@ impl Default for Inbox {
     fn default() -> Self {
         Self {
             octets: vec![0; BATCH * STRIDE].into(),
-            names: Box::new([Name::empty(); BATCH]),
+            names: Box::new([SocketName::empty(); BATCH]),
             controls: Box::new([Control::EMPTY; BATCH]),
             messages: Vec::with_capacity(BATCH),
             datagrams: 0,
@@ -79,7 +79,7 @@ impl Inbox {
             // SAFETY: all-zero is a valid mmsghdr.
             let mut fresh: libc::mmsghdr = unsafe { std::mem::zeroed() };
             fresh.msg_hdr.msg_name = ptr::from_mut(name).cast();
-            fresh.msg_hdr.msg_namelen = Name::LEN;
+            fresh.msg_hdr.msg_namelen = SocketName::LEN;
             fresh.msg_hdr.msg_iov = vector;
             fresh.msg_hdr.msg_iovlen = 1;
             fresh.msg_hdr.msg_control = control.as_mut_ptr();

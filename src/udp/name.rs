@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 /// Room for an address of either family: `sockaddr_in6` is the larger, and both begin with the family.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) union Name {
+pub(super) union SocketName {
     family: libc::sa_family_t,
     v4: libc::sockaddr_in,
     v6: libc::sockaddr_in6,
 }
 
-impl Name {
+impl SocketName {
     pub(super) const LEN: libc::socklen_t = size_of::<Self>() as libc::socklen_t;
 
     pub(super) const fn empty() -> Self {

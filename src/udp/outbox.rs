@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use super::control::Control;
-use super::name::Name;
+use super::name::SocketName;
 use super::{BATCH, Socket};
 
 /// The most segments every kernel with UDP GSO takes (UDP_MAX_SEGMENTS before it was doubled in 6.9).
@@ -169,7 +169,7 @@ impl Group {
 fn send(socket: &Socket, groups: &[Group], packed: &[u8]) -> io::Result<usize> {
     let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
     let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
-    let mut names = [Name::empty(); BATCH];
+    let mut names = [SocketName::empty(); BATCH];
     let mut controls = [Control::EMPTY; BATCH];
     let rooms = vectors.iter_mut().zip(&mut names).zip(&mut controls);
     for ((header, group), ((vector, name), control)) in headers.iter_mut().zip(groups).zip(rooms) {
@@ -177,7 +177,7 @@ fn send(socket: &Socket, groups: &[Group], packed: &[u8]) -> io::Result<usize> {
         // The kernel only reads through this pointer; the type is that of both directions.
         *vector =
             libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
-        let (peer, len) = Name::of(group.to);
+        let (peer, len) = SocketName::of(group.to);
         *name = peer;
         let used = control.say(group.from, (group.count > 1).then_some(group.segment as u16));
         // SAFETY: all-zero is a valid mmsghdr.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::code::Code;
-use super::layout::{self, Header};
+use super::layout::{self, PacketHeader};
 use super::number;
 
 /// Header without attributes (RFC 2865 section 3).
@@ -17,7 +17,7 @@ pub const LONGEST: usize = 4096;
 #[derive(Clone, Copy)]
 pub struct Datagram<'a> {
     octets: &'a [u8],
-    header: Header<'a>,
+    header: PacketHeader<'a>,
     seen: [u64; 4],
     pub(in crate::wire) integrity: Integrity,
 }
@@ -65,7 +65,7 @@ pub struct Attribute<'a> {
 
 /// The name of a value on the wire: the vendor (0 for the RFCs' own attributes) and the number within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct FlatKey {
     pub vendor: u32,
     pub number: u8,
 }
@@ -73,7 +73,7 @@ pub struct Key {
 /// One value, be it an attribute of the RFCs or a vendor's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value<'a> {
-    pub key: Key,
+    pub key: FlatKey,
     pub octets: &'a [u8],
 }
 
@@ -232,13 +232,13 @@ impl<'a> Iterator for Values<'a> {
     fn next(&mut self) -> Option<Value<'a>> {
         loop {
             if let Some(Attribute { number, value }) = self.inside.next() {
-                return Some(Value { key: Key { vendor: self.vendor, number }, octets: value });
+                return Some(Value { key: FlatKey { vendor: self.vendor, number }, octets: value });
             }
             let Attribute { number, value } = self.attributes.next()?;
             match vendor_specific(number, value) {
                 Some((vendor, inside)) => (self.vendor, self.inside) = (vendor, inside),
                 None if number == number::VENDOR_SPECIFIC => {}
-                None => return Some(Value { key: Key { vendor: 0, number }, octets: value }),
+                None => return Some(Value { key: FlatKey { vendor: 0, number }, octets: value }),
             }
         }
     }

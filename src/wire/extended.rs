@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::datagram::{Attribute, Attributes};
 use super::layout;
 use super::number::{
-    EXTENDED_ATTRIBUTE_1, EXTENDED_ATTRIBUTE_5, EXTENDED_ATTRIBUTE_6, Place, VENDOR_SPECIFIC,
+    AttributeKey, EXTENDED_ATTRIBUTE_1, EXTENDED_ATTRIBUTE_5, EXTENDED_ATTRIBUTE_6, VENDOR_SPECIFIC,
 };
 
 /// The M bit: another fragment follows (RFC 6929 section 2.2).
@@ -19,7 +19,7 @@ pub(super) const FRAGMENT: usize = 251;
 /// One value of an extended attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended<'a> {
-    pub place: Place,
+    pub place: AttributeKey,
     /// Its own octets: without flags, and without vendor and vendor's number where it has them.
     pub octets: Cow<'a, [u8]>,
     /// Which attributes of the packet it was made of, counted from 0.
@@ -112,7 +112,11 @@ fn opened(
     made_of: Vec<usize>,
 ) -> Option<Extended<'_>> {
     if number != VENDOR_SPECIFIC {
-        return Some(Extended { place: Place { parent, vendor: 0, number }, octets, made_of });
+        return Some(Extended {
+            place: AttributeKey { parent, vendor: 0, number },
+            octets,
+            made_of,
+        });
     }
     let (vendor, inside) = layout::vendor(&octets)?;
     let (&number, inside) = inside.split_first()?;
@@ -124,7 +128,7 @@ fn opened(
         Cow::Borrowed(octets) => Cow::Borrowed(&octets[front..]),
         Cow::Owned(mut octets) => Cow::Owned(octets.split_off(front)),
     };
-    Some(Extended { place: Place { parent, vendor, number }, octets, made_of })
+    Some(Extended { place: AttributeKey { parent, vendor, number }, octets, made_of })
 }
 
 #[cfg(test)]
@@ -186,9 +190,9 @@ mod tests {
             let read = within(attribute);
             let (place, octets) = match (number, value) {
                 (VENDOR_SPECIFIC, [0, 0, 0, 1, number, inside @ ..]) => {
-                    (Place { parent, vendor: 1, number: *number }, inside)
+                    (AttributeKey { parent, vendor: 1, number: *number }, inside)
                 }
-                _ => (Place { parent, vendor: 0, number }, value),
+                _ => (AttributeKey { parent, vendor: 0, number }, value),
             };
             assert_eq!(read, [Extended { place, octets: octets.into(), made_of: vec![0] }]);
         }
@@ -216,7 +220,7 @@ mod tests {
         assert_eq!(
             within(&octets),
             [Extended {
-                place: Place { parent: 245, vendor: 0, number: 4 },
+                place: AttributeKey { parent: 245, vendor: 0, number: 4 },
                 octets: value[..].into(),
                 made_of: vec![0, 1]
             }]
@@ -231,7 +235,7 @@ mod tests {
         assert_eq!(
             within(&octets),
             [Extended {
-                place: Place { parent: 245, vendor: 1, number: 6 },
+                place: AttributeKey { parent: 245, vendor: 1, number: 6 },
                 octets: value[..].into(),
                 made_of: vec![0, 1]
             }]

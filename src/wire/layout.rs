@@ -12,7 +12,7 @@ type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 const PREFIX: usize = 2;
 
 #[derive(Clone, Copy)]
-pub(super) struct Header<'a> {
+pub(super) struct PacketHeader<'a> {
     pub(super) code: u8,
     pub(super) identifier: u8,
     pub(super) length: u16,
@@ -20,10 +20,10 @@ pub(super) struct Header<'a> {
 }
 
 /// The twenty octets before the attributes (RFC 2865 section 3).
-pub(super) fn header(octets: &[u8]) -> Option<Header<'_>> {
+pub(super) fn header(octets: &[u8]) -> Option<PacketHeader<'_>> {
     let parsed: Parsed<'_, _> = (be_u8, be_u8, be_u16, take(16_usize)).parse(octets);
     let (_, (code, identifier, length, authenticator)) = parsed.ok()?;
-    Some(Header { code, identifier, length, authenticator: authenticator.try_into().ok()? })
+    Some(PacketHeader { code, identifier, length, authenticator: authenticator.try_into().ok()? })
 }
 
 /// One attribute, or one sub-attribute of a vendor, and what follows it: number, length over all, value.

@@ -28,7 +28,7 @@ mod tunnel;
 pub use authenticator::{AT_ONCE, Forged, verify_requests};
 pub use code::Code;
 pub use datagram::{
-    Attribute, Attributes, Datagram, Key, LONGEST, Malformed, MessageAuthenticator, SHORTEST,
+    Attribute, Attributes, Datagram, FlatKey, LONGEST, Malformed, MessageAuthenticator, SHORTEST,
     Value, Values,
 };
 pub use encoder::{Encoder, TooLong};

@@ -6,9 +6,9 @@ use std::net::Ipv6Addr;
 use serde::Serialize;
 
 use super::datagram::{Attribute, Datagram, vendor_specific};
-use super::dictionary::{Definition, Dictionary, Kind, date, hex};
+use super::dictionary::{Definition, Dictionary, ValueKind, date, hex};
 use super::extended::{Extended, extended};
-use super::number::{Place, tgpp};
+use super::number::{AttributeKey, tgpp};
 use super::tgpp::{TimeZone, UserLocation, unix_seconds};
 
 /// One value, ready to be shown.
@@ -55,18 +55,18 @@ impl Readable<'_> {
                 (Some(_), _) => {}
                 (None, Some((vendor, inside))) => {
                     lines.extend(inside.map(|Attribute { number, value }| {
-                        self.line(Place { parent: 0, vendor, number }, value)
+                        self.line(AttributeKey { parent: 0, vendor, number }, value)
                     }));
                 }
                 (None, None) => {
-                    lines.push(self.line(Place { parent: 0, vendor: 0, number }, value))
+                    lines.push(self.line(AttributeKey { parent: 0, vendor: 0, number }, value))
                 }
             }
         }
         lines
     }
 
-    fn line(&self, place: Place, octets: &[u8]) -> Line {
+    fn line(&self, place: AttributeKey, octets: &[u8]) -> Line {
         let definition = self.dictionary.by_place(place);
         let shown = definition.and_then(|definition| definition.show(octets));
         let meaning = match (definition, &shown) {
@@ -104,19 +104,19 @@ impl fmt::Display for Readable<'_> {
 /// What is in octets whose kind does not say it.
 fn meaning(definition: &Definition, octets: &[u8]) -> Option<String> {
     match definition.place {
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO } => {
+        AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO } => {
             UserLocation::decode(octets).map(|location| location.to_string())
         }
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::MS_TIME_ZONE } => {
+        AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::MS_TIME_ZONE } => {
             TimeZone::decode(octets).map(|zone| zone.to_string())
         }
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO_TIME } => {
+        AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO_TIME } => {
             ntp(octets)
         }
-        Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IPV6_DNS_SERVERS } => {
+        AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IPV6_DNS_SERVERS } => {
             addresses(octets)
         }
-        _ if definition.kind == Kind::Octets => ascii(octets),
+        _ if definition.kind == ValueKind::Octets => ascii(octets),
         _ => None,
     }
 }

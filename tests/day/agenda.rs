@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use attachd::simulator::moment::Moment;
+use attachd::time::Timestamp;
 
 /// What happens when; of what happens at the same time, that first which was planned first.
 pub struct Agenda<E> {
@@ -12,7 +12,7 @@ pub struct Agenda<E> {
 }
 
 struct Planned<E> {
-    due: Moment,
+    due: Timestamp,
     serial: u64,
     event: E,
 }
@@ -22,25 +22,25 @@ impl<E> Agenda<E> {
         Self { planned: BinaryHeap::new(), serial: 0 }
     }
 
-    pub fn plan(&mut self, due: Moment, event: E) {
+    pub fn plan(&mut self, due: Timestamp, event: E) {
         self.serial += 1;
         self.planned.push(Reverse(Planned { due, serial: self.serial, event }));
     }
 
     /// When the next event is due.
-    pub fn next(&self) -> Option<Moment> {
+    pub fn next(&self) -> Option<Timestamp> {
         self.planned.peek().map(|Reverse(next)| next.due)
     }
 
     /// The next event, if it is due.
-    pub fn take(&mut self, now: Moment) -> Option<E> {
+    pub fn take(&mut self, now: Timestamp) -> Option<E> {
         self.next().filter(|due| *due <= now)?;
         self.planned.pop().map(|Reverse(next)| next.event)
     }
 }
 
 impl<E> Planned<E> {
-    fn rank(&self) -> (Moment, u64) {
+    fn rank(&self) -> (Timestamp, u64) {
         (self.due, self.serial)
     }
 }

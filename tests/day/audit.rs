@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use attachd::aaa::{Aaa, Entry};
+use attachd::aaa::{Aaa, EndpointEntry};
 use attachd::identity::Iccid;
 use attachd::network::{Lease, LeasePhase, NetworkState, Session};
-use attachd::simulator::moment::Moment;
-use attachd::simulator::referee::{Seen, Standing, Violation, compare};
-use attachd::simulator::region::Region;
+use attachd::simulator::referee::{ExpectedState, ShownSession, Violation, compare};
+use attachd::simulator::region::Shard;
+use attachd::time::Timestamp;
 use attachd::time::Timestamp;
 
 /// How many endpoints were compared.
@@ -31,8 +31,8 @@ impl Compared {
 pub fn compare_views(
     aaa: &Aaa,
     wall: Timestamp,
-    region: &mut Region,
-    now: Moment,
+    region: &mut Shard,
+    now: Timestamp,
     is_unclear: impl Fn(&str) -> bool,
     complaints: &mut Vec<String>,
 ) -> Compared {
@@ -42,7 +42,7 @@ pub fn compare_views(
             continue;
         }
         let iccid = Iccid::parse(name.as_bytes()).unwrap();
-        let view = |entry: &Entry| {
+        let view = |entry: &EndpointEntry| {
             (entry.state.state, entry.state.sessions.iter().map(seen).collect::<Vec<_>>())
         };
         // Nobody has provisioned the strangers.
@@ -50,9 +50,9 @@ pub fn compare_views(
             .look(iccid, wall, |entry, _| view(entry))
             .unwrap_or((NetworkState::Unknown, Vec::new()));
         match &standing {
-            Standing::Live { reported, .. } => {
+            ExpectedState::Live { reported, .. } => {
                 compared.live += 1;
-                let is_more = |session: &&Seen| {
+                let is_more = |session: &&ShownSession| {
                     !session.ended
                         && (session.input > reported.input || session.output > reported.output)
                 };
@@ -62,13 +62,13 @@ pub fn compare_views(
                         .map(|session| format!("{name}: {session:?}, but reported {reported:?}")),
                 );
             }
-            Standing::Away => compared.away += 1,
-            Standing::Unclear => compared.unclear += 1,
+            ExpectedState::Away => compared.away += 1,
+            ExpectedState::Unclear => compared.unclear += 1,
         }
         let is_right = match standing {
-            Standing::Live { .. } => state == NetworkState::Active,
-            Standing::Away => state != NetworkState::Active,
-            Standing::Unclear => true,
+            ExpectedState::Live { .. } => state == NetworkState::Active,
+            ExpectedState::Away => state != NetworkState::Active,
+            ExpectedState::Unclear => true,
         };
         if !is_right {
             complaints.push(format!("{name} is {}, but {standing:?}", state.moniker()));
@@ -88,14 +88,20 @@ pub fn compare_views(
 }
 
 /// A session as the HTTP interface shows it.
-fn seen(session: &Session) -> Seen {
+fn seen(session: &Session) -> ShownSession {
     let (input, output) = session.octets();
     let acct_session_id = session
         .bearers()
         .next()
         .map(|bearer| bearer.acct_session_id.to_string())
         .unwrap_or_default();
-    Seen { acct_session_id, address: session.ip, ended: session.ended.is_some(), input, output }
+    ShownSession {
+        acct_session_id,
+        address: session.ip,
+        ended: session.ended.is_some(),
+        input,
+        output,
+    }
 }
 
 /// What the server says of itself must agree with itself. What does not is told. While the disk takes nothing, pools may hear of releases
@@ -203,7 +209,7 @@ pub fn forget_ended_holds(memory: &mut BTreeMap<String, Memory>, wall: Timestamp
 pub fn memory(aaa: &Aaa, wall: Timestamp) -> BTreeMap<String, Memory> {
     let mut iccids = Vec::new();
     aaa.for_each(|iccid, _| iccids.push(iccid));
-    let of = |entry: &Entry| {
+    let of = |entry: &EndpointEntry| {
         let open = entry.state.open_sessions().cloned().collect();
         (entry.state.state, entry.state.leases.to_vec(), open)
     };

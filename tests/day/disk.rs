@@ -5,7 +5,7 @@ use std::io::{self, Cursor, ErrorKind, IoSlice, Read};
 use std::sync::Arc;
 
 use attachd::journal::{AppendFile, Storage, Stored};
-use attachd::simulator::chance::Chance;
+use attachd::simulator::chance::RandomStream;
 use parking_lot::Mutex;
 
 /// Shared by the files open on it; survives the server.
@@ -18,7 +18,7 @@ struct State {
     /// The names as of the last sync of the folder.
     synced_names: BTreeMap<String, usize>,
     mood: Mood,
-    chance: Chance,
+    chance: RandomStream,
 }
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ pub enum Mood {
 }
 
 impl Disk {
-    pub fn new(chance: Chance) -> Self {
+    pub fn new(chance: RandomStream) -> Self {
         let (files, names, synced_names) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self(Arc::new(Mutex::new(State { files, names, synced_names, mood: Mood::Well, chance })))
     }
@@ -105,7 +105,7 @@ impl State {
 
 impl Contents {
     /// Of what was not synced, the front survives; behind it perhaps only the file's new length.
-    fn tear(&mut self, chance: &mut Chance) {
+    fn tear(&mut self, chance: &mut RandomStream) {
         let written = self.synced + chance.below(self.written - self.synced + 1);
         let length = if chance.happens(0.3) { self.octets.len() } else { self.length.max(written) };
         self.octets.truncate(written);

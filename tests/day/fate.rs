@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use attachd::simulator::chance::Chance;
-use attachd::simulator::moment::Moment;
+use attachd::simulator::chance::RandomStream;
+use attachd::time::Timestamp;
 
 /// Something that goes wrong, or is done by somebody.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +58,20 @@ const SHORTEST_OUTAGE: f64 = 8.0;
 const LONGEST_OUTAGE: f64 = 120.0;
 
 /// All blows of a day of this length against a server with so many addresses.
-pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Moment, Blow)> {
+pub fn blows(
+    length: Duration,
+    addresses: usize,
+    chance: &mut RandomStream,
+) -> Vec<(Timestamp, Blow)> {
     let share = length.as_secs_f64() / 86_400.0;
     let mut blows = Vec::new();
-    let mut add = |often: usize, chance: &mut Chance, blow: &dyn Fn(usize, &mut Chance) -> Blow| {
+    let mut add = |often: usize,
+                   chance: &mut RandomStream,
+                   blow: &dyn Fn(usize, &mut RandomStream) -> Blow| {
         let least = if often == CRASHES { INSTANTS } else { 1 };
         for number in 0..((often as f64 * share) as usize).max(least) {
             // The end of the day is quiet, so that it can be looked at.
-            let at = Moment::EPOCH + length.mul_f64(0.02 + 0.95 * chance.unit());
+            let at = Timestamp::EPOCH + length.mul_f64(0.02 + 0.95 * chance.unit());
             blows.push((at, blow(number, chance)));
         }
     };
@@ -88,7 +94,7 @@ pub fn blows(length: Duration, addresses: usize, chance: &mut Chance) -> Vec<(Mo
 }
 
 /// Some servers fall again as soon as everybody is coming back, or while the disk is full.
-fn again(blows: &mut Vec<(Moment, Blow)>, chance: &mut Chance) {
+fn again(blows: &mut Vec<(Timestamp, Blow)>, chance: &mut RandomStream) {
     let mut second = Vec::new();
     for (at, blow) in &*blows {
         let soon = Duration::from_secs_f64(20.0 * chance.unit());
@@ -108,7 +114,7 @@ fn again(blows: &mut Vec<(Moment, Blow)>, chance: &mut Chance) {
     blows.append(&mut second);
 }
 
-fn instant(number: usize, chance: &mut Chance) -> Instant {
+fn instant(number: usize, chance: &mut RandomStream) -> Instant {
     match number % INSTANTS {
         0 => Instant::Now,
         1 => Instant::Writing(chance.below(800)),
@@ -118,7 +124,7 @@ fn instant(number: usize, chance: &mut Chance) -> Instant {
     }
 }
 
-fn outage(chance: &mut Chance) -> Duration {
+fn outage(chance: &mut RandomStream) -> Duration {
     Duration::from_secs_f64(
         (LONGEST_OUTAGE - SHORTEST_OUTAGE).mul_add(chance.unit(), SHORTEST_OUTAGE),
     )

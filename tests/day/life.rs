@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::aaa::{Aaa, Walk};
-use attachd::journal::{Admission, Entry, Hand, Journal, OnDamage, OpenError, Options, Ticket};
+use attachd::journal::{
+    Admission, FramedRecord, Journal, JournalOptions, ManualJournal, OnDamage, OpenError, Ticket,
+};
 use attachd::provisioning::{Inventory, Prune};
-use attachd::server::clock::Moment as Clock;
-use attachd::server::commit::{Clerk, Committer, Scribe};
-use attachd::server::desk::Desk;
+use attachd::server::clock::Now as Clock;
+use attachd::server::commit::{Committer, JournalCommitter, JournalRecorder};
+use attachd::server::desk::WorkerCore;
 use attachd::server::gateways::Gateways;
-use attachd::server::pipeline::{Arrival, Conduct, Listener, Port};
+use attachd::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
 use attachd::server::replies::Route;
-use attachd::server::{Errand, Restored, Snapshot, restore_from};
-use attachd::simulator::moment::Moment;
-use attachd::time::{Steady, Timestamp};
+use attachd::server::{BackgroundWriter, Restored, Snapshot, restore_from};
+use attachd::time::{SteadyClock, Timestamp};
 
 use super::audit::{self, Memory};
 use super::machine::Machine;
@@ -43,20 +44,20 @@ pub struct Life {
     pub aaa: Arc<Aaa>,
     /// A torn tail was found at its beginning.
     pub has_cut: bool,
-    began: Moment,
+    began: Timestamp,
     /// The time of day as the server knows it, whatever its machine's clock says.
-    steady: Steady,
+    steady: SteadyClock,
     journal: Journal,
-    hand: Hand,
+    hand: ManualJournal,
     gateways: Arc<Gateways>,
     workers: Vec<Worker>,
-    errand: Errand,
+    errand: BackgroundWriter,
     walk: Walk,
     snapshot: Option<Snapshot>,
 }
 
 struct Worker {
-    desk: Desk<Teller>,
+    desk: WorkerCore<Teller>,
     /// What the kernel has received.
     inbox: Vec<Datagram>,
 }
@@ -81,20 +82,20 @@ impl Life {
     ///
     /// # Errors
     /// If the disk does not let it.
-    pub fn begin(machine: &Machine, number: u32, now: Moment) -> Result<Self, OpenError> {
-        let segments = Options { segment_size: SEGMENT, ..Options::default() };
+    pub fn begin(machine: &Machine, number: u32, now: Timestamp) -> Result<Self, OpenError> {
+        let segments = JournalOptions { segment_size: SEGMENT, ..JournalOptions::default() };
         let options =
-            Options { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
+            JournalOptions { snapshot_least: SNAPSHOT_LEAST, snapshot_rate: u64::MAX, ..segments };
         let (storage, mistake, mut made) = (machine.disk.storage(), machine.mistake, None);
         let mut begun = None;
         let start = |newest| {
-            let (steady, _) = Steady::begin(Duration::ZERO, machine.wall(now), newest);
+            let (steady, _) = SteadyClock::begin(Duration::ZERO, machine.wall(now), newest);
             let time = steady.line().at(Duration::ZERO);
             begun = Some(steady);
             time
         };
         let restored = restore_from(machine.aaa(), drop, start, |applier| {
-            let mut read = |entry: Entry<'_>| match mistake {
+            let mut read = |entry: FramedRecord<'_>| match mistake {
                 Some(mistake) => mistake.read(&entry, applier),
                 None => applier(entry),
             };
@@ -117,12 +118,17 @@ impl Life {
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
         let worker = |_| {
             let teller = Teller {
-                clerk: Clerk::unwoken(&journal),
+                clerk: JournalCommitter::unwoken(&journal),
                 last: None,
                 is_hasty: mistake == Some(Mistake::HastyReplies),
             };
             Worker {
-                desk: Desk::new(Arc::clone(&aaa), Arc::clone(&gateways), conduct(mistake), teller),
+                desk: WorkerCore::new(
+                    Arc::clone(&aaa),
+                    Arc::clone(&gateways),
+                    conduct(mistake),
+                    teller,
+                ),
                 inbox: Vec::new(),
             }
         };
@@ -133,7 +139,7 @@ impl Life {
             steady: begun.expect("a server that was restored goes on"),
             hand: made.expect("a journal that was opened has a hand"),
             workers: (0..WORKERS).map(worker).collect(),
-            errand: Errand::new(&journal),
+            errand: BackgroundWriter::new(&journal),
             walk: aaa.walk(),
             snapshot: None,
             aaa,
@@ -150,7 +156,7 @@ impl Life {
     }
 
     /// A worker takes what has arrived as one batch, and lets go what may leave.
-    pub fn turn(&mut self, worker: usize, now: Moment) -> Vec<Reply> {
+    pub fn turn(&mut self, worker: usize, now: Timestamp) -> Vec<Reply> {
         let clock = self.clock(now);
         let Worker { desk, inbox } = &mut self.workers[worker];
         desk.begin(&self.gateways, clock, true);
@@ -177,12 +183,12 @@ impl Life {
     }
 
     /// When the next delayed reject of a worker leaves.
-    pub fn due(&self, worker: usize) -> Option<Moment> {
+    pub fn due(&self, worker: usize) -> Option<Timestamp> {
         self.workers[worker].desk.due().map(|due| self.began + due)
     }
 
     /// The journal writes and syncs what waits. When it wants to do so again by itself.
-    pub fn commit(&mut self, now: Moment) -> Option<Moment> {
+    pub fn commit(&mut self, now: Timestamp) -> Option<Timestamp> {
         let Clock { running, wall } = self.clock(now);
         let next = self.hand.round(running, wall);
         self.errand.settle(&self.aaa);
@@ -190,19 +196,19 @@ impl Life {
     }
 
     /// The server compares its clocks.
-    pub fn observe(&mut self, machine: &Machine, now: Moment) {
+    pub fn observe(&mut self, machine: &Machine, now: Timestamp) {
         self.steady.observe(now.since(self.began), machine.wall(now));
     }
 
     /// The walk looks at some more endpoints.
-    pub fn housekeep(&mut self, now: Moment) {
+    pub fn housekeep(&mut self, now: Timestamp) {
         let wall = self.clock(now).wall;
         self.errand.housekeep(&self.aaa, &mut self.walk, LOOK, wall);
     }
 
     /// The next segment is made ready; and a snapshot is begun if one is due, or the next slice of it written. Whether there is more to do; a
     /// disk that fails ends it.
-    pub fn copy(&mut self, now: Moment) -> Step {
+    pub fn copy(&mut self, now: Timestamp) -> Step {
         self.hand.fill_spare();
         let Clock { running, wall } = self.clock(now);
         let Some(mut snapshot) = self.snapshot.take() else {
@@ -225,7 +231,7 @@ impl Life {
     }
 
     /// An inventory comes into force.
-    pub fn adopt(&mut self, inventory: Inventory, now: Moment) {
+    pub fn adopt(&mut self, inventory: Inventory, now: Timestamp) {
         let wall = self.clock(now).wall;
         self.errand.begin(wall);
         let adopted = self.aaa.adopt(inventory, Prune::No, wall, &mut self.errand);
@@ -242,7 +248,7 @@ impl Life {
     }
 
     /// An orderly end begins: nothing more is taken in, and what was is written and answered.
-    pub fn drain(&mut self, now: Moment) -> Vec<Reply> {
+    pub fn drain(&mut self, now: Timestamp) -> Vec<Reply> {
         for worker in &mut self.workers {
             worker.inbox.clear();
             worker.desk.hurry();
@@ -252,22 +258,22 @@ impl Life {
     }
 
     /// It ends. A disk that takes nothing just now has nothing acknowledged either.
-    pub fn end(self, now: Moment) {
+    pub fn end(self, now: Timestamp) {
         let Clock { running, wall } = self.clock(now);
         self.hand.finish(running, wall);
         let _ = self.journal.close();
     }
 
-    pub fn memory(&self, now: Moment) -> BTreeMap<String, Memory> {
+    pub fn memory(&self, now: Timestamp) -> BTreeMap<String, Memory> {
         audit::memory(&self.aaa, self.wall(now))
     }
 
     /// The time of day.
-    pub fn wall(&self, now: Moment) -> Timestamp {
+    pub fn wall(&self, now: Timestamp) -> Timestamp {
         self.clock(now).wall
     }
 
-    fn clock(&self, now: Moment) -> Clock {
+    fn clock(&self, now: Timestamp) -> Clock {
         let running = now.since(self.began);
         Clock { wall: self.steady.line().at(running), running }
     }
@@ -282,9 +288,9 @@ pub enum Step {
     Finished,
 }
 
-fn conduct(mistake: Option<Mistake>) -> Conduct {
+fn conduct(mistake: Option<Mistake>) -> PipelineConfig {
     let forgets = mistake == Some(Mistake::NoMemoryOfReplies);
-    Conduct {
+    PipelineConfig {
         vendor: 32473,
         vendor_attributes: true,
         reject_delay: REJECT_DELAY,
@@ -297,16 +303,16 @@ fn conduct(mistake: Option<Mistake>) -> Conduct {
 
 /// The way into the journal; can be made to say "durable" too early.
 struct Teller {
-    clerk: Clerk,
+    clerk: JournalCommitter,
     last: Option<Ticket>,
     is_hasty: bool,
 }
 
 impl Committer for Teller {
-    type Records = Scribe;
+    type Records = JournalRecorder;
     type Ticket = Ticket;
 
-    fn records(&mut self) -> Scribe {
+    fn records(&mut self) -> JournalRecorder {
         self.clerk.records()
     }
 
@@ -318,7 +324,7 @@ impl Committer for Teller {
         self.clerk.room()
     }
 
-    fn submit(&mut self, records: Scribe) -> Ticket {
+    fn submit(&mut self, records: JournalRecorder) -> Ticket {
         let ticket = self.clerk.submit(records);
         self.last = Some(ticket);
         ticket

@@ -5,14 +5,14 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use attachd::aaa::{Aaa, Settings};
+use attachd::aaa::{Aaa, AaaSettings};
 use attachd::provisioning::{Allocation, Inventory, Subnet};
 use attachd::server::gateways::Gateways;
 use attachd::server::{GatewaySettings, Requirement};
-use attachd::simulator::chance::Chance;
-use attachd::simulator::moment::Moment;
+use attachd::simulator::chance::RandomStream;
 use attachd::simulator::referee::{Rule, Violation};
 use attachd::simulator::scenario::{Pattern, Scenario};
+use attachd::time::Timestamp;
 use attachd::time::Timestamp;
 use tempfile::TempDir;
 
@@ -30,22 +30,22 @@ pub struct Machine {
     epoch: Timestamp,
     /// How far its clock is wrong, seconds; negative: behind.
     pub wrong_s: i64,
-    settings: Settings,
+    settings: AaaSettings,
     gateways: Vec<GatewaySettings>,
     folder: TempDir,
     files: [String; 2],
     edits: u32,
-    chance: Chance,
+    chance: RandomStream,
     /// What was in force from when on, the newest last.
-    layouts: Vec<(Moment, Layout)>,
+    layouts: Vec<(Timestamp, Layout)>,
     suspensions: Vec<Suspension>,
 }
 
 /// Endpoints that the operator has suspended.
 struct Suspension {
     iccids: BTreeSet<String>,
-    since: Moment,
-    until: Option<Moment>,
+    since: Timestamp,
+    until: Option<Timestamp>,
 }
 
 /// The subnets in force of each group in [`POOLED`].
@@ -99,16 +99,16 @@ impl Machine {
     pub fn new(
         scenario: &Scenario,
         epoch: Timestamp,
-        disk: Chance,
-        chance: Chance,
+        disk: RandomStream,
+        chance: RandomStream,
         mistake: Option<Mistake>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         scenario.write_inventory(folder.path()).unwrap();
         // A session that is ending is waited for until its gateway has reported it.
-        let mut settings = Settings {
+        let mut settings = AaaSettings {
             ending: Duration::from_secs(3 * u64::from(INTERIM_S)),
-            ..Settings::default()
+            ..AaaSettings::default()
         };
         if let Some(mistake) = mistake {
             mistake.spoil(&mut settings);
@@ -127,7 +127,7 @@ impl Machine {
             limit_proxy_state: true,
             rate_limit: 0,
         });
-        let (gateways, layouts) = (gateways.collect(), vec![(Moment::EPOCH, layout(|_| 0))]);
+        let (gateways, layouts) = (gateways.collect(), vec![(Timestamp::EPOCH, layout(|_| 0))]);
         let disk = Disk::new(disk);
         let machine = Self {
             disk,
@@ -148,7 +148,7 @@ impl Machine {
     }
 
     /// The operator adds a group and an endpoint, or changes those of the last time; and lays other subnets over the pooled networks.
-    pub fn edit_inventory(&mut self, now: Moment) {
+    pub fn edit_inventory(&mut self, now: Timestamp) {
         self.edits += 1;
         let chance = &mut self.chance;
         self.layouts.push((now, layout(|ways| chance.below(ways))));
@@ -156,7 +156,7 @@ impl Machine {
     }
 
     /// The operator suspends some of the endpoints.
-    pub fn suspend(&mut self, now: Moment) {
+    pub fn suspend(&mut self, now: Timestamp) {
         let chance = &mut self.chance;
         let rows = self.files[1].lines().filter(|row| row.contains(",active,"));
         let iccids = rows
@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// The endpoints that have been suspended for longest are active again.
-    pub fn resume(&mut self, now: Moment) {
+    pub fn resume(&mut self, now: Timestamp) {
         if let Some(suspension) =
             self.suspensions.iter_mut().find(|suspension| suspension.until.is_none())
         {
@@ -178,11 +178,11 @@ impl Machine {
     }
 
     /// Whether the endpoint is suspended, or was lately.
-    pub fn was_suspended(&self, iccid: &str, now: Moment) -> bool {
+    pub fn was_suspended(&self, iccid: &str, now: Timestamp) -> bool {
         self.suspended_within(iccid, now, SUSPENSION_TELLS)
     }
 
-    fn suspended_within(&self, iccid: &str, now: Moment, after: Duration) -> bool {
+    fn suspended_within(&self, iccid: &str, now: Timestamp, after: Duration) -> bool {
         let concerns = |one: &&Suspension| {
             one.since <= now && one.until.is_none_or(|until| until + after >= now)
         };
@@ -292,8 +292,8 @@ impl Machine {
     }
 
     /// What the machine's clock says.
-    pub fn wall(&self, now: Moment) -> Timestamp {
-        let right = self.epoch + now.since(Moment::EPOCH);
+    pub fn wall(&self, now: Timestamp) -> Timestamp {
+        let right = self.epoch + now.since(Timestamp::EPOCH);
         let wrong = Duration::from_secs(self.wrong_s.unsigned_abs());
         if self.wrong_s < 0 { right - wrong } else { right + wrong }
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use attachd::aaa::Settings;
-use attachd::journal::{Batch, Entry, Record, Sink, Unreadable};
+use attachd::aaa::AaaSettings;
+use attachd::journal::{Batch, FramedRecord, Record, RecordSink, Unreadable};
 use attachd::server::Applier;
 use attachd::simulator::referee::Rule;
 
@@ -37,7 +37,7 @@ impl Mistake {
         (Self::NoMemoryOfReplies, &[Rule::DuplicateDiffers]),
     ];
 
-    pub fn spoil(self, settings: &mut Settings) {
+    pub fn spoil(self, settings: &mut AaaSettings) {
         match self {
             Self::NoHold => settings.hold_time = Duration::ZERO,
             Self::Impatience => settings.stale_after = Some(Duration::from_secs(300)),
@@ -49,7 +49,7 @@ impl Mistake {
     }
 
     /// What the server reads of a record.
-    pub fn read(self, entry: &Entry<'_>, applier: Applier<'_>) -> Result<(), Unreadable> {
+    pub fn read(self, entry: &FramedRecord<'_>, applier: Applier<'_>) -> Result<(), Unreadable> {
         let Record::Endpoint { iccid, mut state } = Record::read(entry)? else {
             return applier(*entry);
         };

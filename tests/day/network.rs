@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use attachd::exchange::SocketId;
-use attachd::simulator::chance::Chance;
-use attachd::simulator::moment::Moment;
+use attachd::simulator::chance::RandomStream;
+use attachd::time::Timestamp;
 
 use super::machine;
 
@@ -27,20 +27,20 @@ pub struct Way {
 }
 
 pub struct Network {
-    chance: Chance,
+    chance: RandomStream,
     /// Whose a gateway's address is.
     doors: HashMap<SocketAddr, (usize, SocketId)>,
     /// Addresses of the server that cannot be reached until then.
-    cut: HashMap<SocketAddr, Moment>,
+    cut: HashMap<SocketAddr, Timestamp>,
 }
 
 impl Network {
-    pub fn new(chance: Chance) -> Self {
+    pub fn new(chance: RandomStream) -> Self {
         Self { chance, doors: HashMap::new(), cut: HashMap::new() }
     }
 
     /// When a datagram sent now arrives: never, once or twice.
-    pub fn arrivals(&mut self, now: Moment, server: SocketAddr) -> Vec<Moment> {
+    pub fn arrivals(&mut self, now: Timestamp, server: SocketAddr) -> Vec<Timestamp> {
         let is_cut = self.cut.get(&server).is_some_and(|until| now < *until);
         let copies = match self.chance.unit() {
             _ if is_cut => 0,
@@ -57,7 +57,7 @@ impl Network {
     }
 
     /// Nothing passes to or from this address of the server for some time.
-    pub fn cut(&mut self, server: SocketAddr, until: Moment) {
+    pub fn cut(&mut self, server: SocketAddr, until: Timestamp) {
         self.cut.insert(server, until);
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use attachd::aaa::Aaa;
 use attachd::exchange::SocketId;
-use attachd::simulator::moment::Moment;
+use attachd::time::Timestamp;
 use attachd::wire::{Code, Datagram, Secret, number};
 
 use super::network::Way;
@@ -20,7 +20,7 @@ pub struct Meter {
     secret: Secret,
     asked: HashMap<Asked, Report>,
     /// By Acct-Session-Id, which the gateways of a day never give twice.
-    acknowledged: HashMap<String, (Octets, Moment)>,
+    acknowledged: HashMap<String, (Octets, Timestamp)>,
     /// Sessions that were compared, all checks together.
     pub compared: u64,
 }
@@ -69,7 +69,7 @@ impl Meter {
     }
 
     /// A gateway has an answer.
-    pub fn answered(&mut self, way: Way, octets: &[u8], now: Moment) {
+    pub fn answered(&mut self, way: Way, octets: &[u8], now: Timestamp) {
         let Ok(datagram) = Datagram::frame(octets) else { return };
         let asked = (way.region, way.socket, datagram.identifier());
         let Some(report) = self.asked.get(&asked) else { return };

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use attachd::simulator::moment::Moment;
-use attachd::simulator::referee::{Rule, Seen};
+use attachd::simulator::referee::{Rule, ShownSession};
+use attachd::time::Timestamp;
 use attachd::wire::number::{self, tgpp, value};
-use attachd::wire::{Code, Datagram, Encoder, Key, LONGEST, MessageAuthenticator, Secret};
+use attachd::wire::{Code, Datagram, Encoder, FlatKey, LONGEST, MessageAuthenticator, Secret};
 
 /// One mistake, made now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(crate) struct Responder {
     secret: Secret,
     endpoints: BTreeMap<Vec<u8>, Endpoint>,
     /// Addresses of the pool, with the time of their release.
-    free: VecDeque<(Ipv4Addr, Option<Moment>)>,
+    free: VecDeque<(Ipv4Addr, Option<Timestamp>)>,
     next_static: u8,
     replies: HashMap<Source, Remembered>,
     asked: u64,
@@ -137,7 +137,7 @@ impl Responder {
     /// What it sends when `octets` come from `from` to its address `at`.
     pub(crate) fn handle(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         from: SocketAddr,
         at: SocketAddr,
         octets: &[u8],
@@ -173,11 +173,11 @@ impl Responder {
     }
 
     /// How the final view shows the endpoint with this IMSI.
-    pub(crate) fn view(&self, imsi: &[u8]) -> Vec<Seen> {
+    pub(crate) fn view(&self, imsi: &[u8]) -> Vec<ShownSession> {
         let sessions = self.endpoints.get(imsi).map_or(&[][..], |endpoint| &endpoint.sessions);
         sessions
             .iter()
-            .map(|session| Seen {
+            .map(|session| ShownSession {
                 acct_session_id: String::from_utf8(session.id.clone()).unwrap(),
                 address: session.address,
                 ended: session.ended,
@@ -217,7 +217,7 @@ impl Responder {
         vec![sent(at, reply)]
     }
 
-    fn answer(&mut self, now: Moment, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
+    fn answer(&mut self, now: Timestamp, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
         if request.code() == Code::ACCESS_REQUEST {
             self.authorise(now, request, strikes)
         } else {
@@ -225,7 +225,7 @@ impl Responder {
         }
     }
 
-    fn authorise(&mut self, now: Moment, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
+    fn authorise(&mut self, now: Timestamp, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
         let imsi = vendor(request, tgpp::IMSI).unwrap_or_default().to_vec();
         let fault = self.fault.filter(|_| strikes);
         if imsi[12] == b'3' && self.fault != Some(Fault::AcceptsSuspended) {
@@ -257,7 +257,7 @@ impl Responder {
         })
     }
 
-    fn address(&mut self, now: Moment, imsi: &[u8], fault: Option<Fault>) -> Ipv4Addr {
+    fn address(&mut self, now: Timestamp, imsi: &[u8], fault: Option<Fault>) -> Ipv4Addr {
         let is_static = imsi[12] == b'2';
         match fault {
             Some(Fault::AddressOutside) => return Ipv4Addr::new(172, 16, 0, 1),
@@ -289,7 +289,7 @@ impl Responder {
             self.next_static += 1;
             Ipv4Addr::new(10, 0, 4, self.next_static)
         } else {
-            let rested = |(_, released): &(Ipv4Addr, Option<Moment>)| {
+            let rested = |(_, released): &(Ipv4Addr, Option<Timestamp>)| {
                 released.is_none_or(|released| now.since(released) > hold)
             };
             // The early one is the one that hurts.
@@ -305,7 +305,7 @@ impl Responder {
         address
     }
 
-    fn account(&mut self, now: Moment, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
+    fn account(&mut self, now: Timestamp, request: &Datagram<'_>, strikes: bool) -> Vec<u8> {
         let integer = |number| {
             request.first(number).map_or(0, |octets| u32::from_be_bytes(octets.try_into().unwrap()))
         };
@@ -427,6 +427,6 @@ fn sent(from: SocketAddr, octets: Vec<u8>) -> Sent {
 fn vendor<'a>(request: &Datagram<'a>, number: u8) -> Option<&'a [u8]> {
     request
         .values()
-        .find(|value| value.key == Key { vendor: tgpp::VENDOR, number })
+        .find(|value| value.key == FlatKey { vendor: tgpp::VENDOR, number })
         .map(|value| value.octets)
 }

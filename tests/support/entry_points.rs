@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use attachd::config::Config;
-use attachd::journal::{Entry, Journal, Kind, OnDamage, Record, Unreadable};
+use attachd::journal::{FramedRecord, Journal, OnDamage, Record, RecordKind, Unreadable};
 use attachd::printable;
 use attachd::provisioning::{Inventory, export};
 use attachd::simulator::scenario;
@@ -68,7 +68,7 @@ pub(super) fn location(octets: &[u8]) {
 pub(super) fn record(octets: &[u8]) {
     let Some((head, payload)) = octets.split_at_checked(9) else { return };
     let key = u64::from_le_bytes(head[1..].try_into().unwrap_or_default());
-    let _ = Record::read(&Entry { kind: Kind(head[0]), key, version: 1, payload });
+    let _ = Record::read(&FramedRecord { kind: RecordKind(head[0]), key, version: 1, payload });
 }
 
 /// A file of the journal, from its header on: as a segment and as a snapshot.
@@ -76,8 +76,9 @@ pub(super) fn header(octets: &[u8]) {
     for name in ["segment-000000000001", "snapshot-000000000001"] {
         in_folder(|folder| {
             write(&folder.join(name), octets);
-            let mut take =
-                |entry: Entry<'_>| -> Result<(), Unreadable> { Record::read(&entry).map(drop) };
+            let mut take = |entry: FramedRecord<'_>| -> Result<(), Unreadable> {
+                Record::read(&entry).map(drop)
+            };
             for on_damage in [OnDamage::Refuse, OnDamage::Continue] {
                 let _ = Journal::read(folder, on_damage, std::slice::from_mut(&mut take))
                     .map_err(|error| error.to_string());

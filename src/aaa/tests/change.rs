@@ -54,7 +54,8 @@ fn a_suspension_by_a_person_stays_until_somebody_edits_the_line() {
 
 #[test]
 fn with_the_authority_of_the_files_every_line_speaks_at_every_load() {
-    let mut world = World::with(Settings { authority: Authority::Files, ..Settings::default() });
+    let mut world =
+        World::with(AaaSettings { authority: Authority::Files, ..AaaSettings::default() });
     step(&mut world, "till", Transition::Suspend).unwrap();
     let loaded = reload(&mut world, "till", |_| {});
     assert_eq!((loaded.applied, loaded.differing, endpoint(&world, "till").state), (1, 0, Usable));
@@ -347,7 +348,7 @@ fn recovery_does_not_depend_on_the_order_of_the_map() {
     let imsi: Imsi = "234500000000001".parse().unwrap();
     let names: Vec<Iccid> = ["till", "till2", "till3", "sensor"].map(iccid).into();
     for newest in 0..names.len() {
-        let mut recovery = Aaa::new(Settings::default()).recover();
+        let mut recovery = Aaa::new(AaaSettings::default()).recover();
         for (index, iccid) in names.iter().enumerate() {
             let stamp =
                 Revision { version: if index == newest { 9 } else { 5 }, ..Revision::default() };

@@ -253,7 +253,7 @@ impl Recorder for Deaf {
     fn inventory(&mut self, _: Option<Fingerprint>) {}
     fn restart(&mut self, _: &crate::network::Restart) {}
     fn noted(&mut self, _: &Note) {}
-    fn freed(&mut self, _: Freed) {}
+    fn freed(&mut self, _: FreedAddress) {}
 }
 
 /// Traffic takes one free address after the other, and meets those that an adoption configures at the same time.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::world::Tape;
+use super::world::RecordingRecorder;
 use super::*;
 use crate::identity::{GroupId, Moniker};
 use crate::provisioning::{Allocation, Group, Inventory, ProvisioningState, Prune, Subnet, Vslice};
@@ -73,9 +73,9 @@ fn files(version: u64) -> Inventory {
 }
 
 /// One thread's share: whatever it records is durable at once.
-fn act<T>(aaa: &Aaa, step: impl FnOnce(&mut Tape<'_>) -> T) -> T {
+fn act<T>(aaa: &Aaa, step: impl FnOnce(&mut RecordingRecorder<'_>) -> T) -> T {
     let (mut journal, mut records, mut notes, mut freed) = (Vec::new(), 0, Vec::new(), Vec::new());
-    let done = step(&mut Tape {
+    let done = step(&mut RecordingRecorder {
         journal: &mut journal,
         records: &mut records,
         notes: &mut notes,
@@ -99,7 +99,7 @@ fn attach(aaa: &Aaa, number: u64, now: Timestamp) {
 
 #[test]
 fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
-    let aaa = Aaa::new(Settings { hold_time: Duration::ZERO, ..Settings::default() });
+    let aaa = Aaa::new(AaaSettings { hold_time: Duration::ZERO, ..AaaSettings::default() });
     let now = Timestamp::from_secs(1_800_000_000);
     let is_over = AtomicBool::new(false);
     act(&aaa, |tape| _ = aaa.adopt(files(0), Prune::No, now, tape).unwrap());

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::aaa::*;
 use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker, VsliceId};
 use crate::network::{
-    self, Counters, EventTime, Families, Nas, NetworkState, Place, Report, Reporter, Restart, Stamp,
+    self, Counters, EventTime, Families, LocationInfo, Nas, NetworkState, Report, Reporter,
+    Restart, Stamp,
 };
 use crate::provisioning::{
     Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Fingerprint, Group,
@@ -48,7 +49,7 @@ pub(super) struct World {
     pub(super) notes: Vec<Note>,
     pub(super) journal: Vec<Record>,
     /// Releases not yet durable. [`World::commit`] makes them so.
-    pub(super) freed: Vec<Freed>,
+    pub(super) freed: Vec<FreedAddress>,
 }
 
 /// A record, kept as it was written.
@@ -63,14 +64,14 @@ pub(super) enum Record {
 }
 
 /// Records into the counters of a test.
-pub(super) struct Tape<'w> {
+pub(super) struct RecordingRecorder<'w> {
     pub(super) journal: &'w mut Vec<Record>,
     pub(super) records: &'w mut usize,
     pub(super) notes: &'w mut Vec<Note>,
-    pub(super) freed: &'w mut Vec<Freed>,
+    pub(super) freed: &'w mut Vec<FreedAddress>,
 }
 
-impl Recorder for Tape<'_> {
+impl Recorder for RecordingRecorder<'_> {
     fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
         self.write(Record::Endpoint(iccid, state.clone()));
     }
@@ -99,12 +100,12 @@ impl Recorder for Tape<'_> {
         self.notes.push(*note);
     }
 
-    fn freed(&mut self, freed: Freed) {
+    fn freed(&mut self, freed: FreedAddress) {
         self.freed.push(freed);
     }
 }
 
-impl Tape<'_> {
+impl RecordingRecorder<'_> {
     fn write(&mut self, record: Record) {
         *self.records += 1;
         self.journal.push(record);
@@ -113,10 +114,10 @@ impl Tape<'_> {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(Settings { hold_time: Duration::from_secs(60), ..Settings::default() })
+        Self::with(AaaSettings { hold_time: Duration::from_secs(60), ..AaaSettings::default() })
     }
 
-    pub(super) fn with(settings: Settings) -> Self {
+    pub(super) fn with(settings: AaaSettings) -> Self {
         let mut world = Self {
             aaa: Aaa::new(settings),
             now: Timestamp::from_secs(1_800_000_000),
@@ -203,7 +204,7 @@ impl World {
             }
         }
         let mut recovery =
-            Aaa::new(Settings { hold_time: Duration::from_secs(60), ..Settings::default() })
+            Aaa::new(AaaSettings { hold_time: Duration::from_secs(60), ..AaaSettings::default() })
                 .recover();
         for record in records {
             match record {
@@ -280,7 +281,7 @@ impl World {
                 families: Families::default(),
                 ip,
                 counters: Counters { input: octets, ..Counters::default() },
-                place: Place::default(),
+                place: LocationInfo::default(),
                 session_time_s: None,
                 terminate_cause: None,
                 last_bearer: false,
@@ -301,7 +302,7 @@ impl World {
 
     /// `ID open|CAUSE ADDRESS`, oldest first.
     pub(super) fn sessions(&self, who: &str) -> Vec<String> {
-        let told = |entry: &Entry, _: &Catalog| {
+        let told = |entry: &EndpointEntry, _: &Catalog| {
             let tell = |session: &network::Session| {
                 let live = if session.is_open() { "open" } else { "ending" };
                 let standing = session.ended.as_ref().map_or(live, |ended| ended.cause.name());
@@ -326,8 +327,8 @@ impl World {
             .sum()
     }
 
-    fn run<T>(&mut self, act: impl FnOnce(&Aaa, Timestamp, &mut Tape<'_>) -> T) -> T {
-        let mut tape = Tape {
+    fn run<T>(&mut self, act: impl FnOnce(&Aaa, Timestamp, &mut RecordingRecorder<'_>) -> T) -> T {
+        let mut tape = RecordingRecorder {
             journal: &mut self.journal,
             records: &mut self.records,
             notes: &mut self.notes,

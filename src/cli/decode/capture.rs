@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 
 use super::link::Link;
-use crate::cli::outcome::Failure;
+use crate::cli::outcome::CommandError;
 use crate::time::Timestamp;
 
 /// No frame and no block is longer; a length beyond it is damage, and must not become an allocation.
@@ -14,7 +14,7 @@ const LONGEST: usize = 16 << 20;
 
 /// The capture formats, with the first four octets of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum CaptureFormat {
     Pcap(Pcap),
     PcapNg,
 }
@@ -43,7 +43,7 @@ pub(super) struct Frame<'a> {
     pub(super) octets: &'a [u8],
 }
 
-impl Format {
+impl CaptureFormat {
     /// What a file that begins like this is.
     pub(super) fn of(beginning: &[u8]) -> Option<Self> {
         let magic = *beginning.first_chunk()?;
@@ -81,28 +81,28 @@ impl Order {
 }
 
 /// What `read` hands every frame to.
-trait Take: FnMut(Frame<'_>) -> Result<(), Failure> {}
+trait Take: FnMut(Frame<'_>) -> Result<(), CommandError> {}
 
-impl<F: FnMut(Frame<'_>) -> Result<(), Failure>> Take for F {}
+impl<F: FnMut(Frame<'_>) -> Result<(), CommandError>> Take for F {}
 
 /// Hands every frame to `take`.
 ///
 /// # Errors
 /// A file that is damaged or ends within a frame, after its whole frames were handed over; and whatever `take` gives.
 pub(super) fn read(
-    format: Format,
+    format: CaptureFormat,
     file: impl Read,
-    mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    mut take: impl FnMut(Frame<'_>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     let source = Source { file };
     match format {
-        Format::Pcap(pcap) => source.pcap(pcap, &mut take),
-        Format::PcapNg => source.pcapng(&mut take),
+        CaptureFormat::Pcap(pcap) => source.pcap(pcap, &mut take),
+        CaptureFormat::PcapNg => source.pcapng(&mut take),
     }
 }
 
-fn damaged(what: impl std::fmt::Display) -> Failure {
-    Failure::failed(format!(
+fn damaged(what: impl std::fmt::Display) -> CommandError {
+    CommandError::failed(format!(
         "the capture is damaged or cut off here: {what}; packets before this point are complete"
     ))
 }
@@ -113,7 +113,7 @@ struct Source<R> {
 
 impl<R: Read> Source<R> {
     /// As many octets as wanted; `None` at the end of the file.
-    fn fill(&mut self, room: &mut [u8]) -> Result<Option<()>, Failure> {
+    fn fill(&mut self, room: &mut [u8]) -> Result<Option<()>, CommandError> {
         let mut filled = 0;
         while filled < room.len() {
             match self.file.read(&mut room[filled..]) {
@@ -130,7 +130,7 @@ impl<R: Read> Source<R> {
     }
 
     /// The octets that must follow, in `room`.
-    fn expect(&mut self, room: &mut Vec<u8>, length: usize) -> Result<(), Failure> {
+    fn expect(&mut self, room: &mut Vec<u8>, length: usize) -> Result<(), CommandError> {
         if length > LONGEST {
             return Err(damaged(format_args!("a length of {length} octets")));
         }
@@ -141,7 +141,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    fn pcap(mut self, pcap: Pcap, take: &mut impl Take) -> Result<(), Failure> {
+    fn pcap(mut self, pcap: Pcap, take: &mut impl Take) -> Result<(), CommandError> {
         let Pcap { order, nanoseconds, header } = pcap;
         let mut room = Vec::new();
         self.expect(&mut room, 24)?;
@@ -158,7 +158,7 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    fn pcapng(mut self, take: &mut impl Take) -> Result<(), Failure> {
+    fn pcapng(mut self, take: &mut impl Take) -> Result<(), CommandError> {
         let mut section = Section { order: Order::Little, interfaces: Vec::new() };
         let mut head = [0; 8];
         let mut body = Vec::new();
@@ -210,7 +210,7 @@ struct Interface {
 }
 
 impl Section {
-    fn beginning(magic: &[u8]) -> Result<Self, Failure> {
+    fn beginning(magic: &[u8]) -> Result<Self, CommandError> {
         let order = match magic {
             [0x1A, 0x2B, 0x3C, 0x4D] => Order::Big,
             [0x4D, 0x3C, 0x2B, 0x1A] => Order::Little,
@@ -219,7 +219,7 @@ impl Section {
         Ok(Self { order, interfaces: Vec::new() })
     }
 
-    fn take(&mut self, kind: u32, body: &[u8], take: &mut impl Take) -> Result<(), Failure> {
+    fn take(&mut self, kind: u32, body: &[u8], take: &mut impl Take) -> Result<(), CommandError> {
         let word = |at| word(self.order, body, at);
         let half = |at| half(self.order, body, at);
         let (interface, ticks, length, at) = match kind {
@@ -258,7 +258,7 @@ fn ticks(high: u32, low: u32) -> u64 {
 }
 
 impl Interface {
-    fn read(order: Order, body: &[u8]) -> Result<Self, Failure> {
+    fn read(order: Order, body: &[u8]) -> Result<Self, CommandError> {
         const RESOLUTION: u16 = 9;
         const OFFSET: u16 = 14;
         let snap_length = match word(order, body, 4)? {
@@ -305,12 +305,12 @@ fn ticks_of_a_second(resolution: u8) -> u128 {
     base.checked_pow(exponent).unwrap_or(u128::MAX)
 }
 
-fn word(order: Order, octets: &[u8], at: usize) -> Result<u32, Failure> {
+fn word(order: Order, octets: &[u8], at: usize) -> Result<u32, CommandError> {
     let chunk = octets.get(at..).and_then(<[u8]>::first_chunk);
     chunk.map(|chunk| order.u32(*chunk)).ok_or_else(|| damaged("a block that is too short"))
 }
 
-fn half(order: Order, octets: &[u8], at: usize) -> Result<u16, Failure> {
+fn half(order: Order, octets: &[u8], at: usize) -> Result<u16, CommandError> {
     let chunk = octets.get(at..).and_then(<[u8]>::first_chunk);
     chunk.map(|chunk| order.u16(*chunk)).ok_or_else(|| damaged("a block that is too short"))
 }
@@ -324,9 +324,9 @@ mod tests {
     /// What was read: link, time in microseconds, octets.
     type Seen = Vec<(u32, Option<u64>, Vec<u8>)>;
 
-    fn seen(file: &[u8]) -> (Seen, Result<(), Failure>) {
+    fn seen(file: &[u8]) -> (Seen, Result<(), CommandError>) {
         let mut seen = Vec::new();
-        let format = Format::of(file).expect("a capture");
+        let format = CaptureFormat::of(file).expect("a capture");
         let end = read(format, file, |Frame { link, at, octets }| {
             seen.push((link.0, at.map(Timestamp::micros), octets.to_vec()));
             Ok(())
@@ -454,7 +454,7 @@ mod tests {
         // A section knows its own interfaces only.
         let (seen, end) = seen(&[file, section(), enhanced(1, 5, b"hello")].concat());
         assert_eq!(seen.len(), 2);
-        assert!(matches!(end, Err(Failure::Told(_, what)) if what.contains("interface 0")));
+        assert!(matches!(end, Err(CommandError::Told(_, what)) if what.contains("interface 0")));
     }
 
     #[test]
@@ -472,7 +472,7 @@ mod tests {
         fn no_damage_makes_it_panic(at in 0_usize..400, octet: u8, cut in 4_usize..400) {
             let pcapng = [section(), interface(&[(9, &[9])]), enhanced(1, 5, b"hello")].concat();
             for mut file in [pcap(0xA1B2_C3D4, 0, 1, 1, 5, b"hello"), pcapng] {
-                let format = Format::of(&file).expect("a capture");
+                let format = CaptureFormat::of(&file).expect("a capture");
                 let length = file.len();
                 file[at % length] = octet;
                 let _ = read(format, &file[..], |_| Ok(()));

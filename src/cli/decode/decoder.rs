@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::capture::Frame;
 use super::link::{self, Content, Fragment, Link, Udp};
-use super::verify::{Path, Proof, Requests};
-use crate::cli::outcome::{self, Exit, Failure};
-use crate::cli::output::{Form, Output, Role};
+use super::verify::{Path, SeenRequests, VerifyResult};
+use crate::cli::outcome::{self, CommandError, Exit};
+use crate::cli::output::{Output, OutputFormat, TextStyle};
 use crate::cli::packet;
 use crate::time::Timestamp;
 use crate::wire::dictionary::Dictionary;
@@ -24,10 +24,10 @@ const HEADER: usize = 20;
 
 /// Goes through the packets of one input, in order.
 pub(super) struct Decoder<'a> {
-    form: Form,
+    form: OutputFormat,
     dictionary: Dictionary,
     secret: Option<Secret>,
-    requests: Requests,
+    requests: SeenRequests,
     shown: usize,
     forged: usize,
     passed_over: PassedOver,
@@ -56,7 +56,7 @@ struct Seen {
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(
-        form: Form,
+        form: OutputFormat,
         dictionary: Dictionary,
         secret: Option<Secret>,
         output: &'a mut Output,
@@ -65,7 +65,7 @@ impl<'a> Decoder<'a> {
             form,
             dictionary,
             secret,
-            requests: Requests::default(),
+            requests: SeenRequests::default(),
             shown: 0,
             forged: 0,
             passed_over: PassedOver::default(),
@@ -75,25 +75,25 @@ impl<'a> Decoder<'a> {
     }
 
     /// Says what was passed over, and how it went as a whole.
-    pub(super) fn finish(self) -> Result<Exit, Failure> {
+    pub(super) fn finish(self) -> Result<Exit, CommandError> {
         self.passed_over.warn();
         match (self.shown, self.forged) {
-            (0, _) => Err(Failure::failed(
+            (0, _) => Err(CommandError::failed(
                 "no RADIUS packet found; was the right interface and port captured?",
             )),
             (_, 0) => Ok(Exit::Done),
             (shown, forged) => {
                 let message =
                     format!("{forged} of {shown} packets did not verify; is the secret right?");
-                Err(Failure::Told(Exit::Unmet, message))
+                Err(CommandError::Told(Exit::Unmet, message))
             }
         }
     }
 
     /// Packets one after the other. What follows the last and is none is its padding (RFC 2865 3).
-    pub(super) fn octets(&mut self, octets: &[u8]) -> Result<(), Failure> {
+    pub(super) fn octets(&mut self, octets: &[u8]) -> Result<(), CommandError> {
         if octets.is_empty() {
-            return Err(Failure::failed(
+            return Err(CommandError::failed(
                 "nothing came in; give hex, a capture file, or - for standard input",
             ));
         }
@@ -105,7 +105,7 @@ impl<'a> Decoder<'a> {
                     rest = &rest[datagram.octets().len()..];
                 }
                 Err(malformed) if rest.len() == octets.len() => {
-                    return Err(Failure::failed(format!(
+                    return Err(CommandError::failed(format!(
                         "not a RADIUS packet: {malformed}; are all octets there?"
                     )));
                 }
@@ -122,7 +122,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// One frame of a hex dump: a RADIUS packet by itself, or within IP and perhaps a link.
-    pub(super) fn dumped(&mut self, frame: &[u8]) -> Result<(), Failure> {
+    pub(super) fn dumped(&mut self, frame: &[u8]) -> Result<(), CommandError> {
         if Datagram::frame(frame).is_ok_and(|datagram| datagram.code().name().is_some()) {
             return self.octets(frame);
         }
@@ -134,7 +134,7 @@ impl<'a> Decoder<'a> {
         self.content(None, &content)
     }
 
-    pub(super) fn frame(&mut self, frame: Frame<'_>) -> Result<(), Failure> {
+    pub(super) fn frame(&mut self, frame: Frame<'_>) -> Result<(), CommandError> {
         match link::open(frame.link, frame.octets) {
             Content::UnknownLink => {
                 *self.passed_over.links.entry(frame.link).or_default() += 1;
@@ -144,7 +144,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn content(&mut self, at: Option<Timestamp>, content: &Content<'_>) -> Result<(), Failure> {
+    fn content(
+        &mut self,
+        at: Option<Timestamp>,
+        content: &Content<'_>,
+    ) -> Result<(), CommandError> {
         match content {
             Content::Udp(udp) => self.udp(at, udp),
             Content::Fragment(Fragment { source, destination, offset, length }) => {
@@ -165,7 +169,7 @@ impl<'a> Decoder<'a> {
 
     /// A datagram on a port of RADIUS is shown whatever it holds, any other if it can only be RADIUS. A capture of a
     /// loopback or of the sending machine shows several packets as one where the kernel was to part them (UDP GSO).
-    fn udp(&mut self, at: Option<Timestamp>, udp: &Udp<'_>) -> Result<(), Failure> {
+    fn udp(&mut self, at: Option<Timestamp>, udp: &Udp<'_>) -> Result<(), CommandError> {
         let seen = Seen { at, path: Some((udp.source, udp.destination)), vlans: udp.vlans.clone() };
         let missing = udp.length - udp.payload.len();
         let is_expected =
@@ -195,7 +199,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A packet whose end was not captured: shown as far as it goes.
-    fn cut(&mut self, seen: &Seen, captured: &[u8], missing: usize) -> Result<(), Failure> {
+    fn cut(&mut self, seen: &Seen, captured: &[u8], missing: usize) -> Result<(), CommandError> {
         self.passed_over.cut += 1;
         let count = captured.len();
         let mut beginning = whole_attributes(captured).to_vec();
@@ -212,19 +216,24 @@ impl<'a> Decoder<'a> {
         self.name(seen, "Cut", &format!("{count} of {} octets were captured", count + missing))
     }
 
-    fn show(&mut self, seen: &Seen, datagram: &Datagram<'_>) -> Result<(), Failure> {
+    fn show(&mut self, seen: &Seen, datagram: &Datagram<'_>) -> Result<(), CommandError> {
         let proof =
             self.secret.as_ref().map(|secret| self.requests.verify(seen.path, datagram, secret));
         self.requests.remember(seen.path, datagram);
         self.shown += 1;
-        self.forged += usize::from(proof.is_some_and(Proof::has_failed));
+        self.forged += usize::from(proof.is_some_and(VerifyResult::has_failed));
         self.write(seen, datagram, &proof.map_or(Note::None, Note::Proof))
     }
 
-    fn write(&mut self, seen: &Seen, datagram: &Datagram<'_>, note: &Note) -> Result<(), Failure> {
+    fn write(
+        &mut self,
+        seen: &Seen,
+        datagram: &Datagram<'_>,
+        note: &Note,
+    ) -> Result<(), CommandError> {
         match self.form {
-            Form::Text => self.write_text(seen, datagram, note),
-            Form::Json => self.write_json(seen, datagram, note),
+            OutputFormat::Text => self.write_text(seen, datagram, note),
+            OutputFormat::Json => self.write_json(seen, datagram, note),
         }
     }
 
@@ -233,20 +242,20 @@ impl<'a> Decoder<'a> {
         seen: &Seen,
         datagram: &Datagram<'_>,
         note: &Note,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         self.begin(seen)?;
         let role = match datagram.code() {
-            Code::ACCESS_REJECT => Role::Bad,
-            Code::ACCESS_ACCEPT => Role::Good,
-            _ => Role::Heading,
+            Code::ACCESS_REJECT => TextStyle::Bad,
+            Code::ACCESS_ACCEPT => TextStyle::Good,
+            _ => TextStyle::Heading,
         };
         packet::write(self.output, self.dictionary, datagram, self.secret.as_ref(), role)?;
         let (role, note) = match note {
             Note::None => return Ok(()),
-            Note::Proof(proof) if proof.has_failed() => (Role::Bad, proof.to_string()),
-            Note::Proof(proof) => (Role::Faint, proof.to_string()),
+            Note::Proof(proof) if proof.has_failed() => (TextStyle::Bad, proof.to_string()),
+            Note::Proof(proof) => (TextStyle::Faint, proof.to_string()),
             Note::Cut { captured, length } => (
-                Role::Bad,
+                TextStyle::Bad,
                 format!("cut: {captured} of {length} octets were captured; not verified"),
             ),
         };
@@ -260,14 +269,15 @@ impl<'a> Decoder<'a> {
         seen: &Seen,
         datagram: &Datagram<'_>,
         note: &Note,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let mut object = packet::json(self.dictionary, datagram, self.secret.as_ref());
         seen.describe(&mut object);
         match note {
             Note::None => {}
             Note::Proof(proof) => {
                 object["verified"] = json!(
-                    !proof.has_failed() && !matches!(proof, Proof::Nothing | Proof::NoRequest)
+                    !proof.has_failed()
+                        && !matches!(proof, VerifyResult::Nothing | VerifyResult::NoRequest)
                 );
                 object["verification"] = json!(proof.to_string());
             }
@@ -281,14 +291,14 @@ impl<'a> Decoder<'a> {
     }
 
     /// Says what stands in the place of a packet that cannot be shown.
-    fn name(&mut self, seen: &Seen, title: &str, what: &str) -> Result<(), Failure> {
+    fn name(&mut self, seen: &Seen, title: &str, what: &str) -> Result<(), CommandError> {
         match self.form {
-            Form::Text => {
+            OutputFormat::Text => {
                 self.begin(seen)?;
-                let title = self.output.painted(Role::Bad, title);
+                let title = self.output.painted(TextStyle::Bad, title);
                 writeln!(self.output, "{title}: {what}")?;
             }
-            Form::Json => {
+            OutputFormat::Json => {
                 let mut object = json!({ title.to_lowercase(): what });
                 seen.describe(&mut object);
                 self.output.json(&object, false)?;
@@ -298,13 +308,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// The lines above a packet.
-    fn begin(&mut self, seen: &Seen) -> Result<(), Failure> {
+    fn begin(&mut self, seen: &Seen) -> Result<(), CommandError> {
         if self.is_begun {
             writeln!(self.output)?;
         }
         self.is_begun = true;
         if *seen != Seen::default() {
-            let trail = self.output.painted(Role::Faint, &seen.to_string());
+            let trail = self.output.painted(TextStyle::Faint, &seen.to_string());
             writeln!(self.output, "{trail}")?;
         }
         Ok(())
@@ -314,7 +324,7 @@ impl<'a> Decoder<'a> {
 /// What is said below a packet.
 enum Note {
     None,
-    Proof(Proof),
+    Proof(VerifyResult),
     Cut { captured: usize, length: usize },
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::capture::Format;
+use super::capture::CaptureFormat;
 use super::dump;
-use crate::cli::outcome::Failure;
+use crate::cli::outcome::CommandError;
 
 /// Whoever pipes in more than this without a capture format has piped in the wrong thing.
 const MAX_OCTETS: u64 = 16 << 20;
@@ -17,7 +17,7 @@ const MAX_OCTETS: u64 = 16 << 20;
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
 pub(super) enum Input {
-    Capture(Format, Box<dyn Read>),
+    Capture(CaptureFormat, Box<dyn Read>),
     /// Frames or packets, nobody has said which.
     Dump(Vec<Vec<u8>>),
     /// One packet after the other.
@@ -26,9 +26,9 @@ pub(super) enum Input {
 
 /// Finds out what the arguments are: nothing or `-` is standard input, a name that exists is a file, anything else must
 /// be hex.
-pub(super) fn of(arguments: &[String]) -> Result<Input, Failure> {
+pub(super) fn of(arguments: &[String]) -> Result<Input, CommandError> {
     match arguments {
-        [] if io::stdin().is_terminal() => Err(Failure::invalid(
+        [] if io::stdin().is_terminal() => Err(CommandError::invalid(
             "nothing to decode; give hex, a capture file, or - for standard input",
         )),
         [] => from(Box::new(io::stdin()), "standard input"),
@@ -36,13 +36,13 @@ pub(super) fn of(arguments: &[String]) -> Result<Input, Failure> {
         [name] if Path::new(name).exists() => {
             let unopened =
                 |error| format!("{name}: cannot be opened: {error}; check its permissions");
-            let file = File::open(name).map_err(|error| Failure::failed(unopened(error)))?;
+            let file = File::open(name).map_err(|error| CommandError::failed(unopened(error)))?;
             from(Box::new(file), name)
         }
         words => {
             let words = words.join(" ");
             let neither = || {
-                Failure::failed(format!(
+                CommandError::failed(format!(
                     "{words}: neither a file nor hex octets; give one of both, or -"
                 ))
             };
@@ -52,24 +52,25 @@ pub(super) fn of(arguments: &[String]) -> Result<Input, Failure> {
 }
 
 /// Tells the content by its beginning.
-fn from(reader: Box<dyn Read>, name: &str) -> Result<Input, Failure> {
+fn from(reader: Box<dyn Read>, name: &str) -> Result<Input, CommandError> {
     let unreadable =
-        |error| Failure::failed(format!("{name}: cannot be read: {error}; is it a file?"));
+        |error| CommandError::failed(format!("{name}: cannot be read: {error}; is it a file?"));
     let (mut beginning, mut whole) = peek(reader).map_err(unreadable)?;
     if beginning.starts_with(&GZIP) {
         let unpacked: Box<dyn Read> = Box::new(MultiGzDecoder::new(io::BufReader::new(whole)));
-        let damaged =
-            |error| Failure::failed(format!("{name}: cannot be unpacked: {error}; pack it anew"));
+        let damaged = |error| {
+            CommandError::failed(format!("{name}: cannot be unpacked: {error}; pack it anew"))
+        };
         (beginning, whole) = peek(unpacked).map_err(damaged)?;
     }
-    if let Some(format) = Format::of(&beginning) {
+    if let Some(format) = CaptureFormat::of(&beginning) {
         return Ok(Input::Capture(format, Box::new(io::BufReader::new(whole))));
     }
     let mut octets = Vec::new();
     whole.take(MAX_OCTETS + 1).read_to_end(&mut octets).map_err(unreadable)?;
     if octets.len() as u64 > MAX_OCTETS {
         let mib = MAX_OCTETS >> 20;
-        return Err(Failure::failed(format!(
+        return Err(CommandError::failed(format!(
             "{name}: more than {mib} MiB and no capture; give pcap or pcapng"
         )));
     }
@@ -91,7 +92,7 @@ fn of_octets(octets: Vec<u8>) -> Input {
     match frames.first() {
         None => Input::Octets(hex(text).unwrap_or(octets)),
         // Somebody has dumped a whole capture.
-        Some(file) => match Format::of(file) {
+        Some(file) => match CaptureFormat::of(file) {
             Some(format) => Input::Capture(format, Box::new(Cursor::new(file.clone()))),
             None => Input::Dump(frames),
         },

@@ -9,7 +9,7 @@ mod verify;
 
 use clap::Args;
 
-use super::outcome::{Exit, Failure};
+use super::outcome::{CommandError, Exit};
 use super::output::Output;
 use super::packet;
 use crate::wire::Secret;
@@ -27,7 +27,7 @@ pub(super) struct Decode {
     #[arg(long, value_name = "SECRET")]
     secret: Option<String>,
     #[command(flatten)]
-    shown: packet::Shown,
+    shown: packet::ShownPacket,
 }
 
 const EXAMPLES: &str = "\
@@ -43,7 +43,7 @@ IP fragments are named, but not put together; of a packet cut by a snap length, 
 Exit codes: 0 done, 1 nothing could be decoded, 3 something did not verify under --secret.";
 
 impl Decode {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let input = input::of(&self.input)?;
         let secret = self.secret.map(|secret| Secret::new(secret.as_bytes()));
         let mut decoder = Decoder::new(self.shown.form(), self.shown.dictionary(), secret, output);

@@ -11,7 +11,7 @@ pub(super) type Path = Option<(SocketAddr, SocketAddr)>;
 
 /// What the secret says about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum VerifyResult {
     /// An Access-Request or Status-Server without Message-Authenticator proves nothing.
     Nothing,
     Authenticator,
@@ -24,9 +24,9 @@ pub(super) enum Proof {
 
 /// The requests seen so far, as far as their replies need them.
 #[derive(Default)]
-pub(super) struct Requests(HashMap<(Path, u8), [u8; 16]>);
+pub(super) struct SeenRequests(HashMap<(Path, u8), [u8; 16]>);
 
-impl Requests {
+impl SeenRequests {
     /// Keeps the authenticator of a request for its reply.
     pub(super) fn remember(&mut self, path: Path, datagram: &Datagram<'_>) {
         if is_request(datagram.code()) {
@@ -34,13 +34,18 @@ impl Requests {
         }
     }
 
-    pub(super) fn verify(&self, path: Path, datagram: &Datagram<'_>, secret: &Secret) -> Proof {
+    pub(super) fn verify(
+        &self,
+        path: Path,
+        datagram: &Datagram<'_>,
+        secret: &Secret,
+    ) -> VerifyResult {
         let verified = if is_request(datagram.code()) {
             datagram.verify_request(secret)
         } else {
             let back = path.map(|(source, destination)| (destination, source));
             let Some(request) = self.0.get(&(back, datagram.identifier())) else {
-                return Proof::NoRequest;
+                return VerifyResult::NoRequest;
             };
             datagram.verify_reply(request, secret)
         };
@@ -48,24 +53,24 @@ impl Requests {
         let is_random = matches!(datagram.code(), Code::ACCESS_REQUEST | Code::STATUS_SERVER);
         let is_sealed = datagram.message_authenticator() == MessageAuthenticator::Present;
         match verified {
-            Err(forged) => Proof::Failed(forged),
+            Err(forged) => VerifyResult::Failed(forged),
             Ok(()) => match (is_random, is_sealed) {
-                (true, false) => Proof::Nothing,
-                (true, true) => Proof::MessageAuthenticator,
-                (false, false) => Proof::Authenticator,
-                (false, true) => Proof::Both,
+                (true, false) => VerifyResult::Nothing,
+                (true, true) => VerifyResult::MessageAuthenticator,
+                (false, false) => VerifyResult::Authenticator,
+                (false, true) => VerifyResult::Both,
             },
         }
     }
 }
 
-impl Proof {
+impl VerifyResult {
     pub(super) fn has_failed(self) -> bool {
         matches!(self, Self::Failed(_))
     }
 }
 
-impl fmt::Display for Proof {
+impl fmt::Display for VerifyResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing to verify: no Message-Authenticator",

@@ -12,12 +12,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::data_folder::{self, DataFolder};
-use super::outcome::{Exit, Failure};
-use super::output::{Form, Forms, Output, Role};
-use super::table::Table;
+use super::outcome::{CommandError, Exit};
+use super::output::{Output, OutputArgs, OutputFormat, TextStyle};
+use super::table::TextTable;
 use crate::identity::Iccid;
-use crate::journal::{Loss, OnDamage, Record, Recovered};
-use records::Names;
+use crate::journal::{Loss, OnDamage, Record, RecoveryReport};
+use records::HandleNames;
 
 /// Show the files of a data folder, what they hold, and what is damaged.
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub(super) struct Inspect {
     #[arg(long, conflicts_with = "iccid")]
     records: bool,
     #[command(flatten)]
-    forms: Forms,
+    forms: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -50,7 +50,7 @@ Exit codes: 0 all can be read, 1 the folder cannot be read, 2 it holds no data o
 3 something is damaged.";
 
 impl Inspect {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let folder = self.folder.clone().map_or_else(|| self.named.path(), Ok)?;
         let is_by_record = self.records || self.iccid.is_some();
         let recovered = if is_by_record {
@@ -61,21 +61,29 @@ impl Inspect {
         Ok(if recovered.lost.is_empty() { Exit::Done } else { Exit::Unmet })
     }
 
-    fn show_files(&self, folder: &Path, output: &mut Output) -> Result<Recovered, Failure> {
+    fn show_files(
+        &self,
+        folder: &Path,
+        output: &mut Output,
+    ) -> Result<RecoveryReport, CommandError> {
         let mut kinds = BTreeMap::<&str, u64>::new();
         let recovered = data_folder::read(folder, OnDamage::Continue, |record| {
             *kinds.entry(records::kind(&record)).or_default() += 1;
         })?;
         match self.forms.form() {
-            Form::Json => output.json(&describe(&recovered, &kinds), true)?,
-            Form::Text => write_tables(&recovered, &kinds, output)?,
+            OutputFormat::Json => output.json(&describe(&recovered, &kinds), true)?,
+            OutputFormat::Text => write_tables(&recovered, &kinds, output)?,
         }
         Ok(recovered)
     }
 
     /// In two readings: the names that records mean by number may stand behind them.
-    fn show_records(&self, folder: &Path, output: &mut Output) -> Result<Recovered, Failure> {
-        let mut names = Names::default();
+    fn show_records(
+        &self,
+        folder: &Path,
+        output: &mut Output,
+    ) -> Result<RecoveryReport, CommandError> {
+        let mut names = HandleNames::default();
         data_folder::read(folder, OnDamage::Continue, |record| names.learn(record))?;
         let is_wanted =
             |record: &Record| self.iccid.is_none_or(|iccid| records::iccid(record) == Some(iccid));
@@ -93,16 +101,18 @@ impl Inspect {
             });
             for record in to_write {
                 match self.forms.form() {
-                    Form::Json => output.json(&record, false)?,
-                    Form::Text => records::write_text(&record, output)?,
+                    OutputFormat::Json => output.json(&record, false)?,
+                    OutputFormat::Text => records::write_text(&record, output)?,
                 }
             }
-            reading.join().map_err(|_| Failure::failed("the reading of records ended by itself"))?
+            reading
+                .join()
+                .map_err(|_| CommandError::failed("the reading of records ended by itself"))?
         })
     }
 }
 
-fn describe(recovered: &Recovered, kinds: &BTreeMap<&str, u64>) -> Value {
+fn describe(recovered: &RecoveryReport, kinds: &BTreeMap<&str, u64>) -> Value {
     let loss = |loss: &Loss| json!({"file": loss.file, "from": loss.from, "to": loss.to, "what": loss.what});
     let files = recovered.files.iter().map(|file| json!({"name": file.name.to_string(), "records": file.records, "octets": file.octets}));
     json!({
@@ -114,25 +124,25 @@ fn describe(recovered: &Recovered, kinds: &BTreeMap<&str, u64>) -> Value {
 }
 
 fn write_tables(
-    recovered: &Recovered,
+    recovered: &RecoveryReport,
     kinds: &BTreeMap<&str, u64>,
     output: &mut Output,
-) -> Result<(), Failure> {
-    let mut files = Table::new(["FILE", "RECORDS", "OCTETS"]);
+) -> Result<(), CommandError> {
+    let mut files = TextTable::new(["FILE", "RECORDS", "OCTETS"]);
     for file in &recovered.files {
         files.row([file.name.to_string(), file.records.to_string(), file.octets.to_string()]);
     }
     files.write(output)?;
-    let mut table = Table::new(["KIND", "RECORDS"]);
+    let mut table = TextTable::new(["KIND", "RECORDS"]);
     for (kind, count) in kinds {
         table.row([(*kind).to_owned(), count.to_string()]);
     }
     table.write(output)?;
     if let Some(cut) = &recovered.cut {
-        writeln!(output, "{}: {cut}", output.painted(Role::Faint, "torn tail"))?;
+        writeln!(output, "{}: {cut}", output.painted(TextStyle::Faint, "torn tail"))?;
     }
     for loss in &recovered.lost {
-        writeln!(output, "{}: {loss}", output.painted(Role::Bad, "damage"))?;
+        writeln!(output, "{}: {loss}", output.painted(TextStyle::Bad, "damage"))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::Record;
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Session};
 use crate::printable;
-use crate::provisioning::{Catalog, Endpoint, Group, Revision, Standing, Vslice};
+use crate::provisioning::{Catalog, Endpoint, Group, ListingStatus, Revision, Vslice};
 use crate::time::Timestamp;
 use crate::wire::tgpp::RatType;
 
@@ -46,12 +46,12 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
 
 /// What the numbers in records stand for.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct HandleNames {
     catalog: Catalog,
     gateways: HashMap<GatewayId, String>,
 }
 
-impl Names {
+impl HandleNames {
     pub(super) fn learn(&mut self, record: Record) {
         match record {
             // Never written behind a record of one of its things.
@@ -230,11 +230,11 @@ fn describe_vslice((id, vslice): (VsliceId, &Vslice)) -> Value {
     })
 }
 
-fn with_stamp(stamp: Revision, standing: Standing, mut body: Value) -> Value {
+fn with_stamp(stamp: Revision, standing: ListingStatus, mut body: Value) -> Value {
     body["version"] = stamp.version.into();
     body["origin"] = origin(stamp).into();
     body["differs"] = stamp.origin.differs().into();
-    body["removed"] = (standing == Standing::Removed).into();
+    body["removed"] = (standing == ListingStatus::Removed).into();
     body
 }
 

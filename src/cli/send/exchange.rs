@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::Kind;
-use crate::cli::outcome::Failure;
+use crate::cli::outcome::CommandError;
 use crate::exchange::{
     Client, ClientSettings, Composer, NotSent, Outbound, Purpose, Receipt, RetransmissionPolicy,
     Server, Stray,
@@ -20,7 +20,7 @@ use super::request;
 const LONGEST_WAIT: Duration = Duration::from_secs(16);
 
 /// A reply that was believed.
-pub(super) struct Reply {
+pub(super) struct CheckedReply {
     pub(super) octets: Vec<u8>,
     /// How often the request was sent.
     pub(super) tries: u32,
@@ -45,7 +45,7 @@ pub(super) fn exchange(
     assignments: &[Assignment],
     secret: Secret,
     policy: &RetransmissionPolicy,
-) -> Result<Reply, Failure> {
+) -> Result<CheckedReply, CommandError> {
     let settings = ClientSettings {
         servers: vec![Server { address: to, role: kind.role() }],
         secret,
@@ -80,7 +80,7 @@ pub(super) fn exchange(
             Some(length) => match client.receive(clock.read(), socket_id, to, &buffer[..length]) {
                 Receipt::Answered(answered) => {
                     let took = clock.read().since(answered.first_sent);
-                    return Ok(Reply {
+                    return Ok(CheckedReply {
                         octets: buffer[..length].to_vec(),
                         tries: answered.transmissions,
                         took,
@@ -93,7 +93,7 @@ pub(super) fn exchange(
         }
     }
     let tries = policy.transmissions;
-    Err(Failure::failed(match ignored {
+    Err(CommandError::failed(match ignored {
         Some(fault) => format!("no valid reply from {to}: {fault}; is the secret right?"),
         None => format!(
             "no reply from {to} after {tries} tries; does it run, and is this machine one of its gateways, with this secret?"
@@ -101,14 +101,14 @@ pub(super) fn exchange(
     }))
 }
 
-fn refused(to: SocketAddr, not_sent: NotSent) -> Failure {
+fn refused(to: SocketAddr, not_sent: NotSent) -> CommandError {
     match not_sent {
-        NotSent::TooLong => Failure::invalid(
+        NotSent::TooLong => CommandError::invalid(
             "the attributes do not fit: a packet has at most 4096 octets, an attribute 253, a password 128; send less",
         ),
         // One server of the right role, and no other request: neither can happen.
         NotSent::NoServer | NotSent::NoIdentifier => {
-            Failure::failed(format!("nothing could be sent to {to}; try again"))
+            CommandError::failed(format!("nothing could be sent to {to}; try again"))
         }
     }
 }
@@ -158,8 +158,8 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8], wait: Duration) -> io::Result<
     }
 }
 
-fn unreachable(to: SocketAddr, error: &io::Error) -> Failure {
-    Failure::failed(match error.kind() {
+fn unreachable(to: SocketAddr, error: &io::Error) -> CommandError {
+    CommandError::failed(match error.kind() {
         ErrorKind::ConnectionRefused => {
             format!("nobody listens on {to}; start a server there, or give HOST:PORT")
         }

@@ -10,15 +10,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::outcome::{self, Exit, Failure};
-use super::output::{Form, Output, Role};
+use super::outcome::{self, CommandError, Exit};
+use super::output::{Output, OutputFormat, TextStyle};
 use super::packet;
 use super::secret::SecretSource;
 use crate::config::PUBLIC_SECRET;
 use crate::exchange::{Purpose, ServerRole};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::{Code, Datagram, MessageAuthenticator, Secret};
-use exchange::Reply;
+use exchange::CheckedReply;
 
 /// Send one request to a RADIUS server and print its reply.
 #[derive(Args)]
@@ -41,7 +41,7 @@ pub(super) struct Send {
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=20))]
     retries: u32,
     #[command(flatten)]
-    shown: packet::Shown,
+    shown: packet::ShownPacket,
 }
 
 const EXAMPLES: &str = "\
@@ -111,7 +111,7 @@ impl Kind {
 }
 
 impl Send {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let dictionary = self.shown.dictionary();
         let secret = Secret::new(self.secret.read()?.as_deref().unwrap_or(PUBLIC_SECRET));
         let (server, attributes) = split(dictionary, &self.words)?;
@@ -121,7 +121,7 @@ impl Send {
         let policy = exchange::policy(self.timeout, self.retries);
         let reply = exchange::exchange(to, self.kind, &assignments, secret, &policy)?;
         let Ok(datagram) = Datagram::frame(&reply.octets) else {
-            return Err(Failure::failed(format!("no valid reply from {to}; try again")));
+            return Err(CommandError::failed(format!("no valid reply from {to}; try again")));
         };
         self.show(to, &reply, &datagram, dictionary, output)?;
         Ok(if matches!(datagram.code(), Code::ACCESS_ACCEPT | Code::ACCOUNTING_RESPONSE) {
@@ -134,11 +134,11 @@ impl Send {
     fn show(
         &self,
         to: SocketAddr,
-        reply: &Reply,
+        reply: &CheckedReply,
         datagram: &Datagram<'_>,
         dictionary: Dictionary,
         output: &mut Output,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let took_ms = reply.took.as_micros() as f64 / 1000.0;
         let may_be_forged = matches!(
             datagram.code(),
@@ -149,7 +149,7 @@ impl Send {
                 "the reply of {to} has no Message-Authenticator, so it can be forged (BlastRADIUS); update that server"
             ));
         }
-        if self.shown.form() == Form::Json {
+        if self.shown.form() == OutputFormat::Json {
             let mut object = packet::json(dictionary, datagram, None);
             object["source"] = json!(to);
             object["verified"] = json!(true);
@@ -159,23 +159,28 @@ impl Send {
             return Ok(());
         }
         let role = match datagram.code() {
-            Code::ACCESS_REJECT => Role::Bad,
-            _ => Role::Good,
+            Code::ACCESS_REJECT => TextStyle::Bad,
+            _ => TextStyle::Good,
         };
         packet::write(output, dictionary, datagram, None, role)?;
         let tries =
             if reply.tries == 1 { String::new() } else { format!(" at try {}", reply.tries) };
-        let proof = output
-            .painted(Role::Faint, &format!("verified; from {to} after {took_ms:.1} ms{tries}"));
+        let proof = output.painted(
+            TextStyle::Faint,
+            &format!("verified; from {to} after {took_ms:.1} ms{tries}"),
+        );
         writeln!(output, "    ({proof})")?;
         Ok(())
     }
 }
 
 /// The first word without an equals sign is the server, unless it is an attribute that lacks its value.
-fn split(dictionary: Dictionary, words: &[String]) -> Result<(Option<&str>, &[String]), Failure> {
+fn split(
+    dictionary: Dictionary,
+    words: &[String],
+) -> Result<(Option<&str>, &[String]), CommandError> {
     match words.split_first() {
-        Some((first, _)) if request::is_attribute(dictionary, first) => Err(Failure::invalid(
+        Some((first, _)) if request::is_attribute(dictionary, first) => Err(CommandError::invalid(
             format!("{first}: an attribute without its value; write {first}=VALUE"),
         )),
         Some((first, rest)) if !first.contains('=') => Ok((Some(first), rest)),
@@ -184,16 +189,16 @@ fn split(dictionary: Dictionary, words: &[String]) -> Result<(Option<&str>, &[St
 }
 
 /// What is to be said of a server that does not exist and looks like an attribute.
-fn misspelt(dictionary: Dictionary, server: Option<&str>) -> Option<Failure> {
+fn misspelt(dictionary: Dictionary, server: Option<&str>) -> Option<CommandError> {
     let server = server.filter(|server| !server.contains(['.', ':']))?;
     let near = request::nearest(dictionary, server);
     let message =
         || format!("{server}: no such host; did you mean {}=VALUE?", near.join("=VALUE or "));
-    (!near.is_empty()).then(|| Failure::invalid(message()))
+    (!near.is_empty()).then(|| CommandError::invalid(message()))
 }
 
 /// HOST:PORT, a host or address alone, or this machine.
-fn resolve(server: Option<&str>, port: u16) -> Result<SocketAddr, Failure> {
+fn resolve(server: Option<&str>, port: u16) -> Result<SocketAddr, CommandError> {
     let Some(server) = server else { return Ok(([127, 0, 0, 1], port).into()) };
     let unbracketed = server.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = unbracketed.parse::<IpAddr>() {
@@ -205,7 +210,9 @@ fn resolve(server: Option<&str>, port: u16) -> Result<SocketAddr, Failure> {
         (server, port).to_socket_addrs()
     };
     let unknown = |why: String| {
-        Failure::invalid(format!("{server}: {why}; give HOST:PORT, and attributes as ATTR=VALUE"))
+        CommandError::invalid(format!(
+            "{server}: {why}; give HOST:PORT, and attributes as ATTR=VALUE"
+        ))
     };
     named
         .map_err(|error| unknown(error.to_string()))?
@@ -239,7 +246,10 @@ mod tests {
         for (server, address) in cases {
             assert_eq!(resolve(server, 1813), Ok(address.parse().unwrap()), "{server:?}");
         }
-        assert!(matches!(resolve(Some("127.0.0.1:port"), 1), Err(Failure::Told(Exit::Invalid, _))));
+        assert!(matches!(
+            resolve(Some("127.0.0.1:port"), 1),
+            Err(CommandError::Told(Exit::Invalid, _))
+        ));
     }
 
     #[test]

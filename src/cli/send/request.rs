@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use crate::cli::outcome::Failure;
+use crate::cli::outcome::CommandError;
 use crate::exchange::Composer;
 use crate::wire::Code;
 use crate::wire::dictionary::{Assignment, Dictionary};
-use crate::wire::number::{MESSAGE_AUTHENTICATOR, Place};
+use crate::wire::number::{AttributeKey, MESSAGE_AUTHENTICATOR};
 
 /// As much of a file as can be attributes of one packet, generously.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -14,7 +14,7 @@ const LONGEST_FILE: u64 = 1 << 20;
 /// Names this unlike the one written are no help.
 const LIKENESS: f64 = 0.8;
 
-const SEAL: Place = Place { parent: 0, vendor: 0, number: MESSAGE_AUTHENTICATOR };
+const SEAL: AttributeKey = AttributeKey { parent: 0, vendor: 0, number: MESSAGE_AUTHENTICATOR };
 
 /// Writes the attributes of a request.
 pub(super) fn compose(code: Code, assignments: &[Assignment], composer: &mut Composer<'_, '_>) {
@@ -35,24 +35,24 @@ pub(super) fn assignments(
     dictionary: Dictionary,
     words: &[String],
     file: Option<&str>,
-) -> Result<Vec<Assignment>, Failure> {
+) -> Result<Vec<Assignment>, CommandError> {
     let mut read = Vec::new();
     for word in words {
-        read.push(assign(dictionary, word).map_err(Failure::invalid)?);
+        read.push(assign(dictionary, word).map_err(CommandError::invalid)?);
     }
     if let Some(name) = file {
         let text = contents(name)?;
         for (number, line) in attribute_lines(&text) {
             read.push(
                 assign(dictionary, line)
-                    .map_err(|fault| Failure::invalid(format!("{name}:{number}: {fault}")))?,
+                    .map_err(|fault| CommandError::invalid(format!("{name}:{number}: {fault}")))?,
             );
         }
     }
     Ok(read)
 }
 
-fn contents(name: &str) -> Result<String, Failure> {
+fn contents(name: &str) -> Result<String, CommandError> {
     let mut text = String::new();
     let read = if name == "-" {
         std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)
@@ -60,7 +60,7 @@ fn contents(name: &str) -> Result<String, Failure> {
         std::fs::File::open(name).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
     };
     read.map_err(|error| {
-        Failure::invalid(format!(
+        CommandError::invalid(format!(
             "{name}: cannot be read: {error}; give --file a text of Name = Value lines"
         ))
     })?;
@@ -102,7 +102,7 @@ fn assign(dictionary: Dictionary, text: &str) -> Result<Assignment, String> {
 
 /// Whether a word is the name of an attribute, with nothing behind it.
 pub(super) fn is_attribute(dictionary: Dictionary, word: &str) -> bool {
-    let by_number = |number: &str| number.parse::<Place>().is_ok();
+    let by_number = |number: &str| number.parse::<AttributeKey>().is_ok();
     dictionary.by_name(plain(word)).is_some() || word.strip_prefix("Attr-").is_some_and(by_number)
 }
 

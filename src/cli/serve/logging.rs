@@ -23,7 +23,7 @@ pub(super) struct Log {
 
 impl Log {
     /// From here on `tracing` is heard.
-    pub(super) fn start(log: &config::Log) -> Self {
+    pub(super) fn start(log: &config::LogConfig) -> Self {
         let (lines, writer) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING)
             .lossy(true)

@@ -14,13 +14,15 @@ use clap::Args;
 use tracing::{error, info, warn};
 
 use self::logging::Log;
-use super::outcome::{Exit, Failure};
-use super::setup::{News, Setup, Sources};
+use super::outcome::{CommandError, Exit};
+use super::setup::{InventoryChange, Setup, Sources};
 use crate::aaa::{Aaa, Adoption, Objection};
-use crate::config::{self, Config, Problem, Severity};
-use crate::journal::{Journal, OnDamage, Options};
+use crate::config::{self, Config, ConfigProblem, ProblemSeverity};
+use crate::journal::{Journal, JournalOptions, OnDamage};
 use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
-use crate::server::{Errand, Reload, Reloaded, Restored, ServeError, Shell, Signals, restore};
+use crate::server::{
+    BackgroundWriter, Reload, Reloaded, Restored, ServeError, Server, Signals, restore,
+};
 use crate::time::Timestamp;
 
 /// Serve packet gateways, until SIGTERM or SIGINT; SIGHUP loads gateways and inventory anew.
@@ -53,9 +55,9 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 const IMPORT: Duration = Duration::from_secs(600);
 
 impl Serve {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let signals = Signals::catch()
-            .map_err(|error| Failure::failed(format!("signals cannot be watched: {error}")))?;
+            .map_err(|error| CommandError::failed(format!("signals cannot be watched: {error}")))?;
         let config = self.sources.config()?;
         let log = Arc::new(Log::start(&config.log));
         panic::ends_the_process(Arc::clone(&log));
@@ -68,13 +70,17 @@ impl Serve {
         done
     }
 
-    fn serve(self, config: Config, signals: Signals, log: &Arc<Log>) -> Result<Exit, Failure> {
-        let mut shell = Shell::open(config.server.clone()).map_err(|error| failed(&error))?;
+    fn serve(self, config: Config, signals: Signals, log: &Arc<Log>) -> Result<Exit, CommandError> {
+        let mut shell = Server::open(config.server.clone()).map_err(|error| failed(&error))?;
         let dropped = Arc::clone(log);
         shell.count_dropped_log_lines(move || dropped.dropped());
-        let config::Journal { sync, snapshot_least } = config.journal;
-        let options =
-            Options { sync, snapshot_least, observer: shell.observer(), ..Options::default() };
+        let config::JournalConfig { sync, snapshot_least } = config.journal;
+        let options = JournalOptions {
+            sync,
+            snapshot_least,
+            observer: shell.observer(),
+            ..JournalOptions::default()
+        };
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
         let (tell, told) = mpsc::channel();
         let reading = self.begin_reading(told)?;
@@ -87,14 +93,14 @@ impl Serve {
             hear,
             |newest| shell.begin_after(newest),
         )
-        .map_err(|error| Failure::failed(error.to_string()))?;
+        .map_err(|error| CommandError::failed(error.to_string()))?;
         tell_of(&restored);
         let Restored { aaa, journal, gateways, signed, read, .. } = restored;
         shell.recall(signed);
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
-            News::Changed(setup) => Some(*setup),
-            News::Unchanged(fingerprint, warnings)
+            InventoryChange::Changed(setup) => Some(*setup),
+            InventoryChange::Unchanged(fingerprint, warnings)
                 if is_in_force(&aaa, fingerprint, &config) && read.lost.is_empty() =>
             {
                 tell_all(&warnings);
@@ -106,7 +112,7 @@ impl Serve {
                 None
             }
             // Another one came into force, or something of it is missing.
-            News::Unchanged(..) => Some(self.sources.examine()),
+            InventoryChange::Unchanged(..) => Some(self.sources.examine()),
         };
         // Whether there is a last good inventory, which stays in force if the files are wrong now (PROTOCOL 11).
         let is_first =
@@ -124,7 +130,7 @@ impl Serve {
                 shell.loaded(false);
             }
             Err(Unloaded::Refused(problems)) => {
-                return Err(Failure::Listed(Exit::Invalid, problems));
+                return Err(CommandError::Listed(Exit::Invalid, problems));
             }
             Err(Unloaded::Failed(failure)) => return Err(failure),
             Ok(()) => shell.loaded(true),
@@ -144,7 +150,7 @@ impl Serve {
         now: Timestamp,
         config: &Config,
     ) -> Result<(), Unloaded> {
-        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+        let is_error = |problem: &&ConfigProblem| problem.severity == ProblemSeverity::Error;
         let (errors, warnings): (Vec<_>, Vec<_>) = setup.problems.iter().partition(is_error);
         for warning in &warnings {
             warn!("{warning}");
@@ -160,7 +166,7 @@ impl Serve {
     fn begin_reading(
         &self,
         in_force: Receiver<Option<Fingerprint>>,
-    ) -> Result<JoinHandle<News>, Failure> {
+    ) -> Result<JoinHandle<InventoryChange>, CommandError> {
         let (sources, prune) = (self.sources.clone(), self.prune.is_some());
         // What was kept until now is in no file.
         let in_force = move || in_force.recv().ok().flatten().filter(|_| !prune);
@@ -176,8 +182,10 @@ impl Serve {
         running.warnings.clear();
         Box::new(move || {
             let setup = self.sources.examine();
-            let (errors, warnings): (Vec<_>, Vec<_>) =
-                setup.problems.iter().partition(|problem| problem.severity == Severity::Error);
+            let (errors, warnings): (Vec<_>, Vec<_>) = setup
+                .problems
+                .iter()
+                .partition(|problem| problem.severity == ProblemSeverity::Error);
             for warning in warnings {
                 warn!("{warning}");
             }
@@ -201,7 +209,7 @@ impl Serve {
 enum Unloaded {
     /// All that is wrong with it, one line each; nothing has changed.
     Refused(Vec<String>),
-    Failed(Failure),
+    Failed(CommandError),
 }
 
 /// What stands behind `--prune`.
@@ -228,7 +236,7 @@ fn adopt(
     now: Timestamp,
     data_dir: &Path,
 ) -> Result<(), Unloaded> {
-    let mut errand = Errand::new(journal);
+    let mut errand = BackgroundWriter::new(journal);
     errand.begin(now);
     let adoption = aaa.adopt(inventory, prune, now, &mut errand).map_err(|objections| {
         Unloaded::Refused(objections.iter().map(Objection::to_string).collect())
@@ -254,7 +262,7 @@ fn adopt(
             "the inventory could not be recorded in {}; is the disk full?",
             data_dir.display()
         );
-        Err(Unloaded::Failed(Failure::failed(what)))
+        Err(Unloaded::Failed(CommandError::failed(what)))
     }
 }
 
@@ -267,7 +275,7 @@ fn end_soon(exit: Exit) {
     });
 }
 
-fn tell_all(warnings: &[Problem]) {
+fn tell_all(warnings: &[ConfigProblem]) {
     for warning in warnings {
         warn!("{warning}");
     }
@@ -301,6 +309,6 @@ fn tell_of(restored: &Restored) {
     }
 }
 
-fn failed(error: &ServeError) -> Failure {
-    Failure::failed(error.to_string())
+fn failed(error: &ServeError) -> CommandError {
+    CommandError::failed(error.to_string())
 }

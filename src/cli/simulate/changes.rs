@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use crate::cli::outcome::Failure;
+use crate::cli::outcome::CommandError;
 use crate::cli::secret::SecretSource;
-use crate::simulator::scenario::{Change, Loaded, Phase, PhaseKind, load};
+use crate::simulator::scenario::{Loaded, PhaseKind, PhaseSpec, SettingOverride, load};
 
 /// Flags that stand over the scenario's own keys.
 #[derive(Args)]
@@ -35,13 +35,13 @@ pub(super) struct Changes {
     threads: Option<usize>,
     /// Change any key: fleet.0.count=5000, habits.lost=0.01, phase.*.for_s=10.
     #[arg(long, value_name = "KEY=VALUE", value_parser = change)]
-    set: Vec<Change>,
+    set: Vec<SettingOverride>,
 }
 
 impl Changes {
     /// The scenario with the flags' changes.
-    pub(super) fn load(&self, name: &str) -> Result<Loaded, Failure> {
-        let invalid = |error: &dyn std::error::Error| Failure::invalid(error.to_string());
+    pub(super) fn load(&self, name: &str) -> Result<Loaded, CommandError> {
+        let invalid = |error: &dyn std::error::Error| CommandError::invalid(error.to_string());
         let plain = load(name, &[]).map_err(|error| invalid(&error))?;
         let mut changes = self.of_keys();
         changes.extend(self.of_secret()?);
@@ -54,8 +54,8 @@ impl Changes {
         Ok(loaded)
     }
 
-    fn of_keys(&self) -> Vec<Change> {
-        let change = |key: &str, value: String| Change { key: key.to_owned(), value };
+    fn of_keys(&self) -> Vec<SettingOverride> {
+        let change = |key: &str, value: String| SettingOverride { key: key.to_owned(), value };
         let addresses = |addresses: &[SocketAddr]| {
             let quoted: Vec<String> =
                 addresses.iter().map(|address| format!("\"{address}\"")).collect();
@@ -73,29 +73,34 @@ impl Changes {
     }
 
     /// The key of the secret is a text, as all of a scenario.
-    fn of_secret(&self) -> Result<Option<Change>, Failure> {
+    fn of_secret(&self) -> Result<Option<SettingOverride>, CommandError> {
         let Some(octets) = self.secret.read()? else { return Ok(None) };
-        let text = String::from_utf8(octets)
-            .map_err(|_| Failure::invalid("the secret is no UTF-8; give simulate one that is"))?;
-        Ok(Some(Change {
+        let text = String::from_utf8(octets).map_err(|_| {
+            CommandError::invalid("the secret is no UTF-8; give simulate one that is")
+        })?;
+        Ok(Some(SettingOverride {
             key: "target.secret".to_owned(),
             value: toml::Value::String(text).to_string(),
         }))
     }
 
     /// Rate and duration of the steady phases; ramps lead up to the same rate.
-    fn of_phases(&self, name: &str, phases: &[Phase]) -> Result<Vec<Change>, Failure> {
+    fn of_phases(
+        &self,
+        name: &str,
+        phases: &[PhaseSpec],
+    ) -> Result<Vec<SettingOverride>, CommandError> {
         if (self.rate.is_some() || self.duration.is_some())
             && !phases.iter().any(|phase| phase.kind == PhaseKind::Steady)
         {
-            return Err(Failure::invalid(format!(
+            return Err(CommandError::invalid(format!(
                 "--rate and --duration are for steady phases, and {name} has none; see --print-scenario and --set"
             )));
         }
         let mut changes = Vec::new();
         for (index, phase) in phases.iter().enumerate() {
             let mut change = |part: &str, value: Option<f64>| {
-                changes.extend(value.map(|value| Change {
+                changes.extend(value.map(|value| SettingOverride {
                     key: format!("phase.{index}.{part}"),
                     value: value.to_string(),
                 }));
@@ -113,9 +118,9 @@ impl Changes {
     }
 }
 
-fn change(text: &str) -> Result<Change, String> {
+fn change(text: &str) -> Result<SettingOverride, String> {
     let (key, value) = text.split_once('=').ok_or("a change is KEY=VALUE")?;
-    Ok(Change { key: key.trim().to_owned(), value: value.trim().to_owned() })
+    Ok(SettingOverride { key: key.trim().to_owned(), value: value.trim().to_owned() })
 }
 
 #[cfg(test)]

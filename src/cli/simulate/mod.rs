@@ -16,10 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::changes::Changes;
 use self::display::{Display, Progress};
 use self::results::Results;
-use super::outcome::{self, Exit, Failure};
+use super::outcome::{self, CommandError, Exit};
 use super::output::Output;
 use crate::simulator::driver::{self, DriveError, Watch};
-use crate::simulator::report::{self, Report, Verdict};
+use crate::simulator::report::{self, RunReport, RunVerdict};
 use crate::simulator::scenario::{BUILTINS, Builtin, Loaded, Scenario, load};
 use crate::simulator::search::Finder;
 
@@ -66,7 +66,7 @@ Exit codes: 0 all limits kept, 1 failure, 2 wrong usage or scenario, 3 a limit b
 4 the target never answered, 130 interrupted (the report is written all the same).";
 
 impl Simulate {
-    pub(super) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         if self.list {
             return list(output);
         }
@@ -74,13 +74,13 @@ impl Simulate {
         let loaded = self.changes.load(name)?;
         if self.print_scenario {
             let text = toml::to_string_pretty(&loaded.scenario)
-                .map_err(|error| Failure::failed(error.to_string()))?;
+                .map_err(|error| CommandError::failed(error.to_string()))?;
             output.write_all(text.as_bytes())?;
             return Ok(Exit::Done);
         }
         if let Some(folder) = &self.write_inventory {
             if let Some(taken) = Scenario::inventory_in(folder).filter(|_| !self.force) {
-                return Err(Failure::failed(format!(
+                return Err(CommandError::failed(format!(
                     "{} is there already; choose an empty folder, or --force",
                     taken.display()
                 )));
@@ -106,14 +106,14 @@ impl Simulate {
         };
         self.results.write(&report, output)?;
         Ok(match report.verdict {
-            Verdict::Passed => Exit::Done,
-            Verdict::Failed => Exit::Unmet,
-            Verdict::Unanswered => Exit::Unanswered,
-            Verdict::Interrupted => Exit::Interrupted,
+            RunVerdict::Passed => Exit::Done,
+            RunVerdict::Failed => Exit::Unmet,
+            RunVerdict::Unanswered => Exit::Unanswered,
+            RunVerdict::Interrupted => Exit::Interrupted,
         })
     }
 
-    fn once(&self, loaded: &Loaded, stop: &Arc<AtomicBool>) -> Result<Report, Failure> {
+    fn once(&self, loaded: &Loaded, stop: &Arc<AtomicBool>) -> Result<RunReport, CommandError> {
         let mut progress = Display::new(self.progress, loaded);
         let watch = Watch {
             on_second: &mut |second| progress.show(second),
@@ -121,11 +121,11 @@ impl Simulate {
             capture: self.results.capture(),
         };
         let outcome = driver::run(loaded, watch).map_err(|error| match error {
-            DriveError::Scenario(error) => Failure::invalid(error.to_string()),
-            DriveError::System(what) => Failure::failed(what),
+            DriveError::Scenario(error) => CommandError::invalid(error.to_string()),
+            DriveError::System(what) => CommandError::failed(what),
         })?;
         progress.finish();
-        Ok(Report::new(loaded, &outcome))
+        Ok(RunReport::new(loaded, &outcome))
     }
 
     /// Tries one rate after the other; the report is that of the best.
@@ -134,13 +134,13 @@ impl Simulate {
         loaded: &Loaded,
         mut finder: Finder,
         stop: &Arc<AtomicBool>,
-    ) -> Result<Report, Failure> {
+    ) -> Result<RunReport, CommandError> {
         let (mut best, mut tries) = (None, Vec::new());
         while let Some(rate) = finder.next() {
             let report = self.once(&finder.step(loaded, rate), stop)?;
-            let ends = matches!(report.verdict, Verdict::Unanswered | Verdict::Interrupted);
+            let ends = matches!(report.verdict, RunVerdict::Unanswered | RunVerdict::Interrupted);
             let tried = report.as_try(rate);
-            let kept = report.verdict == Verdict::Passed;
+            let kept = report.verdict == RunVerdict::Passed;
             finder.tell(rate, kept);
             if !ends {
                 // With standard error gone there is no one left to tell.
@@ -154,25 +154,25 @@ impl Simulate {
                 break;
             }
         }
-        let best = best.ok_or_else(|| Failure::invalid("the search has nothing to try"))?;
-        Ok(Report { tries, ..best })
+        let best = best.ok_or_else(|| CommandError::invalid("the search has nothing to try"))?;
+        Ok(RunReport { tries, ..best })
     }
 }
 
-fn list(output: &mut Output) -> Result<Exit, Failure> {
+fn list(output: &mut Output) -> Result<Exit, CommandError> {
     for Builtin { name, .. } in BUILTINS {
-        let loaded = load(name, &[]).map_err(|error| Failure::failed(error.to_string()))?;
+        let loaded = load(name, &[]).map_err(|error| CommandError::failed(error.to_string()))?;
         writeln!(output, "{name:<16} {}", loaded.scenario.about)?;
     }
     Ok(Exit::Done)
 }
 
 /// SIGINT or SIGTERM ends the run with a report; a second one ends the program.
-fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+fn stop_on_signal() -> Result<Arc<AtomicBool>, CommandError> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let unwatched =
-        |error: io::Error| Failure::failed(format!("signals cannot be watched: {error}"));
+        |error: io::Error| CommandError::failed(format!("signals cannot be watched: {error}"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unwatched)?;
     let watch = |kind| {
@@ -197,6 +197,6 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("{} cannot be written: {error}", path.display()))
+fn cannot_write(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::failed(format!("{} cannot be written: {error}", path.display()))
 }

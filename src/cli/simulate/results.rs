@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::cannot_write;
-use crate::cli::outcome::Failure;
+use crate::cli::outcome::CommandError;
 use crate::cli::output::Output;
 use crate::simulator::driver::CaptureOptions;
 use crate::simulator::referee::Rule;
-use crate::simulator::report::{self, Report};
+use crate::simulator::report::{self, RunReport};
 use crate::simulator::scenario::State;
 
 /// Violations shown in full after the table.
@@ -43,7 +43,7 @@ impl Results {
     }
 
     /// A file that cannot be written is better known before a long run than after it.
-    pub(super) fn prepare(&self) -> Result<(), Failure> {
+    pub(super) fn prepare(&self) -> Result<(), CommandError> {
         let json = self.json.as_deref().filter(|_| !self.json_is_output());
         for path in [json, self.html.as_deref(), self.hdr.as_deref(), self.pcap.as_deref()]
             .into_iter()
@@ -58,8 +58,12 @@ impl Results {
         self.json.as_deref() == Some(Path::new("-"))
     }
 
-    pub(super) fn write(&self, report: &Report, output: &mut Output) -> Result<(), Failure> {
-        let json = report.to_json().map_err(|error| Failure::failed(error.to_string()))?;
+    pub(super) fn write(
+        &self,
+        report: &RunReport,
+        output: &mut Output,
+    ) -> Result<(), CommandError> {
+        let json = report.to_json().map_err(|error| CommandError::failed(error.to_string()))?;
         if self.json_is_output() {
             writeln!(output, "{json}")?;
         } else {
@@ -81,7 +85,7 @@ impl Results {
 }
 
 /// The first few in full: what happened, and the packets that show it.
-fn show_violations(report: &Report, output: &mut Output) -> Result<(), Failure> {
+fn show_violations(report: &RunReport, output: &mut Output) -> Result<(), CommandError> {
     for finding in report.referee.shown.iter().take(SHOWN) {
         let endpoint = finding.endpoint.as_deref().unwrap_or("-");
         writeln!(

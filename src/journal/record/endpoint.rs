@@ -2,13 +2,13 @@
 
 use thin_vec::ThinVec;
 
-use super::octets::{Reader, Writer, handle};
+use super::octets::{FieldReader, FieldWriter, handle};
 use super::session;
 use crate::identity::{GroupId, VsliceId};
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Leases, NetworkState};
 use crate::time::Timestamp;
 
-pub(super) fn write(writer: &mut Writer<'_>, state: &EndpointState) {
+pub(super) fn write(writer: &mut FieldWriter<'_>, state: &EndpointState) {
     let base = state.last_activity;
     writer.octet(state.state.key());
     writer.number(base.micros());
@@ -22,7 +22,7 @@ pub(super) fn write(writer: &mut Writer<'_>, state: &EndpointState) {
     }
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, version: u64) -> Option<EndpointState> {
+pub(super) fn read(reader: &mut FieldReader<'_>, version: u64) -> Option<EndpointState> {
     let state = NetworkState::from_key(reader.octet()?)?;
     let last_activity = Timestamp::from_micros(reader.number()?);
     let mut sessions = ThinVec::new();
@@ -48,7 +48,7 @@ const RELEASED: u8 = 4;
 const REAUTHORISED: u8 = 5;
 const POOLED: u8 = 0x80;
 
-fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
+fn write_lease(writer: &mut FieldWriter<'_>, lease: &Lease, base: Timestamp) {
     let kind = match lease.kind {
         LeaseKind::Static => 0,
         LeaseKind::Pooled => POOLED,
@@ -75,7 +75,7 @@ fn write_lease(writer: &mut Writer<'_>, lease: &Lease, base: Timestamp) {
     }
 }
 
-fn read_lease(reader: &mut Reader<'_>, base: Timestamp) -> Option<Lease> {
+fn read_lease(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Lease> {
     let first = reader.octet()?;
     let kind = if first & POOLED == 0 { LeaseKind::Static } else { LeaseKind::Pooled };
     let group = GroupId::new(handle(reader.number()?)?);

@@ -15,25 +15,25 @@ use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, R
 use crate::time::Timestamp;
 
 use super::batch::Batch;
-use super::frame::{Entry, Kind, TooLarge};
+use super::frame::{FramedRecord, RecordKind, TooLarge};
 use super::recovery::Unreadable;
 use super::snapshot::SnapshotWriter;
-use octets::{Reader, Writer};
+use octets::{FieldReader, FieldWriter};
 
 /// The numbers of the kinds. One that was ever written is never given to another.
 mod kind {
-    use super::Kind;
+    use super::RecordKind;
 
-    pub(super) const ENDPOINT: Kind = Kind(1);
-    pub(super) const PROVISIONED: Kind = Kind(2);
-    pub(super) const CATALOG: Kind = Kind(3);
-    pub(super) const GATEWAY: Kind = Kind(4);
-    pub(super) const RESTART: Kind = Kind(5);
-    pub(super) const NOTE: Kind = Kind(6);
-    pub(super) const INVENTORY: Kind = Kind(7);
-    pub(super) const SIGNED: Kind = Kind(16);
-    pub(super) const VSLICE: Kind = Kind(17);
-    pub(super) const GROUP: Kind = Kind(18);
+    pub(super) const ENDPOINT: RecordKind = RecordKind(1);
+    pub(super) const PROVISIONED: RecordKind = RecordKind(2);
+    pub(super) const CATALOG: RecordKind = RecordKind(3);
+    pub(super) const GATEWAY: RecordKind = RecordKind(4);
+    pub(super) const RESTART: RecordKind = RecordKind(5);
+    pub(super) const NOTE: RecordKind = RecordKind(6);
+    pub(super) const INVENTORY: RecordKind = RecordKind(7);
+    pub(super) const SIGNED: RecordKind = RecordKind(16);
+    pub(super) const VSLICE: RecordKind = RecordKind(17);
+    pub(super) const GROUP: RecordKind = RecordKind(18);
 }
 
 /// A record, read back.
@@ -58,12 +58,12 @@ pub enum Record {
     /// A gateway restarted.
     Restart(Restart),
     /// Recorded without effect. Not for snapshots.
-    Note(Note),
+    Note(NoteRecord),
 }
 
 /// A report that moved nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct NoteRecord {
     pub at: Timestamp,
     pub iccid: Option<Iccid>,
     /// What was reported.
@@ -73,11 +73,11 @@ pub struct Note {
 }
 
 /// Where records are put: a batch, or a snapshot.
-pub trait Sink {
+pub trait RecordSink {
     /// See [`Batch::put`].
     fn put(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         key: u64,
         version: u64,
         payload: impl FnOnce(&mut Vec<u8>),
@@ -85,7 +85,7 @@ pub trait Sink {
 
     fn put_endpoint(&mut self, iccid: Iccid, state: &EndpointState) -> Result<(), TooLarge> {
         self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| {
-            endpoint::write(&mut Writer(buffer), state)
+            endpoint::write(&mut FieldWriter(buffer), state)
         })
     }
 
@@ -96,19 +96,19 @@ pub trait Sink {
         endpoint: Option<&Endpoint>,
     ) -> Result<(), TooLarge> {
         self.put(kind::PROVISIONED, iccid.raw(), stamp.version, |buffer| {
-            provisioning::write_endpoint(&mut Writer(buffer), endpoint, stamp.origin);
+            provisioning::write_endpoint(&mut FieldWriter(buffer), endpoint, stamp.origin);
         })
     }
 
     fn put_vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) -> Result<(), TooLarge> {
         self.put(kind::VSLICE, id.index() as u64, place.stamp.version, |buffer| {
-            provisioning::write_vslice_place(&mut Writer(buffer), place);
+            provisioning::write_vslice_place(&mut FieldWriter(buffer), place);
         })
     }
 
     fn put_group(&mut self, id: GroupId, place: &CatalogEntry<Group>) -> Result<(), TooLarge> {
         self.put(kind::GROUP, id.index() as u64, place.stamp.version, |buffer| {
-            provisioning::write_group_place(&mut Writer(buffer), place);
+            provisioning::write_group_place(&mut FieldWriter(buffer), place);
         })
     }
 
@@ -126,7 +126,7 @@ pub trait Sink {
 
     /// A handle has one name for ever.
     fn put_gateway(&mut self, id: GatewayId, name: &str) -> Result<(), TooLarge> {
-        self.put(kind::GATEWAY, id.index() as u64, 1, |buffer| Writer(buffer).text(name))
+        self.put(kind::GATEWAY, id.index() as u64, 1, |buffer| FieldWriter(buffer).text(name))
     }
 
     /// It has for ever.
@@ -137,7 +137,7 @@ pub trait Sink {
     fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
         let key = (restart.gateway.index() as u64) << 32 | u64::from(restart.nas().code);
         self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| {
-            write_restart(&mut Writer(buffer), restart)
+            write_restart(&mut FieldWriter(buffer), restart)
         })
     }
 
@@ -149,17 +149,17 @@ pub trait Sink {
         refused: Option<&str>,
     ) -> Result<(), TooLarge> {
         self.put(kind::NOTE, iccid.map_or(0, Iccid::raw), at.micros(), |buffer| {
-            let mut writer = Writer(buffer);
+            let mut writer = FieldWriter(buffer);
             writer.text(what);
             writer.text(refused.unwrap_or_default());
         })
     }
 }
 
-impl Sink for Batch {
+impl RecordSink for Batch {
     fn put(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         key: u64,
         version: u64,
         payload: impl FnOnce(&mut Vec<u8>),
@@ -168,10 +168,10 @@ impl Sink for Batch {
     }
 }
 
-impl Sink for SnapshotWriter {
+impl RecordSink for SnapshotWriter {
     fn put(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         key: u64,
         version: u64,
         payload: impl FnOnce(&mut Vec<u8>),
@@ -185,8 +185,8 @@ impl Record {
     ///
     /// # Errors
     /// If it is of no known kind, or its octets say nothing that can be: names that are no names, numbers that are no identifiers.
-    pub fn read(entry: &Entry<'_>) -> Result<Self, Unreadable> {
-        let mut reader = Reader(entry.payload);
+    pub fn read(entry: &FramedRecord<'_>) -> Result<Self, Unreadable> {
+        let mut reader = FieldReader(entry.payload);
         let iccid = || Iccid::from_raw(entry.key).ok_or(Unreadable("its key is no ICCID"));
         match entry.kind {
             kind::ENDPOINT => {
@@ -236,12 +236,12 @@ impl Record {
     }
 }
 
-fn read_vslice(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Record> {
+fn read_vslice(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
     let id = VsliceId::new(provisioned_handle(entry.key)?);
     Some(Record::Vslice { id, place: provisioning::read_vslice_place(reader, entry.version)? })
 }
 
-fn read_group(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Record> {
+fn read_group(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
     let id = GroupId::new(provisioned_handle(entry.key)?);
     Some(Record::Group { id, place: provisioning::read_group_place(reader, entry.version)? })
 }
@@ -252,7 +252,7 @@ fn provisioned_handle(key: u64) -> Option<usize> {
     octets::handle(key).filter(|index| *index < MOST)
 }
 
-fn read_inventory(entry: &Entry<'_>) -> Option<Record> {
+fn read_inventory(entry: &FramedRecord<'_>) -> Option<Record> {
     let fingerprint = match entry.payload {
         [] => None,
         octets => Some(Fingerprint(u128::from_le_bytes(octets.try_into().ok()?))),
@@ -260,14 +260,14 @@ fn read_inventory(entry: &Entry<'_>) -> Option<Record> {
     Some(Record::Inventory { version: entry.version, fingerprint })
 }
 
-fn read_gateway(reader: &mut Reader<'_>, key: u64) -> Option<Record> {
+fn read_gateway(reader: &mut FieldReader<'_>, key: u64) -> Option<Record> {
     Some(Record::Gateway {
         id: octets::handle(key).map(GatewayId::new)?,
         name: reader.text()?.to_owned(),
     })
 }
 
-fn write_restart(writer: &mut Writer<'_>, restart: &Restart) {
+fn write_restart(writer: &mut FieldWriter<'_>, restart: &Restart) {
     let nas = restart.nas();
     writer.sender(restart.gateway, &nas);
     writer.time(restart.arrived, Timestamp::EPOCH);
@@ -280,7 +280,7 @@ fn write_restart(writer: &mut Writer<'_>, restart: &Restart) {
 }
 
 /// Records end with the APN that were written before gateways were known by their addresses.
-fn read_restart(reader: &mut Reader<'_>) -> Option<Restart> {
+fn read_restart(reader: &mut FieldReader<'_>) -> Option<Restart> {
     let (gateway, mut nas) = reader.sender()?;
     let arrived = reader.time(Timestamp::EPOCH)?;
     let shown = reader.time(arrived)?;
@@ -295,11 +295,11 @@ fn read_restart(reader: &mut Reader<'_>) -> Option<Restart> {
     Some(Restart::new(&Reporter { gateway, range, nas }, apn, at, stamp, arrived))
 }
 
-fn read_note(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Note> {
+fn read_note(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<NoteRecord> {
     let iccid = if entry.key == 0 { None } else { Some(Iccid::from_raw(entry.key)?) };
     let what = reader.text()?.to_owned();
     let refused = Some(reader.text()?).filter(|reason| !reason.is_empty()).map(str::to_owned);
-    Some(Note { at: Timestamp::from_micros(entry.version), iccid, what, refused })
+    Some(NoteRecord { at: Timestamp::from_micros(entry.version), iccid, what, refused })
 }
 
 #[cfg(test)]

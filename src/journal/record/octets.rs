@@ -9,9 +9,9 @@ use crate::network::Nas;
 use crate::time::Timestamp;
 
 /// Appends to a record.
-pub(super) struct Writer<'b>(pub &'b mut Vec<u8>);
+pub(super) struct FieldWriter<'b>(pub &'b mut Vec<u8>);
 
-impl Writer<'_> {
+impl FieldWriter<'_> {
     pub(super) fn octet(&mut self, octet: u8) {
         self.0.push(octet);
     }
@@ -84,18 +84,18 @@ impl Writer<'_> {
     }
 
     /// What `body` writes, with its length before it.
-    pub(super) fn block(&mut self, body: impl FnOnce(&mut Writer<'_>)) {
+    pub(super) fn block(&mut self, body: impl FnOnce(&mut FieldWriter<'_>)) {
         let start = self.0.len();
         // Room for a length of two octets, which nearly all have.
         self.0.extend_from_slice(&[0; 2]);
-        body(&mut Writer(self.0));
+        body(&mut FieldWriter(self.0));
         let length = (self.0.len() - start - 2) as u64;
         if length < 1 << 14 {
             self.0[start] = length as u8 | 0x80;
             self.0[start + 1] = (length >> 7) as u8;
         } else {
             let mut prefix = Vec::new();
-            Writer(&mut prefix).number(length);
+            FieldWriter(&mut prefix).number(length);
             self.0.splice(start..start + 2, prefix);
         }
     }
@@ -103,9 +103,9 @@ impl Writer<'_> {
 
 /// The rest of a record. `None` from any method: the octets are not what they should be.
 #[derive(Clone)]
-pub(super) struct Reader<'a>(pub &'a [u8]);
+pub(super) struct FieldReader<'a>(pub &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) fn octet(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -234,12 +234,12 @@ mod tests {
         fn what_is_written_is_read(number: u64, time: u64, base: u64, text: String, length in 0..40_000usize) {
             let (time, base) = (Timestamp::from_micros(time), Timestamp::from_micros(base));
             let mut octets = Vec::new();
-            let mut writer = Writer(&mut octets);
+            let mut writer = FieldWriter(&mut octets);
             writer.number(number);
             writer.time(time, base);
             writer.block(|block| block.raw(&vec![7; length]));
             writer.text(&text);
-            let mut reader = Reader(&octets);
+            let mut reader = FieldReader(&octets);
             prop_assert_eq!(reader.number(), Some(number));
             prop_assert_eq!(reader.time(base), Some(time));
             prop_assert_eq!(reader.block().unwrap().0.len(), length);
@@ -249,7 +249,7 @@ mod tests {
 
         #[test]
         fn any_octets_are_read_without_a_panic(octets: Vec<u8>) {
-            let reader = Reader(&octets);
+            let reader = FieldReader(&octets);
             let _ = (reader.clone().number(), reader.clone().time(Timestamp::EPOCH), reader.clone().text(), reader.clone().block().is_some());
             let _ = (reader.clone().count(), reader.clone().sender(), reader.clone().ipv6());
             let _ = (reader.clone().nas(1), reader.clone().range());
@@ -258,15 +258,15 @@ mod tests {
 
     #[test]
     fn a_number_of_more_than_64_bits_is_none() {
-        assert_eq!(Reader(&[0xff; 10]).number(), None);
+        assert_eq!(FieldReader(&[0xff; 10]).number(), None);
         assert_eq!(
-            Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).number(),
+            FieldReader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).number(),
             Some(u64::MAX)
         );
         assert_eq!(
-            Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).number(),
+            FieldReader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).number(),
             None
         );
-        assert_eq!(Reader(&[0x80]).number(), None);
+        assert_eq!(FieldReader(&[0x80]).number(), None);
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::octets::{Reader, Writer, handle};
+use super::octets::{FieldReader, FieldWriter, handle};
 use crate::identity::{Apn, GroupId, Imsi, Moniker, Msisdn, VsliceId};
 use crate::provisioning::{
-    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Group, Origin,
-    ProvisioningState, Revision, Standing, Subnet, Vslice,
+    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Group,
+    ListingStatus, Origin, ProvisioningState, Revision, Subnet, Vslice,
 };
 
 /// What an endpoint may have, in the order in which it is written.
@@ -25,7 +25,11 @@ mod has {
 const REMOVED: u8 = 0;
 
 /// An endpoint that was removed, and of which nothing needs to be remembered, is an empty record.
-pub(super) fn write_endpoint(writer: &mut Writer<'_>, endpoint: Option<&Endpoint>, origin: Origin) {
+pub(super) fn write_endpoint(
+    writer: &mut FieldWriter<'_>,
+    endpoint: Option<&Endpoint>,
+    origin: Origin,
+) {
     let Some(endpoint) = endpoint else {
         if origin != Origin::default() {
             writer.octet(REMOVED);
@@ -60,7 +64,7 @@ pub(super) fn write_endpoint(writer: &mut Writer<'_>, endpoint: Option<&Endpoint
 }
 
 /// The endpoint, unless it was removed, and its origin.
-pub(super) fn read_endpoint(reader: &mut Reader<'_>) -> Option<(Option<Endpoint>, Origin)> {
+pub(super) fn read_endpoint(reader: &mut FieldReader<'_>) -> Option<(Option<Endpoint>, Origin)> {
     if reader.0.is_empty() {
         return Some((None, Origin::default()));
     }
@@ -93,44 +97,44 @@ pub(super) fn read_endpoint(reader: &mut Reader<'_>) -> Option<(Option<Endpoint>
 }
 
 /// Its octets are random: a varint would take two more.
-fn write_origin(writer: &mut Writer<'_>, origin: Origin) {
+fn write_origin(writer: &mut FieldWriter<'_>, origin: Origin) {
     writer.raw(&origin.bits().to_le_bytes());
 }
 
-fn read_origin(reader: &mut Reader<'_>) -> Option<Origin> {
+fn read_origin(reader: &mut FieldReader<'_>) -> Option<Origin> {
     reader.array().map(u64::from_le_bytes).map(Origin::from_bits)
 }
 
-pub(super) fn write_vslice_place(writer: &mut Writer<'_>, place: &CatalogEntry<Vslice>) {
+pub(super) fn write_vslice_place(writer: &mut FieldWriter<'_>, place: &CatalogEntry<Vslice>) {
     writer.octet(standing_number(place.standing));
     write_origin(writer, place.stamp.origin);
     write_vslice(writer, &place.thing);
 }
 
-pub(super) fn write_group_place(writer: &mut Writer<'_>, place: &CatalogEntry<Group>) {
+pub(super) fn write_group_place(writer: &mut FieldWriter<'_>, place: &CatalogEntry<Group>) {
     writer.octet(standing_number(place.standing));
     write_origin(writer, place.stamp.origin);
     write_group(writer, &place.thing);
 }
 
 pub(super) fn read_vslice_place(
-    reader: &mut Reader<'_>,
+    reader: &mut FieldReader<'_>,
     version: u64,
 ) -> Option<CatalogEntry<Vslice>> {
     read_place(reader, version, read_vslice)
 }
 
 pub(super) fn read_group_place(
-    reader: &mut Reader<'_>,
+    reader: &mut FieldReader<'_>,
     version: u64,
 ) -> Option<CatalogEntry<Group>> {
     read_place(reader, version, read_group)
 }
 
 fn read_place<'a, T>(
-    reader: &mut Reader<'a>,
+    reader: &mut FieldReader<'a>,
     version: u64,
-    read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+    read: impl FnOnce(&mut FieldReader<'a>) -> Option<T>,
 ) -> Option<CatalogEntry<T>> {
     let standing = standing_from(reader.octet()?)?;
     let origin = read_origin(reader)?;
@@ -142,7 +146,7 @@ fn read_place<'a, T>(
 }
 
 /// All VSlices and groups in one record, as it was written before each had its own.
-pub(super) fn read_catalog(reader: &mut Reader<'_>, version: u64) -> Option<Catalog> {
+pub(super) fn read_catalog(reader: &mut FieldReader<'_>, version: u64) -> Option<Catalog> {
     let stamp = Revision { version, origin: Origin::default() };
     let mut catalog = Catalog::default();
     for index in 0..reader.count()? {
@@ -160,7 +164,7 @@ pub(super) fn read_catalog(reader: &mut Reader<'_>, version: u64) -> Option<Cata
     Some(catalog)
 }
 
-fn write_vslice(writer: &mut Writer<'_>, vslice: &Vslice) {
+fn write_vslice(writer: &mut FieldWriter<'_>, vslice: &Vslice) {
     writer.text(vslice.moniker.as_str());
     writer.text(&vslice.name);
     writer.octet(vslice.enabled.into());
@@ -176,12 +180,12 @@ fn write_vslice(writer: &mut Writer<'_>, vslice: &Vslice) {
     );
 }
 
-fn read_vslice(reader: &mut Reader<'_>) -> Option<Vslice> {
+fn read_vslice(reader: &mut FieldReader<'_>) -> Option<Vslice> {
     Some(Vslice {
         moniker: Moniker::parse(reader.text()?).ok()?,
         name: reader.text()?.into(),
         enabled: reader.octet()? != 0,
-        dns: read_list(reader, Reader::ipv4)?,
+        dns: read_list(reader, FieldReader::ipv4)?,
         subnets: read_list(reader, |reader| {
             let (cidr, allocation) = (read_range(reader)?, allocation_from(reader.octet()?)?);
             Some(Subnet { cidr, allocation, exclude: read_list(reader, read_range)? })
@@ -189,7 +193,7 @@ fn read_vslice(reader: &mut Reader<'_>) -> Option<Vslice> {
     })
 }
 
-fn write_group(writer: &mut Writer<'_>, group: &Group) {
+fn write_group(writer: &mut FieldWriter<'_>, group: &Group) {
     writer.text(group.moniker.as_str());
     writer.text(&group.name);
     writer.number(group.vslice.index() as u64);
@@ -213,7 +217,7 @@ fn write_group(writer: &mut Writer<'_>, group: &Group) {
     );
 }
 
-fn read_group(reader: &mut Reader<'_>) -> Option<Group> {
+fn read_group(reader: &mut FieldReader<'_>) -> Option<Group> {
     Some(Group {
         moniker: Moniker::parse(reader.text()?).ok()?,
         name: reader.text()?.into(),
@@ -240,21 +244,21 @@ fn read_group(reader: &mut Reader<'_>) -> Option<Group> {
     })
 }
 
-fn write_range(writer: &mut Writer<'_>, range: Ipv4Net) {
+fn write_range(writer: &mut FieldWriter<'_>, range: Ipv4Net) {
     writer.ipv4(range.addr());
     writer.octet(range.prefix_len());
 }
 
-fn read_range(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
+fn read_range(reader: &mut FieldReader<'_>) -> Option<Ipv4Net> {
     let ip: Ipv4Addr = reader.ipv4()?;
     Ipv4Net::new(ip, reader.octet()?).ok()
 }
 
 /// How many, then each.
 fn list<T, I: Iterator<Item = T>>(
-    writer: &mut Writer<'_>,
+    writer: &mut FieldWriter<'_>,
     things: impl Fn() -> I,
-    mut write: impl FnMut(&mut Writer<'_>, T),
+    mut write: impl FnMut(&mut FieldWriter<'_>, T),
 ) {
     writer.number(things().count() as u64);
     for thing in things() {
@@ -263,8 +267,8 @@ fn list<T, I: Iterator<Item = T>>(
 }
 
 fn read_list<'a, T>(
-    reader: &mut Reader<'a>,
-    mut read: impl FnMut(&mut Reader<'a>) -> Option<T>,
+    reader: &mut FieldReader<'a>,
+    mut read: impl FnMut(&mut FieldReader<'a>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let count = reader.count()?;
     (0..count).map(|_| read(reader)).collect()
@@ -287,16 +291,16 @@ fn allocation_from(number: u8) -> Option<Allocation> {
         .find(|allocation| allocation_number(*allocation) == number)
 }
 
-const fn standing_number(standing: Standing) -> u8 {
+const fn standing_number(standing: ListingStatus) -> u8 {
     match standing {
-        Standing::Listed => 1,
-        Standing::Gone => 2,
-        Standing::Removed => 3,
+        ListingStatus::Listed => 1,
+        ListingStatus::Gone => 2,
+        ListingStatus::Removed => 3,
     }
 }
 
-fn standing_from(number: u8) -> Option<Standing> {
-    [Standing::Listed, Standing::Gone, Standing::Removed]
+fn standing_from(number: u8) -> Option<ListingStatus> {
+    [ListingStatus::Listed, ListingStatus::Gone, ListingStatus::Removed]
         .into_iter()
         .find(|standing| standing_number(*standing) == number)
 }

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-use super::octets::{Reader, Writer, handle};
+use super::octets::{FieldReader, FieldWriter, handle};
 use crate::identity::{GroupId, Imeisv, Plmn};
 use crate::network::{
-    Bearer, CloseCause, Ended, Ending, EventTime, Families, Place, Session, Skew, Status,
+    Bearer, CloseCause, Ended, Ending, EventTime, Families, LocationInfo, Session, Skew, Status,
 };
 use crate::time::Timestamp;
 
@@ -36,7 +36,7 @@ mod has {
     pub(super) const IPV6: u64 = 1 << 20;
 }
 
-pub(super) fn write(writer: &mut Writer<'_>, session: &Session, base: Timestamp) {
+pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Timestamp) {
     let place = session.place();
     writer.number(bits(session, &place));
     let nas = session.nas();
@@ -83,7 +83,7 @@ fn is_skewed(session: &Session) -> bool {
         || session.ended.is_some_and(|ended| ended.skew != Skew::default())
 }
 
-fn write_place(writer: &mut Writer<'_>, place: &Place<'_>) {
+fn write_place(writer: &mut FieldWriter<'_>, place: &LocationInfo<'_>) {
     place.rat.into_iter().for_each(|rat| writer.octet(rat));
     place.plmn.into_iter().for_each(|plmn| writer.number(plmn.raw()));
     match place.serving_node {
@@ -97,7 +97,7 @@ fn write_place(writer: &mut Writer<'_>, place: &Place<'_>) {
     place.charging_id.into_iter().for_each(|charging_id| writer.number(charging_id.into()));
 }
 
-fn bits(session: &Session, place: &Place<'_>) -> u64 {
+fn bits(session: &Session, place: &LocationInfo<'_>) -> u64 {
     [
         (session.group.is_some(), has::GROUP),
         (session.ip.is_some(), has::IP),
@@ -125,7 +125,7 @@ fn bits(session: &Session, place: &Place<'_>) -> u64 {
     .fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits })
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> {
+pub(super) fn read(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Session> {
     let bits = reader.number()?;
     let (gateway, nas) = reader.sender()?;
     let started = reader.time(base)?;
@@ -183,8 +183,8 @@ pub(super) fn read(reader: &mut Reader<'_>, base: Timestamp) -> Option<Session> 
     Some(session)
 }
 
-fn read_place<'a>(reader: &mut Reader<'a>, bits: u64) -> Option<Place<'a>> {
-    let mut place = Place::default();
+fn read_place<'a>(reader: &mut FieldReader<'a>, bits: u64) -> Option<LocationInfo<'a>> {
+    let mut place = LocationInfo::default();
     if bits & has::RAT != 0 {
         place.rat = Some(reader.octet()?);
     }
@@ -212,7 +212,7 @@ fn read_place<'a>(reader: &mut Reader<'a>, bits: u64) -> Option<Place<'a>> {
     Some(place)
 }
 
-fn write_bearer(writer: &mut Writer<'_>, bearer: &Bearer, base: Timestamp) {
+fn write_bearer(writer: &mut FieldWriter<'_>, bearer: &Bearer, base: Timestamp) {
     writer.octet(bearer.status as u8);
     writer.text(&bearer.acct_session_id);
     writer.number(bearer.input);
@@ -220,7 +220,7 @@ fn write_bearer(writer: &mut Writer<'_>, bearer: &Bearer, base: Timestamp) {
     writer.time(bearer.event_time, base);
 }
 
-fn read_bearer(reader: &mut Reader<'_>, base: Timestamp) -> Option<Bearer> {
+fn read_bearer(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Bearer> {
     let status = Status::from_key(reader.octet()?)?;
     let acct_session_id = reader.text()?.into();
     let (input, output) = (reader.number()?, reader.number()?);

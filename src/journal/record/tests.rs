@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::{Apn, GroupId, Imeisv, Imsi, Moniker, Msisdn, Plmn, VsliceId};
 use crate::network::{
-    Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Place,
-    Session, Status,
+    Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
+    NetworkState, Session, Status,
 };
 use crate::provisioning::{
-    Allocation, CatalogEntry, CredentialMethod, Credentials, Group, Origin, ProvisioningState,
-    Revision, Standing, Subnet, Vslice,
+    Allocation, CatalogEntry, CredentialMethod, Credentials, Group, ListingStatus, Origin,
+    ProvisioningState, Revision, Subnet, Vslice,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -33,7 +33,7 @@ fn framed(put: impl FnOnce(&mut Batch) -> Result<(), TooLarge>) -> Vec<u8> {
 
 fn read(framed: &[u8]) -> Result<Record, Unreadable> {
     match super::super::frame::read(framed) {
-        super::super::frame::Front::Whole(entry, size) if size == framed.len() => {
+        super::super::frame::Parsed::Whole(entry, size) if size == framed.len() => {
             Record::read(&entry)
         }
         other => panic!("{other:?}"),
@@ -61,7 +61,7 @@ fn typical_session() -> Session {
     session.ip = Some(Ipv4Addr::new(100, 64, 3, 4));
     session.authorisation = NonZeroU64::new(0xfeed_f00d_dead_beef);
     session.set_apn("festival.iot");
-    session.move_to(&Place {
+    session.move_to(&LocationInfo {
         rat: Some(6),
         plmn: Plmn::parse(b"23415").ok(),
         serving_node: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
@@ -259,7 +259,7 @@ fn the_phases_of_a_lease_octet_by_octet() {
 fn what_a_newer_version_adds_is_passed_over() {
     let state = typical_state();
     let mut body = Vec::new();
-    let mut writer = Writer(&mut body);
+    let mut writer = FieldWriter(&mut body);
     // As `endpoint::write`, but every block and the record itself go on.
     writer.octet(state.state.key());
     writer.number(state.last_activity.micros());
@@ -270,14 +270,14 @@ fn what_a_newer_version_adds_is_passed_over() {
     });
     writer.number(0);
     writer.text("something else that is new");
-    let found = endpoint::read(&mut Reader(&body), state.version).unwrap();
+    let found = endpoint::read(&mut FieldReader(&body), state.version).unwrap();
     assert_eq!(found.sessions, state.sessions);
 }
 
 #[test]
 fn what_makes_no_sense_is_named() {
     let mut batch = Batch::default();
-    batch.put(Kind(77), 1, 1, |_| {}).unwrap();
+    batch.put(RecordKind(77), 1, 1, |_| {}).unwrap();
     assert_eq!(read(batch.octets()), Err(Unreadable("no kind of record that this attachd knows")));
     let mut batch = Batch::default();
     batch.put(kind::PROVISIONED, 5, 1, |_| {}).unwrap();
@@ -289,7 +289,7 @@ fn what_makes_no_sense_is_named() {
 
 #[test]
 fn a_note_says_what_was_refused() {
-    let note = |iccid: Option<Iccid>, refused: Option<&str>| Note {
+    let note = |iccid: Option<Iccid>, refused: Option<&str>| NoteRecord {
         at: NOW,
         iccid,
         what: "start".into(),
@@ -322,7 +322,7 @@ fn vslices() -> [CatalogEntry<Vslice>; 2] {
             exclude: vec!["100.64.0.0/28".parse().unwrap()],
         }],
     };
-    [(vslice("old"), Standing::Removed), (vslice("festival"), Standing::Listed)].map(
+    [(vslice("old"), ListingStatus::Removed), (vslice("festival"), ListingStatus::Listed)].map(
         |(thing, standing)| CatalogEntry {
             thing: Arc::new(thing),
             standing,
@@ -349,12 +349,15 @@ fn groups() -> [CatalogEntry<Group>; 2] {
         username: "user".into(),
         password: "secret".into(),
     };
-    [(group("epos", None), Standing::Gone), (group("bar", Some(credentials)), Standing::Listed)]
-        .map(|(thing, standing)| CatalogEntry {
-            thing: Arc::new(thing),
-            standing,
-            stamp: stamp(9, ORIGIN),
-        })
+    [
+        (group("epos", None), ListingStatus::Gone),
+        (group("bar", Some(credentials)), ListingStatus::Listed),
+    ]
+    .map(|(thing, standing)| CatalogEntry {
+        thing: Arc::new(thing),
+        standing,
+        stamp: stamp(9, ORIGIN),
+    })
 }
 
 #[test]
@@ -501,7 +504,7 @@ fn session() -> impl Strategy<Value = Session> {
             });
             session.authorisation = NonZeroU64::new(authorisation);
             let (rat, plmn, serving_node, location, imeisv, time_zone, charging_id) = place;
-            session.move_to(&Place {
+            session.move_to(&LocationInfo {
                 rat,
                 plmn: plmn.map(|text| text.parse().unwrap()),
                 serving_node,
@@ -554,7 +557,7 @@ proptest! {
 
     #[test]
     fn any_octets_are_read_without_a_panic(kind in 0..20u8, key: u64, version: u64, payload: Vec<u8>) {
-        let _ = Record::read(&Entry { kind: Kind(kind), key, version, payload: &payload });
+        let _ = Record::read(&FramedRecord { kind: RecordKind(kind), key, version, payload: &payload });
     }
 
     #[test]
@@ -568,8 +571,8 @@ proptest! {
             let at = at.index(payload.len());
             payload[at] = octet;
             for kind in [kind::ENDPOINT, kind::PROVISIONED, kind::CATALOG, kind::VSLICE, kind::GROUP] {
-                let _ = Record::read(&Entry { kind, key: iccid().raw(), version: 1, payload: &payload });
-                let _ = Record::read(&Entry { kind, key: iccid().raw(), version: 1, payload: &payload[..at] });
+                let _ = Record::read(&FramedRecord { kind, key: iccid().raw(), version: 1, payload: &payload });
+                let _ = Record::read(&FramedRecord { kind, key: iccid().raw(), version: 1, payload: &payload[..at] });
             }
         }
     }

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::faulty::FaultyDisk;
-use super::owner::{Owner, State, keep, on, recover_state};
-use crate::journal::{Entry, Journal, OnDamage, OpenError, Options, SyncMode, Unreadable};
+use super::owner::{State, TestOwner, keep, on, recover_state};
+use crate::journal::{
+    FramedRecord, Journal, JournalOptions, OnDamage, OpenError, SyncMode, Unreadable,
+};
 
 /// Three segments, the snapshot of none.
 fn three_segments() -> (FaultyDisk, State) {
     let disk = FaultyDisk::new(7);
     let mut state = State::new();
     for key in 0..3 {
-        let (mut owner, _) = Owner::start(&disk, SyncMode::Commit).unwrap();
+        let (mut owner, _) = TestOwner::start(&disk, SyncMode::Commit).unwrap();
         owner.change(0, key, b"payload");
         owner.submit(0);
         owner.round(Duration::ZERO);
@@ -24,10 +26,10 @@ fn three_segments() -> (FaultyDisk, State) {
 
 fn refused(disk: &FaultyDisk) -> String {
     let before = disk.image();
-    let mut applier = |_: Entry<'_>| Ok(());
+    let mut applier = |_: FramedRecord<'_>| Ok(());
     let outcome = Journal::open_on(
         &on(disk),
-        Options::default(),
+        JournalOptions::default(),
         OnDamage::Refuse,
         std::slice::from_mut(&mut applier),
     );
@@ -101,7 +103,7 @@ fn a_record_that_the_owner_cannot_read() {
     let (disk, _) = three_segments();
     let run = |on_damage| {
         let mut state = State::new();
-        let mut applier = |entry: Entry<'_>| {
+        let mut applier = |entry: FramedRecord<'_>| {
             if entry.key == 1 {
                 return Err(Unreadable("an unknown kind of record"));
             }
@@ -111,7 +113,7 @@ fn a_record_that_the_owner_cannot_read() {
         let storage = on(&disk);
         let outcome = Journal::open_on(
             &storage,
-            Options::default(),
+            JournalOptions::default(),
             on_damage,
             std::slice::from_mut(&mut applier),
         );
@@ -142,9 +144,9 @@ fn a_folder_where_nothing_can_be_written() {
     // Not even root writes there, so the test means the same for everybody.
     let error = Journal::open(
         Path::new("/proc/self/task"),
-        Options::default(),
+        JournalOptions::default(),
         OnDamage::Refuse,
-        &mut [|_: Entry<'_>| Ok(())],
+        &mut [|_: FramedRecord<'_>| Ok(())],
     );
     assert!(matches!(error, Err(OpenError::NotWritable { .. })), "{error:?}");
 }

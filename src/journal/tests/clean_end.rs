@@ -3,13 +3,16 @@
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use crate::journal::{Entry, Journal, Kind, OnDamage, OpenError, Options, Recovered, Unreadable};
+use crate::journal::{
+    FramedRecord, Journal, JournalOptions, OnDamage, OpenError, RecordKind, RecoveryReport,
+    Unreadable,
+};
 
 const NOTE: &str = "clean-end";
 
-fn open(folder: &Path, on_damage: OnDamage) -> Result<(Journal, Recovered), OpenError> {
-    let mut applier = |_: Entry<'_>| Ok::<(), Unreadable>(());
-    Journal::open(folder, Options::default(), on_damage, &mut [&mut applier])
+fn open(folder: &Path, on_damage: OnDamage) -> Result<(Journal, RecoveryReport), OpenError> {
+    let mut applier = |_: FramedRecord<'_>| Ok::<(), Unreadable>(());
+    Journal::open(folder, JournalOptions::default(), on_damage, &mut [&mut applier])
 }
 
 /// A server that writes records and ends in order.
@@ -18,7 +21,7 @@ fn live(folder: &Path) {
     let mut submitter = journal.submitter(std::sync::Arc::new(|| {}));
     for key in 0..10 {
         let mut batch = submitter.batch();
-        batch.put(Kind(1), key, 1, |buffer| buffer.extend_from_slice(&[7; 100])).unwrap();
+        batch.put(RecordKind(1), key, 1, |buffer| buffer.extend_from_slice(&[7; 100])).unwrap();
         let _ = submitter.submit(batch);
     }
     journal.close().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::faulty::{Faults, FaultyDisk};
-use super::owner::{Owner, State, recover_state};
+use super::owner::{State, TestOwner, recover_state};
 use crate::journal::{OnDamage, SyncMode};
 
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ fn check(disk: &FaultyDisk, acknowledged: &BTreeMap<u64, u64>, history: &mut His
 fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
     let disk = FaultyDisk::new(seed);
     let mut history = History::new();
-    let (mut owner, _) = Owner::start(&disk, mode).unwrap();
+    let (mut owner, _) = TestOwner::start(&disk, mode).unwrap();
     for (step, act) in acts.iter().enumerate() {
         match act {
             Act::Change { worker, key, size } => {
@@ -107,7 +107,7 @@ fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
                     disk.crash();
                 }
                 let state = check(&disk, &acknowledged, &mut history);
-                (owner, _) = Owner::start(&disk, mode).unwrap();
+                (owner, _) = TestOwner::start(&disk, mode).unwrap();
                 assert_eq!(owner.state, state);
                 disk.crash();
                 let (again, second) = recover_state(&disk, OnDamage::Refuse).unwrap();

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 use super::faulty::FaultyDisk;
-use super::owner::{Owner, State, recover_state};
+use super::owner::{State, TestOwner, recover_state};
 use crate::journal::header::CLEAN_END;
 use crate::journal::{OnDamage, OpenError, SyncMode};
 
 /// A journal with a snapshot and several segments, and what is in it.
 fn written(seed: u64, stopped_well: bool) -> (FaultyDisk, State) {
     let disk = FaultyDisk::new(seed);
-    let (mut owner, _) = Owner::start(&disk, SyncMode::Commit).unwrap();
+    let (mut owner, _) = TestOwner::start(&disk, SyncMode::Commit).unwrap();
     for step in 0..60u64 {
         owner.change((step % 3) as usize, step % 20, &vec![step as u8; (step * 7 % 400) as usize]);
         (0..3).for_each(|worker| owner.submit(worker));

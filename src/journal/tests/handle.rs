@@ -8,16 +8,16 @@ use super::faulty::FaultyDisk;
 use super::owner::{KIND, State, keep, on};
 use crate::journal::header::CLEAN_END;
 use crate::journal::{
-    Admission, Entry, Hand, Health, Journal, OnDamage, Options, Recovered, SnapshotError,
-    Submitter, SyncMode, Ticket,
+    Admission, FramedRecord, Journal, JournalHealth, JournalOptions, ManualJournal, OnDamage,
+    RecoveryReport, SnapshotError, Submitter, SyncMode, Ticket,
 };
 use crate::time::Timestamp;
 
 const SOON: Duration = Duration::from_secs(30);
 
-fn open(disk: &FaultyDisk, options: Options) -> (Journal, Recovered, State) {
+fn open(disk: &FaultyDisk, options: JournalOptions) -> (Journal, RecoveryReport, State) {
     let mut state = State::new();
-    let mut applier = |entry: Entry<'_>| {
+    let mut applier = |entry: FramedRecord<'_>| {
         keep(&mut state, entry);
         Ok(())
     };
@@ -41,7 +41,7 @@ fn asleep() -> crate::journal::Wake {
 fn a_ticket_becomes_durable_and_its_submitter_is_woken() {
     let disk = FaultyDisk::new(1);
     for sync in [SyncMode::Commit, SyncMode::Interval(Duration::from_millis(5))] {
-        let (journal, ..) = open(&disk, Options { sync, ..Options::default() });
+        let (journal, ..) = open(&disk, JournalOptions { sync, ..JournalOptions::default() });
         let wakes = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&wakes);
         let mut submitter = journal.submitter(Arc::new(move || {
@@ -61,7 +61,7 @@ fn a_ticket_becomes_durable_and_its_submitter_is_woken() {
         assert!(wakes.load(Ordering::SeqCst) >= 2);
     }
     disk.crash();
-    let (journal, recovered, state) = open(&disk, Options::default());
+    let (journal, recovered, state) = open(&disk, JournalOptions::default());
     assert_eq!(state[&1], (2, b"two".to_vec()));
     assert_eq!((recovered.records(), recovered.cut), (4, None));
     assert!(journal.figures().octets > 0);
@@ -70,7 +70,7 @@ fn a_ticket_becomes_durable_and_its_submitter_is_woken() {
 #[test]
 fn a_disk_that_comes_back_gets_everything_without_a_restart() {
     let disk = FaultyDisk::new(2);
-    let (journal, ..) = open(&disk, Options::default());
+    let (journal, ..) = open(&disk, JournalOptions::default());
     let mut submitter = journal.submitter(asleep());
     disk.set_full(true);
     let waiting = put(&mut submitter, 1, 1, b"one");
@@ -78,18 +78,18 @@ fn a_disk_that_comes_back_gets_everything_without_a_restart() {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert!(submitter.durable() < waiting);
-    let Health::Failing(failure) = journal.health() else { panic!("it is failing") };
+    let JournalHealth::Failing(failure) = journal.health() else { panic!("it is failing") };
     assert!(failure.to_string().starts_with("the journal cannot write since 2"), "{failure}");
     assert!(!journal.snapshot_is_due());
     assert!(matches!(journal.begin_snapshot(), Err(SnapshotError::Failing(_))));
 
     disk.set_full(false);
     assert!(submitter.wait(waiting, SOON));
-    assert_eq!((journal.health(), submitter.admission()), (Health::Good, Admission::Open));
+    assert_eq!((journal.health(), submitter.admission()), (JournalHealth::Good, Admission::Open));
     assert!(journal.figures().failures > 0);
     drop(journal);
     disk.crash();
-    assert_eq!(open(&disk, Options::default()).2[&1], (1, b"one".to_vec()));
+    assert_eq!(open(&disk, JournalOptions::default()).2[&1], (1, b"one".to_vec()));
 }
 
 #[test]
@@ -97,7 +97,11 @@ fn a_full_backlog_says_so_before_state_is_changed() {
     let disk = FaultyDisk::new(3);
     let (journal, ..) = open(
         &disk,
-        Options { backlog: 100, gather: Duration::from_secs(60), ..Options::default() },
+        JournalOptions {
+            backlog: 100,
+            gather: Duration::from_secs(60),
+            ..JournalOptions::default()
+        },
     );
     let mut submitter = journal.submitter(asleep());
     // Under load the next commit waits for company; here, longer than the test.
@@ -114,7 +118,8 @@ fn a_full_backlog_says_so_before_state_is_changed() {
 #[test]
 fn a_snapshot_takes_the_place_of_what_was_before() {
     let disk = FaultyDisk::new(4);
-    let options = Options { segment_size: 2048, snapshot_least: 4096, ..Options::default() };
+    let options =
+        JournalOptions { segment_size: 2048, snapshot_least: 4096, ..JournalOptions::default() };
     let (journal, ..) = open(&disk, options.clone());
     let mut submitter = journal.submitter(asleep());
     assert!(!journal.snapshot_is_due());
@@ -153,7 +158,7 @@ fn a_snapshot_takes_the_place_of_what_was_before() {
 #[test]
 fn a_snapshot_that_is_dropped_leaves_nothing() {
     let disk = FaultyDisk::new(5);
-    let (journal, ..) = open(&disk, Options::default());
+    let (journal, ..) = open(&disk, JournalOptions::default());
     let mut writer = journal.begin_snapshot().unwrap();
     writer.put(KIND, 1, 1, |_| {}).unwrap();
     writer.settle().unwrap();
@@ -165,16 +170,16 @@ fn a_snapshot_that_is_dropped_leaves_nothing() {
 #[test]
 fn a_start_that_comes_to_nothing_leaves_no_segment() {
     let disk = FaultyDisk::new(7);
-    let (journal, ..) = open(&disk, Options::default());
+    let (journal, ..) = open(&disk, JournalOptions::default());
     put(&mut journal.submitter(asleep()), 1, 1, b"one");
     journal.close().unwrap();
     for _ in 0..3 {
-        drop(open(&disk, Options::default()));
+        drop(open(&disk, JournalOptions::default()));
     }
     let names: Vec<_> = disk.image().into_keys().collect();
     assert_eq!(names, [CLEAN_END, "segment-000000000001", "segment-000000000004"]);
     disk.crash();
-    assert_eq!(open(&disk, Options::default()).2[&1], (1, b"one".to_vec()));
+    assert_eq!(open(&disk, JournalOptions::default()).2[&1], (1, b"one".to_vec()));
 }
 
 #[test]
@@ -190,7 +195,8 @@ fn in_memory_every_ticket_is_complete_at_once() {
 #[test]
 fn several_appliers_share_the_records() {
     let disk = FaultyDisk::new(6);
-    let (journal, ..) = open(&disk, Options { segment_size: 4096, ..Options::default() });
+    let (journal, ..) =
+        open(&disk, JournalOptions { segment_size: 4096, ..JournalOptions::default() });
     let mut submitter = journal.submitter(asleep());
     for key in 0..500 {
         put(&mut submitter, key, 1, &[1; 50]);
@@ -198,12 +204,13 @@ fn several_appliers_share_the_records() {
     journal.close().unwrap();
     let counts = [AtomicU32::new(0), AtomicU32::new(0)];
     let mut appliers = counts.each_ref().map(|count| {
-        move |_: Entry<'_>| {
+        move |_: FramedRecord<'_>| {
             count.fetch_add(1, Ordering::Relaxed);
             Ok(())
         }
     });
-    Journal::open_on(&on(&disk), Options::default(), OnDamage::Refuse, &mut appliers).unwrap();
+    Journal::open_on(&on(&disk), JournalOptions::default(), OnDamage::Refuse, &mut appliers)
+        .unwrap();
     assert_eq!(counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u32>(), 500);
 }
 
@@ -212,11 +219,11 @@ fn by_hand_everything_happens_in_the_rounds() {
     let disk = FaultyDisk::new(9);
     let open = || {
         let mut state = State::new();
-        let mut applier = |entry: Entry<'_>| {
+        let mut applier = |entry: FramedRecord<'_>| {
             keep(&mut state, entry);
             Ok(())
         };
-        let options = Options { snapshot_rate: u64::MAX, ..Options::default() };
+        let options = JournalOptions { snapshot_rate: u64::MAX, ..JournalOptions::default() };
         let opened = Journal::open_by_hand(
             &on(&disk),
             options,
@@ -227,7 +234,7 @@ fn by_hand_everything_happens_in_the_rounds() {
         (journal, hand, state)
     };
     let at = |millis| (Duration::from_millis(millis), Timestamp::from_secs(1_700_000_000));
-    let round = |hand: &mut Hand, (running, wall)| hand.round(running, wall);
+    let round = |hand: &mut ManualJournal, (running, wall)| hand.round(running, wall);
 
     let (journal, mut hand, _) = open();
     let mut submitter = journal.submitter(asleep());

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::faulty::FaultyDisk;
-use crate::journal::committer::{Committer, Moment, Next, Round};
-use crate::journal::handle::Options;
-use crate::journal::log::Log;
-use crate::journal::recovery::{Recovery, recover};
+use crate::journal::committer::{GroupCommitter, Next, Round, RoundTime};
+use crate::journal::handle::JournalOptions;
+use crate::journal::log::SegmentWriter;
+use crate::journal::recovery::{ReadJournal, recover};
 use crate::journal::shared::Shared;
-use crate::journal::snapshot::{SnapshotWriter, Turn};
+use crate::journal::snapshot::{SnapshotPermit, SnapshotWriter};
 use crate::journal::spare::Spare;
 use crate::journal::{
-    Batch, Entry, Kind, OnDamage, OpenError, Recovered, Storage, Submitter, SyncMode, Ticket,
+    Batch, FramedRecord, OnDamage, OpenError, RecordKind, RecoveryReport, Storage, Submitter,
+    SyncMode, Ticket,
 };
 use crate::time::Timestamp;
 
-pub(super) const KIND: Kind = Kind(1);
+pub(super) const KIND: RecordKind = RecordKind(1);
 
 /// Octets of a segment: a few groups.
 pub(super) const SEGMENT: u64 = 4096;
@@ -26,7 +27,7 @@ pub(super) const SEGMENT: u64 = 4096;
 pub(super) type State = BTreeMap<u64, (u64, Vec<u8>)>;
 
 /// Keeps the newest version of every key, as every owner must.
-pub(super) fn keep(state: &mut State, entry: Entry<'_>) {
+pub(super) fn keep(state: &mut State, entry: FramedRecord<'_>) {
     let kept = state.entry(entry.key).or_default();
     if entry.version > kept.0 {
         *kept = (entry.version, entry.payload.to_vec());
@@ -36,9 +37,9 @@ pub(super) fn keep(state: &mut State, entry: Entry<'_>) {
 pub(super) fn recover_state(
     disk: &FaultyDisk,
     on_damage: OnDamage,
-) -> Result<(State, Recovery), OpenError> {
+) -> Result<(State, ReadJournal), OpenError> {
     let mut state = State::new();
-    let mut applier = |entry: Entry<'_>| {
+    let mut applier = |entry: FramedRecord<'_>| {
         keep(&mut state, entry);
         Ok(())
     };
@@ -52,10 +53,10 @@ pub(super) fn on(disk: &FaultyDisk) -> Arc<dyn Storage> {
 }
 
 /// A running server, without its thread: rounds are run by hand, at times of the test's choosing.
-pub(super) struct Owner {
+pub(super) struct TestOwner {
     disk: FaultyDisk,
     shared: Arc<Shared>,
-    committer: Committer,
+    committer: GroupCommitter,
     spare: Arc<Spare>,
     workers: Vec<Worker>,
     pub state: State,
@@ -72,11 +73,14 @@ struct Worker {
     in_flight: Vec<(Ticket, Vec<(u64, u64)>)>,
 }
 
-impl Owner {
-    pub(super) fn start(disk: &FaultyDisk, mode: SyncMode) -> Result<(Self, Recovered), OpenError> {
+impl TestOwner {
+    pub(super) fn start(
+        disk: &FaultyDisk,
+        mode: SyncMode,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         let (state, recovery) = recover_state(disk, OnDamage::Refuse)?;
         let spare = Arc::new(Spare::new(on(disk), SEGMENT + 512, u64::MAX));
-        let mut log = Log::new(
+        let mut log = SegmentWriter::new(
             on(disk),
             Arc::clone(&spare),
             SEGMENT,
@@ -87,7 +91,8 @@ impl Owner {
         log.open().unwrap();
         recovery.tidy(disk);
         let shared = Shared::new(1 << 20, false);
-        let committer = Committer::new(Arc::clone(&shared), log, mode, Options::default().gather);
+        let committer =
+            GroupCommitter::new(Arc::clone(&shared), log, mode, JournalOptions::default().gather);
         let worker = || Worker {
             submitter: Submitter::new(Arc::clone(&shared), Arc::new(|| {})),
             batch: Batch::default(),
@@ -129,7 +134,7 @@ impl Owner {
     pub(super) fn round(&mut self, later: Duration) -> Round {
         self.now += later;
         let wall = Timestamp::from_millis(self.now.as_millis() as u64);
-        let round = self.committer.round(Moment { running: self.now, wall });
+        let round = self.committer.round(RoundTime { running: self.now, wall });
         for worker in &mut self.workers {
             let durable = worker.submitter.durable();
             for (_, records) in worker.in_flight.extract_if(.., |(ticket, _)| *ticket <= durable) {
@@ -145,7 +150,7 @@ impl Owner {
     /// Begins a snapshot, or goes on with it by a few keys, or finishes it.
     pub(super) fn advance_snapshot(&mut self) {
         let Some((mut writer, after)) = self.snapshot.take() else {
-            let Ok(turn) = Turn::take(&self.shared) else { return };
+            let Ok(turn) = SnapshotPermit::take(&self.shared) else { return };
             if matches!(self.round(Duration::ZERO).next, Next::Rest(_)) {
                 // A round in a pause leaves the order for the next one.
                 self.round(Duration::from_secs(10));
@@ -180,6 +185,6 @@ impl Owner {
     }
 
     pub(super) fn is_failing(&self) -> bool {
-        self.shared.health() != crate::journal::Health::Good
+        self.shared.health() != crate::journal::JournalHealth::Good
     }
 }

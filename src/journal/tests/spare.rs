@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use super::faulty::{Faults, FaultyDisk};
-use super::owner::{Owner, SEGMENT, recover_state};
+use super::owner::{SEGMENT, TestOwner, recover_state};
 use crate::journal::spare::NAME;
 use crate::journal::{OnDamage, OpenError, SyncMode};
 
 /// An owner whose first segment is well begun, so that the next is asked for.
-fn well_begun() -> (FaultyDisk, Owner) {
+fn well_begun() -> (FaultyDisk, TestOwner) {
     let disk = FaultyDisk::new(1);
-    let (mut owner, _) = Owner::start(&disk, SyncMode::Commit).unwrap();
+    let (mut owner, _) = TestOwner::start(&disk, SyncMode::Commit).unwrap();
     write(&mut owner, 1, 600);
     (disk, owner)
 }
 
-fn write(owner: &mut Owner, key: u64, octets: usize) {
+fn write(owner: &mut TestOwner, key: u64, octets: usize) {
     owner.change(0, key, &vec![7; octets]);
     owner.submit(0);
     owner.round(Duration::from_millis(10));
 }
 
-fn fill_segment(owner: &mut Owner) {
+fn fill_segment(owner: &mut TestOwner) {
     (10..16).for_each(|key| write(owner, key, 600));
 }
 
@@ -84,7 +84,7 @@ fn one_left_behind_is_removed_by_the_next_start() {
     let (disk, owner) = well_begun();
     owner.fill_spare();
     drop(owner);
-    let (_owner, _) = Owner::start(&disk, SyncMode::Commit).unwrap();
+    let (_owner, _) = TestOwner::start(&disk, SyncMode::Commit).unwrap();
     assert!(!disk.image().contains_key(NAME));
 }
 

@@ -20,7 +20,7 @@ fn usage(endpoint: &EndpointState) -> (u64, u64) {
 /// 64 sessions with 16 bearers of the longest names under one endpoint.
 #[test]
 fn an_endpoint_stays_small_whatever_its_gateway_makes_up() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     for session in 0..64 {
         let (multi, apn) = (long(&format!("session {session} ")), long(&format!("apn {session} ")));
         for bearer in 0..16 {
@@ -28,7 +28,7 @@ fn an_endpoint_stays_small_whatever_its_gateway_makes_up() {
             let of_bearer = Report {
                 acct_multi_session_id: Some(multi.as_bytes()),
                 apn: Some(apn.as_bytes()),
-                place: Place { location: Some(&[1; 253]), ..Place::default() },
+                place: LocationInfo { location: Some(&[1; 253]), ..LocationInfo::default() },
                 ..report(&name, session * 16 + bearer)
             };
             desk.start(&of_bearer);
@@ -50,7 +50,7 @@ fn an_endpoint_stays_small_whatever_its_gateway_makes_up() {
 /// The octets of bearers that are listed no more stay in the sum.
 #[test]
 fn a_bearer_that_makes_room_leaves_its_octets() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     let apns: Vec<String> = (0..4).map(|session| format!("apn-{session}")).collect();
     for (session, apn) in apns.iter().enumerate() {
         let multi = format!("session {session}");
@@ -77,7 +77,7 @@ fn a_bearer_that_makes_room_leaves_its_octets() {
 /// Eleven PDN connections with two bearers each and names as gateways make them.
 #[test]
 fn a_device_is_far_from_the_bound() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     for session in 0..11 {
         let apn = format!("apn-{session}.example.net");
         let multi = format!("C0A8010A0000{session:04X}");
@@ -98,7 +98,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn nothing_makes_it_larger(reports in prop::collection::vec((0u8..3, 0u8..8, 0u8..32, 0usize..254, any::<bool>()), 1..200)) {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         for (secs, (kind, session, bearer, length, has_multi)) in reports.into_iter().enumerate() {
             let multi = format!("{session}").repeat(length.max(1));
             // Octets beyond ASCII take two in a record.

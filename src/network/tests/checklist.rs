@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn e8_gigawords_make_64_bits() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let counters = Counters {
         input_gigawords: Some(1),
@@ -17,7 +17,7 @@ fn e8_gigawords_make_64_bits() {
 
 #[test]
 fn e9_a_lower_value_near_the_limit_is_a_wrap() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.interim(&Report { counters: octets(4_294_967_000, 7), ..report("a", 2) });
     let wrap = desk.interim(&Report { counters: octets(500, 7), ..report("a", 3) });
@@ -31,7 +31,7 @@ fn e9_a_lower_value_near_the_limit_is_a_wrap() {
 
 #[test]
 fn e10_a_stop_closes_with_its_cause() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let outcome = desk.stop(&Report {
         terminate_cause: Some(1),
@@ -54,7 +54,7 @@ fn e11_two_bearers_are_one_session_until_the_last_is_gone() {
     let of = |id, secs| Report { acct_multi_session_id: Some(b"m"), ..report(id, secs) };
     // The last Stop says so itself, or is simply the last.
     for last_bearer in [true, false] {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         assert_eq!(desk.start(&of("a", 1)).effect, Effect::Opened);
         let second = desk.start(&of("b", 2));
         assert_eq!(
@@ -80,7 +80,7 @@ fn e11_two_bearers_are_one_session_until_the_last_is_gone() {
 #[test]
 fn e11_the_indicator_ends_all_bearers_at_once() {
     let of = |id, secs| Report { acct_multi_session_id: Some(b"m"), ..report(id, secs) };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&of("a", 1));
     desk.start(&of("b", 2));
     assert_eq!(desk.stop(&Report { last_bearer: true, ..of("b", 4) }).effect, Effect::Closed);
@@ -94,8 +94,8 @@ fn e11_the_indicator_ends_all_bearers_at_once() {
 }
 
 /// Sessions a (apn iot) and b (apn web) of NAS 1, c of NAS 2; all begun before.
-fn three_sessions() -> Desk {
-    let mut desk = Desk::new();
+fn three_sessions() -> TestTracker {
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.start(&Report { apn: Some(b"Web.mnc001.mcc001.gprs"), ..report("b", 2) });
     desk.start(&Report { reporter: reporter(2), apn: Some(b"vpn"), ..report("c", 3) });
@@ -122,14 +122,14 @@ fn e13_a_restart_ends_all_sessions_of_that_nas_and_of_no_other() {
     assert_eq!((desk.open(), desk.state()), (vec!["c"], NetworkState::Active));
     assert_eq!(desk.session("a").ended.map(|ended| ended.at), Some(at(10)));
 
-    let mut on_other_gateway = Desk::new();
+    let mut on_other_gateway = TestTracker::new();
     on_other_gateway.start(&Report { reporter: stranger(), ..report("a", 1) });
     assert!(on_other_gateway.endpoint.gateway_restart(&restarts, at(11)).closed.is_empty());
 }
 
 #[test]
 fn e14_a_late_interim_from_before_the_restart_opens_nothing() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let restarts = Restarts::default();
     restarts.note(Restart::of(&report("", 10), at(10)));
@@ -147,7 +147,7 @@ fn e14_a_late_interim_from_before_the_restart_opens_nothing() {
 
 #[test]
 fn e15_an_interim_without_start_opens_and_a_stop_without_start_is_recorded() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     let outcome = desk.interim(&Report {
         session_time_s: Some(30),
         counters: octets(5, 6),
@@ -167,7 +167,7 @@ fn e15_an_interim_without_start_opens_and_a_stop_without_start_is_recorded() {
 
 #[test]
 fn e16_a_start_that_comes_after_its_stop_opens_nothing() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.stop(&report("a", 20));
     let late = desk.endpoint.start(&report("a", 10), GROUP, at(21));
     assert_eq!((late.effect, late.after), (Effect::Outdated, NetworkState::Detached));
@@ -187,7 +187,7 @@ fn e16_a_start_that_comes_after_its_stop_opens_nothing() {
 /// The event time is worked out before the machine sees it; here it only must be the one that counts, and not the arrival.
 #[test]
 fn e17_e18_the_event_time_orders_and_not_the_arrival() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.endpoint.start(&report("a", 40), GROUP, at(100));
     assert_eq!((desk.session("a").started, desk.session("a").heard), (at(40), at(100)));
     desk.endpoint.interim(&Report { place: rat(6), ..report("a", 60) }, GROUP, at(101));
@@ -210,7 +210,7 @@ fn e17_e18_the_event_time_orders_and_not_the_arrival() {
 
 #[test]
 fn e23_without_a_usable_address_in_the_report_the_lease_is_shown() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     leases::authorise(&mut desk, 0, LeaseKind::Pooled);
     desk.start(&Report { ip: None, ..report("a", 1) });
     assert_eq!(desk.session("a").ip, Some(leases::ip(0)));
@@ -224,7 +224,7 @@ fn e23_without_a_usable_address_in_the_report_the_lease_is_shown() {
 
 #[test]
 fn e24_the_class_ties_the_session_to_its_authorisation() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&Report { authorisation: Some(77), ..report("a", 1) });
     desk.interim(&Report { authorisation: None, ..report("a", 2) });
     assert_eq!(desk.session("a").authorisation.map(u64::from), Some(77));
@@ -232,22 +232,26 @@ fn e24_the_class_ties_the_session_to_its_authorisation() {
 
 #[test]
 fn e25_place_moves_and_counters_stay() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&Report {
-        place: Place { rat: Some(6), time_zone: Some([1, 0]), ..Place::default() },
+        place: LocationInfo { rat: Some(6), time_zone: Some([1, 0]), ..LocationInfo::default() },
         ..report("a", 1)
     });
     desk.interim(&Report { counters: octets(100, 200), ..report("a", 2) });
     desk.interim(&Report {
-        place: Place { rat: Some(8), location: Some(&[0x82, 1, 2]), ..Place::default() },
+        place: LocationInfo {
+            rat: Some(8),
+            location: Some(&[0x82, 1, 2]),
+            ..LocationInfo::default()
+        },
         ..report("a", 3)
     });
     let session = desk.session("a");
-    let place = Place {
+    let place = LocationInfo {
         rat: Some(8),
         time_zone: Some([1, 0]),
         location: Some(&[0x82, 1, 2]),
-        ..Place::default()
+        ..LocationInfo::default()
     };
     assert_eq!((session.place(), session.octets()), (place, (100, 200)));
 }
@@ -256,19 +260,23 @@ fn e25_place_moves_and_counters_stay() {
 fn e26_a_location_of_any_length_and_an_ipv6_node_are_kept() {
     let long = [0x42; 40];
     let node = "2001:db8::5".parse().ok();
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&Report {
-        place: Place { location: Some(&long), serving_node: node, ..Place::default() },
+        place: LocationInfo {
+            location: Some(&long),
+            serving_node: node,
+            ..LocationInfo::default()
+        },
         ..report("a", 1)
     });
     assert_eq!(
         (desk.session("a").place().location, desk.session("a").place().serving_node),
         (Some(&long[..]), node)
     );
-    let short = Place {
+    let short = LocationInfo {
         location: Some(&[0x18]),
         serving_node: "192.0.2.1".parse().ok(),
-        ..Place::default()
+        ..LocationInfo::default()
     };
     desk.interim(&Report { place: short, ..report("a", 2) });
     assert_eq!(desk.session("a").place(), short);
@@ -276,7 +284,7 @@ fn e26_a_location_of_any_length_and_an_ipv6_node_are_kept() {
 
 #[test]
 fn e27_the_same_identifier_at_two_gateways_is_two_sessions() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let other = desk.start(&Report { reporter: reporter(2), ..report("a", 2) });
     assert_eq!((other.effect, other.closed.len(), desk.open().len()), (Effect::Opened, 0, 2));
@@ -289,7 +297,7 @@ fn e27_the_same_identifier_at_two_gateways_is_two_sessions() {
 
 #[test]
 fn e28_a_new_session_of_the_apn_supersedes_the_old_one() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.start(&Report { apn: Some(b"web"), ..report("w", 2) });
     let outcome = desk.start(&Report { apn: Some(b"IOT"), ..report("b", 10) });
@@ -309,6 +317,6 @@ fn e28_a_new_session_of_the_apn_supersedes_the_old_one() {
     );
 }
 
-fn rat(number: u8) -> Place<'static> {
-    Place { rat: Some(number), ..Place::default() }
+fn rat(number: u8) -> LocationInfo<'static> {
+    LocationInfo { rat: Some(number), ..LocationInfo::default() }
 }

@@ -9,37 +9,37 @@ pub(super) fn ip(group: usize) -> Ipv4Addr {
 }
 
 /// An Access-Accept at second 0, good for two minutes.
-pub(super) fn authorise(desk: &mut Desk, group: usize, kind: LeaseKind) {
+pub(super) fn authorise(desk: &mut TestTracker, group: usize, kind: LeaseKind) {
     let phase = LeasePhase::Authorised { until: at(120), authorisation: 7 };
     let lease =
         Lease { group: GroupId::new(group), vslice: VsliceId::new(0), ip: ip(group), kind, phase };
     assert_eq!(desk.endpoint.grant(lease), None);
 }
 
-fn phase(desk: &Desk, group: usize) -> Option<LeasePhase> {
+fn phase(desk: &TestTracker, group: usize) -> Option<LeasePhase> {
     desk.endpoint.lease(GroupId::new(group)).map(|lease| lease.phase)
 }
 
-fn freed(outcome: &Outcome) -> Vec<Freed> {
+fn freed(outcome: &Outcome) -> Vec<ReleasedLease> {
     outcome.freed.iter().copied().collect()
 }
 
 #[test]
 fn a_pooled_lease_lives_as_long_as_the_last_session_of_its_group() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
     desk.start(&report("a", 1));
     assert_eq!(phase(&desk, 0), Some(LeasePhase::InUse));
     desk.start(&Report { apn: Some(b"web"), ..report("b", 2) });
     assert!(freed(&desk.stop(&report("a", 3))).is_empty(), "b is of the same group");
     let last = desk.stop(&report("b", 4));
-    assert_eq!(freed(&last), [Freed { vslice: VsliceId::new(0), ip: ip(0), at: at(4) }]);
+    assert_eq!(freed(&last), [ReleasedLease { vslice: VsliceId::new(0), ip: ip(0), at: at(4) }]);
     assert_eq!(phase(&desk, 0), Some(LeasePhase::Released { at: at(4) }));
 }
 
 #[test]
 fn a_static_lease_is_kept() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Static);
     desk.start(&report("a", 1));
     assert!(desk.stop(&report("a", 4)).freed.is_empty());
@@ -50,7 +50,7 @@ fn a_static_lease_is_kept() {
 
 #[test]
 fn the_session_that_supersedes_keeps_the_address() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
     desk.start(&report("a", 1));
     let outcome = desk.start(&report("b", 10));
@@ -64,7 +64,7 @@ fn an_authorisation_without_start_lapses() {
         (LeaseKind::Pooled, LeasePhase::Released { at: at(120) }),
         (LeaseKind::Static, LeasePhase::Kept),
     ] {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         authorise(&mut desk, 0, kind);
         let (early, next) = desk.endpoint.settle(at(119), &limits(), &Restarts::default());
         assert_eq!((early.freed.len(), next), (0, Some(at(120))));
@@ -78,7 +78,7 @@ fn an_authorisation_without_start_lapses() {
 
 #[test]
 fn an_expired_hold_is_forgotten_without_a_record() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
     desk.start(&report("a", 1));
     desk.stop(&report("a", 4));
@@ -90,7 +90,7 @@ fn an_expired_hold_is_forgotten_without_a_record() {
 
 #[test]
 fn a_released_lease_is_not_taken_into_use_unasked() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
     desk.start(&report("a", 1));
     desk.stop(&report("a", 4));
@@ -108,8 +108,8 @@ fn a_released_lease_is_not_taken_into_use_unasked() {
 }
 
 /// Session a is open, and at second 80 there was an Access-Accept for another one.
-fn reauthorised(kind: LeaseKind) -> Desk {
-    let mut desk = Desk::new();
+fn reauthorised(kind: LeaseKind) -> TestTracker {
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, kind);
     desk.start(&report("a", 1));
     let before = desk.endpoint.version;
@@ -181,7 +181,7 @@ fn news_of_an_older_session_is_not_what_the_promise_waits_for() {
     assert_eq!(phase(&desk, 0), Some(REAUTHORISED));
 
     // Also if it had no lease when the promise was given, and uses this one from now on.
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     authorise(&mut desk, 0, LeaseKind::Pooled);
     assert!(desk.endpoint.take_into_use(GroupId::new(0)));
@@ -191,7 +191,7 @@ fn news_of_an_older_session_is_not_what_the_promise_waits_for() {
 
 #[test]
 fn a_lease_in_the_place_of_another_hands_the_former_back() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
     let former = *desk.endpoint.lease(GroupId::new(0)).unwrap();
     let other = Lease { ip: ip(9), ..former };
@@ -202,7 +202,7 @@ fn a_lease_in_the_place_of_another_hands_the_former_back() {
 
 #[test]
 fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Pooled);
     for secs in 1..=64 {
         assert!(desk.endpoint.has_room_for_hold(), "{secs}");
@@ -216,8 +216,9 @@ fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
         !desk.endpoint.has_room_for_hold(),
         "rather no other address than a hold that is forgotten"
     );
-    let holds =
-        |desk: &Desk| desk.endpoint.leases.iter().filter(|lease| lease.phase.is_released()).count();
+    let holds = |desk: &TestTracker| {
+        desk.endpoint.leases.iter().filter(|lease| lease.phase.is_released()).count()
+    };
     assert_eq!(holds(&desk), 64);
 
     let again = Lease { ip: ip(15), ..*desk.endpoint.lease(GroupId::new(0)).unwrap() };
@@ -227,7 +228,7 @@ fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
 
 #[test]
 fn an_address_given_up_for_another_stays_while_a_session_uses_it() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     authorise(&mut desk, 0, LeaseKind::Static);
     desk.start(&report("a", 1));
     let own = *desk.endpoint.lease(GroupId::new(0)).unwrap();

@@ -46,7 +46,7 @@ fn report(acct_session_id: &str, secs: u64) -> Report<'_> {
         families: Families::default(),
         ip: None,
         counters: Counters::default(),
-        place: Place::default(),
+        place: LocationInfo::default(),
         session_time_s: None,
         terminate_cause: None,
         last_bearer: false,
@@ -58,8 +58,8 @@ fn octets(input: u32, output: u32) -> Counters {
     Counters { input: Some(input), output: Some(output), ..Counters::default() }
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> SessionLimits {
+    SessionLimits {
         stale_after: Duration::from_secs(3600),
         ending: Duration::from_secs(3600),
         detach_after: Duration::from_secs(172_800),
@@ -71,11 +71,11 @@ fn limits() -> Limits {
 }
 
 /// An endpoint in a group, and reports that arrive the moment they tell of.
-struct Desk {
+struct TestTracker {
     endpoint: EndpointState,
 }
 
-impl Desk {
+impl TestTracker {
     fn new() -> Self {
         Self { endpoint: EndpointState::new(NetworkState::Detached) }
     }

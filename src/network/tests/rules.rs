@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_repeated_start_refreshes_and_changes_nothing() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let version = desk.endpoint.version;
     let again = desk.endpoint.start(&report("a", 1), GROUP, at(6));
@@ -14,7 +14,7 @@ fn a_repeated_start_refreshes_and_changes_nothing() {
 
 #[test]
 fn a_stop_without_counters_keeps_the_last_ones() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.interim(&Report { counters: octets(5, 6), ..report("a", 1) });
     desk.stop(&report("a", 2));
     assert_eq!(desk.session("a").octets(), (5, 6));
@@ -22,7 +22,7 @@ fn a_stop_without_counters_keeps_the_last_ones() {
 
 #[test]
 fn a_start_counts_nothing() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.interim(&Report { counters: octets(4_000_000_000, 6), ..report("a", 1) });
     let again = desk.start(&Report { counters: octets(0, 0), ..report("a", 2) });
     assert!(!again.counters_wrapped && !again.counters_lowered);
@@ -34,7 +34,7 @@ fn a_start_counts_nothing() {
 
 #[test]
 fn a_stop_overtaken_by_a_later_interim_still_closes() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.interim(&Report { counters: octets(50, 60), ..report("a", 9) });
     assert_eq!(desk.endpoint.stop(&report("a", 8), GROUP, at(10)).effect, Effect::Closed);
@@ -45,7 +45,7 @@ fn a_stop_overtaken_by_a_later_interim_still_closes() {
 /// PROTOCOL 19: its gateway's clock was set back. Nothing says that there was an earlier session of that name.
 #[test]
 fn a_stop_stamped_before_the_session_closes_it() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 100));
     let interim = desk.endpoint.interim(
         &Report { counters: octets(5, 6), ..report("a", 60) },
@@ -89,7 +89,7 @@ fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
         |endpoint| endpoint.detach(&of_last_week(&report("", 10)), at(10)),
     ];
     for (number, replay) in replays.into_iter().enumerate() {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&report("a", 1));
         let outcome = replay(&mut desk.endpoint);
         assert!(outcome.closed.is_empty(), "{number}");
@@ -97,7 +97,7 @@ fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
     }
     let restarts = Restarts::default();
     restarts.note(Restart::of(&of_last_week(&report("", 10)), at(10)));
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
 }
@@ -109,7 +109,7 @@ fn a_clock_that_was_never_set_orders_its_own_reports() {
         let order = Timestamp::from_secs(secs);
         Report { event_time: EventTime { order, ..report.event_time }, stamp: Stamp::Old, ..report }
     };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&unset(report("a", 100), 50));
     assert_eq!(desk.session("a").started, at(100));
     assert_eq!(
@@ -146,7 +146,7 @@ fn a_clock_that_was_ahead_holds_back_nothing_when_it_is_set_right() {
             ..report
         }
     };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&ahead(report("a", 100)));
     desk.interim(&ahead(Report { counters: octets(4_294_967_000, 0), ..report("a", 160) }));
     assert_eq!(
@@ -163,7 +163,7 @@ fn without_a_stamp_nothing_young_is_ended_by_what_does_not_name_it() {
     let unstamped = |report: Report<'static>| Report { stamp: Stamp::Absent, ..report };
     for (secs, ends) in [(299, false), (300, true)] {
         let begun = || {
-            let mut desk = Desk::new();
+            let mut desk = TestTracker::new();
             desk.start(&unstamped(report("a", 0)));
             desk
         };
@@ -179,7 +179,7 @@ fn without_a_stamp_nothing_young_is_ended_by_what_does_not_name_it() {
         // What names it ends it.
         assert_eq!(begun().stop(&unstamped(report("a", secs))).effect, Effect::Closed, "{secs}");
         // Unless it could be the Stop of an earlier one.
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.stop(&unstamped(report("a", 0)));
         desk.start(&unstamped(report("a", 1)));
         assert_eq!(
@@ -202,7 +202,7 @@ fn a_stop_without_a_stamp_closes_the_session_that_it_names() {
         (Timestamp::from_secs(50), Stamp::Old),
     ] {
         let shown = if stamp == Stamp::Sane { order } else { at(100) };
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.endpoint.start(
             &Report { event_time: EventTime { shown, order }, stamp, ..report("a", 0) },
             GROUP,
@@ -236,7 +236,7 @@ fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
             ),
         ];
         for (deliver, secs, effect) in deliveries {
-            let mut desk = Desk::new();
+            let mut desk = TestTracker::new();
             desk.endpoint.interim(&begun, GROUP, began_and_heard);
             let restarts = Restarts::default();
             restarts
@@ -258,7 +258,7 @@ fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
 #[test]
 fn a_session_whose_name_another_has_by_now_is_not_opened_again() {
     let multi = |id, secs| Report { acct_multi_session_id: Some(b"m"), ..report(id, secs) };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&multi("a", 1));
     assert_eq!(causes(&desk.start(&report("c", 10))), ["superseded"]);
     assert_eq!(causes(&desk.start(&multi("b", 11))), ["superseded"]);
@@ -271,10 +271,10 @@ fn a_session_whose_name_another_has_by_now_is_not_opened_again() {
 fn one_name_is_one_session_whatever_its_apn() {
     let web = |report: Report<'static>| Report { apn: Some(b"web"), ..report };
     let with = |charging_id, secs| Report {
-        place: Place { charging_id: Some(charging_id), ..Place::default() },
+        place: LocationInfo { charging_id: Some(charging_id), ..LocationInfo::default() },
         ..report("a", secs)
     };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&with(1, 1));
     assert_eq!(causes(&desk.start(&web(with(2, 10)))), ["superseded"]);
     // It was given up too early: what Charging-Id tells apart may both live on.
@@ -287,7 +287,7 @@ fn one_name_is_one_session_whatever_its_apn() {
 fn the_same_name_with_another_class_or_charging_id_is_another_session() {
     let with = |class, charging_id, secs| Report {
         authorisation: class,
-        place: Place { charging_id, ..Place::default() },
+        place: LocationInfo { charging_id, ..LocationInfo::default() },
         counters: octets(500, 0),
         ..report("a", secs)
     };
@@ -298,7 +298,7 @@ fn the_same_name_with_another_class_or_charging_id_is_another_session() {
         (Some(1), Some(8), 2),
         (None, None, 1),
     ] {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&with(Some(1), Some(7), 1));
         desk.interim(&with(class, charging_id, 400));
         assert_eq!(desk.endpoint.sessions.len(), sessions, "{class:?} {charging_id:?}");
@@ -306,7 +306,7 @@ fn the_same_name_with_another_class_or_charging_id_is_another_session() {
         assert_eq!(total, 500);
     }
     // At one gateway two of one name are not both alive.
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&with(Some(1), Some(7), 1));
     assert_eq!(causes(&desk.start(&with(Some(2), Some(8), 400))), ["superseded"]);
 }
@@ -316,7 +316,7 @@ fn a_class_that_was_given_since_may_be_the_sessions() {
     let iccid = crate::identity::Iccid::parse(b"8944500000000000014").unwrap();
     let given = |secs| Some(authorise(iccid, at(secs)));
     for (class, sessions) in [(given(0), 1), (given(5), 1), (Some(77), 2)] {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&Report { iccid: Some(iccid), authorisation: given(0), ..report("a", 1) });
         desk.interim(&Report { iccid: Some(iccid), authorisation: class, ..report("a", 400) });
         assert_eq!(desk.endpoint.sessions.len(), sessions, "{class:?}");
@@ -327,7 +327,7 @@ fn a_class_that_was_given_since_may_be_the_sessions() {
 #[test]
 fn what_is_told_apart_does_not_supersede() {
     let charging = |id, charging_id| Report {
-        place: Place { charging_id: Some(charging_id), ..Place::default() },
+        place: LocationInfo { charging_id: Some(charging_id), ..LocationInfo::default() },
         ..report(id, 1)
     };
     let multi = |id, multi: &'static str| Report {
@@ -345,7 +345,7 @@ fn what_is_told_apart_does_not_supersede() {
         (report("a", 1), report("b", 1), false),
     ];
     for (number, (one, other, is_apart)) in pairs.into_iter().enumerate() {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&one);
         let second = desk.endpoint.start(
             &Report { event_time: EventTime::at(at(400)), ..other },
@@ -360,7 +360,7 @@ fn what_is_told_apart_does_not_supersede() {
 #[test]
 fn a_session_that_is_ending_counts_until_its_stop() {
     for cause in [CloseCause::Barred, CloseCause::Unassigned] {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&report("a", 1));
         let outcome = desk.endpoint.close_all(cause, at(2));
         assert_eq!(
@@ -398,11 +398,11 @@ fn a_session_that_is_ending_counts_until_its_stop() {
 
 #[test]
 fn a_session_that_is_ending_ends_by_itself() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 0));
     desk.endpoint.close_all(CloseCause::Barred, at(100));
     desk.endpoint.interim(&report("a", 3000), None, at(3000));
-    let short = Limits { ending: Duration::from_secs(3000), ..limits() };
+    let short = SessionLimits { ending: Duration::from_secs(3000), ..limits() };
     assert_eq!(desk.endpoint.settle(at(3099), &short, &Restarts::default()).1, Some(at(3100)));
     let (ended, _) = desk.endpoint.settle(at(3100), &short, &Restarts::default());
     assert_eq!(
@@ -428,7 +428,7 @@ fn a_session_that_lives_on_is_the_same_one() {
     ];
     for (number, lose) in lose.into_iter().enumerate() {
         for resumes_by in [Status::Start, Status::Interim] {
-            let mut desk = Desk::new();
+            let mut desk = TestTracker::new();
             desk.start(&proven(1, 0));
             desk.interim(&proven(10, 1000));
             lose(&mut desk.endpoint);
@@ -451,7 +451,7 @@ fn a_session_that_lives_on_is_the_same_one() {
 
 #[test]
 fn a_repeated_stop_of_an_earlier_use_of_the_identifier_finds_its_own_tombstone() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     for (start, stop, counted) in [(1, 5, 1000), (7, 9, 10)] {
         desk.start(&report("a", start));
         desk.stop(&Report { counters: octets(counted, 0), ..report("a", stop) });
@@ -465,7 +465,7 @@ fn a_repeated_stop_of_an_earlier_use_of_the_identifier_finds_its_own_tombstone()
 
 #[test]
 fn a_stop_of_a_later_session_of_the_same_name_is_recorded_beside_the_first() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.stop(&Report { counters: octets(100, 0), ..report("a", 5) });
     let other = Report { counters: octets(7, 0), session_time_s: Some(10), ..report("a", 60) };
@@ -479,7 +479,7 @@ fn a_stop_of_a_later_session_of_the_same_name_is_recorded_beside_the_first() {
 
 #[test]
 fn a_start_held_up_until_its_successor_has_begun_does_not_end_the_successor() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("new", 60));
     let late = desk.endpoint.start(&report("old", 50), GROUP, at(61));
     assert_eq!((late.effect, late.closed.len(), desk.open()), (Effect::Entombed, 0, vec!["new"]));
@@ -501,7 +501,7 @@ fn what_a_superseded_session_has_taken_comes_again_in_vain() {
         |endpoint| endpoint.stop(&report("new", 16), GROUP, at(17)),
     ];
     for (number, later) in later.into_iter().enumerate() {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&report("old", 2));
         desk.interim(&report("new", 15));
         desk.endpoint.start(&report("late", 0), GROUP, at(16));
@@ -529,7 +529,7 @@ fn what_a_superseded_session_has_taken_comes_again_in_vain() {
 #[test]
 fn the_other_gateway_of_a_pair_may_tell_of_a_session_but_not_start_it() {
     let other = |report| Report { reporter: reporter(2), ..report };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     assert_eq!(desk.interim(&other(report("a", 2))).effect, Effect::Updated);
     assert_eq!(desk.stop(&other(report("a", 3))).effect, Effect::Closed);
@@ -558,7 +558,7 @@ fn the_other_gateway_of_a_pair_may_tell_of_a_session_but_not_start_it() {
 #[test]
 fn identifiers_need_not_be_text() {
     let odd = |octets: &'static [u8], secs| Report { acct_session_id: octets, ..report("", secs) };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&odd(b"\xC3\xA9", 1));
     desk.start(&Report { apn: Some(b"web"), ..odd(b"\xE9", 2) });
     assert_eq!(desk.open(), ["\u{c3}\u{a9}", "\u{e9}"]);
@@ -568,7 +568,7 @@ fn identifiers_need_not_be_text() {
 
 #[test]
 fn a_session_learns_its_multi_session_id_late() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.interim(&Report { acct_multi_session_id: Some(b"m"), ..report("a", 2) });
     assert_eq!(desk.open(), ["m"]);
@@ -585,7 +585,7 @@ fn a_session_learns_its_multi_session_id_late() {
 #[test]
 fn bearers_beyond_the_list_are_folded_and_their_octets_stay() {
     let ids: Vec<String> = (0..40).map(|number| format!("b{number}")).collect();
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     for (secs, id) in (0..).zip(&ids) {
         desk.interim(&Report {
             acct_multi_session_id: Some(b"m"),
@@ -600,7 +600,7 @@ fn bearers_beyond_the_list_are_folded_and_their_octets_stay() {
 
 #[test]
 fn detach_ends_everything_begun_until_then() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.start(&Report { apn: Some(b"web"), ..report("b", 2) });
     let outcome = desk.endpoint.detach(&report("", 5), at(5));
@@ -610,7 +610,7 @@ fn detach_ends_everything_begun_until_then() {
 
 #[test]
 fn a_detach_from_before_a_session_leaves_the_endpoint_attached() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.start(&Report { apn: Some(b"web"), ..report("b", 10) });
     let outcome = desk.endpoint.detach(&report("", 5), at(11));
@@ -627,7 +627,7 @@ fn every_cause_of_closing_all_is_an_event_of_the_table() {
         (CloseCause::Stale, NetworkState::Idle),
     ];
     for (cause, state) in after {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&report("a", 1));
         let outcome = desk.endpoint.close_all(cause, at(2));
         assert_eq!((causes(&outcome), outcome.after), (vec![cause.name()], state));
@@ -653,7 +653,7 @@ fn without_a_group_nothing_opens() {
 
 #[test]
 fn what_is_unheard_of_ends() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     let none = Restarts::default();
     desk.start(&report("a", 0));
     desk.start(&Report { apn: Some(b"web"), ..report("b", 1) });
@@ -690,7 +690,7 @@ fn what_is_unheard_of_ends() {
 
 #[test]
 fn an_interim_that_was_held_up_revives_what_was_given_up_for_lost() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 0));
     desk.endpoint.settle(at(4000), &limits(), &Restarts::default());
     let late = desk.endpoint.interim(
@@ -710,7 +710,7 @@ fn restarts_are_forgotten_after_a_whole_walk() {
     restarts.note(Restart::of(&Report { reporter: reporter(2), ..report("", 11) }, at(11)));
     restarts.forget(mark);
 
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     desk.start(&Report { reporter: reporter(2), ..report("b", 2) });
     assert_eq!(restarts.closes(&desk.endpoint.sessions[0]), None);
@@ -762,7 +762,7 @@ fn each_gateway_has_its_share_of_the_restarts_noted() {
         restarts.note(Restart::of(&Report { reporter: reporter(nas), ..report("", 10) }, at(10)));
     }
     let closes = |reporter| {
-        let mut desk = Desk::new();
+        let mut desk = TestTracker::new();
         desk.start(&Report { reporter, ..report("a", 1) });
         restarts.closes(&desk.endpoint.sessions[0]).is_some()
     };
@@ -779,7 +779,7 @@ fn a_renamed_gateway_keeps_its_sessions() {
         let reporter = Reporter { gateway: GatewayId::new(9), ..report.reporter };
         Report { reporter, ..report }
     };
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let restarts = Restarts::default();
     restarts.note(Restart::of(&renamed(report("", 10)), at(10)));
@@ -791,7 +791,7 @@ fn a_renamed_gateway_keeps_its_sessions() {
 
 #[test]
 fn tombstones_and_open_sessions_are_bounded() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     for number in 0..40 {
         let outcome = desk.stop(&report(&format!("s{number}"), number));
         assert_eq!(
@@ -801,7 +801,7 @@ fn tombstones_and_open_sessions_are_bounded() {
     }
     assert_eq!((desk.endpoint.sessions.len(), desk.endpoint.sessions[0].key()), (16, "s24"));
 
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     for number in 0..70 {
         desk.start(&Report {
             apn: Some(format!("apn{number}").as_bytes()),
@@ -814,7 +814,7 @@ fn tombstones_and_open_sessions_are_bounded() {
 /// Else a restart, which reads only what there is, would change it.
 #[test]
 fn a_resumed_session_is_as_if_it_had_never_been_ending() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     desk.start(&report("a", 1));
     let session = &mut desk.endpoint.sessions[0];
     let before = session.clone();

@@ -21,7 +21,7 @@ fn an_open_session_takes_two_hundred_and_eight() {
 
 #[test]
 fn one_session_and_one_lease_have_no_spare_places() {
-    let mut desk = Desk::new();
+    let mut desk = TestTracker::new();
     let lease = Lease {
         group: GroupId::new(0),
         vslice: VsliceId::new(0),

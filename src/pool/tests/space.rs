@@ -7,13 +7,13 @@ const NET: &str = "10.0.0.0/26";
 
 type Layout = Vec<(Ipv4Net, char, Vec<Ipv4Net>)>;
 
-fn space(layout: &Layout) -> Space<char> {
-    let mut space = Space::new(HOLD);
+fn space(layout: &Layout) -> AddressSpace<char> {
+    let mut space = AddressSpace::new(HOLD);
     lay_out(&mut space, layout);
     space
 }
 
-fn lay_out(space: &mut Space<char>, layout: &Layout) {
+fn lay_out(space: &mut AddressSpace<char>, layout: &Layout) {
     space.set_subnets(layout.iter().map(|(cidr, kind, exclude)| (*cidr, *kind, &exclude[..])));
 }
 
@@ -42,7 +42,7 @@ fn outside_an_address_is_its_owners_only_and_comes_back_with_its_subnet() {
     lay_out(&mut space, &plain(&[]));
     assert_eq!((space.outside(), space.owner(mine)), (1, Some(owner(1))));
     assert_eq!(space.claim(mine, owner(1), at(0)), Ok(None));
-    assert_eq!(space.claim(mine, owner(2), at(0)), Err(Claim::Outside));
+    assert_eq!(space.claim(mine, owner(2), at(0)), Err(ClaimError::Outside));
 
     space.release(mine, owner(1), at(10)).unwrap();
     assert_eq!(
@@ -67,23 +67,23 @@ fn outside_a_hold_is_forgotten_when_it_is_over() {
     assert_eq!(space.outside(), 1);
     space.ripen(at(70), 1);
     assert_eq!(space.outside(), 0);
-    assert_eq!(space.claim(mine, owner(1), at(70)), Err(Claim::Outside));
+    assert_eq!(space.claim(mine, owner(1), at(70)), Err(ClaimError::Outside));
 }
 
 #[test]
 fn what_is_configured_waits_for_its_user_and_for_no_hold() {
     let mut space = space(&plain(&[("10.0.0.0/29", 's')]));
     let used = space.allocate('s', owner(1), at(0)).unwrap();
-    assert_eq!(space.configure(used, owner(2)), Err(Claim::Leased));
+    assert_eq!(space.configure(used, owner(2)), Err(ClaimError::Leased));
     space.await_release(used, owner(2));
     assert!(space.is_awaited_by_another(used, owner(1)) && space.is_disputed());
     lay_out(&mut space, &plain(&[("10.0.0.0/28", 's')]));
     space.release(used, owner(1), at(1)).unwrap();
     assert_eq!((space.owner(used), space.is_disputed()), (Some(owner(2)), false));
-    assert_eq!(space.claim(used, owner(1), at(2)), Err(Claim::Leased));
+    assert_eq!(space.claim(used, owner(1), at(2)), Err(ClaimError::Leased));
 
     space.release(used, owner(2), at(3)).unwrap();
-    assert_eq!(space.claim(used, owner(3), at(4)), Err(Claim::Held { until: at(63) }));
+    assert_eq!(space.claim(used, owner(3), at(4)), Err(ClaimError::Held { until: at(63) }));
     assert!(space.configure(used, owner(3)).is_ok());
 }
 
@@ -122,7 +122,7 @@ impl Owners {
     }
 
     /// The same addresses, as the records of a restart tell them.
-    fn restored(&self, layout: &Layout) -> Space<char> {
+    fn restored(&self, layout: &Layout) -> AddressSpace<char> {
         let mut restored = space(layout);
         for (ip, (who, released)) in self.0.iter().rev() {
             match released {

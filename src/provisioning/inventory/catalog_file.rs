@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use foldhash::fast::RandomState;
 
 use super::super::model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
-use super::super::problem::Report;
+use super::super::problem::ProblemCollector;
 use super::super::{Catalog, GroupFault};
 use super::section::{Lined, Section, Text};
 use crate::identity::{Apn, GroupId, VsliceId};
@@ -23,27 +23,31 @@ const LEAST_INTERIM_S: u32 = 60;
 const ADVISED_INTERIM_S: u32 = 600;
 
 /// The things named in the file. `None`: named, but so broken that it has no handle.
-pub(super) type Names<Id> = HashMap<Box<[u8]>, Named<Id>, RandomState>;
+pub(super) type HandlesByName<Id> = HashMap<Box<[u8]>, NamedHandle<Id>, RandomState>;
 
-pub(super) struct Named<Id> {
+pub(super) struct NamedHandle<Id> {
     pub(super) line: u32,
     pub(super) id: Option<Id>,
 }
 
 /// Reads the file. `None` if it is no TOML at all.
-pub(super) fn read(text: &str, report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+pub(super) fn read(
+    text: &str,
+    report: &mut ProblemCollector,
+) -> Option<(Catalog, HandlesByName<GroupId>)> {
     let text = Text::new(text);
     let mut file = Section::document(&text, report)?;
     let mut catalog = Catalog::default();
-    let mut vslices = Names::default();
+    let mut vslices = HandlesByName::default();
     for section in file.sections("vslice", "[[vslice]]", report) {
         put(&mut vslices, section, vslice, |vslice| catalog.put_vslice(vslice), report);
     }
-    let mut groups = Names::default();
+    let mut groups = HandlesByName::default();
     for section in file.sections("group", "[[group]]", report) {
-        let read = |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut Report| {
-            group(section, moniker, &vslices, report)
-        };
+        let read =
+            |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut ProblemCollector| {
+                group(section, moniker, &vslices, report)
+            };
         put(&mut groups, section, read, |group| catalog.put_group(group), report);
     }
     file.close(report);
@@ -53,11 +57,11 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<(Catalog, Names<Gr
 
 /// Reads one section and lists what it describes under its moniker.
 fn put<T, Id>(
-    names: &mut Names<Id>,
+    names: &mut HandlesByName<Id>,
     mut section: Section<'_>,
-    read: impl FnOnce(&mut Section<'_>, &Lined<String>, &mut Report) -> Option<T>,
+    read: impl FnOnce(&mut Section<'_>, &Lined<String>, &mut ProblemCollector) -> Option<T>,
     list: impl FnOnce(T) -> Id,
-    report: &mut Report,
+    report: &mut ProblemCollector,
 ) {
     let (line, title) = (section.line, section.title);
     let Some(moniker) = section.required("moniker", report) else { return };
@@ -74,13 +78,13 @@ fn put<T, Id>(
         );
         return;
     }
-    names.insert(moniker.value.as_bytes().into(), Named { line, id: thing.map(list) });
+    names.insert(moniker.value.as_bytes().into(), NamedHandle { line, id: thing.map(list) });
 }
 
 fn vslice(
     section: &mut Section<'_>,
     moniker: &Lined<String>,
-    report: &mut Report,
+    report: &mut ProblemCollector,
 ) -> Option<Vslice> {
     let name = section.name(&moniker.value, report);
     let enabled = section.enabled(report);
@@ -112,7 +116,7 @@ fn vslice(
     Some(vslice)
 }
 
-fn dns(section: &mut Section<'_>, report: &mut Report) -> Vec<Ipv4Addr> {
+fn dns(section: &mut Section<'_>, report: &mut ProblemCollector) -> Vec<Ipv4Addr> {
     let servers = section.list("dns", report);
     if let Some(third) = servers.get(2) {
         report.problem(third.line, "dns has more than two servers", "leave the two best");
@@ -120,7 +124,7 @@ fn dns(section: &mut Section<'_>, report: &mut Report) -> Vec<Ipv4Addr> {
     servers.iter().filter_map(|server| server.address("dns", report)).collect()
 }
 
-fn subnet(mut section: Section<'_>, report: &mut Report) -> Option<Subnet> {
+fn subnet(mut section: Section<'_>, report: &mut ProblemCollector) -> Option<Subnet> {
     let cidr_text = section.required("cidr", report);
     let allocation = allocation(&mut section, report);
     let excluded = section.list("exclude", report);
@@ -153,7 +157,7 @@ fn subnet(mut section: Section<'_>, report: &mut Report) -> Option<Subnet> {
 }
 
 /// A range whose addresses no device can use, or of which none is left.
-fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut Report) {
+fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut ProblemCollector) {
     let Subnet { cidr, .. } = subnet;
     let (first, last) = (cidr.network(), cidr.broadcast());
     let why = [
@@ -187,8 +191,8 @@ fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut Report) {
 fn group(
     section: &mut Section<'_>,
     moniker: &Lined<String>,
-    vslices: &Names<VsliceId>,
-    report: &mut Report,
+    vslices: &HandlesByName<VsliceId>,
+    report: &mut ProblemCollector,
 ) -> Option<Group> {
     let name = section.name(&moniker.value, report);
     let vslice = section.required("vslice", report);
@@ -234,7 +238,7 @@ fn group(
 }
 
 /// `None` if it is written and is neither; without it, the address stays the endpoint's.
-fn allocation(section: &mut Section<'_>, report: &mut Report) -> Option<Allocation> {
+fn allocation(section: &mut Section<'_>, report: &mut ProblemCollector) -> Option<Allocation> {
     let Some(written) = section.take::<String>("allocation", report) else {
         return Some(Allocation::Static);
     };
@@ -246,7 +250,7 @@ fn allocation(section: &mut Section<'_>, report: &mut Report) -> Option<Allocati
     written.read("allocation", "write \"static\" or \"pooled\"", parse, report)
 }
 
-fn interim_interval(section: &mut Section<'_>, report: &mut Report) -> u32 {
+fn interim_interval(section: &mut Section<'_>, report: &mut ProblemCollector) -> u32 {
     let Some(Lined { line, value }) = section.take("interim_interval_s", report) else {
         return ADVISED_INTERIM_S;
     };
@@ -264,7 +268,7 @@ fn interim_interval(section: &mut Section<'_>, report: &mut Report) -> u32 {
     value
 }
 
-fn credentials(section: &mut Section<'_>, report: &mut Report) -> Option<Credentials> {
+fn credentials(section: &mut Section<'_>, report: &mut ProblemCollector) -> Option<Credentials> {
     let method = section.take::<String>("credentials", report);
     let username = section.take::<String>("username", report);
     let password = section.take::<String>("password", report);
@@ -311,7 +315,11 @@ fn credentials(section: &mut Section<'_>, report: &mut Report) -> Option<Credent
 
 /// A group that cannot carry sessions is let in: somebody may be about to complete its VSlice. What was switched off on
 /// purpose needs no warning.
-fn report_faults(catalog: &Catalog, groups: &Names<GroupId>, report: &mut Report) {
+fn report_faults(
+    catalog: &Catalog,
+    groups: &HandlesByName<GroupId>,
+    report: &mut ProblemCollector,
+) {
     for named in groups.values() {
         let Some(id) = named.id.filter(|id| catalog.fault(*id) == Some(GroupFault::NoSubnet))
         else {

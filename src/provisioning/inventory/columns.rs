@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use csv::ByteRecord;
 
-use super::super::problem::Report;
+use super::super::problem::ProblemCollector;
 use crate::identity::Iccid;
 
 /// Declares the columns; their order is that in which `attachd export` writes them.
@@ -47,7 +47,11 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Reads the header. `None` if the rows below cannot be understood with it.
-    pub(super) fn read(header: &ByteRecord, line: u32, report: &mut Report) -> Option<Self> {
+    pub(super) fn read(
+        header: &ByteRecord,
+        line: u32,
+        report: &mut ProblemCollector,
+    ) -> Option<Self> {
         let names = Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
         if let Some(separator) = foreign_separator(header) {
             report.problem(

@@ -7,16 +7,16 @@ use std::net::Ipv4Addr;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::super::model::{Allocation, Subnet};
-use super::super::problem::Report;
+use super::super::problem::ProblemCollector;
 use super::super::{Catalog, Endpoint, ProvisioningState};
-use super::catalog_file::Names;
+use super::catalog_file::HandlesByName;
 use super::columns::{Column, Columns, Row, unguarded};
 use super::section::check_name;
 use crate::identity::{GroupId, Iccid, IdentityError, Imsi, Msisdn};
 
 /// What the file says.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(super) struct ListedEndpoint {
     pub(super) endpoints: Vec<(Iccid, Endpoint)>,
     /// Those whose state is `reinstated`: they may leave termination.
     pub(super) reinstated: Vec<Iccid>,
@@ -29,7 +29,7 @@ pub(super) struct Listed {
 pub(super) struct Groups<'a> {
     pub(super) catalog: &'a Catalog,
     /// Absent if `inventory.toml` could not be read: then every name is believed.
-    pub(super) names: Option<&'a Names<GroupId>>,
+    pub(super) names: Option<&'a HandlesByName<GroupId>>,
 }
 
 /// Reads the file; `expected` rows find their memory ready.
@@ -37,8 +37,8 @@ pub(super) fn read(
     file: impl Read,
     expected: usize,
     groups: Groups<'_>,
-    report: &mut Report,
-) -> io::Result<Listed> {
+    report: &mut ProblemCollector,
+) -> io::Result<ListedEndpoint> {
     // With LF alone as the terminator, and more at the end, the line number after a record is always that of the next line; a
     // CR before it is blank space to us. Only a quote that was never closed gets to the end of all.
     let has_ended = Cell::new(false);
@@ -48,8 +48,13 @@ pub(super) fn read(
         .terminator(Terminator::Any(b'\n'))
         .buffer_capacity(1 << 18)
         .from_reader(Watched { reader: file.chain(&b"\n\n"[..]), has_ended: &has_ended });
-    let mut rows =
-        Rows { groups, report, listed: Listed::default(), static_ips: Vec::new(), bare: (0, None) };
+    let mut rows = Rows {
+        groups,
+        report,
+        listed: ListedEndpoint::default(),
+        static_ips: Vec::new(),
+        bare: (0, None),
+    };
     rows.listed.endpoints.reserve(expected);
     rows.listed.lines.reserve(expected);
     let mut columns = None;
@@ -92,8 +97,8 @@ impl<R: Read> Read for Watched<'_, R> {
 
 struct Rows<'a> {
     groups: Groups<'a>,
-    report: &'a mut Report,
-    listed: Listed,
+    report: &'a mut ProblemCollector,
+    listed: ListedEndpoint,
     /// VSlice and address in one word, and the line.
     static_ips: Vec<(u64, u32)>,
     /// How many active endpoints have neither IMSI nor MSISDN, and the line of the first.
@@ -361,7 +366,7 @@ impl Rows<'_> {
 }
 
 /// Reports every key after its first line. Sorting takes less memory than a set, and files are mostly sorted already.
-fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut Report) {
+fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut ProblemCollector) {
     keys.sort_unstable();
     for same in keys.chunk_by(|one, next| one.0 == next.0).filter(|same| same.len() > 1) {
         let first = same[0].1;

@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use self::catalog_file::Names;
-use self::endpoint_file::{Groups, Listed};
+use self::catalog_file::HandlesByName;
+use self::endpoint_file::{Groups, ListedEndpoint};
 pub use self::export::export;
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::{Digest, Digesting};
 pub use super::problem::Rules;
-use super::problem::{Problem, Problems, Report};
+use super::problem::{InventoryProblem, InventoryProblems, ProblemCollector};
 use super::{Catalog, Endpoint};
 use crate::identity::{GroupId, Iccid, Moniker};
 
@@ -43,9 +43,9 @@ pub struct Inventory {
     /// The endpoints (pending) that may leave termination: no other state in a file leads out of it (PROTOCOL 10).
     pub reinstated: Vec<Iccid>,
     /// What does not hinder the load.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<InventoryProblem>,
     /// What may well be meant, and is worth a look: for whoever asks.
-    pub advice: Vec<Problem>,
+    pub advice: Vec<InventoryProblem>,
     /// Where the catalog stands.
     pub file: PathBuf,
     /// Where the endpoints stand, and in which line each.
@@ -57,7 +57,7 @@ pub struct Inventory {
 
 impl Inventory {
     /// Reads a folder by the usual rules.
-    pub fn load(dir: &Path) -> Result<Self, Problems> {
+    pub fn load(dir: &Path) -> Result<Self, InventoryProblems> {
         Self::load_by(dir, Rules::default())
     }
 
@@ -65,8 +65,8 @@ impl Inventory {
     ///
     /// # Errors
     /// All that is wrong in its files, if anything is.
-    pub fn load_by(dir: &Path, rules: Rules) -> Result<Self, Problems> {
-        let mut report = Report::by(rules);
+    pub fn load_by(dir: &Path, rules: Rules) -> Result<Self, InventoryProblems> {
+        let mut report = ProblemCollector::by(rules);
         // "festival/." names its files "festival/inventory.toml".
         let dir: PathBuf = dir.components().collect();
         let read = if dir.is_dir() {
@@ -87,7 +87,7 @@ impl Inventory {
         let Some((catalog, listed, fingerprint)) = read else {
             return Ok(Self { warnings, advice, file, ..Self::default() });
         };
-        let Listed { endpoints, reinstated, lines } = listed;
+        let ListedEndpoint { endpoints, reinstated, lines } = listed;
         let endpoint_file =
             dir.join(if dir.join(ENDPOINTS_GZ).exists() { ENDPOINTS_GZ } else { ENDPOINTS });
         Ok(Self {
@@ -105,8 +105,8 @@ impl Inventory {
 
     /// What has to be said at each start of files that need not be read again. Only catalogs are warned of.
     #[must_use]
-    pub fn warnings(dir: &Path) -> Vec<Problem> {
-        let mut report = Report::default();
+    pub fn warnings(dir: &Path) -> Vec<InventoryProblem> {
+        let mut report = ProblemCollector::default();
         let dir: PathBuf = dir.components().collect();
         if let Some(octets) = read_octets(&dir.join(CATALOG), &mut report) {
             read_catalog(&octets, &mut report);
@@ -126,10 +126,10 @@ impl Inventory {
 
     /// What of a catalog is gone from these files and kept, as warnings.
     #[must_use]
-    pub fn gone(&self, catalog: &Catalog) -> Vec<Problem> {
+    pub fn gone(&self, catalog: &Catalog) -> Vec<InventoryProblem> {
         let vslices = catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
         let groups = catalog.gone_groups().map(|group| ("group", &group.moniker));
-        let warning = |(kind, moniker): (&str, &Moniker)| Problem {
+        let warning = |(kind, moniker): (&str, &Moniker)| InventoryProblem {
             file: self.file.clone(),
             line: None,
             what: format!("{kind} {moniker} is gone from the file and kept"),
@@ -146,7 +146,10 @@ impl Inventory {
 }
 
 /// Both files; the endpoints are checked even if the catalog could not be read.
-fn read(dir: &Path, report: &mut Report) -> Option<(Catalog, Listed, Fingerprint)> {
+fn read(
+    dir: &Path,
+    report: &mut ProblemCollector,
+) -> Option<(Catalog, ListedEndpoint, Fingerprint)> {
     let octets = read_octets(&dir.join(CATALOG), report);
     let read = octets.as_ref().and_then(|octets| read_catalog(octets, report));
     let (catalog, names) =
@@ -156,12 +159,15 @@ fn read(dir: &Path, report: &mut Report) -> Option<(Catalog, Listed, Fingerprint
     Some((catalog, listed, Fingerprint::joined(Digest::of(&octets?), endpoints)))
 }
 
-fn read_octets(path: &Path, report: &mut Report) -> Option<Vec<u8>> {
+fn read_octets(path: &Path, report: &mut ProblemCollector) -> Option<Vec<u8>> {
     report.turn_to(path);
     fs::read(path).map_err(|error| report_unreadable(&error, report)).ok()
 }
 
-fn read_catalog(octets: &[u8], report: &mut Report) -> Option<(Catalog, Names<GroupId>)> {
+fn read_catalog(
+    octets: &[u8],
+    report: &mut ProblemCollector,
+) -> Option<(Catalog, HandlesByName<GroupId>)> {
     match std::str::from_utf8(octets) {
         Ok(text) => catalog_file::read(text.trim_start_matches('\u{feff}'), report),
         Err(error) => {
@@ -176,8 +182,8 @@ fn read_catalog(octets: &[u8], report: &mut Report) -> Option<(Catalog, Names<Gr
 fn read_endpoints(
     dir: &Path,
     groups: Groups<'_>,
-    report: &mut Report,
-) -> Option<(Listed, Option<Digest>)> {
+    report: &mut ProblemCollector,
+) -> Option<(ListedEndpoint, Option<Digest>)> {
     let plain = dir.join(ENDPOINTS);
     let packed = dir.join(ENDPOINTS_GZ);
     let (path, is_packed) = match (plain.exists(), packed.exists()) {
@@ -187,8 +193,8 @@ fn read_endpoints(
             return None;
         }
         // A folder without groups has no use for endpoints yet.
-        (false, false) if groups.names.is_some_and(Names::is_empty) => {
-            return Some((Listed::default(), None));
+        (false, false) if groups.names.is_some_and(HandlesByName::is_empty) => {
+            return Some((ListedEndpoint::default(), None));
         }
         (false, true) => (packed, true),
         (_, false) => (plain, false),
@@ -204,8 +210,8 @@ fn read_endpoint_file(
     path: &Path,
     is_packed: bool,
     groups: Groups<'_>,
-    report: &mut Report,
-) -> io::Result<(Listed, Digest)> {
+    report: &mut ProblemCollector,
+) -> io::Result<(ListedEndpoint, Digest)> {
     let file = File::open(path)?;
     let rows_at_most = usize::try_from(file.metadata()?.len() / SHORT_ROW).unwrap_or_default();
     let mut file = Digesting::new(file);
@@ -217,7 +223,7 @@ fn read_endpoint_file(
     Ok((listed?, file.digest()))
 }
 
-fn report_unreadable(error: &io::Error, report: &mut Report) {
+fn report_unreadable(error: &io::Error, report: &mut ProblemCollector) {
     match error.kind() {
         io::ErrorKind::NotFound => report.problem(None, "there is no such file", "create it"),
         io::ErrorKind::PermissionDenied => {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
-use super::super::problem::Report;
+use super::super::problem::ProblemCollector;
 use crate::identity::Moniker;
 
 /// The longest name of a VSlice, group or endpoint, in characters: what a table on a screen can show.
@@ -58,7 +58,7 @@ impl<'t> Text<'t> {
 
 impl<'t> Section<'t> {
     /// The whole file. `None` if it is no TOML: then nothing in it can be believed.
-    pub(super) fn document(text: &'t Text<'t>, report: &mut Report) -> Option<Self> {
+    pub(super) fn document(text: &'t Text<'t>, report: &mut ProblemCollector) -> Option<Self> {
         let (document, errors) = DeTable::parse_recoverable(text.text);
         for error in &errors {
             report.problem(text.line_of(error), one_line(error.message()), "write valid TOML");
@@ -76,7 +76,7 @@ impl<'t> Section<'t> {
         &mut self,
         key: &str,
         title: &'static str,
-        report: &mut Report,
+        report: &mut ProblemCollector,
     ) -> Vec<Self> {
         let Some(value) = self.table.remove(key) else { return Vec::new() };
         let line = self.text.line_at(value.span().start);
@@ -105,7 +105,7 @@ impl<'t> Section<'t> {
     pub(super) fn take<T: DeserializeOwned>(
         &mut self,
         key: &str,
-        report: &mut Report,
+        report: &mut ProblemCollector,
     ) -> Option<Lined<T>> {
         let value: Spanned<DeValue<'_>> = self.table.remove(key)?;
         let line = self.text.line_at(value.span().start);
@@ -124,7 +124,11 @@ impl<'t> Section<'t> {
     }
 
     /// The text of a key that must be there.
-    pub(super) fn required(&mut self, key: &str, report: &mut Report) -> Option<Lined<String>> {
+    pub(super) fn required(
+        &mut self,
+        key: &str,
+        report: &mut ProblemCollector,
+    ) -> Option<Lined<String>> {
         if !self.table.contains_key(key) {
             report.problem(
                 self.line,
@@ -136,7 +140,7 @@ impl<'t> Section<'t> {
     }
 
     /// The texts of a list, each with the line of the list.
-    pub(super) fn list(&mut self, key: &str, report: &mut Report) -> Vec<Lined<String>> {
+    pub(super) fn list(&mut self, key: &str, report: &mut ProblemCollector) -> Vec<Lined<String>> {
         let list: Option<Lined<Vec<Spanned<String>>>> = self.take(key, report);
         let items = list.into_iter().flat_map(|list| list.value);
         items
@@ -147,12 +151,12 @@ impl<'t> Section<'t> {
             .collect()
     }
 
-    pub(super) fn enabled(&mut self, report: &mut Report) -> bool {
+    pub(super) fn enabled(&mut self, report: &mut ProblemCollector) -> bool {
         self.take("enabled", report).is_none_or(|enabled| enabled.value)
     }
 
     /// The display name; without one the moniker is shown.
-    pub(super) fn name(&mut self, moniker: &str, report: &mut Report) -> CompactString {
+    pub(super) fn name(&mut self, moniker: &str, report: &mut ProblemCollector) -> CompactString {
         let Some(name) = self.take::<String>("name", report) else { return moniker.into() };
         if let Err(rule) = check_name(&name.value) {
             report.problem(name.line, rule, "choose another name");
@@ -161,7 +165,7 @@ impl<'t> Section<'t> {
     }
 
     /// Whatever is left is nothing we know.
-    pub(super) fn close(self, report: &mut Report) {
+    pub(super) fn close(self, report: &mut ProblemCollector) {
         for key in self.table.keys() {
             let line = self.text.line_at(key.span().start);
             report.problem(
@@ -180,7 +184,7 @@ impl Lined<String> {
         key: &str,
         remedy: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-        report: &mut Report,
+        report: &mut ProblemCollector,
     ) -> Option<T> {
         parse(&self.value)
             .map_err(|error| {
@@ -189,17 +193,17 @@ impl Lined<String> {
             .ok()
     }
 
-    pub(super) fn moniker(&self, report: &mut Report) -> Option<Moniker> {
+    pub(super) fn moniker(&self, report: &mut ProblemCollector) -> Option<Moniker> {
         self.read("moniker", "choose another moniker", Moniker::parse, report)
     }
 
-    pub(super) fn address(&self, key: &str, report: &mut Report) -> Option<Ipv4Addr> {
+    pub(super) fn address(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Addr> {
         let parse = |text: &str| text.parse().map_err(|_| format!("{text:?} is no IPv4 address"));
         self.read(key, "write four numbers, as in \"9.9.9.9\"", parse, report)
     }
 
     /// An address range, which must be written with its first address: else it is not clear which of two was meant.
-    pub(super) fn range(&self, key: &str, report: &mut Report) -> Option<Ipv4Net> {
+    pub(super) fn range(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Net> {
         let parse =
             |text: &str| text.parse::<Ipv4Net>().map_err(|_| format!("{text:?} is no IPv4 range"));
         let range = self.read(
@@ -220,7 +224,7 @@ impl Lined<String> {
     }
 
     /// An address range, or an address as the range of itself.
-    pub(super) fn addresses(&self, key: &str, report: &mut Report) -> Option<Ipv4Net> {
+    pub(super) fn addresses(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Net> {
         self.value.parse().map_or_else(|_| self.range(key, report), |ip: Ipv4Addr| Some(ip.into()))
     }
 }

@@ -453,13 +453,13 @@ fn nearly_catalog() -> impl Strategy<Value = String> {
 }
 
 fn judge(catalog: &str, endpoints: &[u8]) {
-    let mut report = Report::default();
+    let mut report = ProblemCollector::default();
     let read = catalog_file::read(catalog, &mut report);
     let (catalog, names) =
         read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
     let groups = Groups { catalog: &catalog, names: names.as_ref() };
     endpoint_file::read(endpoints, 0, groups, &mut report).unwrap();
-    for problem in report.conclude().err().iter().flat_map(Problems::iter) {
+    for problem in report.conclude().err().iter().flat_map(InventoryProblems::iter) {
         assert_eq!(problem.to_string().lines().count(), 1, "{problem}");
     }
 }

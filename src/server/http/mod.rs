@@ -20,28 +20,28 @@ use super::health::Readiness;
 use super::metrics::{Metrics, Names};
 use super::reloads::Applied;
 use super::view::{EndpointView, SessionView};
-use super::worker::Common;
+use super::worker::ServerContext;
 use crate::aaa::Aaa;
 use crate::identity::{Iccid, IdentityError};
-use crate::journal::{Health, Journal};
+use crate::journal::{Journal, JournalHealth};
 use envelope::{Answer, Page, Refusal, data, list};
 use guard::IsLocal;
 pub(super) use guard::Peer;
 use parameters::Parameters;
 
 /// What the views look at.
-pub(super) struct Front {
-    pub(super) common: Arc<Common>,
+pub(super) struct HttpState {
+    pub(super) common: Arc<ServerContext>,
     pub(super) metrics: Arc<Metrics>,
     /// Under which names metrics are shown.
     pub(super) names: Names,
     /// Set when the server begins to serve.
-    pub(super) opened: OnceLock<Opened>,
+    pub(super) opened: OnceLock<Serving>,
     /// Who may wait for a reload at the same time; each keeps a connection.
     pub(super) reloads: Semaphore,
 }
 
-pub(super) struct Opened {
+pub(super) struct Serving {
     pub(super) aaa: Arc<Aaa>,
     pub(super) journal: Arc<Journal>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Opened {
 pub(super) const WAITING_FOR_RELOAD: usize = 16;
 
 /// All paths, for a listener on this address.
-pub(super) fn router(front: Arc<Front>, listener: SocketAddr) -> Router {
+pub(super) fn router(front: Arc<HttpState>, listener: SocketAddr) -> Router {
     let is_local = IsLocal(listener.ip().to_canonical().is_loopback());
     Router::new()
         .route("/metrics", get(metrics))
@@ -73,7 +73,7 @@ const DEFAULT_LIMIT: usize = 100;
 const LONGEST_LIST: usize = 1000;
 
 /// Counts what the API was asked. Metrics and health are asked all the time by machines, and would drown it.
-async fn count(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+async fn count(State(front): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
@@ -90,7 +90,7 @@ async fn count(State(front): State<Arc<Front>>, request: Request, next: Next) ->
     response
 }
 
-async fn metrics(State(front): State<Arc<Front>>) -> impl IntoResponse {
+async fn metrics(State(front): State<Arc<HttpState>>) -> impl IntoResponse {
     if let Some(opened) = front.opened.get() {
         front.metrics.observe(&opened.aaa.stats(), opened.journal.figures());
     }
@@ -102,7 +102,7 @@ async fn metrics(State(front): State<Arc<Front>>) -> impl IntoResponse {
 }
 
 /// 200 if requests are answered, 503 if they should go elsewhere; and why.
-async fn ready(State(front): State<Arc<Front>>) -> (StatusCode, Json<Readiness>) {
+async fn ready(State(front): State<Arc<HttpState>>) -> (StatusCode, Json<Readiness>) {
     let readiness = front.readiness();
     let status =
         if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -111,7 +111,7 @@ async fn ready(State(front): State<Arc<Front>>) -> (StatusCode, Json<Readiness>)
 
 /// What is no ICCID, or not even text, names no endpoint.
 async fn endpoint(
-    State(front): State<Arc<Front>>,
+    State(front): State<Arc<HttpState>>,
     uri: Uri,
     named: Result<Path<String>, PathRejection>,
 ) -> Answer<EndpointView> {
@@ -121,7 +121,7 @@ async fn endpoint(
     look(&front, iccid).map(data)
 }
 
-async fn sessions(State(front): State<Arc<Front>>, uri: Uri) -> Answer<Vec<SessionView>> {
+async fn sessions(State(front): State<Arc<HttpState>>, uri: Uri) -> Answer<Vec<SessionView>> {
     let parameters = Parameters::of(&uri, &["iccid", "limit", "offset"])?;
     let iccid =
         parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
@@ -137,7 +137,7 @@ async fn sessions(State(front): State<Arc<Front>>, uri: Uri) -> Answer<Vec<Sessi
 }
 
 /// Reloads gateways and inventory as SIGHUP does, and answers when that is over.
-async fn reload(State(front): State<Arc<Front>>, request: Request) -> Answer<Applied> {
+async fn reload(State(front): State<Arc<HttpState>>, request: Request) -> Answer<Applied> {
     guard::from_this_machine(&request)?;
     Parameters::of(request.uri(), &[])?;
     front.opened.get().ok_or_else(|| front.not_ready())?;
@@ -152,7 +152,7 @@ async fn reload(State(front): State<Arc<Front>>, request: Request) -> Answer<App
     }
 }
 
-fn look(front: &Front, iccid: Iccid) -> Result<EndpointView, Refusal> {
+fn look(front: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
     let opened = front.opened.get().ok_or_else(|| front.not_ready())?;
     let gateways = front.common.gateways.load();
     opened
@@ -163,11 +163,11 @@ fn look(front: &Front, iccid: Iccid) -> Result<EndpointView, Refusal> {
         .ok_or_else(Refusal::not_found)
 }
 
-impl Front {
+impl HttpState {
     fn readiness(&self) -> Readiness {
         let blocked = match self.opened.get().map(|opened| opened.journal.health()) {
-            Some(Health::Failing(failure)) => Some(failure.to_string()),
-            Some(Health::Good) | None => None,
+            Some(JournalHealth::Failing(failure)) => Some(failure.to_string()),
+            Some(JournalHealth::Good) | None => None,
         };
         self.common.health.readiness(blocked)
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::server::tally::{BUCKETS_US, Latencies, REQUESTS};
+use crate::server::tally::{BUCKETS_US, LatencyCounts, REQUESTS};
 
 const NAME: &str = "radius_request_duration_seconds";
 
@@ -15,7 +15,7 @@ pub(super) struct SharedLatencies {
 }
 
 impl SharedLatencies {
-    pub(super) fn add(&self, latencies: Latencies) {
+    pub(super) fn add(&self, latencies: LatencyCounts) {
         for (shared, count) in
             self.buckets.iter().zip(latencies.buckets).filter(|(_, count)| *count > 0)
         {

@@ -1,6 +1,6 @@
 //! Every metric of the shell: names, help texts, handles. The only place here that knows the metrics crates.
 //!
-//! Workers count in a [`Tally`] and report once per batch; what others count is read when somebody scrapes.
+//! Workers count in a [`WorkerCounters`] and report once per batch; what others count is read when somebody scrapes.
 
 mod exposition;
 mod freeradius;
@@ -23,7 +23,9 @@ use parking_lot::Mutex;
 
 use super::gateways::Gateways;
 use super::reloads::ReloadOutcome;
-use super::tally::{ACCOUNTING, Dropped, ODD_TIMES, REQUESTS, RESPONSES, Tally, accounting_label};
+use super::tally::{
+    ACCOUNTING, Dropped, ODD_TIMES, REQUESTS, RESPONSES, WorkerCounters, accounting_label,
+};
 use crate::aaa::RejectReason;
 use crate::identity::GatewayId;
 use crate::time::Timestamp;
@@ -251,7 +253,7 @@ struct TrafficMeters {
 
 impl Meters {
     /// Adds up what a worker has counted, and lets it begin anew.
-    pub fn report(&mut self, tally: &mut Tally, gateways: &Gateways) {
+    pub fn report(&mut self, tally: &mut WorkerCounters, gateways: &Gateways) {
         add(&self.strangers, &mut tally.strangers);
         add(&self.duplicates, &mut tally.duplicates);
         add(&self.rejects, &mut tally.rejects);
@@ -380,7 +382,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let mut meters = metrics.meters();
         let gateways = Gateways::new(&[], vec!["pgw-01".to_owned()]);
-        let mut tally = Tally::default();
+        let mut tally = WorkerCounters::default();
         for _ in 0..2 {
             tally.request(GatewayId::new(0), Code::ACCESS_REQUEST);
             tally.dropped(Dropped::BadAuthenticator, Some(GatewayId::new(0)));

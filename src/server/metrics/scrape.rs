@@ -4,11 +4,11 @@ use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recor
 
 use super::Metrics;
 use crate::aaa::{Stats, VsliceStats};
-use crate::journal::Figures;
+use crate::journal::JournalFigures;
 
 impl Metrics {
     /// Takes over what `aaa` and the journal say.
-    pub fn observe(&self, stats: &Stats, journal: Figures) {
+    pub fn observe(&self, stats: &Stats, journal: JournalFigures) {
         with_local_recorder(&self.recorder, || {
             for (state, count) in stats.provisioning {
                 gauge!("attachd_endpoints", "provisioning_state" => state.moniker())

@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::*;
 use crate::identity::GatewayId;
 use crate::journal::{
-    AppendFile, Apply, Directory, Entry, OnDamage, Options, Record, Storage, Stored,
+    AppendFile, Apply, FramedRecord, JournalFolder, JournalOptions, OnDamage, Record, Storage,
+    Stored,
 };
 use crate::provisioning::Prune;
 use crate::server::tests::scene::{request as request_packet, *};
@@ -21,9 +22,9 @@ use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::value::acct_status_type;
 use crate::wire::{Code, LONGEST};
 
-fn settings() -> Settings {
+fn settings() -> ServerSettings {
     let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    Settings {
+    ServerSettings {
         auth: vec![free],
         acct: vec![free],
         workers: 2,
@@ -56,13 +57,13 @@ struct Running {
     http: SocketAddr,
     gateway: UdpSocket,
     stop: tokio::sync::oneshot::Sender<()>,
-    common: Arc<Common>,
+    common: Arc<ServerContext>,
     thread: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Running {
-    fn start(settings: Settings, journal: Journal, reload: Reload) -> Self {
-        let shell = Shell::open(settings).unwrap();
+    fn start(settings: ServerSettings, journal: Journal, reload: Reload) -> Self {
+        let shell = Server::open(settings).unwrap();
         let address = |wanted| {
             shell.sockets[0]
                 .iter()
@@ -137,7 +138,7 @@ fn no_reload() -> Reload {
 fn a_session_is_served_shown_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let running =
-        Running::start(settings(), open(folder.path(), |_: Entry<'_>| Ok(())), no_reload());
+        Running::start(settings(), open(folder.path(), |_: FramedRecord<'_>| Ok(())), no_reload());
 
     let asked = access(1, TILL);
     verified(&running.ask(running.auth, &asked), Code::ACCESS_ACCEPT, &asked);
@@ -196,7 +197,7 @@ fn a_session_is_served_shown_and_kept() {
     running.stop().unwrap();
 
     let mut records = Vec::new();
-    drop(open(folder.path(), |entry: Entry<'_>| {
+    drop(open(folder.path(), |entry: FramedRecord<'_>| {
         records.push(Record::read(&entry)?);
         Ok(())
     }));
@@ -207,7 +208,7 @@ fn a_session_is_served_shown_and_kept() {
 }
 
 fn open(folder: &Path, applier: impl Apply) -> Journal {
-    Journal::open(folder, Options::default(), OnDamage::Refuse, &mut [applier]).unwrap().0
+    Journal::open(folder, JournalOptions::default(), OnDamage::Refuse, &mut [applier]).unwrap().0
 }
 
 #[test]
@@ -286,12 +287,12 @@ fn an_address_in_use_is_named_with_a_remedy() {
     let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = holder.local_addr().unwrap();
     let error =
-        Shell::open(Settings { acct: vec![taken], ..settings() }).err().unwrap().to_string();
+        Server::open(ServerSettings { acct: vec![taken], ..settings() }).err().unwrap().to_string();
     assert!(error.starts_with(&format!("cannot listen on {taken} (acct): ")), "{error}");
     assert!(error.ends_with("; stop what listens there, or choose another address"), "{error}");
-    let same = Settings { auth: vec![taken], acct: vec![taken], ..settings() };
+    let same = ServerSettings { auth: vec![taken], acct: vec![taken], ..settings() };
     drop(holder);
-    assert!(Shell::open(same).is_err(), "one address cannot be both");
+    assert!(Server::open(same).is_err(), "one address cannot be both");
 }
 
 /// Were a datagram found by the sweep only, each would take half a second or more.
@@ -312,7 +313,7 @@ fn a_datagram_wakes_its_worker() {
 fn a_reject_is_held_back_for_no_less_than_the_delay() {
     const DELAY: Duration = Duration::from_millis(60);
     let server = Running::start(
-        Settings { reject_delay: DELAY, ..settings() },
+        ServerSettings { reject_delay: DELAY, ..settings() },
         Journal::in_memory(),
         no_reload(),
     );
@@ -339,7 +340,7 @@ fn two_servers_live_side_by_side_in_one_process() {
 
 /// A folder whose disk takes no sync while somebody holds it.
 struct Hanging {
-    folder: Directory,
+    folder: JournalFolder,
     held: Arc<Mutex<()>>,
 }
 
@@ -395,13 +396,17 @@ fn a_disk_that_hangs_is_told_and_status_server_is_silent_until_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let held = Arc::new(Mutex::new(()));
     let storage: Arc<dyn Storage> = Arc::new(Hanging {
-        folder: Directory::open(folder.path()).unwrap(),
+        folder: JournalFolder::open(folder.path()).unwrap(),
         held: Arc::clone(&held),
     });
-    let mut applier = |_: Entry<'_>| Ok(());
-    let (journal, _) =
-        Journal::open_on(&storage, Options::default(), OnDamage::Refuse, &mut [&mut applier])
-            .unwrap();
+    let mut applier = |_: FramedRecord<'_>| Ok(());
+    let (journal, _) = Journal::open_on(
+        &storage,
+        JournalOptions::default(),
+        OnDamage::Refuse,
+        &mut [&mut applier],
+    )
+    .unwrap();
     let running = Running::start(settings(), journal, no_reload());
     verified(&running.ask(running.auth, &status(1)), Code::ACCESS_ACCEPT, &status(1));
 

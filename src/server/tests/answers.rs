@@ -2,10 +2,10 @@
 
 use super::scene::*;
 use crate::aaa::{Class, RejectReason};
-use crate::server::pipeline::Conduct;
+use crate::server::pipeline::PipelineConfig;
 use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::{self, attachd, microsoft, tgpp};
-use crate::wire::{Code, Datagram, Key};
+use crate::wire::{Code, Datagram, FlatKey};
 use std::time::Duration;
 
 const STANDARD: u32 = 0;
@@ -14,17 +14,17 @@ fn value(reply: &[u8], vendor: u32, number: u8) -> Option<Vec<u8>> {
     let datagram = Datagram::frame(reply).unwrap();
     datagram
         .values()
-        .find(|value| value.key == Key { vendor, number })
+        .find(|value| value.key == FlatKey { vendor, number })
         .map(|value| value.octets.to_vec())
 }
 
 /// B23: everything the group and the VSlice set, in the order of PROTOCOL 5.
 #[test]
 fn an_accept_says_what_the_group_sets() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let asked = access(1, TILL);
     let got = scene.auth(&asked);
-    assert!(matches!(got, Got::Receipt(_)), "it rests on state that must be durable");
+    assert!(matches!(got, Response::Receipt(_)), "it rests on state that must be durable");
     let reply = got.reply();
     let numbers = verified(&reply, Code::ACCESS_ACCEPT, &asked);
     assert_eq!(
@@ -58,18 +58,18 @@ fn an_accept_says_what_the_group_sets() {
 
 #[test]
 fn vendor_attributes_name_vslice_and_group_if_wanted() {
-    let mut scene = Scene::with(Conduct { vendor_attributes: true, ..conduct() });
+    let mut scene = TestServer::with(PipelineConfig { vendor_attributes: true, ..conduct() });
     let reply = scene.auth(&access(1, TILL)).reply();
     assert_eq!(value(&reply, DEFAULT_VENDOR, attachd::VSLICE).unwrap(), b"festival");
     assert_eq!(value(&reply, DEFAULT_VENDOR, attachd::ENDPOINT_GROUP).unwrap(), b"epos");
-    let reply = Scene::new().auth(&access(1, TILL)).reply();
+    let reply = TestServer::new().auth(&access(1, TILL)).reply();
     assert_eq!(value(&reply, DEFAULT_VENDOR, attachd::VSLICE), None);
 }
 
 /// B13, B14, C-11.
 #[test]
 fn a_reject_says_why_and_nothing_else() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     for (identifier, imsi, reason) in [
         (1, STOLEN, "endpoint-suspended"),
         (2, "234500000000099", "endpoint-unknown"),
@@ -77,7 +77,7 @@ fn a_reject_says_why_and_nothing_else() {
     ] {
         let asked = access(identifier, imsi);
         let got = scene.auth(&asked);
-        assert!(matches!(got, Got::AtOnce(_)));
+        assert!(matches!(got, Response::AtOnce(_)));
         let reply = got.reply();
         assert_eq!(
             verified(&reply, Code::ACCESS_REJECT, &asked),
@@ -90,9 +90,10 @@ fn a_reject_says_why_and_nothing_else() {
 
 #[test]
 fn a_reject_may_be_delayed_and_an_accept_never_is() {
-    let mut scene = Scene::with(Conduct { reject_delay: Duration::from_secs(1), ..conduct() });
-    assert!(matches!(scene.auth(&access(1, STOLEN)), Got::Delayed(_)));
-    assert!(matches!(scene.auth(&access(2, TILL)), Got::Receipt(_)));
+    let mut scene =
+        TestServer::with(PipelineConfig { reject_delay: Duration::from_secs(1), ..conduct() });
+    assert!(matches!(scene.auth(&access(1, STOLEN)), Response::Delayed(_)));
+    assert!(matches!(scene.auth(&access(2, TILL)), Response::Receipt(_)));
 }
 
 /// B15, B16, E5.
@@ -110,7 +111,7 @@ fn proxy_states_come_back_in_order() {
                 .attribute(number::PROXY_STATE, states[2]);
         })
     };
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let returned = |reply: &[u8]| -> Vec<Vec<u8>> {
         let datagram = Datagram::frame(reply).unwrap();
         datagram
@@ -143,7 +144,7 @@ fn credentials_are_proven_by_password() {
                 .attribute(more, value);
         })
     };
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let cases = [
         (1, camera(1, b"arctangent", number::NAS_PORT, &[0; 4]), Code::ACCESS_ACCEPT),
         (2, camera(2, b"arcsine", number::NAS_PORT, &[0; 4]), Code::ACCESS_REJECT),
@@ -166,7 +167,7 @@ fn credentials_are_proven_by_password() {
 /// E1: twenty octets, no attributes. E20, E21: also for what has no effect.
 #[test]
 fn every_report_gets_a_bare_receipt() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let without_status = request(Code::ACCOUNTING_REQUEST, 4, |packet| {
         _ = packet.attribute(number::USER_NAME, b"till")
     });
@@ -178,7 +179,7 @@ fn every_report_gets_a_bare_receipt() {
     ] {
         let records = scene.out.ledger.records.records;
         let got = scene.acct(&packet);
-        assert!(matches!(got, Got::Receipt(_)), "{got:?}");
+        assert!(matches!(got, Response::Receipt(_)), "{got:?}");
         assert_eq!(verified(&got.reply(), Code::ACCOUNTING_RESPONSE, &packet), [0u8; 0]);
         assert_eq!(scene.out.ledger.records.records, records + 1, "recorded");
         assert_eq!(scene.pipeline.tally.rejects.iter().sum::<u32>(), refused);
@@ -198,7 +199,7 @@ fn every_report_gets_a_bare_receipt() {
 /// E19: an odd Event-Timestamp is counted.
 #[test]
 fn an_odd_timestamp_is_counted() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let odd = request(Code::ACCOUNTING_REQUEST, 1, |packet| {
         packet.integer(number::ACCT_STATUS_TYPE, 7).integer(number::EVENT_TIMESTAMP, 0);
     });

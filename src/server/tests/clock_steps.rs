@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::identity::GatewayId;
-use crate::server::duplicates::{Duplicates, Key, Known};
+use crate::server::duplicates::{DuplicateKey, Duplicates, Lookup};
 use crate::server::gateways::Gateways;
 use crate::server::{GatewaySettings, Requirement};
-use crate::time::{Steady, Timestamp};
+use crate::time::{SteadyClock, Timestamp};
 
 const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -15,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 type Setting = fn(Timestamp) -> Timestamp;
 
 /// A second passes, in looks of 20 ms, while the wall clock is where somebody has set it.
-fn pass_a_second(steady: &mut Steady, second: u64, set: Setting) -> Timestamp {
+fn pass_a_second(steady: &mut SteadyClock, second: u64, set: Setting) -> Timestamp {
     let mut running = Duration::from_secs(second);
     for _ in 0..50 {
         running += Duration::from_millis(20);
@@ -36,7 +36,7 @@ fn settings_of_the_clock() -> [(&'static str, Setting); 3] {
 #[test]
 fn a_rate_limit_goes_on_over_steps() {
     for (name, set) in settings_of_the_clock() {
-        let (mut steady, _) = Steady::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
+        let (mut steady, _) = SteadyClock::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
         let gateways = Gateways::new(&[gateway_of_rate(10)], Vec::new());
         let gateway = gateways.of(IpAddr::from([192, 0, 2, 1])).unwrap();
         let admitted = |now| (0..100).filter(|_| gateway.admits(now)).count();
@@ -51,29 +51,29 @@ fn a_rate_limit_goes_on_over_steps() {
 #[test]
 fn a_retransmission_is_known_as_long_as_it_should_be() {
     for (name, set) in settings_of_the_clock() {
-        let (mut steady, _) = Steady::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
+        let (mut steady, _) = SteadyClock::begin(Duration::ZERO, NOON, Timestamp::EPOCH);
         let mut duplicates = Duplicates::new(64, 4096, Duration::from_secs(30));
-        let key = Key {
+        let key = DuplicateKey {
             from: ([192, 0, 2, 1], 1).into(),
             listener: 0,
             code: 1,
             identifier: 7,
             gateway: GatewayId::new(0),
         };
-        let Known::New(seat) = duplicates.look_up(&key, &[1; 16], NOON) else { panic!("not new") };
+        let Lookup::New(seat) = duplicates.look_up(&key, &[1; 16], NOON) else { panic!("not new") };
         duplicates.answer(seat, b"reply");
         for second in 0..29 {
             let now = pass_a_second(&mut steady, second, set);
             assert_eq!(
                 duplicates.look_up(&key, &[1; 16], now),
-                Known::Answered(b"reply"),
+                Lookup::Answered(b"reply"),
                 "{name}: second {second}"
             );
         }
         pass_a_second(&mut steady, 29, set);
         let now = pass_a_second(&mut steady, 30, set);
         assert!(
-            matches!(duplicates.look_up(&key, &[1; 16], now), Known::New(_)),
+            matches!(duplicates.look_up(&key, &[1; 16], now), Lookup::New(_)),
             "{name}: its lifetime is over"
         );
     }

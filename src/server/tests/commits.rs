@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::*;
-use crate::journal::{Admission, Directory, Entry, Journal, OnDamage, Options, Storage};
-use crate::server::clock::Moment;
-use crate::server::commit::{Clerk, Committer};
-use crate::server::desk::Desk;
-use crate::server::pipeline::{Arrival, Conduct, Listener, Port};
+use crate::journal::{
+    Admission, FramedRecord, Journal, JournalFolder, JournalOptions, OnDamage, Storage,
+};
+use crate::server::clock::Now;
+use crate::server::commit::{Committer, JournalCommitter};
+use crate::server::desk::WorkerCore;
+use crate::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
 use crate::server::shares::Load;
 use crate::server::tally::Dropped;
 use crate::wire::Code;
@@ -30,11 +32,11 @@ struct SlowState {
 }
 
 impl Committer for Slow {
-    type Records = Tape;
+    type Records = RecordingRecorder;
     type Ticket = u64;
 
-    fn records(&mut self) -> Tape {
-        Tape::default()
+    fn records(&mut self) -> RecordingRecorder {
+        RecordingRecorder::default()
     }
 
     fn admission(&self) -> Admission {
@@ -45,7 +47,7 @@ impl Committer for Slow {
         self.0.borrow().room
     }
 
-    fn submit(&mut self, _: Tape) -> u64 {
+    fn submit(&mut self, _: RecordingRecorder) -> u64 {
         let mut state = self.0.borrow_mut();
         state.submitted += 1;
         state.submitted
@@ -57,23 +59,23 @@ impl Committer for Slow {
 }
 
 /// A desk, its journal, and what has left it.
-struct Office {
-    desk: Desk<Slow>,
+struct TestWorker {
+    desk: WorkerCore<Slow>,
     journal: Slow,
-    now: Moment,
+    now: Now,
     sent: Vec<Vec<u8>>,
 }
 
-impl Office {
-    fn new(conduct: Conduct) -> Self {
+impl TestWorker {
+    fn new(conduct: PipelineConfig) -> Self {
         let journal = Slow(Rc::new(RefCell::new(SlowState {
             submitted: 0,
             durable: 0,
             admission: Admission::Open,
             room: usize::MAX,
         })));
-        let desk = Desk::new(aaa(), Arc::new(gateways()), conduct, journal.clone());
-        Self { desk, journal, now: Moment { wall: NOW, running: Duration::ZERO }, sent: Vec::new() }
+        let desk = WorkerCore::new(aaa(), Arc::new(gateways()), conduct, journal.clone());
+        Self { desk, journal, now: Now { wall: NOW, running: Duration::ZERO }, sent: Vec::new() }
     }
 
     /// One batch.
@@ -120,7 +122,7 @@ impl Office {
 
 #[test]
 fn receipts_wait_for_their_own_batch_and_rejects_for_none() {
-    let mut office = Office::new(conduct());
+    let mut office = TestWorker::new(conduct());
     office.receive(&[(Port::Auth, &access(1, TILL)), (Port::Auth, &access(2, STOLEN))]);
     office.receive(&[(Port::Acct, &start(3, TILL))]);
     office.settle();
@@ -140,7 +142,7 @@ fn receipts_wait_for_their_own_batch_and_rejects_for_none() {
 
 #[test]
 fn a_report_in_which_nothing_is_new_waits_for_the_records_before_it() {
-    let mut office = Office::new(conduct());
+    let mut office = TestWorker::new(conduct());
     office.receive(&[(Port::Acct, &start(1, TILL))]);
     // The same session again under another identifier, as a gateway sends it that has changed Acct-Delay-Time.
     office.receive(&[(Port::Acct, &start(2, TILL))]);
@@ -154,7 +156,7 @@ fn a_report_in_which_nothing_is_new_waits_for_the_records_before_it() {
 /// E6.
 #[test]
 fn when_the_disk_fails_nobody_hears_of_what_may_be_lost_and_the_retransmission_is_served() {
-    let mut office = Office::new(conduct());
+    let mut office = TestWorker::new(conduct());
     let started = start(1, TILL);
     office.receive(&[(Port::Acct, &started)]);
     office.admission(Admission::Failing);
@@ -173,7 +175,7 @@ fn when_the_disk_fails_nobody_hears_of_what_may_be_lost_and_the_retransmission_i
 
 #[test]
 fn an_address_is_free_only_when_its_release_is_durable() {
-    let mut office = Office::new(conduct());
+    let mut office = TestWorker::new(conduct());
     let pooled = |octets: &[u8]| octets.windows(6).any(|window| window == [8, 6, 100, 65, 0, 2]);
     let camera = |identifier| {
         request(Code::ACCESS_REQUEST, identifier, |packet| {
@@ -187,7 +189,7 @@ fn an_address_is_free_only_when_its_release_is_durable() {
     office.receive(&[(Port::Auth, &camera(1))]);
     office.durable(1);
     assert!(pooled(&office.sent[0]), "the one address of the pool");
-    let leased = |office: &Office| office.desk.aaa().stats().vslices[0].pools[1].counts.leased;
+    let leased = |office: &TestWorker| office.desk.aaa().stats().vslices[0].pools[1].counts.leased;
     assert_eq!(leased(&office), 1);
     office.receive(&[
         (Port::Acct, &start(2, CAMERA)),
@@ -200,7 +202,8 @@ fn an_address_is_free_only_when_its_release_is_durable() {
 
 #[test]
 fn a_delayed_reject_holds_nobody_up() {
-    let mut office = Office::new(Conduct { reject_delay: Duration::from_secs(1), ..conduct() });
+    let mut office =
+        TestWorker::new(PipelineConfig { reject_delay: Duration::from_secs(1), ..conduct() });
     office.receive(&[(Port::Auth, &access(1, STOLEN)), (Port::Auth, &access(2, TILL))]);
     office.durable(1);
     assert_eq!(office.taken(), [(Code::ACCESS_ACCEPT, 2)]);
@@ -218,7 +221,7 @@ fn a_delayed_reject_holds_nobody_up() {
 fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
     /// Rounds of 64 receipts until one gateway has all that it may have waiting.
     const FULL: u32 = 256;
-    let mut office = Office::new(conduct());
+    let mut office = TestWorker::new(conduct());
     let reports: Vec<Vec<u8>> = (0..64).map(|identifier| start(identifier, TILL)).collect();
     let mut rounds = 0;
     while rounds < FULL {
@@ -247,7 +250,7 @@ fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
 #[test]
 fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
     const RECEIPTS: u16 = 8_000;
-    let mut office = Office::new(conduct());
+    let mut office = TestWorker::new(conduct());
     let asked = start(1, TILL);
     let listener = Listener { place: 1, port: Port::Acct };
     for port in 1..=RECEIPTS {
@@ -266,7 +269,7 @@ fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
 }
 
 /// How many of these reports of the gateway at `from` are taken.
-fn flood<C: Committer>(desk: &mut Desk<C>, from: &str, packets: &[Vec<u8>], at: Moment) -> u32 {
+fn flood<C: Committer>(desk: &mut WorkerCore<C>, from: &str, packets: &[Vec<u8>], at: Now) -> u32 {
     let mut taken = 0;
     for (packet, port) in packets.iter().zip(1..) {
         desk.begin(&Arc::new(gateways()), at, true);
@@ -302,13 +305,22 @@ fn ever_new_sessions(imsi: &str, count: usize) -> Vec<Vec<u8>> {
 fn a_gateway_that_writes_much_costs_its_neighbours_nothing() {
     const FLOOD: usize = 400;
     let folder = tempfile::tempdir().unwrap();
-    let storage: Arc<dyn Storage> = Arc::new(Directory::open(folder.path()).unwrap());
-    let options = Options { backlog: 256 << 10, ..Options::default() };
-    let (journal, mut hand, _) =
-        Journal::open_by_hand(&storage, options, OnDamage::Refuse, &mut [|_: Entry<'_>| Ok(())])
-            .unwrap();
-    let mut desk = Desk::new(aaa(), Arc::new(gateways()), conduct(), Clerk::unwoken(&journal));
-    let now = Moment { wall: NOW, running: Duration::ZERO };
+    let storage: Arc<dyn Storage> = Arc::new(JournalFolder::open(folder.path()).unwrap());
+    let options = JournalOptions { backlog: 256 << 10, ..JournalOptions::default() };
+    let (journal, mut hand, _) = Journal::open_by_hand(
+        &storage,
+        options,
+        OnDamage::Refuse,
+        &mut [|_: FramedRecord<'_>| Ok(())],
+    )
+    .unwrap();
+    let mut desk = WorkerCore::new(
+        aaa(),
+        Arc::new(gateways()),
+        conduct(),
+        JournalCommitter::unwoken(&journal),
+    );
+    let now = Now { wall: NOW, running: Duration::ZERO };
 
     let taken = flood(&mut desk, "192.0.2.1", &ever_new_sessions(TILL, FLOOD), now);
     assert!((20..200).contains(&taken), "{taken} of {FLOOD}");
@@ -350,7 +362,8 @@ fn a_gateway_that_writes_much_costs_its_neighbours_nothing() {
 
 #[test]
 fn who_floods_with_rejects_loses_the_delay_and_not_his_neighbours() {
-    let mut office = Office::new(Conduct { reject_delay: Duration::from_secs(1), ..conduct() });
+    let mut office =
+        TestWorker::new(PipelineConfig { reject_delay: Duration::from_secs(1), ..conduct() });
     let [ours, theirs] =
         ["192.0.2.1", "198.51.100.2"].map(|from| gateways().of(from.parse().unwrap()).unwrap().id);
     while office.desk.pipeline.shares.may_delay(ours) {

@@ -9,13 +9,13 @@ use crate::wire::{Code, Encoder};
 /// D1, D5, D8.
 #[test]
 fn a_retransmission_gets_the_same_octets_and_nothing_happens_twice() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let (asked, started) = (access(1, TILL), start(2, TILL));
     let (accept, receipt) = (scene.auth(&asked).reply(), scene.acct(&started).reply());
     let records = scene.out.ledger.records.records;
     scene.later(29);
-    assert_eq!(scene.auth(&asked), Got::AtOnce(accept.clone()));
-    assert_eq!(scene.acct(&started), Got::AtOnce(receipt));
+    assert_eq!(scene.auth(&asked), Response::AtOnce(accept.clone()));
+    assert_eq!(scene.acct(&started), Response::AtOnce(receipt));
     assert_eq!(scene.out.ledger.records.records, records);
     assert_eq!(scene.pipeline.tally.duplicates, [1, 1, 0]);
     scene.later(2);
@@ -25,7 +25,7 @@ fn a_retransmission_gets_the_same_octets_and_nothing_happens_twice() {
 /// D2.
 #[test]
 fn a_retransmission_of_what_still_waits_is_dropped() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let asked = access(1, TILL);
     let listener = Listener { place: 0, port: Port::Auth };
     let arrival = Arrival { listener, from: scene.from, to: None, octets: &asked };
@@ -38,7 +38,7 @@ fn a_retransmission_of_what_still_waits_is_dropped() {
 /// D3, C-3.
 #[test]
 fn another_authenticator_is_another_request() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let with = |authenticator: u8, imsi: &str| {
         let mut buffer = [0; 256];
         let mut packet = Encoder::new(&mut buffer, Code::ACCESS_REQUEST, 1);
@@ -50,20 +50,20 @@ fn another_authenticator_is_another_request() {
     verified(&scene.auth(&first).reply(), Code::ACCESS_ACCEPT, &first);
     let mut forged = second.clone();
     forged[30] ^= 1;
-    assert_eq!(scene.auth(&forged), Got::Silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(scene.auth(&forged), Response::Silence(Dropped::BadMessageAuthenticator));
     assert!(
-        matches!(scene.auth(&first), Got::AtOnce(_)),
+        matches!(scene.auth(&first), Response::AtOnce(_)),
         "a forged packet leaves the memory alone"
     );
     let reply = scene.auth(&second).reply();
     verified(&reply, Code::ACCESS_REJECT, &second);
-    assert_eq!(scene.auth(&second), Got::AtOnce(reply));
+    assert_eq!(scene.auth(&second), Response::AtOnce(reply));
 }
 
 /// D4, D6.
 #[test]
 fn every_port_has_identifiers_of_its_own() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     for port in 1000..1004 {
         scene.from.set_port(port);
         for identifier in 0..=255 {

@@ -7,14 +7,14 @@ use crate::server::tally::Dropped;
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Encoder, Secret};
 
-fn silence(reason: Dropped) -> Got {
-    Got::Silence(reason)
+fn silence(reason: Dropped) -> Response {
+    Response::Silence(reason)
 }
 
 /// A13, A14.
 #[test]
 fn the_source_address_says_whose_secret_it_is() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let till = access(1, TILL);
     assert_eq!(scene.from("203.0.113.1").auth(&till), silence(Dropped::UnknownGateway));
     let claims_another = request(Code::ACCESS_REQUEST, 1, |packet| {
@@ -49,7 +49,11 @@ fn what_does_not_tile_is_malformed() {
     ];
     for (what, packet) in cases {
         for port in [Port::Auth, Port::Acct] {
-            assert_eq!(Scene::new().send(port, &packet), silence(Dropped::Malformed), "{what}");
+            assert_eq!(
+                TestServer::new().send(port, &packet),
+                silence(Dropped::Malformed),
+                "{what}"
+            );
         }
     }
 }
@@ -57,7 +61,7 @@ fn what_does_not_tile_is_malformed() {
 /// A5, A6, A8.
 #[test]
 fn padding_is_ignored_and_4096_octets_are_not_too_many() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let padded = [&access(1, TILL)[..], &[0xff; 30]].concat();
     verified(&scene.auth(&padded).reply(), Code::ACCESS_ACCEPT, &padded);
     let fill = |packet: &mut Encoder<'_>, used: usize| {
@@ -94,14 +98,14 @@ fn other_codes_and_codes_on_the_wrong_port_are_unknown() {
         let packet = request(Code(code), 1, |packet| _ = packet.message_authenticator());
         for port in [Port::Auth, Port::Acct] {
             assert_eq!(
-                Scene::new().send(port, &packet),
+                TestServer::new().send(port, &packet),
                 silence(Dropped::UnknownCode),
                 "code {code}"
             );
         }
     }
-    assert_eq!(Scene::new().acct(&access(1, TILL)), silence(Dropped::UnknownCode));
-    assert_eq!(Scene::new().auth(&start(1, TILL)), silence(Dropped::UnknownCode));
+    assert_eq!(TestServer::new().acct(&access(1, TILL)), silence(Dropped::UnknownCode));
+    assert_eq!(TestServer::new().auth(&start(1, TILL)), silence(Dropped::UnknownCode));
 }
 
 /// A15 to A19: what is unknown or spoilt costs nothing but itself.
@@ -123,7 +127,7 @@ fn odd_attributes_do_not_keep_an_answer_back() {
             .attribute(245, &[1, 0x80, 7])
             .attribute(33, b"p1");
     });
-    verified(&Scene::new().auth(&odd).reply(), Code::ACCESS_ACCEPT, &odd);
+    verified(&TestServer::new().auth(&odd).reply(), Code::ACCESS_ACCEPT, &odd);
 }
 
 /// E2, E3, E4.
@@ -135,7 +139,7 @@ fn an_accounting_request_must_be_signed() {
     let mut flipped = good.clone();
     flipped[22] ^= 1;
     for packet in [with_authenticator([0; 16]), with_authenticator([7; 16]), flipped] {
-        assert_eq!(Scene::new().acct(&packet), silence(Dropped::BadAuthenticator));
+        assert_eq!(TestServer::new().acct(&packet), silence(Dropped::BadAuthenticator));
     }
 }
 
@@ -154,7 +158,7 @@ fn a_message_authenticator_must_be_right_wherever_it_stands() {
     let last = request(Code::ACCESS_REQUEST, 3, |packet| {
         (imsi(packet), user(packet), _ = packet.message_authenticator()).2
     });
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     for packet in [&first, &middle, &last] {
         verified(&scene.auth(packet).reply(), Code::ACCESS_ACCEPT, packet);
     }
@@ -204,7 +208,7 @@ fn the_gateways_setting_says_who_must_sign() {
         for (source, is_answered) in
             ["198.51.100.1", "192.0.2.1", "198.51.100.2"].into_iter().zip(answered)
         {
-            let got = Scene::new().from(source).auth(&packet);
+            let got = TestServer::new().from(source).auth(&packet);
             assert_eq!(
                 got != silence(Dropped::MissingMessageAuthenticator),
                 is_answered,
@@ -214,7 +218,7 @@ fn the_gateways_setting_says_who_must_sign() {
     }
     let unsigned = start(1, TILL);
     verified(
-        &Scene::new().from("198.51.100.1").acct(&unsigned).reply(),
+        &TestServer::new().from("198.51.100.1").acct(&unsigned).reply(),
         Code::ACCOUNTING_RESPONSE,
         &unsigned,
     );
@@ -228,7 +232,7 @@ fn auto_asks_for_a_signature_from_the_first_one_on() {
             _ = packet.attribute(number::USER_PASSWORD, &[0; 16])
         })
     };
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let status = request(Code::STATUS_SERVER, 1, |packet| _ = packet.message_authenticator());
     let signed_start = request(Code::ACCOUNTING_REQUEST, 2, |packet| {
         _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
@@ -263,7 +267,7 @@ fn proxy_state_without_a_signature_may_be_limited() {
         })
     };
     assert_eq!(
-        Scene::new().from("198.51.100.3").auth(&with(false, true)),
+        TestServer::new().from("198.51.100.3").auth(&with(false, true)),
         silence(Dropped::ProxyStateLimited)
     );
     for (source, packet) in [
@@ -271,7 +275,11 @@ fn proxy_state_without_a_signature_may_be_limited() {
         ("198.51.100.3", with(false, false)),
         ("198.51.100.2", with(false, true)),
     ] {
-        verified(&Scene::new().from(source).auth(&packet).reply(), Code::ACCESS_ACCEPT, &packet);
+        verified(
+            &TestServer::new().from(source).auth(&packet).reply(),
+            Code::ACCESS_ACCEPT,
+            &packet,
+        );
     }
 }
 
@@ -282,7 +290,8 @@ fn a_signed_accounting_request_follows_the_zero_rule() {
         _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
     };
     let good = request(Code::ACCOUNTING_REQUEST, 1, write);
-    let numbers = verified(&Scene::new().acct(&good).reply(), Code::ACCOUNTING_RESPONSE, &good);
+    let numbers =
+        verified(&TestServer::new().acct(&good).reply(), Code::ACCOUNTING_RESPONSE, &good);
     assert_eq!(numbers, [number::MESSAGE_AUTHENTICATOR], "signed, for the request was");
     // The same, but with the Message-Authenticator of an Access-Request; then the authenticator over that.
     let mut wrong = good.clone();
@@ -293,12 +302,12 @@ fn a_signed_accounting_request_follows_the_zero_rule() {
             .integer(number::ACCT_STATUS_TYPE, 7)
             .attribute(number::MESSAGE_AUTHENTICATOR, &wrong[at..]);
     });
-    assert_eq!(Scene::new().acct(&resigned), silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(TestServer::new().acct(&resigned), silence(Dropped::BadMessageAuthenticator));
 }
 
 #[test]
 fn a_gateway_may_be_held_to_its_rate() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     scene.from("198.51.100.4");
     scene.auth(&access(1, TILL)).reply();
     scene.auth(&access(2, TILL)).reply();
@@ -309,7 +318,7 @@ fn a_gateway_may_be_held_to_its_rate() {
 
 #[test]
 fn under_overload_reports_are_taken_longer_than_requests() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     scene.auth(&access(1, TILL)).reply();
     let gateway = scene.gateways.of(scene.from.ip()).unwrap().id;
     scene.pipeline.shares.charge(gateway, Load::receipt(1000));
@@ -325,12 +334,12 @@ fn under_overload_reports_are_taken_longer_than_requests() {
 
 #[test]
 fn while_the_disk_fails_nothing_new_is_acknowledged_but_what_is_known_is_repeated() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let (known, new) = (start(1, TILL), start(2, CAMERA));
     let reply = scene.acct(&known).reply();
     scene.pipeline.journal_fails = true;
     let before = scene.out.ledger.records.records;
-    assert_eq!(scene.acct(&known), Got::AtOnce(reply));
+    assert_eq!(scene.acct(&known), Response::AtOnce(reply));
     assert_eq!(scene.acct(&new), silence(Dropped::Journal));
     assert_eq!(scene.auth(&access(3, TILL)), silence(Dropped::Journal));
     assert_eq!(scene.out.ledger.records.records, before, "no state has moved");
@@ -347,7 +356,7 @@ fn the_cheaper_refusal_comes_first() {
     let len = packet.finish_request(&unknown_secret, [1; 16]).unwrap();
     let mut everything_wrong = buffer[..len].to_vec();
     everything_wrong[21] = 1;
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     assert_eq!(scene.from("203.0.113.1").auth(&everything_wrong), silence(Dropped::UnknownGateway));
     assert_eq!(scene.from("192.0.2.1").auth(&everything_wrong), silence(Dropped::Malformed));
     everything_wrong[21] = 18;
@@ -365,7 +374,7 @@ fn proxy_states_that_leave_no_room_for_the_reply_are_counted() {
         (0..15).for_each(|_| _ = packet.attribute(number::PROXY_STATE, &[7; 253]));
         packet.attribute(number::PROXY_STATE, &[7; 190]);
     });
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     assert_eq!(scene.auth(&packet), silence(Dropped::ReplyTooLong));
     assert_eq!(
         scene.auth(&packet),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aaa::{Aaa, Freed, Note, Recorder, Settings};
+use crate::aaa::{Aaa, AaaSettings, FreedAddress, Note, Recorder};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
 use crate::provisioning::{
@@ -13,7 +13,7 @@ use crate::provisioning::{
 };
 use crate::server::commit::Records;
 use crate::server::gateways::Gateways;
-use crate::server::pipeline::{Arrival, Conduct, Listener, Outcome, Pipeline, Port};
+use crate::server::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
 use crate::server::tally::Dropped;
 use crate::server::{GatewaySettings, Requirement};
 use crate::time::Timestamp;
@@ -66,8 +66,8 @@ pub(in crate::server) const STOLEN: &str = "234500000000003";
 
 /// The decision maker with the inventory above.
 pub(in crate::server) fn aaa() -> Arc<Aaa> {
-    let aaa = Aaa::new(Settings::default());
-    aaa.adopt(inventory(), Prune::No, NOW, &mut Tape::default()).unwrap();
+    let aaa = Aaa::new(AaaSettings::default());
+    aaa.adopt(inventory(), Prune::No, NOW, &mut RecordingRecorder::default()).unwrap();
     Arc::new(aaa)
 }
 
@@ -107,8 +107,8 @@ pub(in crate::server) fn gateways() -> Gateways {
     Gateways::new(&list, Vec::new())
 }
 
-pub(in crate::server) fn conduct() -> Conduct {
-    Conduct {
+pub(in crate::server) fn conduct() -> PipelineConfig {
+    PipelineConfig {
         vendor: DEFAULT_VENDOR,
         vendor_attributes: false,
         reject_delay: Duration::ZERO,
@@ -120,18 +120,18 @@ pub(in crate::server) fn conduct() -> Conduct {
 
 /// Counts what is recorded.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Tape {
+pub(in crate::server) struct RecordingRecorder {
     pub(in crate::server) records: usize,
 }
 
 /// A kilobyte each.
-impl Records for Tape {
+impl Records for RecordingRecorder {
     fn octets(&self) -> usize {
         self.records * 1024
     }
 }
 
-impl Recorder for Tape {
+impl Recorder for RecordingRecorder {
     fn endpoint(&mut self, _: Iccid, _: &EndpointState) {
         self.records += 1;
     }
@@ -160,12 +160,12 @@ impl Recorder for Tape {
         self.records += 1;
     }
 
-    fn freed(&mut self, _: Freed) {}
+    fn freed(&mut self, _: FreedAddress) {}
 }
 
 /// What a gateway gets for a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Got {
+pub(in crate::server) enum Response {
     /// A reply that acknowledges nothing new.
     AtOnce(Vec<u8>),
     /// A reply that waits for records.
@@ -175,7 +175,7 @@ pub(in crate::server) enum Got {
     Silence(Dropped),
 }
 
-impl Got {
+impl Response {
     pub(in crate::server) fn reply(self) -> Vec<u8> {
         match self {
             Self::AtOnce(reply) | Self::Receipt(reply) | Self::Delayed(reply) => reply,
@@ -185,25 +185,25 @@ impl Got {
 }
 
 /// A pipeline and the clock it is told.
-pub(in crate::server) struct Scene {
+pub(in crate::server) struct TestServer {
     pub(in crate::server) pipeline: Pipeline,
     pub(in crate::server) gateways: Gateways,
-    pub(in crate::server) out: Outcome<Tape>,
+    pub(in crate::server) out: BatchOutput<RecordingRecorder>,
     pub(in crate::server) now: Timestamp,
     /// The gateway that sends.
     pub(in crate::server) from: SocketAddr,
 }
 
-impl Scene {
+impl TestServer {
     pub(in crate::server) fn new() -> Self {
         Self::with(conduct())
     }
 
-    pub(in crate::server) fn with(conduct: Conduct) -> Self {
+    pub(in crate::server) fn with(conduct: PipelineConfig) -> Self {
         Self {
             pipeline: Pipeline::new(aaa(), conduct),
             gateways: gateways(),
-            out: Outcome::new(Tape::default()),
+            out: BatchOutput::new(RecordingRecorder::default()),
             now: NOW,
             from: "192.0.2.1:40000".parse().unwrap(),
         }
@@ -214,26 +214,26 @@ impl Scene {
         self
     }
 
-    pub(in crate::server) fn auth(&mut self, octets: &[u8]) -> Got {
+    pub(in crate::server) fn auth(&mut self, octets: &[u8]) -> Response {
         self.send(Port::Auth, octets)
     }
 
-    pub(in crate::server) fn acct(&mut self, octets: &[u8]) -> Got {
+    pub(in crate::server) fn acct(&mut self, octets: &[u8]) -> Response {
         self.send(Port::Acct, octets)
     }
 
     /// Sends a datagram; what comes back has left at once, whatever it waits for.
-    pub(in crate::server) fn send(&mut self, port: Port, octets: &[u8]) -> Got {
+    pub(in crate::server) fn send(&mut self, port: Port, octets: &[u8]) -> Response {
         let before = self.pipeline.tally.drops();
         let listener = Listener { place: u8::from(port == Port::Acct), port };
         let arrival = Arrival { listener, from: self.from, to: None, octets };
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         let mut got = Vec::new();
-        let Outcome { at_once, receipts, delayed, .. } = &mut self.out;
+        let BatchOutput { at_once, receipts, delayed, .. } = &mut self.out;
         for (replies, kind) in [
-            (at_once, Got::AtOnce as fn(_) -> _),
-            (receipts, Got::Receipt),
-            (delayed, Got::Delayed),
+            (at_once, Response::AtOnce as fn(_) -> _),
+            (receipts, Response::Receipt),
+            (delayed, Response::Delayed),
         ] {
             for (route, octets) in replies.iter() {
                 self.pipeline.sent(route, octets, Duration::ZERO);
@@ -244,7 +244,7 @@ impl Scene {
         let reasons = Dropped::ALL.into_iter().filter(|reason| {
             self.pipeline.tally.drops()[*reason as usize] > before[*reason as usize]
         });
-        got.extend(reasons.map(Got::Silence));
+        got.extend(reasons.map(Response::Silence));
         assert_eq!(got.len(), 1, "one reply or one counted drop: {got:?}");
         got.remove(0)
     }

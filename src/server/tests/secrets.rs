@@ -10,7 +10,7 @@ use crate::wire::{Code, Datagram, Encoder, Secret};
 const NEW: &[u8] = b"the new secret";
 const OLD: &[u8] = b"the old secret";
 
-fn scene() -> Scene {
+fn scene() -> TestServer {
     let pgw = GatewaySettings {
         name: "pgw".to_owned(),
         sources: vec!["192.0.2.0/24".parse().unwrap()],
@@ -19,7 +19,7 @@ fn scene() -> Scene {
         limit_proxy_state: true,
         rate_limit: 0,
     };
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     scene.gateways = Gateways::new(&[pgw], Vec::new());
     scene
 }
@@ -76,9 +76,12 @@ fn the_secret_that_proves_a_request_signs_its_reply() {
     }
     assert_eq!(
         scene.auth(&access(b"a third secret", 4)),
-        Got::Silence(Dropped::BadMessageAuthenticator)
+        Response::Silence(Dropped::BadMessageAuthenticator)
     );
-    assert_eq!(scene.acct(&report(b"a third secret", 4)), Got::Silence(Dropped::BadAuthenticator));
+    assert_eq!(
+        scene.acct(&report(b"a third secret", 4)),
+        Response::Silence(Dropped::BadAuthenticator)
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn status(identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
 /// F1, F2, F5, F8.
 #[test]
 fn each_port_answers_in_its_own_way_and_looks_at_nothing_else() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let asked = status(1, |packet| {
         packet
             .attribute(number::USER_NAME, b"till")
@@ -35,30 +35,30 @@ fn each_port_answers_in_its_own_way_and_looks_at_nothing_else() {
 /// F3, F4.
 #[test]
 fn an_unsigned_one_or_a_stranger_hears_nothing() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let unsigned = request(Code::STATUS_SERVER, 1, |_| {});
-    assert_eq!(scene.auth(&unsigned), Got::Silence(Dropped::MissingMessageAuthenticator));
-    assert_eq!(scene.acct(&unsigned), Got::Silence(Dropped::MissingMessageAuthenticator));
+    assert_eq!(scene.auth(&unsigned), Response::Silence(Dropped::MissingMessageAuthenticator));
+    assert_eq!(scene.acct(&unsigned), Response::Silence(Dropped::MissingMessageAuthenticator));
     let mut forged = status(1, |_| {});
     forged[30] ^= 1;
-    assert_eq!(scene.auth(&forged), Got::Silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(scene.auth(&forged), Response::Silence(Dropped::BadMessageAuthenticator));
     assert_eq!(
         scene.from("203.0.113.1").auth(&status(1, |_| {})),
-        Got::Silence(Dropped::UnknownGateway)
+        Response::Silence(Dropped::UnknownGateway)
     );
 }
 
 /// F7: silence is the news.
 #[test]
 fn silent_while_not_ready_and_never_remembered() {
-    let mut scene = Scene::new();
+    let mut scene = TestServer::new();
     let asked = status(1, |_| {});
     scene.auth(&asked).reply();
     scene.pipeline.is_ready = false;
-    assert_eq!(scene.auth(&asked), Got::Silence(Dropped::NotReady));
+    assert_eq!(scene.auth(&asked), Response::Silence(Dropped::NotReady));
     scene.pipeline.is_ready = true;
     scene.pipeline.journal_fails = true;
-    assert_eq!(scene.auth(&asked), Got::Silence(Dropped::NotReady));
+    assert_eq!(scene.auth(&asked), Response::Silence(Dropped::NotReady));
     scene.pipeline.journal_fails = false;
     scene.pipeline.shares.set_room(0);
     scene.auth(&asked).reply();

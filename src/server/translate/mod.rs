@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::aaa::{AccountingKind, AccountingRequest, Class, Subject};
 use crate::identity::{GatewayId, Imeisv, Plmn};
 use crate::network::{
-    Counters, Families, Nas, OddTimes, Place, Report, Reporter, is_sane_session_time,
+    Counters, Families, LocationInfo, Nas, OddTimes, Report, Reporter, is_sane_session_time,
     read_event_time,
 };
 use crate::provisioning::{CredentialMethod, Credentials};
@@ -42,7 +42,7 @@ pub struct Fields<'a> {
     pdp_type: Option<u32>,
     has_ipv6: bool,
     counters: Counters,
-    place: Place<'a>,
+    place: LocationInfo<'a>,
     session_time_s: Option<u32>,
     terminate_cause: Option<u32>,
     last_bearer: bool,
@@ -211,10 +211,10 @@ impl<'a> Fields<'a> {
     }
 
     /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
-    fn place(&self) -> Place<'a> {
+    fn place(&self) -> LocationInfo<'a> {
         let of_location =
             || Plmn::parse(&UserLocation::decode(self.place.location?)?.plmn()?.to_ascii()).ok();
-        Place { plmn: self.place.plmn.or_else(of_location), ..self.place }
+        LocationInfo { plmn: self.place.plmn.or_else(of_location), ..self.place }
     }
 
     fn kind(&self) -> AccountingKind {

@@ -98,7 +98,7 @@ fn every_value_finds_its_place() {
         output_gigawords: Some(4),
     };
     assert_eq!(report.counters, counters);
-    let place = Place {
+    let place = LocationInfo {
         rat: Some(8),
         plmn: Plmn::parse(b"23450").ok(),
         serving_node: Some([10, 0, 0, 2].into()),
@@ -138,7 +138,7 @@ fn odd_values_spoil_only_themselves() {
         assert_eq!(request.report.acct_session_id, b"1");
         assert_eq!(request.report.reporter.nas, Nas::new(SOURCE, None, None, None));
         assert_eq!(request.report.counters, Counters::default());
-        assert_eq!(request.report.place, Place { rat: Some(6), ..Place::default() });
+        assert_eq!(request.report.place, LocationInfo { rat: Some(6), ..LocationInfo::default() });
         assert_eq!((request.report.ip, request.report.authorisation), (None, None));
         assert!(!request.report.last_bearer);
     });

@@ -16,15 +16,15 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use session::{Cause, Classes, Grant, Session, Usage};
+pub use session::{Cause, Classes, DeviceSession, Grant, Usage};
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use self::session::Fate;
-use super::chance::Chance;
-use super::moment::Moment;
+use self::session::SessionEnding;
+use super::chance::RandomStream;
 use super::scenario::Distribution;
+use crate::time::Timestamp;
 
 /// How the endpoints of a fleet behave.
 #[derive(Clone, Debug)]
@@ -79,18 +79,18 @@ pub enum Action {
     /// Report that it lives.
     ReportInterim,
     /// Report that it has ended.
-    ReportStop(Session, Cause),
+    ReportStop(DeviceSession, Cause),
     /// Report the detach.
     ReportDetach,
     /// Open the session at another gateway; this was the old one.
-    Roam(Session),
+    Roam(DeviceSession),
     /// Nothing is reported: this session is over, and only the endpoint knows.
-    Vanish(Session),
+    Vanish(DeviceSession),
 }
 
 /// What an endpoint is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub enum DevicePhase {
     Detached,
     Attaching,
     Authorising,
@@ -118,22 +118,22 @@ pub struct Device {
 /// Each state owns its data. A time of `NEVER` means that only an answer or a summons leads on.
 #[derive(Debug)]
 enum State {
-    Detached { returns: At },
-    Attaching { retries: At },
+    Detached { returns: CompactTime },
+    Attaching { retries: CompactTime },
     Authorising,
-    Idle { until: At },
-    Active(Session),
+    Idle { until: CompactTime },
+    Active(DeviceSession),
     Closing { leaving: bool },
 }
 
 /// Milliseconds since the beginning of the run, in four octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct At(u32);
+pub struct CompactTime(u32);
 
 impl Device {
     pub const fn new(gateway: u16) -> Self {
         Self {
-            state: State::Detached { returns: At::NEVER },
+            state: State::Detached { returns: CompactTime::NEVER },
             serial: 0,
             address: 0,
             gateway,
@@ -142,39 +142,39 @@ impl Device {
         }
     }
 
-    pub const fn phase(&self) -> Phase {
+    pub const fn phase(&self) -> DevicePhase {
         match self.state {
-            State::Detached { .. } => Phase::Detached,
-            State::Attaching { .. } => Phase::Attaching,
-            State::Authorising => Phase::Authorising,
-            State::Idle { .. } => Phase::Idle,
-            State::Active(_) => Phase::Active,
-            State::Closing { .. } => Phase::Closing,
+            State::Detached { .. } => DevicePhase::Detached,
+            State::Attaching { .. } => DevicePhase::Attaching,
+            State::Authorising => DevicePhase::Authorising,
+            State::Idle { .. } => DevicePhase::Idle,
+            State::Active(_) => DevicePhase::Active,
+            State::Closing { .. } => DevicePhase::Closing,
         }
     }
 
     /// Whether it stays detached until somebody summons it.
     pub const fn is_away(&self) -> bool {
-        matches!(self.state, State::Detached { returns: At::NEVER })
+        matches!(self.state, State::Detached { returns: CompactTime::NEVER })
     }
 
     /// When it wants to be woken.
-    pub const fn wakes(&self) -> Option<Moment> {
+    pub const fn wakes(&self) -> Option<Timestamp> {
         let at = match &self.state {
             State::Detached { returns } => *returns,
             State::Attaching { retries } => *retries,
             State::Idle { until } => *until,
             State::Active(session) => session.wakes(),
-            State::Authorising | State::Closing { .. } => At::NEVER,
+            State::Authorising | State::Closing { .. } => CompactTime::NEVER,
         };
         at.moment()
     }
 
-    pub const fn session(&self) -> Option<&Session> {
+    pub const fn session(&self) -> Option<&DeviceSession> {
         if let State::Active(session) = &self.state { Some(session) } else { None }
     }
 
-    pub const fn session_mut(&mut self) -> Option<&mut Session> {
+    pub const fn session_mut(&mut self) -> Option<&mut DeviceSession> {
         if let State::Active(session) = &mut self.state { Some(session) } else { None }
     }
 
@@ -192,9 +192,9 @@ impl Device {
     pub fn on(
         &mut self,
         event: Event<'_>,
-        now: Moment,
+        now: Timestamp,
         rules: &Rules,
-        chance: &mut Chance,
+        chance: &mut RandomStream,
     ) -> Action {
         let state = std::mem::replace(&mut self.state, State::Authorising);
         let (next, action) = self.step(state, event, now, rules, chance);
@@ -207,9 +207,9 @@ impl Device {
         &mut self,
         state: State,
         event: Event<'_>,
-        now: Moment,
+        now: Timestamp,
         rules: &Rules,
-        chance: &mut Chance,
+        chance: &mut RandomStream,
     ) -> (State, Action) {
         match (state, event) {
             (State::Detached { .. }, Event::Summoned) => self.ask(rules),
@@ -303,7 +303,7 @@ impl Device {
     fn ask(&mut self, rules: &Rules) -> (State, Action) {
         if rules.network_events {
             self.serial += 1;
-            (State::Attaching { retries: At::NEVER }, Action::AskToAttach)
+            (State::Attaching { retries: CompactTime::NEVER }, Action::AskToAttach)
         } else {
             self.authorise()
         }
@@ -321,29 +321,42 @@ impl Device {
     }
 
     /// Twice as long after each failure, anywhere between nothing and that: so that a crowd does not come back as a crowd.
-    fn back_off(&mut self, now: Moment, rules: &Rules, chance: &mut Chance) -> (State, Action) {
+    fn back_off(
+        &mut self,
+        now: Timestamp,
+        rules: &Rules,
+        chance: &mut RandomStream,
+    ) -> (State, Action) {
         let (first, longest) = rules.back_off_s;
         let most = (first * f64::from(1u32 << self.failures.min(31))).min(longest);
         self.failures = self.failures.saturating_add(1);
-        (State::Attaching { retries: At::after(now, most * chance.unit()) }, Action::Nothing)
+        (
+            State::Attaching { retries: CompactTime::after(now, most * chance.unit()) },
+            Action::Nothing,
+        )
     }
 
     fn open(
         &mut self,
         grant: &Grant,
-        now: Moment,
+        now: Timestamp,
         rules: &Rules,
-        chance: &mut Chance,
+        chance: &mut RandomStream,
     ) -> (State, Action) {
         self.failures = 0;
         // PROTOCOL 6: its Start supersedes whatever was left.
         self.went_silently = false;
         self.address = u32::from(grant.address);
-        (State::Active(Session::open(grant, now, rules, chance)), Action::ReportStart)
+        (State::Active(DeviceSession::open(grant, now, rules, chance)), Action::ReportStart)
     }
 
     /// Either a report is due, or the session's fate.
-    fn wake(&mut self, mut session: Session, now: Moment, chance: &mut Chance) -> (State, Action) {
+    fn wake(
+        &mut self,
+        mut session: DeviceSession,
+        now: Timestamp,
+        chance: &mut RandomStream,
+    ) -> (State, Action) {
         if !session.is_over(now) {
             let due = session.report(now, chance);
             return (
@@ -352,15 +365,15 @@ impl Device {
             );
         }
         match session.fate() {
-            Fate::Stop(cause) => {
+            SessionEnding::Stop(cause) => {
                 (State::Closing { leaving: false }, Action::ReportStop(session, cause))
             }
-            Fate::Flap => (
+            SessionEnding::Flap => (
                 Self::away_for_a_moment(now, chance),
                 Action::ReportStop(session, Cause::LOST_CARRIER),
             ),
-            Fate::Vanish => (State::AWAY, Action::Vanish(session)),
-            Fate::Roam => {
+            SessionEnding::Vanish => (State::AWAY, Action::Vanish(session)),
+            SessionEnding::Roam => {
                 self.serial += 1;
                 (State::Authorising, Action::Roam(session))
             }
@@ -375,33 +388,35 @@ impl Device {
         }
     }
 
-    fn rest(leaving: bool, now: Moment, rules: &Rules, chance: &mut Chance) -> State {
+    fn rest(leaving: bool, now: Timestamp, rules: &Rules, chance: &mut RandomStream) -> State {
         match rules.idle_s {
-            Some(idle) if !leaving => State::Idle { until: At::after(now, idle.draw(chance)) },
+            Some(idle) if !leaving => {
+                State::Idle { until: CompactTime::after(now, idle.draw(chance)) }
+            }
             Some(_) | None => State::AWAY,
         }
     }
 
     /// A device that lost its network looks for it again.
-    fn away_for_a_moment(now: Moment, chance: &mut Chance) -> State {
+    fn away_for_a_moment(now: Timestamp, chance: &mut RandomStream) -> State {
         const LONGEST_S: f64 = 10.0;
-        State::Detached { returns: At::after(now, LONGEST_S * chance.unit()) }
+        State::Detached { returns: CompactTime::after(now, LONGEST_S * chance.unit()) }
     }
 }
 
 impl State {
-    const AWAY: Self = Self::Detached { returns: At::NEVER };
+    const AWAY: Self = Self::Detached { returns: CompactTime::NEVER };
 }
 
-impl At {
+impl CompactTime {
     pub const NEVER: Self = Self(u32::MAX);
 
-    pub const fn of(moment: Moment) -> Self {
+    pub const fn of(moment: Timestamp) -> Self {
         let millis = moment.millis();
         if millis < u32::MAX as u64 { Self(millis as u32) } else { Self::NEVER }
     }
 
-    fn after(now: Moment, seconds: f64) -> Self {
+    fn after(now: Timestamp, seconds: f64) -> Self {
         Self::of(now + Duration::from_secs_f64(seconds.min(1e9)))
     }
 
@@ -410,7 +425,7 @@ impl At {
     }
 
     /// None if it never comes.
-    pub const fn moment(self) -> Option<Moment> {
-        if self.is_set() { Some(Moment::from_millis(self.0 as u64)) } else { None }
+    pub const fn moment(self) -> Option<Timestamp> {
+        if self.is_set() { Some(Timestamp::from_millis(self.0 as u64)) } else { None }
     }
 }

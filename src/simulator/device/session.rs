@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::{At, Rules};
-use crate::simulator::chance::Chance;
-use crate::simulator::moment::Moment;
+use super::{CompactTime, Rules};
+use crate::simulator::chance::RandomStream;
+use crate::time::Timestamp;
 use crate::wire::number::value::acct_terminate_cause;
 
 /// What an Access-Accept grants.
@@ -45,7 +45,7 @@ pub struct Usage {
 
 /// How a session ends, when its time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum SessionEnding {
     Stop(Cause),
     /// Comes back at once.
     Flap,
@@ -56,43 +56,48 @@ pub(super) enum Fate {
 
 /// An open session.
 #[derive(Debug, PartialEq)]
-pub struct Session {
+pub struct DeviceSession {
     classes: Classes,
-    opened: At,
-    ends: At,
+    opened: CompactTime,
+    ends: CompactTime,
     interim_s: u32,
-    interim_due: At,
+    interim_due: CompactTime,
     octets_s: u32,
-    fate: Fate,
+    fate: SessionEnding,
     /// An interim report is not answered yet.
     pub report_owed: bool,
     /// What the last report said.
-    reported: At,
+    reported: CompactTime,
 }
 
 /// A device receives four times what it sends.
 const DOWN_PER_UP: u64 = 4;
 
-impl Session {
-    pub(super) fn open(grant: &Grant, now: Moment, rules: &Rules, chance: &mut Chance) -> Self {
+impl DeviceSession {
+    pub(super) fn open(
+        grant: &Grant,
+        now: Timestamp,
+        rules: &Rules,
+        chance: &mut RandomStream,
+    ) -> Self {
         let (fate, length_s) = fate(rules, chance);
         let timeout_s = f64::from(grant.session_timeout_s);
         // RFC 2865 5.27: the server's limit ends it, whatever the device means to do.
         let (fate, length_s) = if grant.session_timeout_s > 0 && timeout_s <= length_s {
-            (Fate::Stop(Cause::SESSION_TIMEOUT), timeout_s)
+            (SessionEnding::Stop(Cause::SESSION_TIMEOUT), timeout_s)
         } else {
             (fate, length_s)
         };
         let mut session = Self {
             classes: grant.classes.clone(),
-            opened: At::of(now),
-            ends: At::after(now, length_s),
+            opened: CompactTime::of(now),
+            ends: CompactTime::after(now, length_s),
             interim_s: if grant.interim_s > 0 { grant.interim_s } else { rules.interim_s },
-            interim_due: At::NEVER,
+            interim_due: CompactTime::NEVER,
             octets_s: rules.octets_s.draw(chance).min(f64::from(u32::MAX)) as u32,
             fate,
             report_owed: false,
-            reported: At::of(now),
+            reported: CompactTime::of(now),
         };
         session.plan_report(now, chance);
         session
@@ -102,13 +107,13 @@ impl Session {
         &self.classes
     }
 
-    pub const fn opened(&self) -> At {
+    pub const fn opened(&self) -> CompactTime {
         self.opened
     }
 
     /// What it has used until `now`; cumulative (RFC 2869 2.1).
-    pub fn usage(&self, now: Moment) -> Usage {
-        self.usage_at(At::of(now))
+    pub fn usage(&self, now: Timestamp) -> Usage {
+        self.usage_at(CompactTime::of(now))
     }
 
     /// What the last report said.
@@ -116,27 +121,27 @@ impl Session {
         self.usage_at(self.reported)
     }
 
-    fn usage_at(&self, at: At) -> Usage {
+    fn usage_at(&self, at: CompactTime) -> Usage {
         let millis = u64::from(at.0.saturating_sub(self.opened.0));
         let input = u64::from(self.octets_s) * millis / 1000;
         Usage { input, output: input * DOWN_PER_UP, seconds: (millis / 1000) as u32 }
     }
 
-    pub(super) const fn fate(&self) -> Fate {
+    pub(super) const fn fate(&self) -> SessionEnding {
         self.fate
     }
 
-    pub(super) const fn wakes(&self) -> At {
+    pub(super) const fn wakes(&self) -> CompactTime {
         if self.interim_due.0 < self.ends.0 { self.interim_due } else { self.ends }
     }
 
-    pub(super) fn is_over(&self, now: Moment) -> bool {
-        At::of(now) >= self.ends
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        CompactTime::of(now) >= self.ends
     }
 
     /// Whether an interim report is due and none is on its way: only one is ever queued (RFC 2869 2.1).
-    pub(super) fn report(&mut self, now: Moment, chance: &mut Chance) -> bool {
-        if At::of(now) < self.interim_due {
+    pub(super) fn report(&mut self, now: Timestamp, chance: &mut RandomStream) -> bool {
+        if CompactTime::of(now) < self.interim_due {
             return false;
         }
         self.plan_report(now, chance);
@@ -144,33 +149,35 @@ impl Session {
             return false;
         }
         self.report_owed = true;
-        self.reported = At::of(now);
+        self.reported = CompactTime::of(now);
         true
     }
 
     /// The next report comes after the interval, a twentieth sooner or later: gateways spread them (RFC 2869 2.1).
-    fn plan_report(&mut self, now: Moment, chance: &mut Chance) {
+    fn plan_report(&mut self, now: Timestamp, chance: &mut RandomStream) {
         const SPREAD: f64 = 0.05;
         if self.interim_s > 0 {
-            self.interim_due =
-                At::after(now, f64::from(self.interim_s) * SPREAD.mul_add(chance.signed(), 1.0));
+            self.interim_due = CompactTime::after(
+                now,
+                f64::from(self.interim_s) * SPREAD.mul_add(chance.signed(), 1.0),
+            );
         }
     }
 }
 
 /// What becomes of the session, and after how many seconds.
-fn fate(rules: &Rules, chance: &mut Chance) -> (Fate, f64) {
+fn fate(rules: &Rules, chance: &mut RandomStream) -> (SessionEnding, f64) {
     let length_s = rules.session_s.draw(chance);
     let lot = chance.unit();
     if lot < rules.flapping {
-        (Fate::Flap, 3.0 * chance.unit())
+        (SessionEnding::Flap, 3.0 * chance.unit())
     } else if lot < rules.flapping + rules.lost_stops {
-        (Fate::Vanish, length_s)
+        (SessionEnding::Vanish, length_s)
     } else if lot < rules.flapping + rules.lost_stops + rules.roaming {
         // Somewhere on its way.
-        (Fate::Roam, length_s * chance.unit())
+        (SessionEnding::Roam, length_s * chance.unit())
     } else {
-        (Fate::Stop(Cause::USER_REQUEST), length_s)
+        (SessionEnding::Stop(Cause::USER_REQUEST), length_s)
     }
 }
 

@@ -25,22 +25,24 @@ fn grant() -> Grant {
     }
 }
 
-fn chance() -> Chance {
-    Chance::stream(1, 2, 3)
+fn chance() -> RandomStream {
+    RandomStream::stream(1, 2, 3)
 }
 
-const NOW: Moment = Moment::from_secs(100);
+const NOW: Timestamp = Timestamp::from_secs(100);
 
 /// A device in this phase; where a phase has two forms, in the one that waits for an answer.
-fn device(phase: Phase) -> Device {
-    let at = |seconds| At::of(Moment::from_secs(seconds));
+fn device(phase: DevicePhase) -> Device {
+    let at = |seconds| CompactTime::of(Timestamp::from_secs(seconds));
     let state = match phase {
-        Phase::Detached => State::AWAY,
-        Phase::Attaching => State::Attaching { retries: At::NEVER },
-        Phase::Authorising => State::Authorising,
-        Phase::Idle => State::Idle { until: at(100) },
-        Phase::Active => State::Active(Session::open(&grant(), NOW, &rules(), &mut chance())),
-        Phase::Closing => State::Closing { leaving: false },
+        DevicePhase::Detached => State::AWAY,
+        DevicePhase::Attaching => State::Attaching { retries: CompactTime::NEVER },
+        DevicePhase::Authorising => State::Authorising,
+        DevicePhase::Idle => State::Idle { until: at(100) },
+        DevicePhase::Active => {
+            State::Active(DeviceSession::open(&grant(), NOW, &rules(), &mut chance()))
+        }
+        DevicePhase::Closing => State::Closing { leaving: false },
     };
     Device { state, ..Device::new(0) }
 }
@@ -61,7 +63,7 @@ fn name(action: &Action) -> &'static str {
 
 #[test]
 fn every_pair_of_state_and_event() {
-    use Phase::{Active, Attaching, Authorising, Closing, Detached, Idle};
+    use DevicePhase::{Active, Attaching, Authorising, Closing, Detached, Idle};
     let grant = grant();
     let events = [
         Event::Summoned,
@@ -73,7 +75,7 @@ fn every_pair_of_state_and_event() {
         Event::Silenced,
         Event::Dismissed,
     ];
-    let table: [(Phase, [(Phase, &str); 8]); 6] = [
+    let table: [(DevicePhase, [(DevicePhase, &str); 8]); 6] = [
         (
             Detached,
             [
@@ -158,7 +160,7 @@ fn every_pair_of_state_and_event() {
             let mut device = device(before);
             // The stream decides whether an idle endpoint comes or goes; this one comes.
             let mut chance = (0..99)
-                .map(|step| Chance::stream(0, 0, step))
+                .map(|step| RandomStream::stream(0, 0, step))
                 .find(|chance| chance.clone().happens(0.5))
                 .unwrap();
             let done = device.on(*event, NOW, &rules(), &mut chance);
@@ -177,36 +179,36 @@ fn asks_leave_to_attach_and_reports_the_detach_where_the_fleet_does() {
         device.on(Event::Granted(&grant()), NOW, &rules, &mut chance()),
         Action::ReportStart
     );
-    let mut idle = self::device(Phase::Idle);
+    let mut idle = self::device(DevicePhase::Idle);
     assert_eq!(idle.on(Event::Dismissed, NOW, &rules, &mut chance()), Action::ReportDetach);
     assert_eq!(idle.on(Event::Released, NOW, &rules, &mut chance()), Action::Nothing);
-    assert_eq!(idle.phase(), Phase::Detached);
+    assert_eq!(idle.phase(), DevicePhase::Detached);
 }
 
 /// Checklist H7: the server's Session-Timeout ends the session, with cause 5.
 #[test]
 fn session_timeout_is_obeyed() {
-    let mut device = device(Phase::Authorising);
+    let mut device = device(DevicePhase::Authorising);
     device.on(
         Event::Granted(&Grant { session_timeout_s: 5, ..grant() }),
         NOW,
         &rules(),
         &mut chance(),
     );
-    assert_eq!(device.wakes(), Some(Moment::from_secs(105)));
+    assert_eq!(device.wakes(), Some(Timestamp::from_secs(105)));
     let Action::ReportStop(session, cause) =
-        device.on(Event::Woken, Moment::from_secs(105), &rules(), &mut chance())
+        device.on(Event::Woken, Timestamp::from_secs(105), &rules(), &mut chance())
     else {
         panic!("no Stop")
     };
     assert_eq!(cause, Cause::SESSION_TIMEOUT);
-    assert_eq!(session.usage(Moment::from_secs(105)).seconds, 5);
+    assert_eq!(session.usage(Timestamp::from_secs(105)).seconds, 5);
 }
 
 /// Checklist H8: interim reports at the server's interval with some spread, cumulative, and never two on their way.
 #[test]
 fn interim_reports_follow_the_server() {
-    let mut device = device(Phase::Authorising);
+    let mut device = device(DevicePhase::Authorising);
     let mut chance = chance();
     device.on(
         Event::Granted(&Grant { interim_s: 60, ..grant() }),
@@ -238,19 +240,20 @@ fn interim_reports_follow_the_server() {
 /// Checklist H9: a rejected endpoint does not ask again by itself.
 #[test]
 fn a_reject_is_final() {
-    let mut device = device(Phase::Authorising);
+    let mut device = device(DevicePhase::Authorising);
     device.on(Event::Refused, NOW, &rules(), &mut chance());
-    assert_eq!((device.phase(), device.wakes()), (Phase::Detached, None));
+    assert_eq!((device.phase(), device.wakes()), (DevicePhase::Detached, None));
 }
 
 #[test]
 fn an_unanswered_endpoint_backs_off_twice_as_long_each_time() {
-    let mut device = device(Phase::Authorising);
+    let mut device = device(DevicePhase::Authorising);
     for most in [1, 2, 4, 8, 8, 8] {
         let mut longest = 0;
         for step in 0..50 {
-            let mut copy = Device { failures: device.failures, ..self::device(Phase::Authorising) };
-            copy.on(Event::Unanswered, NOW, &rules(), &mut Chance::stream(9, 9, step));
+            let mut copy =
+                Device { failures: device.failures, ..self::device(DevicePhase::Authorising) };
+            copy.on(Event::Unanswered, NOW, &rules(), &mut RandomStream::stream(9, 9, step));
             longest = longest.max(copy.wakes().unwrap().since(NOW).as_millis());
         }
         assert!((most * 800..=most * 1000).contains(&longest), "{longest} of {most}");
@@ -262,16 +265,19 @@ fn an_unanswered_endpoint_backs_off_twice_as_long_each_time() {
 #[test]
 fn habits_decide_how_a_session_ends() {
     let ends = |rules: Rules| {
-        let mut device = device(Phase::Authorising);
+        let mut device = device(DevicePhase::Authorising);
         device.on(Event::Granted(&grant()), NOW, &rules, &mut chance());
         let end = device.wakes().unwrap();
         let action = name(&device.on(Event::Woken, end, &rules, &mut chance()));
         (action, device.phase(), device.wakes().is_some())
     };
-    assert_eq!(ends(rules()), ("stop", Phase::Closing, false));
-    assert_eq!(ends(Rules { lost_stops: 1.0, ..rules() }), ("vanish", Phase::Detached, false));
-    assert_eq!(ends(Rules { flapping: 1.0, ..rules() }), ("stop", Phase::Detached, true));
-    assert_eq!(ends(Rules { roaming: 1.0, ..rules() }), ("roam", Phase::Authorising, false));
+    assert_eq!(ends(rules()), ("stop", DevicePhase::Closing, false));
+    assert_eq!(
+        ends(Rules { lost_stops: 1.0, ..rules() }),
+        ("vanish", DevicePhase::Detached, false)
+    );
+    assert_eq!(ends(Rules { flapping: 1.0, ..rules() }), ("stop", DevicePhase::Detached, true));
+    assert_eq!(ends(Rules { roaming: 1.0, ..rules() }), ("roam", DevicePhase::Authorising, false));
 }
 
 /// Checklist H6: all Class attributes, in their order.

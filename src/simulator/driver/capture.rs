@@ -13,7 +13,6 @@ use pcap_file::DataLink;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 
 use crate::exchange::{Dispatch, SocketId};
-use crate::simulator::moment::Moment;
 use crate::time::Timestamp;
 
 /// Packets that wait for the disk. When it is slower than the network, the sample becomes thinner; the run does not wait.
@@ -36,13 +35,13 @@ pub(super) struct Capture {
 
 /// How a thread adds packets.
 #[derive(Clone)]
-pub(super) struct Handle {
+pub(super) struct CaptureHandle {
     sender: SyncSender<Caught>,
     one_in: u32,
 }
 
 struct Caught {
-    at: Moment,
+    at: Timestamp,
     from: SocketAddr,
     to: SocketAddr,
     octets: Box<[u8]>,
@@ -60,8 +59,8 @@ impl Capture {
         Ok(Self { sender, writer, one_in: options.one_in.max(1) })
     }
 
-    pub(super) fn handle(&self) -> Handle {
-        Handle { sender: self.sender.clone(), one_in: self.one_in }
+    pub(super) fn handle(&self) -> CaptureHandle {
+        CaptureHandle { sender: self.sender.clone(), one_in: self.one_in }
     }
 
     /// Writes what still waits. All handles are gone by then.
@@ -71,19 +70,25 @@ impl Capture {
     }
 }
 
-impl Handle {
-    pub(super) fn sent(&self, at: Moment, dispatch: Dispatch<'_>) {
+impl CaptureHandle {
+    pub(super) fn sent(&self, at: Timestamp, dispatch: Dispatch<'_>) {
         self.add(at, dispatch.socket, dispatch.octets, |gateway| (gateway, dispatch.to));
     }
 
-    pub(super) fn received(&self, at: Moment, socket: SocketId, from: SocketAddr, octets: &[u8]) {
+    pub(super) fn received(
+        &self,
+        at: Timestamp,
+        socket: SocketId,
+        from: SocketAddr,
+        octets: &[u8],
+    ) {
         self.add(at, socket, octets, |gateway| (from, gateway));
     }
 
     /// The identifier chooses the sample, so that both directions are in it. The gateway's address stands for its socket.
     fn add(
         &self,
-        at: Moment,
+        at: Timestamp,
         socket: SocketId,
         octets: &[u8],
         ends: impl Fn(SocketAddr) -> (SocketAddr, SocketAddr),

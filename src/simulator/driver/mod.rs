@@ -7,7 +7,7 @@ mod view;
 mod worker;
 
 pub use capture::CaptureOptions;
-pub use clock::Clock;
+pub use clock::RunClock;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,39 +19,39 @@ use std::thread;
 use std::time::Duration;
 
 use self::capture::Capture;
-use self::worker::{News, Worker};
-use super::gateway::Kind;
-use super::moment::Moment;
-use super::plan::Plan;
-use super::referee::{Ledger, Rule, Seen, Standing, Violation, compare};
-use super::region::Region;
+use self::worker::{ShardMessage, ShardThread};
+use super::gateway::RequestKind;
+use super::plan::RunPlan;
+use super::referee::{AddressModel, ExpectedState, Rule, ShownSession, Violation, compare};
+use super::region::Shard;
 use super::scenario::{Loaded, ScenarioError};
-use super::tally::{Interval, Latencies, Second, Tally};
+use super::tally::{Interval, LatencyHistogram, RunCounters, Second};
+use crate::time::Timestamp;
 
 /// Endpoints whose sessions are asked for at the end, at most: a request each.
 const MOST_VIEWED: usize = 2000;
 
 /// What one run came to.
 #[derive(Debug)]
-pub struct Outcome {
-    pub tally: Tally,
+pub struct RunOutcome {
+    pub tally: RunCounters,
     pub seconds: Vec<Second>,
     /// The phases in their order, and the latencies of what was answered in each.
-    pub phases: Vec<(String, Latencies)>,
+    pub phases: Vec<(String, LatencyHistogram)>,
     pub counts: BTreeMap<Rule, u64>,
     pub violations: Vec<Violation>,
-    pub began: crate::time::Timestamp,
+    pub began: Timestamp,
     pub lasted: Duration,
     pub threads: usize,
     pub endpoints: u32,
-    pub ending: Ending,
+    pub ending: RunEnding,
     /// What the final comparison with the server's own view came to.
     pub view: View,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum RunEnding {
     Finished,
     Interrupted,
     /// The target has not given one valid answer.
@@ -88,15 +88,16 @@ pub struct Watch<'a> {
 ///
 /// # Errors
 /// If it cannot begin. Whatever happens later is part of the outcome.
-pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
+pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<RunOutcome, DriveError> {
     let threads = match loaded.scenario.threads {
         0 => thread::available_parallelism().map_or(1, Into::into),
         threads => threads,
     };
-    let clock = Clock::start();
-    let plan = Arc::new(Plan::new(loaded, clock.epoch(), threads).map_err(DriveError::Scenario)?);
+    let clock = RunClock::start();
+    let plan =
+        Arc::new(RunPlan::new(loaded, clock.epoch(), threads).map_err(DriveError::Scenario)?);
     let hold = Duration::from_secs_f64(plan.expect.hold_s);
-    let ledger = Arc::new(Ledger::new(hold, Duration::from_secs_f64(plan.expect.stale_s)));
+    let ledger = Arc::new(AddressModel::new(hold, Duration::from_secs_f64(plan.expect.stale_s)));
     let capture = watch
         .capture
         .as_ref()
@@ -107,8 +108,8 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
     let (sender, news) = channel();
     let mut handles = Vec::new();
     for index in 0..threads {
-        let region = Region::new(plan.clone(), ledger.clone(), index);
-        let worker = Worker::new(
+        let region = Shard::new(plan.clone(), ledger.clone(), index);
+        let worker = ShardThread::new(
             index,
             clock,
             &plan,
@@ -125,9 +126,8 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
     drop(sender);
     let observer = Observer::new(&plan, clock, watch.stop, threads);
     let (Told { seconds, phases }, ending) = observer.follow(&news, watch.on_second);
-    let regions: Vec<Region> =
-        handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
-    let lasted = clock.now().since(Moment::EPOCH);
+    let regions: Vec<Shard> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
+    let lasted = clock.now().since(Timestamp::EPOCH);
     if let Some(capture) = capture {
         capture.finish().map_err(|error| system("the capture file cannot be written", &error))?;
     }
@@ -141,34 +141,34 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<Outcome, DriveError> {
         loaded.scenario.target.http,
         clock,
         regions,
-        Parts { seconds, phases, ending, lasted },
+        RunParts { seconds, phases, ending, lasted },
     ))
 }
 
 /// What the observer saw.
-struct Parts {
+struct RunParts {
     seconds: Vec<Second>,
-    phases: Vec<(String, Latencies)>,
-    ending: Ending,
+    phases: Vec<(String, LatencyHistogram)>,
+    ending: RunEnding,
     lasted: Duration,
 }
 
 /// Adds everything up, and asks the server for its own view.
 fn conclude(
-    plan: &Plan,
+    plan: &RunPlan,
     http: Option<SocketAddr>,
-    clock: Clock,
-    mut regions: Vec<Region>,
-    parts: Parts,
-) -> Outcome {
+    clock: RunClock,
+    mut regions: Vec<Shard>,
+    parts: RunParts,
+) -> RunOutcome {
     let view = match http {
-        Some(http) if parts.ending == Ending::Finished => {
+        Some(http) if parts.ending == RunEnding::Finished => {
             compare_views(http, clock.now(), &mut regions)
         }
         Some(_) | None => View::NotAsked,
     };
-    let mut outcome = Outcome {
-        tally: Tally::default(),
+    let mut outcome = RunOutcome {
+        tally: RunCounters::default(),
         seconds: parts.seconds,
         phases: parts.phases,
         counts: BTreeMap::new(),
@@ -192,21 +192,21 @@ fn conclude(
 }
 
 /// The final view of all endpoints about which something can be said; of very many, every so-and-so-many-th.
-fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View {
-    let mut reader = match view::Reader::connect(http) {
+fn compare_views(http: SocketAddr, now: Timestamp, regions: &mut [Shard]) -> View {
+    let mut reader = match view::ViewClient::connect(http) {
         Ok(reader) => reader,
         Err(error) => return View::Failed(format!("{http}: {error}")),
     };
     let mut compared = 0;
     for region in regions.iter_mut() {
-        let standings: Vec<(String, Standing)> = region
+        let standings: Vec<(String, ExpectedState)> = region
             .standings()
             .into_iter()
-            .filter(|(_, standing)| *standing != Standing::Unclear)
+            .filter(|(_, standing)| *standing != ExpectedState::Unclear)
             .collect();
         let stride = (standings.len() / MOST_VIEWED).max(1);
         for (iccid, standing) in standings.into_iter().step_by(stride) {
-            let seen: Vec<Seen> = match reader.sessions(&iccid) {
+            let seen: Vec<ShownSession> = match reader.sessions(&iccid) {
                 Ok(seen) => seen,
                 Err(error) => return View::Failed(format!("{http}: {error}")),
             };
@@ -228,8 +228,8 @@ fn compare_views(http: SocketAddr, now: Moment, regions: &mut [Region]) -> View 
 
 /// Collects the seconds of all regions, and gives up a target that never answers.
 struct Observer<'a> {
-    plan: &'a Plan,
-    clock: Clock,
+    plan: &'a RunPlan,
+    clock: RunClock,
     stop: Arc<AtomicBool>,
     /// Seconds that not all regions have told yet.
     pending: BTreeMap<u64, (usize, Interval)>,
@@ -244,11 +244,11 @@ struct Observer<'a> {
 #[derive(Default)]
 struct Told {
     seconds: Vec<Second>,
-    phases: Vec<(String, Latencies)>,
+    phases: Vec<(String, LatencyHistogram)>,
 }
 
 impl<'a> Observer<'a> {
-    fn new(plan: &'a Plan, clock: Clock, stop: Arc<AtomicBool>, regions: usize) -> Self {
+    fn new(plan: &'a RunPlan, clock: RunClock, stop: Arc<AtomicBool>, regions: usize) -> Self {
         Self {
             plan,
             clock,
@@ -263,22 +263,22 @@ impl<'a> Observer<'a> {
 
     fn follow(
         mut self,
-        news: &Receiver<News>,
+        news: &Receiver<ShardMessage>,
         on_second: &mut dyn FnMut(&Second),
-    ) -> (Told, Ending) {
-        let mut ending = Ending::Finished;
+    ) -> (Told, RunEnding) {
+        let mut ending = RunEnding::Finished;
         loop {
             match news.recv_timeout(Duration::from_millis(100)) {
-                Ok(News::Second { region, number, phase, interval }) => {
+                Ok(ShardMessage::Second { region, number, phase, interval }) => {
                     self.note(number, phase, &interval);
                     self.told[region] = number + 1;
                 }
-                Ok(News::Done { region }) => self.told[region] = u64::MAX,
+                Ok(ShardMessage::Done { region }) => self.told[region] = u64::MAX,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.publish(on_second);
-            if ending == Ending::Finished {
+            if ending == RunEnding::Finished {
                 ending = self.judge();
             }
         }
@@ -288,15 +288,18 @@ impl<'a> Observer<'a> {
         (self.collected, ending)
     }
 
-    fn judge(&self) -> Ending {
+    fn judge(&self) -> RunEnding {
         if self.stop.load(Ordering::Relaxed) {
-            return Ending::Interrupted;
+            return RunEnding::Interrupted;
         }
-        if self.asked && !self.heard && self.clock.now().since(Moment::EPOCH) > self.plan.patience {
+        if self.asked
+            && !self.heard
+            && self.clock.now().since(Timestamp::EPOCH) > self.plan.patience
+        {
             self.stop.store(true, Ordering::Relaxed);
-            return Ending::Unanswered;
+            return RunEnding::Unanswered;
         }
-        Ending::Finished
+        RunEnding::Finished
     }
 
     fn note(&mut self, number: u64, phase: usize, interval: &Interval) {
@@ -324,10 +327,10 @@ impl<'a> Observer<'a> {
     }
 }
 
-impl Outcome {
+impl RunOutcome {
     /// All requests about endpoints and gateways; signs of life do not count.
-    pub fn requests() -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(|kind| *kind != Kind::Status)
+    pub fn requests() -> impl Iterator<Item = RequestKind> {
+        RequestKind::ALL.into_iter().filter(|kind| *kind != RequestKind::Status)
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::exchange::{Dispatch, Outbound, SocketId};
-use crate::simulator::plan::Plan;
+use crate::simulator::plan::RunPlan;
 use crate::udp::{Inbox, Outbox, Sent, Socket};
 
 /// Batches taken from one socket before the others have their turn.
@@ -29,7 +29,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    pub(super) fn new(region: usize, plan: &Plan) -> Self {
+    pub(super) fn new(region: usize, plan: &RunPlan) -> Self {
         Self {
             region,
             sources: plan.gateways.iter().map(|gateway| gateway.source).collect(),

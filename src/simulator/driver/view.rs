@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::printable;
-use crate::simulator::referee::Seen;
+use crate::simulator::referee::ShownSession;
 
 /// A server that is slower than this to show one endpoint has other troubles.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than any endpoint's sessions take.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
-pub(super) struct Reader {
+pub(super) struct ViewClient {
     connection: BufReader<TcpStream>,
     host: SocketAddr,
 }
@@ -24,12 +24,12 @@ pub(super) struct Reader {
 #[derive(Deserialize)]
 struct Envelope {
     /// None for an endpoint that the server does not know.
-    data: Option<Vec<Session>>,
+    data: Option<Vec<ViewedSession>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Session {
+struct ViewedSession {
     acct_session_id: String,
     ip: Option<Ipv4Addr>,
     ended_at: Option<String>,
@@ -39,7 +39,7 @@ struct Session {
     output_octets: u64,
 }
 
-impl Reader {
+impl ViewClient {
     pub(super) fn connect(host: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&host, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -48,11 +48,11 @@ impl Reader {
     }
 
     /// All sessions that the server shows of an endpoint.
-    pub(super) fn sessions(&mut self, iccid: &str) -> io::Result<Vec<Seen>> {
+    pub(super) fn sessions(&mut self, iccid: &str) -> io::Result<Vec<ShownSession>> {
         let body = self.get(&format!("/api/v1/sessions?iccid={iccid}"))?;
         let envelope: Envelope = serde_json::from_slice(&body)
             .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-        let seen = |session: Session| Seen {
+        let seen = |session: ViewedSession| ShownSession {
             // What gateways called it, in the words of whoever answers there.
             acct_session_id: printable::text(&session.acct_session_id).to_string(),
             address: session.ip,

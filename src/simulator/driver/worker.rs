@@ -5,19 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::Clock;
-use super::capture::Handle;
+use super::RunClock;
+use super::capture::CaptureHandle;
 use super::sockets::Sockets;
-use crate::simulator::moment::Moment;
-use crate::simulator::plan::Plan;
-use crate::simulator::region::Region;
+use crate::simulator::plan::RunPlan;
+use crate::simulator::region::Shard;
 use crate::simulator::tally::Interval;
+use crate::time::Timestamp;
 
 /// How long a thread sleeps at most, so that it notices that it is to stop.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
 /// What a thread tells the observer.
-pub(super) enum News {
+pub(super) enum ShardMessage {
     Second {
         region: usize,
         number: u64,
@@ -30,31 +30,31 @@ pub(super) enum News {
     },
 }
 
-pub(super) struct Worker {
+pub(super) struct ShardThread {
     index: usize,
-    clock: Clock,
-    region: Region,
+    clock: RunClock,
+    region: Shard,
     sockets: Sockets,
     stop: Arc<AtomicBool>,
-    capture: Option<Handle>,
+    capture: Option<CaptureHandle>,
     /// The second that is being counted.
     second: u64,
 }
 
-impl Worker {
+impl ShardThread {
     pub(super) fn new(
         index: usize,
-        clock: Clock,
-        plan: &Plan,
-        region: Region,
+        clock: RunClock,
+        plan: &RunPlan,
+        region: Shard,
         stop: Arc<AtomicBool>,
-        capture: Option<Handle>,
+        capture: Option<CaptureHandle>,
     ) -> Self {
         Self { index, clock, region, sockets: Sockets::new(index, plan), stop, capture, second: 0 }
     }
 
     /// Runs until the region is over; gives it back for the final count.
-    pub(super) fn run(mut self, news: &Sender<News>) -> Region {
+    pub(super) fn run(mut self, news: &Sender<ShardMessage>) -> Shard {
         let mut stopped = false;
         loop {
             let now = self.clock.now();
@@ -75,11 +75,11 @@ impl Worker {
         if !self.region.is_quiet() {
             self.tell_second(news);
         }
-        let _ = news.send(News::Done { region: self.index });
+        let _ = news.send(ShardMessage::Done { region: self.index });
         self.region
     }
 
-    fn send(&mut self, now: Moment) {
+    fn send(&mut self, now: Timestamp) {
         let outbound = self.region.outbound();
         if outbound.is_empty() {
             return;
@@ -103,17 +103,17 @@ impl Worker {
         });
     }
 
-    fn tell(&mut self, now: Moment, news: &Sender<News>) {
+    fn tell(&mut self, now: Timestamp, news: &Sender<ShardMessage>) {
         while now.secs() > self.second {
             self.tell_second(news);
         }
     }
 
-    fn tell_second(&mut self, news: &Sender<News>) {
+    fn tell_second(&mut self, news: &Sender<ShardMessage>) {
         let (number, phase, interval) =
             (self.second, self.region.phase(), self.region.take_interval());
         self.second += 1;
         // Whoever listened may be gone; then nobody misses it.
-        let _ = news.send(News::Second { region: self.index, number, phase, interval });
+        let _ = news.send(ShardMessage::Second { region: self.index, number, phase, interval });
     }
 }

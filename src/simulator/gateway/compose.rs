@@ -10,7 +10,7 @@ use crate::wire::tgpp::{Plmn, TimeZone, UserLocation};
 use crate::wire::{Encoder, Secret};
 
 /// A request being written, and what its password is hidden with.
-pub struct Draft<'a, 'b> {
+pub struct RequestDraft<'a, 'b> {
     pub encoder: &'a mut Encoder<'b>,
     pub secret: &'a Secret,
     pub authenticator: &'a [u8; 16],
@@ -44,7 +44,7 @@ pub struct Caller<'a> {
 
 /// A bearer as the gateway reports it.
 #[derive(Clone, Copy, Debug)]
-pub struct Bearer<'a> {
+pub struct BearerUsage<'a> {
     pub charging_id: u32,
     pub address: Ipv4Addr,
     pub classes: &'a Classes,
@@ -52,7 +52,7 @@ pub struct Bearer<'a> {
 
 /// What is reported of a bearer.
 #[derive(Clone, Copy, Debug)]
-pub enum Report {
+pub enum ReportType {
     Start,
     Interim(Usage),
     Stop(Usage, Cause),
@@ -66,7 +66,7 @@ pub enum NetworkEvent {
     Detach = 2,
 }
 
-impl<'a, 'b> Draft<'a, 'b> {
+impl<'a, 'b> RequestDraft<'a, 'b> {
     pub(super) fn of(composer: &'a mut Composer<'_, 'b>) -> Self {
         Self {
             encoder: composer.encoder,
@@ -76,7 +76,7 @@ impl<'a, 'b> Draft<'a, 'b> {
     }
 }
 
-impl Draft<'_, '_> {
+impl RequestDraft<'_, '_> {
     /// Access-Request: leave to open a session, or only to attach.
     pub fn access(
         &mut self,
@@ -100,14 +100,14 @@ impl Draft<'_, '_> {
         &mut self,
         profile: &Profile,
         caller: &Caller<'_>,
-        bearer: &Bearer<'_>,
-        report: Report,
+        bearer: &BearerUsage<'_>,
+        report: ReportType,
         event_s: u32,
     ) {
         let status = match report {
-            Report::Start => value::acct_status_type::START,
-            Report::Interim(_) => value::acct_status_type::INTERIM_UPDATE,
-            Report::Stop(..) => value::acct_status_type::STOP,
+            ReportType::Start => value::acct_status_type::START,
+            ReportType::Interim(_) => value::acct_status_type::INTERIM_UPDATE,
+            ReportType::Stop(..) => value::acct_status_type::STOP,
         };
         self.encoder
             .integer(number::ACCT_STATUS_TYPE, status)
@@ -121,9 +121,9 @@ impl Draft<'_, '_> {
             self.encoder.attribute(number::CLASS, class);
         }
         match report {
-            Report::Start => {}
-            Report::Interim(usage) => self.usage(usage),
-            Report::Stop(usage, Cause(cause)) => {
+            ReportType::Start => {}
+            ReportType::Interim(usage) => self.usage(usage),
+            ReportType::Stop(usage, Cause(cause)) => {
                 self.usage(usage);
                 self.encoder.integer(number::ACCT_TERMINATE_CAUSE, u32::from(cause));
                 // The only bearer of the session was its last (TS 29.061 16.4.7.2-11).

@@ -5,7 +5,7 @@ use crate::wire::Code;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum RequestKind {
     Attach,
     Session,
     Start,
@@ -17,7 +17,7 @@ pub enum Kind {
     Status,
 }
 
-impl Kind {
+impl RequestKind {
     pub const ALL: [Self; 9] = [
         Self::Attach,
         Self::Session,

@@ -1,6 +1,6 @@
 //! One packet gateway's RADIUS side: a client with the profile of a gateway, and its Status-Server timer. Owns no socket or clock.
 //!
-//! [`Gateway::ask`] writes a request and remembers it; [`Gateway::poll`] repeats what is not answered; [`Gateway::receive`] says what a
+//! [`GatewayMachine::ask`] writes a request and remembers it; [`GatewayMachine::poll`] repeats what is not answered; [`GatewayMachine::receive`] says what a
 //! datagram means. What must be sent is left in an [`Outbound`].
 
 mod compose;
@@ -9,24 +9,26 @@ mod kind;
 #[cfg(test)]
 mod tests;
 
-pub use compose::{Bearer, Caller, Draft, NetworkEvent, Profile, Report, acct_session_id};
-pub use kind::Kind;
+pub use compose::{
+    BearerUsage, Caller, NetworkEvent, Profile, ReportType, RequestDraft, acct_session_id,
+};
+pub use kind::RequestKind;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chance::Chance;
-use super::moment::Moment;
+use super::chance::RandomStream;
 use crate::exchange::{
     Client, ClientSettings, Composer, Evidence, Outbound, Purpose, Receipt, RetransmissionPolicy,
     ServerRole, SocketId,
 };
+use crate::time::Timestamp;
 use crate::wire::Code;
 
 /// What all gateways of a run have in common.
 #[derive(Debug)]
-pub struct Settings {
+pub struct GatewayMachineSettings {
     pub client: Arc<ClientSettings>,
     pub access: RetransmissionPolicy,
     pub accounting: RetransmissionPolicy,
@@ -37,22 +39,22 @@ pub struct Settings {
 /// A request's name among those who wait for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    pub kind: Kind,
+    pub kind: RequestKind,
     /// Which endpoint; none for what the gateway says about itself.
     pub endpoint: Option<u32>,
     /// Which of its sessions.
     pub serial: u32,
     /// When it had to be sent.
-    pub scheduled: Moment,
+    pub scheduled: Timestamp,
 }
 
 /// One gateway.
 #[derive(Debug)]
-pub struct Gateway {
+pub struct GatewayMachine {
     profile: Profile,
-    settings: Arc<Settings>,
-    client: Client<Ticket, Chance>,
-    next_status: Moment,
+    settings: Arc<GatewayMachineSettings>,
+    client: Client<Ticket, RandomStream>,
+    next_status: Timestamp,
 }
 
 impl Purpose for Ticket {
@@ -69,15 +71,18 @@ impl Purpose for Ticket {
     }
 }
 
-impl Settings {
-    const fn policy(&self, kind: Kind) -> RetransmissionPolicy {
+impl GatewayMachineSettings {
+    const fn policy(&self, kind: RequestKind) -> RetransmissionPolicy {
         match kind {
-            Kind::Attach | Kind::Session => self.access,
-            Kind::Start | Kind::Interim | Kind::Stop | Kind::Detach | Kind::On | Kind::Off => {
-                self.accounting
-            }
+            RequestKind::Attach | RequestKind::Session => self.access,
+            RequestKind::Start
+            | RequestKind::Interim
+            | RequestKind::Stop
+            | RequestKind::Detach
+            | RequestKind::On
+            | RequestKind::Off => self.accounting,
             // RFC 5997 4.1: never repeated.
-            Kind::Status => RetransmissionPolicy {
+            RequestKind::Status => RetransmissionPolicy {
                 initial: self.access.initial,
                 transmissions: 1,
                 ceiling: Duration::ZERO,
@@ -87,13 +92,18 @@ impl Settings {
     }
 }
 
-impl Gateway {
+impl GatewayMachine {
     /// The gateway `number` of a run. `chance` gives its authenticators and the jitter of its timers.
-    pub fn new(number: u16, profile: Profile, settings: Arc<Settings>, mut chance: Chance) -> Self {
+    pub fn new(
+        number: u16,
+        profile: Profile,
+        settings: Arc<GatewayMachineSettings>,
+        mut chance: RandomStream,
+    ) -> Self {
         let next_status = if settings.status_interval.is_zero() {
-            Moment::MAX
+            Timestamp::MAX
         } else {
-            Moment::EPOCH + settings.status_interval.mul_f64(chance.unit())
+            Timestamp::EPOCH + settings.status_interval.mul_f64(chance.unit())
         };
         let client = Client::new(number, Arc::clone(&settings.client), chance);
         Self { profile, settings, client, next_status }
@@ -112,19 +122,19 @@ impl Gateway {
     /// in it, so nothing we compose is too long.
     pub fn ask(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         ticket: Ticket,
-        compose: impl FnOnce(&mut Draft<'_, '_>),
+        compose: impl FnOnce(&mut RequestDraft<'_, '_>),
         out: &mut Outbound,
     ) -> bool {
         let policy = self.settings.policy(ticket.kind);
         self.client
-            .send(now, ticket, &policy, |composer| compose(&mut Draft::of(composer)), out)
+            .send(now, ticket, &policy, |composer| compose(&mut RequestDraft::of(composer)), out)
             .is_ok()
     }
 
     /// Repeats what is due and asks for signs of life. Who is not answered any more is added to `unanswered`.
-    pub fn poll(&mut self, now: Moment, out: &mut Outbound, unanswered: &mut Vec<Ticket>) {
+    pub fn poll(&mut self, now: Timestamp, out: &mut Outbound, unanswered: &mut Vec<Ticket>) {
         self.client.poll(now, out, unanswered);
         if now >= self.next_status {
             self.next_status = now + self.settings.status_interval;
@@ -133,15 +143,15 @@ impl Gateway {
     }
 
     /// When [`Self::poll`] has something to do.
-    pub fn next_deadline(&self) -> Option<Moment> {
-        let status = (self.next_status < Moment::MAX).then_some(self.next_status);
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let status = (self.next_status < Timestamp::MAX).then_some(self.next_status);
         self.client.next_deadline().into_iter().chain(status).min()
     }
 
     /// Says what a datagram that came in through `socket` means.
     pub fn receive(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         socket: SocketId,
         from: SocketAddr,
         octets: &[u8],
@@ -165,7 +175,7 @@ impl Gateway {
     }
 
     /// This request is on the network more than once, or late.
-    pub fn expect_another_answer(&mut self, now: Moment, socket: SocketId, octets: &[u8]) {
+    pub fn expect_another_answer(&mut self, now: Timestamp, socket: SocketId, octets: &[u8]) {
         self.client.expect_another_answer(now, socket, octets);
     }
 
@@ -175,18 +185,19 @@ impl Gateway {
     }
 
     /// RFC 5997 4.1: a new identifier and authenticator each time, to every server.
-    fn ask_for_status(&mut self, now: Moment, out: &mut Outbound) {
+    fn ask_for_status(&mut self, now: Timestamp, out: &mut Outbound) {
         let Self { profile, settings, client, .. } = self;
-        let policy = settings.policy(Kind::Status);
+        let policy = settings.policy(RequestKind::Status);
         for server in 0..client.servers() {
-            let ticket = Ticket { kind: Kind::Status, endpoint: None, serial: 0, scheduled: now };
+            let ticket =
+                Ticket { kind: RequestKind::Status, endpoint: None, serial: 0, scheduled: now };
             // A server all of whose identifiers wait for answers needs no further sign that it is slow.
             let _ = client.send_to(
                 server,
                 now,
                 ticket,
                 &policy,
-                |composer: &mut Composer<'_, '_>| Draft::of(composer).status(profile),
+                |composer: &mut Composer<'_, '_>| RequestDraft::of(composer).status(profile),
                 out,
             );
         }

@@ -8,7 +8,7 @@ use crate::exchange::{Server, Stray};
 use crate::simulator::device::{Cause, Classes, Usage};
 use crate::simulator::scenario::Identify;
 use crate::wire::number::{self, tgpp, value};
-use crate::wire::{Datagram, Encoder, Forged, Key, LONGEST, MessageAuthenticator, Secret};
+use crate::wire::{Datagram, Encoder, FlatKey, Forged, LONGEST, MessageAuthenticator, Secret};
 
 const SECRET: &[u8] = b"xyzzy5461";
 
@@ -16,8 +16,8 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn seconds(seconds: f64) -> Moment {
-    Moment::from_micros((seconds * 1e6) as u64)
+fn seconds(seconds: f64) -> Timestamp {
+    Timestamp::from_micros((seconds * 1e6) as u64)
 }
 
 fn client_settings() -> ClientSettings {
@@ -35,8 +35,8 @@ fn client_settings() -> ClientSettings {
     }
 }
 
-fn settings_of(client: ClientSettings) -> Settings {
-    Settings {
+fn settings_of(client: ClientSettings) -> GatewayMachineSettings {
+    GatewayMachineSettings {
         client: client.into(),
         access: RetransmissionPolicy {
             initial: Duration::from_secs(2),
@@ -54,7 +54,7 @@ fn settings_of(client: ClientSettings) -> Settings {
     }
 }
 
-fn settings() -> Settings {
+fn settings() -> GatewayMachineSettings {
     settings_of(client_settings())
 }
 
@@ -66,8 +66,8 @@ fn profile() -> Profile {
     }
 }
 
-fn gateway(settings: Settings) -> Gateway {
-    Gateway::new(3, profile(), Arc::new(settings), Chance::stream(1, 2, 3))
+fn gateway(settings: GatewayMachineSettings) -> GatewayMachine {
+    GatewayMachine::new(3, profile(), Arc::new(settings), RandomStream::stream(1, 2, 3))
 }
 
 fn caller() -> Caller<'static> {
@@ -84,14 +84,14 @@ fn caller() -> Caller<'static> {
     }
 }
 
-fn ticket(kind: Kind) -> Ticket {
-    Ticket { kind, endpoint: Some(7), serial: 1, scheduled: Moment::EPOCH }
+fn ticket(kind: RequestKind) -> Ticket {
+    Ticket { kind, endpoint: Some(7), serial: 1, scheduled: Timestamp::EPOCH }
 }
 
 /// A datagram that was sent.
 #[derive(Clone, Debug)]
 struct Sent {
-    at: Moment,
+    at: Timestamp,
     socket: SocketId,
     to: SocketAddr,
     octets: Vec<u8>,
@@ -119,7 +119,7 @@ impl Sent {
     }
 }
 
-fn drain(out: &mut Outbound, at: Moment) -> Vec<Sent> {
+fn drain(out: &mut Outbound, at: Timestamp) -> Vec<Sent> {
     let sent = out
         .iter()
         .map(|sent| Sent { at, socket: sent.socket, to: sent.to, octets: sent.octets.to_vec() })
@@ -128,19 +128,22 @@ fn drain(out: &mut Outbound, at: Moment) -> Vec<Sent> {
     sent
 }
 
-fn ask(gateway: &mut Gateway, kind: Kind, now: Moment) -> Sent {
+fn ask(gateway: &mut GatewayMachine, kind: RequestKind, now: Timestamp) -> Sent {
     let mut out = Outbound::default();
     let caller = caller();
     let profile = gateway.profile().clone();
-    let bearer =
-        Bearer { charging_id: 9, address: Ipv4Addr::new(10, 0, 0, 1), classes: &Classes::NONE };
+    let bearer = BearerUsage {
+        charging_id: 9,
+        address: Ipv4Addr::new(10, 0, 0, 1),
+        classes: &Classes::NONE,
+    };
     let asked = gateway.ask(
         now,
         ticket(kind),
         |draft| match kind.role() {
             ServerRole::Access => draft.access(&profile, &caller, 9, None),
             ServerRole::Accounting => {
-                draft.accounting(&profile, &caller, &bearer, Report::Start, 1_700_000_000)
+                draft.accounting(&profile, &caller, &bearer, ReportType::Start, 1_700_000_000)
             }
         },
         &mut out,
@@ -150,7 +153,7 @@ fn ask(gateway: &mut Gateway, kind: Kind, now: Moment) -> Sent {
 }
 
 /// Lets time pass until `end`; gives what was sent and who was given up.
-fn run(gateway: &mut Gateway, end: Moment) -> (Vec<Sent>, Vec<Ticket>) {
+fn run(gateway: &mut GatewayMachine, end: Timestamp) -> (Vec<Sent>, Vec<Ticket>) {
     let (mut out, mut sent, mut unanswered) = (Outbound::default(), Vec::new(), Vec::new());
     while let Some(now) = gateway.next_deadline().filter(|due| *due <= end) {
         gateway.poll(now, &mut out, &mut unanswered);
@@ -161,7 +164,7 @@ fn run(gateway: &mut Gateway, end: Moment) -> (Vec<Sent>, Vec<Ticket>) {
 
 #[test]
 fn h1_message_authenticator_stands_first_in_every_access_request() {
-    let sent = ask(&mut gateway(settings()), Kind::Session, Moment::EPOCH);
+    let sent = ask(&mut gateway(settings()), RequestKind::Session, Timestamp::EPOCH);
     assert_eq!(
         sent.datagram().attributes().next().map(|first| first.number),
         Some(number::MESSAGE_AUTHENTICATOR)
@@ -173,7 +176,7 @@ fn h1_message_authenticator_stands_first_in_every_access_request() {
 #[test]
 fn h2_a_silent_server_is_asked_again_with_the_same_packet_and_given_up_after_thirty_seconds() {
     let mut gateway = gateway(settings());
-    let first = ask(&mut gateway, Kind::Session, Moment::EPOCH);
+    let first = ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH);
     let (copies, unanswered) = run(&mut gateway, seconds(100.0));
     assert!((3..=4).contains(&copies.len()));
     assert!(copies.iter().all(|copy| copy.octets == first.octets && copy.socket == first.socket));
@@ -182,14 +185,14 @@ fn h2_a_silent_server_is_asked_again_with_the_same_packet_and_given_up_after_thi
     {
         assert!((seconds(earliest)..=seconds(latest)).contains(&copy.at), "{:?}", copy.at);
     }
-    assert_eq!(unanswered, [ticket(Kind::Session)]);
+    assert_eq!(unanswered, [ticket(RequestKind::Session)]);
     assert_eq!(gateway.outstanding(), 0);
 }
 
 #[test]
 fn h3_accounting_is_repeated_until_it_is_answered_and_each_copy_is_a_new_packet() {
     let mut gateway = gateway(settings());
-    let first = ask(&mut gateway, Kind::Start, Moment::EPOCH);
+    let first = ask(&mut gateway, RequestKind::Start, Timestamp::EPOCH);
     let (copies, unanswered) = run(&mut gateway, seconds(3600.0));
     assert!(copies.len() > 8 && unanswered.is_empty());
     let identities: HashSet<_> = copies.iter().chain([&first]).map(Sent::identity).collect();
@@ -226,17 +229,17 @@ fn h3_accounting_is_repeated_until_it_is_answered_and_each_copy_is_a_new_packet(
 fn h4_more_than_256_outstanding_take_more_source_ports() {
     let mut gateway = gateway(settings());
     let sent: Vec<Sent> =
-        (0..600).map(|_| ask(&mut gateway, Kind::Session, Moment::EPOCH)).collect();
+        (0..600).map(|_| ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH)).collect();
     let places: HashSet<(u16, u8)> =
         sent.iter().map(|sent| (sent.socket.port, sent.datagram().identifier())).collect();
     assert_eq!(places.len(), 600);
     assert_eq!(sent.iter().map(|sent| sent.socket.port).max(), Some(2));
     let reply = sent[5].reply(Code::ACCESS_REJECT, |_| {});
-    gateway.receive(Moment::EPOCH, sent[5].socket, sent[5].to, &reply);
+    gateway.receive(Timestamp::EPOCH, sent[5].socket, sent[5].to, &reply);
     for _ in 0..168 {
-        ask(&mut gateway, Kind::Session, Moment::EPOCH);
+        ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH);
     }
-    let reused = ask(&mut gateway, Kind::Session, Moment::EPOCH);
+    let reused = ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH);
     assert_eq!(
         (reused.socket, reused.datagram().identifier()),
         (sent[5].socket, sent[5].datagram().identifier()),
@@ -247,7 +250,7 @@ fn h4_more_than_256_outstanding_take_more_source_ports() {
 #[test]
 fn h5_a_forged_reply_changes_nothing_and_the_right_one_counts() {
     let mut gateway = gateway(settings());
-    let sent = ask(&mut gateway, Kind::Session, Moment::EPOCH);
+    let sent = ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH);
     let right = sent.reply(Code::ACCESS_ACCEPT, |_| {});
     let mut wrong = right.clone();
     wrong[7] ^= 1;
@@ -256,7 +259,7 @@ fn h5_a_forged_reply_changes_nothing_and_the_right_one_counts() {
     assert_eq!(forged, Receipt::Stray(Stray::Forged(Forged::Authenticator)));
     assert_eq!(gateway.next_deadline(), deadline);
     assert!(
-        matches!(gateway.receive(seconds(0.6), sent.socket, sent.to, &right), Receipt::Answered(answered) if answered.purpose == ticket(Kind::Session))
+        matches!(gateway.receive(seconds(0.6), sent.socket, sent.to, &right), Receipt::Answered(answered) if answered.purpose == ticket(RequestKind::Session))
     );
     let after = Duration::from_millis(100);
     assert_eq!(
@@ -275,45 +278,49 @@ fn h6_all_classes_are_in_every_report_and_the_stop_says_what_was_used() {
     let mut gateway = gateway(settings());
     let profile = profile();
     let classes = Classes::new([&b"one"[..], &b"two"[..]].into_iter());
-    let bearer =
-        Bearer { charging_id: 0x0102_0304, address: Ipv4Addr::new(10, 0, 0, 1), classes: &classes };
+    let bearer = BearerUsage {
+        charging_id: 0x0102_0304,
+        address: Ipv4Addr::new(10, 0, 0, 1),
+        classes: &classes,
+    };
     let usage = Usage { input: (7 << 32) + 5, output: 9, seconds: 60 };
     for (kind, report) in [
-        (Kind::Start, Report::Start),
-        (Kind::Interim, Report::Interim(usage)),
-        (Kind::Stop, Report::Stop(usage, Cause::SESSION_TIMEOUT)),
+        (RequestKind::Start, ReportType::Start),
+        (RequestKind::Interim, ReportType::Interim(usage)),
+        (RequestKind::Stop, ReportType::Stop(usage, Cause::SESSION_TIMEOUT)),
     ] {
         let mut out = Outbound::default();
         gateway.ask(
-            Moment::EPOCH,
+            Timestamp::EPOCH,
             ticket(kind),
             |draft| draft.accounting(&profile, &caller(), &bearer, report, 1),
             &mut out,
         );
-        let sent = drain(&mut out, Moment::EPOCH).remove(0);
+        let sent = drain(&mut out, Timestamp::EPOCH).remove(0);
         let datagram = sent.datagram();
         let echoed: Vec<&[u8]> =
             datagram.attributes().filter(|a| a.number == number::CLASS).map(|a| a.value).collect();
         assert_eq!(echoed, [b"one", b"two"]);
         assert_eq!(datagram.first(number::ACCT_SESSION_ID), Some(&b"C000020A01020304"[..]));
         assert_eq!(datagram.message_authenticator(), MessageAuthenticator::Absent, "RFC 3579 3.3");
-        let counted = kind != Kind::Start;
+        let counted = kind != RequestKind::Start;
         assert_eq!(
             datagram.first(number::ACCT_INPUT_GIGAWORDS),
             counted.then_some(&[0, 0, 0, 7][..])
         );
-        let cause = (kind == Kind::Stop).then_some(&[0, 0, 0, 5][..]);
+        let cause = (kind == RequestKind::Stop).then_some(&[0, 0, 0, 5][..]);
         assert_eq!(datagram.first(number::ACCT_TERMINATE_CAUSE), cause);
         let last = datagram.values().any(|value| {
-            value.key == Key { vendor: tgpp::VENDOR, number: tgpp::SESSION_STOP_INDICATOR }
+            value.key == FlatKey { vendor: tgpp::VENDOR, number: tgpp::SESSION_STOP_INDICATOR }
         });
-        assert_eq!(last, kind == Kind::Stop);
+        assert_eq!(last, kind == RequestKind::Stop);
     }
 }
 
 #[test]
 fn h11_status_server_is_new_each_time_never_repeated_and_answered_by_either_code() {
-    let mut gateway = gateway(Settings { status_interval: Duration::from_secs(10), ..settings() });
+    let mut gateway =
+        gateway(GatewayMachineSettings { status_interval: Duration::from_secs(10), ..settings() });
     let (mut sent, _) = run(&mut gateway, seconds(60.0));
     assert!((10..=12).contains(&sent.len()), "two servers, every ten seconds: {}", sent.len());
     let before = sent.len();
@@ -333,7 +340,7 @@ fn h11_status_server_is_new_each_time_never_repeated_and_answered_by_either_code
     {
         let receipt = gateway.receive(now, sent.socket, sent.to, &sent.reply(code, |_| {}));
         assert!(
-            matches!(receipt, Receipt::Answered(answered) if answered.purpose.kind == Kind::Status),
+            matches!(receipt, Receipt::Answered(answered) if answered.purpose.kind == RequestKind::Status),
             "{receipt:?}"
         );
     }
@@ -344,7 +351,7 @@ fn a_silent_server_is_left_for_the_next_one() {
     let mut client = client_settings();
     client.servers.push(Server { address: address("198.51.100.2:1812"), role: ServerRole::Access });
     let mut gateway = gateway(settings_of(client));
-    let first = ask(&mut gateway, Kind::Session, Moment::EPOCH);
+    let first = ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH);
     let (copies, _) = run(&mut gateway, seconds(7.0));
     assert_eq!(
         copies.iter().map(|copy| copy.to.ip().to_string()).collect::<Vec<_>>(),
@@ -357,12 +364,12 @@ fn a_silent_server_is_left_for_the_next_one() {
     );
     assert_eq!(copies[1].datagram().verify_request(&Secret::new(SECRET)), Ok(()));
     assert_eq!(
-        ask(&mut gateway, Kind::Session, seconds(8.0)).to,
+        ask(&mut gateway, RequestKind::Session, seconds(8.0)).to,
         address("198.51.100.2:1812"),
         "the others do not wait for the dead one"
     );
     assert_eq!(
-        ask(&mut gateway, Kind::Session, seconds(90.0)).to,
+        ask(&mut gateway, RequestKind::Session, seconds(90.0)).to,
         address("198.51.100.1:1812"),
         "until it may be alive again"
     );
@@ -371,7 +378,7 @@ fn a_silent_server_is_left_for_the_next_one() {
 #[test]
 fn what_is_no_answer_is_called_by_its_name() {
     let mut gateway = gateway(settings());
-    let sent = ask(&mut gateway, Kind::Session, Moment::EPOCH);
+    let sent = ask(&mut gateway, RequestKind::Session, Timestamp::EPOCH);
     let now = seconds(0.1);
     let bare = {
         let mut buffer = [0; 64];
@@ -418,11 +425,16 @@ fn accounting_on_is_no_longer_answered_after_a_restart() {
     let mut gateway = gateway(settings());
     let mut out = Outbound::default();
     let profile = profile();
-    let compose = |draft: &mut Draft<'_, '_>| {
+    let compose = |draft: &mut RequestDraft<'_, '_>| {
         draft.restart(&profile, value::acct_status_type::ACCOUNTING_ON, 1)
     };
-    gateway.ask(Moment::EPOCH, Ticket { endpoint: None, ..ticket(Kind::On) }, compose, &mut out);
-    let sent = drain(&mut out, Moment::EPOCH).remove(0);
+    gateway.ask(
+        Timestamp::EPOCH,
+        Ticket { endpoint: None, ..ticket(RequestKind::On) },
+        compose,
+        &mut out,
+    );
+    let sent = drain(&mut out, Timestamp::EPOCH).remove(0);
     assert_eq!(sent.datagram().first(number::USER_NAME), None);
     gateway.forget();
     let reply = sent.reply(Code::ACCOUNTING_RESPONSE, |_| {});

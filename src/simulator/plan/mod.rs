@@ -3,8 +3,8 @@
 mod population;
 mod rendezvous;
 
-pub use population::{Endpoint, Names, Population};
-pub use rendezvous::Rendezvous;
+pub use population::{IdentityBuffer, Population, SimEndpoint};
+pub use rendezvous::PhaseBarrier;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,30 +13,31 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::gateway::{Profile, Settings};
-use super::moment::Moment;
+use super::gateway::{GatewayMachineSettings, Profile};
 use super::scenario::{
-    Allocation, Expect, Habits, Integrity, Load, Loaded, Repeat, Roam, Scenario, ScenarioError,
+    AllocationSpec, Expect, Habits, IntegrityCheck, Load, Loaded, Repeat, Roam, Scenario,
+    ScenarioError,
 };
 use crate::exchange::{ClientSettings, RetransmissionPolicy, Server, ServerRole};
+use crate::time::Timestamp;
 use crate::time::Timestamp;
 use crate::wire::Secret;
 
 /// What all threads of a run read.
 #[derive(Debug)]
-pub struct Plan {
+pub struct RunPlan {
     pub seed: u64,
-    /// The time of day at [`Moment::EPOCH`].
+    /// The time of day at [`Timestamp::EPOCH`].
     pub epoch: Timestamp,
     /// How many regions share the work.
     pub regions: usize,
     pub population: Population,
-    pub groups: Vec<Group>,
+    pub groups: Vec<PlannedGroup>,
     pub gateways: Vec<Site>,
-    pub settings: Arc<Settings>,
-    pub phases: Vec<Phase>,
-    pub reboots: Vec<Reboot>,
-    pub habits: Network,
+    pub settings: Arc<GatewayMachineSettings>,
+    pub phases: Vec<PlannedPhase>,
+    pub reboots: Vec<PlannedRestart>,
+    pub habits: NetworkHabits,
     pub roam: Roam,
     pub expect: Expect,
     pub vendor: u32,
@@ -46,16 +47,16 @@ pub struct Plan {
     /// How late a request may begin.
     pub tolerance: Duration,
     pub patience: Duration,
-    pub rendezvous: Rendezvous,
+    pub rendezvous: PhaseBarrier,
 }
 
 /// Where the addresses of a group come from.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct PlannedGroup {
     pub moniker: String,
     /// Groups of one VSlice have the same number. Addresses are unique only together with it.
     pub vslice: u16,
-    pub allocation: Allocation,
+    pub allocation: AllocationSpec,
     pub subnets: Vec<Ipv4Net>,
     pub apn: String,
     pub refused: Option<String>,
@@ -69,7 +70,7 @@ pub struct Site {
 }
 
 #[derive(Clone, Debug)]
-pub struct Phase {
+pub struct PlannedPhase {
     pub name: String,
     pub load: Load,
     pub length: Duration,
@@ -77,10 +78,10 @@ pub struct Phase {
 
 /// A gateway is away from `down` to `up`.
 #[derive(Clone, Copy, Debug)]
-pub struct Reboot {
+pub struct PlannedRestart {
     pub gateway: u16,
-    pub down: Moment,
-    pub up: Moment,
+    pub down: Timestamp,
+    pub up: Timestamp,
     /// Accounting-Off when it goes, Accounting-On when it is back.
     pub planned: bool,
     pub announced: bool,
@@ -88,7 +89,7 @@ pub struct Reboot {
 
 /// What the network does to datagrams, as shares.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub struct NetworkHabits {
     pub lost: f64,
     pub duplicated: f64,
     pub reordered: f64,
@@ -102,7 +103,7 @@ pub struct Network {
 /// Source ports of one gateway towards one server, at most: 65,536 requests.
 const MAX_PORTS: u16 = 256;
 
-impl Plan {
+impl RunPlan {
     /// Prepares a run that begins at `epoch` in so many regions. Reads the endpoint files that the scenario names.
     ///
     /// # Errors
@@ -110,7 +111,7 @@ impl Plan {
     pub fn new(loaded: &Loaded, epoch: Timestamp, regions: usize) -> Result<Self, ScenarioError> {
         let scenario = &loaded.scenario;
         let groups = groups(scenario);
-        let phases: Vec<Phase> = scenario.phase.iter().filter_map(phase).collect();
+        let phases: Vec<PlannedPhase> = scenario.phase.iter().filter_map(phase).collect();
         Ok(Self {
             seed: scenario.seed,
             epoch,
@@ -120,7 +121,7 @@ impl Plan {
             gateways: gateways(scenario),
             settings: Arc::new(settings(scenario)),
             reboots: reboots(scenario),
-            habits: Network::of(&scenario.habits),
+            habits: NetworkHabits::of(&scenario.habits),
             roam: scenario.habits.roam,
             expect: scenario.expect.clone(),
             vendor: scenario.target.vendor_id,
@@ -128,13 +129,13 @@ impl Plan {
             settle: Duration::from_secs_f64(scenario.settle_s),
             tolerance: Duration::from_secs_f64(scenario.tolerance_ms / 1000.0),
             patience: Duration::from_secs_f64(scenario.target.patience_s),
-            rendezvous: Rendezvous::new(phases.len(), regions),
+            rendezvous: PhaseBarrier::new(phases.len(), regions),
             phases,
         })
     }
 
     /// Seconds since 1970, as Event-Timestamp has them.
-    pub const fn seconds(&self, moment: Moment) -> u32 {
+    pub const fn seconds(&self, moment: Timestamp) -> u32 {
         ((self.epoch.micros() + moment.micros()) / 1_000_000) as u32
     }
 
@@ -145,7 +146,7 @@ impl Plan {
     }
 }
 
-impl Network {
+impl NetworkHabits {
     fn of(habits: &Habits) -> Self {
         Self {
             lost: habits.lost,
@@ -167,7 +168,7 @@ impl Network {
     }
 }
 
-fn groups(scenario: &Scenario) -> Vec<Group> {
+fn groups(scenario: &Scenario) -> Vec<PlannedGroup> {
     let mut vslices: Vec<&str> = Vec::new();
     let mut groups = Vec::new();
     for group in &scenario.group {
@@ -176,7 +177,7 @@ fn groups(scenario: &Scenario) -> Vec<Group> {
             vslices.push(&group.vslice);
             vslices.len() - 1
         });
-        groups.push(Group {
+        groups.push(PlannedGroup {
             moniker: group.moniker.clone(),
             vslice: vslice as u16,
             allocation: group.allocation,
@@ -194,14 +195,15 @@ fn gateways(scenario: &Scenario) -> Vec<Site> {
         (0..u32::from(gateway.count))
             .map(move |number| (Ipv4Addr::from(first.wrapping_add(number)), gateway))
     });
-    let site = |(name, (nas_ip, gateway)): (String, (Ipv4Addr, &super::scenario::Gateway))| Site {
-        profile: Profile { name, nas_ip, plmn: gateway.plmn.clone() },
-        source: gateway.source,
-    };
+    let site =
+        |(name, (nas_ip, gateway)): (String, (Ipv4Addr, &super::scenario::GatewaySpec))| Site {
+            profile: Profile { name, nas_ip, plmn: gateway.plmn.clone() },
+            source: gateway.source,
+        };
     scenario.gateway_names().zip(addresses).map(site).collect()
 }
 
-fn settings(scenario: &Scenario) -> Settings {
+fn settings(scenario: &Scenario) -> GatewayMachineSettings {
     let target = &scenario.target;
     let servers = |addresses: &[std::net::SocketAddr], role| {
         let server = move |address: &std::net::SocketAddr| Server { address: *address, role };
@@ -223,9 +225,9 @@ fn settings(scenario: &Scenario) -> Settings {
         failover_after: scenario.retransmission.failover_after,
         dead_for: Duration::from_secs_f64(scenario.retransmission.dead_s),
         max_ports: MAX_PORTS,
-        integrity_required: scenario.expect.message_authenticator != Integrity::Any,
+        integrity_required: scenario.expect.message_authenticator != IntegrityCheck::Any,
     };
-    Settings {
+    GatewayMachineSettings {
         client: client.into(),
         access: policy(scenario.retransmission.access),
         accounting: policy(scenario.retransmission.accounting),
@@ -234,22 +236,26 @@ fn settings(scenario: &Scenario) -> Settings {
 }
 
 /// The check of the scenario has seen that every phase is sound.
-fn phase(phase: &super::scenario::Phase) -> Option<Phase> {
+fn phase(phase: &super::scenario::PhaseSpec) -> Option<PlannedPhase> {
     let load = phase.load().ok()?;
-    Some(Phase { name: phase.name.clone(), load, length: Duration::from_secs_f64(phase.for_s) })
+    Some(PlannedPhase {
+        name: phase.name.clone(),
+        load,
+        length: Duration::from_secs_f64(phase.for_s),
+    })
 }
 
-fn reboots(scenario: &Scenario) -> Vec<Reboot> {
+fn reboots(scenario: &Scenario) -> Vec<PlannedRestart> {
     let number = |name: &str| {
         scenario.gateway_names().position(|gateway| gateway == name).map(|index| index as u16)
     };
-    let moment = |seconds| Moment::EPOCH + Duration::from_secs_f64(seconds);
-    let mut reboots: Vec<Reboot> = scenario
+    let moment = |seconds| Timestamp::EPOCH + Duration::from_secs_f64(seconds);
+    let mut reboots: Vec<PlannedRestart> = scenario
         .reboot
         .iter()
         .filter_map(|reboot| {
             let (down, up) = (moment(reboot.at_s), moment(reboot.at_s + reboot.takes_s));
-            Some(Reboot {
+            Some(PlannedRestart {
                 gateway: number(&reboot.gateway)?,
                 down,
                 up,

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use super::Group;
+use super::PlannedGroup;
 use crate::identity::{Iccid, Imsi, Msisdn};
-use crate::simulator::chance::Chance;
+use crate::simulator::chance::RandomStream;
 use crate::simulator::device::Rules;
 use crate::simulator::scenario::{self, Identify, Loaded, Pattern, Scenario, ScenarioError, State};
 
@@ -53,7 +53,7 @@ struct Row {
 
 /// One endpoint, looked up.
 #[derive(Clone, Copy, Debug)]
-pub struct Endpoint<'a> {
+pub struct SimEndpoint<'a> {
     pub number: u32,
     pub rules: &'a Rules,
     pub identify: Identify,
@@ -68,14 +68,14 @@ pub struct Endpoint<'a> {
 
 /// The identities of an endpoint as digits. Reused, so that nothing is allocated for a packet.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub struct IdentityBuffer {
     pub iccid: Vec<u8>,
     pub imsi: Vec<u8>,
     pub msisdn: Vec<u8>,
 }
 
 impl Population {
-    pub(super) fn read(loaded: &Loaded, groups: &[Group]) -> Result<Self, ScenarioError> {
+    pub(super) fn read(loaded: &Loaded, groups: &[PlannedGroup]) -> Result<Self, ScenarioError> {
         let mut fleets: Vec<Fleet> = Vec::new();
         let mut len: u32 = 0;
         for fleet in &loaded.scenario.fleet {
@@ -113,7 +113,7 @@ impl Population {
     }
 
     /// Looks up endpoint `number`; its identities are written into `names`.
-    pub fn endpoint(&self, number: u32, seed: u64, names: &mut Names) -> Endpoint<'_> {
+    pub fn endpoint(&self, number: u32, seed: u64, names: &mut IdentityBuffer) -> SimEndpoint<'_> {
         let fleet = &self.fleets
             [self.fleets.partition_point(|fleet| fleet.first <= number).saturating_sub(1)];
         let place = number - fleet.first;
@@ -137,9 +137,9 @@ impl Population {
                 (row.state, row.group, row.static_ip)
             }
         };
-        let rat = choose(&fleet.rat, Chance::stream(seed, u64::from(number), 0).unit());
+        let rat = choose(&fleet.rat, RandomStream::stream(seed, u64::from(number), 0).unit());
         let password = fleet.password.as_deref();
-        Endpoint {
+        SimEndpoint {
             number,
             rules: &fleet.rules,
             identify: fleet.identify,
@@ -158,7 +158,7 @@ impl Population {
     }
 }
 
-impl Names {
+impl IdentityBuffer {
     fn set(&mut self, row: &Row) {
         use std::io::Write;
         for name in [&mut self.iccid, &mut self.imsi, &mut self.msisdn] {
@@ -180,7 +180,7 @@ impl Names {
     }
 }
 
-fn rules(scenario: &Scenario, fleet: &scenario::Fleet) -> Rules {
+fn rules(scenario: &Scenario, fleet: &scenario::FleetSpec) -> Rules {
     Rules {
         network_events: fleet.network_events,
         interim_s: fleet.interim_s,
@@ -208,8 +208,8 @@ fn choose(shares: &[(u8, f64)], lot: f64) -> u8 {
 
 fn source(
     loaded: &Loaded,
-    fleet: &scenario::Fleet,
-    groups: &[Group],
+    fleet: &scenario::FleetSpec,
+    groups: &[PlannedGroup],
 ) -> Result<Source, ScenarioError> {
     let group = |moniker: &str| {
         groups.iter().position(|group| group.moniker == moniker).map(|index| index as u16)
@@ -309,15 +309,15 @@ fn state_of(text: &[u8], in_group: bool) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::plan::Plan;
-    use crate::simulator::scenario::{Change, load};
+    use crate::simulator::plan::RunPlan;
+    use crate::simulator::scenario::{SettingOverride, load};
     use crate::time::Timestamp;
 
     #[test]
     fn patterns_and_files_number_their_endpoints_through() {
-        let plan = Plan::new(&load("smoke", &[]).unwrap(), Timestamp::EPOCH, 1).unwrap();
+        let plan = RunPlan::new(&load("smoke", &[]).unwrap(), Timestamp::EPOCH, 1).unwrap();
         assert_eq!(plan.population.len(), 120 + 8 + 40 + 16 + 4);
-        let mut names = Names::default();
+        let mut names = IdentityBuffer::default();
         let suspended = plan.population.endpoint(120, 1, &mut names);
         assert_eq!(
             (suspended.state, names.shown().as_str()),
@@ -338,11 +338,11 @@ mod tests {
             "extends = \"smoke\"\n[[fleet]]\nname = \"all\"\nendpoints = \"endpoints.csv\"\n";
         let path = folder.path().join("own.toml");
         std::fs::write(&path, scenario).unwrap();
-        let plan = |changes: &[Change]| {
-            Plan::new(&load(path.to_str().unwrap(), changes).unwrap(), Timestamp::EPOCH, 1)
+        let plan = |changes: &[SettingOverride]| {
+            RunPlan::new(&load(path.to_str().unwrap(), changes).unwrap(), Timestamp::EPOCH, 1)
         };
         let all = plan(&[]).unwrap();
-        let mut names = Names::default();
+        let mut names = IdentityBuffer::default();
         let till = all.population.endpoint(0, 1, &mut names);
         assert_eq!(
             (till.state, till.group, till.static_ip),
@@ -355,8 +355,8 @@ mod tests {
         assert_eq!(all.population.endpoint(1, 1, &mut names).state, State::Pending);
         assert_eq!(all.population.endpoint(2, 1, &mut names).state, State::Terminated);
 
-        let none =
-            plan(&[Change { key: "fleet.0.group".into(), value: "gates".into() }]).unwrap_err();
+        let none = plan(&[SettingOverride { key: "fleet.0.group".into(), value: "gates".into() }])
+            .unwrap_err();
         assert!(none.to_string().contains("no endpoints in group `gates`"), "{none}");
         std::fs::write(
             folder.path().join("endpoints.csv"),

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many regions have served everyone, for each phase.
 #[derive(Debug)]
-pub struct Rendezvous {
+pub struct PhaseBarrier {
     arrived: Vec<AtomicUsize>,
     regions: usize,
 }
 
-impl Rendezvous {
+impl PhaseBarrier {
     pub(super) fn new(phases: usize, regions: usize) -> Self {
         Self { arrived: (0..phases).map(|_| AtomicUsize::new(0)).collect(), regions }
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
-use crate::simulator::device::At;
-use crate::simulator::moment::Moment;
+use crate::simulator::device::CompactTime;
+use crate::time::Timestamp;
 
 /// Enough that threads hardly ever meet.
 const SHARDS: usize = 64;
@@ -23,15 +23,15 @@ const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 
 /// An address of a VSlice. The same address in another VSlice is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Spot {
+pub struct VsliceAddress {
     pub vslice: u16,
     pub address: Ipv4Addr,
 }
 
 /// All addresses that the server has given.
 #[derive(Debug)]
-pub struct Ledger {
-    shards: Vec<Mutex<HashMap<Spot, Holding, FixedState>>>,
+pub struct AddressModel {
+    shards: Vec<Mutex<HashMap<VsliceAddress, Holding, FixedState>>>,
     hasher: FixedState,
     hold: Duration,
     stale: Duration,
@@ -41,7 +41,7 @@ pub struct Ledger {
 struct Holding {
     endpoint: u32,
     /// When the hold began.
-    since: At,
+    since: CompactTime,
     hold: Hold,
 }
 
@@ -66,7 +66,7 @@ pub struct Conflict {
     pub since: Duration,
 }
 
-impl Ledger {
+impl AddressModel {
     pub fn new(hold: Duration, stale: Duration) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -77,8 +77,8 @@ impl Ledger {
     }
 
     /// The endpoint has got the address. Tells who must still have it.
-    pub fn claim(&self, spot: Spot, endpoint: u32, now: Moment) -> Option<Conflict> {
-        let fresh = Holding { endpoint, since: At::of(now), hold: Hold::Firm };
+    pub fn claim(&self, spot: VsliceAddress, endpoint: u32, now: Timestamp) -> Option<Conflict> {
+        let fresh = Holding { endpoint, since: CompactTime::of(now), hold: Hold::Firm };
         match self.shard(spot).lock().entry(spot) {
             Entry::Vacant(vacant) => {
                 vacant.insert(fresh);
@@ -91,7 +91,7 @@ impl Ledger {
         }
     }
 
-    fn conflict(&self, before: Holding, now: Moment) -> Option<Conflict> {
+    fn conflict(&self, before: Holding, now: Timestamp) -> Option<Conflict> {
         let since = before.since.moment().map_or(Duration::ZERO, |since| now.since(since));
         let allowed = match before.hold {
             Hold::Firm => false,
@@ -102,17 +102,17 @@ impl Ledger {
     }
 
     /// The endpoint's hold on its address changes, if it is still its own.
-    pub fn loosen(&self, spot: Spot, endpoint: u32, hold: Hold, now: Moment) {
+    pub fn loosen(&self, spot: VsliceAddress, endpoint: u32, hold: Hold, now: Timestamp) {
         if let Some(holding) = self.shard(spot).lock().get_mut(&spot)
             && holding.endpoint == endpoint
             && holding.hold != hold
         {
-            *holding = Holding { endpoint, since: At::of(now), hold };
+            *holding = Holding { endpoint, since: CompactTime::of(now), hold };
         }
     }
 
     /// How the endpoint holds the address now; none if another one has it.
-    pub fn hold(&self, spot: Spot, endpoint: u32, now: Moment) -> Option<Hold> {
+    pub fn hold(&self, spot: VsliceAddress, endpoint: u32, now: Timestamp) -> Option<Hold> {
         let holding = self
             .shard(spot)
             .lock()
@@ -124,7 +124,7 @@ impl Ledger {
         (!stale).then_some(holding.hold)
     }
 
-    fn shard(&self, spot: Spot) -> &Mutex<HashMap<Spot, Holding, FixedState>> {
+    fn shard(&self, spot: VsliceAddress) -> &Mutex<HashMap<VsliceAddress, Holding, FixedState>> {
         &self.shards[self.hasher.hash_one(spot) as usize % SHARDS]
     }
 }
@@ -133,14 +133,14 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    const SPOT: Spot = Spot { vslice: 0, address: Ipv4Addr::new(10, 0, 0, 1) };
+    const SPOT: VsliceAddress = VsliceAddress { vslice: 0, address: Ipv4Addr::new(10, 0, 0, 1) };
 
-    fn ledger() -> Ledger {
-        Ledger::new(Duration::from_secs(60), Duration::from_secs(3600))
+    fn ledger() -> AddressModel {
+        AddressModel::new(Duration::from_secs(60), Duration::from_secs(3600))
     }
 
-    fn at(seconds: u64) -> Moment {
-        Moment::from_secs(seconds)
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_secs(seconds)
     }
 
     #[test]
@@ -148,7 +148,11 @@ mod tests {
         let ledger = ledger();
         assert_eq!(ledger.claim(SPOT, 1, at(0)), None);
         assert_eq!(ledger.claim(SPOT, 1, at(5)), None, "its own");
-        assert_eq!(ledger.claim(Spot { vslice: 1, ..SPOT }, 2, at(5)), None, "another VSlice");
+        assert_eq!(
+            ledger.claim(VsliceAddress { vslice: 1, ..SPOT }, 2, at(5)),
+            None,
+            "another VSlice"
+        );
         let conflict = ledger.claim(SPOT, 2, at(9)).unwrap();
         assert_eq!(
             (conflict.endpoint, conflict.hold, conflict.since.as_secs()),

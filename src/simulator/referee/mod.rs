@@ -4,35 +4,35 @@ mod ledger;
 mod rule;
 mod standing;
 
-pub use ledger::{Conflict, Hold, Ledger, Spot};
+pub use ledger::{AddressModel, Conflict, Hold, VsliceAddress};
 pub use rule::Rule;
-pub use standing::{Seen, Standing, compare};
+pub use standing::{ExpectedState, ShownSession, compare};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::moment::Moment;
-use super::plan::{Endpoint, Group, Plan};
-use super::scenario::{Allocation, Integrity};
+use super::plan::{PlannedGroup, RunPlan, SimEndpoint};
+use super::scenario::{AllocationSpec, IntegrityCheck};
 use crate::exchange::{Evidence, Stray};
+use crate::time::Timestamp;
 use crate::wire::{Datagram, Forged, MessageAuthenticator, number};
 
 /// One breach of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     pub rule: Rule,
-    pub at: Moment,
+    pub at: Timestamp,
     /// The ICCID concerned, if one is.
     pub endpoint: Option<String>,
     /// What exactly.
     pub detail: String,
-    pub packets: Vec<Exhibit>,
+    pub packets: Vec<ViolationPacket>,
 }
 
 /// A packet that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exhibit {
+pub struct ViolationPacket {
     /// `request`, `reply`, `first reply`.
     pub label: &'static str,
     pub octets: Box<[u8]>,
@@ -44,16 +44,16 @@ const KEPT: usize = 100;
 /// Judges one region's exchanges. All regions share the ledger.
 #[derive(Debug)]
 pub struct Referee {
-    plan: Arc<Plan>,
-    ledger: Arc<Ledger>,
+    plan: Arc<RunPlan>,
+    ledger: Arc<AddressModel>,
     counts: BTreeMap<Rule, u64>,
     violations: Vec<Violation>,
 }
 
 /// What is known of an endpoint when its answer comes.
 #[derive(Clone, Copy, Debug)]
-pub struct Applicant<'a> {
-    pub endpoint: Endpoint<'a>,
+pub struct AddressRequest<'a> {
+    pub endpoint: SimEndpoint<'a>,
     pub iccid: &'a [u8],
     /// The address it had last.
     pub address: Option<Ipv4Addr>,
@@ -62,7 +62,7 @@ pub struct Applicant<'a> {
 }
 
 impl Referee {
-    pub const fn new(plan: Arc<Plan>, ledger: Arc<Ledger>) -> Self {
+    pub const fn new(plan: Arc<RunPlan>, ledger: Arc<AddressModel>) -> Self {
         Self { plan, ledger, counts: BTreeMap::new(), violations: Vec::new() }
     }
 
@@ -87,7 +87,7 @@ impl Referee {
     /// Says what a discarded datagram proves. Damaged on purpose by the simulated network, it proves nothing.
     pub fn discarded(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         stray: Stray,
         octets: &[u8],
         evidence: Option<Evidence<'_>>,
@@ -113,7 +113,7 @@ impl Referee {
     /// Another reply to an answered request.
     pub fn repeated(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         identical: bool,
         octets: &[u8],
         evidence: Option<Evidence<'_>>,
@@ -122,12 +122,12 @@ impl Referee {
             let packets = evidence.map(|evidence| {
                 let first = evidence
                     .reply
-                    .map(|reply| Exhibit { label: "first reply", octets: reply.into() });
-                [Exhibit { label: "request", octets: evidence.request.into() }]
+                    .map(|reply| ViolationPacket { label: "first reply", octets: reply.into() });
+                [ViolationPacket { label: "request", octets: evidence.request.into() }]
                     .into_iter()
                     .chain(first)
             });
-            let second = Exhibit { label: "second reply", octets: octets.into() };
+            let second = ViolationPacket { label: "second reply", octets: octets.into() };
             self.report(Violation {
                 rule: Rule::DuplicateDiffers,
                 at: now,
@@ -138,7 +138,7 @@ impl Referee {
         }
     }
 
-    pub fn late(&mut self, now: Moment, octets: &[u8], evidence: Option<Evidence<'_>>) {
+    pub fn late(&mut self, now: Timestamp, octets: &[u8], evidence: Option<Evidence<'_>>) {
         self.breach(
             Rule::ReplyLate,
             now,
@@ -150,7 +150,7 @@ impl Referee {
     }
 
     /// An answer although every copy that was sent was damaged or had a wrong secret.
-    pub fn forged_answered(&mut self, now: Moment, iccid: &[u8], evidence: Evidence<'_>) {
+    pub fn forged_answered(&mut self, now: Timestamp, iccid: &[u8], evidence: Evidence<'_>) {
         let reply = evidence.reply.unwrap_or_default();
         self.breach(
             Rule::ForgedAnswered,
@@ -165,8 +165,8 @@ impl Referee {
     /// Judges an Access-Accept.
     pub fn accepted(
         &mut self,
-        now: Moment,
-        applicant: &Applicant<'_>,
+        now: Timestamp,
+        applicant: &AddressRequest<'_>,
         address: Option<Ipv4Addr>,
         evidence: Evidence<'_>,
     ) {
@@ -202,8 +202,8 @@ impl Referee {
     /// Judges an Access-Reject.
     pub fn refused(
         &mut self,
-        now: Moment,
-        applicant: &Applicant<'_>,
+        now: Timestamp,
+        applicant: &AddressRequest<'_>,
         reason: &str,
         evidence: Evidence<'_>,
     ) {
@@ -224,35 +224,51 @@ impl Referee {
     }
 
     /// The endpoint's hold on its address has changed.
-    pub fn loosen(&self, endpoint: &Endpoint<'_>, address: Ipv4Addr, hold: Hold, now: Moment) {
+    pub fn loosen(
+        &self,
+        endpoint: &SimEndpoint<'_>,
+        address: Ipv4Addr,
+        hold: Hold,
+        now: Timestamp,
+    ) {
         if let Some(group) =
-            self.group(endpoint).filter(|group| group.allocation == Allocation::Pooled)
+            self.group(endpoint).filter(|group| group.allocation == AllocationSpec::Pooled)
         {
-            self.ledger.loosen(Spot { vslice: group.vslice, address }, endpoint.number, hold, now);
+            self.ledger.loosen(
+                VsliceAddress { vslice: group.vslice, address },
+                endpoint.number,
+                hold,
+                now,
+            );
         }
     }
 
     /// How the endpoint holds an address.
-    pub fn hold(&self, endpoint: &Endpoint<'_>, address: Ipv4Addr, now: Moment) -> Option<Hold> {
+    pub fn hold(
+        &self,
+        endpoint: &SimEndpoint<'_>,
+        address: Ipv4Addr,
+        now: Timestamp,
+    ) -> Option<Hold> {
         let group = self.group(endpoint)?;
-        self.ledger.hold(Spot { vslice: group.vslice, address }, endpoint.number, now)
+        self.ledger.hold(VsliceAddress { vslice: group.vslice, address }, endpoint.number, now)
     }
 
     /// Why the endpoint must be refused (PROTOCOL 4).
-    fn reason(&self, endpoint: &Endpoint<'_>) -> Option<String> {
+    fn reason(&self, endpoint: &SimEndpoint<'_>) -> Option<String> {
         let state = endpoint.state.reason().map(ToOwned::to_owned);
         state.or_else(|| self.group(endpoint).and_then(|group| group.refused.clone()))
     }
 
-    fn group(&self, endpoint: &Endpoint<'_>) -> Option<&Group> {
+    fn group(&self, endpoint: &SimEndpoint<'_>) -> Option<&PlannedGroup> {
         self.plan.groups.get(usize::from(endpoint.group?))
     }
 
     fn address(
         &mut self,
-        now: Moment,
-        applicant: &Applicant<'_>,
-        group: &Group,
+        now: Timestamp,
+        applicant: &AddressRequest<'_>,
+        group: &PlannedGroup,
         address: Ipv4Addr,
         evidence: Evidence<'_>,
     ) {
@@ -282,9 +298,9 @@ impl Referee {
             );
         }
         if let Some(conflict) =
-            self.ledger.claim(Spot { vslice: group.vslice, address }, number, now)
+            self.ledger.claim(VsliceAddress { vslice: group.vslice, address }, number, now)
         {
-            let mut names = super::plan::Names::default();
+            let mut names = super::plan::IdentityBuffer::default();
             self.plan.population.endpoint(conflict.endpoint, self.plan.seed, &mut names);
             let (rule, how) = match conflict.hold {
                 Hold::Firm => (Rule::AddressDuplicate, "has it"),
@@ -303,12 +319,17 @@ impl Referee {
     }
 
     /// The address that the endpoint must get, if there is one (PROTOCOL 7).
-    fn kept(&self, applicant: &Applicant<'_>, group: &Group, now: Moment) -> Option<Ipv4Addr> {
-        let Applicant { endpoint, address, .. } = applicant;
+    fn kept(
+        &self,
+        applicant: &AddressRequest<'_>,
+        group: &PlannedGroup,
+        now: Timestamp,
+    ) -> Option<Ipv4Addr> {
+        let AddressRequest { endpoint, address, .. } = applicant;
         match group.allocation {
-            Allocation::Static => endpoint.static_ip.or(*address),
-            Allocation::Pooled => {
-                let spot = Spot { vslice: group.vslice, address: (*address)? };
+            AllocationSpec::Static => endpoint.static_ip.or(*address),
+            AllocationSpec::Pooled => {
+                let spot = VsliceAddress { vslice: group.vslice, address: (*address)? };
                 let lives = matches!(
                     self.ledger.hold(spot, endpoint.number, now),
                     Some(Hold::Firm | Hold::Lingering)
@@ -319,7 +340,7 @@ impl Referee {
     }
 
     /// PROTOCOL 1: every reply to an Access-Request has its Message-Authenticator, first.
-    fn protected(&mut self, now: Moment, iccid: &[u8], evidence: Evidence<'_>) {
+    fn protected(&mut self, now: Timestamp, iccid: &[u8], evidence: Evidence<'_>) {
         let Some(reply) = evidence.reply.and_then(|octets| Datagram::frame(octets).ok()) else {
             return;
         };
@@ -329,9 +350,9 @@ impl Referee {
             .next()
             .is_some_and(|first| first.number == number::MESSAGE_AUTHENTICATOR);
         let kept = match self.plan.expect.message_authenticator {
-            Integrity::First => first,
-            Integrity::Present => present,
-            Integrity::Any => true,
+            IntegrityCheck::First => first,
+            IntegrityCheck::Present => present,
+            IntegrityCheck::Any => true,
         };
         if !kept {
             self.breach(
@@ -348,8 +369,8 @@ impl Referee {
     fn about(
         &mut self,
         rule: Rule,
-        now: Moment,
-        applicant: &Applicant<'_>,
+        now: Timestamp,
+        applicant: &AddressRequest<'_>,
         detail: String,
         evidence: Evidence<'_>,
     ) {
@@ -366,15 +387,15 @@ impl Referee {
     fn breach(
         &mut self,
         rule: Rule,
-        at: Moment,
+        at: Timestamp,
         iccid: Option<&[u8]>,
         detail: String,
         evidence: Option<Evidence<'_>>,
         reply: &[u8],
     ) {
-        let request =
-            evidence.map(|evidence| Exhibit { label: "request", octets: evidence.request.into() });
-        let reply = Exhibit { label: "reply", octets: reply.into() };
+        let request = evidence
+            .map(|evidence| ViolationPacket { label: "request", octets: evidence.request.into() });
+        let reply = ViolationPacket { label: "reply", octets: reply.into() };
         let endpoint = iccid.map(|iccid| String::from_utf8_lossy(iccid).into_owned());
         self.report(Violation {
             rule,

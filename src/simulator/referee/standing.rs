@@ -7,7 +7,7 @@ use crate::simulator::device::Usage;
 
 /// How an endpoint stands, in the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ExpectedState {
     /// One session lives; all that was reported of it is acknowledged.
     Live { acct_session_id: String, address: Ipv4Addr, reported: Usage },
     /// None does, and the server knows.
@@ -18,7 +18,7 @@ pub enum Standing {
 
 /// A session as the server shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct ShownSession {
     pub acct_session_id: String,
     pub address: Option<Ipv4Addr>,
     pub ended: bool,
@@ -27,16 +27,17 @@ pub struct Seen {
 }
 
 /// Which rules the server's view of one endpoint breaks, and how.
-pub fn compare(standing: &Standing, seen: &[Seen]) -> Vec<(Rule, String)> {
+pub fn compare(standing: &ExpectedState, seen: &[ShownSession]) -> Vec<(Rule, String)> {
     let mut live = seen.iter().filter(|session| !session.ended);
     match standing {
-        Standing::Unclear => Vec::new(),
-        Standing::Away => {
+        ExpectedState::Unclear => Vec::new(),
+        ExpectedState::Away => {
             live.map(|session| (Rule::SessionLingers, session.acct_session_id.clone())).collect()
         }
-        Standing::Live { acct_session_id, address, reported } => {
-            let is_it =
-                |session: &&Seen| session.acct_session_id.eq_ignore_ascii_case(acct_session_id);
+        ExpectedState::Live { acct_session_id, address, reported } => {
+            let is_it = |session: &&ShownSession| {
+                session.acct_session_id.eq_ignore_ascii_case(acct_session_id)
+            };
             let mut broken: Vec<(Rule, String)> = live
                 .clone()
                 .filter(|session| !is_it(session))
@@ -56,7 +57,7 @@ pub fn compare(standing: &Standing, seen: &[Seen]) -> Vec<(Rule, String)> {
     }
 }
 
-fn differences(session: &Seen, address: Ipv4Addr, reported: Usage) -> Vec<(Rule, String)> {
+fn differences(session: &ShownSession, address: Ipv4Addr, reported: Usage) -> Vec<(Rule, String)> {
     let mut broken = Vec::new();
     if session.address != Some(address) {
         let shown =
@@ -77,8 +78,8 @@ fn differences(session: &Seen, address: Ipv4Addr, reported: Usage) -> Vec<(Rule,
 mod tests {
     use super::*;
 
-    fn seen(id: &str, ended: bool) -> Seen {
-        Seen {
+    fn seen(id: &str, ended: bool) -> ShownSession {
+        ShownSession {
             acct_session_id: id.into(),
             address: Some(Ipv4Addr::new(10, 0, 0, 1)),
             ended,
@@ -90,12 +91,12 @@ mod tests {
     #[test]
     fn the_servers_view_must_be_the_models() {
         let reported = Usage { input: 100, output: 400, seconds: 9 };
-        let live = Standing::Live {
+        let live = ExpectedState::Live {
             acct_session_id: "A1".into(),
             address: Ipv4Addr::new(10, 0, 0, 1),
             reported,
         };
-        let rules = |standing: &Standing, seen: &[Seen]| {
+        let rules = |standing: &ExpectedState, seen: &[ShownSession]| {
             compare(standing, seen).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
         };
         let right = seen("A1", false);
@@ -103,13 +104,19 @@ mod tests {
         assert_eq!(rules(&live, &[]), [Rule::SessionLost]);
         assert_eq!(rules(&live, &[seen("A1", true)]), [Rule::SessionLost]);
         assert_eq!(rules(&live, &[right.clone(), seen("A0", false)]), [Rule::SessionLingers]);
-        assert_eq!(rules(&live, &[Seen { output: 399, ..right.clone() }]), [Rule::CountersLowered]);
         assert_eq!(
-            rules(&live, &[Seen { address: None, ..right.clone() }]),
+            rules(&live, &[ShownSession { output: 399, ..right.clone() }]),
+            [Rule::CountersLowered]
+        );
+        assert_eq!(
+            rules(&live, &[ShownSession { address: None, ..right.clone() }]),
             [Rule::SessionAddress]
         );
-        assert_eq!(rules(&Standing::Away, &[seen("A1", true)]), []);
-        assert_eq!(rules(&Standing::Away, std::slice::from_ref(&right)), [Rule::SessionLingers]);
-        assert_eq!(rules(&Standing::Unclear, &[right]), []);
+        assert_eq!(rules(&ExpectedState::Away, &[seen("A1", true)]), []);
+        assert_eq!(
+            rules(&ExpectedState::Away, std::slice::from_ref(&right)),
+            [Rule::SessionLingers]
+        );
+        assert_eq!(rules(&ExpectedState::Unclear, &[right]), []);
     }
 }

@@ -3,20 +3,20 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::Region;
-use super::reply::{Accept, Reply};
+use super::Shard;
+use super::reply::{AcceptReply, ServerReply};
 use crate::exchange::{Answered, Evidence, Receipt, SocketId};
-use crate::simulator::device::{Event, Grant, Phase};
-use crate::simulator::gateway::{Kind, Ticket};
-use crate::simulator::moment::Moment;
-use crate::simulator::referee::Applicant;
+use crate::simulator::device::{DevicePhase, Event, Grant};
+use crate::simulator::gateway::{RequestKind, Ticket};
+use crate::simulator::referee::AddressRequest;
+use crate::time::Timestamp;
 
 /// For so long a server remembers its replies at least (RFC 5080 2.2.2). What it says later it may have decided anew.
 const SHORTEST_MEMORY: Duration = Duration::from_secs(5);
 
-impl Region {
+impl Shard {
     /// A datagram has come in through `socket`.
-    pub fn receive(&mut self, now: Moment, socket: SocketId, from: SocketAddr, octets: &[u8]) {
+    pub fn receive(&mut self, now: Timestamp, socket: SocketId, from: SocketAddr, octets: &[u8]) {
         if self.chance.happens(self.plan.habits.lost_replies) {
             return;
         }
@@ -52,7 +52,7 @@ impl Region {
 
     fn answered(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         socket: SocketId,
         identifier: u8,
         answered: Answered<Ticket>,
@@ -66,7 +66,7 @@ impl Region {
         counts.service.record(service);
         self.interval.answered += 1;
         self.interval.latency.record(latency);
-        if let Reply::Reject { reason } = &reply {
+        if let ServerReply::Reject { reason } = &reply {
             counts.rejected += 1;
             self.interval.rejected += 1;
             self.tally.rejected(reason, 1);
@@ -77,11 +77,17 @@ impl Region {
     }
 
     /// Lets the referee see the exchange; gives what the reply says.
-    fn judge(&mut self, now: Moment, socket: SocketId, identifier: u8, ticket: Ticket) -> Reply {
+    fn judge(
+        &mut self,
+        now: Timestamp,
+        socket: SocketId,
+        identifier: u8,
+        ticket: Ticket,
+    ) -> ServerReply {
         let Self { plan, share, devices, gateways, referee, mischief, names, .. } = self;
         let evidence = gateways[usize::from(socket.client)].evidence(socket, identifier);
         let evidence = evidence.unwrap_or(Evidence { request: &[], reply: None });
-        let reply = Reply::read(evidence.reply.unwrap_or_default());
+        let reply = ServerReply::read(evidence.reply.unwrap_or_default());
         let Some(local) = ticket.endpoint else { return reply };
         let endpoint = plan.population.endpoint(
             local * share.of as u32 + share.index as u32,
@@ -92,50 +98,54 @@ impl Region {
             referee.forged_answered(now, &names.iccid, evidence);
         }
         let address = devices[local as usize].address();
-        let applicant = Applicant {
+        let applicant = AddressRequest {
             endpoint,
             iccid: &names.iccid,
             address,
-            attach_only: ticket.kind == Kind::Attach,
+            attach_only: ticket.kind == RequestKind::Attach,
         };
         match &reply {
-            Reply::Accept(accept) => referee.accepted(now, &applicant, accept.address, evidence),
-            Reply::Reject { reason } => referee.refused(now, &applicant, reason, evidence),
-            Reply::Acknowledgement => {}
+            ServerReply::Accept(accept) => {
+                referee.accepted(now, &applicant, accept.address, evidence)
+            }
+            ServerReply::Reject { reason } => referee.refused(now, &applicant, reason, evidence),
+            ServerReply::Acknowledgement => {}
         }
         reply
     }
 
     /// Tells the device, if it still waits for this.
-    fn tell(&mut self, local: u32, ticket: Ticket, reply: &Reply, now: Moment) {
+    fn tell(&mut self, local: u32, ticket: Ticket, reply: &ServerReply, now: Timestamp) {
         if self.devices[local as usize].serial() != ticket.serial {
             return;
         }
         match ticket.kind {
-            Kind::Attach | Kind::Session => match reply {
-                Reply::Accept(accept) => {
+            RequestKind::Attach | RequestKind::Session => match reply {
+                ServerReply::Accept(accept) => {
                     let grant = self.grant(local, accept);
                     self.attend(local, Event::Granted(&grant), now, now);
                     if self.is_draining() {
                         self.attend(local, Event::Dismissed, now, now);
                     }
                 }
-                Reply::Reject { .. } | Reply::Acknowledgement => {
+                ServerReply::Reject { .. } | ServerReply::Acknowledgement => {
                     self.attend(local, Event::Refused, now, now)
                 }
             },
-            Kind::Start => {
+            RequestKind::Start => {
                 self.tally.attaches += 1;
                 self.interval.attaches += 1;
             }
-            Kind::Interim => self.interim_over(local),
-            Kind::Stop | Kind::Detach => self.attend(local, Event::Released, now, now),
-            Kind::On | Kind::Off | Kind::Status => {}
+            RequestKind::Interim => self.interim_over(local),
+            RequestKind::Stop | RequestKind::Detach => {
+                self.attend(local, Event::Released, now, now)
+            }
+            RequestKind::On | RequestKind::Off | RequestKind::Status => {}
         }
     }
 
     /// The gateway has given a request up.
-    pub(super) fn unanswered(&mut self, ticket: Ticket, now: Moment) {
+    pub(super) fn unanswered(&mut self, ticket: Ticket, now: Timestamp) {
         self.tally[ticket.kind].unanswered += 1;
         self.interval.unanswered += 1;
         let Some(local) = ticket.endpoint else { return };
@@ -143,10 +153,14 @@ impl Region {
             return;
         }
         match ticket.kind {
-            Kind::Attach | Kind::Session => self.attend(local, Event::Unanswered, now, now),
-            Kind::Interim => self.interim_over(local),
-            Kind::Stop | Kind::Detach => self.attend(local, Event::Released, now, now),
-            Kind::Start | Kind::On | Kind::Off | Kind::Status => {}
+            RequestKind::Attach | RequestKind::Session => {
+                self.attend(local, Event::Unanswered, now, now)
+            }
+            RequestKind::Interim => self.interim_over(local),
+            RequestKind::Stop | RequestKind::Detach => {
+                self.attend(local, Event::Released, now, now)
+            }
+            RequestKind::Start | RequestKind::On | RequestKind::Off | RequestKind::Status => {}
         }
     }
 
@@ -156,7 +170,7 @@ impl Region {
         }
     }
 
-    fn grant(&self, local: u32, accept: &Accept) -> Grant {
+    fn grant(&self, local: u32, accept: &AcceptReply) -> Grant {
         Grant {
             address: accept.address.unwrap_or_else(|| self.own_address(local)),
             classes: accept.classes.clone(),
@@ -172,7 +186,7 @@ impl Region {
     }
 
     /// Whether the device is on its way in.
-    pub(super) const fn strives(phase: Phase) -> bool {
-        matches!(phase, Phase::Attaching | Phase::Authorising)
+    pub(super) const fn strives(phase: DevicePhase) -> bool {
+        matches!(phase, DevicePhase::Attaching | DevicePhase::Authorising)
     }
 }

@@ -2,16 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use super::Region;
-use crate::simulator::chance::Chance;
-use crate::simulator::device::{Action, Cause, Event, Phase, Session};
+use super::Shard;
+use crate::simulator::chance::RandomStream;
+use crate::simulator::device::{Action, Cause, DevicePhase, DeviceSession, Event};
 use crate::simulator::gateway::{
-    Bearer, Caller, Draft, Kind, NetworkEvent, Profile, Report, Ticket,
+    BearerUsage, Caller, NetworkEvent, Profile, ReportType, RequestDraft, RequestKind, Ticket,
 };
-use crate::simulator::moment::Moment;
-use crate::simulator::plan::Endpoint;
+use crate::simulator::plan::SimEndpoint;
 use crate::simulator::referee::Hold;
 use crate::simulator::scenario::Roam;
+use crate::time::Timestamp;
 use crate::wire::number::value::acct_status_type;
 
 /// A request that waits until others are answered. In an avalanche nearly everybody does, so it is small.
@@ -19,7 +19,7 @@ use crate::wire::number::value::acct_status_type;
 pub(super) struct Waiting {
     local: u32,
     serial: u32,
-    scheduled: Moment,
+    scheduled: Timestamp,
 }
 
 /// The old session of an endpoint that has gone to another gateway.
@@ -27,13 +27,19 @@ pub(super) struct Waiting {
 pub(super) struct Leaving {
     pub(super) gateway: u16,
     serial: u32,
-    session: Session,
+    session: DeviceSession,
     pub(super) address: Ipv4Addr,
 }
 
-impl Region {
+impl Shard {
     /// Lets `event` happen to a device and does what its gateway must do. `scheduled` is when that had to be.
-    pub(super) fn attend(&mut self, local: u32, event: Event<'_>, now: Moment, scheduled: Moment) {
+    pub(super) fn attend(
+        &mut self,
+        local: u32,
+        event: Event<'_>,
+        now: Timestamp,
+        scheduled: Timestamp,
+    ) {
         let global = self.global(local);
         let device = &mut self.devices[local as usize];
         let (before, address) = (device.phase(), device.address());
@@ -65,17 +71,17 @@ impl Region {
         local: u32,
         action: Action,
         address: Option<Ipv4Addr>,
-        now: Moment,
-        scheduled: Moment,
+        now: Timestamp,
+        scheduled: Timestamp,
     ) {
         match action {
             Action::Nothing => self.stop_leaving(local, now),
             Action::AskToAttach | Action::Authorise => self.ask(local, now, scheduled),
             Action::ReportStart => {
-                self.report(local, Kind::Start, now, scheduled);
+                self.report(local, RequestKind::Start, now, scheduled);
                 self.stop_leaving(local, now);
             }
-            Action::ReportInterim => self.report(local, Kind::Interim, now, scheduled),
+            Action::ReportInterim => self.report(local, RequestKind::Interim, now, scheduled),
             Action::ReportStop(session, cause) => {
                 let device = &self.devices[local as usize];
                 let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
@@ -84,7 +90,7 @@ impl Region {
                 self.report_stop(local, &leaving, cause, now, scheduled);
                 self.hold(local, leaving.address, Hold::Released, now);
             }
-            Action::ReportDetach => self.report(local, Kind::Detach, now, scheduled),
+            Action::ReportDetach => self.report(local, RequestKind::Detach, now, scheduled),
             Action::Roam(session) => self.roam(local, session, address, now, scheduled),
             Action::Vanish(_) => {
                 self.vanish(local, address.unwrap_or(Ipv4Addr::UNSPECIFIED), now);
@@ -96,10 +102,10 @@ impl Region {
     fn roam(
         &mut self,
         local: u32,
-        session: Session,
+        session: DeviceSession,
         address: Option<Ipv4Addr>,
-        now: Moment,
-        scheduled: Moment,
+        now: Timestamp,
+        scheduled: Timestamp,
     ) {
         let device = &mut self.devices[local as usize];
         let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
@@ -122,7 +128,7 @@ impl Region {
     }
 
     /// The old gateway of an endpoint that has arrived at another, or has not, reports the end there. The address goes with the endpoint.
-    fn stop_leaving(&mut self, local: u32, now: Moment) {
+    fn stop_leaving(&mut self, local: u32, now: Timestamp) {
         if let Some(leaving) = self.leaving.remove(&local) {
             self.report_stop(local, &leaving, Cause::LOST_CARRIER, now, now);
             if self.devices[local as usize].session().is_none() {
@@ -132,19 +138,19 @@ impl Region {
     }
 
     /// Its session is over, and nobody tells the server.
-    pub(super) fn vanish(&mut self, local: u32, address: Ipv4Addr, now: Moment) {
+    pub(super) fn vanish(&mut self, local: u32, address: Ipv4Addr, now: Timestamp) {
         self.devices[local as usize].went_silently = true;
         self.hold(local, address, Hold::Lingering, now);
     }
 
-    fn hold(&mut self, local: u32, address: Ipv4Addr, hold: Hold, now: Moment) {
+    fn hold(&mut self, local: u32, address: Ipv4Addr, hold: Hold, now: Timestamp) {
         let endpoint =
             self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
         self.referee.loosen(&endpoint, address, hold, now);
     }
 
     /// An Access-Request, now or when others are answered.
-    fn ask(&mut self, local: u32, now: Moment, scheduled: Moment) {
+    fn ask(&mut self, local: u32, now: Timestamp, scheduled: Timestamp) {
         self.note_delay(now, scheduled);
         if self.waiting.is_empty()
             && self.outstanding() < self.plan.outstanding
@@ -161,7 +167,7 @@ impl Region {
     }
 
     /// Those who wait go on as soon as they may.
-    pub(super) fn admit_waiting(&mut self, now: Moment) {
+    pub(super) fn admit_waiting(&mut self, now: Timestamp) {
         let mut room = self.plan.outstanding.saturating_sub(self.outstanding());
         while room > 0
             && let Some(waiting) = self.waiting.pop_front()
@@ -179,7 +185,7 @@ impl Region {
         }
     }
 
-    fn ask_now(&mut self, local: u32, now: Moment, scheduled: Moment) -> bool {
+    fn ask_now(&mut self, local: u32, now: Timestamp, scheduled: Timestamp) -> bool {
         if !self.find_gateway(local) {
             // Nobody serves this area: the radio says so at once.
             self.attend(local, Event::Unanswered, now, now);
@@ -187,10 +193,12 @@ impl Region {
         }
         let device = &self.devices[local as usize];
         let (kind, event) = match device.phase() {
-            Phase::Attaching => (Kind::Attach, Some(NetworkEvent::Attach)),
-            Phase::Detached | Phase::Authorising | Phase::Idle | Phase::Active | Phase::Closing => {
-                (Kind::Session, None)
-            }
+            DevicePhase::Attaching => (RequestKind::Attach, Some(NetworkEvent::Attach)),
+            DevicePhase::Detached
+            | DevicePhase::Authorising
+            | DevicePhase::Idle
+            | DevicePhase::Active
+            | DevicePhase::Closing => (RequestKind::Session, None),
         };
         let (gateway, serial) = (device.gateway, device.serial());
         let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
@@ -214,7 +222,7 @@ impl Region {
     }
 
     /// A report about the present session, or the endpoint itself.
-    fn report(&mut self, local: u32, kind: Kind, now: Moment, scheduled: Moment) {
+    fn report(&mut self, local: u32, kind: RequestKind, now: Timestamp, scheduled: Timestamp) {
         let device = &self.devices[local as usize];
         let (gateway, address, serial) =
             (device.gateway, device.address().unwrap_or(Ipv4Addr::UNSPECIFIED), device.serial());
@@ -225,12 +233,15 @@ impl Region {
         let charging_id = self.plan.charging_id(self.global(local), serial);
         let sent = self.send(gateway, local, ticket, now, |draft, profile, caller| match session {
             Some((classes, usage)) => {
-                let report =
-                    if kind == Kind::Start { Report::Start } else { Report::Interim(usage) };
+                let report = if kind == RequestKind::Start {
+                    ReportType::Start
+                } else {
+                    ReportType::Interim(usage)
+                };
                 draft.accounting(
                     profile,
                     caller,
-                    &Bearer { charging_id, address, classes: &classes },
+                    &BearerUsage { charging_id, address, classes: &classes },
                     report,
                     event_s,
                 );
@@ -248,24 +259,25 @@ impl Region {
         local: u32,
         leaving: &Leaving,
         cause: Cause,
-        now: Moment,
-        scheduled: Moment,
+        now: Timestamp,
+        scheduled: Timestamp,
     ) {
         let Leaving { gateway, serial, session, address } = leaving;
-        let ticket = Ticket { kind: Kind::Stop, endpoint: Some(local), serial: *serial, scheduled };
+        let ticket =
+            Ticket { kind: RequestKind::Stop, endpoint: Some(local), serial: *serial, scheduled };
         let charging_id = self.plan.charging_id(self.global(local), *serial);
-        let bearer = Bearer { charging_id, address: *address, classes: session.classes() };
+        let bearer = BearerUsage { charging_id, address: *address, classes: session.classes() };
         let (usage, event_s) = (session.usage(now), self.plan.seconds(now));
         let sent = self.send(*gateway, local, ticket, now, |draft, profile, caller| {
-            draft.accounting(profile, caller, &bearer, Report::Stop(usage, cause), event_s);
+            draft.accounting(profile, caller, &bearer, ReportType::Stop(usage, cause), event_s);
         });
         self.note_delay(now, scheduled);
         self.tally.unsent += u64::from(!sent);
     }
 
     /// Accounting-On or Accounting-Off: `kind` says which.
-    pub(super) fn announce(&mut self, gateway: u16, kind: Kind, now: Moment) {
-        let status = if kind == Kind::Off {
+    pub(super) fn announce(&mut self, gateway: u16, kind: RequestKind, now: Timestamp) {
+        let status = if kind == RequestKind::Off {
             acct_status_type::ACCOUNTING_OFF
         } else {
             acct_status_type::ACCOUNTING_ON
@@ -285,8 +297,8 @@ impl Region {
         gateway: u16,
         local: u32,
         ticket: Ticket,
-        now: Moment,
-        compose: impl FnOnce(&mut Draft<'_, '_>, &Profile, &Caller<'_>),
+        now: Timestamp,
+        compose: impl FnOnce(&mut RequestDraft<'_, '_>, &Profile, &Caller<'_>),
     ) -> bool {
         let global = self.global(local);
         let Self { plan, gateways, raw, names, tally, interval, .. } = self;
@@ -315,7 +327,7 @@ impl Region {
     }
 
     /// A generator that falls behind its own schedule must say so.
-    fn note_delay(&mut self, now: Moment, scheduled: Moment) {
+    fn note_delay(&mut self, now: Timestamp, scheduled: Timestamp) {
         let delay = now.since(scheduled);
         if delay > self.plan.tolerance {
             self.tally.behind += 1;
@@ -324,7 +336,7 @@ impl Region {
     }
 }
 
-fn apn<'a>(plan: &'a super::Plan, endpoint: &Endpoint<'_>) -> &'a str {
+fn apn<'a>(plan: &'a super::RunPlan, endpoint: &SimEndpoint<'_>) -> &'a str {
     endpoint
         .group
         .and_then(|group| plan.groups.get(usize::from(group)))
@@ -333,7 +345,13 @@ fn apn<'a>(plan: &'a super::Plan, endpoint: &Endpoint<'_>) -> &'a str {
 
 /// Different events of one session draw from different streams, so that none depends on how often another happened. What happens
 /// again and again in a session is told apart by its time.
-fn stream(seed: u64, endpoint: u32, serial: u32, event: &Event<'_>, scheduled: Moment) -> Chance {
+fn stream(
+    seed: u64,
+    endpoint: u32,
+    serial: u32,
+    event: &Event<'_>,
+    scheduled: Timestamp,
+) -> RandomStream {
     let (kind, time) = match event {
         Event::Summoned => (1, 0),
         Event::Woken => (2, scheduled.millis() as u32),
@@ -344,5 +362,9 @@ fn stream(seed: u64, endpoint: u32, serial: u32, event: &Event<'_>, scheduled: M
         Event::Silenced => (7, 0),
         Event::Dismissed => (8, 0),
     };
-    Chance::stream(seed, u64::from(endpoint) << 8 | kind, u64::from(serial) << 32 | u64::from(time))
+    RandomStream::stream(
+        seed,
+        u64::from(endpoint) << 8 | kind,
+        u64::from(serial) << 32 | u64::from(time),
+    )
 }

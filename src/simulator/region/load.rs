@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::Region;
-use crate::simulator::chance::Chance;
-use crate::simulator::device::{Event, Phase};
-use crate::simulator::moment::Moment;
-use crate::simulator::plan::Plan;
+use super::Shard;
+use crate::simulator::chance::RandomStream;
+use crate::simulator::device::{DevicePhase, Event};
+use crate::simulator::plan::RunPlan;
 use crate::simulator::scenario::Load;
 use crate::simulator::schedule::{Begin, Schedule, Share};
+use crate::time::Timestamp;
 use crate::timers::TimerWheel;
 
 /// So much is begun at one go, before the sockets are looked after again.
 const BATCH: usize = 64;
 
-impl Region {
-    pub(super) fn turn_phases(&mut self, now: Moment) {
+impl Shard {
+    pub(super) fn turn_phases(&mut self, now: Timestamp) {
         while self.ended.is_none() {
             let Some(phase) = self.plan.phases.get(self.phase) else { break };
             let is_storm = matches!(phase.load, Load::Storm { .. });
@@ -60,7 +60,7 @@ impl Region {
         present.len() as u32
     }
 
-    pub(super) fn wake_devices(&mut self, now: Moment) {
+    pub(super) fn wake_devices(&mut self, now: Timestamp) {
         for _ in 0..BATCH {
             let Some(local) = self.timers.pop(now) else { break };
             let scheduled = self.devices[local as usize].wakes().map_or(now, TimerWheel::rounded);
@@ -68,7 +68,7 @@ impl Region {
         }
     }
 
-    pub(super) fn begin_scheduled(&mut self, now: Moment) {
+    pub(super) fn begin_scheduled(&mut self, now: Timestamp) {
         for _ in 0..BATCH {
             let Some((begin, due)) = self.schedule.take(now) else { break };
             let scheduled = if self.schedule.is_timed() { due } else { now };
@@ -81,7 +81,7 @@ impl Region {
                     let Some(local) = self.order.get(place as usize).copied() else { continue };
                     if !matches!(
                         self.devices[local as usize].phase(),
-                        Phase::Attaching | Phase::Authorising
+                        DevicePhase::Attaching | DevicePhase::Authorising
                     ) {
                         self.attend(local, Event::Silenced, now, scheduled);
                         self.attend(local, Event::Summoned, now, scheduled);
@@ -97,7 +97,7 @@ impl Region {
     }
 
     /// Closed loop: a new one begins when another is served.
-    pub(super) fn begin_closed(&mut self, now: Moment) {
+    pub(super) fn begin_closed(&mut self, now: Timestamp) {
         let Some(Load::Closed { in_flight }) =
             self.plan.phases.get(self.phase).map(|phase| phase.load)
         else {
@@ -124,8 +124,9 @@ impl Region {
 }
 
 /// What begins when in a phase.
-pub(super) fn schedule(plan: &Plan, share: Share, phase: usize, now: Moment) -> Schedule {
-    let chance = Chance::stream(plan.seed, u64::MAX - share.index as u64, 1 << 32 | phase as u64);
+pub(super) fn schedule(plan: &RunPlan, share: Share, phase: usize, now: Timestamp) -> Schedule {
+    let chance =
+        RandomStream::stream(plan.seed, u64::MAX - share.index as u64, 1 << 32 | phase as u64);
     let (load, length) = plan
         .phases
         .get(phase)

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::exchange::{Dispatch, Outbound, SocketId};
-use crate::simulator::chance::Chance;
-use crate::simulator::moment::Moment;
-use crate::simulator::plan::Network;
+use crate::simulator::chance::RandomStream;
+use crate::simulator::plan::NetworkHabits;
+use crate::time::Timestamp;
 use crate::wire::{Datagram, Encoder, LONGEST, SHORTEST, Secret, number};
 
 /// How far a datagram falls behind the others when it is reordered, at most.
@@ -20,10 +20,10 @@ const DUPLICATED_BY: Duration = Duration::from_millis(50);
 
 /// The way between the gateways and the sockets.
 #[derive(Debug)]
-pub(super) struct Mischief {
-    network: Network,
-    chance: Chance,
-    delayed: BinaryHeap<Reverse<Delayed>>,
+pub(super) struct Impairment {
+    network: NetworkHabits,
+    chance: RandomStream,
+    delayed: BinaryHeap<Reverse<DelayedDatagram>>,
     order: u64,
     /// The request under each identifier of which an intact copy was sent last.
     intact: HashMap<(SocketId, u8), [u8; 16]>,
@@ -34,8 +34,8 @@ pub(super) struct Mischief {
 
 /// Ordered by its time, and among equals by its turn.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Delayed {
-    due: Moment,
+struct DelayedDatagram {
+    due: Timestamp,
     order: u64,
     socket: SocketId,
     to: SocketAddr,
@@ -44,7 +44,7 @@ struct Delayed {
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ImpairmentOutcome {
     Lost,
     Intact,
     /// Answers may come twice, or later than anybody waits.
@@ -52,8 +52,8 @@ pub(super) enum Fate {
     Spoilt,
 }
 
-impl Mischief {
-    pub(super) fn new(network: Network, chance: Chance) -> Self {
+impl Impairment {
+    pub(super) fn new(network: NetworkHabits, chance: RandomStream) -> Self {
         let wrong_secret = Secret::new(b"not the secret");
         Self {
             network,
@@ -67,7 +67,12 @@ impl Mischief {
     }
 
     /// Lets one datagram pass, or not.
-    pub(super) fn pass(&mut self, now: Moment, dispatch: Dispatch<'_>, out: &mut Outbound) -> Fate {
+    pub(super) fn pass(
+        &mut self,
+        now: Timestamp,
+        dispatch: Dispatch<'_>,
+        out: &mut Outbound,
+    ) -> ImpairmentOutcome {
         let lot = self.chance.unit();
         let mut edge = 0.0;
         let mut within = |share: f64| {
@@ -76,33 +81,33 @@ impl Mischief {
         };
         let network = &self.network;
         if within(network.lost) {
-            Fate::Lost
+            ImpairmentOutcome::Lost
         } else if within(network.duplicated) {
             self.intact(dispatch, out);
             self.delay_within(DUPLICATED_BY, now, dispatch);
-            Fate::Echoing
+            ImpairmentOutcome::Echoing
         } else if within(network.reordered) {
             self.delay_within(REORDERED_BY, now, dispatch);
-            Fate::Echoing
+            ImpairmentOutcome::Echoing
         } else if within(network.late) {
             self.delay(now + self.network.late_by, dispatch);
-            Fate::Echoing
+            ImpairmentOutcome::Echoing
         } else if within(network.corrupted) {
             let damaged = self.damaged(dispatch.octets);
             self.spoil(dispatch, &damaged, out)
         } else if within(network.wrong_secret) {
             match resigned(dispatch.octets, &self.wrong_secret) {
                 Some(other) => self.spoil(dispatch, &other, out),
-                None => Fate::Lost,
+                None => ImpairmentOutcome::Lost,
             }
         } else {
             self.intact(dispatch, out);
-            Fate::Intact
+            ImpairmentOutcome::Intact
         }
     }
 
     /// Sends what was held up until now.
-    pub(super) fn release(&mut self, now: Moment, out: &mut Outbound) {
+    pub(super) fn release(&mut self, now: Timestamp, out: &mut Outbound) {
         while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now)
             && let Some(Reverse(delayed)) = self.delayed.pop()
         {
@@ -113,7 +118,7 @@ impl Mischief {
         }
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Moment> {
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.delayed.peek().map(|Reverse(first)| first.due)
     }
 
@@ -129,24 +134,29 @@ impl Mischief {
         out.push(dispatch);
     }
 
-    fn spoil(&mut self, dispatch: Dispatch<'_>, octets: &[u8], out: &mut Outbound) -> Fate {
+    fn spoil(
+        &mut self,
+        dispatch: Dispatch<'_>,
+        octets: &[u8],
+        out: &mut Outbound,
+    ) -> ImpairmentOutcome {
         let place = (dispatch.socket, identifier(dispatch.octets));
         if self.intact.get(&place) != Some(&authenticator(dispatch.octets)) {
             self.forged.insert(place);
         }
         out.push(Dispatch { octets, ..dispatch });
-        Fate::Spoilt
+        ImpairmentOutcome::Spoilt
     }
 
-    fn delay_within(&mut self, most: Duration, now: Moment, dispatch: Dispatch<'_>) {
+    fn delay_within(&mut self, most: Duration, now: Timestamp, dispatch: Dispatch<'_>) {
         let due = now + most.mul_f64(self.chance.unit());
         self.delay(due, dispatch);
     }
 
-    fn delay(&mut self, due: Moment, dispatch: Dispatch<'_>) {
+    fn delay(&mut self, due: Timestamp, dispatch: Dispatch<'_>) {
         self.order += 1;
         let Dispatch { socket, to, octets } = dispatch;
-        self.delayed.push(Reverse(Delayed {
+        self.delayed.push(Reverse(DelayedDatagram {
             due,
             order: self.order,
             socket,

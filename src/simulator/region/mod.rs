@@ -5,10 +5,10 @@
 //!
 //! | the driver | the region |
 //! |---|---|
-//! | says what time it is | [`Region::poll`] lets everything happen that is due |
-//! | hands over a datagram | [`Region::receive`] |
-//! | sends | [`Region::outbound`], then clears it |
-//! | sleeps until | [`Region::next_deadline`] |
+//! | says what time it is | [`Shard::poll`] lets everything happen that is due |
+//! | hands over a datagram | [`Shard::receive`] |
+//! | sends | [`Shard::outbound`], then clears it |
+//! | sleeps until | [`Shard::next_deadline`] |
 
 mod answers;
 mod attend;
@@ -26,27 +26,27 @@ use std::sync::Arc;
 
 use self::attend::{Leaving, Waiting};
 use self::load::schedule;
-use self::mischief::{Fate, Mischief};
-use self::upheaval::{Bereft, Upheaval, upheavals};
-use super::chance::Chance;
-use super::device::{Device, Phase};
-use super::gateway::{Gateway, Ticket, acct_session_id};
-use super::moment::Moment;
-use super::plan::{Names, Plan};
-use super::referee::{Ledger, Referee, Standing};
+use self::mischief::{Impairment, ImpairmentOutcome};
+use self::upheaval::{LostSession, RestartStep, upheavals};
+use super::chance::RandomStream;
+use super::device::{Device, DevicePhase};
+use super::gateway::{GatewayMachine, Ticket, acct_session_id};
+use super::plan::{IdentityBuffer, RunPlan};
+use super::referee::{AddressModel, ExpectedState, Referee};
 use super::schedule::{Schedule, Share};
-use super::tally::{Interval, Tally};
+use super::tally::{Interval, RunCounters};
 use crate::exchange::Outbound;
+use crate::time::Timestamp;
 use crate::timers::TimerWheel;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Region {
-    plan: Arc<Plan>,
+pub struct Shard {
+    plan: Arc<RunPlan>,
     share: Share,
     devices: Vec<Device>,
     timers: TimerWheel,
-    gateways: Vec<Gateway>,
+    gateways: Vec<GatewayMachine>,
     /// Which gateways are away.
     down: Vec<bool>,
     /// All devices in the order of storms and drains.
@@ -61,38 +61,39 @@ pub struct Region {
     /// Devices on their way in.
     striving: usize,
     phase: usize,
-    phase_began: Moment,
+    phase_began: Timestamp,
     schedule: Schedule,
     served: bool,
     /// When the last phase ended.
-    ended: Option<Moment>,
+    ended: Option<Timestamp>,
     /// What restarts do when, in that order.
-    upheavals: VecDeque<Upheaval>,
+    upheavals: VecDeque<RestartStep>,
     /// Who lost a session when a gateway went down, by gateway.
-    bereft: Vec<Vec<Bereft>>,
-    mischief: Option<Mischief>,
-    chance: Chance,
+    bereft: Vec<Vec<LostSession>>,
+    mischief: Option<Impairment>,
+    chance: RandomStream,
     referee: Referee,
-    tally: Tally,
+    tally: RunCounters,
     interval: Interval,
     /// What the gateways sent, before the network has had its way with it.
     raw: Outbound,
     out: Outbound,
     unanswered: Vec<Ticket>,
-    names: Names,
+    names: IdentityBuffer,
 }
 
-impl Region {
+impl Shard {
     /// The region `index` of the plan's.
-    pub fn new(plan: Arc<Plan>, ledger: Arc<Ledger>, index: usize) -> Self {
+    pub fn new(plan: Arc<RunPlan>, ledger: Arc<AddressModel>, index: usize) -> Self {
         let of = plan.regions;
         let endpoints = (plan.population.len() as usize + of - 1 - index) / of;
         let share = Share { index, of, endpoints: endpoints as u32 };
-        let stream = |purpose: u64| Chance::stream(plan.seed, u64::MAX - index as u64, purpose);
+        let stream =
+            |purpose: u64| RandomStream::stream(plan.seed, u64::MAX - index as u64, purpose);
         let sites = plan.gateways.iter().enumerate();
-        let gateways: Vec<Gateway> = sites
+        let gateways: Vec<GatewayMachine> = sites
             .map(|(number, site)| {
-                Gateway::new(
+                GatewayMachine::new(
                     number as u16,
                     site.profile.clone(),
                     plan.settings.clone(),
@@ -104,8 +105,8 @@ impl Region {
         stream(0).shuffle(&mut order);
         let upheavals = upheavals(&plan);
         let mischief =
-            (!plan.habits.is_perfect()).then(|| Mischief::new(plan.habits.clone(), stream(1)));
-        let schedule = schedule(&plan, share, 0, Moment::EPOCH);
+            (!plan.habits.is_perfect()).then(|| Impairment::new(plan.habits.clone(), stream(1)));
+        let schedule = schedule(&plan, share, 0, Timestamp::EPOCH);
         Self {
             devices: (0..share.endpoints)
                 .map(|local| Device::new((local as usize % gateways.len().max(1)) as u16))
@@ -121,27 +122,27 @@ impl Region {
             leaving: HashMap::new(),
             striving: 0,
             phase: 0,
-            phase_began: Moment::EPOCH,
+            phase_began: Timestamp::EPOCH,
             schedule,
             served: false,
-            ended: plan.phases.is_empty().then_some(Moment::EPOCH),
+            ended: plan.phases.is_empty().then_some(Timestamp::EPOCH),
             upheavals,
             mischief,
             chance: stream(2),
             referee: Referee::new(plan.clone(), ledger),
-            tally: Tally::default(),
+            tally: RunCounters::default(),
             interval: Interval::default(),
             raw: Outbound::default(),
             out: Outbound::default(),
             unanswered: Vec::new(),
-            names: Names::default(),
+            names: IdentityBuffer::default(),
             plan,
             share,
         }
     }
 
     /// Lets everything happen that is due, or a good part of it: [`Self::next_deadline`] then says that there is more.
-    pub fn poll(&mut self, now: Moment) {
+    pub fn poll(&mut self, now: Timestamp) {
         self.turn_phases(now);
         self.endure(now);
         if self.ended.is_none() {
@@ -155,9 +156,9 @@ impl Region {
     }
 
     /// When [`Self::poll`] has something to do. None once everything is over.
-    pub fn next_deadline(&self) -> Option<Moment> {
-        let gateways = self.gateways.iter().filter_map(Gateway::next_deadline);
-        let network = self.mischief.as_ref().and_then(Mischief::next_deadline);
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let gateways = self.gateways.iter().filter_map(GatewayMachine::next_deadline);
+        let network = self.mischief.as_ref().and_then(Impairment::next_deadline);
         let phase = match self.ended {
             None => self.plan.phases.get(self.phase).map(|phase| self.phase_began + phase.length),
             Some(ended) => (!self.is_over(ended)).then_some(ended + self.plan.settle),
@@ -172,7 +173,7 @@ impl Region {
     }
 
     /// Whether the run is over: nothing is owed any more, or it was waited for long enough.
-    pub fn is_over(&self, now: Moment) -> bool {
+    pub fn is_over(&self, now: Timestamp) -> bool {
         let nothing_owed = || {
             self.outstanding() == 0
                 && self.mischief.as_ref().is_none_or(|network| network.next_deadline().is_none())
@@ -181,7 +182,7 @@ impl Region {
     }
 
     /// Ends the load now; answers are still waited for.
-    pub fn stop(&mut self, now: Moment) {
+    pub fn stop(&mut self, now: Timestamp) {
         self.ended.get_or_insert(now);
         self.waiting.clear();
     }
@@ -191,7 +192,7 @@ impl Region {
         &mut self.out
     }
 
-    pub const fn tally(&self) -> &Tally {
+    pub const fn tally(&self) -> &RunCounters {
         &self.tally
     }
 
@@ -222,11 +223,11 @@ impl Region {
 
     /// Requests on their way.
     pub fn outstanding(&self) -> usize {
-        self.gateways.iter().map(Gateway::outstanding).sum()
+        self.gateways.iter().map(GatewayMachine::outstanding).sum()
     }
 
     /// How many devices do what.
-    pub fn census(&self) -> HashMap<Phase, usize> {
+    pub fn census(&self) -> HashMap<DevicePhase, usize> {
         let mut census = HashMap::new();
         for device in &self.devices {
             *census.entry(device.phase()).or_default() += 1;
@@ -235,11 +236,11 @@ impl Region {
     }
 
     /// How each endpoint stands at the end, by ICCID.
-    pub fn standings(&mut self) -> Vec<(String, Standing)> {
+    pub fn standings(&mut self) -> Vec<(String, ExpectedState)> {
         let owed: std::collections::HashSet<u32> = self
             .gateways
             .iter()
-            .flat_map(Gateway::waiting)
+            .flat_map(GatewayMachine::waiting)
             .filter_map(|ticket| ticket.endpoint)
             .collect();
         (0..self.devices.len() as u32)
@@ -247,14 +248,14 @@ impl Region {
                 let standing = self.standing(local);
                 (
                     self.names.shown(),
-                    if owed.contains(&local) { Standing::Unclear } else { standing },
+                    if owed.contains(&local) { ExpectedState::Unclear } else { standing },
                 )
             })
             .collect()
     }
 
     /// Also leaves the endpoint's identities in `names`.
-    fn standing(&mut self, local: u32) -> Standing {
+    fn standing(&mut self, local: u32) -> ExpectedState {
         self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
         let device = &self.devices[local as usize];
         let nas_ip = self
@@ -262,7 +263,7 @@ impl Region {
             .get(usize::from(device.gateway))
             .map_or(Ipv4Addr::UNSPECIFIED, |gateway| gateway.profile().nas_ip);
         match (device.session(), device.address()) {
-            (Some(session), Some(address)) => Standing::Live {
+            (Some(session), Some(address)) => ExpectedState::Live {
                 acct_session_id: String::from_utf8_lossy(&acct_session_id(
                     nas_ip,
                     self.plan.charging_id(self.global(local), device.serial()),
@@ -272,8 +273,8 @@ impl Region {
                 reported: session.reported(),
             },
             // Of an endpoint that has not been here yet the server may still show what another run left behind.
-            _ if device.went_silently || device.serial() == 0 => Standing::Unclear,
-            _ => Standing::Away,
+            _ if device.went_silently || device.serial() == 0 => ExpectedState::Unclear,
+            _ => ExpectedState::Away,
         }
     }
 
@@ -281,7 +282,7 @@ impl Region {
         local * self.share.of as u32 + self.share.index as u32
     }
 
-    fn poll_gateways(&mut self, now: Moment) {
+    fn poll_gateways(&mut self, now: Timestamp) {
         let mut unanswered = std::mem::take(&mut self.unanswered);
         for gateway in &mut self.gateways {
             let before = gateway.copies();
@@ -296,7 +297,7 @@ impl Region {
     }
 
     /// Everything the gateways have sent goes out, as far as the network lets it.
-    fn carry(&mut self, now: Moment) {
+    fn carry(&mut self, now: Timestamp) {
         let Some(mischief) = &mut self.mischief else {
             if self.out.is_empty() {
                 std::mem::swap(&mut self.raw, &mut self.out);
@@ -308,7 +309,7 @@ impl Region {
         };
         mischief.release(now, &mut self.out);
         for dispatch in self.raw.iter() {
-            if mischief.pass(now, dispatch, &mut self.out) == Fate::Echoing {
+            if mischief.pass(now, dispatch, &mut self.out) == ImpairmentOutcome::Echoing {
                 self.gateways[usize::from(dispatch.socket.client)].expect_another_answer(
                     now,
                     dispatch.socket,

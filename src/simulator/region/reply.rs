@@ -9,14 +9,14 @@ use crate::wire::{Code, Datagram};
 
 /// The content of a valid reply.
 #[derive(Debug)]
-pub(super) enum Reply {
-    Accept(Accept),
+pub(super) enum ServerReply {
+    Accept(AcceptReply),
     Reject { reason: String },
     Acknowledgement,
 }
 
 #[derive(Debug)]
-pub(super) struct Accept {
+pub(super) struct AcceptReply {
     /// None: the gateway assigns one of its own.
     pub(super) address: Option<Ipv4Addr>,
     pub(super) classes: Classes,
@@ -27,7 +27,7 @@ pub(super) struct Accept {
 /// What of a Reply-Message is kept: attachd's longest reason has 26 octets, and whatever a server writes has to fit a line.
 const LONGEST_REASON: usize = 64;
 
-impl Reply {
+impl ServerReply {
     pub(super) fn read(octets: &[u8]) -> Self {
         let Ok(reply) = Datagram::frame(octets) else { return Self::Acknowledgement };
         match reply.code() {
@@ -46,14 +46,14 @@ impl Reply {
     }
 }
 
-fn accept(reply: &Datagram<'_>) -> Reply {
+fn accept(reply: &Datagram<'_>) -> ServerReply {
     // RFC 2865 5.6: a service that the gateway does not offer is a reject.
     if let Some(service) = integer(reply, number::SERVICE_TYPE)
         .filter(|service| *service != value::service_type::FRAMED)
     {
-        return Reply::Reject { reason: format!("Service-Type {service}") };
+        return ServerReply::Reject { reason: format!("Service-Type {service}") };
     }
-    Reply::Accept(Accept {
+    ServerReply::Accept(AcceptReply {
         address: address(reply),
         classes: Classes::new(
             reply
@@ -92,7 +92,7 @@ mod tests {
             let mut reply = Encoder::new(&mut room, Code::ACCESS_REJECT, 1);
             reply.attribute(number::REPLY_MESSAGE, message.as_bytes());
             let length = reply.finish_reply(&Secret::new(b"secret"), &[0; 16]).unwrap();
-            let Reply::Reject { reason } = Reply::read(&room[..length]) else {
+            let ServerReply::Reject { reason } = ServerReply::read(&room[..length]) else {
                 panic!("no reject")
             };
             assert!(reason.chars().all(printable::is_printable), "{reason:?}");

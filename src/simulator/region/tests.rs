@@ -5,28 +5,32 @@ use std::time::Duration;
 
 use super::*;
 use crate::exchange::SocketId;
-use crate::simulator::scenario::{Change, load};
+use crate::simulator::scenario::{SettingOverride, load};
 use crate::time::Timestamp;
 use crate::wire::number::{self, value};
 use crate::wire::{Code, Datagram, Encoder, LONGEST, Secret};
 
-fn region(changes: &[(&str, &str)]) -> Region {
-    let changes: Vec<Change> = changes
+fn region(changes: &[(&str, &str)]) -> Shard {
+    let changes: Vec<SettingOverride> = changes
         .iter()
-        .map(|(key, value)| Change { key: (*key).into(), value: (*value).into() })
+        .map(|(key, value)| SettingOverride { key: (*key).into(), value: (*value).into() })
         .collect();
     let plan = Arc::new(
-        Plan::new(&load("steady", &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
+        RunPlan::new(&load("steady", &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
             .unwrap(),
     );
-    Region::new(plan, Arc::new(Ledger::new(Duration::from_secs(60), Duration::from_secs(3600))), 0)
+    Shard::new(
+        plan,
+        Arc::new(AddressModel::new(Duration::from_secs(60), Duration::from_secs(3600))),
+        0,
+    )
 }
 
 const ONE_AT_A_TIME: (&str, &str) =
     ("phase", "[{ name = \"one\", kind = \"closed\", in_flight = 1, for_s = 100 }]");
 
 /// What was sent since the last time.
-fn sent(region: &mut Region) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
+fn sent(region: &mut Shard) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
     let sent =
         region.outbound().iter().map(|sent| (sent.socket, sent.to, sent.octets.to_vec())).collect();
     region.outbound().clear();
@@ -48,7 +52,7 @@ fn reply(request: &[u8], code: Code, attributes: impl Fn(&mut Encoder<'_>)) -> V
 #[test]
 fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
     let mut region = region(&[ONE_AT_A_TIME]);
-    region.poll(Moment::EPOCH);
+    region.poll(Timestamp::EPOCH);
     let (socket, server, request) = sent(&mut region).remove(0);
     let accept = reply(&request, Code::ACCESS_ACCEPT, |encoder| {
         encoder
@@ -56,7 +60,7 @@ fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
             .attribute(number::CLASS, b"one")
             .attribute(number::CLASS, b"two");
     });
-    region.receive(Moment::from_millis(1), socket, server, &accept);
+    region.receive(Timestamp::from_millis(1), socket, server, &accept);
     let (_, _, start) = sent(&mut region).remove(0);
     let start = Datagram::frame(&start).unwrap();
     assert_eq!(
@@ -85,7 +89,7 @@ fn no_more_is_outstanding_than_allowed_and_nobody_is_forgotten() {
         region(&[storm, ("outstanding", "10"), ("fleet.0.count", "300"), ("fleet.1.count", "200")]);
     let mut served = 0;
     for millis in 0..20_000 {
-        let now = Moment::from_millis(millis);
+        let now = Timestamp::from_millis(millis);
         region.poll(now);
         assert!(region.outstanding() <= 20, "ten attaches and their Starts");
         for (socket, server, request) in sent(&mut region) {
@@ -115,9 +119,9 @@ fn a_generator_that_is_late_says_so() {
         "phase",
         "[{ name = \"steady\", kind = \"steady\", rate = 100, for_s = 10, arrival = \"uniform\" }]",
     )]);
-    region.poll(Moment::from_millis(9));
+    region.poll(Timestamp::from_millis(9));
     assert_eq!((sent(&mut region).len(), region.tally().behind), (1, 0));
-    region.poll(Moment::from_millis(500));
+    region.poll(Timestamp::from_millis(500));
     assert!(region.tally().behind > 40);
     assert!(region.tally().behind_most > Duration::from_millis(480));
 }
@@ -129,7 +133,7 @@ fn a_drain_is_even() {
     let mut region = region(&[("phase", phases), ("fleet.*.session_s", "3600")]);
     let mut stops = [0; 12];
     for millis in 0..11_000 {
-        let now = Moment::from_millis(millis);
+        let now = Timestamp::from_millis(millis);
         region.poll(now);
         for (socket, server, request) in sent(&mut region) {
             let framed = Datagram::frame(&request).unwrap();
@@ -157,7 +161,7 @@ fn a_gateway_that_is_shut_down_says_so_before_and_after() {
     let mut region = region(&[ONE_AT_A_TIME, reboot]);
     let mut said = Vec::new();
     for millis in 0..30_000 {
-        let now = Moment::from_millis(millis);
+        let now = Timestamp::from_millis(millis);
         region.poll(now);
         for (_, _, request) in sent(&mut region) {
             let request = Datagram::frame(&request).unwrap();
@@ -188,18 +192,19 @@ fn a_gateway_that_is_shut_down_says_so_before_and_after() {
 #[test]
 fn nothing_is_said_about_endpoints_that_were_never_there() {
     let mut region = region(&[ONE_AT_A_TIME]);
-    region.poll(Moment::EPOCH);
+    region.poll(Timestamp::EPOCH);
     let (socket, server, request) = sent(&mut region).remove(0);
     region.receive(
-        Moment::from_millis(1),
+        Timestamp::from_millis(1),
         socket,
         server,
         &reply(&request, Code::ACCESS_REJECT, |_| {}),
     );
     let standings = region.standings();
-    let away = standings.iter().filter(|(_, standing)| *standing == Standing::Away).count();
+    let away = standings.iter().filter(|(_, standing)| *standing == ExpectedState::Away).count();
     assert_eq!(away, 1, "the one that was refused");
-    let unclear = standings.iter().filter(|(_, standing)| *standing == Standing::Unclear).count();
+    let unclear =
+        standings.iter().filter(|(_, standing)| *standing == ExpectedState::Unclear).count();
     assert_eq!(away + unclear, standings.len());
 }
 

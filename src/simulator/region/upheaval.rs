@@ -4,24 +4,24 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::Region;
+use super::Shard;
 use super::attend::Leaving;
-use crate::simulator::device::{Event, Phase};
-use crate::simulator::gateway::Kind;
-use crate::simulator::moment::Moment;
-use crate::simulator::plan::{Plan, Reboot};
+use crate::simulator::device::{DevicePhase, Event};
+use crate::simulator::gateway::RequestKind;
+use crate::simulator::plan::{PlannedRestart, RunPlan};
 use crate::simulator::referee::Hold;
+use crate::time::Timestamp;
 
 /// A step of a gateway's restart.
 #[derive(Debug)]
-pub(super) struct Upheaval {
-    pub(super) at: Moment,
+pub(super) struct RestartStep {
+    pub(super) at: Timestamp,
     gateway: u16,
-    turn: Turn,
+    turn: RestartAction,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum RestartAction {
     Down,
     /// It says Accounting-Off.
     Off,
@@ -34,28 +34,28 @@ enum Turn {
 const BEFORE_OFF: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bereft {
+pub(super) struct LostSession {
     local: u32,
     /// The session that it lost with the gateway. None: it had ended without a word before, here as far as anybody knows.
     lost: Option<u32>,
     address: Ipv4Addr,
 }
 
-impl Region {
+impl Shard {
     /// Gateways go down and come back.
-    pub(super) fn endure(&mut self, now: Moment) {
+    pub(super) fn endure(&mut self, now: Timestamp) {
         while self.upheavals.front().is_some_and(|next| next.at <= now) && self.ended.is_none() {
             let Some(upheaval) = self.upheavals.pop_front() else { break };
             match upheaval.turn {
-                Turn::Down => self.go_down(upheaval.gateway, now),
-                Turn::Up => self.down[usize::from(upheaval.gateway)] = false,
-                Turn::Off => self.say(upheaval.gateway, Kind::Off, now),
-                Turn::On => self.say(upheaval.gateway, Kind::On, now),
+                RestartAction::Down => self.go_down(upheaval.gateway, now),
+                RestartAction::Up => self.down[usize::from(upheaval.gateway)] = false,
+                RestartAction::Off => self.say(upheaval.gateway, RequestKind::Off, now),
+                RestartAction::On => self.say(upheaval.gateway, RequestKind::On, now),
             }
         }
     }
 
-    fn go_down(&mut self, gateway: u16, now: Moment) {
+    fn go_down(&mut self, gateway: u16, now: Timestamp) {
         self.down[usize::from(gateway)] = true;
         self.forget(gateway, now);
         let mut bereft = Vec::new();
@@ -66,8 +66,8 @@ impl Region {
             }
             let lost = device.session().map(|_| device.serial());
             let address = device.address().filter(|_| lost.is_some() || device.went_silently);
-            bereft.extend(address.map(|address| Bereft { local, lost, address }));
-            if device.phase() != Phase::Detached {
+            bereft.extend(address.map(|address| LostSession { local, lost, address }));
+            if device.phase() != DevicePhase::Detached {
                 self.attend(local, Event::Silenced, now, now);
             }
         }
@@ -75,10 +75,10 @@ impl Region {
     }
 
     /// The gateway forgets what it asked. Whether its Stops have arrived, nobody knows, and those it has not sent yet never will.
-    fn forget(&mut self, gateway: u16, now: Moment) {
+    fn forget(&mut self, gateway: u16, now: Timestamp) {
         for ticket in self.gateways[usize::from(gateway)].forget() {
             self.tally[ticket.kind].forgotten += 1;
-            if let (Kind::Stop, Some(local)) = (ticket.kind, ticket.endpoint) {
+            if let (RequestKind::Stop, Some(local)) = (ticket.kind, ticket.endpoint) {
                 let device = &mut self.devices[local as usize];
                 // An open session has taken the place of the old one.
                 device.went_silently |= device.session().is_none();
@@ -92,8 +92,10 @@ impl Region {
     }
 
     /// A gateway tells the server that the sessions it had are over.
-    fn say(&mut self, gateway: u16, kind: Kind, now: Moment) {
-        for Bereft { local, lost, address } in self.bereft[usize::from(gateway)].iter().copied() {
+    fn say(&mut self, gateway: u16, kind: RequestKind, now: Timestamp) {
+        for LostSession { local, lost, address } in
+            self.bereft[usize::from(gateway)].iter().copied()
+        {
             let endpoint =
                 self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
             // Whoever has come back elsewhere in the meantime keeps what it has.
@@ -110,22 +112,22 @@ impl Region {
 }
 
 /// All steps of all restarts, in the order of their times.
-pub(super) fn upheavals(plan: &Plan) -> VecDeque<Upheaval> {
-    let mut all: Vec<Upheaval> = plan.reboots.iter().flat_map(turns).collect();
+pub(super) fn upheavals(plan: &RunPlan) -> VecDeque<RestartStep> {
+    let mut all: Vec<RestartStep> = plan.reboots.iter().flat_map(turns).collect();
     all.sort_by_key(|upheaval| upheaval.at);
     all.into()
 }
 
-fn turns(reboot: &Reboot) -> impl Iterator<Item = Upheaval> {
-    let Reboot { gateway, down, up, planned, announced } = *reboot;
+fn turns(reboot: &PlannedRestart) -> impl Iterator<Item = RestartStep> {
+    let PlannedRestart { gateway, down, up, planned, announced } = *reboot;
     let off = (down + BEFORE_OFF).min(up);
     let turns = [
-        (true, down, Turn::Down),
-        (planned, off, Turn::Off),
-        (true, up, Turn::Up),
-        (announced, up, Turn::On),
+        (true, down, RestartAction::Down),
+        (planned, off, RestartAction::Off),
+        (true, up, RestartAction::Up),
+        (announced, up, RestartAction::On),
     ];
-    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| Upheaval {
+    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| RestartStep {
         at,
         gateway,
         turn,

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use super::Report;
+use super::RunReport;
 
 /// What is compared: a name, and how one reads it off a report that has it.
 struct Figure {
     name: String,
-    of: Reading,
+    of: FigureOf,
 }
 
-type Reading = Box<dyn Fn(&Report) -> Option<f64>>;
+type FigureOf = Box<dyn Fn(&RunReport) -> Option<f64>>;
 
 /// The figures of both runs, and by how much they differ.
-pub fn compare(left: &Report, right: &Report) -> String {
+pub fn compare(left: &RunReport, right: &RunReport) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = writeln!(text, "{:<28} {:>14} {:>14} {:>10}", "", "first", "second", "change");
@@ -35,7 +35,7 @@ pub fn compare(left: &Report, right: &Report) -> String {
         );
     }
     for report in [left, right] {
-        let Report { name, began, version, verdict, referee, .. } = report;
+        let RunReport { name, began, version, verdict, referee, .. } = report;
         let _ = writeln!(
             text,
             "{name} {began} {version}: {verdict:?}, {} violations",
@@ -45,8 +45,8 @@ pub fn compare(left: &Report, right: &Report) -> String {
     text
 }
 
-fn figures(report: &Report) -> Vec<Figure> {
-    let figure = |name: &str, of: fn(&Report) -> f64| Figure {
+fn figures(report: &RunReport) -> Vec<Figure> {
+    let figure = |name: &str, of: fn(&RunReport) -> f64| Figure {
         name: name.to_owned(),
         of: Box::new(move |report| Some(of(report))),
     };
@@ -64,7 +64,7 @@ fn figures(report: &Report) -> Vec<Figure> {
     for kind in kinds {
         for (quantile, of) in QUANTILES {
             let wanted = kind.clone();
-            let of = move |report: &Report| {
+            let of = move |report: &RunReport| {
                 let found = report
                     .requests
                     .iter()
@@ -95,8 +95,8 @@ fn change(first: f64, second: f64) -> String {
 }
 
 /// Whether the two runs were told different things; whom they asked is no difference.
-fn differ(left: &Report, right: &Report) -> bool {
-    let told = |report: &Report| {
+fn differ(left: &RunReport, right: &RunReport) -> bool {
+    let told = |report: &RunReport| {
         let mut scenario = report.scenario.clone();
         if let Some(table) = scenario.as_object_mut() {
             table.remove("target");
@@ -149,7 +149,7 @@ impl Threshold {
     ///
     /// # Errors
     /// If the reports have no such figure.
-    pub fn exceeded(&self, left: &Report, right: &Report) -> Result<Option<String>, String> {
+    pub fn exceeded(&self, left: &RunReport, right: &RunReport) -> Result<Option<String>, String> {
         let figures = figures(left);
         let found = figures.iter().find(|figure| self.names(&figure.name));
         let values = found.and_then(|figure| Some(((figure.of)(left)?, (figure.of)(right)?)));

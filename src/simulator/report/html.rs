@@ -3,20 +3,20 @@
 use std::fmt::Write;
 
 use super::plot::{Curve, Plot, Scale, escaped};
-use super::{Finding, Quantiles, Report, Verdict};
+use super::{Finding, Quantiles, RunReport, RunVerdict};
 use crate::simulator::tally::Second;
 
 const STYLE: &str = include_str!("page.css");
 
 /// The page.
-pub fn page(report: &Report) -> String {
+pub fn page(report: &RunReport) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
     let _ = write_page(&mut out, report);
     out
 }
 
-fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_page(out: &mut String, report: &RunReport) -> std::fmt::Result {
     let (class, word) = verdict(report.verdict);
     let name = escaped(&report.name);
     writeln!(
@@ -46,21 +46,21 @@ fn write_page(out: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
-const fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
+const fn verdict(verdict: RunVerdict) -> (&'static str, &'static str) {
     match verdict {
-        Verdict::Passed => ("good", "passed"),
-        Verdict::Failed => ("bad", "failed"),
-        Verdict::Unanswered => ("bad", "unanswered"),
-        Verdict::Interrupted => ("bad", "interrupted"),
+        RunVerdict::Passed => ("good", "passed"),
+        RunVerdict::Failed => ("bad", "failed"),
+        RunVerdict::Unanswered => ("bad", "unanswered"),
+        RunVerdict::Interrupted => ("bad", "interrupted"),
     }
 }
 
-fn text_at<'a>(report: &'a Report, key: &str) -> &'a str {
+fn text_at<'a>(report: &'a RunReport, key: &str) -> &'a str {
     report.scenario.pointer(key).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// Against whom, when, how large.
-fn write_circumstances(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_circumstances(out: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(
         out,
         "<p class=\"faint\">against {} · {} · {:.1} s · {} endpoints · {} threads · attachd {}</p>",
@@ -74,7 +74,7 @@ fn write_circumstances(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// What one wants to know first.
-fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_tiles(out: &mut String, report: &RunReport) -> std::fmt::Result {
     let total = &report.total;
     let busiest = report.seconds.iter().map(|second| second.answered).max().unwrap_or_default();
     let violations = report.referee.violations;
@@ -121,7 +121,7 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "</div>")
 }
 
-fn write_limits(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_limits(out: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(out, "<h2>Limits</h2><table><tr><th>limit<th>measured<th></tr>")?;
     for limit in &report.limits {
         let (class, word) = if limit.kept { ("good", "kept") } else { ("bad", "broken") };
@@ -152,7 +152,7 @@ fn write_limits(out: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
-fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_findings(out: &mut String, report: &RunReport) -> std::fmt::Result {
     if report.referee.shown.is_empty() {
         return Ok(());
     }
@@ -204,7 +204,7 @@ fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
     groups
 }
 
-fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_requests(out: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(
         out,
         "<div class=\"wide\"><table><tr><th>request<th>sent<th>answered<th>rejected<th>unanswered"
@@ -244,7 +244,7 @@ fn write_requests(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "</table></div>")
 }
 
-fn write_replies(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_replies(out: &mut String, report: &RunReport) -> std::fmt::Result {
     let replies = &report.replies;
     let rejects =
         report.rejects.iter().map(|(reason, count)| (format!("rejected: {reason}"), *count));
@@ -278,7 +278,7 @@ fn grouped(number: u64) -> String {
 
 /// Each second's value stands in the middle of it.
 fn over_time<'a>(
-    report: &Report,
+    report: &RunReport,
     name: &'a str,
     colour: usize,
     of: impl Fn(&Second) -> f64,
@@ -292,7 +292,7 @@ fn over_time<'a>(
 
 /// A plot over the time of the run. What never happened has no curve, but for the first.
 fn timeline(
-    report: &Report,
+    report: &RunReport,
     title: &'static str,
     y: (&'static str, Scale),
     curves: Vec<Curve<'static>>,
@@ -315,7 +315,7 @@ fn timeline(
 }
 
 /// From when to when each phase lasted.
-fn phases(report: &Report) -> Vec<(f64, f64, String)> {
+fn phases(report: &RunReport) -> Vec<(f64, f64, String)> {
     let of_one = report.seconds.chunk_by(|left, right| left.phase == right.phase);
     let stretch = |rows: &[Second]| {
         (rows[0].second as f64, (rows[rows.len() - 1].second + 1) as f64, rows[0].phase.clone())
@@ -323,7 +323,7 @@ fn phases(report: &Report) -> Vec<(f64, f64, String)> {
     of_one.map(stretch).collect()
 }
 
-fn rates(report: &Report) -> Plot<'static> {
+fn rates(report: &RunReport) -> Plot<'static> {
     let curves = vec![
         over_time(report, "requests sent, with copies", 2, |row| (row.asked + row.copies) as f64),
         over_time(report, "answered", 0, |row| row.answered as f64),
@@ -333,7 +333,7 @@ fn rates(report: &Report) -> Plot<'static> {
     timeline(report, "Rates", ("a second", Scale::Linear), curves)
 }
 
-fn latencies(report: &Report) -> Plot<'static> {
+fn latencies(report: &RunReport) -> Plot<'static> {
     let curves = vec![
         over_time(report, "max", 3, |row| row.max),
         over_time(report, "p99", 2, |row| row.p99),
@@ -342,7 +342,7 @@ fn latencies(report: &Report) -> Plot<'static> {
     timeline(report, "Latency from the scheduled time", ("ms", Scale::Logarithmic), curves)
 }
 
-fn outstanding(report: &Report) -> Plot<'static> {
+fn outstanding(report: &RunReport) -> Plot<'static> {
     let curves = vec![
         over_time(report, "at the end of the second", 0, |row| row.outstanding as f64),
         over_time(report, "copies sent in it", 2, |row| row.copies as f64),
@@ -352,7 +352,7 @@ fn outstanding(report: &Report) -> Plot<'static> {
 }
 
 /// Which share of the requests took longer than a latency: the steeper, the better.
-fn distribution(report: &Report) -> Plot<'static> {
+fn distribution(report: &RunReport) -> Plot<'static> {
     let total: u64 = report.distribution.iter().map(|(_, count)| count).sum();
     let mut above = total;
     let mut points = Vec::new();

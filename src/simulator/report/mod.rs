@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::driver::{Ending, Outcome, View};
-use super::gateway::Kind;
+use super::driver::{RunEnding, RunOutcome, View};
+use super::gateway::RequestKind;
 use super::referee::Rule;
 use super::scenario::{Limit, Loaded, Metric, Scenario, Scope};
-use super::tally::{Counts, Latencies, Second, Tally};
+use super::tally::{LatencyHistogram, RequestCounts, RunCounters, Second};
 use crate::wire::dictionary::Dictionary;
 
 /// Changes when a program that reads the JSON form would have to change.
@@ -31,7 +31,7 @@ const SCHEMA: u32 = 1;
 const MOST_BEHIND: f64 = 0.01;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Report {
+pub struct RunReport {
     pub schema: u32,
     pub version: String,
     /// Of the scenario.
@@ -42,21 +42,21 @@ pub struct Report {
     pub threads: usize,
     pub endpoints: u32,
     pub ending: String,
-    pub verdict: Verdict,
-    pub requests: Vec<Requests>,
-    pub total: Requests,
+    pub verdict: RunVerdict,
+    pub requests: Vec<RequestFigures>,
+    pub total: RequestFigures,
     /// Answers a second, from the first to the last second with any.
     pub rate_s: f64,
     pub attaches: u64,
     pub attaches_s: f64,
     pub rejects: BTreeMap<String, u64>,
-    pub replies: Replies,
+    pub replies: ReplyFigures,
     pub generator: Generator,
     pub limits: Vec<Checked>,
     /// What a search for the highest rate has tried, in this order; all else in the report is about the best of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tries: Vec<Try>,
-    pub referee: Findings,
+    pub tries: Vec<SearchStep>,
+    pub referee: ReportFindings,
     pub seconds: Vec<Second>,
     /// The latencies of each phase, in the order of the phases.
     #[serde(default)]
@@ -77,7 +77,7 @@ pub struct PhaseLatency {
 /// Whether all was well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum RunVerdict {
     Passed,
     /// A limit, the referee or the generator.
     Failed,
@@ -87,7 +87,7 @@ pub enum Verdict {
 
 /// All requests of one kind.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Requests {
+pub struct RequestFigures {
     pub kind: String,
     pub asked: u64,
     pub answered: u64,
@@ -115,7 +115,7 @@ pub struct Quantiles {
 
 /// Copies, and answers beyond the first.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Replies {
+pub struct ReplyFigures {
     pub copies: u64,
     pub repeated: u64,
     pub late: u64,
@@ -147,7 +147,7 @@ pub struct Checked {
 
 /// A rate that a search has tried.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Try {
+pub struct SearchStep {
     /// Attaches a second.
     pub rate_s: f64,
     /// In milliseconds.
@@ -158,7 +158,7 @@ pub struct Try {
 
 /// What the referee found.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Findings {
+pub struct ReportFindings {
     pub violations: u64,
     pub rules: BTreeMap<String, u64>,
     /// The first of them, with their packets.
@@ -170,34 +170,34 @@ pub struct Findings {
 /// Violations kept in a report.
 const SHOWN: usize = 100;
 
-impl Try {
+impl SearchStep {
     pub fn is_kept(&self) -> bool {
         self.broken.is_empty()
     }
 }
 
-impl Report {
+impl RunReport {
     /// Judges a run by its scenario.
-    pub fn new(loaded: &Loaded, outcome: &Outcome) -> Self {
+    pub fn new(loaded: &Loaded, outcome: &RunOutcome) -> Self {
         let scenario = &loaded.scenario;
         let tally = &outcome.tally;
-        let total = tally.sum(Outcome::requests());
+        let total = tally.sum(RunOutcome::requests());
         let measures = Measures { tally, counts: &outcome.counts, seconds: &outcome.seconds };
         let limits: Vec<Checked> =
             scenario.limits.iter().map(|limit| measures.check(*limit)).collect();
         let generator = generator(tally, &total);
         let violations: u64 = outcome.counts.values().sum();
         let verdict = match outcome.ending {
-            Ending::Unanswered => Verdict::Unanswered,
-            Ending::Interrupted => Verdict::Interrupted,
-            Ending::Finished
+            RunEnding::Unanswered => RunVerdict::Unanswered,
+            RunEnding::Interrupted => RunVerdict::Interrupted,
+            RunEnding::Finished
                 if violations == 0
                     && generator.kept_up
                     && limits.iter().all(|limit| limit.kept) =>
             {
-                Verdict::Passed
+                RunVerdict::Passed
             }
-            Ending::Finished => Verdict::Failed,
+            RunEnding::Finished => RunVerdict::Failed,
         };
         Self {
             schema: SCHEMA,
@@ -216,7 +216,7 @@ impl Report {
             attaches: tally.attaches,
             attaches_s: measures.per_second(|second| second.attaches),
             rejects: tally.rejects.clone(),
-            replies: Replies {
+            replies: ReplyFigures {
                 copies: tally.copies,
                 repeated: tally.repeated,
                 late: tally.late,
@@ -239,7 +239,7 @@ impl Report {
     }
 
     /// This run as one try of a search.
-    pub fn as_try(&self, rate_s: f64) -> Try {
+    pub fn as_try(&self, rate_s: f64) -> SearchStep {
         let limits = self
             .limits
             .iter()
@@ -249,7 +249,7 @@ impl Report {
         let referee = (self.referee.violations > 0)
             .then(|| format!("the referee found {} violations", self.referee.violations));
         let broken: Vec<String> = limits.chain(generator).chain(referee).collect();
-        Try { rate_s, p99: self.total.latency.p99, broken }
+        SearchStep { rate_s, p99: self.total.latency.p99, broken }
     }
 
     /// Later than this after its time, a request has not kept the schedule.
@@ -290,8 +290,8 @@ fn without_secret(scenario: &Scenario) -> Scenario {
     scenario
 }
 
-fn requests(kind: &str, counts: &Counts) -> Requests {
-    Requests {
+fn requests(kind: &str, counts: &RequestCounts) -> RequestFigures {
+    RequestFigures {
         kind: kind.to_owned(),
         asked: counts.asked,
         answered: counts.answered,
@@ -303,7 +303,7 @@ fn requests(kind: &str, counts: &Counts) -> Requests {
     }
 }
 
-fn quantiles(latencies: &Latencies) -> Quantiles {
+fn quantiles(latencies: &LatencyHistogram) -> Quantiles {
     let at = |quantile| latencies.quantile_ms(quantile);
     Quantiles {
         mean: latencies.mean_ms(),
@@ -321,12 +321,12 @@ fn behind_share(behind: u64, asked: u64) -> f64 {
 }
 
 impl PhaseLatency {
-    fn of((name, latency): &(String, Latencies)) -> Self {
+    fn of((name, latency): &(String, LatencyHistogram)) -> Self {
         Self { name: name.clone(), answered: latency.count(), latency: quantiles(latency) }
     }
 }
 
-fn generator(tally: &Tally, total: &Counts) -> Generator {
+fn generator(tally: &RunCounters, total: &RequestCounts) -> Generator {
     Generator {
         kept_up: behind_share(tally.behind, total.asked) <= MOST_BEHIND
             && tally.starved == 0
@@ -339,8 +339,8 @@ fn generator(tally: &Tally, total: &Counts) -> Generator {
     }
 }
 
-fn findings(outcome: &Outcome, violations: u64) -> Findings {
-    Findings {
+fn findings(outcome: &RunOutcome, violations: u64) -> ReportFindings {
+    ReportFindings {
         violations,
         rules: outcome.counts.iter().map(|(rule, count)| (rule.id().to_owned(), *count)).collect(),
         shown: outcome.violations.iter().take(SHOWN).map(Finding::of).collect(),
@@ -354,7 +354,7 @@ fn findings(outcome: &Outcome, violations: u64) -> Findings {
 
 /// What limits are checked against.
 struct Measures<'a> {
-    tally: &'a Tally,
+    tally: &'a RunCounters,
     counts: &'a BTreeMap<Rule, u64>,
     seconds: &'a [Second],
 }
@@ -377,8 +377,8 @@ impl Measures<'_> {
         }
     }
 
-    fn counts_of(&self, scope: Scope) -> Counts {
-        self.tally.sum(Outcome::requests().filter(|kind| in_scope(*kind, scope)))
+    fn counts_of(&self, scope: Scope) -> RequestCounts {
+        self.tally.sum(RunOutcome::requests().filter(|kind| in_scope(*kind, scope)))
     }
 
     fn value(&self, limit: Limit) -> f64 {
@@ -409,7 +409,7 @@ impl Measures<'_> {
     }
 }
 
-fn in_scope(kind: Kind, scope: Scope) -> bool {
+fn in_scope(kind: RequestKind, scope: Scope) -> bool {
     use crate::exchange::ServerRole;
     match scope {
         Scope::All => true,
@@ -426,20 +426,20 @@ mod tests {
     use super::*;
 
     /// A long run with large figures, in which everything that can be said is said.
-    pub(super) fn report() -> Report {
+    pub(super) fn report() -> RunReport {
         let loaded = load("steady", &[]).unwrap();
-        let mut tally = Tally::default();
+        let mut tally = RunCounters::default();
         tally.attaches = 123_456_789;
         tally.starved = 99_999_999;
         tally.behind = 99_999_999;
         tally.unsent = 9_999_999;
         tally.behind_most = Duration::from_secs(99);
         tally.held_back = 99_999_999;
-        tally[Kind::ALL[0]].asked = 1_234_567_890;
-        tally[Kind::ALL[0]].answered = 1_234_567_890;
-        let mut latency = Latencies::default();
+        tally[RequestKind::ALL[0]].asked = 1_234_567_890;
+        tally[RequestKind::ALL[0]].answered = 1_234_567_890;
+        let mut latency = LatencyHistogram::default();
         latency.record(Duration::from_secs(120));
-        tally[Kind::ALL[0]].latency.merge(&latency);
+        tally[RequestKind::ALL[0]].latency.merge(&latency);
         let second = Second {
             second: 9_998,
             phase: "a phase of a long name".to_owned(),
@@ -454,20 +454,23 @@ mod tests {
             p99: 1234.5,
             max: 9999.9,
         };
-        let outcome = Outcome {
+        let outcome = RunOutcome {
             tally,
             seconds: vec![second],
-            phases: vec![("steady".to_owned(), latency), ("rest".to_owned(), Latencies::default())],
+            phases: vec![
+                ("steady".to_owned(), latency),
+                ("rest".to_owned(), LatencyHistogram::default()),
+            ],
             counts: BTreeMap::new(),
             violations: Vec::new(),
             began: crate::time::Timestamp::from_secs(1),
             lasted: Duration::from_secs(10_000),
             threads: 64,
             endpoints: 10_000_000,
-            ending: Ending::Finished,
+            ending: RunEnding::Finished,
             view: View::NotAsked,
         };
-        let mut report = Report::new(&loaded, &outcome);
+        let mut report = RunReport::new(&loaded, &outcome);
         report.scenario["tolerance_ms"] = 10.into();
         report
     }
@@ -483,7 +486,7 @@ mod tests {
 
     #[test]
     fn where_nothing_was_answered_no_limit_is_kept() {
-        let tally = Tally::default();
+        let tally = RunCounters::default();
         let measures = Measures { tally: &tally, counts: &BTreeMap::new(), seconds: &[] };
         for text in [
             "p99 < 10 ms",

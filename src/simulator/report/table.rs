@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Quantiles, Report, Requests, Try, Verdict};
+use super::{Quantiles, RequestFigures, RunReport, RunVerdict, SearchStep};
 use crate::simulator::tally::Second;
 
 /// The head of the lines that [`line()`] writes.
@@ -33,15 +33,15 @@ pub fn line(second: &Second) -> String {
 }
 
 /// One try of a search.
-pub fn try_line(tried: &Try) -> String {
-    let Try { rate_s, p99, broken } = tried;
+pub fn try_line(tried: &SearchStep) -> String {
+    let SearchStep { rate_s, p99, broken } = tried;
     let word =
         if tried.is_kept() { "kept".to_owned() } else { format!("broken ({})", broken.join("; ")) };
     format!("{rate_s:>9.0} attaches/s  p99 {p99:>8.2} ms  {word}")
 }
 
 /// Everything that matters, for a terminal.
-pub fn table(report: &Report) -> String {
+pub fn table(report: &RunReport) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = write_table(&mut text, report);
@@ -49,7 +49,7 @@ pub fn table(report: &Report) -> String {
 }
 
 /// The distribution in the text form that HdrHistogram's plotters read.
-pub fn percentiles(report: &Report) -> String {
+pub fn percentiles(report: &RunReport) -> String {
     let total: u64 = report.distribution.iter().map(|(_, count)| count).sum();
     let mut text = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n".to_owned();
     let mut seen = 0;
@@ -68,7 +68,7 @@ pub fn percentiles(report: &Report) -> String {
     text
 }
 
-fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
+fn write_table(text: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(
         text,
         "{} endpoints, {} threads, {:.1} s\n{} attaches ({:.0}/s), {} requests answered ({:.0}/s)",
@@ -82,7 +82,7 @@ fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     writeln!(text)?;
     writeln!(text, "request                 sent    answered    rejected  unanswered")?;
-    for Requests { kind, asked, answered, rejected, unanswered, .. } in
+    for RequestFigures { kind, asked, answered, rejected, unanswered, .. } in
         report.requests.iter().chain([&report.total])
     {
         writeln!(text, "{kind:<16.16} {asked:>11} {answered:>11} {rejected:>11} {unanswered:>11}")?;
@@ -138,7 +138,7 @@ fn write_latency(text: &mut String, name: &str, of: &Quantiles) -> std::fmt::Res
     writeln!(text)
 }
 
-fn write_generator(text: &mut String, report: &Report) -> std::fmt::Result {
+fn write_generator(text: &mut String, report: &RunReport) -> std::fmt::Result {
     let generator = &report.generator;
     if generator.held_back > 0 {
         writeln!(
@@ -182,7 +182,7 @@ fn write_generator(text: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_referee(text: &mut String, report: &Report) -> std::fmt::Result {
+fn write_referee(text: &mut String, report: &RunReport) -> std::fmt::Result {
     let referee = &report.referee;
     writeln!(text, "referee  {} violations; final view {}", referee.violations, referee.view)?;
     for (rule, count) in &referee.rules {
@@ -191,7 +191,7 @@ fn write_referee(text: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_tries(text: &mut String, report: &Report) -> std::fmt::Result {
+fn write_tries(text: &mut String, report: &RunReport) -> std::fmt::Result {
     if report.tries.is_empty() {
         return Ok(());
     }
@@ -213,14 +213,14 @@ fn write_tries(text: &mut String, report: &Report) -> std::fmt::Result {
     }
 }
 
-const fn verdict(verdict: Verdict) -> &'static str {
+const fn verdict(verdict: RunVerdict) -> &'static str {
     match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "FAILED",
-        Verdict::Unanswered => {
+        RunVerdict::Passed => "passed",
+        RunVerdict::Failed => "FAILED",
+        RunVerdict::Unanswered => {
             "UNANSWERED: the target has not given one valid answer;\nare its address and the secret right?"
         }
-        Verdict::Interrupted => "interrupted",
+        RunVerdict::Interrupted => "interrupted",
     }
 }
 

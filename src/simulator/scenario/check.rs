@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Fleet, Identify, Load, Pattern, Repeat, Scenario};
+use super::{FleetSpec, Identify, Load, Pattern, Repeat, Scenario};
 use crate::identity::{Iccid, IdentityError, Imsi, Msisdn, Plmn};
 
 /// The first thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ScenarioFault {
     /// As a path: `phase.1.rate`.
     pub key: String,
     pub what: String,
@@ -16,15 +16,15 @@ pub struct Fault {
 /// The longest a run or a part of it may last: thirty days. The timers' ticks end at fifty.
 const LONGEST_S: f64 = 30.0 * 86_400.0;
 
-type Verdict = Result<(), Fault>;
+type CheckResult = Result<(), ScenarioFault>;
 
-pub(super) fn check(scenario: &Scenario) -> Option<Fault> {
+pub(super) fn check(scenario: &Scenario) -> Option<ScenarioFault> {
     [target, retransmission, groups, gateways, fleets, phases, habits, reboots, search]
         .iter()
         .find_map(|check| check(scenario).err())
 }
 
-fn target(scenario: &Scenario) -> Verdict {
+fn target(scenario: &Scenario) -> CheckResult {
     let target = &scenario.target;
     demand(!target.auth.is_empty(), "target.auth", "needs at least one address")?;
     demand(!target.acct.is_empty(), "target.acct", "needs at least one address")?;
@@ -53,7 +53,7 @@ fn target(scenario: &Scenario) -> Verdict {
     )
 }
 
-fn retransmission(scenario: &Scenario) -> Verdict {
+fn retransmission(scenario: &Scenario) -> CheckResult {
     let policy = &scenario.retransmission;
     for (name, Repeat { initial_s, ceiling_s, total_s, .. }) in
         [("access", policy.access), ("accounting", policy.accounting)]
@@ -74,7 +74,7 @@ fn retransmission(scenario: &Scenario) -> Verdict {
     seconds(policy.dead_s, "retransmission.dead_s")
 }
 
-fn groups(scenario: &Scenario) -> Verdict {
+fn groups(scenario: &Scenario) -> CheckResult {
     let mut seen = HashSet::new();
     for (index, group) in scenario.group.iter().enumerate() {
         let key = |part: &str| format!("group.{index}.{part}");
@@ -85,7 +85,7 @@ fn groups(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn gateways(scenario: &Scenario) -> Verdict {
+fn gateways(scenario: &Scenario) -> CheckResult {
     demand(!scenario.gateway.is_empty(), "gateway", "needs at least one gateway")?;
     let mut seen = HashSet::new();
     let mut count = 0;
@@ -101,7 +101,7 @@ fn gateways(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn fleets(scenario: &Scenario) -> Verdict {
+fn fleets(scenario: &Scenario) -> CheckResult {
     demand(!scenario.fleet.is_empty(), "fleet", "needs at least one fleet")?;
     demand(scenario.fleet.len() <= 200, "fleet", "at most 200 fleets")?;
     let mut seen = HashSet::new();
@@ -135,7 +135,7 @@ fn fleets(scenario: &Scenario) -> Verdict {
 }
 
 /// Every endpoint of the range must get sound identities of its own.
-fn patterns(fleet: &Fleet, key: &dyn Fn(&str) -> String) -> Verdict {
+fn patterns(fleet: &FleetSpec, key: &dyn Fn(&str) -> String) -> CheckResult {
     demand(fleet.count > 0, &key("count"), "must be at least 1, unless `endpoints` names a file")?;
     demand(fleet.iccid.is_some(), &key("iccid"), "is needed, unless `endpoints` names a file")?;
     let last = u64::from(fleet.first) + u64::from(fleet.count) - 1;
@@ -168,7 +168,7 @@ fn digits(pattern: &Pattern, number: u64) -> Vec<u8> {
     digits
 }
 
-fn phases(scenario: &Scenario) -> Verdict {
+fn phases(scenario: &Scenario) -> CheckResult {
     demand(
         !scenario.phase.is_empty() || scenario.search.is_some(),
         "phase",
@@ -180,7 +180,7 @@ fn phases(scenario: &Scenario) -> Verdict {
         seconds(phase.for_s, &key("for_s"))?;
         total += phase.for_s;
         demand(total <= LONGEST_S, &key("for_s"), "all phases together last at most thirty days")?;
-        let load = phase.load().map_err(|(part, what)| Fault { key: key(part), what })?;
+        let load = phase.load().map_err(|(part, what)| ScenarioFault { key: key(part), what })?;
         match load {
             Load::Ramp { from, to } => {
                 rate(from, &key("from"))?;
@@ -201,7 +201,7 @@ fn phases(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn habits(scenario: &Scenario) -> Verdict {
+fn habits(scenario: &Scenario) -> CheckResult {
     let habits = &scenario.habits;
     for (name, value) in [
         ("roaming", habits.roaming),
@@ -220,7 +220,7 @@ fn habits(scenario: &Scenario) -> Verdict {
     seconds(habits.late_by_s, "habits.late_by_s")
 }
 
-fn reboots(scenario: &Scenario) -> Verdict {
+fn reboots(scenario: &Scenario) -> CheckResult {
     for (index, reboot) in scenario.reboot.iter().enumerate() {
         let key = |part: &str| format!("reboot.{index}.{part}");
         among(&reboot.gateway, scenario.gateway_names(), &key("gateway"))?;
@@ -230,7 +230,7 @@ fn reboots(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn search(scenario: &Scenario) -> Verdict {
+fn search(scenario: &Scenario) -> CheckResult {
     let Some(search) = &scenario.search else { return Ok(()) };
     rate(search.from, "search.from")?;
     rate(search.to, "search.to")?;
@@ -249,12 +249,12 @@ fn search(scenario: &Scenario) -> Verdict {
     demand(!scenario.limits.is_empty(), "limits", "the search needs limits to keep")
 }
 
-fn demand(holds: bool, key: &str, what: &str) -> Verdict {
-    if holds { Ok(()) } else { Err(Fault { key: key.to_owned(), what: what.to_owned() }) }
+fn demand(holds: bool, key: &str, what: &str) -> CheckResult {
+    if holds { Ok(()) } else { Err(ScenarioFault { key: key.to_owned(), what: what.to_owned() }) }
 }
 
 /// A name must be one that the scenario itself has given.
-fn among(name: &str, known: impl Iterator<Item = String>, key: &str) -> Verdict {
+fn among(name: &str, known: impl Iterator<Item = String>, key: &str) -> CheckResult {
     const SHOWN: usize = 8;
     let known: Vec<String> = known.collect();
     if known.iter().any(|other| other == name) {
@@ -266,21 +266,23 @@ fn among(name: &str, known: impl Iterator<Item = String>, key: &str) -> Verdict 
         1..=SHOWN => format!("`{name}` is not one of {shown}"),
         count => format!("`{name}` is not one of {shown} and {} more", count - SHOWN),
     };
-    Err(Fault { key: key.to_owned(), what })
+    Err(ScenarioFault { key: key.to_owned(), what })
 }
 
-fn seconds(value: f64, key: &str) -> Verdict {
+fn seconds(value: f64, key: &str) -> CheckResult {
     demand((0.0..=LONGEST_S).contains(&value), key, "must be between 0 and thirty days")
 }
 
-fn rate(value: f64, key: &str) -> Verdict {
+fn rate(value: f64, key: &str) -> CheckResult {
     demand((0.0..=10_000_000.0).contains(&value), key, "must be between 0 and 10000000 a second")
 }
 
-fn share(value: f64, key: &str) -> Verdict {
+fn share(value: f64, key: &str) -> CheckResult {
     demand((0.0..=1.0).contains(&value), key, "must be a share between 0 and 1")
 }
 
-fn identity<T>(parsed: Result<T, IdentityError>, key: &str) -> Verdict {
-    parsed.map(drop).map_err(|error| Fault { key: key.to_owned(), what: error.rule.to_owned() })
+fn identity<T>(parsed: Result<T, IdentityError>, key: &str) -> CheckResult {
+    parsed
+        .map(drop)
+        .map_err(|error| ScenarioFault { key: key.to_owned(), what: error.rule.to_owned() })
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::simulator::chance::Chance;
+use crate::simulator::chance::RandomStream;
 
 /// Written as a number, or as a table of the numbers that describe it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -31,7 +31,7 @@ const FORMS: &str = "a number, { min, max }, { mean } or { median, sigma }";
 
 impl Distribution {
     /// A value of it, never negative.
-    pub fn draw(self, chance: &mut Chance) -> f64 {
+    pub fn draw(self, chance: &mut RandomStream) -> f64 {
         let value = match self {
             Self::Fixed(value) => value,
             Self::Uniform { min, max } => chance.unit().mul_add(max - min, min),
@@ -171,7 +171,7 @@ mod tests {
             Distribution::Exponential { mean: 2.0 },
             Distribution::Lognormal { median: 1.5, sigma: 0.5 },
         ] {
-            let mut chance = Chance::stream(1, 2, 3);
+            let mut chance = RandomStream::stream(1, 2, 3);
             let mean = (0..20_000).map(|_| distribution.draw(&mut chance)).sum::<f64>() / 20_000.0;
             assert!((mean / distribution.mean() - 1.0).abs() < 0.05, "{distribution:?}: {mean}");
         }

@@ -10,7 +10,7 @@ use super::{Distribution, Pattern};
 /// Endpoints that behave alike.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fleet {
+pub struct FleetSpec {
     /// Its name in reports.
     pub name: String,
     /// How many endpoints; with `endpoints`: at most so many rows of the file, 0: all.

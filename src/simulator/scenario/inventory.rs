@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Allocation, Fleet, Group, Pattern, Scenario, State};
+use super::{AllocationSpec, FleetSpec, GroupSpec, Pattern, Scenario, State};
 
 /// What an inventory consists of; of the last two one.
 const FILES: [&str; 3] = ["inventory.toml", "endpoints.csv", "endpoints.csv.gz"];
@@ -66,7 +66,7 @@ fn catalog(scenario: &Scenario) -> String {
             );
         }
     }
-    for Group { moniker, vslice, allocation, apn, refused, .. } in &scenario.group {
+    for GroupSpec { moniker, vslice, allocation, apn, refused, .. } in &scenario.group {
         let apns = if apn.is_empty() { String::new() } else { format!("\"{apn}\"") };
         let _ = writeln!(
             text,
@@ -78,15 +78,15 @@ fn catalog(scenario: &Scenario) -> String {
     text
 }
 
-fn subnets(group: &Group) -> impl Iterator<Item = (String, &'static str)> {
+fn subnets(group: &GroupSpec) -> impl Iterator<Item = (String, &'static str)> {
     let allocation = word(group.allocation);
     group.subnets.iter().map(move |subnet| (subnet.to_string(), allocation))
 }
 
-const fn word(allocation: Allocation) -> &'static str {
+const fn word(allocation: AllocationSpec) -> &'static str {
     match allocation {
-        Allocation::Static => "static",
-        Allocation::Pooled => "pooled",
+        AllocationSpec::Static => "static",
+        AllocationSpec::Pooled => "pooled",
     }
 }
 
@@ -103,7 +103,7 @@ const fn provisioned(state: State) -> Option<&'static str> {
 
 fn write_endpoint(
     file: &mut impl Write,
-    fleet: &Fleet,
+    fleet: &FleetSpec,
     number: u64,
     state: &str,
 ) -> io::Result<()> {

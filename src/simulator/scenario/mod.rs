@@ -15,15 +15,15 @@ mod read;
 mod target;
 
 pub use builtin::{BUILTINS, Builtin};
-pub use check::Fault;
+pub use check::ScenarioFault;
 pub use distribution::Distribution;
-pub use fleet::{Fleet, Identify, State};
+pub use fleet::{FleetSpec, Identify, State};
 pub use keys::{ScenarioKey, keys, markdown};
 pub use limit::{Bound, Limit, Metric, Scope};
 pub use pattern::Pattern;
-pub use phase::{Arrival, Load, Phase, PhaseKind};
-pub use read::{Change, Loaded, ScenarioError, load};
-pub use target::{Repeat, Retransmission, Target};
+pub use phase::{ArrivalPattern, Load, PhaseKind, PhaseSpec};
+pub use read::{Loaded, ScenarioError, SettingOverride, load};
+pub use target::{Repeat, RetransmissionSpec, Target};
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -56,7 +56,7 @@ pub struct Scenario {
     /// The server under test.
     pub target: Target,
     /// When gateways repeat a request, and when they turn to the next server.
-    pub retransmission: Retransmission,
+    pub retransmission: RetransmissionSpec,
     /// What the referee expects of the server.
     pub expect: Expect,
     /// What goes wrong, as shares between 0 and 1.
@@ -65,15 +65,15 @@ pub struct Scenario {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
     /// The endpoint groups of the server: where the addresses of their endpoints come from.
-    pub group: Vec<Group>,
+    pub group: Vec<GroupSpec>,
     /// The packet gateways.
-    pub gateway: Vec<Gateway>,
+    pub gateway: Vec<GatewaySpec>,
     /// Endpoints that behave alike.
-    pub fleet: Vec<Fleet>,
+    pub fleet: Vec<FleetSpec>,
     /// The phases, one after the other.
-    pub phase: Vec<Phase>,
+    pub phase: Vec<PhaseSpec>,
     /// Restarts of gateways.
-    pub reboot: Vec<Reboot>,
+    pub reboot: Vec<RestartSpec>,
 }
 
 /// What the referee may take for granted of the server.
@@ -82,7 +82,7 @@ pub struct Scenario {
 pub struct Expect {
     /// Where a reply to an Access-Request has its Message-Authenticator: first, anywhere (present), or perhaps
     /// nowhere (any).
-    pub message_authenticator: Integrity,
+    pub message_authenticator: IntegrityCheck,
     /// Whether a reject names its reason as attachd does, in Reply-Message.
     pub reasons: bool,
     /// Whether a repeated request is answered with the same octets (RFC 5080 2.2.2).
@@ -98,7 +98,7 @@ pub struct Expect {
 /// Where a reply has its Message-Authenticator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Integrity {
+pub enum IntegrityCheck {
     First,
     Present,
     Any,
@@ -107,13 +107,13 @@ pub enum Integrity {
 /// An endpoint group of the server: where the addresses of its endpoints come from.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Group {
+pub struct GroupSpec {
     /// The moniker of the group in the inventory.
     pub moniker: String,
     /// The moniker of its VSlice: addresses must be unique within it.
     pub vslice: String,
     /// Whether an endpoint keeps its address (static), or has it for one session (pooled).
-    pub allocation: Allocation,
+    pub allocation: AllocationSpec,
     /// The subnets that addresses must come from; empty: addresses are not checked.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -128,7 +128,7 @@ pub struct Group {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Allocation {
+pub enum AllocationSpec {
     Static,
     Pooled,
 }
@@ -136,7 +136,7 @@ pub enum Allocation {
 /// One packet gateway, or several alike.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Gateway {
+pub struct GatewaySpec {
     /// Its name, sent as NAS-Identifier.
     pub name: String,
     /// How many gateways are alike; their names end with -1, -2 and so on.
@@ -195,7 +195,7 @@ pub enum Roam {
 /// A gateway restarts: its sessions are gone.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reboot {
+pub struct RestartSpec {
     /// The name of a gateway; of several alike with `-1`, `-2` and so on.
     pub gateway: String,
     /// When it goes down, in seconds after the start.
@@ -236,7 +236,7 @@ impl Default for Scenario {
             settle_s: 35.0,
             limits: Vec::new(),
             target: Target::default(),
-            retransmission: Retransmission::default(),
+            retransmission: RetransmissionSpec::default(),
             expect: Expect::default(),
             habits: Habits::default(),
             search: None,
@@ -252,7 +252,7 @@ impl Default for Scenario {
 impl Default for Expect {
     fn default() -> Self {
         Self {
-            message_authenticator: Integrity::First,
+            message_authenticator: IntegrityCheck::First,
             reasons: true,
             identical_duplicates: true,
             same_address: true,
@@ -265,11 +265,11 @@ impl Default for Expect {
 impl Scenario {
     /// The names of all gateways; those of several alike are numbered from 1.
     pub fn gateway_names(&self) -> impl Iterator<Item = String> {
-        self.gateway.iter().flat_map(Gateway::names)
+        self.gateway.iter().flat_map(GatewaySpec::names)
     }
 }
 
-impl Gateway {
+impl GatewaySpec {
     fn names(&self) -> impl Iterator<Item = String> {
         let alone = self.count == 1;
         (1..=self.count).map(move |number| {

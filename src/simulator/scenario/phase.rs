@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A stretch of the run. Which keys it has depends on its kind: see [`Load`].
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Phase {
+pub struct PhaseSpec {
     /// Its name in reports.
     pub name: String,
     /// What is asked of the server; it decides which of the further keys the phase has.
@@ -24,7 +24,7 @@ pub struct Phase {
     pub rate: Option<f64>,
     /// How attaches are spread over time (steady); absent: poisson. A burst is a second's worth at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arrival: Option<Arrival>,
+    pub arrival: Option<ArrivalPattern>,
     /// Share of all endpoints that lose their session and attach anew (storm).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
@@ -53,7 +53,7 @@ pub enum Load {
     /// Attaches at a rate that grows evenly.
     Ramp { from: f64, to: f64 },
     /// Attaches at one rate.
-    Steady { rate: f64, arrival: Arrival },
+    Steady { rate: f64, arrival: ArrivalPattern },
     /// A share of all endpoints loses its session without a word and attaches anew within `over_s`; 0: all at once. The phase ends when
     /// all of them are served.
     Storm { share: f64, over_s: f64 },
@@ -68,7 +68,7 @@ pub enum Load {
 /// How the attaches of one rate are spread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Arrival {
+pub enum ArrivalPattern {
     Uniform,
     #[default]
     Poisson,
@@ -76,7 +76,7 @@ pub enum Arrival {
     Burst,
 }
 
-impl Phase {
+impl PhaseSpec {
     /// What its keys say; or the key that its kind misses, or does not have.
     ///
     /// # Errors

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::check::{Fault, check};
+use super::check::{ScenarioFault, check};
 use super::{Builtin, Scenario};
 
 /// A flag that overrides a key: `phase.0.rate` and `500`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct SettingOverride {
     pub key: String,
     pub value: String,
 }
@@ -42,7 +42,7 @@ pub struct ScenarioError {
 ///
 /// # Errors
 /// If there is no such scenario, or anything in it is wrong.
-pub fn load(name: &str, changes: &[Change]) -> Result<Loaded, ScenarioError> {
+pub fn load(name: &str, changes: &[SettingOverride]) -> Result<Loaded, ScenarioError> {
     let source = Source::find(name)?;
     // First alone, because only the text itself knows its lines.
     let given: Scenario = toml::from_str(&source.text).map_err(|error| source.error(&error))?;
@@ -62,7 +62,7 @@ pub fn load(name: &str, changes: &[Change]) -> Result<Loaded, ScenarioError> {
     }
     match check(&scenario) {
         None => Ok(Loaded { name: name.to_owned(), scenario, folder: source.folder }),
-        Some(Fault { key, what }) => {
+        Some(ScenarioFault { key, what }) => {
             let changed = changes.iter().find(|change| change.key == key);
             let place = changed
                 .map_or_else(|| source.place_of(&key), |change| format!("--set {}", change.key));
@@ -180,7 +180,7 @@ fn overlay(lower: &mut Table, upper: Table) {
 }
 
 /// Sets one key. `*` for an index means every element of the list.
-fn set(table: &mut Table, change: &Change) -> Result<(), String> {
+fn set(table: &mut Table, change: &SettingOverride) -> Result<(), String> {
     let steps: Vec<&str> = change.key.split('.').collect();
     let Some((first, rest)) = steps.split_first() else { return Err("no key".to_owned()) };
     place(
@@ -252,9 +252,9 @@ mod tests {
         let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
-        let changes: Vec<Change> = changes
+        let changes: Vec<SettingOverride> = changes
             .iter()
-            .map(|(key, value)| Change { key: (*key).into(), value: (*value).into() })
+            .map(|(key, value)| SettingOverride { key: (*key).into(), value: (*value).into() })
             .collect();
         load(&path, &changes)
             .map(|loaded| loaded.scenario)

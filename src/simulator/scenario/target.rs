@@ -29,7 +29,7 @@ pub struct Target {
 /// When gateways repeat (RFC 5080 2.2.1) and when they turn to the next server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Retransmission {
+pub struct RetransmissionSpec {
     /// Of Access-Requests.
     pub access: Repeat,
     /// Of Accounting-Requests.
@@ -68,7 +68,7 @@ impl Default for Target {
     }
 }
 
-impl Default for Retransmission {
+impl Default for RetransmissionSpec {
     fn default() -> Self {
         Self {
             access: Repeat { initial_s: 2.0, transmissions: 5, ceiling_s: 16.0, total_s: 30.0 },

@@ -4,16 +4,16 @@ use std::fmt;
 
 use super::{Dictionary, text};
 use crate::wire::encoder::Encoder;
-use crate::wire::number::{self, Kind, Place};
+use crate::wire::number::{self, AttributeKey, ValueKind};
 use crate::wire::password::chap_response;
 use crate::wire::secret::Secret;
 
 /// An attribute to be written. Passwords are in clear until then.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Assignment {
-    pub place: Place,
+    pub place: AttributeKey,
     /// How it is written: `Octets` for what is written as it is, whatever the attribute.
-    pub kind: Kind,
+    pub kind: ValueKind,
     pub octets: Vec<u8>,
 }
 
@@ -42,7 +42,7 @@ impl Dictionary {
                 .strip_prefix("0x")
                 .and_then(text::from_hex)
                 .ok_or_else(|| failed("wants hex digits after 0x"))?;
-            return Ok(Assignment { place, kind: Kind::Octets, octets });
+            return Ok(Assignment { place, kind: ValueKind::Octets, octets });
         }
         let (plain, tag) =
             name.split_once(':').map_or((name, None), |(plain, tag)| (plain, Some(tag)));
@@ -51,7 +51,7 @@ impl Dictionary {
         let tag = tag.map(str::parse).transpose().map_err(|_| failed("a tag is 0 to 31"))?;
         let octets = text::read(definition.kind, definition.values, tag, value).map_err(failed)?;
         let kind = match definition.kind {
-            Kind::ChapPassword if value.starts_with("0x") => Kind::Octets,
+            ValueKind::ChapPassword if value.starts_with("0x") => ValueKind::Octets,
             kind => kind,
         };
         Ok(Assignment { place: definition.place, kind, octets })
@@ -70,8 +70,8 @@ impl Encoder<'_> {
     ) -> &mut Self {
         let Assignment { place, kind, octets } = assignment;
         match (kind, *place) {
-            (Kind::UserPassword, _) => self.user_password(octets, secret, authenticator),
-            (Kind::ChapPassword, _) => {
+            (ValueKind::UserPassword, _) => self.user_password(octets, secret, authenticator),
+            (ValueKind::ChapPassword, _) => {
                 let ident = self.identifier();
                 let challenge =
                     self.written().find(|attribute| attribute.number == number::CHAP_CHALLENGE);
@@ -83,13 +83,15 @@ impl Encoder<'_> {
                 let value: Vec<u8> = [ident].into_iter().chain(response).collect();
                 self.attribute(number::CHAP_PASSWORD, &value)
             }
-            (_, Place { parent: 0, vendor: 0, number: number::MESSAGE_AUTHENTICATOR }) => {
+            (_, AttributeKey { parent: 0, vendor: 0, number: number::MESSAGE_AUTHENTICATOR }) => {
                 self.message_authenticator()
             }
-            (_, Place { parent: 0, vendor: 0, number }) => self.attribute(number, octets),
-            (_, Place { parent: 0, vendor, number }) => self.vendor(vendor, number, octets),
-            (_, Place { parent, vendor: 0, number }) => self.extended(parent, number, octets),
-            (_, Place { parent, vendor, number }) => {
+            (_, AttributeKey { parent: 0, vendor: 0, number }) => self.attribute(number, octets),
+            (_, AttributeKey { parent: 0, vendor, number }) => self.vendor(vendor, number, octets),
+            (_, AttributeKey { parent, vendor: 0, number }) => {
+                self.extended(parent, number, octets)
+            }
+            (_, AttributeKey { parent, vendor, number }) => {
                 let inside: Vec<u8> = vendor
                     .to_be_bytes()
                     .into_iter()

@@ -8,7 +8,7 @@ pub use assignment::{Assignment, NotAssigned};
 pub(in crate::wire) use text::{date, hex};
 
 use super::number::{self, ALIASES, attachd};
-pub use super::number::{Definition, Kind, Place};
+pub use super::number::{AttributeKey, Definition, ValueKind};
 
 /// The table as one installation sees it: our own attributes stand under the vendor number it has configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Dictionary {
     }
 
     #[must_use]
-    pub fn by_place(self, place: Place) -> Option<Definition> {
+    pub fn by_place(self, place: AttributeKey) -> Option<Definition> {
         self.definitions().find(|definition| definition.place == place)
     }
 
@@ -46,7 +46,7 @@ impl Dictionary {
     pub fn definitions(self) -> impl Iterator<Item = Definition> {
         number::definitions().map(move |definition| match definition.place.vendor {
             attachd::DEFAULT_VENDOR => Definition {
-                place: Place { vendor: self.vendor, ..definition.place },
+                place: AttributeKey { vendor: self.vendor, ..definition.place },
                 ..*definition
             },
             _ => *definition,
@@ -57,7 +57,7 @@ impl Dictionary {
 impl Definition {
     /// Name, with the tag if there is one, and value as text. None if these octets are no value of its kind.
     pub(in crate::wire) fn show(&self, octets: &[u8]) -> Option<(String, String)> {
-        let text::Shown { tag, value } = text::show(self.kind, self.values, octets)?;
+        let text::ShownValue { tag, value } = text::show(self.kind, self.values, octets)?;
         Some((
             tag.map_or_else(|| self.name.to_owned(), |tag| format!("{}:{tag}", self.name)),
             value,
@@ -76,7 +76,10 @@ mod tests {
     fn finds_by_name_alias_and_place() {
         let dictionary = Dictionary::new(99_999);
         let imsi = dictionary.by_name("3gpp-imsi").unwrap();
-        assert_eq!(imsi.place, Place { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IMSI });
+        assert_eq!(
+            imsi.place,
+            AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IMSI }
+        );
         assert_eq!(
             dictionary.by_name("3GPP-Location-Info"),
             dictionary.by_name("3GPP-User-Location-Info")
@@ -91,7 +94,7 @@ mod tests {
         let all: Vec<Definition> = Dictionary::default().definitions().collect();
         let names: HashSet<String> =
             all.iter().map(|definition| definition.name.to_lowercase()).collect();
-        let places: HashSet<Place> = all.iter().map(|definition| definition.place).collect();
+        let places: HashSet<AttributeKey> = all.iter().map(|definition| definition.place).collect();
         assert_eq!((names.len(), places.len()), (all.len(), all.len()));
         for (alias, name) in ALIASES {
             assert!(

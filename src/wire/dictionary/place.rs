@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::wire::extended::is_extended;
-use crate::wire::number::{Place, VENDOR_SPECIFIC};
+use crate::wire::number::{AttributeKey, VENDOR_SPECIFIC};
 
-impl fmt::Display for Place {
+impl fmt::Display for AttributeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.parent != 0 {
             write!(f, "{}.", self.parent)?;
@@ -18,7 +18,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for AttributeKey {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -50,11 +50,11 @@ mod tests {
     #[test]
     fn is_written_as_it_is_read() {
         let cases = [
-            ("1", Place { parent: 0, vendor: 0, number: 1 }),
-            ("241", Place { parent: 0, vendor: 0, number: 241 }),
-            ("26.10415.22", Place { parent: 0, vendor: 10415, number: 22 }),
-            ("241.3", Place { parent: 241, vendor: 0, number: 3 }),
-            ("245.26.32473.4", Place { parent: 245, vendor: 32473, number: 4 }),
+            ("1", AttributeKey { parent: 0, vendor: 0, number: 1 }),
+            ("241", AttributeKey { parent: 0, vendor: 0, number: 241 }),
+            ("26.10415.22", AttributeKey { parent: 0, vendor: 10415, number: 22 }),
+            ("241.3", AttributeKey { parent: 241, vendor: 0, number: 3 }),
+            ("245.26.32473.4", AttributeKey { parent: 245, vendor: 32473, number: 4 }),
         ];
         for (text, place) in cases {
             assert_eq!(text.parse(), Ok(place));
@@ -62,7 +62,7 @@ mod tests {
         }
         for text in ["", "256", "1.2", "26.0.1", "26.10415.256", "241.26.1", "1.2.3.4.5", "a", "-1"]
         {
-            assert_eq!(text.parse::<Place>(), Err(()), "{text}");
+            assert_eq!(text.parse::<AttributeKey>(), Err(()), "{text}");
         }
     }
 }

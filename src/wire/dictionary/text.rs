@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::printable::is_printable;
-use crate::wire::number::Kind;
+use crate::wire::number::ValueKind;
 
 /// The names of a value's numbers.
 type Names = &'static [(u32, &'static str)];
@@ -16,41 +16,45 @@ const LAST_TAG: u8 = 0x1f;
 
 /// What a value looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct ShownValue {
     pub(super) tag: Option<u8>,
     pub(super) value: String,
 }
 
 /// None if these octets are no value of this kind.
-pub(super) fn show(kind: Kind, names: Names, octets: &[u8]) -> Option<Shown> {
-    let plain = |value: String| Some(Shown { tag: None, value });
+pub(super) fn show(kind: ValueKind, names: Names, octets: &[u8]) -> Option<ShownValue> {
+    let plain = |value: String| Some(ShownValue { tag: None, value });
     // Nothing is no value (RFC 2865 section 5), and neither is a tag without text.
-    if matches!((kind, octets), (_, []) | (Kind::TaggedText, [..=LAST_TAG])) {
+    if matches!((kind, octets), (_, []) | (ValueKind::TaggedText, [..=LAST_TAG])) {
         return None;
     }
     match kind {
-        Kind::Text => plain(quoted(octets)),
-        Kind::Octets | Kind::Container => plain(hex(octets)),
-        Kind::Byte => plain(named(names, u8::from_be_bytes(octets.try_into().ok()?).into())),
-        Kind::Short => plain(named(names, u16::from_be_bytes(octets.try_into().ok()?).into())),
-        Kind::Integer => plain(named(names, u32::from_be_bytes(octets.try_into().ok()?))),
-        Kind::Date => plain(date(u32::from_be_bytes(octets.try_into().ok()?).into())),
-        Kind::Address => plain(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string()),
-        Kind::Address6 => plain(Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string()),
-        Kind::Prefix6 => plain(prefix(octets)?),
-        Kind::InterfaceId => plain(interface(octets.try_into().ok()?)),
-        Kind::TaggedInteger => {
+        ValueKind::Text => plain(quoted(octets)),
+        ValueKind::Octets | ValueKind::Container => plain(hex(octets)),
+        ValueKind::Byte => plain(named(names, u8::from_be_bytes(octets.try_into().ok()?).into())),
+        ValueKind::Short => plain(named(names, u16::from_be_bytes(octets.try_into().ok()?).into())),
+        ValueKind::Integer => plain(named(names, u32::from_be_bytes(octets.try_into().ok()?))),
+        ValueKind::Date => plain(date(u32::from_be_bytes(octets.try_into().ok()?).into())),
+        ValueKind::Address => plain(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string()),
+        ValueKind::Address6 => {
+            plain(Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string())
+        }
+        ValueKind::Prefix6 => plain(prefix(octets)?),
+        ValueKind::InterfaceId => plain(interface(octets.try_into().ok()?)),
+        ValueKind::TaggedInteger => {
             let &[tag @ ..=LAST_TAG, a, b, c] = octets else { return None };
-            Some(Shown {
+            Some(ShownValue {
                 tag: (tag != 0).then_some(tag),
                 value: named(names, u32::from_be_bytes([0, a, b, c])),
             })
         }
-        Kind::TaggedText => match octets.split_first() {
-            Some((&tag @ ..=LAST_TAG, text)) => Some(Shown { tag: Some(tag), value: quoted(text) }),
+        ValueKind::TaggedText => match octets.split_first() {
+            Some((&tag @ ..=LAST_TAG, text)) => {
+                Some(ShownValue { tag: Some(tag), value: quoted(text) })
+            }
             _ => plain(quoted(octets)),
         },
-        Kind::UserPassword | Kind::ChapPassword | Kind::TunnelPassword => {
+        ValueKind::UserPassword | ValueKind::ChapPassword | ValueKind::TunnelPassword => {
             plain(format!("<hidden, {} octets>", octets.len()))
         }
     }
@@ -58,7 +62,7 @@ pub(super) fn show(kind: Kind, names: Names, octets: &[u8]) -> Option<Shown> {
 
 /// The octets of a value; for a password those it has in clear. An error says what is wanted.
 pub(super) fn read(
-    kind: Kind,
+    kind: ValueKind,
     names: Names,
     tag: Option<u8>,
     text: &str,
@@ -66,46 +70,50 @@ pub(super) fn read(
     if tag.is_some_and(|tag| tag > LAST_TAG) {
         return Err("a tag is 0 to 31");
     }
-    if tag.is_some() && !matches!(kind, Kind::TaggedInteger | Kind::TaggedText) {
+    if tag.is_some() && !matches!(kind, ValueKind::TaggedInteger | ValueKind::TaggedText) {
         return Err("this attribute has no tag");
     }
     let number = |wanted| number(names, text).ok_or(wanted);
     match kind {
-        Kind::Text => non_empty(unquoted(text)?),
-        Kind::Octets | Kind::Container | Kind::ChapPassword => match text.strip_prefix("0x") {
+        ValueKind::Text => non_empty(unquoted(text)?),
+        ValueKind::Octets | ValueKind::Container | ValueKind::ChapPassword => match text
+            .strip_prefix("0x")
+        {
             Some(digits) => from_hex(digits).ok_or("wants an even number of hex digits after 0x"),
             None => non_empty(unquoted(text)?),
         },
-        Kind::UserPassword => unquoted(text),
-        Kind::TunnelPassword => Err("stands in replies only, hidden by the request they answer"),
-        Kind::Byte => narrowed::<u8>(number("wants 0 to 255 or the name of a value")?)
+        ValueKind::UserPassword => unquoted(text),
+        ValueKind::TunnelPassword => {
+            Err("stands in replies only, hidden by the request they answer")
+        }
+        ValueKind::Byte => narrowed::<u8>(number("wants 0 to 255 or the name of a value")?)
             .map(|value| vec![value]),
-        Kind::Short => narrowed::<u16>(number("wants 0 to 65535 or the name of a value")?)
+        ValueKind::Short => narrowed::<u16>(number("wants 0 to 65535 or the name of a value")?)
             .map(|value| value.to_be_bytes().to_vec()),
-        Kind::Integer => {
+        ValueKind::Integer => {
             Ok(number("wants a number of 32 bits or the name of a value")?.to_be_bytes().to_vec())
         }
-        Kind::Date => seconds(text)
+        ValueKind::Date => seconds(text)
             .ok_or("wants seconds since 1970 or a time like 2025-01-01T00:00:00Z")
             .map(|value| value.to_be_bytes().to_vec()),
-        Kind::Address => {
+        ValueKind::Address => {
             parsed::<Ipv4Addr>(text, "wants an IPv4 address").map(|value| value.octets().to_vec())
         }
-        Kind::Address6 => {
+        ValueKind::Address6 => {
             parsed::<Ipv6Addr>(text, "wants an IPv6 address").map(|value| value.octets().to_vec())
         }
-        Kind::Prefix6 => from_prefix(text)
+        ValueKind::Prefix6 => from_prefix(text)
             .ok_or("wants an IPv6 prefix like 2001:db8::/64, with no bits beyond its length"),
-        Kind::InterfaceId => {
+        ValueKind::InterfaceId => {
             from_interface(text).ok_or("wants four groups of hex digits like 0:0:0:1")
         }
-        Kind::TaggedInteger => {
+        ValueKind::TaggedInteger => {
             match number("wants a number of 24 bits or the name of a value")?.to_be_bytes() {
                 [0, a, b, c] => Ok(vec![tag.unwrap_or(0), a, b, c]),
                 _ => Err("wants a number of 24 bits or the name of a value"),
             }
         }
-        Kind::TaggedText => Ok(tag.into_iter().chain(non_empty(unquoted(text)?)?).collect()),
+        ValueKind::TaggedText => Ok(tag.into_iter().chain(non_empty(unquoted(text)?)?).collect()),
     }
 }
 

@@ -18,8 +18,8 @@ pub use standard::*;
 pub struct Definition {
     /// As in the dictionaries of FreeRADIUS 3.
     pub name: &'static str,
-    pub place: Place,
-    pub kind: Kind,
+    pub place: AttributeKey,
+    pub kind: ValueKind,
     /// The document and section that define it: "RFC 2865 5.1".
     pub section: &'static str,
     /// The names of its values, where it has some.
@@ -28,7 +28,7 @@ pub struct Definition {
 
 /// Where an attribute stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct AttributeKey {
     /// The extended attribute it stands in, 241 to 246 (RFC 6929), or 0.
     pub parent: u8,
     /// 0 for the attributes of the RFCs.
@@ -38,7 +38,7 @@ pub struct Place {
 
 /// How the octets of a value are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ValueKind {
     Text,
     Octets,
     Byte,
@@ -78,7 +78,7 @@ pub(in crate::wire) const ALIASES: &[(&str, &str)] = &[
     ("3GPP-MS-TimeZone", "3GPP-MS-Time-Zone"),
 ];
 
-/// One table of attributes: `number CONSTANT "Name" Kind "section" values`, all of one vendor and one parent.
+/// One table of attributes: `number CONSTANT "Name" ValueKind "section" values`, all of one vendor and one parent.
 macro_rules! attributes {
     ($table:ident: vendor $vendor:expr, parent $parent:expr;
      $($number:literal $constant:ident $name:literal $kind:ident $section:literal $($values:ident)?;)*) => {
@@ -86,8 +86,8 @@ macro_rules! attributes {
 
         pub(in crate::wire) const $table: &[crate::wire::number::Definition] = &[$(crate::wire::number::Definition {
             name: $name,
-            place: crate::wire::number::Place { parent: $parent, vendor: $vendor, number: $number },
-            kind: crate::wire::number::Kind::$kind,
+            place: crate::wire::number::AttributeKey { parent: $parent, vendor: $vendor, number: $number },
+            kind: crate::wire::number::ValueKind::$kind,
             section: $section,
             values: crate::wire::number::attributes!(@values $($values)?),
         }),*];

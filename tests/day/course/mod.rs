@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::server::pipeline::Listener;
-use attachd::simulator::chance::Chance;
-use attachd::simulator::moment::Moment;
-use attachd::simulator::plan::Plan;
-use attachd::simulator::referee::{Ledger, Violation};
-use attachd::simulator::region::Region;
-use attachd::simulator::scenario::{Change, load};
-use attachd::simulator::tally::Tally;
+use attachd::simulator::chance::RandomStream;
+use attachd::simulator::plan::RunPlan;
+use attachd::simulator::referee::{AddressModel, Violation};
+use attachd::simulator::region::Shard;
+use attachd::simulator::scenario::{SettingOverride, load};
+use attachd::simulator::tally::RunCounters;
+use attachd::time::Timestamp;
 use attachd::time::Timestamp;
 
 use super::agenda::Agenda;
@@ -48,7 +48,7 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// What else was wrong.
     pub complaints: Vec<String>,
-    pub tally: Tally,
+    pub tally: RunCounters,
     pub count: Count,
     /// Of all datagrams, both ways, with their times.
     pub digest: u64,
@@ -92,12 +92,12 @@ enum Event {
 }
 
 struct Day {
-    now: Moment,
+    now: Timestamp,
     agenda: Agenda<Event>,
-    chance: Chance,
-    regions: Vec<Region>,
+    chance: RandomStream,
+    regions: Vec<Shard>,
     /// When each region wants to be polled.
-    due: Vec<Option<Moment>>,
+    due: Vec<Option<Timestamp>>,
     network: Network,
     listeners: Vec<(SocketAddr, Listener)>,
     machine: Machine,
@@ -116,26 +116,28 @@ struct Day {
 
 /// Plays the day of this seed. `changes` are those of the scenario.
 pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Outcome {
-    let change =
-        |(key, value): &(&str, &str)| Change { key: (*key).into(), value: (*value).into() };
-    let mut changes: Vec<Change> = changes.iter().map(change).collect();
+    let change = |(key, value): &(&str, &str)| SettingOverride {
+        key: (*key).into(),
+        value: (*value).into(),
+    };
+    let mut changes: Vec<SettingOverride> = changes.iter().map(change).collect();
     changes.push(change(&("seed", &seed.to_string())));
     let loaded = load(SCENARIO, &changes).unwrap_or_else(|error| panic!("{error}"));
-    let plan = Arc::new(Plan::new(&loaded, EPOCH, REGIONS).unwrap());
-    let ledger = Arc::new(Ledger::new(
+    let plan = Arc::new(RunPlan::new(&loaded, EPOCH, REGIONS).unwrap());
+    let ledger = Arc::new(AddressModel::new(
         Duration::from_secs_f64(plan.expect.hold_s),
         Duration::from_secs_f64(plan.expect.stale_s),
     ));
-    let stream = |who| Chance::stream(seed, who, 0xDA1);
+    let stream = |who| RandomStream::stream(seed, who, 0xDA1);
     let target = &loaded.scenario.target;
     let mut day = Day {
-        now: Moment::EPOCH,
+        now: Timestamp::EPOCH,
         agenda: Agenda::new(),
         chance: stream(1),
         regions: (0..REGIONS)
-            .map(|index| Region::new(plan.clone(), ledger.clone(), index))
+            .map(|index| Shard::new(plan.clone(), ledger.clone(), index))
             .collect(),
-        due: vec![Some(Moment::EPOCH); REGIONS],
+        due: vec![Some(Timestamp::EPOCH); REGIONS],
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
         machine: Machine::new(&loaded.scenario, EPOCH, stream(3), stream(5), mistake),
@@ -149,7 +151,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         outcome: Outcome {
             violations: Vec::new(),
             complaints: Vec::new(),
-            tally: Tally::default(),
+            tally: RunCounters::default(),
             count: Count::default(),
             digest: 0,
         },
@@ -158,7 +160,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     for (at, blow) in fate::blows(length, day.listeners.len(), &mut stream(4)) {
         day.agenda.plan(at, Event::Blow(blow));
     }
-    day.agenda.plan(Moment::EPOCH + CHECK, Event::Check);
+    day.agenda.plan(Timestamp::EPOCH + CHECK, Event::Check);
     day.start();
     day.run();
     day.conclude()

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use attachd::aaa::{AccountingKind, Freed, Note, Recorder};
+use attachd::aaa::{AccountingKind, FreedAddress, Note, Recorder};
 use attachd::identity::{GroupId, Iccid, VsliceId};
 use attachd::journal::Admission;
 use attachd::network::{EndpointState, Restart};
@@ -51,7 +51,7 @@ struct State {
 #[derive(Default)]
 pub struct Pages {
     records: Vec<Record>,
-    freed: Vec<Freed>,
+    freed: Vec<FreedAddress>,
 }
 
 impl Disk {
@@ -170,7 +170,7 @@ impl Recorder for Pages {
         self.records.push(Record::Note(*note));
     }
 
-    fn freed(&mut self, freed: Freed) {
+    fn freed(&mut self, freed: FreedAddress) {
         self.freed.push(freed);
     }
 }

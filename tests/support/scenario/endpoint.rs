@@ -1,6 +1,6 @@
 //! One endpoint as a scenario tells it: its network state, its sessions and its leases, each a line of words.
 
-use attachd::aaa::Entry;
+use attachd::aaa::EndpointEntry;
 use attachd::network::{LeaseKind, LeasePhase, Session, Status};
 use attachd::provisioning::Catalog;
 use attachd::server::gateways::Gateways;
@@ -18,7 +18,7 @@ pub struct Told {
 }
 
 pub fn tell(
-    entry: &Entry,
+    entry: &EndpointEntry,
     catalog: &Catalog,
     gateways: &Gateways,
     start: Timestamp,
@@ -159,7 +159,7 @@ fn tell_session(
     }
 }
 
-fn tell_leases(entry: &Entry, catalog: &Catalog) -> Vec<Told> {
+fn tell_leases(entry: &EndpointEntry, catalog: &Catalog) -> Vec<Told> {
     let of = |lease: &attachd::network::Lease| {
         let phase = match lease.phase {
             LeasePhase::Authorised { .. } => "authorised",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use attachd::time::Timestamp;
 use attachd::wire::dictionary::{Assignment, Dictionary};
-use attachd::wire::number::{MESSAGE_AUTHENTICATOR, Place};
+use attachd::wire::number::{AttributeKey, MESSAGE_AUTHENTICATOR};
 use attachd::wire::{Code, Encoder, LONGEST, Secret};
 
 use super::script::Line;
@@ -40,7 +40,7 @@ enum Harm {
     Cut(usize),
 }
 
-const SEAL: Place = Place { parent: 0, vendor: 0, number: MESSAGE_AUTHENTICATOR };
+const SEAL: AttributeKey = AttributeKey { parent: 0, vendor: 0, number: MESSAGE_AUTHENTICATOR };
 
 impl Names {
     /// Puts in what the names stand for.

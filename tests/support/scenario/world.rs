@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attachd::aaa::{Aaa, Freed};
+use attachd::aaa::{Aaa, FreedAddress};
 use attachd::config::Config;
-use attachd::journal::Figures;
+use attachd::journal::JournalFigures;
 use attachd::provisioning::Prune;
-use attachd::server::clock::Moment;
+use attachd::server::clock::Now;
 use attachd::server::commit::Committer;
-use attachd::server::desk::Desk;
+use attachd::server::desk::WorkerCore;
 use attachd::server::gateways::Gateways;
-use attachd::server::ledger::Ledger;
+use attachd::server::ledger::PendingBatch;
 use attachd::server::metrics::{Meters, Metrics, Names};
-use attachd::server::pipeline::{Arrival, Conduct, Listener, Port};
+use attachd::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
 use attachd::server::tally::Dropped;
 use attachd::time::Timestamp;
 
@@ -40,11 +40,11 @@ pub struct World {
     pub is_ready: bool,
     /// Every datagram, in order: for those who want to read along.
     pub traffic: Vec<Seen>,
-    desk: Desk<Disk>,
+    desk: WorkerCore<Disk>,
     metrics: Arc<Metrics>,
     meters: Meters,
     /// Addresses freed in the background, and the batch that must be durable first.
-    freed: Vec<(u64, Vec<Freed>)>,
+    freed: Vec<(u64, Vec<FreedAddress>)>,
 }
 
 /// A reply that has left.
@@ -195,12 +195,12 @@ impl World {
 
     /// The exposition text.
     pub fn metrics(&self) -> String {
-        self.metrics.observe(&self.aaa.stats(), Figures::default());
+        self.metrics.observe(&self.aaa.stats(), JournalFigures::default());
         self.metrics.render(Names::Own)
     }
 
-    fn background<T>(&mut self, act: impl FnOnce(&mut Ledger<Pages>) -> T) -> T {
-        let mut ledger = Ledger::new(Pages::default());
+    fn background<T>(&mut self, act: impl FnOnce(&mut PendingBatch<Pages>) -> T) -> T {
+        let mut ledger = PendingBatch::new(Pages::default());
         let result = act(&mut ledger);
         let freed = std::mem::take(&mut ledger.freed);
         let ticket = self.disk.submit(ledger.take(Pages::default()));
@@ -222,13 +222,18 @@ impl World {
         }
     }
 
-    fn moment(&self) -> Moment {
-        Moment { wall: self.now, running: self.now.since(self.start) }
+    fn moment(&self) -> Now {
+        Now { wall: self.now, running: self.now.since(self.start) }
     }
 }
 
-fn desk(config: &Config, aaa: &Arc<Aaa>, gateways: &Arc<Gateways>, disk: &Disk) -> Desk<Disk> {
-    let conduct = Conduct {
+fn desk(
+    config: &Config,
+    aaa: &Arc<Aaa>,
+    gateways: &Arc<Gateways>,
+    disk: &Disk,
+) -> WorkerCore<Disk> {
+    let conduct = PipelineConfig {
         vendor: config.server.vendor,
         vendor_attributes: config.server.vendor_attributes,
         reject_delay: config.server.reject_delay,
@@ -236,7 +241,7 @@ fn desk(config: &Config, aaa: &Arc<Aaa>, gateways: &Arc<Gateways>, disk: &Disk) 
         duplicate_lifetime: config.server.duplicate_lifetime,
         remembered: (4096, 1 << 20),
     };
-    Desk::new(Arc::clone(aaa), Arc::clone(gateways), conduct, disk.clone())
+    WorkerCore::new(Arc::clone(aaa), Arc::clone(gateways), conduct, disk.clone())
 }
 
 fn configuration(text: &str) -> Result<Config, String> {
