@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use attachd::simulator::counters::Second;
 use attachd::simulator::driver::{self, Watch};
 use attachd::simulator::report::RunReport;
 use attachd::simulator::scenario::{SettingOverride, load};
-use attachd::simulator::tally::Second;
 use attachd::udp::{Inbox, Outbox, Socket};
 use attachd::wire::number::{CLASS, FRAMED_IP_ADDRESS};
 use attachd::wire::{Code, Datagram, Encoder, Secret};

@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::exchange::SocketId;
-use attachd::simulator::chance::RandomStream;
 use attachd::simulator::gateway::RequestKind;
 use attachd::simulator::plan::RunPlan;
+use attachd::simulator::random::RandomStream;
 use attachd::simulator::referee::{AddressModel, Rule, Violation, compare};
-use attachd::simulator::region::Shard;
 use attachd::simulator::scenario::{SettingOverride, load};
-use attachd::time::Timestamp;
+use attachd::simulator::shard::Shard;
 use attachd::time::Timestamp;
 use responder::{Fault, Responder};
 

@@ -2,7 +2,7 @@
 
 use super::admission::admit;
 use super::identify::identify;
-use super::turn::EndpointTxn;
+use super::transaction::EndpointTxn;
 use super::{Aaa, Accept, AccessRequest, Class, Recorder, RejectReason, Verdict};
 use crate::identity::Iccid;
 use crate::network::{authorise, mix};

@@ -2,7 +2,7 @@
 
 use super::admission::admit;
 use super::identify::identify;
-use super::turn::{EndpointTxn, ReportedAddress};
+use super::transaction::{EndpointTxn, ReportedAddress};
 use super::{Aaa, Accounted, AccountingKind, AccountingRequest, Note, Recorder, RejectReason};
 use crate::identity::Iccid;
 use crate::network::{Effect, Outcome, Report, Restart, Session};

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 
 use foldhash::{HashMap, HashSet};
 
+use super::address_plan::AddressPlan;
 use super::claims::{Claims, Losers};
 use super::compare::{Comparing, Comparison, Fault, Found, line_of};
-use super::plan::AddressPlan;
 use super::provision::{Author, ChangeKind, Provisioner};
 use super::{Aaa, Recorder, SIDE_BY_SIDE};
 use crate::identity::Iccid;

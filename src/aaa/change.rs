@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::plan::AddressPlan;
+use super::address_plan::AddressPlan;
 use super::provision::{Author, ChangeKind, Changed, Provisioner};
 use super::{Aaa, Recorder};
 use crate::identity::{GroupId, Iccid, Imsi, Moniker, Msisdn, VsliceId};

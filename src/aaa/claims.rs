@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use foldhash::{HashMap, HashSet};
 
+use super::address_plan::AddressPlan;
 use super::compare::{Comparison, Contested, Fault, Found};
-use super::plan::AddressPlan;
 use super::{Aaa, EndpointEntry};
 use crate::identity::{Iccid, VsliceId};
 use crate::pool::Before;

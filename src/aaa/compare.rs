@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use foldhash::HashSet;
 
-use super::plan::AddressPlan;
+use super::address_plan::AddressPlan;
+use super::parallel::parallel_chunks;
 use super::register::Register;
-use super::sharing::parallel_chunks;
 use super::{Aaa, SIDE_BY_SIDE};
 use crate::identity::{Iccid, VsliceId};
 use crate::provisioning::{Authority, Catalog, Endpoint, LineHash, ProvisioningState};

@@ -1,7 +1,7 @@
 //! What time does by itself: a walk over all endpoints in slices, so that stale sessions end though nobody speaks of them.
 
 use super::provision::first_state;
-use super::turn::EndpointTxn;
+use super::transaction::EndpointTxn;
 use super::{Aaa, EndpointEntry, Recorder};
 use crate::identity::Iccid;
 use crate::network::{Cursor, NetworkState, Restart, RestartMark};

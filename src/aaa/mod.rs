@@ -5,33 +5,33 @@
 
 mod access;
 mod accounting;
+mod address_plan;
 mod admission;
 mod adopt;
-mod census;
 mod change;
 mod claims;
 mod compare;
 mod departed;
-mod foresight;
 mod housekeep;
 mod identify;
-mod plan;
+mod parallel;
+mod prefetch;
 mod provision;
 mod recorder;
 mod recover;
 mod register;
 mod request;
-mod sharing;
-mod turn;
+mod state_counts;
+mod transaction;
 mod verdict;
 mod view;
 
+pub use address_plan::PoolFill;
 pub use adopt::{Adoption, Objection};
 pub use change::{ChangeError, Mutation, Transition};
 pub use departed::Departed;
-pub use foresight::SIDE_BY_SIDE;
 pub use housekeep::Walk;
-pub use plan::PoolFill;
+pub use prefetch::SIDE_BY_SIDE;
 pub use provision::{ChangeKind, Changed};
 pub use recorder::{FreedAddress, Note, Recorder};
 pub use recover::{Recovered, Recovery};
@@ -51,11 +51,11 @@ use crate::network::{EndpointState, Outage, Restarts, SessionLimits, Tracker};
 use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
-use census::StateCounts;
+use address_plan::AddressPlan;
 use departed::DepartedList;
 use identify::IdentityIndex;
-use plan::AddressPlan;
 use register::Register;
+use state_counts::StateCounts;
 
 /// What an operator may set about decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]

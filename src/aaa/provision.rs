@@ -1,8 +1,8 @@
 //! The one place where what is provisioned for an endpoint changes: its sessions, leases, names and counts follow, and one record each.
 
-use super::plan::AddressPlan;
+use super::address_plan::AddressPlan;
 use super::register::{Register, Removed};
-use super::turn::EndpointTxn;
+use super::transaction::EndpointTxn;
 use super::{Aaa, EndpointEntry, Recorder};
 use crate::identity::{GroupId, Iccid};
 use crate::network::{CloseCause, EndpointState, Lease, NetworkState};

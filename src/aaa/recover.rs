@@ -4,7 +4,7 @@ use std::thread;
 
 use foldhash::HashMap;
 
-use super::plan::AddressPlan;
+use super::address_plan::AddressPlan;
 use super::provision::first_state;
 use super::register::Removed;
 use super::{Aaa, EndpointEntry, SIDE_BY_SIDE};

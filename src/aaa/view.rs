@@ -77,7 +77,8 @@ impl Aaa {
     pub fn stats(&self) -> Stats {
         let plan = self.plan();
         let vslices = plan.catalog.vslices().map(|(id, vslice)| {
-            let count = |of: fn(&super::plan::VsliceMeters) -> u64| plan.meters(id).map_or(0, of);
+            let count =
+                |of: fn(&super::address_plan::VsliceMeters) -> u64| plan.meters(id).map_or(0, of);
             VsliceStats {
                 moniker: vslice.moniker.clone(),
                 sessions: plan

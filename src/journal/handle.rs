@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::committer::{GroupCommitter, SyncMode};
 use super::directory::{FolderLock, JournalFolder};
 use super::error::OpenError;
-use super::hand::ManualJournal;
+use super::group_commit::{GroupCommitter, SyncMode};
 use super::header::{FileKind, FileName};
-use super::log::SegmentWriter;
+use super::manual::ManualJournal;
 use super::recovery::{Apply, OnDamage, ReadJournal, RecoveryReport, recover};
+use super::segment::SegmentWriter;
 use super::shared::{JournalFigures, JournalHealth, Shared, WriteFailure};
 use super::snapshot::{SnapshotError, SnapshotPermit, SnapshotWriter};
 use super::spare::Spare;

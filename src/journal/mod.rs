@@ -27,19 +27,19 @@
 //! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression, replication.
 
 mod batch;
-mod committer;
 mod directory;
 mod error;
 mod feed;
 mod frame;
-mod hand;
+mod group_commit;
 mod handle;
 mod header;
-mod log;
-mod plan;
+mod manual;
 mod record;
 mod recovery;
+mod recovery_plan;
 mod scan;
+mod segment;
 mod shared;
 mod snapshot;
 mod spare;
@@ -50,13 +50,13 @@ mod tests;
 mod thread;
 
 pub use batch::Batch;
-pub use committer::SyncMode;
 pub use directory::JournalFolder;
 pub use error::{Damage, OpenError};
 pub use frame::{FramedRecord, RecordKind, TooLarge};
-pub use hand::ManualJournal;
+pub use group_commit::SyncMode;
 pub use handle::{Journal, JournalOptions};
 pub use header::{FileKind, FileName};
+pub use manual::ManualJournal;
 pub use record::{NoteRecord, Record, RecordSink};
 pub use recovery::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
 pub use shared::{JournalFigures, JournalHealth, WriteFailure};

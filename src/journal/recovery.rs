@@ -7,7 +7,7 @@ use super::error::{Damage, OpenError};
 use super::feed::{Feed, Unapplied};
 use super::frame::{self, FramedRecord, RecordKind};
 use super::header::{FileHeader, FileKind, FileName, SegmentEnd};
-use super::plan::{PlannedFile, ReadLimit, RecoveryPlan, vouched_after};
+use super::recovery_plan::{PlannedFile, ReadLimit, RecoveryPlan, vouched_after};
 use super::scan::{self, ScanStep, Scanner};
 use super::storage::Storage;
 

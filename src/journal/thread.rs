@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::committer::{GroupCommitter, Next, RoundTime};
+use super::group_commit::{GroupCommitter, Next, RoundTime};
 use super::shared::Shared;
 use super::spare::Spare;
 

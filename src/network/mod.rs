@@ -12,6 +12,7 @@ mod endpoint;
 mod event_time;
 mod interned;
 mod lease;
+mod location_info;
 mod matching;
 mod nas;
 mod outage;
@@ -23,7 +24,6 @@ mod session;
 mod state;
 mod text;
 mod tracker;
-mod whereabouts;
 
 pub use authorisation::{authorise, mix};
 pub use bearer::{Bearer, Status};

@@ -10,12 +10,12 @@
 //! Each address knows its owner. So a claim of one's own address always succeeds, a release by anybody else does nothing, and an
 //! address within its hold can be had by its last owner only. Nothing here decides who is worthy of one.
 
-mod ledger;
 mod outside;
 mod queue;
 mod ranges;
 mod restore;
 mod space;
+mod table;
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -27,9 +27,9 @@ pub use space::AddressSpace;
 
 use crate::identity::Iccid;
 use crate::time::Timestamp;
-use ledger::{AddressState, AddressTable};
 use queue::ReleaseQueue;
 use ranges::{OffsetRange, OffsetRanges};
+use table::{AddressState, AddressTable};
 
 /// How many released addresses a call counts as free again, once their hold has passed. Each call holds at most one back, so two keep up,
 /// and no call ever pays for a million.

@@ -1,6 +1,6 @@
 //! A queue of released addresses, linked through their slips, so that any of them can leave it at once.
 
-use super::ledger::{AddressTable, Links};
+use super::table::{AddressTable, Links};
 
 /// First in, first out; and out of the middle.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::ledger::AddressState;
 use super::ranges::OffsetRange;
+use super::table::AddressState;
 use super::{Before, ClaimError, Pool};
 use crate::identity::Iccid;
 use crate::time::Timestamp;

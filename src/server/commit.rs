@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::error;
 
-use super::tally::accounting_label;
+use super::counters::accounting_label;
 use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Batch, Journal, RecordSink, Submitter, Ticket, TooLarge, Wake};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
-use super::errand::BackgroundWriter;
+use super::background_writer::BackgroundWriter;
 use super::settings::{GatewaySettings, Requirement};
 use crate::identity::GatewayId;
 use crate::time::Timestamp;

@@ -16,20 +16,20 @@
 //! ```
 
 pub mod answer;
+mod authenticate;
+mod background_writer;
 pub mod clock;
 pub mod commit;
-mod complaints;
 mod connections;
-pub mod desk;
+pub mod counters;
 pub mod duplicates;
-mod errand;
 pub mod gateways;
 mod health;
-mod housekeeper;
+mod housekeeping;
 mod http;
-mod judge;
-pub mod ledger;
+mod log_throttle;
 pub mod metrics;
+pub mod pending_batch;
 pub mod pipeline;
 mod reloads;
 mod remembered;
@@ -37,24 +37,24 @@ pub mod replies;
 mod restore;
 mod settings;
 pub mod shares;
-mod shell;
 mod signals;
 mod snapshots;
-pub mod tally;
+mod startup;
 pub mod translate;
 mod view;
 mod watch;
 mod worker;
+pub mod worker_core;
 
-pub use errand::BackgroundWriter;
+pub use background_writer::BackgroundWriter;
 pub use health::{Health, HealthSeverity};
-pub use housekeeper::{Reload, Reloaded};
+pub use housekeeping::{Reload, Reloaded};
 pub use reloads::{Applied, ReloadOutcome, Reloads};
 pub use restore::{Applier, Restored, apply, restore, restore_from};
 pub use settings::{GatewaySettings, Requirement, ServerSettings};
-pub use shell::{ServeError, Server};
 pub use signals::Signals;
 pub use snapshots::Snapshot;
+pub use startup::{ServeError, Server};
 
 #[cfg(test)]
 mod tests;

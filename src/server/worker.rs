@@ -14,15 +14,15 @@ use tokio::time::{Instant, Sleep};
 
 use super::clock::Clock;
 use super::commit::Committer;
-use super::desk::WorkerCore;
+use super::counters::Dropped;
 use super::gateways::Gateways;
 use super::health::Health;
 use super::metrics::{Meters, SocketDrops};
 use super::pipeline::{Arrival, Listener, Port};
 use super::reloads::Reloads;
 use super::replies::Route;
-use super::tally::Dropped;
 use super::watch::Pulse;
+use super::worker_core::WorkerCore;
 use crate::time::Timestamp;
 use crate::udp::{Inbox, Outbox, Socket};
 

@@ -25,15 +25,15 @@
 //!
 //! Deliberately absent: the server's code (the referee must not share its mistakes), Disconnect and CoA, TLS.
 
-pub mod chance;
+pub mod counters;
 pub mod device;
 pub mod driver;
 pub mod gateway;
 pub mod plan;
+pub mod random;
 pub mod referee;
-pub mod region;
 pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod search;
-pub mod tally;
+pub mod shard;

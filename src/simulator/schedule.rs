@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::chance::RandomStream;
+use super::random::RandomStream;
 use super::scenario::{ArrivalPattern, Load};
 use crate::time::Timestamp;
 

@@ -7,8 +7,7 @@ use attachd::aaa::{Aaa, EndpointEntry};
 use attachd::identity::Iccid;
 use attachd::network::{Lease, LeasePhase, NetworkState, Session};
 use attachd::simulator::referee::{ExpectedState, ShownSession, Violation, compare};
-use attachd::simulator::region::Shard;
-use attachd::time::Timestamp;
+use attachd::simulator::shard::Shard;
 use attachd::time::Timestamp;
 
 /// How many endpoints were compared.

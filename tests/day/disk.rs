@@ -5,7 +5,7 @@ use std::io::{self, Cursor, ErrorKind, IoSlice, Read};
 use std::sync::Arc;
 
 use attachd::journal::{AppendFile, Storage, Stored};
-use attachd::simulator::chance::RandomStream;
+use attachd::simulator::random::RandomStream;
 use parking_lot::Mutex;
 
 /// Shared by the files open on it; survives the server.

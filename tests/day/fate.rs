@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attachd::simulator::chance::RandomStream;
+use attachd::simulator::random::RandomStream;
 use attachd::time::Timestamp;
 
 /// Something that goes wrong, or is done by somebody.

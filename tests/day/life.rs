@@ -12,10 +12,10 @@ use attachd::journal::{
 use attachd::provisioning::{Inventory, Prune};
 use attachd::server::clock::Now as Clock;
 use attachd::server::commit::{Committer, JournalCommitter, JournalRecorder};
-use attachd::server::desk::WorkerCore;
 use attachd::server::gateways::Gateways;
 use attachd::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
 use attachd::server::replies::Route;
+use attachd::server::worker_core::WorkerCore;
 use attachd::server::{BackgroundWriter, Restored, Snapshot, restore_from};
 use attachd::time::{SteadyClock, Timestamp};
 

@@ -9,10 +9,9 @@ use attachd::aaa::{Aaa, AaaSettings};
 use attachd::provisioning::{Allocation, Inventory, Subnet};
 use attachd::server::gateways::Gateways;
 use attachd::server::{GatewaySettings, Requirement};
-use attachd::simulator::chance::RandomStream;
+use attachd::simulator::random::RandomStream;
 use attachd::simulator::referee::{Rule, Violation};
 use attachd::simulator::scenario::{Pattern, Scenario};
-use attachd::time::Timestamp;
 use attachd::time::Timestamp;
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use attachd::exchange::SocketId;
-use attachd::simulator::chance::RandomStream;
+use attachd::simulator::random::RandomStream;
 use attachd::time::Timestamp;
 
 use super::machine;

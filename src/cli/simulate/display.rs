@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::simulator::counters::Second;
 use crate::simulator::report;
 use crate::simulator::scenario::Loaded;
-use crate::simulator::tally::Second;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Progress {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::faulty::FaultyDisk;
-use crate::journal::committer::{GroupCommitter, Next, Round, RoundTime};
+use crate::journal::group_commit::{GroupCommitter, Next, Round, RoundTime};
 use crate::journal::handle::JournalOptions;
-use crate::journal::log::SegmentWriter;
 use crate::journal::recovery::{ReadJournal, recover};
+use crate::journal::segment::SegmentWriter;
 use crate::journal::shared::Shared;
 use crate::journal::snapshot::{SnapshotPermit, SnapshotWriter};
 use crate::journal::spare::Spare;

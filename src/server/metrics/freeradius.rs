@@ -164,7 +164,7 @@ pub(super) fn render(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::tally::{Dropped, REQUESTS, RESPONSES};
+    use crate::server::counters::{Dropped, REQUESTS, RESPONSES};
 
     #[test]
     fn our_counters_are_summed_up_under_the_other_names() {

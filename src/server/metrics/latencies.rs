@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::server::tally::{BUCKETS_US, LatencyCounts, REQUESTS};
+use crate::server::counters::{BUCKETS_US, LatencyCounts, REQUESTS};
 
 const NAME: &str = "radius_request_duration_seconds";
 

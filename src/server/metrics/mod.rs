@@ -21,11 +21,11 @@ use metrics_exporter_prometheus::{
 };
 use parking_lot::Mutex;
 
-use super::gateways::Gateways;
-use super::reloads::ReloadOutcome;
-use super::tally::{
+use super::counters::{
     ACCOUNTING, Dropped, ODD_TIMES, REQUESTS, RESPONSES, WorkerCounters, accounting_label,
 };
+use super::gateways::Gateways;
+use super::reloads::ReloadOutcome;
 use crate::aaa::RejectReason;
 use crate::identity::GatewayId;
 use crate::time::Timestamp;

@@ -1,6 +1,6 @@
 //! What the replies look like (checklist B, E1, E5).
 
-use super::scene::*;
+use super::test_server::*;
 use crate::aaa::{Class, RejectReason};
 use crate::server::pipeline::PipelineConfig;
 use crate::wire::number::attachd::DEFAULT_VENDOR;

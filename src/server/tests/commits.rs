@@ -6,16 +6,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::scene::*;
+use super::test_server::*;
 use crate::journal::{
     Admission, FramedRecord, Journal, JournalFolder, JournalOptions, OnDamage, Storage,
 };
 use crate::server::clock::Now;
 use crate::server::commit::{Committer, JournalCommitter};
-use crate::server::desk::WorkerCore;
+use crate::server::counters::Dropped;
 use crate::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
 use crate::server::shares::Load;
-use crate::server::tally::Dropped;
+use crate::server::worker_core::WorkerCore;
 use crate::wire::Code;
 use crate::wire::number::value::acct_status_type;
 use crate::wire::number::{self, tgpp};

@@ -1,8 +1,8 @@
 //! Retransmissions (checklist D).
 
-use super::scene::*;
+use super::test_server::*;
+use crate::server::counters::Dropped;
 use crate::server::pipeline::{Arrival, Listener, Port};
-use crate::server::tally::Dropped;
 use crate::wire::number::tgpp;
 use crate::wire::{Code, Encoder};
 

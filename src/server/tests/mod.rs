@@ -5,6 +5,6 @@ mod clock_steps;
 mod commits;
 mod duplicates;
 mod refusals;
-pub(super) mod scene;
 mod secrets;
 mod status;
+pub(crate) mod test_server;

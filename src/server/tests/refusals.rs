@@ -1,9 +1,9 @@
 //! Which datagrams are met with silence, and under which name each is counted (checklist A and C).
 
-use super::scene::*;
+use super::test_server::*;
+use crate::server::counters::Dropped;
 use crate::server::pipeline::Port;
 use crate::server::shares::Load;
-use crate::server::tally::Dropped;
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Encoder, Secret};
 

@@ -1,8 +1,8 @@
 //! A gateway whose secret is being replaced: any of its secrets proves a request, and the one that did signs the reply.
 
-use super::scene::*;
+use super::test_server::*;
+use crate::server::counters::Dropped;
 use crate::server::gateways::Gateways;
-use crate::server::tally::Dropped;
 use crate::server::{GatewaySettings, Requirement};
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Datagram, Encoder, Secret};

@@ -1,7 +1,7 @@
 //! Status-Server (checklist F).
 
-use super::scene::*;
-use crate::server::tally::Dropped;
+use super::test_server::*;
+use crate::server::counters::Dropped;
 use crate::wire::number::{self};
 use crate::wire::{Code, Encoder};
 

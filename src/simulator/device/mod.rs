@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use self::session::SessionEnding;
-use super::chance::RandomStream;
+use super::random::RandomStream;
 use super::scenario::Distribution;
 use crate::time::Timestamp;
 

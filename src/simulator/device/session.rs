@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{CompactTime, Rules};
-use crate::simulator::chance::RandomStream;
+use crate::simulator::random::RandomStream;
 use crate::time::Timestamp;
 use crate::wire::number::value::acct_terminate_cause;
 

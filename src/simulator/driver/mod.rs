@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use self::capture::Capture;
 use self::worker::{ShardMessage, ShardThread};
+use super::counters::{Interval, LatencyHistogram, RunCounters, Second};
 use super::gateway::RequestKind;
 use super::plan::RunPlan;
 use super::referee::{AddressModel, ExpectedState, Rule, ShownSession, Violation, compare};
-use super::region::Shard;
 use super::scenario::{Loaded, ScenarioError};
-use super::tally::{Interval, LatencyHistogram, RunCounters, Second};
+use super::shard::Shard;
 use crate::time::Timestamp;
 
 /// Endpoints whose sessions are asked for at the end, at most: a request each.

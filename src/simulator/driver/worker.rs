@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::RunClock;
 use super::capture::CaptureHandle;
 use super::sockets::Sockets;
+use crate::simulator::counters::Interval;
 use crate::simulator::plan::RunPlan;
-use crate::simulator::region::Shard;
-use crate::simulator::tally::Interval;
+use crate::simulator::shard::Shard;
 use crate::time::Timestamp;
 
 /// How long a thread sleeps at most, so that it notices that it is to stop.

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chance::RandomStream;
+use super::random::RandomStream;
 use crate::exchange::{
     Client, ClientSettings, Composer, Evidence, Outbound, Purpose, Receipt, RetransmissionPolicy,
     ServerRole, SocketId,

@@ -1,10 +1,10 @@
 //! A scenario made ready to run: everything looked up, numbered and checked once, then only read.
 
+mod barrier;
 mod population;
-mod rendezvous;
 
+pub use barrier::PhaseBarrier;
 pub use population::{IdentityBuffer, Population, SimEndpoint};
-pub use rendezvous::PhaseBarrier;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -19,7 +19,6 @@ use super::scenario::{
     ScenarioError,
 };
 use crate::exchange::{ClientSettings, RetransmissionPolicy, Server, ServerRole};
-use crate::time::Timestamp;
 use crate::time::Timestamp;
 use crate::wire::Secret;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::PlannedGroup;
 use crate::identity::{Iccid, Imsi, Msisdn};
-use crate::simulator::chance::RandomStream;
 use crate::simulator::device::Rules;
+use crate::simulator::random::RandomStream;
 use crate::simulator::scenario::{self, Identify, Loaded, Pattern, Scenario, ScenarioError, State};
 
 /// The endpoints of all fleets, numbered through. Identities that follow a pattern take no memory.

@@ -1,12 +1,12 @@
 //! The referee: knows what a right server does, and shows every breach with the packets that prove it.
 
-mod ledger;
+mod address_model;
+mod expected_state;
 mod rule;
-mod standing;
 
-pub use ledger::{AddressModel, Conflict, Hold, VsliceAddress};
+pub use address_model::{AddressModel, Conflict, Hold, VsliceAddress};
+pub use expected_state::{ExpectedState, ShownSession, compare};
 pub use rule::Rule;
-pub use standing::{ExpectedState, ShownSession, compare};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::plot::{Curve, Plot, Scale, escaped};
 use super::{Finding, Quantiles, RunReport, RunVerdict};
-use crate::simulator::tally::Second;
+use crate::simulator::counters::Second;
 
 const STYLE: &str = include_str!("page.css");
 

@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::counters::{LatencyHistogram, RequestCounts, RunCounters, Second};
 use super::driver::{RunEnding, RunOutcome, View};
 use super::gateway::RequestKind;
 use super::referee::Rule;
 use super::scenario::{Limit, Loaded, Metric, Scenario, Scope};
-use super::tally::{LatencyHistogram, RequestCounts, RunCounters, Second};
 use crate::wire::dictionary::Dictionary;
 
 /// Changes when a program that reads the JSON form would have to change.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Quantiles, RequestFigures, RunReport, RunVerdict, SearchStep};
-use crate::simulator::tally::Second;
+use crate::simulator::counters::Second;
 
 /// The head of the lines that [`line()`] writes.
 pub fn headline() -> &'static str {

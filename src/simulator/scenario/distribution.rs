@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::simulator::chance::RandomStream;
+use crate::simulator::random::RandomStream;
 
 /// Written as a number, or as a table of the numbers that describe it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 //! The table of attributes by name and by number.
 
 mod assignment;
-mod place;
+mod key;
 mod text;
 
 pub use assignment::{Assignment, NotAssigned};

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::server::pipeline::Listener;
-use attachd::simulator::chance::RandomStream;
+use attachd::simulator::counters::RunCounters;
 use attachd::simulator::plan::RunPlan;
+use attachd::simulator::random::RandomStream;
 use attachd::simulator::referee::{AddressModel, Violation};
-use attachd::simulator::region::Shard;
 use attachd::simulator::scenario::{SettingOverride, load};
-use attachd::simulator::tally::RunCounters;
-use attachd::time::Timestamp;
+use attachd::simulator::shard::Shard;
 use attachd::time::Timestamp;
 
 use super::agenda::Agenda;

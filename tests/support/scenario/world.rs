@@ -12,12 +12,12 @@ use attachd::journal::JournalFigures;
 use attachd::provisioning::Prune;
 use attachd::server::clock::Now;
 use attachd::server::commit::Committer;
-use attachd::server::desk::WorkerCore;
+use attachd::server::counters::Dropped;
 use attachd::server::gateways::Gateways;
-use attachd::server::ledger::PendingBatch;
 use attachd::server::metrics::{Meters, Metrics, Names};
+use attachd::server::pending_batch::PendingBatch;
 use attachd::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
-use attachd::server::tally::Dropped;
+use attachd::server::worker_core::WorkerCore;
 use attachd::time::Timestamp;
 
 use super::disk::{Disk, Pages, Record};

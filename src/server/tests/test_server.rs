@@ -12,9 +12,9 @@ use crate::provisioning::{
     CatalogEntry, Endpoint, Fingerprint, Group, Inventory, Prune, Revision, Vslice,
 };
 use crate::server::commit::Records;
+use crate::server::counters::Dropped;
 use crate::server::gateways::Gateways;
 use crate::server::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
-use crate::server::tally::Dropped;
 use crate::server::{GatewaySettings, Requirement};
 use crate::time::Timestamp;
 use crate::wire::number::attachd::DEFAULT_VENDOR;
@@ -60,32 +60,32 @@ iccid,imsi,msisdn,state,group,secondary_groups,static_ip,name
 8944500000000000030,234500000000003,447700000003,suspended,epos,,,stolen
 ";
 
-pub(in crate::server) const TILL: &str = "234500000000001";
-pub(in crate::server) const CAMERA: &str = "234500000000002";
-pub(in crate::server) const STOLEN: &str = "234500000000003";
+pub(crate) const TILL: &str = "234500000000001";
+pub(crate) const CAMERA: &str = "234500000000002";
+pub(crate) const STOLEN: &str = "234500000000003";
 
 /// The decision maker with the inventory above.
-pub(in crate::server) fn aaa() -> Arc<Aaa> {
+pub(crate) fn aaa() -> Arc<Aaa> {
     let aaa = Aaa::new(AaaSettings::default());
     aaa.adopt(inventory(), Prune::No, NOW, &mut RecordingRecorder::default()).unwrap();
     Arc::new(aaa)
 }
 
-pub(in crate::server) fn inventory() -> Inventory {
+pub(crate) fn inventory() -> Inventory {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("inventory.toml"), CATALOG).unwrap();
     fs::write(folder.path().join("endpoints.csv"), ENDPOINTS).unwrap();
     Inventory::load(folder.path()).unwrap()
 }
 
-pub(in crate::server) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-pub(in crate::server) fn secret() -> Secret {
+pub(crate) fn secret() -> Secret {
     Secret::new(b"xyzzy5461")
 }
 
 /// The gateways: `name`, source, what is required of their Access-Requests.
-pub(in crate::server) fn gateways() -> Gateways {
+pub(crate) fn gateways() -> Gateways {
     let of =
         |name: &str, source: &str, require_message_authenticator, limit_proxy_state, rate_limit| {
             GatewaySettings {
@@ -107,7 +107,7 @@ pub(in crate::server) fn gateways() -> Gateways {
     Gateways::new(&list, Vec::new())
 }
 
-pub(in crate::server) fn conduct() -> PipelineConfig {
+pub(crate) fn conduct() -> PipelineConfig {
     PipelineConfig {
         vendor: DEFAULT_VENDOR,
         vendor_attributes: false,
@@ -120,8 +120,8 @@ pub(in crate::server) fn conduct() -> PipelineConfig {
 
 /// Counts what is recorded.
 #[derive(Debug, Default)]
-pub(in crate::server) struct RecordingRecorder {
-    pub(in crate::server) records: usize,
+pub(crate) struct RecordingRecorder {
+    pub(crate) records: usize,
 }
 
 /// A kilobyte each.
@@ -165,7 +165,7 @@ impl Recorder for RecordingRecorder {
 
 /// What a gateway gets for a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Response {
+pub(crate) enum Response {
     /// A reply that acknowledges nothing new.
     AtOnce(Vec<u8>),
     /// A reply that waits for records.
@@ -176,7 +176,7 @@ pub(in crate::server) enum Response {
 }
 
 impl Response {
-    pub(in crate::server) fn reply(self) -> Vec<u8> {
+    pub(crate) fn reply(self) -> Vec<u8> {
         match self {
             Self::AtOnce(reply) | Self::Receipt(reply) | Self::Delayed(reply) => reply,
             Self::Silence(reason) => panic!("silence: {}", reason.label()),
@@ -185,21 +185,21 @@ impl Response {
 }
 
 /// A pipeline and the clock it is told.
-pub(in crate::server) struct TestServer {
-    pub(in crate::server) pipeline: Pipeline,
-    pub(in crate::server) gateways: Gateways,
-    pub(in crate::server) out: BatchOutput<RecordingRecorder>,
-    pub(in crate::server) now: Timestamp,
+pub(crate) struct TestServer {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) gateways: Gateways,
+    pub(crate) out: BatchOutput<RecordingRecorder>,
+    pub(crate) now: Timestamp,
     /// The gateway that sends.
-    pub(in crate::server) from: SocketAddr,
+    pub(crate) from: SocketAddr,
 }
 
 impl TestServer {
-    pub(in crate::server) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(conduct())
     }
 
-    pub(in crate::server) fn with(conduct: PipelineConfig) -> Self {
+    pub(crate) fn with(conduct: PipelineConfig) -> Self {
         Self {
             pipeline: Pipeline::new(aaa(), conduct),
             gateways: gateways(),
@@ -209,21 +209,21 @@ impl TestServer {
         }
     }
 
-    pub(in crate::server) fn from(&mut self, ip: &str) -> &mut Self {
+    pub(crate) fn from(&mut self, ip: &str) -> &mut Self {
         self.from.set_ip(ip.parse::<IpAddr>().unwrap());
         self
     }
 
-    pub(in crate::server) fn auth(&mut self, octets: &[u8]) -> Response {
+    pub(crate) fn auth(&mut self, octets: &[u8]) -> Response {
         self.send(Port::Auth, octets)
     }
 
-    pub(in crate::server) fn acct(&mut self, octets: &[u8]) -> Response {
+    pub(crate) fn acct(&mut self, octets: &[u8]) -> Response {
         self.send(Port::Acct, octets)
     }
 
     /// Sends a datagram; what comes back has left at once, whatever it waits for.
-    pub(in crate::server) fn send(&mut self, port: Port, octets: &[u8]) -> Response {
+    pub(crate) fn send(&mut self, port: Port, octets: &[u8]) -> Response {
         let before = self.pipeline.tally.drops();
         let listener = Listener { place: u8::from(port == Port::Acct), port };
         let arrival = Arrival { listener, from: self.from, to: None, octets };
@@ -249,17 +249,13 @@ impl TestServer {
         got.remove(0)
     }
 
-    pub(in crate::server) fn later(&mut self, seconds: u64) {
+    pub(crate) fn later(&mut self, seconds: u64) {
         self.now = self.now + Duration::from_secs(seconds);
     }
 }
 
 /// A request under this identifier, with what `write` puts in.
-pub(in crate::server) fn request(
-    code: Code,
-    identifier: u8,
-    write: impl FnOnce(&mut Encoder<'_>),
-) -> Vec<u8> {
+pub(crate) fn request(code: Code, identifier: u8, write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
     let mut buffer = vec![0; 4096];
     let mut encoder = Encoder::new(&mut buffer, code, identifier);
     write(&mut encoder);
@@ -270,14 +266,14 @@ pub(in crate::server) fn request(
 }
 
 /// A signed Access-Request for the SIM with this IMSI.
-pub(in crate::server) fn access(identifier: u8, imsi: &str) -> Vec<u8> {
+pub(crate) fn access(identifier: u8, imsi: &str) -> Vec<u8> {
     request(Code::ACCESS_REQUEST, identifier, |packet| {
         packet.message_authenticator().vendor(tgpp::VENDOR, tgpp::IMSI, imsi.as_bytes());
     })
 }
 
 /// An Accounting-Request of this status about the session `S1` of the SIM with this IMSI.
-pub(in crate::server) fn accounting(identifier: u8, imsi: &str, status: u32) -> Vec<u8> {
+pub(crate) fn accounting(identifier: u8, imsi: &str, status: u32) -> Vec<u8> {
     request(Code::ACCOUNTING_REQUEST, identifier, |packet| {
         packet
             .integer(number::ACCT_STATUS_TYPE, status)
@@ -286,13 +282,13 @@ pub(in crate::server) fn accounting(identifier: u8, imsi: &str, status: u32) -> 
     })
 }
 
-pub(in crate::server) fn start(identifier: u8, imsi: &str) -> Vec<u8> {
+pub(crate) fn start(identifier: u8, imsi: &str) -> Vec<u8> {
     accounting(identifier, imsi, acct_status_type::START)
 }
 
 /// Checks what every reply must be: of this code, the request's identifier, verified, and in the Access family with the
 /// Message-Authenticator first. Gives the numbers of its attributes in order.
-pub(in crate::server) fn verified(reply: &[u8], code: Code, request: &[u8]) -> Vec<u8> {
+pub(crate) fn verified(reply: &[u8], code: Code, request: &[u8]) -> Vec<u8> {
     let (reply, request) = (Datagram::frame(reply).unwrap(), Datagram::frame(request).unwrap());
     assert_eq!((reply.code(), reply.identifier()), (code, request.identifier()));
     reply.verify_reply(request.authenticator(), &secret()).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::committer::{GroupCommitter, Next, RoundTime};
+use super::group_commit::{GroupCommitter, Next, RoundTime};
 use super::handle::Journal;
 use super::shared::Shared;
 use super::snapshot::{SnapshotError, SnapshotWriter};

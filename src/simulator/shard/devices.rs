@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 
 use super::Shard;
-use crate::simulator::chance::RandomStream;
 use crate::simulator::device::{Action, Cause, DevicePhase, DeviceSession, Event};
 use crate::simulator::gateway::{
     BearerUsage, Caller, NetworkEvent, Profile, ReportType, RequestDraft, RequestKind, Ticket,
 };
 use crate::simulator::plan::SimEndpoint;
+use crate::simulator::random::RandomStream;
 use crate::simulator::referee::Hold;
 use crate::simulator::scenario::Roam;
 use crate::time::Timestamp;

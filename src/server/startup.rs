@@ -1,5 +1,7 @@
 //! The life of a server: sockets first, then service, then an orderly end.
 
+#[cfg(test)]
+mod tests;
 use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -15,15 +17,14 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
+use super::background_writer::BackgroundWriter;
 use super::clock::Clock;
 use super::commit::JournalCommitter;
 use super::connections;
-use super::desk::WorkerCore;
-use super::errand::BackgroundWriter;
 use super::gateways::Gateways;
 use super::health::HealthSeverity;
 use super::health::{Health, ServerPhase};
-use super::housekeeper::{Housekeeper, Reload};
+use super::housekeeping::{Housekeeper, Reload};
 use super::http::{HttpState, Serving, WAITING_FOR_RELOAD, router};
 use super::metrics::{Metrics, Names};
 use super::pipeline::{Listener, PipelineConfig, Port};
@@ -33,6 +34,7 @@ use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
 use super::watch::{self, LATE, Pulse, SOON, ThreadWatch};
 use super::worker::{ServerContext, WorkerParts};
+use super::worker_core::WorkerCore;
 use crate::aaa::Aaa;
 use crate::identity::GatewayId;
 use crate::journal::{Commit, Journal, Observer, WriteFailure};
@@ -555,6 +557,3 @@ fn lacks_descriptors(error: &io::Error) -> bool {
         .iter()
         .any(|lacking| error.raw_os_error() == Some(lacking.raw_os_error()))
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
+use super::address_plan::AddressPlan;
 use super::admission::AdmittedGroup;
-use super::plan::AddressPlan;
 use super::{Aaa, EndpointEntry, FreedAddress, Recorder};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{self, Close, Effect, Lease, LeaseKind, LeasePhase, Outcome};

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Shard;
-use super::attend::Leaving;
+use super::devices::Leaving;
 use crate::simulator::device::{DevicePhase, Event};
 use crate::simulator::gateway::RequestKind;
 use crate::simulator::plan::{PlannedRestart, RunPlan};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::errand::BackgroundWriter;
+use super::background_writer::BackgroundWriter;
 use super::health::HealthSeverity;
 use super::metrics::Metrics;
 use super::reloads::{Applied, Next, ReloadOutcome, publish};

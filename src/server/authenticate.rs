@@ -1,7 +1,7 @@
 //! Whether a request is believed: who its sender is, and what it must have signed (PROTOCOL 1.4 to 1.6).
 
+use super::counters::Dropped;
 use super::gateways::Gateway;
-use super::tally::Dropped;
 use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, number};
 
 /// Whether the sender is who its address says, and has signed what must be signed.

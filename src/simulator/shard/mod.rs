@@ -11,33 +11,31 @@
 //! | sleeps until | [`Shard::next_deadline`] |
 
 mod answers;
-mod attend;
+mod devices;
+mod impairment;
 mod load;
-mod mischief;
 mod reply;
-mod upheaval;
-
+mod restarts;
 #[cfg(test)]
 mod tests;
-
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use self::attend::{Leaving, Waiting};
 use self::load::schedule;
-use self::mischief::{Impairment, ImpairmentOutcome};
-use self::upheaval::{LostSession, RestartStep, upheavals};
-use super::chance::RandomStream;
+use super::counters::{Interval, RunCounters};
 use super::device::{Device, DevicePhase};
 use super::gateway::{GatewayMachine, Ticket, acct_session_id};
 use super::plan::{IdentityBuffer, RunPlan};
+use super::random::RandomStream;
 use super::referee::{AddressModel, ExpectedState, Referee};
 use super::schedule::{Schedule, Share};
-use super::tally::{Interval, RunCounters};
 use crate::exchange::Outbound;
 use crate::time::Timestamp;
 use crate::timers::TimerWheel;
+use devices::{Leaving, Waiting};
+use impairment::{Impairment, ImpairmentOutcome};
+use restarts::{LostSession, RestartStep, upheavals};
 
 /// See the module.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::journal::{
     Stored,
 };
 use crate::provisioning::Prune;
-use crate::server::tests::scene::{request as request_packet, *};
+use crate::server::tests::test_server::{request as request_packet, *};
 use crate::server::{GatewaySettings, Reloaded, Requirement};
 use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::value::acct_status_type;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::log::SegmentWriter;
+use super::segment::SegmentWriter;
 use super::shared::{Orders, Rotated, Shared};
 use super::submit::Submission;
 use crate::time::Timestamp;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::clock::Now;
 use super::commit::Committer;
+use super::counters::Dropped;
 use super::gateways::Gateways;
 use super::metrics::Meters;
 use super::pipeline::{Arrival, BatchOutput, Pipeline, PipelineConfig};
 use super::replies::{Replies, Route};
-use super::tally::Dropped;
 use crate::aaa::{Aaa, FreedAddress, SIDE_BY_SIDE};
 use crate::journal::Admission;
 use crate::time::Timestamp;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Shard;
-use crate::simulator::chance::RandomStream;
 use crate::simulator::device::{DevicePhase, Event};
 use crate::simulator::plan::RunPlan;
+use crate::simulator::random::RandomStream;
 use crate::simulator::scenario::Load;
 use crate::simulator::schedule::{Begin, Schedule, Share};
 use crate::time::Timestamp;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 
 use tracing::{debug, info, warn};
 
+use super::counters::Dropped;
 use super::gateways::Gateway;
-use super::tally::Dropped;
 use crate::aaa::{RejectReason, Subject};
 use crate::identity::GatewayId;
 use crate::printable;

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::exchange::{Dispatch, Outbound, SocketId};
-use crate::simulator::chance::RandomStream;
 use crate::simulator::plan::NetworkHabits;
+use crate::simulator::random::RandomStream;
 use crate::time::Timestamp;
 use crate::wire::{Datagram, Encoder, LONGEST, SHORTEST, Secret, number};
 
