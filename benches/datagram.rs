@@ -121,7 +121,7 @@ impl Bench {
             limit_proxy_state: true,
             rate_limit: 0,
         };
-        let conduct = PipelineConfig {
+        let config = PipelineConfig {
             vendor: 32473,
             vendor_attributes: false,
             reject_delay: Duration::ZERO,
@@ -130,7 +130,7 @@ impl Bench {
             remembered: (1 << 18, 64 << 20),
         };
         let mut bench = Self {
-            pipeline: Pipeline::new(aaa, conduct),
+            pipeline: Pipeline::new(aaa, config),
             gateways: Gateways::new(&[gateway], Vec::new()),
             out: BatchOutput::new(Tape::default()),
             now,
@@ -175,7 +175,7 @@ impl Bench {
     fn serve(&mut self) {
         let (port, from, octets) = &self.packets[self.next];
         let arrival = Arrival {
-            listener: Listener { place: u8::from(*port == Port::Acct), port: *port },
+            listener: Listener { index: u8::from(*port == Port::Acct), port: *port },
             from: *from,
             to: None,
             octets,

@@ -68,7 +68,7 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
         families: Families::default(),
         ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
         counters: Counters::default(),
-        place: LocationInfo {
+        location_info: LocationInfo {
             rat: Some(8),
             location: Some(&[0x82, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
             ..LocationInfo::default()

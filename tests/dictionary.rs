@@ -28,7 +28,7 @@ fn fixtures_dictionary_is_the_table() {
     let text = fs::read_to_string("fixtures/dictionary.attachd").unwrap();
     let ours: Vec<Definition> = Dictionary::default()
         .definitions()
-        .filter(|definition| definition.place.vendor == DEFAULT_VENDOR)
+        .filter(|definition| definition.key.vendor == DEFAULT_VENDOR)
         .collect();
 
     assert_eq!(lines(&text, "VENDOR"), [["VENDOR", "Attachd", &DEFAULT_VENDOR.to_string()]]);
@@ -38,7 +38,7 @@ fn fixtures_dictionary_is_the_table() {
             vec![
                 "ATTRIBUTE".into(),
                 own.name.into(),
-                own.place.number.to_string(),
+                own.key.number.to_string(),
                 kind_of_freeradius(own.kind).into(),
             ]
         })

@@ -63,21 +63,21 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
         RunPlan::new(&load(SCENARIO, &changes).unwrap(), Timestamp::from_secs(1_700_000_000), 1)
             .unwrap(),
     );
-    let ledger = Arc::new(AddressModel::new(
+    let addresses = Arc::new(AddressModel::new(
         Duration::from_secs_f64(plan.expect.hold_s),
         Duration::from_secs_f64(plan.expect.stale_s),
     ));
-    let mut region = Shard::new(plan, ledger, 0);
+    let mut shard = Shard::new(plan, addresses, 0);
     let mut server = Responder::new(b"testing123", fault);
     let mut network: BinaryHeap<Reverse<Letter>> = BinaryHeap::new();
     let (mut now, mut order, mut fingerprint) = (Timestamp::EPOCH, 0, 0u64);
-    let mut chance = RandomStream::stream(99, 0, 0);
-    while !region.is_over(now) {
+    let mut random = RandomStream::stream(99, 0, 0);
+    while !shard.is_over(now) {
         while network.peek().is_some_and(|Reverse(next)| next.due <= now)
             && let Some(Reverse(letter)) = network.pop()
         {
             if !letter.to_server {
-                region.receive(now, letter.socket, letter.server, &letter.octets);
+                shard.receive(now, letter.socket, letter.server, &letter.octets);
                 continue;
             }
             let gateway = SocketAddr::from((
@@ -86,7 +86,7 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
             ));
             for sent in server.handle(now, gateway, letter.server, &letter.octets) {
                 order += 1;
-                let due = now + sent.after + Duration::from_micros(500 + chance.below(1000) as u64);
+                let due = now + sent.after + Duration::from_micros(500 + random.below(1000) as u64);
                 network.push(Reverse(Letter {
                     due,
                     order,
@@ -97,14 +97,14 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
                 }));
             }
         }
-        region.poll(now);
-        for dispatch in region.outbound().iter() {
+        shard.poll(now);
+        for dispatch in shard.outbound().iter() {
             order += 1;
             fingerprint = dispatch
                 .octets
                 .iter()
                 .fold(fingerprint, |sum, octet| sum.rotate_left(5) ^ u64::from(*octet));
-            let due = now + Duration::from_micros(500 + chance.below(1000) as u64);
+            let due = now + Duration::from_micros(500 + random.below(1000) as u64);
             network.push(Reverse(Letter {
                 due,
                 order,
@@ -114,16 +114,15 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
                 octets: dispatch.octets.to_vec(),
             }));
         }
-        region.outbound().clear();
+        shard.outbound().clear();
         let next = network.peek().map(|Reverse(next)| next.due);
-        now =
-            region.next_deadline().into_iter().chain(next).min().map_or(now, |next| next.max(now));
+        now = shard.next_deadline().into_iter().chain(next).min().map_or(now, |next| next.max(now));
     }
-    for (iccid, standing) in region.standings() {
+    for (iccid, expected) in shard.expected_states() {
         // Fixture patterns: the IMSI ends in the same three digits, which stand before the ICCID's check digit.
         let imsi = [b"234501000000", &iccid.as_bytes()[iccid.len() - 4..iccid.len() - 1]].concat();
-        for (rule, detail) in compare(&standing, &server.view(&imsi)) {
-            region.referee_mut().report(Violation {
+        for (rule, detail) in compare(&expected, &server.view(&imsi)) {
+            shard.referee_mut().report(Violation {
                 rule,
                 at: now,
                 endpoint: Some(iccid.clone()),
@@ -132,15 +131,15 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
             });
         }
     }
-    let tally = region.tally();
-    let all = tally.sum(RequestKind::ALL);
+    let counters = shard.counters();
+    let all = counters.sum(RequestKind::ALL);
     Outcome {
-        counts: region.referee().counts().clone(),
-        violations: region.referee().violations().to_vec(),
-        attaches: tally.attaches,
+        counts: shard.referee().counts().clone(),
+        violations: shard.referee().violations().to_vec(),
+        attaches: counters.attaches,
         asked: all.asked,
         unanswered: all.unanswered,
-        rejects: tally.rejects.clone(),
+        rejects: counters.rejects.clone(),
         fingerprint,
     }
 }

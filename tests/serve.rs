@@ -11,7 +11,7 @@ use std::net::UdpSocket;
 
 use attachd::wire::Code;
 use support::gateway::{Gateway, Reply};
-use support::server::{Folder, PATIENCE, Server};
+use support::server::{Folder, Server, TIMEOUT};
 
 const TILL: &str = "8944500000000000014";
 const TILL_IMSI: &str = "3GPP-IMSI = 234500000000001";
@@ -421,7 +421,7 @@ fn a_log_that_nobody_reads_does_not_stop_it() {
     let (unread, mut log) = std::io::pipe().unwrap();
     log.write_all(&vec![b'.'; PIPE]).unwrap();
     let (mut server, stdout) = Server::spawn_with_log(folder.command().stderr(log));
-    server.read_addresses(&stdout.recv_timeout(PATIENCE).unwrap());
+    server.read_addresses(&stdout.recv_timeout(TIMEOUT).unwrap());
     let mut gateway = Gateway::facing(server.auth[0]);
     for who in [TILL_IMSI, SUSPENDED_IMSI, "3GPP-IMSI = 999999999999999"] {
         attach(&mut gateway, &server, who);

@@ -42,30 +42,30 @@ impl Device<'_> {
     /// May it attach. `nonce` makes the authenticator one that was not sent before.
     pub fn access_request<'r>(
         &self,
-        room: &'r mut Room,
+        buf: &'r mut Room,
         identifier: u8,
         nonce: u64,
     ) -> Result<&'r [u8], TooLong> {
-        let mut encoder = Encoder::new(&mut room.0, Code::ACCESS_REQUEST, identifier);
+        let mut encoder = Encoder::new(&mut buf.0, Code::ACCESS_REQUEST, identifier);
         encoder.message_authenticator();
         self.describe(&mut encoder);
         let mut random = [0; 16];
         random[..8].copy_from_slice(&self.number.to_be_bytes());
         random[8..].copy_from_slice(&nonce.to_be_bytes());
         let length = encoder.finish_request(self.secret, random)?;
-        Ok(&room.0[..length])
+        Ok(&buf.0[..length])
     }
 
     /// What happened in its session number `session`.
     pub fn accounting<'r>(
         &self,
-        room: &'r mut Room,
+        buf: &'r mut Room,
         identifier: u8,
         status: Status,
         session: u32,
         granted: &Granted,
     ) -> Result<&'r [u8], TooLong> {
-        let mut encoder = Encoder::new(&mut room.0, Code::ACCOUNTING_REQUEST, identifier);
+        let mut encoder = Encoder::new(&mut buf.0, Code::ACCOUNTING_REQUEST, identifier);
         encoder.integer(number::ACCT_STATUS_TYPE, status as u32);
         encoder.attribute(
             number::ACCT_SESSION_ID,
@@ -82,7 +82,7 @@ impl Device<'_> {
             encoder.integer(number::ACCT_SESSION_TIME, 600);
         }
         let length = encoder.finish_request(self.secret, [0; 16])?;
-        Ok(&room.0[..length])
+        Ok(&buf.0[..length])
     }
 
     pub fn imsi(&self) -> String {

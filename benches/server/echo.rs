@@ -23,10 +23,10 @@ pub fn respond() -> io::Result<()> {
         [libc::iovec; BATCH],
         [libc::mmsghdr; BATCH],
     ) = unsafe { mem::zeroed() };
-    for (((header, vector), name), room) in
+    for (((header, vector), name), buf) in
         headers.iter_mut().zip(&mut vectors).zip(&mut names).zip(octets.chunks_exact_mut(ROOM))
     {
-        vector.iov_base = room.as_mut_ptr().cast();
+        vector.iov_base = buf.as_mut_ptr().cast();
         header.msg_hdr.msg_name = ptr::from_mut(name).cast();
         header.msg_hdr.msg_iov = vector;
         header.msg_hdr.msg_iovlen = 1;

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 pub const LINES: usize = 16;
 
 /// A request without an answer is sent again after this time, as gateways do.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Signed requests, one behind the other.
 #[derive(Default)]
@@ -168,7 +168,7 @@ impl Generator {
                 self.lines[number].hear(self.clock, &mut run, &mut hear);
             }
             let is_over = match pace {
-                Pace::Reckless(_) => offered == packets.len() && now > last_sent + PATIENCE / 4,
+                Pace::Reckless(_) => offered == packets.len() && now > last_sent + TIMEOUT / 4,
                 _ => run.answered as usize == packets.len(),
             };
             if is_over {
@@ -180,7 +180,7 @@ impl Generator {
                 .saturating_sub(begin);
                 return run;
             }
-            if now > swept + PATIENCE / 4 && !matches!(pace, Pace::Reckless(_)) {
+            if now > swept + TIMEOUT / 4 && !matches!(pace, Pace::Reckless(_)) {
                 swept = now;
                 run.repeated += self
                     .lines
@@ -243,7 +243,7 @@ impl Line {
 
     fn repeat(&mut self, packets: &Packets, instead: Option<SocketAddr>, now: Duration) -> u64 {
         let mut repeated = 0;
-        for slot in self.slots.iter_mut().flatten().filter(|slot| now > slot.at + PATIENCE) {
+        for slot in self.slots.iter_mut().flatten().filter(|slot| now > slot.at + TIMEOUT) {
             slot.at = now;
             let (to, octets) = packets.get(slot.packet);
             self.outbox.push(instead.unwrap_or(to), None, octets);

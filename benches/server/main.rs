@@ -168,7 +168,7 @@ struct Bench {
     echo: Echo,
     generator: Generator,
     secret: Secret,
-    room: Room,
+    buf: Room,
     packets: Packets,
     granted: Vec<Granted>,
     /// The endpoint that the first packet is about.
@@ -226,7 +226,7 @@ impl Bench {
             echo,
             generator: Generator::new()?,
             secret,
-            room: Room::default(),
+            buf: Room::default(),
             packets: Packets::default(),
             granted,
             first: 0,
@@ -321,7 +321,7 @@ impl Bench {
         let spread = (at as u64).wrapping_mul(7_919_993) % self.endpoints;
         let number = if kind == Kind::Reject { UNKNOWN + at as u64 } else { spread };
         let device = Device { number, secret: &self.secret };
-        let (identifier, room) = (Packets::identifier(nth), &mut self.room);
+        let (identifier, buf) = (Packets::identifier(nth), &mut self.buf);
         let status = match kind {
             Kind::Attach | Kind::Reject => None,
             Kind::Start => Some(Status::Start),
@@ -330,11 +330,11 @@ impl Bench {
         };
         let (to, octets) = match status {
             None => {
-                (self.server.auth, device.access_request(room, identifier, u64::from(self.round))?)
+                (self.server.auth, device.access_request(buf, identifier, u64::from(self.round))?)
             }
             Some(status) => (
                 self.server.acct,
-                device.accounting(room, identifier, status, self.round, &self.granted[at])?,
+                device.accounting(buf, identifier, status, self.round, &self.granted[at])?,
             ),
         };
         self.packets.push(to, octets);

@@ -23,12 +23,12 @@ impl Aaa {
         };
         let plan = self.plan();
         let decided = self.tracker.with(iccid, |entry| {
-            let mut turn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
-            let decided = turn.authorize(request);
+            let mut txn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
+            let decided = txn.authorize(request);
             if decided.is_ok() {
-                turn.attest();
+                txn.attest();
             } else {
-                turn.end();
+                txn.end();
             }
             decided
         });

@@ -55,12 +55,12 @@ impl Aaa {
     ) -> Result<Accounted, RejectReason> {
         let plan = self.plan();
         let accounted = self.tracker.with(iccid, |entry| {
-            let mut turn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
-            let accounted = turn.account(request);
+            let mut txn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
+            let accounted = txn.account(request);
             if accounted.is_ok() {
-                turn.attest();
+                txn.attest();
             } else {
-                turn.end();
+                txn.end();
             }
             accounted
         });

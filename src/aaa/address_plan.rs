@@ -49,7 +49,7 @@ impl AddressPlan {
     /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for those, too, who still decide by
     /// `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
-        let vslices = (0..catalog.vslice_places().len()).map(|index| {
+        let vslices = (0..catalog.vslice_slots().len()).map(|index| {
             let addresses = previous
                 .vslices
                 .get(index)
@@ -68,7 +68,7 @@ impl AddressPlan {
         hold_time: Duration,
     ) -> Self {
         let mut vslices = previous.vslices.clone();
-        vslices.resize_with(catalog.vslice_places().len(), || Arc::new(Addresses::new(hold_time)));
+        vslices.resize_with(catalog.vslice_slots().len(), || Arc::new(Addresses::new(hold_time)));
         if let Some((id, addresses)) = vslice.and_then(|id| Some((id, vslices.get(id.index())?))) {
             addresses.follow(catalog.vslice(id));
         }
@@ -237,11 +237,11 @@ impl AddressPlan {
     }
 
     /// Counts released addresses as free whose hold has passed, some in each pool; for pools that nobody asks anything.
-    pub(super) fn ripen(&self, now: Timestamp) {
+    pub(super) fn expire_holds(&self, now: Timestamp) {
         /// What a housekeeper's look may cost one pool: some tens of microseconds under its lock.
         const BUDGET: usize = 1_000;
         for addresses in &self.vslices {
-            addresses.dispute(|space| space.ripen(now, BUDGET));
+            addresses.dispute(|space| space.expire_holds(now, BUDGET));
         }
     }
 

@@ -265,9 +265,9 @@ impl<R: Recorder> Provisioner<'_, R> {
             if some.is_empty() {
                 break;
             }
-            self.aaa.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
+            self.aaa.prefetch_iccids(some.iter().map(|(iccid, _)| *iccid));
             let imsis = some.iter().flat_map(|(_, next): &(Iccid, Endpoint)| next.imsis());
-            self.aaa.foresee_index(imsis, some.iter().filter_map(|(_, next)| next.msisdn));
+            self.aaa.prefetch_index(imsis, some.iter().filter_map(|(_, next)| next.msisdn));
             for (iccid, next) in some.drain(..) {
                 let line = line_of(iccid, &next, &self.plan.catalog, reinstated);
                 match self.put(iccid, next, Author::Line(line)).kind {

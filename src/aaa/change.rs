@@ -346,22 +346,22 @@ impl<R: Recorder> Provisioner<'_, R> {
         let origin = remembered.map_or(Origin::PERSON, |origin| origin.changed(line));
         let stamp =
             old.map_or_else(Revision::default, |place| place.stamp).next(self.now.micros(), origin);
-        let standing = present.map_or(ListingStatus::Listed, |place| place.standing);
+        let status = present.map_or(ListingStatus::Listed, |place| place.status);
         let kind = if present.is_some() { ChangeKind::Changed } else { ChangeKind::Added };
         Ok(Some((
-            CatalogEntry { thing: Arc::new(thing), standing, stamp },
+            CatalogEntry { thing: Arc::new(thing), status, stamp },
             Changed { kind, version: stamp.version },
         )))
     }
 
     /// The line is remembered, so that the same section does not bring the thing back.
     fn removed_place<T>(&self, place: &CatalogEntry<T>) -> CatalogEntry<T> {
-        let remembers = place.standing == ListingStatus::Listed;
+        let remembers = place.status == ListingStatus::Listed;
         let line = place.stamp.origin.line().filter(|_| remembers);
         let origin = line.map_or(Origin::default(), Origin::file);
         CatalogEntry {
             thing: Arc::clone(&place.thing),
-            standing: ListingStatus::Removed,
+            status: ListingStatus::Removed,
             stamp: place.stamp.next(self.now.micros(), origin),
         }
     }

@@ -91,7 +91,7 @@ impl Comparing<'_> {
         let mut comparison =
             Comparison { is_silent: Vec::with_capacity(endpoints.len()), ..Comparison::default() };
         for (some, from) in endpoints.chunks(SIDE_BY_SIDE).zip((0..).step_by(SIDE_BY_SIDE)) {
-            self.aaa.foresee_iccids(some.iter().map(|(iccid, _)| *iccid));
+            self.aaa.prefetch_iccids(some.iter().map(|(iccid, _)| *iccid));
             for ((iccid, next), index) in some.iter().zip(from..) {
                 self.one(*iccid, next, index, &mut comparison);
             }
@@ -131,7 +131,7 @@ impl Comparing<'_> {
     /// Who else has its names at present. In a first inventory nobody has.
     fn contests(self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Iccid> {
         let tracker = &self.aaa.tracker;
-        let is_first = self.plan.catalog.group_places().len() == 0;
+        let is_first = self.plan.catalog.group_slots().len() == 0;
         let imsis =
             next.imsis().filter(move |_| !is_first).filter_map(|imsi| tracker.resolve_imsi(imsi));
         let msisdn =

@@ -33,13 +33,13 @@ impl Aaa {
         records: &mut impl Recorder,
     ) -> bool {
         let plan = self.plan();
-        plan.ripen(now);
+        plan.expire_holds(now);
         let next = self.tracker.walk(walk.cursor, budget, |iccid, entry| {
             walk.seen += 1;
             if may_be_due(entry) {
-                let mut turn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
-                turn.judge_conflicts();
-                turn.end();
+                let mut txn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
+                txn.judge_conflicts();
+                txn.end();
             }
         });
         if let Some(cursor) = next {

@@ -124,7 +124,7 @@ pub struct Aaa {
     plan: ArcSwap<AddressPlan>,
     tracker: Tracker<EndpointEntry>,
     restarts: Restarts,
-    census: StateCounts,
+    state_counts: StateCounts,
     departed: DepartedList,
     /// Before this start.
     outage: Outage,
@@ -144,7 +144,7 @@ impl Aaa {
             plan: ArcSwap::default(),
             tracker: Tracker::with_capacity(0),
             restarts: Restarts::default(),
-            census: StateCounts::default(),
+            state_counts: StateCounts::default(),
             departed: DepartedList::default(),
             outage: Outage::default(),
             register: Mutex::default(),
@@ -209,7 +209,7 @@ impl Aaa {
     pub fn free(&self, freed: &[FreedAddress]) {
         let plan = self.plan.load();
         for some in freed.chunks(SIDE_BY_SIDE) {
-            self.foresee_freed(some);
+            self.prefetch_freed(some);
             for freed in some {
                 self.free_one(freed, &plan);
             }

@@ -1,4 +1,4 @@
-//! Hints: the memory that several decisions will touch is asked for before the first of them is made.
+//! Prefetching: the memory that several decisions will touch is asked for before the first of them is made.
 //!
 //! A fleet of millions fits into no cache, and a decision follows four pointers, each of which would be waited for: from the IMSI to the
 //! ICCID, to the entry's place, to the entry, to its sessions. Here all go one step, then all the next. Nothing is decided, and
@@ -21,7 +21,7 @@ enum ProbableIdentity {
 
 impl Aaa {
     /// Makes ready what deciding about these will need.
-    pub fn foresee<'s>(&self, subjects: impl IntoIterator<Item = &'s Subject<'s>>) {
+    pub fn prefetch<'s>(&self, subjects: impl IntoIterator<Item = &'s Subject<'s>>) {
         let mut names = [None; SIDE_BY_SIDE];
         for (name, subject) in names.iter_mut().zip(subjects) {
             *name = ProbableIdentity::of(subject);
@@ -29,11 +29,11 @@ impl Aaa {
             if let Some(ProbableIdentity::Imsi(_)) = *name
                 && let Some(msisdn) = msisdn(subject)
             {
-                self.tracker.foresee_msisdn(msisdn);
+                self.tracker.prefetch_msisdn(msisdn);
             }
             match *name {
-                Some(ProbableIdentity::Imsi(imsi)) => self.tracker.foresee_imsi(imsi),
-                Some(ProbableIdentity::Msisdn(msisdn)) => self.tracker.foresee_msisdn(msisdn),
+                Some(ProbableIdentity::Imsi(imsi)) => self.tracker.prefetch_imsi(imsi),
+                Some(ProbableIdentity::Msisdn(msisdn)) => self.tracker.prefetch_msisdn(msisdn),
                 Some(ProbableIdentity::Iccid(_)) | None => {}
             }
         }
@@ -41,23 +41,23 @@ impl Aaa {
     }
 
     /// Makes ready what freeing these will need.
-    pub(super) fn foresee_freed(&self, freed: &[FreedAddress]) {
+    pub(super) fn prefetch_freed(&self, freed: &[FreedAddress]) {
         prefetch_entries(&self.tracker, some(freed.iter().map(|freed| freed.iccid)));
     }
 
     /// Makes ready what changing these, or adding them, will need.
-    pub(super) fn foresee_iccids(&self, iccids: impl IntoIterator<Item = Iccid>) {
+    pub(super) fn prefetch_iccids(&self, iccids: impl IntoIterator<Item = Iccid>) {
         prefetch_entries(&self.tracker, some(iccids));
     }
 
     /// Makes ready what putting these numbers into the indexes will need.
-    pub(super) fn foresee_index(
+    pub(super) fn prefetch_index(
         &self,
         imsis: impl IntoIterator<Item = Imsi>,
         msisdns: impl IntoIterator<Item = Msisdn>,
     ) {
-        imsis.into_iter().for_each(|imsi| self.tracker.foresee_imsi(imsi));
-        msisdns.into_iter().for_each(|msisdn| self.tracker.foresee_msisdn(msisdn));
+        imsis.into_iter().for_each(|imsi| self.tracker.prefetch_imsi(imsi));
+        msisdns.into_iter().for_each(|msisdn| self.tracker.prefetch_msisdn(msisdn));
     }
 }
 
@@ -69,9 +69,9 @@ fn some(iccids: impl IntoIterator<Item = Iccid>) -> [Option<Iccid>; SIDE_BY_SIDE
 
 fn prefetch_entries(tracker: &Tracker<EndpointEntry>, iccids: [Option<Iccid>; SIDE_BY_SIDE]) {
     let all = || iccids.iter().copied().flatten();
-    all().for_each(|iccid| tracker.foresee(iccid));
-    all().for_each(|iccid| tracker.approach(iccid));
-    all().for_each(|iccid| _ = tracker.read(iccid, |entry| entry.state.approach()));
+    all().for_each(|iccid| tracker.prefetch_bucket(iccid));
+    all().for_each(|iccid| tracker.prefetch_entry(iccid));
+    all().for_each(|iccid| _ = tracker.read(iccid, |entry| entry.state.prefetch_sessions()));
 }
 
 fn msisdn(subject: &Subject<'_>) -> Option<Msisdn> {

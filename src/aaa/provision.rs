@@ -62,15 +62,15 @@ impl<R: Recorder> Provisioner<'_, R> {
             let pending = Endpoint::new(ProvisioningState::Pending);
             self.leave(iccid, entry, &pending);
             // Nobody will close what would go on as ending.
-            let mut turn =
+            let mut txn =
                 EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
-            let ended = turn.entry.state.end_all(self.now);
-            turn.follow(&ended);
-            turn.end();
+            let ended = txn.entry.state.end_all(self.now);
+            txn.follow(&ended);
+            txn.end();
             std::mem::replace(&mut entry.endpoint, pending)
         })?;
         let entry = self.aaa.tracker.remove(iccid)?;
-        self.aaa.census.left(entry.state.state, old.state);
+        self.aaa.state_counts.left(entry.state.state, old.state);
         self.unindex(iccid, &old, None);
         let origin = match author {
             Some(Author::Person) => {
@@ -96,10 +96,10 @@ impl<R: Recorder> Provisioner<'_, R> {
     /// Another endpoint has taken these names and that address of a kept one: its SIM was replaced (PROTOCOL 20). Its sessions end.
     pub(super) fn strip(&mut self, iccid: Iccid, winner: &Endpoint) {
         let stripped = self.aaa.tracker.with(iccid, |entry| {
-            let mut turn =
+            let mut txn =
                 EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
-            turn.leave_network();
-            turn.end();
+            txn.leave_network();
+            txn.end();
             let mut next = entry.endpoint.without_identities(winner);
             if next.static_ip.is_some() && next.static_ip == winner.static_ip {
                 next.static_ip = None;
@@ -138,7 +138,7 @@ impl<R: Recorder> Provisioner<'_, R> {
             return (None, Changed { kind: ChangeKind::Unchanged, version });
         }
         let old = std::mem::replace(&mut entry.endpoint, next.clone());
-        self.aaa.census.provisioned(old.state, next.state);
+        self.aaa.state_counts.provisioned(old.state, next.state);
         self.plan.set_aside(iccid, next);
         // Without a record of its own the state would follow from how the endpoint is provisioned.
         if entry.state.state != first_state(next) {
@@ -168,7 +168,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         state.version = stamp.version;
         self.aaa.index(iccid, endpoint.imsis(), endpoint.msisdn);
         self.plan.set_aside(iccid, &endpoint);
-        self.aaa.census.joined(state.state, endpoint.state);
+        self.aaa.state_counts.joined(state.state, endpoint.state);
         self.records.provisioned(iccid, stamp, Some(&endpoint));
         self.aaa.tracker.insert(iccid, EndpointEntry { endpoint, stamp, state });
         Changed { kind: ChangeKind::Added, version: stamp.version }
@@ -179,12 +179,11 @@ impl<R: Recorder> Provisioner<'_, R> {
         if entry.endpoint == *next {
             return;
         }
-        let mut turn =
-            EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
-        turn.give_up_groups(next);
-        turn.change_state(next);
-        turn.give_up_configured(next);
-        turn.end();
+        let mut txn = EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+        txn.give_up_groups(next);
+        txn.change_state(next);
+        txn.give_up_configured(next);
+        txn.end();
     }
 
     /// Forgets the names that an endpoint had and has no more.

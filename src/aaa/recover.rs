@@ -25,7 +25,7 @@ pub struct Recovery {
     /// Endpoints that were removed, and the stamps of their ends: states from before it may stand behind it.
     removed: HashMap<Iccid, Revision>,
     /// What they had until then may still be in its hold.
-    bequeathed: Vec<(Iccid, Leases)>,
+    leases_of_removed: Vec<(Iccid, Leases)>,
     /// Read, but not taken in: several together are quicker.
     waiting: Vec<(Iccid, RecoveredPart)>,
     /// The last time that a record knows.
@@ -59,7 +59,7 @@ impl Aaa {
             aaa: self,
             catalog,
             removed,
-            bequeathed: Vec::new(),
+            leases_of_removed: Vec::new(),
             waiting: Vec::new(),
             newest,
         }
@@ -107,7 +107,7 @@ impl Recovery {
 
     /// An endpoint as it was provisioned; `None`: it was removed. The newest version wins.
     pub fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint>) {
-        self.hear(iccid, RecoveredPart::Provisioned { stamp, endpoint });
+        self.take_part(iccid, RecoveredPart::Provisioned { stamp, endpoint });
     }
 
     /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
@@ -115,10 +115,10 @@ impl Recovery {
     /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as soon as it is adopted, and hands its
     /// records over earlier than a long adoption. What was acknowledged then is kept, and finds its endpoint again in the inventory.
     pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
-        self.hear(iccid, RecoveredPart::State(state));
+        self.take_part(iccid, RecoveredPart::State(state));
     }
 
-    fn hear(&mut self, iccid: Iccid, word: RecoveredPart) {
+    fn take_part(&mut self, iccid: Iccid, word: RecoveredPart) {
         self.waiting.push((iccid, word));
         if self.waiting.len() == SIDE_BY_SIDE {
             self.take_in();
@@ -127,7 +127,7 @@ impl Recovery {
 
     /// In the order in which they came.
     fn take_in(&mut self) {
-        self.aaa.foresee_iccids(self.waiting.iter().map(|(iccid, _)| *iccid));
+        self.aaa.prefetch_iccids(self.waiting.iter().map(|(iccid, _)| *iccid));
         let mut waiting = std::mem::take(&mut self.waiting);
         for (iccid, word) in waiting.drain(..) {
             match word {
@@ -152,7 +152,7 @@ impl Recovery {
                 .read(iccid, |entry| entry.stamp.version <= stamp.version)
                 .unwrap_or_default()
             {
-                self.bequeathed.extend(
+                self.leases_of_removed.extend(
                     self.aaa.tracker.remove(iccid).map(|entry| (iccid, entry.state.leases)),
                 );
             }
@@ -206,7 +206,7 @@ impl Recovery {
     #[must_use]
     pub fn finish(mut self, start: impl FnOnce(Timestamp) -> Timestamp) -> (Aaa, Recovered) {
         self.take_in();
-        let Self { mut aaa, catalog, bequeathed, removed, newest, .. } = self;
+        let Self { mut aaa, catalog, leases_of_removed, removed, newest, .. } = self;
         aaa.outage = Outage::new(newest, start(newest));
         let plan = AddressPlan::renewed(&AddressPlan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
@@ -218,12 +218,13 @@ impl Recovery {
                 entry.state.state = first_state(&entry.endpoint);
                 entry.state.version = entry.stamp.version;
             }
-            aaa.census.joined(entry.state.state, entry.endpoint.state);
+            aaa.state_counts.joined(entry.state.state, entry.endpoint.state);
             aaa.count_differing(false, entry.stamp.origin.differs());
             restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
             configured
                 .extend(plan.configured(&entry.endpoint).map(|(vslice, ip)| (iccid, vslice, ip)));
-            aaa.census.ending(i64::try_from(entry.state.ending_sessions()).unwrap_or(i64::MAX));
+            aaa.state_counts
+                .ending(i64::try_from(entry.state.ending_sessions()).unwrap_or(i64::MAX));
             for session in entry.state.open_sessions() {
                 recovered.open_sessions += 1;
                 plan.count_session(session.group, 1);
@@ -236,7 +237,7 @@ impl Recovery {
                 version,
             }));
         });
-        for (iccid, leases) in bequeathed {
+        for (iccid, leases) in leases_of_removed {
             leases.iter().for_each(|lease| restore_hold(&aaa, &plan, iccid, lease));
             // Whose hold is over by now, the next snapshot will find.
             let end = removed.get(&iccid).map_or(0, |end| end.version);
@@ -252,7 +253,7 @@ impl Recovery {
             let imsis = scope.spawn(|| {
                 index(
                     &imsis,
-                    |imsi| tracker.foresee_imsi(imsi),
+                    |imsi| tracker.prefetch_imsi(imsi),
                     |imsi, iccid| tracker.claim_imsi(imsi, iccid),
                     |imsi, iccid| _ = tracker.index_imsi(imsi, iccid),
                     |iccid| version_of(tracker, iccid),
@@ -260,7 +261,7 @@ impl Recovery {
             });
             let msisdns = index(
                 &msisdns,
-                |msisdn| tracker.foresee_msisdn(msisdn),
+                |msisdn| tracker.prefetch_msisdn(msisdn),
                 |msisdn, iccid| tracker.claim_msisdn(msisdn, iccid),
                 |msisdn, iccid| _ = tracker.index_msisdn(msisdn, iccid),
                 |iccid| version_of(tracker, iccid),
@@ -304,7 +305,7 @@ fn version_of(tracker: &Tracker<EndpointEntry>, iccid: Iccid) -> u64 {
 /// Puts names into an index. If two records claim one, the endpoint that was provisioned last has it; returns how many are so.
 fn index<N: Copy>(
     named: &[Named<N>],
-    foresee: impl Fn(N),
+    prefetch: impl Fn(N),
     claim: impl Fn(N, Iccid) -> Result<bool, Iccid>,
     put: impl Fn(N, Iccid),
     version_of: impl Fn(Iccid) -> u64,
@@ -312,7 +313,7 @@ fn index<N: Copy>(
     let mut contested = 0;
     for some in named.chunks(SIDE_BY_SIDE) {
         for named in some {
-            foresee(named.name);
+            prefetch(named.name);
         }
         for Named { name, iccid, version } in some {
             let Err(owner) = claim(*name, *iccid) else { continue };

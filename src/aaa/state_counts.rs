@@ -1,4 +1,4 @@
-//! How many endpoints stand in each state: kept as they move, read by the metrics.
+//! How many endpoints are in each state: counted as they change, read by the metrics.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

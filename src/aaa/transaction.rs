@@ -1,4 +1,4 @@
-//! One endpoint's turn: its entry held, everything that may change it in one place, and one record at the end.
+//! One transaction on one endpoint: its entry is held, every change of it goes through here, and one record is written at the end.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
@@ -44,12 +44,12 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         records: &'t mut R,
     ) -> Self {
         let version = entry.state.version;
-        let mut turn = Self { aaa, plan, iccid, entry, now, records, version };
-        let limits = aaa.limits(plan, &turn.entry.endpoint);
-        let (settled, _) = turn.entry.state.settle(now, &limits, &aaa.restarts);
-        turn.follow(&settled);
-        turn.follow_groups();
-        turn
+        let mut txn = Self { aaa, plan, iccid, entry, now, records, version };
+        let limits = aaa.limits(plan, &txn.entry.endpoint);
+        let (settled, _) = txn.entry.state.settle(now, &limits, &aaa.restarts);
+        txn.follow(&settled);
+        txn.follow_groups();
+        txn
     }
 
     /// Records what has changed, if anything has.
@@ -85,10 +85,10 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
 
     /// Counts an outcome and passes on the addresses it freed.
     pub(super) fn follow(&mut self, outcome: &Outcome) {
-        let census = &self.aaa.census;
-        census.moved(outcome.before, outcome.after);
+        let state_counts = &self.aaa.state_counts;
+        state_counts.moved(outcome.before, outcome.after);
         if let Some(event) = outcome.refused {
-            census.refused(event);
+            state_counts.refused(event);
         }
         if outcome.effect == Effect::Opened
             && let Some(group) =
@@ -97,15 +97,15 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
             self.plan.count_session(Some(group), 1);
         }
         if outcome.resumed {
-            census.ending(-1);
+            state_counts.ending(-1);
         }
         for closed in &outcome.closed {
             if closed.how == Close::EndedAtLast {
-                census.ending(-1);
+                state_counts.ending(-1);
                 continue;
             }
-            census.closed(closed.cause);
-            census.ending(i64::from(closed.how == Close::BeganEnding));
+            state_counts.closed(closed.cause);
+            state_counts.ending(i64::from(closed.how == Close::BeganEnding));
             self.plan.count_session(closed.group, -1);
             let vslice = closed
                 .group

@@ -93,11 +93,11 @@ impl Aaa {
         });
         Stats {
             provisioning: ProvisioningState::ALL
-                .map(|state| (state, self.census.provisioning(state))),
-            network: NetworkState::ALL.map(|state| (state, self.census.network(state))),
-            ending: self.census.sessions_ending(),
-            closed: CloseCause::ALL.map(|cause| (cause, self.census.closures(cause))),
-            refused: Event::ALL.map(|event| (event, self.census.refusals(event))),
+                .map(|state| (state, self.state_counts.provisioning(state))),
+            network: NetworkState::ALL.map(|state| (state, self.state_counts.network(state))),
+            ending: self.state_counts.sessions_ending(),
+            closed: CloseCause::ALL.map(|cause| (cause, self.state_counts.closures(cause))),
+            refused: Event::ALL.map(|event| (event, self.state_counts.refusals(event))),
             vslices: vslices.collect(),
             differing: self.differing(),
         }

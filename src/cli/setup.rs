@@ -43,7 +43,7 @@ impl Sources {
     }
 
     /// Reads the configuration, and of the inventory only whether its files are still those of `in_force`; both, if they are not.
-    pub(super) fn examine_news(
+    pub(super) fn examine_changes(
         &self,
         in_force: impl FnOnce() -> Option<Fingerprint>,
     ) -> InventoryChange {

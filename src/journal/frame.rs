@@ -14,7 +14,7 @@ pub struct RecordKind(pub u8);
 
 impl RecordKind {
     /// Stands at the head of every group of records that were written together: see [`GroupHeader`].
-    pub(super) const MARK: Self = Self(0);
+    pub(super) const GROUP: Self = Self(0);
     /// The last record of a snapshot; its version counts the records before it.
     pub(super) const END: Self = Self(255);
 }
@@ -112,8 +112,8 @@ fn entry<'a>(head: &[u8; HEAD], payload: &'a [u8]) -> FramedRecord<'a> {
 
 /// The head of a group: says which file this is and how much of it was already durable when the group was written.
 ///
-/// It is what tells a torn tail from damage: octets that a later mark vouches for had been acknowledged, so a bad record among
-/// them is damage; a bad record that no mark vouches for was never acknowledged, and is the tail of an interrupted write.
+/// It is what tells a torn tail from damage: octets that a later group header vouches for had been acknowledged, so a bad record among
+/// them is damage; a bad record that no group header vouches for was never acknowledged, and is the tail of an interrupted write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GroupHeader {
     /// The number of the segment or snapshot.
@@ -123,21 +123,21 @@ pub(super) struct GroupHeader {
 }
 
 impl GroupHeader {
-    /// What a search for marks looks for; no text or small number looks like it.
+    /// What a search for group headers looks for; no text or small number looks like it.
     pub(super) const MAGIC: [u8; 8] = *b"\x89atd\r\n\x1a\xff";
     pub(super) const SIZE: usize = HEAD + Self::MAGIC.len();
 
     pub(super) fn append(self, buffer: &mut Vec<u8>) {
         // Eight octets are never too large.
-        let _ = append(buffer, RecordKind::MARK, self.file, self.durable, |buffer| {
+        let _ = append(buffer, RecordKind::GROUP, self.file, self.durable, |buffer| {
             buffer.extend_from_slice(&Self::MAGIC)
         });
     }
 
-    /// The mark that `octets` begin with.
+    /// The group header that `octets` begin with.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         match read(octets) {
-            Parsed::Whole(FramedRecord { kind: RecordKind::MARK, key, version, payload }, _)
+            Parsed::Whole(FramedRecord { kind: RecordKind::GROUP, key, version, payload }, _)
                 if payload == Self::MAGIC =>
             {
                 Some(Self { file: key, durable: version })
@@ -188,11 +188,11 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_again() {
-        let mark = GroupHeader { file: 9, durable: 4711 };
+        let group = GroupHeader { file: 9, durable: 4711 };
         let mut buffer = Vec::new();
-        mark.append(&mut buffer);
+        group.append(&mut buffer);
         assert_eq!(buffer.len(), GroupHeader::SIZE);
-        assert_eq!(GroupHeader::read(&buffer), Some(mark));
+        assert_eq!(GroupHeader::read(&buffer), Some(group));
         assert_eq!(GroupHeader::read(&framed(0, 9, 4711, b"otherwise")), None);
     }
 

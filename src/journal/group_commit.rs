@@ -45,8 +45,8 @@ pub(super) enum Next {
     Stop,
 }
 
-/// A round of fewer records does not make the next one wait for company: the load is light, and latency matters.
-const COMPANY: u64 = 32;
+/// After a round of fewer records the next one does not wait for more: the load is light, and latency matters.
+const FEW_RECORDS: u64 = 32;
 
 /// The first pause after a failure, and the longest: quick enough for a hiccup, slow enough for a full disk.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -102,7 +102,7 @@ impl GroupCommitter {
             Ok(records) => {
                 self.retry = None;
                 self.not_before =
-                    if records >= COMPANY { now.running + self.gather } else { Duration::ZERO };
+                    if records >= FEW_RECORDS { now.running + self.gather } else { Duration::ZERO };
                 Round { records, next: self.after_success(orders) }
             }
             Err(error) => {
@@ -166,15 +166,15 @@ impl GroupCommitter {
 
     /// Tells the submitters. First every watermark, then every wake, so that each is woken once.
     fn publish(&mut self) {
-        let news = &self.unsynced[self.published..];
+        let fresh = &self.unsynced[self.published..];
         let records: u64 =
-            news.iter().map(|submission| u64::from(submission.batch.records())).sum();
+            fresh.iter().map(|submission| u64::from(submission.batch.records())).sum();
         self.shared.counts.records.fetch_add(records, Ordering::Relaxed);
-        for submission in news {
-            submission.lane.publish(submission.ticket);
+        for submission in fresh {
+            submission.state.publish(submission.ticket);
         }
-        for submission in news {
-            submission.lane.announce();
+        for submission in fresh {
+            submission.state.announce();
         }
         self.published = self.unsynced.len();
     }
@@ -182,9 +182,9 @@ impl GroupCommitter {
     /// Gives the memory of durable batches back.
     fn release(&mut self) {
         self.published = 0;
-        for Submission { batch, lane, .. } in self.unsynced.drain(..) {
-            self.shared.gate.backlog.fetch_sub(batch.octets().len(), Ordering::Relaxed);
-            lane.recycle(batch);
+        for Submission { batch, state, .. } in self.unsynced.drain(..) {
+            self.shared.backpressure.backlog.fetch_sub(batch.octets().len(), Ordering::Relaxed);
+            state.recycle(batch);
         }
     }
 

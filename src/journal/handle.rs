@@ -57,7 +57,7 @@ const MANY_SEGMENTS: u64 = 64;
 /// A journal that is being written.
 pub struct Journal {
     shared: Arc<Shared>,
-    /// `None`: in memory, or its rounds are made by hand.
+    /// `None`: in memory, or the caller runs its rounds.
     threads: Option<(Threads, Arc<Spare>)>,
     /// `None`: in memory.
     disk: Option<Disk>,
@@ -117,8 +117,8 @@ impl Journal {
         }
     }
 
-    /// The same without a thread: nothing is written but in the rounds that the caller makes. For who brings a clock of his own.
-    pub fn open_by_hand<A: Apply>(
+    /// The same without a thread: nothing is written but in the rounds that the caller makes. For callers with a clock of their own.
+    pub fn open_manual<A: Apply>(
         storage: &Arc<dyn Storage>,
         options: JournalOptions,
         on_damage: OnDamage,
@@ -126,8 +126,8 @@ impl Journal {
     ) -> Result<(Self, ManualJournal, RecoveryReport), OpenError> {
         let (journal, committer, spare, recovered) =
             Self::prepare(storage, None, options, on_damage, appliers)?;
-        let hand = ManualJournal::new(Arc::clone(&journal.shared), committer, spare);
-        Ok((journal, hand, recovered))
+        let manual = ManualJournal::new(Arc::clone(&journal.shared), committer, spare);
+        Ok((journal, manual, recovered))
     }
 
     fn start<A: Apply>(
@@ -279,9 +279,9 @@ impl Journal {
         round: impl FnOnce(),
     ) -> Result<SnapshotWriter, SnapshotError> {
         let disk = self.disk.as_ref().ok_or(SnapshotError::NotKept)?;
-        let turn = SnapshotPermit::take(&self.shared)?;
+        let permit = SnapshotPermit::take(&self.shared)?;
         round();
-        SnapshotWriter::begin(turn, Arc::clone(&disk.storage), self.options.snapshot_rate)
+        SnapshotWriter::begin(permit, Arc::clone(&disk.storage), self.options.snapshot_rate)
     }
 
     /// Writes everything submitted, and ends.

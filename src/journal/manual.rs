@@ -1,4 +1,4 @@
-//! A journal without its thread: the committer's rounds, made by whoever has a clock of his own.
+//! A journal without its thread: the caller runs the committer's rounds, on a clock of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::snapshot::{SnapshotError, SnapshotWriter};
 use super::spare::Spare;
 use crate::time::Timestamp;
 
-/// Makes the rounds of a journal that was opened by [`Journal::open_by_hand`]. Dropping it is the end of the process: what waits is lost.
+/// Makes the rounds of a journal that was opened by [`Journal::open_manual`]. Dropping it is the end of the process: what waits is lost.
 pub struct ManualJournal {
     shared: Arc<Shared>,
     committer: GroupCommitter,
@@ -37,7 +37,7 @@ impl ManualJournal {
         }
     }
 
-    /// Begins a snapshot of `journal`, which is the one that this is the hand of.
+    /// Begins a snapshot of `journal`, which must be the one that was opened with this.
     pub fn begin_snapshot(
         &mut self,
         journal: &Journal,

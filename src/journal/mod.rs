@@ -4,15 +4,15 @@
 //! So replay is idempotent and does not care in which order the workers handed their batches over.
 //!
 //! ```text
-//! worker   Batch ──submit──▶ Shared.queue      durable ◀── Lane (watermark, wake)
+//! worker   Batch ──submit──▶ Shared.queue      durable ◀── SubmitterState (watermark, wake)
 //!                                │                          ▲
-//! thread                     Committer: all that waits, one write, one sync
+//! thread                     GroupCommitter: all that waits, one write, one sync
 //!                                │
-//!                               Log: the segment at the end, a fresh one when it is full or a write failed
+//!                               SegmentWriter: the segment at the end, a fresh one when it is full or a write failed
 //!                                │                                └─ Spare: made ready beforehand, on a thread of its own
 //!                                │
 //! disk     Storage:  snapshot-000000000007  segment-000000000007  segment-000000000008
-//! start              Plan (names, headers) ─▶ Scanner (blocks, checksums) ─▶ Feed ─▶ the owner's appliers
+//! start              RecoveryPlan (names, headers) ─▶ Scanner (blocks, checksums) ─▶ Feed ─▶ the owner's appliers
 //! ```
 //!
 //! What it holds to:

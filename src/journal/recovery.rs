@@ -163,7 +163,7 @@ pub(super) fn recover<A: Apply>(
             let name = last.name.to_string();
             let mut carried = read_range(storage, &name, vouched, last.octets)
                 .map_err(|error| OpenError::Io { file: storage.describe(&name), error })?;
-            if frame::verified(&carried).all(|(_, entry)| entry.kind == RecordKind::MARK) {
+            if frame::verified(&carried).all(|(_, entry)| entry.kind == RecordKind::GROUP) {
                 carried.clear();
             }
             let sealed = if let Some(before) = before_the_last(&plan, &recovered, vouched) {
@@ -254,7 +254,7 @@ impl FileReader<'_> {
                         break;
                     }
                     self.damage(offset, "no readable record")?;
-                    let next = scanner.next_mark().map_err(|error| self.failed(error))?;
+                    let next = scanner.next_group().map_err(|error| self.failed(error))?;
                     self.note_lost(
                         offset,
                         next.map_or(self.file.size.min(stop), |(offset, _)| offset),

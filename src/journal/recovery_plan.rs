@@ -237,8 +237,8 @@ pub(super) fn vouched_after(
     let failed = |error| OpenError::Io { file: storage.describe(&name.to_string()), error };
     let mut scanner =
         Scanner::new(storage.read(&name.to_string(), offset).map_err(failed)?, name.number, offset);
-    while let Some((_, mark)) = scanner.next_mark().map_err(failed)? {
-        if mark.durable > offset {
+    while let Some((_, group)) = scanner.next_group().map_err(failed)? {
+        if group.durable > offset {
             return Ok(true);
         }
     }

@@ -23,7 +23,7 @@ impl Block {
     pub(super) fn entries(&self) -> impl Iterator<Item = (u64, FramedRecord<'_>)> {
         frame::verified(&self.buffer[..self.verified])
             .map(|(at, entry)| (self.offset + at as u64, entry))
-            .filter(|(_, entry)| !matches!(entry.kind, RecordKind::MARK | RecordKind::END))
+            .filter(|(_, entry)| !matches!(entry.kind, RecordKind::GROUP | RecordKind::END))
     }
 }
 
@@ -45,9 +45,9 @@ pub(super) struct Scanner<R> {
     carry: Vec<u8>,
     /// Where in the file `carry` begins.
     offset: u64,
-    /// The number of the file, which its marks must bear.
+    /// The number of the file, which its group headers must bear.
     number: u64,
-    /// How much of the file the marks so far vouch for.
+    /// How much of the file the group headers so far vouch for.
     vouched: u64,
     /// The version of the last END record, and where it ended.
     end: Option<(u64, u64)>,
@@ -87,29 +87,29 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Skips to the next mark of this file, beginning with the octet after the present one; `None` if there is none.
+    /// Skips to the next group header of this file, beginning with the octet after the present one; `None` if there is none.
     ///
-    /// Returns the offset of the mark, and what it vouches for.
-    pub(super) fn next_mark(&mut self) -> io::Result<Option<(u64, GroupHeader)>> {
-        // The mark on which the scanner may stand has its magic at HEAD.
+    /// Returns the offset of the group header, and what it vouches for.
+    pub(super) fn next_group(&mut self) -> io::Result<Option<(u64, GroupHeader)>> {
+        // The group header on which the scanner may stand has its magic at HEAD.
         let mut from = frame::HEAD + 1;
         loop {
             let ended = self.read_to(BLOCK)?;
             while let Some(found) = find(&self.carry, from, &GroupHeader::MAGIC) {
                 from = found + 1;
                 let Some(at) = found.checked_sub(frame::HEAD) else { continue };
-                if let Some(mark) =
-                    GroupHeader::read(&self.carry[at..]).filter(|mark| mark.file == self.number)
+                if let Some(group) =
+                    GroupHeader::read(&self.carry[at..]).filter(|group| group.file == self.number)
                 {
                     self.skip(at);
-                    return Ok(Some((self.offset, mark)));
+                    return Ok(Some((self.offset, group)));
                 }
             }
             if ended {
                 self.skip(self.carry.len());
                 return Ok(None);
             }
-            // A mark may lie across the edge.
+            // A group header may lie across the edge.
             let kept = GroupHeader::SIZE.min(self.carry.len());
             self.skip(self.carry.len() - kept);
             from = 0;
@@ -146,10 +146,10 @@ impl<R: Read> Scanner<R> {
                 Parsed::Whole(entry, size) => {
                     run.good += size;
                     match entry.kind {
-                        RecordKind::MARK if entry.key == self.number => {
+                        RecordKind::GROUP if entry.key == self.number => {
                             self.vouched = self.vouched.max(entry.version)
                         }
-                        RecordKind::MARK => {}
+                        RecordKind::GROUP => {}
                         RecordKind::END => {
                             self.end = Some((entry.version, self.offset + run.good as u64))
                         }

@@ -142,7 +142,7 @@ impl SegmentWriter {
         self.open()
     }
 
-    /// Writes a last mark, so that even damage to the last group will not pass for a torn tail.
+    /// Writes a last group header, so that even damage to the last group will not pass for a torn tail.
     pub(super) fn close(&mut self) -> io::Result<()> {
         if self.active.as_ref().is_some_and(|active| active.written > FileHeader::SIZE as u64) {
             self.append(std::iter::empty())?;
@@ -182,10 +182,10 @@ impl SegmentWriter {
 
 impl OpenSegment {
     fn append<'a>(&mut self, mut batches: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-        let mut mark = Vec::with_capacity(GroupHeader::SIZE);
-        GroupHeader { file: self.number, durable: self.durable }.append(&mut mark);
+        let mut group = Vec::with_capacity(GroupHeader::SIZE);
+        GroupHeader { file: self.number, durable: self.durable }.append(&mut group);
         let mut slices = [IoSlice::new(&[]); SLICES];
-        slices[0] = IoSlice::new(&mark);
+        slices[0] = IoSlice::new(&group);
         let mut used = 1;
         loop {
             for octets in batches.by_ref().take(SLICES - used) {

@@ -75,8 +75,8 @@ pub(super) struct Shared {
     queue: Mutex<SubmitQueue>,
     arrived: Condvar,
     rotated: Condvar,
-    pub gate: Backpressure,
-    lanes: Mutex<Vec<Weak<SubmitterState>>>,
+    pub backpressure: Backpressure,
+    submitters: Mutex<Vec<Weak<SubmitterState>>>,
     failure: Mutex<Option<WriteFailure>>,
     pub counts: JournalCounts,
     /// Nothing is kept: every submission is complete at once.
@@ -111,13 +111,14 @@ pub(super) struct Rotated {
 
 impl Shared {
     pub(super) fn new(backlog: usize, memory: bool) -> Arc<Self> {
-        let gate = Backpressure { backlog: 0.into(), limit: backlog, failing: false.into() };
+        let backpressure =
+            Backpressure { backlog: 0.into(), limit: backlog, failing: false.into() };
         Arc::new(Self {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             rotated: Condvar::new(),
-            gate,
-            lanes: Mutex::default(),
+            backpressure,
+            submitters: Mutex::default(),
             failure: Mutex::default(),
             counts: JournalCounts::default(),
             memory,
@@ -125,23 +126,23 @@ impl Shared {
     }
 
     pub(super) fn admission(&self) -> Admission {
-        self.gate.admission()
+        self.backpressure.admission()
     }
 
-    pub(super) fn enrol(&self, lane: &Arc<SubmitterState>) {
-        let mut lanes = self.lanes.lock();
-        lanes.retain(|lane| lane.strong_count() > 0);
-        lanes.push(Arc::downgrade(lane));
+    pub(super) fn enrol(&self, state: &Arc<SubmitterState>) {
+        let mut submitters = self.submitters.lock();
+        submitters.retain(|state| state.strong_count() > 0);
+        submitters.push(Arc::downgrade(state));
     }
 
     pub(super) fn push(&self, submission: Submission) {
         if self.memory {
             self.counts.records.fetch_add(submission.batch.records().into(), Ordering::Relaxed);
-            submission.lane.publish(submission.ticket);
-            submission.lane.recycle(submission.batch);
+            submission.state.publish(submission.ticket);
+            submission.state.recycle(submission.batch);
             return;
         }
-        self.gate.backlog.fetch_add(submission.batch.octets().len(), Ordering::Relaxed);
+        self.backpressure.backlog.fetch_add(submission.batch.octets().len(), Ordering::Relaxed);
         let mut queue = self.queue.lock();
         queue.waiting.push(submission);
         let asleep = std::mem::take(&mut queue.asleep);
@@ -232,18 +233,19 @@ impl Shared {
             failure.as_ref().map_or((now, 0), |earlier| (earlier.since, earlier.tries));
         *failure = Some(WriteFailure { reason, since, tries: tries.saturating_add(1) });
         drop(failure);
-        if !self.gate.failing.swap(true, Ordering::Relaxed) {
-            let lanes: Vec<_> = self.lanes.lock().iter().filter_map(Weak::upgrade).collect();
-            for lane in lanes {
-                lane.call();
+        if !self.backpressure.failing.swap(true, Ordering::Relaxed) {
+            let submitters: Vec<_> =
+                self.submitters.lock().iter().filter_map(Weak::upgrade).collect();
+            for state in submitters {
+                state.call();
             }
         }
     }
 
     pub(super) fn recovered(&self) {
-        if self.gate.failing.load(Ordering::Relaxed) {
+        if self.backpressure.failing.load(Ordering::Relaxed) {
             *self.failure.lock() = None;
-            self.gate.failing.store(false, Ordering::Relaxed);
+            self.backpressure.failing.store(false, Ordering::Relaxed);
         }
     }
 
@@ -254,7 +256,7 @@ impl Shared {
             commits: counts.commits.load(Ordering::Relaxed),
             octets: counts.log_octets.load(Ordering::Relaxed)
                 + counts.snapshot_octets.load(Ordering::Relaxed),
-            backlog: self.gate.backlog.load(Ordering::Relaxed) as u64,
+            backlog: self.backpressure.backlog.load(Ordering::Relaxed) as u64,
             failures: counts.failures.load(Ordering::Relaxed),
         }
     }

@@ -51,14 +51,14 @@ impl std::error::Error for SnapshotError {}
 ///
 /// Dropped before [`Self::finish`], it leaves nothing behind.
 pub struct SnapshotWriter {
-    turn: SnapshotPermit,
+    permit: SnapshotPermit,
     storage: Arc<dyn Storage>,
     file: Box<dyn AppendFile>,
     name: FileName,
     covers: Rotated,
     /// Not yet written.
     gathered: Vec<u8>,
-    next_mark: usize,
+    next_group: usize,
     written: u64,
     records: u64,
     /// Octets a second.
@@ -77,23 +77,23 @@ pub struct SnapshotReport {
 impl SnapshotWriter {
     /// Begins as soon as the committer has begun a new segment.
     pub(super) fn begin(
-        turn: SnapshotPermit,
+        permit: SnapshotPermit,
         storage: Arc<dyn Storage>,
         rate: u64,
     ) -> Result<Self, SnapshotError> {
-        let covers = turn.0.await_rotation().map_err(SnapshotError::Failing)?;
+        let covers = permit.0.await_rotation().map_err(SnapshotError::Failing)?;
         let name = FileName::snapshot(covers.segment);
         let file = storage.create(&name.draft()).map_err(SnapshotError::Io)?;
         let gathered = FileHeader { name, previous: None }.octets().to_vec();
         let finished = false;
         Ok(Self {
-            turn,
+            permit,
             storage,
             file,
             name,
             covers,
             gathered,
-            next_mark: 0,
+            next_group: 0,
             written: 0,
             records: 0,
             rate: rate.max(1),
@@ -112,11 +112,11 @@ impl SnapshotWriter {
         version: u64,
         payload: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), TooLarge> {
-        if self.gathered.len() >= self.next_mark {
+        if self.gathered.len() >= self.next_group {
             // So that damage to one place costs a reader only the records up to here.
             GroupHeader { file: self.name.number, durable: self.written }
                 .append(&mut self.gathered);
-            self.next_mark = self.gathered.len() + PIECE;
+            self.next_group = self.gathered.len() + PIECE;
         }
         frame::append(&mut self.gathered, kind, key, version, payload)?;
         self.records += 1;
@@ -134,7 +134,7 @@ impl SnapshotWriter {
             ));
         }
         self.gathered.clear();
-        self.next_mark = 0;
+        self.next_group = 0;
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl SnapshotWriter {
             .map_err(SnapshotError::Io)?;
         self.finished = true;
         self.storage.sync_directory().map_err(SnapshotError::Io)?;
-        let counts = &self.turn.0.counts;
+        let counts = &self.permit.0.counts;
         counts.log_octets.fetch_sub(self.covers.octets, Ordering::Relaxed);
         counts.snapshot_octets.store(self.written, Ordering::Relaxed);
         counts.covered.store(self.covers.segment, Ordering::Relaxed);

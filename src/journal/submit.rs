@@ -37,22 +37,22 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// answered from is on disk. What must follow the record rather than the reply, such as freeing an address, waits for the ticket.
 #[derive(Debug)]
 pub struct Submitter {
-    lane: Arc<SubmitterState>,
+    state: Arc<SubmitterState>,
     shared: Arc<Shared>,
     last: Ticket,
 }
 
 impl Submitter {
     pub(super) fn new(shared: Arc<Shared>, wake: Wake) -> Self {
-        let lane = Arc::new(SubmitterState::new(wake));
-        shared.enrol(&lane);
-        Self { lane, shared, last: Ticket(0) }
+        let state = Arc::new(SubmitterState::new(wake));
+        shared.enrol(&state);
+        Self { state, shared, last: Ticket(0) }
     }
 
     /// An empty batch, with the memory of an earlier one if there is one.
     #[must_use]
     pub fn batch(&self) -> Batch {
-        self.lane.spare.lock().pop().unwrap_or_default()
+        self.state.spare.lock().pop().unwrap_or_default()
     }
 
     #[must_use]
@@ -64,7 +64,7 @@ impl Submitter {
     /// what is left among several takes from the upper half only what leaves room for others.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.shared.gate.room()
+        self.shared.backpressure.room()
     }
 
     /// Hands a batch over. An empty one is as good: its ticket is durable when all is that was submitted before it, by anybody.
@@ -72,14 +72,14 @@ impl Submitter {
     /// If [`Self::durable`] covers the ticket at once (a journal in memory), no wake follows.
     pub fn submit(&mut self, batch: Batch) -> Ticket {
         self.last.0 += 1;
-        self.shared.push(Submission { batch, lane: Arc::clone(&self.lane), ticket: self.last });
+        self.shared.push(Submission { batch, state: Arc::clone(&self.state), ticket: self.last });
         self.last
     }
 
     /// All tickets up to this one are durable.
     #[must_use]
     pub fn durable(&self) -> Ticket {
-        self.lane.durable()
+        self.state.durable()
     }
 
     /// The ticket last given out.
@@ -91,12 +91,12 @@ impl Submitter {
     /// Waits until the ticket is durable, at most so long; for imports and tests, not for workers.
     #[must_use]
     pub fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
-        let mut waiters = self.lane.waiters.lock();
+        let mut waiters = self.state.waiters.lock();
         if self.durable() < ticket {
             *waiters += 1;
-            self.lane.published.wait_while_for(
+            self.state.published.wait_while_for(
                 &mut waiters,
-                |_| self.lane.durable() < ticket,
+                |_| self.state.durable() < ticket,
                 timeout,
             );
             *waiters -= 1;
@@ -109,7 +109,7 @@ impl Submitter {
 #[derive(Debug)]
 pub(super) struct Submission {
     pub batch: Batch,
-    pub lane: Arc<SubmitterState>,
+    pub state: Arc<SubmitterState>,
     pub ticket: Ticket,
 }
 
@@ -117,7 +117,7 @@ pub(super) struct Submission {
 pub(super) struct SubmitterState {
     durable: AtomicU64,
     /// Set from the moment something was published until the wake.
-    news: AtomicBool,
+    unannounced: AtomicBool,
     wake: Wake,
     spare: Mutex<Vec<Batch>>,
     /// How many wait in [`Submitter::wait`].
@@ -134,7 +134,7 @@ impl SubmitterState {
     fn new(wake: Wake) -> Self {
         Self {
             durable: AtomicU64::new(0),
-            news: AtomicBool::new(false),
+            unannounced: AtomicBool::new(false),
             wake,
             spare: Mutex::default(),
             waiters: Mutex::new(0),
@@ -148,12 +148,12 @@ impl SubmitterState {
 
     pub(super) fn publish(&self, ticket: Ticket) {
         self.durable.fetch_max(ticket.0, Ordering::Release);
-        self.news.store(true, Ordering::Relaxed);
+        self.unannounced.store(true, Ordering::Relaxed);
     }
 
     /// Wakes the submitter if something was published since the last time.
     pub(super) fn announce(&self) {
-        if self.news.swap(false, Ordering::Relaxed) {
+        if self.unannounced.swap(false, Ordering::Relaxed) {
             self.call();
         }
     }

@@ -46,7 +46,7 @@ impl EndpointState {
         group: Option<GroupId>,
         now: Timestamp,
     ) -> Outcome {
-        let mut outcome = self.hear(now);
+        let mut outcome = self.touch(now);
         match self.find(report, Status::Start, Reach::Reporter, now) {
             Some(Found::Live(at)) => self.start_again(at, report, group, now, &mut outcome),
             Some(Found::Past(at)) => outcome.pass_over(at),
@@ -69,7 +69,7 @@ impl EndpointState {
         group: Option<GroupId>,
         now: Timestamp,
     ) -> Outcome {
-        let mut outcome = self.hear(now);
+        let mut outcome = self.touch(now);
         match self.find(report, Status::Interim, Reach::Gateway, now) {
             Some(Found::Live(at)) => self.update(at, report, group, now, &mut outcome),
             Some(Found::Past(at)) => outcome.pass_over(at),
@@ -87,7 +87,7 @@ impl EndpointState {
 
     /// Stop: the bearer is closed, and the session if it was its last. Of an unknown session it leaves the tombstone.
     pub fn stop(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
-        let mut outcome = self.hear(now);
+        let mut outcome = self.touch(now);
         match self.find(report, Status::Stop, Reach::Gateway, now) {
             Some(Found::Live(at)) => self.close_bearer(at, report, now, &mut outcome),
             Some(Found::Past(at)) => outcome.pass_over(at),
@@ -97,7 +97,7 @@ impl EndpointState {
             _ => {
                 let mut session = Session::first_seen(report, Status::Stop, group, now);
                 session.ended = Some(stopped(report));
-                self.entomb(session, &mut outcome);
+                self.insert_tombstone(session, &mut outcome);
             }
         }
         self.finish(outcome)
@@ -231,7 +231,7 @@ impl EndpointState {
         let mut session = Session::first_seen(report, status, group, now);
         if let Some(at) = self.superseded_since(&session, report, now) {
             session.ended = Some(Ended::new(at, 0, CloseCause::Superseded));
-            return self.entomb(session, outcome);
+            return self.insert_tombstone(session, outcome);
         }
         self.make_room(now, outcome);
         let leased = group.and_then(|group| self.occupy_lease(group));
@@ -350,9 +350,9 @@ impl EndpointState {
         }
     }
 
-    fn entomb(&mut self, session: Session, outcome: &mut Outcome) {
+    fn insert_tombstone(&mut self, session: Session, outcome: &mut Outcome) {
         let at = self.push_session(session);
-        outcome.effect = Effect::Entombed;
+        outcome.effect = Effect::TombstoneAdded;
         outcome.session = Some(at);
     }
 
@@ -381,13 +381,13 @@ impl EndpointState {
         let is_reopened = self.reopen_if_served(at, group, outcome);
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
-        match session.standing(report, Status::Start, now) {
+        match session.report_order(report, Status::Start, now) {
             ReportOrder::New => self.add_bearer(at, report, Status::Start, outcome),
             ReportOrder::BearerEnded => {
                 outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds)
             }
             // Gateways that were cut off from us start their living sessions once more.
-            ReportOrder::News => {
+            ReportOrder::Newer => {
                 session.advance(report, Status::Start);
                 self.version += 1;
                 outcome.effect = Effect::Duplicate;
@@ -412,12 +412,12 @@ impl EndpointState {
         let is_reopened = self.reopen_if_served(at, group, outcome);
         let session = &mut self.sessions[at];
         session.heard = session.heard.max(now);
-        outcome.effect = match session.standing(report, Status::Interim, now) {
+        outcome.effect = match session.report_order(report, Status::Interim, now) {
             ReportOrder::New => {
                 self.add_bearer(at, report, Status::Interim, outcome);
                 Effect::Updated
             }
-            ReportOrder::News => {
+            ReportOrder::Newer => {
                 note(session.advance(report, Status::Interim), outcome);
                 self.version += 1;
                 Effect::Updated
@@ -443,9 +443,9 @@ impl EndpointState {
     ) {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
-        match session.standing(report, Status::Stop, now) {
+        match session.report_order(report, Status::Stop, now) {
             ReportOrder::New => self.add_bearer(at, report, Status::Stop, outcome),
-            ReportOrder::News => note(session.advance(report, Status::Stop), outcome),
+            ReportOrder::Newer => note(session.advance(report, Status::Stop), outcome),
             ReportOrder::Repeated | ReportOrder::Older => session.close_bearer(report),
             ReportOrder::BearerEnded => {
                 return outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
@@ -489,9 +489,9 @@ impl EndpointState {
     ) {
         outcome.session = Some(at);
         let session = &mut self.sessions[at];
-        match session.standing(report, Status::Stop, now) {
+        match session.report_order(report, Status::Stop, now) {
             ReportOrder::New => session.add_bearer(Bearer::first_seen(report, Status::Stop)),
-            ReportOrder::News => note(session.advance(report, Status::Stop), outcome),
+            ReportOrder::Newer => note(session.advance(report, Status::Stop), outcome),
             ReportOrder::Repeated | ReportOrder::Older => session.close_bearer(report),
             ReportOrder::BearerEnded => {
                 outcome.effect = self.recall(at, report, Status::Stop, Effect::Duplicate);
@@ -537,9 +537,9 @@ impl EndpointState {
     }
 }
 
-fn note(tally: BearerCounters, outcome: &mut Outcome) {
-    outcome.counters_wrapped |= tally.wrapped;
-    outcome.counters_lowered |= tally.lowered;
+fn note(counters: BearerCounters, outcome: &mut Outcome) {
+    outcome.counters_wrapped |= counters.wrapped;
+    outcome.counters_lowered |= counters.lowered;
 }
 
 fn stopped(report: &Report<'_>) -> Ended {

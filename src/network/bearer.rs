@@ -71,7 +71,7 @@ impl Bearer {
     }
 
     /// Whether a report is news. Gateways stamp in whole seconds, so within one instant the kind of report decides; a repetition is no news.
-    pub(super) fn is_news(&self, report: &Report<'_>, status: Status, now: Timestamp) -> bool {
+    pub(super) fn is_newer(&self, report: &Report<'_>, status: Status, now: Timestamp) -> bool {
         if self.is_of_clock_ahead(report, now) {
             return true;
         }

@@ -89,7 +89,7 @@ impl EndpointState {
         longest_unheard.is_some_and(|longest_unheard| {
             let ended =
                 Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
-            self.bury(longest_unheard, ended, self.last_activity, outcome);
+            self.leave_tombstone(longest_unheard, ended, self.last_activity, outcome);
             true
         })
     }
@@ -97,7 +97,7 @@ impl EndpointState {
 
 fn weight(session: &Session) -> usize {
     let text = |text: &str| TEXT + text.len();
-    let place = session.place();
+    let location_info = session.location_info();
     let bearers =
         session.bearers().map(|bearer| BEARER + text(&bearer.acct_session_id)).sum::<usize>();
     let names =
@@ -107,5 +107,5 @@ fn weight(session: &Session) -> usize {
         + bearers
         + names
         + identifier
-        + place.location.map_or(0, |location| TEXT + location.len())
+        + location_info.location.map_or(0, |location| TEXT + location.len())
 }

@@ -75,7 +75,7 @@ impl EndpointState {
     }
 
     /// A hint before anything happens to it: its sessions lie elsewhere. How many there are is written there too, so the first is asked for.
-    pub fn approach(&self) {
+    pub fn prefetch_sessions(&self) {
         prefetch::lines(self.sessions.as_ptr(), size_of::<Session>());
     }
 
@@ -98,7 +98,7 @@ impl EndpointState {
 
     /// Permission to attach was given, or an attach was reported.
     pub fn attach(&mut self, now: Timestamp) -> Outcome {
-        let mut outcome = self.hear(now);
+        let mut outcome = self.touch(now);
         self.step(Event::Attach, &mut outcome);
         self.finish(outcome)
     }
@@ -106,7 +106,7 @@ impl EndpointState {
     /// The gateway reports that the device has left: all sessions begun until then end. If a younger one is open the report is out of
     /// date, and the endpoint stays.
     pub fn detach(&mut self, report: &Report<'_>, now: Timestamp) -> Outcome {
-        let mut outcome = self.hear(now);
+        let mut outcome = self.touch(now);
         // One that names a live session is no old one, whether it has a stamp or not.
         let is_current = self
             .sessions
@@ -190,7 +190,7 @@ impl EndpointState {
         }
     }
 
-    pub(super) fn hear(&mut self, now: Timestamp) -> Outcome {
+    pub(super) fn touch(&mut self, now: Timestamp) -> Outcome {
         self.last_activity = self.last_activity.max(now);
         Outcome::new(self.state)
     }
@@ -223,7 +223,7 @@ impl EndpointState {
     /// Ends one session, with the event that this is. One that was ending was none of the network state's any more.
     pub(super) fn end(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
         let was_open = self.sessions[at].is_open();
-        self.bury(at, ended, now, outcome);
+        self.leave_tombstone(at, ended, now, outcome);
         if was_open {
             let others_left = self.open_sessions().next().is_some();
             self.step(
@@ -244,7 +244,7 @@ impl EndpointState {
         {
             let ended =
                 Ended::new(self.sessions[longest_unheard].updated(), 0, CloseCause::Superseded);
-            self.bury(longest_unheard, ended, now, outcome);
+            self.leave_tombstone(longest_unheard, ended, now, outcome);
         }
     }
 
@@ -263,7 +263,13 @@ impl EndpointState {
     }
 
     /// Turns a session into its tombstone; gives back the lease if it was the group's last.
-    pub(super) fn bury(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
+    pub(super) fn leave_tombstone(
+        &mut self,
+        at: usize,
+        ended: Ended,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         let session = &mut self.sessions[at];
         let how = if session.is_open() { Close::Ended } else { Close::EndedAtLast };
         session.end(ended, now);
@@ -320,7 +326,7 @@ impl EndpointState {
         } else {
             for index in 0..self.sessions.len() {
                 if self.sessions[index].is_live() {
-                    self.bury(index, Ended::new(at, 0, cause), now, outcome);
+                    self.leave_tombstone(index, Ended::new(at, 0, cause), now, outcome);
                 }
             }
         }

@@ -230,8 +230,8 @@ impl EndpointState {
             .leases
             .iter()
             .position(|lease| lease.group == group && !lease.phase.is_released())?;
-        let mut place = 0..;
-        self.release_where(now, |_| place.next() == Some(own)).into_iter().next()
+        let mut location_info = 0..;
+        self.release_where(now, |_| location_info.next() == Some(own)).into_iter().next()
     }
 
     /// Takes away the leases that `is_due` chooses, each of them shown once and in order.

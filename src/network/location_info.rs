@@ -47,27 +47,27 @@ pub(super) struct LocationOverflow<'a> {
 }
 
 impl PackedLocationInfo {
-    /// Takes over what `place` knows; the rest stays. Returns what has to be kept elsewhere.
-    pub(super) fn learn<'a>(&mut self, place: &LocationInfo<'a>) -> LocationOverflow<'a> {
+    /// Takes over what `location_info` knows; the rest stays. Returns what has to be kept elsewhere.
+    pub(super) fn learn<'a>(&mut self, location_info: &LocationInfo<'a>) -> LocationOverflow<'a> {
         let mut overflow = LocationOverflow::default();
-        if let Some(imeisv) = place.imeisv {
+        if let Some(imeisv) = location_info.imeisv {
             self.imeisv = [(imeisv.raw() >> 32) as u32, imeisv.raw() as u32];
         }
-        if let Some(plmn) = place.plmn {
+        if let Some(plmn) = location_info.plmn {
             self.plmn = plmn.raw() as u32;
         }
-        self.charging_id = place.charging_id.and_then(NonZeroU32::new).or(self.charging_id);
-        self.rat = place.rat.or(self.rat);
-        self.time_zone = place.time_zone.or(self.time_zone);
-        match place.serving_node {
+        self.charging_id = location_info.charging_id.and_then(NonZeroU32::new).or(self.charging_id);
+        self.rat = location_info.rat.or(self.rat);
+        self.time_zone = location_info.time_zone.or(self.time_zone);
+        match location_info.serving_node {
             Some(IpAddr::V4(node)) => self.serving_node = Some(node),
             Some(IpAddr::V6(_)) => {
                 self.serving_node = None;
-                overflow.serving_node = place.serving_node;
+                overflow.serving_node = location_info.serving_node;
             }
             None => {}
         }
-        if let Some(raw) = place.location {
+        if let Some(raw) = location_info.location {
             self.location = Location::keep(raw).unwrap_or_else(|| {
                 overflow.location = Some(raw);
                 Location::default()
@@ -81,7 +81,7 @@ impl PackedLocationInfo {
     }
 
     /// What is known here, unpacked.
-    pub(super) fn place(&self) -> LocationInfo<'_> {
+    pub(super) fn location_info(&self) -> LocationInfo<'_> {
         let [high, low] = self.imeisv;
         LocationInfo {
             rat: self.rat,
@@ -115,13 +115,13 @@ mod tests {
             charging_id: Some(0xdead_beef),
         };
         let mut known = PackedLocationInfo::default();
-        assert_eq!(known.place(), LocationInfo::default());
+        assert_eq!(known.location_info(), LocationInfo::default());
         known.learn(&full);
-        assert_eq!(known.place(), full);
+        assert_eq!(known.location_info(), full);
         known.learn(&LocationInfo::default());
-        assert_eq!(known.place(), full);
+        assert_eq!(known.location_info(), full);
         known.learn(&LocationInfo { rat: Some(6), ..LocationInfo::default() });
-        assert_eq!(known.place(), LocationInfo { rat: Some(6), ..full });
+        assert_eq!(known.location_info(), LocationInfo { rat: Some(6), ..full });
     }
 
     #[test]
@@ -135,6 +135,6 @@ mod tests {
             ..LocationInfo::default()
         });
         assert_eq!((overflow.serving_node, overflow.location), (Some(node), Some(&long[..])));
-        assert_eq!(known.place(), LocationInfo::default());
+        assert_eq!(known.location_info(), LocationInfo::default());
     }
 }

@@ -48,7 +48,7 @@ pub enum Effect {
     /// The session ended by this report.
     Closed,
     /// The end of a session of which nothing was known, or a Start that came after its successor's: a tombstone was set.
-    Entombed,
+    TombstoneAdded,
     /// The state table refused it, or no group serves it: nothing moved.
     Refused,
 }

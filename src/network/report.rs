@@ -57,7 +57,7 @@ pub struct Report<'a> {
     pub ip: Option<Ipv4Addr>,
     pub families: Families,
     pub counters: Counters,
-    pub place: LocationInfo<'a>,
+    pub location_info: LocationInfo<'a>,
     /// Acct-Session-Time, seconds, if it can be.
     pub session_time_s: Option<u32>,
     /// Acct-Terminate-Cause (RFC 2866 5.10).

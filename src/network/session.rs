@@ -42,7 +42,7 @@ pub struct Session {
     pub authorisation: Option<NonZeroU64>,
     apn: Option<AccessPoint>,
     first: Bearer,
-    whereabouts: PackedLocationInfo,
+    packed_location: PackedLocationInfo,
     rare: Option<Box<Rare>>,
 }
 
@@ -71,7 +71,7 @@ pub struct Ending {
 pub(super) enum ReportOrder {
     /// The first of its bearer.
     New,
-    News,
+    Newer,
     /// Of the same instant as the newest, and of no later kind.
     Repeated,
     Older,
@@ -137,7 +137,7 @@ impl Session {
             authorisation: None,
             apn: None,
             first,
-            whereabouts: PackedLocationInfo::default(),
+            packed_location: PackedLocationInfo::default(),
             rare: None,
         };
         session.set_nas(nas);
@@ -258,13 +258,13 @@ impl Session {
     }
 
     #[must_use]
-    pub fn place(&self) -> LocationInfo<'_> {
-        let mut place = self.whereabouts.place();
+    pub fn location_info(&self) -> LocationInfo<'_> {
+        let mut location_info = self.packed_location.location_info();
         if let Some(rare) = &self.rare {
-            place.serving_node = place.serving_node.or(rare.serving_node);
-            place.location = place.location.or(rare.location.as_deref());
+            location_info.serving_node = location_info.serving_node.or(rare.serving_node);
+            location_info.location = location_info.location.or(rare.location.as_deref());
         }
-        place
+        location_info
     }
 
     /// A number for people and programs: the same for the life of the session, also over restarts. 53 bits, so that JavaScript keeps it whole.
@@ -285,14 +285,16 @@ impl Session {
         hash >> 11
     }
 
-    /// Takes over what `place` knows; the rest stays.
-    pub fn move_to(&mut self, place: &LocationInfo<'_>) {
-        let overflow = self.whereabouts.learn(place);
-        if place.serving_node.is_some() && (overflow.serving_node.is_some() || self.rare.is_some())
+    /// Takes over what `location_info` knows; the rest stays.
+    pub fn move_to(&mut self, location_info: &LocationInfo<'_>) {
+        let overflow = self.packed_location.learn(location_info);
+        if location_info.serving_node.is_some()
+            && (overflow.serving_node.is_some() || self.rare.is_some())
         {
             self.rare().serving_node = overflow.serving_node;
         }
-        if place.location.is_some() && (overflow.location.is_some() || self.rare.is_some()) {
+        if location_info.location.is_some() && (overflow.location.is_some() || self.rare.is_some())
+        {
             self.rare().location = overflow.location.map(Into::into);
         }
         self.shed_rare();
@@ -359,8 +361,10 @@ impl Session {
         let charging_id =
             own.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
         let own = Proofs { charging_id, ..own };
-        let sent =
-            Proofs { authorisation: report.authorisation, charging_id: report.place.charging_id };
+        let sent = Proofs {
+            authorisation: report.authorisation,
+            charging_id: report.location_info.charging_id,
+        };
         matching::compare(own, sent, self.was_authorised_before(report, now))
     }
 
@@ -418,7 +422,7 @@ impl Session {
     }
 
     /// What a report of this session is to it.
-    pub(super) fn standing(
+    pub(super) fn report_order(
         &self,
         report: &Report<'_>,
         status: Status,
@@ -428,7 +432,7 @@ impl Session {
             None => ReportOrder::New,
             // Names of bearers come again in another session, not in the same one.
             Some(bearer) if !bearer.is_open() => ReportOrder::BearerEnded,
-            Some(bearer) if bearer.is_news(report, status, now) => ReportOrder::News,
+            Some(bearer) if bearer.is_newer(report, status, now) => ReportOrder::Newer,
             Some(bearer) if report.event_time.order == bearer.event_time => ReportOrder::Repeated,
             Some(_) => ReportOrder::Older,
         }
@@ -464,9 +468,11 @@ impl Session {
             // The mark was about the other address; whoever knows the leases judges this one.
             self.conflict = false;
         }
-        let charging_id =
-            report.place.charging_id.filter(|_| self.first.is_named_by(report.acct_session_id));
-        self.move_to(&LocationInfo { charging_id, ..report.place });
+        let charging_id = report
+            .location_info
+            .charging_id
+            .filter(|_| self.first.is_named_by(report.acct_session_id));
+        self.move_to(&LocationInfo { charging_id, ..report.location_info });
         self.families.ipv4 |= report.families.ipv4;
         self.families.ipv6 |= report.families.ipv6;
         self.learn_names(report);
@@ -511,7 +517,7 @@ impl Session {
     fn proofs(&self) -> Proofs {
         Proofs {
             authorisation: self.authorisation.map(NonZeroU64::get),
-            charging_id: self.whereabouts.charging_id(),
+            charging_id: self.packed_location.charging_id(),
         }
     }
 
@@ -530,7 +536,7 @@ impl Session {
         // A new authorisation for the same APN has the address of the old one: the device has come back, and its older session is lost.
         let is_authorised_anew = matches!((self.authorisation, other.authorisation), (Some(one), Some(two)) if one != two);
         let has_own_context = !is_authorised_anew
-            && differ((self.whereabouts.charging_id(), other.whereabouts.charging_id()));
+            && differ((self.packed_location.charging_id(), other.packed_location.charging_id()));
         let is_named_apart =
             self.multi_session_id().is_some() && other.multi_session_id().is_some();
         !has_own_context && !is_named_apart && !self.families.are_apart(other.families)

@@ -119,28 +119,28 @@ impl<E> Tracker<E> {
 
     /// The first of three hints that make ready what [`Self::with`] will touch: where in its table the endpoint would be. Between two hints
     /// about one endpoint there should be those about others, for each waits for what the one before has asked for.
-    pub fn foresee(&self, iccid: Iccid) {
-        foresee(self.piece(iccid), &iccid);
+    pub fn prefetch_bucket(&self, iccid: Iccid) {
+        prefetch_bucket_of(self.piece(iccid), &iccid);
     }
 
     /// The second hint: the entry itself.
-    pub fn approach(&self, iccid: Iccid) {
+    pub fn prefetch_entry(&self, iccid: Iccid) {
         let piece = self.piece(iccid);
         let hash = piece.hash_usize(&iccid);
         let table = piece.shards()[piece.determine_shard(hash)].read();
         if let Some((_, entry)) = table.get(hash as u64, |(key, _)| *key == iccid) {
-            foresee_entry::<E>(entry.get());
+            prefetch_entry_memory::<E>(entry.get());
         }
     }
 
     /// A hint before [`Self::resolve_imsi`].
-    pub fn foresee_imsi(&self, imsi: Imsi) {
-        foresee(&self.imsis, &imsi);
+    pub fn prefetch_imsi(&self, imsi: Imsi) {
+        prefetch_bucket_of(&self.imsis, &imsi);
     }
 
     /// A hint before [`Self::resolve_msisdn`].
-    pub fn foresee_msisdn(&self, msisdn: Msisdn) {
-        foresee(&self.msisdns, &msisdn);
+    pub fn prefetch_msisdn(&self, msisdn: Msisdn) {
+        prefetch_bucket_of(&self.msisdns, &msisdn);
     }
 
     /// Visits whole pieces from `cursor` on until at least `budget` entries were seen. Returns where to go on, `None` after the last one.
@@ -193,7 +193,7 @@ fn in_turn<E, T: Deref<Target = Box<E>>>(
 ) {
     let mut coming = VecDeque::with_capacity(LOOKED_AHEAD);
     for entry in entries {
-        foresee_entry::<E>(&entry);
+        prefetch_entry_memory::<E>(&entry);
         if coming.len() == LOOKED_AHEAD {
             coming.pop_front().into_iter().for_each(&mut visit);
         }
@@ -202,13 +202,13 @@ fn in_turn<E, T: Deref<Target = Box<E>>>(
     coming.into_iter().for_each(visit);
 }
 
-fn foresee_entry<E>(entry: &E) {
+fn prefetch_entry_memory<E>(entry: &E) {
     prefetch::lines(std::ptr::from_ref(entry), size_of::<E>());
 }
 
 /// Asks for the tags and the entries at the place where a table begins to look for a key. How hashbrown lays them out is no promise of its:
 /// from one place on, tags ascend and entries descend. If that changes, the hint is idle.
-fn foresee<K: Eq + Hash, V>(map: &Map<K, V>, key: &K) {
+fn prefetch_bucket_of<K: Eq + Hash, V>(map: &Map<K, V>, key: &K) {
     let hash = map.hash_usize(key);
     let table = map.shards()[map.determine_shard(hash)].read();
     let at = hash & (table.buckets() - 1);

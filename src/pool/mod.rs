@@ -33,7 +33,7 @@ use table::{AddressState, AddressTable};
 
 /// How many released addresses a call counts as free again, once their hold has passed. Each call holds at most one back, so two keep up,
 /// and no call ever pays for a million.
-const RIPENED_AT_ONCE: usize = 2;
+const EXPIRED_AT_ONCE: usize = 2;
 
 /// The allocator of one subnet.
 #[derive(Debug)]
@@ -42,13 +42,13 @@ pub struct Pool {
     hold: Duration,
     /// Never given by choice: network, broadcast and first host address, and what the configuration excludes.
     excluded: OffsetRanges,
-    ledger: AddressTable,
+    table: AddressTable,
     /// Everything below was touched or is excluded.
     frontier: u64,
     /// Released, and as far as was looked still within the hold; oldest first.
     held: ReleaseQueue,
     /// Released, and free for everyone; older than all in `held`.
-    ripe: ReleaseQueue,
+    hold_passed: ReleaseQueue,
     /// Restored to the hold, and not yet put in order.
     restored: Vec<u32>,
     restored_live: u64,
@@ -108,10 +108,10 @@ impl Pool {
             cidr: cidr.trunc(),
             hold,
             excluded: excluded(cidr, exclude),
-            ledger: AddressTable::default(),
+            table: AddressTable::default(),
             frontier: 0,
             held: ReleaseQueue::default(),
-            ripe: ReleaseQueue::default(),
+            hold_passed: ReleaseQueue::default(),
             restored: Vec::new(),
             restored_live: 0,
             leased: 0,
@@ -156,7 +156,7 @@ impl Pool {
             let until = pool.held_until(offset);
             let is_held = pool.is_released(offset) && until > now;
             match (is_held, pool.excluded.contains(offset)) {
-                (true, _) if pool.ledger.owner(offset) == Some(owner) => Ok(()),
+                (true, _) if pool.table.owner(offset) == Some(owner) => Ok(()),
                 (_, true) => Err(ClaimError::Reserved),
                 (true, false) => Err(ClaimError::Held { until }),
                 (false, false) => Ok(()),
@@ -172,7 +172,7 @@ impl Pool {
     /// Undoes a claim: the address is again what it was before.
     pub fn undo(&mut self, ip: Ipv4Addr, before: Before) {
         let Some(offset) =
-            self.offset(ip).filter(|offset| self.ledger.mark(*offset) == AddressState::Leased)
+            self.offset(ip).filter(|offset| self.table.state(*offset) == AddressState::Leased)
         else {
             return;
         };
@@ -180,15 +180,15 @@ impl Pool {
             Before::Own => {}
             Before::Unused => {
                 self.no_longer_leased(offset);
-                self.ledger.set(offset, AddressState::Fresh);
+                self.table.set(offset, AddressState::Fresh);
                 self.frontier = self.frontier.min(u64::from(offset));
             }
             Before::Released { owner, at } => {
                 self.no_longer_leased(offset);
-                self.ledger.set_owner(offset, owner);
-                self.ledger.set_released_at(offset, at);
+                self.table.set_owner(offset, owner);
+                self.table.set_released_at(offset, at);
                 if self.excluded.contains(offset) {
-                    self.ledger.set(offset, AddressState::Parked);
+                    self.table.set(offset, AddressState::Parked);
                 } else {
                     self.hold_anew(offset);
                 }
@@ -201,9 +201,9 @@ impl Pool {
         match (before, self.offset(ip)) {
             (Before::Released { owner, .. }, Some(offset)) => {
                 self.no_longer_leased(offset);
-                self.ledger.set_owner(offset, owner);
-                self.ledger.set(offset, AddressState::Ripe);
-                self.ripe.push(&mut self.ledger, offset);
+                self.table.set_owner(offset, owner);
+                self.table.set(offset, AddressState::HoldPassed);
+                self.hold_passed.push(&mut self.table, offset);
             }
             _ => self.undo(ip, before),
         }
@@ -215,9 +215,9 @@ impl Pool {
         let offset =
             self.offset(ip).filter(|offset| self.is_owned(*offset, owner)).ok_or(NotLeased)?;
         self.no_longer_leased(offset);
-        self.ledger.set_released_at(offset, at);
+        self.table.set_released_at(offset, at);
         if self.excluded.contains(offset) {
-            self.ledger.set(offset, AddressState::Parked);
+            self.table.set(offset, AddressState::Parked);
         } else {
             self.hold_back(offset);
         }
@@ -228,7 +228,7 @@ impl Pool {
     fn hand_over(&mut self, ip: Ipv4Addr, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
         let offset =
             self.offset(ip).filter(|offset| self.is_owned(*offset, from)).ok_or(NotLeased)?;
-        self.ledger.set_owner(offset, Some(to));
+        self.table.set_owner(offset, Some(to));
         Ok(())
     }
 
@@ -236,8 +236,8 @@ impl Pool {
     #[must_use]
     pub fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
         let offset =
-            self.offset(ip).filter(|offset| self.ledger.mark(*offset) == AddressState::Leased)?;
-        self.ledger.owner(offset)
+            self.offset(ip).filter(|offset| self.table.state(*offset) == AddressState::Leased)?;
+        self.table.owner(offset)
     }
 
     #[must_use]
@@ -253,16 +253,16 @@ impl Pool {
     }
 
     /// Counts up to `budget` released addresses as free whose hold has passed. Only [`Self::counts`] depends on it; for pools without traffic.
-    pub fn ripen(&mut self, now: Timestamp, budget: usize) {
+    pub fn expire_holds(&mut self, now: Timestamp, budget: usize) {
         self.order_restored();
         for _ in 0..budget {
             let Some(oldest) = self.held.first().filter(|oldest| self.held_until(*oldest) <= now)
             else {
                 return;
             };
-            self.held.unlink(&mut self.ledger, oldest);
-            self.ripe.push(&mut self.ledger, oldest);
-            self.ledger.set(oldest, AddressState::Ripe);
+            self.held.unlink(&mut self.table, oldest);
+            self.hold_passed.push(&mut self.table, oldest);
+            self.table.set(oldest, AddressState::HoldPassed);
         }
     }
 
@@ -278,24 +278,24 @@ impl Pool {
         let concerned: Vec<u32> = before
             .iter()
             .chain(self.excluded.iter())
-            .flat_map(|range| self.ledger.touched(range))
+            .flat_map(|range| self.table.touched(range))
             .collect();
         for offset in concerned {
             let is_excluded = self.excluded.contains(offset);
-            match self.ledger.mark(offset) {
-                AddressState::Held | AddressState::Ripe if is_excluded => {
+            match self.table.state(offset) {
+                AddressState::Held | AddressState::HoldPassed if is_excluded => {
                     self.withdraw(offset);
-                    self.ledger.set(offset, AddressState::Parked);
+                    self.table.set(offset, AddressState::Parked);
                 }
                 AddressState::Parked if !is_excluded => self.hold_anew(offset),
                 _ => {}
             }
         }
-        let leased = |offset: &u32| self.ledger.mark(*offset) == AddressState::Leased;
+        let leased = |offset: &u32| self.table.state(*offset) == AddressState::Leased;
         self.leased_excluded = self
             .excluded
             .iter()
-            .map(|range| self.ledger.touched(range).filter(leased).count() as u64)
+            .map(|range| self.table.touched(range).filter(leased).count() as u64)
             .sum();
         // What was excluded below the frontier may never have been used.
         let is_readmitted = |range: &OffsetRange| {
@@ -307,7 +307,7 @@ impl Pool {
 
     /// What every call does first.
     fn tidy(&mut self, now: Timestamp) {
-        self.ripen(now, RIPENED_AT_ONCE);
+        self.expire_holds(now, EXPIRED_AT_ONCE);
     }
 
     fn next_unused(&mut self) -> Option<u32> {
@@ -316,7 +316,7 @@ impl Pool {
             self.frontier = if let Some(last) = self.excluded.last_of(offset) {
                 u64::from(last) + 1
             } else {
-                match self.ledger.skip_touched(offset) {
+                match self.table.skip_touched(offset) {
                     skipped if skipped == self.frontier => return Some(offset),
                     skipped => skipped,
                 }
@@ -326,7 +326,8 @@ impl Pool {
     }
 
     fn next_released(&self, now: Timestamp) -> Result<u32, Exhausted> {
-        let oldest = self.ripe.first().or(self.held.first()).ok_or(Exhausted { retry_at: None })?;
+        let oldest =
+            self.hold_passed.first().or(self.held.first()).ok_or(Exhausted { retry_at: None })?;
         let until = self.held_until(oldest);
         if until <= now { Ok(oldest) } else { Err(Exhausted { retry_at: Some(until) }) }
     }
@@ -339,8 +340,8 @@ impl Pool {
         judge: impl FnOnce(&Self, u32) -> Result<(), ClaimError>,
     ) -> Result<Before, ClaimError> {
         let offset = self.offset(ip).ok_or(ClaimError::Outside)?;
-        if self.ledger.mark(offset) == AddressState::Leased {
-            return if self.ledger.owner(offset) == Some(owner) {
+        if self.table.state(offset) == AddressState::Leased {
+            return if self.table.owner(offset) == Some(owner) {
                 Ok(Before::Own)
             } else {
                 Err(ClaimError::Leased)
@@ -354,10 +355,7 @@ impl Pool {
 
     fn before(&self, offset: u32) -> Before {
         if self.is_released(offset) {
-            Before::Released {
-                owner: self.ledger.owner(offset),
-                at: self.ledger.released_at(offset),
-            }
+            Before::Released { owner: self.table.owner(offset), at: self.table.released_at(offset) }
         } else {
             Before::Unused
         }
@@ -365,19 +363,22 @@ impl Pool {
 
     fn is_released(&self, offset: u32) -> bool {
         matches!(
-            self.ledger.mark(offset),
-            AddressState::Held | AddressState::Ripe | AddressState::Parked | AddressState::Restored
+            self.table.state(offset),
+            AddressState::Held
+                | AddressState::HoldPassed
+                | AddressState::Parked
+                | AddressState::Restored
         )
     }
 
     fn is_owned(&self, offset: u32, owner: Iccid) -> bool {
-        self.ledger.mark(offset) == AddressState::Leased && self.ledger.owner(offset) == Some(owner)
+        self.table.state(offset) == AddressState::Leased && self.table.owner(offset) == Some(owner)
     }
 
     fn lease(&mut self, offset: u32, owner: Iccid) {
         self.withdraw(offset);
-        self.ledger.set(offset, AddressState::Leased);
-        self.ledger.set_owner(offset, Some(owner));
+        self.table.set(offset, AddressState::Leased);
+        self.table.set_owner(offset, Some(owner));
         self.leased += 1;
         self.leased_excluded += u64::from(self.excluded.contains(offset));
     }
@@ -388,15 +389,15 @@ impl Pool {
     }
 
     fn hold_back(&mut self, offset: u32) {
-        self.held.push(&mut self.ledger, offset);
-        self.ledger.set(offset, AddressState::Held);
+        self.held.push(&mut self.table, offset);
+        self.table.set(offset, AddressState::Held);
     }
 
     /// Takes an address out of the queue it stands in, if it does.
     fn withdraw(&mut self, offset: u32) {
-        match self.ledger.mark(offset) {
-            AddressState::Held => self.held.unlink(&mut self.ledger, offset),
-            AddressState::Ripe => self.ripe.unlink(&mut self.ledger, offset),
+        match self.table.state(offset) {
+            AddressState::Held => self.held.unlink(&mut self.table, offset),
+            AddressState::HoldPassed => self.hold_passed.unlink(&mut self.table, offset),
             // Its place in the list of restored ones is passed over later.
             AddressState::Restored => self.restored_live -= 1,
             AddressState::Fresh | AddressState::Leased | AddressState::Parked => {}
@@ -404,7 +405,7 @@ impl Pool {
     }
 
     fn held_until(&self, offset: u32) -> Timestamp {
-        self.ledger.released_at(offset) + self.hold
+        self.table.released_at(offset) + self.hold
     }
 
     fn offset(&self, ip: Ipv4Addr) -> Option<u32> {

@@ -14,34 +14,36 @@ use crate::time::Timestamp;
 /// They are given to nobody; their owners keep them until they give them back.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
-    seats: HashMap<Ipv4Addr, OwnedAddress>,
+    owned_addresses: HashMap<Ipv4Addr, OwnedAddress>,
     /// The released ones, oldest first.
     released: BTreeSet<(Timestamp, Ipv4Addr)>,
 }
 
 impl Outside {
     pub(super) fn len(&self) -> u64 {
-        self.seats.len() as u64
+        self.owned_addresses.len() as u64
     }
 
     /// What an owner has here stays his; everybody else has no business outside the subnets.
     pub(super) fn claim(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
-        let Some(seat) = self.seats.get(&ip).copied().filter(|seat| seat.owner == owner) else {
+        let Some(owned) =
+            self.owned_addresses.get(&ip).copied().filter(|owned| owned.owner == owner)
+        else {
             return Err(ClaimError::Outside);
         };
-        let Some(at) = seat.released_at else { return Ok(Before::Own) };
-        self.put(OwnedAddress { released_at: None, ..seat });
+        let Some(at) = owned.released_at else { return Ok(Before::Own) };
+        self.put(OwnedAddress { released_at: None, ..owned });
         Ok(Before::Released { owner: Some(owner), at })
     }
 
     /// Takes an address that nobody else has; for what is configured before its subnet is there.
     pub(super) fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
-        let before = match self.seats.get(&ip) {
+        let before = match self.owned_addresses.get(&ip) {
             None => Before::Unused,
             Some(OwnedAddress { owner: other, released_at: Some(at), .. }) => {
                 Before::Released { owner: Some(*other), at: *at }
             }
-            Some(seat) if seat.owner == owner => return Ok(Before::Own),
+            Some(owned) if owned.owner == owner => return Ok(Before::Own),
             Some(_) => return Err(ClaimError::Leased),
         };
         self.put(OwnedAddress { ip, owner, released_at: None });
@@ -82,20 +84,23 @@ impl Outside {
 
     /// Who has the address now.
     pub(super) fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
-        self.seats.get(&ip).filter(|seat| seat.released_at.is_none()).map(|seat| seat.owner)
+        self.owned_addresses
+            .get(&ip)
+            .filter(|owned| owned.released_at.is_none())
+            .map(|owned| owned.owner)
     }
 
     /// Replaces what was known of the address.
-    pub(super) fn put(&mut self, seat: OwnedAddress) {
-        self.remove(seat.ip);
-        self.seats.insert(seat.ip, seat);
-        self.released.extend(seat.released_at.map(|at| (at, seat.ip)));
+    pub(super) fn put(&mut self, owned: OwnedAddress) {
+        self.remove(owned.ip);
+        self.owned_addresses.insert(owned.ip, owned);
+        self.released.extend(owned.released_at.map(|at| (at, owned.ip)));
     }
 
     /// The same from a record: a lease wins over any hold, and of several holds the latest counts.
     pub(super) fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
-        let is_newer = |seat: &OwnedAddress| seat.released_at.is_some_and(|known| known < at);
-        if self.seats.get(&ip).is_none_or(is_newer) {
+        let is_newer = |owned: &OwnedAddress| owned.released_at.is_some_and(|known| known < at);
+        if self.owned_addresses.get(&ip).is_none_or(is_newer) {
             self.put(OwnedAddress { ip, owner, released_at: Some(at) });
         }
     }
@@ -111,7 +116,8 @@ impl Outside {
 
     /// Takes out what one of these subnets contains.
     pub(super) fn take_inside(&mut self, contains: impl Fn(Ipv4Addr) -> bool) -> Vec<OwnedAddress> {
-        let inside: Vec<Ipv4Addr> = self.seats.keys().copied().filter(|ip| contains(*ip)).collect();
+        let inside: Vec<Ipv4Addr> =
+            self.owned_addresses.keys().copied().filter(|ip| contains(*ip)).collect();
         inside.into_iter().filter_map(|ip| self.remove(ip)).collect()
     }
 
@@ -120,8 +126,8 @@ impl Outside {
     }
 
     fn remove(&mut self, ip: Ipv4Addr) -> Option<OwnedAddress> {
-        let seat = self.seats.remove(&ip)?;
-        seat.released_at.inspect(|at| _ = self.released.remove(&(*at, ip)));
-        Some(seat)
+        let owned = self.owned_addresses.remove(&ip)?;
+        owned.released_at.inspect(|at| _ = self.released.remove(&(*at, ip)));
+        Some(owned)
     }
 }

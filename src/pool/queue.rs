@@ -1,4 +1,4 @@
-//! A queue of released addresses, linked through their slips, so that any of them can leave it at once.
+//! A queue of released addresses, linked through the table, so that any of them can leave it at once.
 
 use super::table::{AddressTable, Links};
 
@@ -24,12 +24,12 @@ impl ReleaseQueue {
         self.len
     }
 
-    pub(super) fn push(&mut self, ledger: &mut AddressTable, offset: u32) {
+    pub(super) fn push(&mut self, table: &mut AddressTable, offset: u32) {
         let before = self.ends.map_or(offset, |ends| ends.last);
-        *ledger.links_mut(offset) = Links { before, after: offset };
+        *table.links_mut(offset) = Links { before, after: offset };
         match &mut self.ends {
             Some(ends) => {
-                ledger.links_mut(ends.last).after = offset;
+                table.links_mut(ends.last).after = offset;
                 ends.last = offset;
             }
             None => self.ends = Some(Ends { first: offset, last: offset }),
@@ -38,22 +38,22 @@ impl ReleaseQueue {
     }
 
     /// Takes out an address that stands in this queue.
-    pub(super) fn unlink(&mut self, ledger: &mut AddressTable, offset: u32) {
-        let Links { before, after } = ledger.links(offset);
+    pub(super) fn unlink(&mut self, table: &mut AddressTable, offset: u32) {
+        let Links { before, after } = table.links(offset);
         let Some(ends) = &mut self.ends else { return };
         match (before == offset, after == offset) {
             (true, true) => self.ends = None,
             (true, false) => {
                 ends.first = after;
-                ledger.links_mut(after).before = after;
+                table.links_mut(after).before = after;
             }
             (false, true) => {
                 ends.last = before;
-                ledger.links_mut(before).after = before;
+                table.links_mut(before).after = before;
             }
             (false, false) => {
-                ledger.links_mut(before).after = after;
-                ledger.links_mut(after).before = before;
+                table.links_mut(before).after = after;
+                table.links_mut(after).before = before;
             }
         }
         self.len -= 1;

@@ -29,38 +29,38 @@ impl Pool {
     /// The address was released then. Of several releases the latest counts; one that is leased was taken since.
     pub fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
         let Some(offset) = self.offset(ip) else { return };
-        match self.ledger.mark(offset) {
+        match self.table.state(offset) {
             AddressState::Leased => return,
             AddressState::Fresh => {}
-            _ if self.ledger.released_at(offset) >= released_at => return,
+            _ if self.table.released_at(offset) >= released_at => return,
             _ => self.withdraw(offset),
         }
-        self.ledger.set_released_at(offset, released_at);
-        self.ledger.set_owner(offset, Some(owner));
+        self.table.set_released_at(offset, released_at);
+        self.table.set_owner(offset, Some(owner));
         if self.excluded.contains(offset) {
-            self.ledger.set(offset, AddressState::Parked);
+            self.table.set(offset, AddressState::Parked);
         } else {
             self.hold_anew(offset);
         }
     }
 
     /// Everything known of its addresses.
-    pub(super) fn seats(&self) -> impl Iterator<Item = OwnedAddress> {
+    pub(super) fn owned_addresses(&self) -> impl Iterator<Item = OwnedAddress> {
         let all = OffsetRange { first: 0, last: (self.size() - 1) as u32 };
-        self.ledger.touched(all).filter_map(|offset| {
-            let released_at = self.is_released(offset).then(|| self.ledger.released_at(offset));
+        self.table.touched(all).filter_map(|offset| {
+            let released_at = self.is_released(offset).then(|| self.table.released_at(offset));
             Some(OwnedAddress {
                 ip: self.address(offset),
-                owner: self.ledger.owner(offset)?,
+                owner: self.table.owner(offset)?,
                 released_at,
             })
         })
     }
 
-    pub(super) fn put(&mut self, seat: OwnedAddress) {
-        match seat.released_at {
-            Some(at) => self.restore_held(seat.ip, seat.owner, at),
-            None => _ = self.restore_leased(seat.ip, seat.owner),
+    pub(super) fn put(&mut self, owned: OwnedAddress) {
+        match owned.released_at {
+            Some(at) => self.restore_held(owned.ip, owned.owner, at),
+            None => _ = self.restore_leased(owned.ip, owned.owner),
         }
     }
 
@@ -72,13 +72,13 @@ impl Pool {
         let mut all = std::mem::take(&mut self.restored);
         self.restored_live = 0;
         while let Some(oldest) = self.held.first() {
-            self.held.unlink(&mut self.ledger, oldest);
-            self.ledger.set(oldest, AddressState::Restored);
+            self.held.unlink(&mut self.table, oldest);
+            self.table.set(oldest, AddressState::Restored);
             all.push(oldest);
         }
-        all.sort_by_cached_key(|offset| self.ledger.released_at(*offset));
+        all.sort_by_cached_key(|offset| self.table.released_at(*offset));
         for offset in all {
-            if self.ledger.mark(offset) == AddressState::Restored {
+            if self.table.state(offset) == AddressState::Restored {
                 self.hold_back(offset);
             }
         }
@@ -86,7 +86,7 @@ impl Pool {
 
     /// Puts an address into its hold, which may have begun before that of others.
     pub(super) fn hold_anew(&mut self, offset: u32) {
-        self.ledger.set(offset, AddressState::Restored);
+        self.table.set(offset, AddressState::Restored);
         self.restored.push(offset);
         self.restored_live += 1;
     }

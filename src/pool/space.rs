@@ -71,8 +71,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
             self.subnets.push(Subnet { kind, pool });
         }
         let strays = self.outside.take_inside(|ip| added.iter().any(|cidr| cidr.contains(&ip)));
-        for seat in former.iter().flat_map(|gone| gone.pool.seats()).chain(strays) {
-            self.put(seat);
+        for owned in former.iter().flat_map(|gone| gone.pool.owned_addresses()).chain(strays) {
+            self.put(owned);
         }
     }
 
@@ -216,8 +216,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     }
 
     /// Counts released addresses as free whose hold has passed, at most `budget` in each subnet; and forgets reports that are too old.
-    pub fn ripen(&mut self, now: Timestamp, budget: usize) {
-        self.subnets.iter_mut().for_each(|subnet| subnet.pool.ripen(now, budget));
+    pub fn expire_holds(&mut self, now: Timestamp, budget: usize) {
+        self.subnets.iter_mut().for_each(|subnet| subnet.pool.expire_holds(now, budget));
         self.outside.forget(now, self.hold);
         self.contested.retain(|_, reporters| {
             reporters.retain(|(_, until)| *until > now);
@@ -246,10 +246,10 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         self.subnets.iter_mut().find(|subnet| subnet.pool.cidr().contains(&ip))
     }
 
-    fn put(&mut self, seat: OwnedAddress) {
-        match self.subnet(seat.ip) {
-            Some(subnet) => subnet.pool.put(seat),
-            None => self.outside.put(seat),
+    fn put(&mut self, owned: OwnedAddress) {
+        match self.subnet(owned.ip) {
+            Some(subnet) => subnet.pool.put(owned),
+            None => self.outside.put(owned),
         }
     }
 }

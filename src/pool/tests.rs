@@ -296,7 +296,7 @@ proptest! {
                     pool.set_excluded(&model.excluded);
                 }
             }
-            pool.ripen(now, usize::MAX);
+            pool.expire_holds(now, usize::MAX);
             let counts = pool.counts();
             prop_assert_eq!(counts.leased, model.leased.len() as u64);
             prop_assert_eq!(counts.leased + counts.held + counts.free + counts.reserved, 64);

@@ -35,7 +35,7 @@ pub enum GroupFault {
 #[derive(Debug, PartialEq, Eq)]
 pub struct CatalogEntry<T> {
     pub thing: Arc<T>,
-    pub standing: ListingStatus,
+    pub status: ListingStatus,
     pub stamp: Revision,
 }
 
@@ -52,33 +52,33 @@ pub enum ListingStatus {
 
 impl Catalog {
     /// The VSlices of all places ever taken, in the order of their handles.
-    pub fn vslice_places(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Vslice>>> {
+    pub fn vslice_slots(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Vslice>>> {
         self.vslices.iter().map(Option::as_ref)
     }
 
     /// The groups of all places ever taken, in the order of their handles.
-    pub fn group_places(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Group>>> {
+    pub fn group_slots(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Group>>> {
         self.groups.iter().map(Option::as_ref)
     }
 
-    /// The place of a handle, whatever its standing.
+    /// The place of a handle, whatever its status.
     pub fn vslice_place(&self, id: VsliceId) -> Option<&CatalogEntry<Vslice>> {
         self.vslices.get(id.index())?.as_ref()
     }
 
-    /// The place of a handle, whatever its standing.
+    /// The place of a handle, whatever its status.
     pub fn group_place(&self, id: GroupId) -> Option<&CatalogEntry<Group>> {
         self.groups.get(id.index())?.as_ref()
     }
 
     /// Puts a VSlice into the place of its handle.
-    pub fn set_vslice(&mut self, id: VsliceId, place: CatalogEntry<Vslice>) {
-        set(&mut self.vslices, id.index(), place);
+    pub fn set_vslice(&mut self, id: VsliceId, slot: CatalogEntry<Vslice>) {
+        set(&mut self.vslices, id.index(), slot);
     }
 
     /// Puts a group into the place of its handle.
-    pub fn set_group(&mut self, id: GroupId, place: CatalogEntry<Group>) {
-        set(&mut self.groups, id.index(), place);
+    pub fn set_group(&mut self, id: GroupId, slot: CatalogEntry<Group>) {
+        set(&mut self.groups, id.index(), slot);
     }
 
     /// The handle that a moniker has, or will have.
@@ -160,8 +160,8 @@ impl Catalog {
     /// How many VSlices and groups are other than the files have them: changed, made or removed by a person, or kept though they are gone.
     #[must_use]
     pub fn differing(&self) -> usize {
-        self.vslices.iter().flatten().filter(|place| place.differs()).count()
-            + self.groups.iter().flatten().filter(|place| place.differs()).count()
+        self.vslices.iter().flatten().filter(|slot| slot.differs()).count()
+            + self.groups.iter().flatten().filter(|slot| slot.differs()).count()
     }
 }
 
@@ -182,52 +182,52 @@ impl Named for Group {
     }
 }
 
-fn set<T>(places: &mut Vec<Option<CatalogEntry<T>>>, index: usize, place: CatalogEntry<T>) {
-    if places.len() <= index {
-        places.resize_with(index + 1, || None);
+fn set<T>(slots: &mut Vec<Option<CatalogEntry<T>>>, index: usize, slot: CatalogEntry<T>) {
+    if slots.len() <= index {
+        slots.resize_with(index + 1, || None);
     }
-    places[index] = Some(place);
+    slots[index] = Some(slot);
 }
 
 /// The index of a moniker's place; the one behind all if it has none.
-fn place_of<T: Named>(places: &[Option<CatalogEntry<T>>], moniker: &Moniker) -> usize {
-    let is_its = |place: &Option<CatalogEntry<T>>| {
-        place.as_ref().is_some_and(|place| place.thing.moniker() == moniker)
+fn place_of<T: Named>(slots: &[Option<CatalogEntry<T>>], moniker: &Moniker) -> usize {
+    let is_its = |slot: &Option<CatalogEntry<T>>| {
+        slot.as_ref().is_some_and(|slot| slot.thing.moniker() == moniker)
     };
-    places.iter().position(is_its).unwrap_or(places.len())
+    slots.iter().position(is_its).unwrap_or(slots.len())
 }
 
-fn present<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = (usize, &T)> {
-    places.iter().enumerate().filter_map(|(index, place)| Some((index, place.as_ref()?.present()?)))
+fn present<T>(slots: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = (usize, &T)> {
+    slots.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.as_ref()?.present()?)))
 }
 
-fn gone<T>(places: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = &T> {
-    places
+fn gone<T>(slots: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = &T> {
+    slots
         .iter()
         .flatten()
-        .filter(|place| place.standing == ListingStatus::Gone)
-        .map(|place| &*place.thing)
+        .filter(|slot| slot.status == ListingStatus::Gone)
+        .map(|slot| &*slot.thing)
 }
 
 impl<T> Clone for CatalogEntry<T> {
     fn clone(&self) -> Self {
-        Self { thing: Arc::clone(&self.thing), standing: self.standing, stamp: self.stamp }
+        Self { thing: Arc::clone(&self.thing), status: self.status, stamp: self.stamp }
     }
 }
 
 impl<T> CatalogEntry<T> {
     /// Of a thing that is listed.
     pub fn new(thing: T, stamp: Revision) -> Self {
-        Self { thing: Arc::new(thing), standing: ListingStatus::Listed, stamp }
+        Self { thing: Arc::new(thing), status: ListingStatus::Listed, stamp }
     }
 
     /// The thing, unless it was removed.
     pub fn present(&self) -> Option<&T> {
-        (self.standing != ListingStatus::Removed).then_some(&*self.thing)
+        (self.status != ListingStatus::Removed).then_some(&*self.thing)
     }
 
     fn differs(&self) -> bool {
-        match self.standing {
+        match self.status {
             ListingStatus::Listed => self.stamp.origin.differs(),
             ListingStatus::Gone => true,
             // The files still have it.

@@ -71,7 +71,7 @@ impl Catalog {
         let group_handle =
             |index: usize| GroupId::new(groups.handles.get(&index).copied().unwrap_or(index));
         Merged {
-            groups: (0..files.group_places().len()).map(group_handle).collect(),
+            groups: (0..files.group_slots().len()).map(group_handle).collect(),
             changed_vslices: vslices.changed.iter().map(|index| VsliceId::new(*index)).collect(),
             changed_groups: groups.changed.iter().map(|index| GroupId::new(*index)).collect(),
             applied: vslices.applied + groups.applied,
@@ -154,14 +154,14 @@ impl Rules {
             let stamp = Revision::default().next(self.now_micros, Origin::file(line));
             return (Some(CatalogEntry::new(thing, stamp)), true);
         };
-        let is_removed = place.standing == ListingStatus::Removed;
+        let is_removed = place.status == ListingStatus::Removed;
         let is_same = !is_removed && *place.thing == thing;
         let speaks = place.stamp.origin.line() != Some(line)
             || (self.authority == Authority::Files && !is_same);
         if !speaks {
-            let returns = place.standing == ListingStatus::Gone;
+            let returns = place.status == ListingStatus::Gone;
             let listed = || CatalogEntry {
-                standing: ListingStatus::Listed,
+                status: ListingStatus::Listed,
                 stamp: place.stamp.next(self.now_micros, place.stamp.origin),
                 ..place.clone()
             };
@@ -170,13 +170,13 @@ impl Rules {
         let origin = if is_removed { Origin::file(line) } else { place.stamp.origin.adopted(line) };
         let thing = if is_same { Arc::clone(&place.thing) } else { Arc::new(thing) };
         let stamp = place.stamp.next(self.now_micros, origin);
-        (Some(CatalogEntry { thing, standing: ListingStatus::Listed, stamp }), !is_same)
+        (Some(CatalogEntry { thing, status: ListingStatus::Listed, stamp }), !is_same)
     }
 
     /// What becomes of a place that the files do not name, if anything.
     fn unlisted<T>(self, place: &CatalogEntry<T>) -> Option<CatalogEntry<T>> {
         let origin = place.stamp.origin;
-        let (standing, origin) = match place.standing {
+        let (status, origin) = match place.status {
             // A person made it: only a person removes it.
             ListingStatus::Listed | ListingStatus::Gone if origin.is_by_person() => return None,
             ListingStatus::Listed | ListingStatus::Gone if self.prune => {
@@ -191,7 +191,7 @@ impl Rules {
         };
         Some(CatalogEntry {
             thing: Arc::clone(&place.thing),
-            standing,
+            status,
             stamp: place.stamp.next(self.now_micros, origin),
         })
     }
@@ -360,10 +360,8 @@ mod tests {
             .merged(&files(&[("a", "one")]), Authority::LastWriter, Prune::No, 9)
             .catalog;
         let place = catalog.vslice_place(VsliceId::new(0)).unwrap().clone();
-        catalog.set_vslice(
-            VsliceId::new(0),
-            CatalogEntry { standing: ListingStatus::Removed, ..place },
-        );
+        catalog
+            .set_vslice(VsliceId::new(0), CatalogEntry { status: ListingStatus::Removed, ..place });
         let merge = |name: &str, authority| {
             catalog.merged(&files(&[("a", name)]), authority, Prune::No, 10).catalog
         };

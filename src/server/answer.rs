@@ -46,12 +46,12 @@ pub fn has_room(request: &Datagram<'_>, vendor_attributes: bool) -> bool {
 
 /// Access-Accept. The Message-Authenticator is its first attribute, against BlastRADIUS, as in every reply of this family.
 pub fn accept(
-    room: &mut [u8],
+    buf: &mut [u8],
     request: &Datagram<'_>,
     accept: &Accept,
     names: Option<VendorNames<'_>>,
 ) -> Result<Draft, TooLong> {
-    let mut reply = Encoder::new(room, Code::ACCESS_ACCEPT, request.identifier());
+    let mut reply = Encoder::new(buf, Code::ACCESS_ACCEPT, request.identifier());
     reply.message_authenticator();
     if let Some(ip) = accept.ip {
         reply.address(number::FRAMED_IP_ADDRESS, ip).address(number::FRAMED_IP_NETMASK, HOST);
@@ -86,11 +86,11 @@ pub fn accept(
 
 /// Access-Reject: the reason, and nothing of the request but its Proxy-States.
 pub fn reject(
-    room: &mut [u8],
+    buf: &mut [u8],
     request: &Datagram<'_>,
     reason: RejectReason,
 ) -> Result<Draft, TooLong> {
-    let mut reply = Encoder::new(room, Code::ACCESS_REJECT, request.identifier());
+    let mut reply = Encoder::new(buf, Code::ACCESS_REJECT, request.identifier());
     reply
         .message_authenticator()
         .attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes())
@@ -99,8 +99,8 @@ pub fn reject(
 }
 
 /// Accounting-Response: a receipt and nothing else; signed twice only if the request was.
-pub fn receipt(room: &mut [u8], request: &Datagram<'_>) -> Result<Draft, TooLong> {
-    let mut reply = Encoder::new(room, Code::ACCOUNTING_RESPONSE, request.identifier());
+pub fn receipt(buf: &mut [u8], request: &Datagram<'_>) -> Result<Draft, TooLong> {
+    let mut reply = Encoder::new(buf, Code::ACCOUNTING_RESPONSE, request.identifier());
     if request.message_authenticator() == MessageAuthenticator::Present {
         reply.message_authenticator();
     }
@@ -109,8 +109,8 @@ pub fn receipt(room: &mut [u8], request: &Datagram<'_>) -> Result<Draft, TooLong
 }
 
 /// The answer to Status-Server: the code that the port is used to, a Message-Authenticator, and the Proxy-States (RFC 5997 3).
-pub fn alive(room: &mut [u8], request: &Datagram<'_>, code: Code) -> Result<Draft, TooLong> {
-    let mut reply = Encoder::new(room, code, request.identifier());
+pub fn alive(buf: &mut [u8], request: &Datagram<'_>, code: Code) -> Result<Draft, TooLong> {
+    let mut reply = Encoder::new(buf, code, request.identifier());
     reply.message_authenticator().copy(request, number::PROXY_STATE);
     reply.draft_reply(request.authenticator())
 }
@@ -154,30 +154,30 @@ mod tests {
         };
         let moniker = "m".repeat(Moniker::MAX);
         let names = VendorNames { vendor: 32473, vslice: &moniker, group: &moniker };
-        let mut room = [0; LONGEST];
+        let mut buf = [0; LONGEST];
         for octets in [0, 3, 100, 1000].into_iter().chain(3800..=4050) {
             let datagram = request(Code::ACCESS_REQUEST, octets);
             let datagram = Datagram::frame(&datagram).unwrap();
             assert_eq!(
                 has_room(&datagram, false),
-                accept(&mut room, &datagram, &fullest, None).is_ok(),
+                accept(&mut buf, &datagram, &fullest, None).is_ok(),
                 "{octets}"
             );
             assert_eq!(
                 has_room(&datagram, true),
-                accept(&mut room, &datagram, &fullest, Some(names)).is_ok(),
+                accept(&mut buf, &datagram, &fullest, Some(names)).is_ok(),
                 "{octets} with names"
             );
             if has_room(&datagram, false) {
                 for reason in RejectReason::ALL {
-                    assert!(reject(&mut room, &datagram, reason).is_ok(), "{octets} {reason:?}");
+                    assert!(reject(&mut buf, &datagram, reason).is_ok(), "{octets} {reason:?}");
                 }
             }
             let datagram = request(Code::ACCOUNTING_REQUEST, octets);
             let datagram = Datagram::frame(&datagram).unwrap();
             assert_eq!(
                 has_room(&datagram, false),
-                receipt(&mut room, &datagram).is_ok(),
+                receipt(&mut buf, &datagram).is_ok(),
                 "{octets} of accounting"
             );
         }

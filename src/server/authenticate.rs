@@ -1,4 +1,4 @@
-//! Whether a request is believed: who its sender is, and what it must have signed (PROTOCOL 1.4 to 1.6).
+//! Authenticates a request: the sender must know the secret, and must have signed what has to be signed (PROTOCOL 1).
 
 use super::counters::Dropped;
 use super::gateways::Gateway;

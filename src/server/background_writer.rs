@@ -1,4 +1,4 @@
-//! Changes that no gateway asked for: imports, reloads, what time brings. Recorded like all others, only that nobody waits for a reply.
+//! Records changes that no gateway asked for: imports, reloads, what falls due. Like all others, only that no reply waits for them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,36 +20,41 @@ const ROOM: Duration = Duration::from_secs(5);
 /// Records on their way, and the addresses that become free when they are durable.
 #[derive(Debug)]
 pub struct BackgroundWriter {
-    clerk: JournalCommitter,
-    scribe: JournalRecorder,
+    committer: JournalCommitter,
+    recorder: JournalRecorder,
     freed: Vec<FreedAddress>,
     waiting: VecDeque<(Ticket, Vec<FreedAddress>)>,
 }
 
 impl BackgroundWriter {
     pub fn new(journal: &Journal) -> Self {
-        let mut clerk = JournalCommitter::unwoken(journal);
-        Self { scribe: clerk.records(), clerk, freed: Vec::new(), waiting: VecDeque::new() }
+        let mut committer = JournalCommitter::unwoken(journal);
+        Self {
+            recorder: committer.records(),
+            committer,
+            freed: Vec::new(),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Whether the journal takes changes at present. To be asked before anything is changed.
     fn may_begin(&self) -> bool {
-        self.clerk.admission() == Admission::Open
+        self.committer.admission() == Admission::Open
     }
 
     /// From here on it is `now`.
     pub fn begin(&mut self, now: Timestamp) {
-        self.scribe.at = now;
+        self.recorder.at = now;
     }
 
     /// What a gateway's handle stands for: without it nobody could read its sessions after a restart.
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
-        self.scribe.gateway(id, name);
+        self.recorder.gateway(id, name);
     }
 
     /// That a gateway has sent a Message-Authenticator: "auto" asks for one after a restart, too.
     pub fn signed(&mut self, id: GatewayId) {
-        self.scribe.signed(id);
+        self.recorder.signed(id);
     }
 
     /// Carries out what time has brought to about `budget` more endpoints, and frees what is free by now.
@@ -64,18 +69,18 @@ impl BackgroundWriter {
 
     /// Hands over what has been recorded.
     pub fn submit(&mut self) {
-        if self.scribe.is_empty() && self.freed.is_empty() {
+        if self.recorder.is_empty() && self.freed.is_empty() {
             return;
         }
-        let mut fresh = self.clerk.records();
-        fresh.at = self.scribe.at;
-        let ticket = self.clerk.submit(std::mem::replace(&mut self.scribe, fresh));
+        let mut fresh = self.committer.records();
+        fresh.at = self.recorder.at;
+        let ticket = self.committer.submit(std::mem::replace(&mut self.recorder, fresh));
         self.waiting.push_back((ticket, std::mem::take(&mut self.freed)));
     }
 
     /// Frees the addresses whose release is durable.
     pub fn settle(&mut self, aaa: &Aaa) {
-        let durable = self.clerk.durable();
+        let durable = self.committer.durable();
         while self.waiting.front().is_some_and(|(ticket, _)| Some(*ticket) <= durable)
             && let Some((_, freed)) = self.waiting.pop_front()
         {
@@ -84,16 +89,16 @@ impl BackgroundWriter {
     }
 
     /// Waits until everything handed over is durable, at most so long. Whether it is.
-    pub fn finish(&mut self, aaa: &Aaa, patience: Duration) -> bool {
+    pub fn finish(&mut self, aaa: &Aaa, timeout: Duration) -> bool {
         self.submit();
         let is_durable =
-            self.waiting.back().is_none_or(|(ticket, _)| self.clerk.wait(*ticket, patience));
+            self.waiting.back().is_none_or(|(ticket, _)| self.committer.wait(*ticket, timeout));
         self.settle(aaa);
         is_durable
     }
 
     fn hand_over_if_large(&mut self) {
-        if self.scribe.octets() >= BATCH {
+        if self.recorder.octets() >= BATCH {
             self.submit();
         }
     }
@@ -101,25 +106,25 @@ impl BackgroundWriter {
 
 impl Recorder for BackgroundWriter {
     fn endpoint(&mut self, iccid: Iccid, state: &EndpointState) {
-        self.scribe.endpoint(iccid, state);
+        self.recorder.endpoint(iccid, state);
         self.hand_over_if_large();
     }
 
     fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>) {
-        self.scribe.provisioned(iccid, stamp, endpoint);
+        self.recorder.provisioned(iccid, stamp, endpoint);
         self.hand_over_if_large();
     }
 
     fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
-        self.scribe.vslice(id, place);
+        self.recorder.vslice(id, place);
     }
 
     fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        self.scribe.group(id, place);
+        self.recorder.group(id, place);
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
-        self.scribe.inventory(fingerprint);
+        self.recorder.inventory(fingerprint);
     }
 
     fn hand_over(&mut self) {
@@ -127,20 +132,20 @@ impl Recorder for BackgroundWriter {
     }
 
     fn wait_for_room(&mut self) {
-        if self.clerk.admission() == Admission::Overloaded {
+        if self.committer.admission() == Admission::Overloaded {
             self.submit();
             if let Some((last, _)) = self.waiting.back() {
-                self.clerk.wait(*last, ROOM);
+                self.committer.wait(*last, ROOM);
             }
         }
     }
 
     fn restart(&mut self, restart: &Restart) {
-        self.scribe.restart(restart);
+        self.recorder.restart(restart);
     }
 
     fn noted(&mut self, note: &Note) {
-        self.scribe.noted(note);
+        self.recorder.noted(note);
     }
 
     fn freed(&mut self, freed: FreedAddress) {
@@ -155,10 +160,10 @@ mod tests {
     #[test]
     fn what_goes_ahead_is_in_the_journal_at_once() {
         let journal = Journal::in_memory();
-        let mut errand = BackgroundWriter::new(&journal);
-        errand.gateway(GatewayId::new(0), "pgw-01");
+        let mut writer = BackgroundWriter::new(&journal);
+        writer.gateway(GatewayId::new(0), "pgw-01");
         assert_eq!(journal.figures().records, 0);
-        errand.hand_over();
+        writer.hand_over();
         assert_eq!(journal.figures().records, 1);
     }
 }

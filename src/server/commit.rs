@@ -43,24 +43,24 @@ pub trait Records: Recorder {
     fn octets(&self) -> usize;
 }
 
-/// The real one.
+/// The committer that writes to the journal.
 #[derive(Debug)]
 pub struct JournalCommitter(Submitter);
 
 impl JournalCommitter {
-    /// `wake` is called when the journal has news.
+    /// `wake` is called when batches became durable, or the journal began to fail.
     pub fn new(journal: &Journal, wake: Wake) -> Self {
         Self(journal.submitter(wake))
     }
 
-    /// One that nobody wakes, for those who look now and then.
+    /// One without a wake-up, for callers that poll.
     pub fn unwoken(journal: &Journal) -> Self {
         Self::new(journal, Arc::new(|| {}))
     }
 
     /// Waits until a batch is durable, at most so long; not for workers. Whether it is.
-    pub fn wait(&self, ticket: Ticket, patience: Duration) -> bool {
-        self.0.wait(ticket, patience)
+    pub fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
+        self.0.wait(ticket, timeout)
     }
 }
 

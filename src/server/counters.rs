@@ -171,14 +171,14 @@ impl WorkerCounters {
     }
 
     pub fn duplicate(&mut self, request: Code) {
-        if let Some(place) = place(&REQUESTS, request) {
-            self.duplicates[place] += 1;
+        if let Some(index) = index(&REQUESTS, request) {
+            self.duplicates[index] += 1;
         }
     }
 
     pub fn accounted(&mut self, kind: AccountingKind) {
-        if let Some(place) = ACCOUNTING.iter().position(|known| *known == kind) {
-            self.accounting[place] += 1;
+        if let Some(index) = ACCOUNTING.iter().position(|known| *known == kind) {
+            self.accounting[index] += 1;
         }
     }
 
@@ -191,22 +191,22 @@ impl WorkerCounters {
     }
 
     pub fn request(&mut self, gateway: GatewayId, code: Code) {
-        if let Some(place) = place(&REQUESTS, code) {
-            self.traffic(gateway).requests[place] += 1;
+        if let Some(index) = index(&REQUESTS, code) {
+            self.traffic(gateway).requests[index] += 1;
         }
     }
 
     pub fn response(&mut self, gateway: GatewayId, code: Code) {
-        if let Some(place) = place(&RESPONSES, code) {
-            self.traffic(gateway).responses[place] += 1;
+        if let Some(index) = index(&RESPONSES, code) {
+            self.traffic(gateway).responses[index] += 1;
         }
     }
 
     /// A request was answered so long after it arrived.
     pub fn took(&mut self, request: Code, latency: Duration) {
-        if let Some(place) = place(&REQUESTS, request) {
+        if let Some(index) = index(&REQUESTS, request) {
             let us = latency.as_micros() as u64;
-            let latencies = &mut self.latencies[place];
+            let latencies = &mut self.latencies[index];
             latencies.buckets[BUCKETS_US.partition_point(|bound| *bound < us)] += 1;
             latencies.sum_us += us;
         }
@@ -220,18 +220,18 @@ impl WorkerCounters {
     }
 
     fn traffic(&mut self, gateway: GatewayId) -> &mut Traffic {
-        let place = gateway.index();
-        if self.gateways.len() <= place {
-            self.gateways.resize(place + 1, Traffic::default());
+        let index = gateway.index();
+        if self.gateways.len() <= index {
+            self.gateways.resize(index + 1, Traffic::default());
         }
-        if self.gateways[place] == Traffic::default() {
+        if self.gateways[index] == Traffic::default() {
             self.touched.push(gateway);
         }
-        &mut self.gateways[place]
+        &mut self.gateways[index]
     }
 }
 
-fn place(codes: &[Code], code: Code) -> Option<usize> {
+fn index(codes: &[Code], code: Code) -> Option<usize> {
     codes.iter().position(|known| *known == code)
 }
 
@@ -241,21 +241,21 @@ mod tests {
 
     #[test]
     fn places_and_lists_agree() {
-        assert!(Dropped::ALL.iter().enumerate().all(|(place, reason)| *reason as usize == place));
+        assert!(Dropped::ALL.iter().enumerate().all(|(index, reason)| *reason as usize == index));
         assert!(
-            RejectReason::ALL.iter().enumerate().all(|(place, reason)| *reason as usize == place)
+            RejectReason::ALL.iter().enumerate().all(|(index, reason)| *reason as usize == index)
         );
     }
 
     #[test]
     fn a_gateway_is_reported_once_and_then_begins_anew() {
-        let mut tally = WorkerCounters::default();
+        let mut counters = WorkerCounters::default();
         let gateway = GatewayId::new(3);
-        tally.request(gateway, Code::ACCESS_REQUEST);
-        tally.request(gateway, Code::ACCESS_REQUEST);
-        tally.response(gateway, Code::ACCESS_REJECT);
+        counters.request(gateway, Code::ACCESS_REQUEST);
+        counters.request(gateway, Code::ACCESS_REQUEST);
+        counters.response(gateway, Code::ACCESS_REJECT);
         let mut reports = Vec::new();
-        tally.drain_gateways(|gateway, traffic| reports.push((gateway, traffic)));
+        counters.drain_gateways(|gateway, traffic| reports.push((gateway, traffic)));
         assert_eq!(
             reports,
             [(
@@ -263,25 +263,25 @@ mod tests {
                 Traffic { requests: [2, 0, 0], responses: [0, 1, 0], ..Traffic::default() }
             )]
         );
-        tally.drain_gateways(|_, _| panic!("nothing was counted"));
-        tally.request(gateway, Code::STATUS_SERVER);
-        tally.drain_gateways(|_, traffic| assert_eq!(traffic.requests, [0, 0, 1]));
+        counters.drain_gateways(|_, _| panic!("nothing was counted"));
+        counters.request(gateway, Code::STATUS_SERVER);
+        counters.drain_gateways(|_, traffic| assert_eq!(traffic.requests, [0, 0, 1]));
     }
 
     #[test]
     fn a_drop_is_its_gateways_if_there_is_one() {
-        let mut tally = WorkerCounters::default();
-        tally.dropped(Dropped::UnknownGateway, None);
-        tally.dropped(Dropped::Malformed, Some(GatewayId::new(1)));
-        tally.dropped(Dropped::Malformed, Some(GatewayId::new(0)));
-        let drops = tally.drops();
+        let mut counters = WorkerCounters::default();
+        counters.dropped(Dropped::UnknownGateway, None);
+        counters.dropped(Dropped::Malformed, Some(GatewayId::new(1)));
+        counters.dropped(Dropped::Malformed, Some(GatewayId::new(0)));
+        let drops = counters.drops();
         assert_eq!(
             (drops[Dropped::UnknownGateway as usize], drops[Dropped::Malformed as usize]),
             (1, 2)
         );
-        assert_eq!(tally.strangers[Dropped::Malformed as usize], 0);
+        assert_eq!(counters.strangers[Dropped::Malformed as usize], 0);
         let mut of_gateways = Vec::new();
-        tally.drain_gateways(|gateway, traffic| {
+        counters.drain_gateways(|gateway, traffic| {
             of_gateways.push((gateway.index(), traffic.dropped[Dropped::Malformed as usize]))
         });
         assert_eq!(of_gateways, [(1, 1), (0, 1)]);
@@ -289,12 +289,12 @@ mod tests {
 
     #[test]
     fn a_latency_falls_into_the_bucket_that_bounds_it() {
-        let mut tally = WorkerCounters::default();
+        let mut counters = WorkerCounters::default();
         for us in [0, 50, 51, 1_000_000, 1_000_001] {
-            tally.took(Code::ACCESS_REQUEST, Duration::from_micros(us));
+            counters.took(Code::ACCESS_REQUEST, Duration::from_micros(us));
         }
-        let [first, second, .., last, beyond] = tally.latencies[0].buckets;
+        let [first, second, .., last, beyond] = counters.latencies[0].buckets;
         assert_eq!((first, second, last, beyond), (2, 1, 1, 1));
-        assert_eq!(tally.latencies[0].sum_us, 2_000_102);
+        assert_eq!(counters.latencies[0].sum_us, 2_000_102);
     }
 }

@@ -47,7 +47,7 @@ pub enum Lookup<'a> {
 pub struct Slot {
     set: u32,
     way: u8,
-    place: u8,
+    index: u8,
     serial: u32,
 }
 
@@ -139,31 +139,31 @@ impl Duplicates {
     }
 
     /// The first of two hints before [`Self::look_up`].
-    pub fn foresee(&self, key: &DuplicateKey) {
+    pub fn prefetch_set(&self, key: &DuplicateKey) {
         let (set, _) = self.home(&RunKey::from(key));
         prefetch::line(&raw const self.sets[set].heads);
     }
 
     /// The second hint, for which the first must have done its work.
-    pub fn approach(&self, key: &DuplicateKey) {
+    pub fn prefetch_runs(&self, key: &DuplicateKey) {
         let (set, tag) = self.home(&RunKey::from(key));
         let set = &self.sets[set];
         if let Some(way) = set.heads.iter().position(|head| head.tag == tag) {
             prefetch::line(&raw const set.runs[way].key);
-            prefetch::line(&raw const set.runs[way].entries[place(key)]);
+            prefetch::line(&raw const set.runs[way].entries[index(key)]);
         }
     }
 
     /// A hint before [`Self::answer`].
-    pub fn foresee_answer(&self, seat: Slot) {
-        if let Some(set) = self.sets.get(seat.set as usize) {
+    pub fn prefetch_answer(&self, slot: Slot) {
+        if let Some(set) = self.sets.get(slot.set as usize) {
             prefetch::line(
-                &raw const set.runs[usize::from(seat.way)].entries[usize::from(seat.place)],
+                &raw const set.runs[usize::from(slot.way)].entries[usize::from(slot.index)],
             );
         }
     }
 
-    /// What is known of a request; a new one takes its seat at once.
+    /// What is known of a request; a new one takes its slot at once.
     ///
     /// The same key with another authenticator is a new request, and the old one is forgotten.
     pub fn look_up(
@@ -174,7 +174,7 @@ impl Duplicates {
     ) -> Lookup<'_> {
         let run = RunKey::from(key);
         let (home, tag) = self.home(&run);
-        let (set, place) = (&mut self.sets[home], place(key));
+        let (set, index) = (&mut self.sets[home], index(key));
         let now = now.millis() as u32;
 
         let mine = (0..WAYS).find(|way| set.heads[*way].tag == tag && set.runs[*way].key == run);
@@ -183,7 +183,7 @@ impl Duplicates {
             set.runs[way] = Run { key: run, entries: [Entry::new_zeroed(); RUN] };
             way
         });
-        let entry = &mut set.runs[way].entries[place];
+        let entry = &mut set.runs[way].entries[index];
         if entry.reply_len != EMPTY
             && entry.authenticator == *authenticator
             && now.wrapping_sub(entry.since) < self.lifetime_ms
@@ -208,24 +208,24 @@ impl Duplicates {
         Lookup::New(Slot {
             set: home as u32,
             way: way as u8,
-            place: place as u8,
+            index: index as u8,
             serial: self.serial,
         })
     }
 
-    /// Remembers the reply of a request in flight. Nothing happens if another has taken its seat in the meantime.
-    pub fn answer(&mut self, seat: Slot, reply: &[u8]) {
+    /// Remembers the reply of a request in flight. Nothing happens if another has taken its slot in the meantime.
+    pub fn answer(&mut self, slot: Slot, reply: &[u8]) {
         let Self { sets, replies, .. } = self;
-        let Some((entry, owner)) = taken(sets, seat) else { return };
+        let Some((entry, owner)) = taken(sets, slot) else { return };
         match replies.write(owner, reply, entry.since) {
-            Some(place) => (entry.reply, entry.reply_len) = (place.to_bits(), reply.len() as u32),
+            Some(index) => (entry.reply, entry.reply_len) = (index.to_bits(), reply.len() as u32),
             None => entry.reply_len = EMPTY,
         }
     }
 
     /// Lets go of a request that will have no reply, so that its retransmission is served.
-    pub fn forget(&mut self, seat: Slot) {
-        if let Some((entry, _)) = taken(&mut self.sets, seat) {
+    pub fn forget(&mut self, slot: Slot) {
+        if let Some((entry, _)) = taken(&mut self.sets, slot) {
             entry.reply_len = EMPTY;
         }
     }
@@ -238,16 +238,16 @@ impl Duplicates {
 }
 
 /// Where in its run a request lies.
-fn place(key: &DuplicateKey) -> usize {
+fn index(key: &DuplicateKey) -> usize {
     usize::from(key.identifier) % RUN
 }
 
-/// What waits in a seat, unless another has taken it; and whose it is.
-fn taken(sets: &mut [Set], seat: Slot) -> Option<(&mut Entry, u16)> {
-    let Set { heads, runs } = sets.get_mut(seat.set as usize)?;
-    let way = usize::from(seat.way);
-    let entry = runs.get_mut(way)?.entries.get_mut(usize::from(seat.place))?;
-    (entry.serial == seat.serial && entry.reply_len == IN_FLIGHT)
+/// What waits in a slot, unless another has taken it; and whose it is.
+fn taken(sets: &mut [Set], slot: Slot) -> Option<(&mut Entry, u16)> {
+    let Set { heads, runs } = sets.get_mut(slot.set as usize)?;
+    let way = usize::from(slot.way);
+    let entry = runs.get_mut(way)?.entries.get_mut(usize::from(slot.index))?;
+    (entry.serial == slot.serial && entry.reply_len == IN_FLIGHT)
         .then_some((entry, heads[way].owner))
 }
 
@@ -302,9 +302,9 @@ mod tests {
         }
     }
 
-    fn seat(known: &Lookup<'_>) -> Slot {
+    fn slot(known: &Lookup<'_>) -> Slot {
         match known {
-            Lookup::New(seat) => *seat,
+            Lookup::New(slot) => *slot,
             other => panic!("not new: {other:?}"),
         }
     }
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_request_is_new_then_in_flight_then_answered() {
         let mut table = Duplicates::new(64, 4096, LIFETIME);
-        let taken = seat(&table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(100)));
+        let taken = slot(&table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(100)));
         assert_eq!(
             table.look_up(&key(1, 7), &[1; 16], Timestamp::from_secs(101)),
             Lookup::InFlight
@@ -343,7 +343,7 @@ mod tests {
             DuplicateKey { code: 4, ..first },
             DuplicateKey { identifier: 8, ..first },
         ];
-        let taken = seat(&table.look_up(&first, &[1; 16], Timestamp::from_secs(100)));
+        let taken = slot(&table.look_up(&first, &[1; 16], Timestamp::from_secs(100)));
         table.answer(taken, b"reply");
         for other in others {
             assert!(
@@ -364,8 +364,8 @@ mod tests {
     fn another_authenticator_is_a_new_request_and_the_late_reply_is_not_given_to_it() {
         let mut table = Duplicates::new(64, 4096, LIFETIME);
         let now = Timestamp::from_secs(100);
-        let old = seat(&table.look_up(&key(1, 7), &[1; 16], now));
-        let new = seat(&table.look_up(&key(1, 7), &[2; 16], now));
+        let old = slot(&table.look_up(&key(1, 7), &[1; 16], now));
+        let new = slot(&table.look_up(&key(1, 7), &[2; 16], now));
         table.answer(old, b"late");
         assert_eq!(table.look_up(&key(1, 7), &[2; 16], now), Lookup::InFlight);
         table.answer(new, b"right");
@@ -376,7 +376,7 @@ mod tests {
     fn what_will_have_no_reply_is_served_again() {
         let mut table = Duplicates::new(64, 4096, LIFETIME);
         let now = Timestamp::from_secs(100);
-        let taken = seat(&table.look_up(&key(1, 7), &[1; 16], now));
+        let taken = slot(&table.look_up(&key(1, 7), &[1; 16], now));
         table.forget(taken);
         assert!(matches!(table.look_up(&key(1, 7), &[1; 16], now), Lookup::New(_)));
     }
@@ -385,7 +385,7 @@ mod tests {
     fn the_oldest_of_a_set_gives_way() {
         let mut table = Duplicates::new(WAYS * RUN, 4096, LIFETIME);
         for port in 0..=WAYS as u16 {
-            let taken = seat(&table.look_up(
+            let taken = slot(&table.look_up(
                 &key(port, 7),
                 &[1; 16],
                 Timestamp::from_secs(100 + u64::from(port)),
@@ -407,7 +407,7 @@ mod tests {
         let mut table = Duplicates::new(WAYS * RUN, 4096, LIFETIME);
         let now = Timestamp::from_secs(100);
         let quiet = DuplicateKey { gateway: GatewayId::new(1), ..key(9, 7) };
-        let taken = seat(&table.look_up(&quiet, &[1; 16], now));
+        let taken = slot(&table.look_up(&quiet, &[1; 16], now));
         table.answer(taken, b"reply");
         for port in 100..4_000 {
             assert!(matches!(
@@ -426,7 +426,7 @@ mod tests {
         let mut table = Duplicates::new(WAYS, 16, LIFETIME);
         let now = Timestamp::from_secs(100);
         for reply in [&[7; 17][..], &[7; 4096]] {
-            let taken = seat(&table.look_up(&key(1, 1), &[1; 16], now));
+            let taken = slot(&table.look_up(&key(1, 1), &[1; 16], now));
             table.answer(taken, reply);
         }
         assert!(matches!(table.look_up(&key(1, 1), &[1; 16], now), Lookup::New(_)));
@@ -465,24 +465,24 @@ mod tests {
                         let key = key(port, identifier);
                         let expected = model.get(&key).filter(|known| known.authenticator == authenticator && now.since(known.since) < LIFETIME);
                         match table.look_up(&key, &[authenticator; 16], now) {
-                            Lookup::New(seat) => {
+                            Lookup::New(slot) => {
                                 prop_assert!(is_small || expected.is_none(), "forgotten although there was room");
                                 model.insert(key, Request { number, authenticator, since: now, reply: None });
-                                in_flight.push((seat, key, number));
+                                in_flight.push((slot, key, number));
                             }
                             Lookup::InFlight => prop_assert!(expected.is_some_and(|known| known.reply.is_none())),
                             Lookup::Answered(reply) => prop_assert_eq!(expected.and_then(|known| known.reply.as_deref()), Some(reply)),
                         }
                     }
                     Step::Answer { which, len } if which < in_flight.len() => {
-                        let (seat, key, asked) = in_flight.swap_remove(which);
+                        let (slot, key, asked) = in_flight.swap_remove(which);
                         let reply = vec![number as u8; len];
-                        table.answer(seat, &reply);
+                        table.answer(slot, &reply);
                         model.entry(key).and_modify(|known| known.reply = (known.number == asked).then_some(reply).or(known.reply.take()));
                     }
                     Step::Forget { which } if which < in_flight.len() => {
-                        let (seat, key, asked) = in_flight.swap_remove(which);
-                        table.forget(seat);
+                        let (slot, key, asked) = in_flight.swap_remove(which);
+                        table.forget(slot);
                         if model.get(&key).is_some_and(|known| known.number == asked) {
                             model.remove(&key);
                         }

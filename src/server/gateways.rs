@@ -52,7 +52,7 @@ pub struct Gateway {
 impl Gateways {
     /// `names` are the handles given in an earlier life, in their order: a gateway keeps its handle as long as it keeps its name.
     pub fn new(settings: &[GatewaySettings], names: Vec<String>) -> Self {
-        let places = names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
+        let places = names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
         let signed = names.iter().map(|_| Arc::default()).collect();
         let unrecorded = Unrecorded::default();
         Self {
@@ -87,11 +87,11 @@ impl Gateways {
             v6: Prefixes::default(),
         };
         for one in settings {
-            let place = next.list.len();
+            let index = next.list.len();
             for source in &one.sources {
                 match source.trunc() {
-                    IpNet::V4(net) => next.v4.insert(net.prefix_len(), net.network().into(), place),
-                    IpNet::V6(net) => next.v6.insert(net.prefix_len(), net.network().into(), place),
+                    IpNet::V4(net) => next.v4.insert(net.prefix_len(), net.network().into(), index),
+                    IpNet::V6(net) => next.v6.insert(net.prefix_len(), net.network().into(), index),
                 }
             }
             let id = next.handle(&one.name);
@@ -112,22 +112,22 @@ impl Gateways {
     }
 
     fn handle(&mut self, name: &str) -> GatewayId {
-        let place = self.places.get(name).copied().unwrap_or_else(|| {
+        let index = self.places.get(name).copied().unwrap_or_else(|| {
             self.names.push(name.to_owned());
             self.places.insert(name.to_owned(), self.names.len() - 1);
             self.signed.push(Arc::default());
             self.names.len() - 1
         });
-        GatewayId::new(place)
+        GatewayId::new(index)
     }
 
     /// The gateway that sends from this address.
     pub fn of(&self, source: IpAddr) -> Option<&Gateway> {
-        let place = match source {
+        let index = match source {
             IpAddr::V4(ip) => self.v4.longest(ip.into()),
             IpAddr::V6(ip) => self.v6.longest(ip.into()),
         };
-        self.list.get(place?).map(Arc::as_ref)
+        self.list.get(index?).map(Arc::as_ref)
     }
 
     /// The name under which a gateway was or is configured.
@@ -137,7 +137,7 @@ impl Gateways {
 
     /// Every handle ever given, with its name.
     pub fn handles(&self) -> impl Iterator<Item = (GatewayId, &str)> {
-        self.names.iter().enumerate().map(|(place, name)| (GatewayId::new(place), name.as_str()))
+        self.names.iter().enumerate().map(|(index, name)| (GatewayId::new(index), name.as_str()))
     }
 
     /// These have sent a Message-Authenticator in an earlier life.
@@ -151,20 +151,20 @@ impl Gateways {
     pub fn signed(&self) -> impl Iterator<Item = GatewayId> {
         let signed =
             self.signed.iter().enumerate().filter(|(_, flag)| flag.load(Ordering::Relaxed));
-        signed.map(|(place, _)| GatewayId::new(place))
+        signed.map(|(index, _)| GatewayId::new(index))
     }
 
     /// Has those recorded that have sent their first one since the last time.
-    pub fn record_signed(&self, errand: &mut BackgroundWriter) {
+    pub fn record_signed(&self, writer: &mut BackgroundWriter) {
         for id in self.unrecorded.lock().drain(..) {
-            errand.signed(id);
+            writer.signed(id);
         }
     }
 
     /// Has every handle recorded with its name: without it nobody could read its sessions after a restart.
-    pub fn record(&self, errand: &mut BackgroundWriter) {
+    pub fn record(&self, writer: &mut BackgroundWriter) {
         for (id, name) in self.handles() {
-            errand.gateway(id, name);
+            writer.gateway(id, name);
         }
     }
 }
@@ -268,11 +268,11 @@ impl Others {
                 .secrets
                 .iter()
                 .position(|secret| request.verify_request(secret).is_ok())
-                .map(|place| place + 1),
+                .map(|index| index + 1),
         };
-        let Some(place) = proven else { return (own, first) };
-        self.last.store(place, Ordering::Relaxed);
-        (place.checked_sub(1).and_then(|place| self.secrets.get(place)).unwrap_or(own), Ok(()))
+        let Some(index) = proven else { return (own, first) };
+        self.last.store(index, Ordering::Relaxed);
+        (index.checked_sub(1).and_then(|index| self.secrets.get(index)).unwrap_or(own), Ok(()))
     }
 }
 
@@ -288,7 +288,7 @@ impl<A> Default for Prefixes<A> {
 }
 
 impl<A: Address> Prefixes<A> {
-    fn insert(&mut self, length: u8, network: A, place: usize) {
+    fn insert(&mut self, length: u8, network: A, index: usize) {
         let at = match self.by_length.binary_search_by(|(known, _)| length.cmp(known)) {
             Ok(at) => at,
             Err(at) => {
@@ -296,7 +296,7 @@ impl<A: Address> Prefixes<A> {
                 at
             }
         };
-        self.by_length[at].1.insert(network, place);
+        self.by_length[at].1.insert(network, index);
     }
 
     fn longest(&self, address: A) -> Option<usize> {
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn what_was_learned_outlives_a_restart() {
         let journal = Journal::in_memory();
-        let mut errand = BackgroundWriter::new(&journal);
+        let mut writer = BackgroundWriter::new(&journal);
         let before = Gateways::new(
             &[settings("a", "192.0.2.1/32"), settings("b", "192.0.2.2/32")],
             Vec::new(),
@@ -445,8 +445,8 @@ mod tests {
         let b = before.of([192, 0, 2, 2].into()).unwrap();
         (0..3).for_each(|_| b.note_signature());
         (0..2).for_each(|_| {
-            before.record_signed(&mut errand);
-            errand.submit();
+            before.record_signed(&mut writer);
+            writer.submit();
         });
         assert_eq!(journal.figures().records, 1, "recorded once");
 

@@ -41,7 +41,7 @@ const STEP_IS_NEWS: Duration = Duration::from_secs(600);
 const STEPPED: &str = "clock";
 
 /// How long the records of a reload, or the last ones, are waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was read anew.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) struct Housekeeper {
     pub(super) aaa: Arc<Aaa>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Pulse,
-    pub(super) errand: BackgroundWriter,
+    pub(super) writer: BackgroundWriter,
     pub(super) reload: Reload,
     /// When the last step of the wall clock is old news.
     pub(super) step_told_until: Option<Duration>,
@@ -93,17 +93,17 @@ impl Housekeeper {
             self.follow_wall_clock();
             let now = self.common.clock.now();
             self.pulse.beat(now.running);
-            self.common.gateways.load().record_signed(&mut self.errand);
+            self.common.gateways.load().record_signed(&mut self.writer);
             let budget = (self.aaa.endpoints() / LOOKS).clamp(1, BUDGET);
             let before = walk.seen;
-            self.errand.housekeep(&self.aaa, &mut walk, budget, now.wall);
+            self.writer.housekeep(&self.aaa, &mut walk, budget, now.wall);
             pause = PACE.max(EACH * u32::try_from(walk.seen - before).unwrap_or(u32::MAX));
             if now.running >= tidied + UPKEEP {
                 tidied = now.running;
                 self.metrics.upkeep();
             }
         }
-        if !self.errand.finish(&self.aaa, PATIENCE) {
+        if !self.writer.finish(&self.aaa, TIMEOUT) {
             warn!("the last changes are not durable yet");
         }
     }
@@ -130,14 +130,14 @@ impl Housekeeper {
     fn reload(&mut self) -> ReloadOutcome {
         let reloaded = (self.reload)()?;
         let now = self.common.clock.now().wall;
-        self.errand.begin(now);
-        let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.errand);
+        self.writer.begin(now);
+        let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.writer);
         let adoption = adopted
             .map_err(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let gateways = self.common.gateways.load().reloaded(&reloaded.gateways);
-        gateways.record(&mut self.errand);
+        gateways.record(&mut self.writer);
         // Before a session can name them.
-        self.errand.submit();
+        self.writer.submit();
         self.common.gateways.store(Arc::new(gateways));
         Ok(Applied {
             added: adoption.added,
@@ -148,7 +148,7 @@ impl Housekeeper {
             differing: adoption.differing,
             gateways: reloaded.gateways.len(),
             kept: adoption.kept.iter().map(ToString::to_string).collect(),
-            durable: self.errand.finish(&self.aaa, PATIENCE),
+            durable: self.writer.finish(&self.aaa, TIMEOUT),
         })
     }
 }

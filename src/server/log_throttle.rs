@@ -14,7 +14,7 @@ use crate::identity::GatewayId;
 use crate::printable;
 use crate::time::Timestamp;
 
-/// One worker's voice.
+/// One worker's log lines about refused packets and requests.
 pub(super) struct LogThrottle {
     masks_identities: bool,
     paces: HashMap<What, OncePerSecond, foldhash::fast::RandomState>,
@@ -50,7 +50,7 @@ impl LogThrottle {
         now: Timestamp,
     ) {
         let Some(kept_back) =
-            self.speaks((Reason::Dropped(reason as u8), gateway.map(|gateway| gateway.id)), now)
+            self.admits((Reason::Dropped(reason as u8), gateway.map(|gateway| gateway.id)), now)
         else {
             return;
         };
@@ -71,7 +71,7 @@ impl LogThrottle {
         now: Timestamp,
     ) {
         if let Some(kept_back) =
-            self.speaks((Reason::Rejected(reason as u8), Some(gateway.id)), now)
+            self.admits((Reason::Rejected(reason as u8), Some(gateway.id)), now)
         {
             let who = Shown { subject, masked: self.masks_identities };
             info!(reason = reason.moniker(), gateway = gateway.name, %who, kept_back, "refused");
@@ -79,13 +79,13 @@ impl LogThrottle {
     }
 
     /// Whether a line is due, and how many were kept back before it. There are as many paces as gateways have given reasons.
-    fn speaks(&mut self, what: What, now: Timestamp) -> Option<u32> {
-        self.paces.entry(what).or_default().speaks(now)
+    fn admits(&mut self, what: What, now: Timestamp) -> Option<u32> {
+        self.paces.entry(what).or_default().admits(now)
     }
 }
 
 impl OncePerSecond {
-    fn speaks(&mut self, now: Timestamp) -> Option<u32> {
+    fn admits(&mut self, now: Timestamp) -> Option<u32> {
         if self.second == now.secs() {
             self.kept_back += 1;
             return None;
@@ -132,24 +132,23 @@ mod tests {
     fn each_second_has_one_line_and_the_next_tells_of_the_rest() {
         let mut pace = OncePerSecond::default();
         let said: Vec<_> = [100, 100, 100, 101, 102, 102]
-            .map(|second| pace.speaks(Timestamp::from_secs(second)))
+            .map(|second| pace.admits(Timestamp::from_secs(second)))
             .into();
         assert_eq!(said, [Some(0), None, None, Some(2), Some(0), None]);
     }
 
     #[test]
     fn what_one_gateway_does_wrong_hides_nothing_of_another() {
-        let mut complaints = LogThrottle::new(true);
+        let mut log = LogThrottle::new(true);
         let (a, b) = (Some(GatewayId::new(0)), Some(GatewayId::new(1)));
-        let mut speaks = |whose, second| {
-            complaints.speaks((Reason::Dropped(0), whose), Timestamp::from_secs(second))
-        };
+        let mut admits =
+            |whose, second| log.admits((Reason::Dropped(0), whose), Timestamp::from_secs(second));
         assert_eq!(
             [(a, 100), (a, 100), (b, 100), (None, 100), (b, 100)]
-                .map(|(whose, second)| speaks(whose, second)),
+                .map(|(whose, second)| admits(whose, second)),
             [Some(0), None, Some(0), Some(0), None]
         );
-        assert_eq!([speaks(a, 101), speaks(b, 101)], [Some(1), Some(1)]);
+        assert_eq!([admits(a, 101), admits(b, 101)], [Some(1), Some(1)]);
     }
 
     #[test]

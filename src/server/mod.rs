@@ -1,13 +1,13 @@
 //! The shell: sockets and workers, gateways, duplicates, translation between wire and decision, commit before reply, metrics, http.
 //!
 //! ```text
-//! restore     the memory of the last life
-//! shell       binds, starts the threads, ends them in order
+//! restore     the state that the journal holds
+//! startup     binds, starts the threads, ends them in order
 //! signals     what the operator tells the process
-//! worker      udp → desk → udp, in batches; one thread a core
-//! desk        what waits: receipts for the journal, rejects for their delay
-//! pipeline    one datagram: gateways, judge, duplicates, translate, aaa, answer
-//! housekeeper what time brings, reloads; records through an errand
+//! worker      udp → worker_core → udp, in batches; one thread a core
+//! worker_core what waits: receipts for the journal, rejects for their delay
+//! pipeline    one datagram: gateways, authenticate, duplicates, translate, aaa, answer
+//! housekeeping what falls due, and reloads; its records go through background_writer
 //! reloads     who has asked for one, and waits for its outcome
 //! snapshots   all that is known, written beside the traffic
 //! watch       whether all threads live and move

@@ -32,8 +32,8 @@ pub enum Port {
 /// The socket a datagram came in by.
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
-    /// Its place among the sockets of a worker.
-    pub place: u8,
+    /// Its index among the sockets of a worker.
+    pub index: u8,
     pub port: Port,
 }
 
@@ -50,10 +50,10 @@ pub struct Arrival<'a> {
 /// What comes out of the datagrams of one batch.
 #[derive(Debug)]
 pub struct BatchOutput<R> {
-    pub ledger: PendingBatch<R>,
+    pub pending: PendingBatch<R>,
     /// Replies that acknowledge nothing new.
     pub at_once: Replies,
-    /// Replies that are receipts for what is in the ledger.
+    /// Replies that are receipts for the pending records.
     pub receipts: Replies,
     /// Rejects that are to be held back for a while.
     pub delayed: Replies,
@@ -62,7 +62,7 @@ pub struct BatchOutput<R> {
 impl<R> BatchOutput<R> {
     pub fn new(records: R) -> Self {
         Self {
-            ledger: PendingBatch::new(records),
+            pending: PendingBatch::new(records),
             at_once: Replies::default(),
             receipts: Replies::default(),
             delayed: Replies::default(),
@@ -87,18 +87,18 @@ pub struct PipelineConfig {
 /// One worker's pipeline.
 pub struct Pipeline {
     aaa: Arc<Aaa>,
-    conduct: PipelineConfig,
+    config: PipelineConfig,
     duplicates: Duplicates,
-    complaints: LogThrottle,
+    log: LogThrottle,
     /// Where replies are written and signed.
-    rooms: Box<[[u8; LONGEST]]>,
+    buffers: Box<[[u8; LONGEST]]>,
     /// What each gateway has waiting.
     pub shares: Shares,
     /// The disk takes nothing: what is known is answered, nothing new is acknowledged.
     pub journal_fails: bool,
     /// Whether Status-Server is answered.
     pub is_ready: bool,
-    pub tally: WorkerCounters,
+    pub counters: WorkerCounters,
 }
 
 /// A request that belongs here, if its sender is who its address says.
@@ -109,7 +109,7 @@ struct Unverified<'p> {
     arrival: Arrival<'p>,
 }
 
-/// A request whose sender is proven.
+/// A request whose sender is verified.
 #[derive(Clone, Copy)]
 struct Verified<'p> {
     request: Datagram<'p>,
@@ -121,11 +121,11 @@ struct Verified<'p> {
     route: Route,
 }
 
-/// A request that has to be decided: proven, not seen before, and read.
+/// A request that has to be decided: verified, not seen before, and read.
 struct Fresh<'p> {
-    proven: Verified<'p>,
+    verified: Verified<'p>,
     /// Where it waits for its reply.
-    seat: Slot,
+    slot: Slot,
     fields: Fields<'p>,
 }
 
@@ -133,7 +133,7 @@ struct Fresh<'p> {
 #[derive(Clone, Copy)]
 struct Answer {
     draft: Draft,
-    leaves: SendWhen,
+    send_when: SendWhen,
     /// What waits until it leaves.
     load: Load,
 }
@@ -154,30 +154,30 @@ impl Unverified<'_> {
     fn key(&self) -> DuplicateKey {
         let Arrival { listener, from, .. } = self.arrival;
         let (code, identifier) = (self.request.code().0, self.request.identifier());
-        DuplicateKey { from, listener: listener.place, code, identifier, gateway: self.gateway.id }
+        DuplicateKey { from, listener: listener.index, code, identifier, gateway: self.gateway.id }
     }
 }
 
 impl Pipeline {
-    pub fn new(aaa: Arc<Aaa>, conduct: PipelineConfig) -> Self {
-        let (requests, octets) = conduct.remembered;
+    pub fn new(aaa: Arc<Aaa>, config: PipelineConfig) -> Self {
+        let (requests, octets) = config.remembered;
         Self {
             aaa,
-            conduct,
-            duplicates: Duplicates::new(requests, octets, conduct.duplicate_lifetime),
-            complaints: LogThrottle::new(conduct.masks_identities),
-            rooms: vec![[0; LONGEST]; AT_ONCE].into(),
+            config,
+            duplicates: Duplicates::new(requests, octets, config.duplicate_lifetime),
+            log: LogThrottle::new(config.masks_identities),
+            buffers: vec![[0; LONGEST]; AT_ONCE].into(),
             shares: Shares::default(),
             journal_fails: false,
             is_ready: true,
-            tally: WorkerCounters::default(),
+            counters: WorkerCounters::default(),
         }
     }
 
     /// Serves datagrams: their replies are in `out` afterwards, or their drops are counted.
     ///
-    /// The order is that of PROTOCOL 1: the cheapest refusal comes first, and nothing is believed before its sender is proven. Some are
-    /// taken in before any is served, because proofs are cheaper by the dozen.
+    /// The order is that of PROTOCOL 1: the cheapest refusal comes first, and nothing is believed before its sender is verified.
+    /// Verified in groups of eight: the AVX2 MD5 digests eight at once.
     pub fn handle<'a, R: Records>(
         &mut self,
         gateways: &Gateways,
@@ -187,23 +187,27 @@ impl Pipeline {
     ) {
         let mut arrivals = arrivals.into_iter();
         loop {
-            let mut claims = [const { None }; AT_ONCE];
-            if self.take_in_some(&mut claims, gateways, &mut arrivals, now) == 0 {
+            let mut unverified = [const { None }; AT_ONCE];
+            if self.take_in_some(&mut unverified, gateways, &mut arrivals, now) == 0 {
                 return;
             }
-            let proofs = verify_requests(&claims, |claim: &Unverified<'_>| {
-                (&claim.request, &claim.gateway.secret)
+            let verifications = verify_requests(&unverified, |candidate: &Unverified<'_>| {
+                (&candidate.request, &candidate.gateway.secret)
             });
-            claims.iter().flatten().for_each(|claim| self.duplicates.approach(&claim.key()));
+            unverified
+                .iter()
+                .flatten()
+                .for_each(|candidate| self.duplicates.prefetch_runs(&candidate.key()));
             let mut fresh = [const { None }; AT_ONCE];
-            for ((fresh, claim), proof) in fresh.iter_mut().zip(claims.iter().flatten()).zip(proofs)
+            for ((fresh, candidate), verification) in
+                fresh.iter_mut().zip(unverified.iter().flatten()).zip(verifications)
             {
-                match self.admit(claim, proof, now, out) {
+                match self.admit(candidate, verification, now, out) {
                     Ok(new) => *fresh = new,
-                    Err(reason) => self.refuse(reason, gateways, &claim.arrival, now),
+                    Err(reason) => self.refuse(reason, gateways, &candidate.arrival, now),
                 }
             }
-            self.aaa.foresee(fresh.iter().flatten().map(|fresh| &fresh.fields.subject));
+            self.aaa.prefetch(fresh.iter().flatten().map(|fresh| &fresh.fields.subject));
             self.serve_all(&fresh, gateways, out);
         }
     }
@@ -215,43 +219,43 @@ impl Pipeline {
         gateways: &Gateways,
         out: &mut BatchOutput<R>,
     ) {
-        let mut rooms = std::mem::take(&mut self.rooms);
+        let mut buffers = std::mem::take(&mut self.buffers);
         let mut answers = [None; AT_ONCE];
-        for ((answer, fresh), room) in
-            answers.iter_mut().zip(fresh.iter().flatten()).zip(&mut rooms)
+        for ((answer, fresh), buf) in
+            answers.iter_mut().zip(fresh.iter().flatten()).zip(&mut buffers)
         {
-            match self.serve(fresh, room, &mut out.ledger) {
+            match self.serve(fresh, buf, &mut out.pending) {
                 Ok(answered) => *answer = Some((fresh, answered)),
                 Err(reason) => {
-                    self.refuse(reason, gateways, &fresh.proven.arrival, fresh.proven.now)
+                    self.refuse(reason, gateways, &fresh.verified.arrival, fresh.verified.now)
                 }
             }
         }
         let mut unsigned = [const { None }; AT_ONCE];
-        for ((unsigned, answer), room) in unsigned.iter_mut().zip(answers).zip(&mut rooms) {
-            *unsigned = answer.map(|(fresh, answer)| answer.draft.of(room, fresh.proven.secret));
+        for ((unsigned, answer), buf) in unsigned.iter_mut().zip(answers).zip(&mut buffers) {
+            *unsigned = answer.map(|(fresh, answer)| answer.draft.of(buf, fresh.verified.secret));
         }
         sign_replies(&mut unsigned);
-        for ((fresh, answer), room) in
-            answers.into_iter().zip(&rooms).filter_map(|(answer, room)| Some((answer?, room)))
+        for ((fresh, answer), buf) in
+            answers.into_iter().zip(&buffers).filter_map(|(answer, buf)| Some((answer?, buf)))
         {
-            let replies = match answer.leaves {
+            let replies = match answer.send_when {
                 SendWhen::AtOnce => &mut out.at_once,
                 SendWhen::WithItsRecords => &mut out.receipts,
                 SendWhen::Delayed => &mut out.delayed,
             };
             replies.push(
-                Route { load: answer.load, ..fresh.proven.route },
-                &room[..answer.draft.length()],
+                Route { load: answer.load, ..fresh.verified.route },
+                &buf[..answer.draft.length()],
             );
         }
-        self.rooms = rooms;
+        self.buffers = buffers;
     }
 
-    /// Takes in datagrams until there is a claim for every place, or no datagram any more; gives how many claims there are.
+    /// Takes in datagrams until there is a candidate for every place, or no datagram any more; gives how many unverified there are.
     fn take_in_some<'a, 'p>(
         &mut self,
-        claims: &mut [Option<Unverified<'p>>; AT_ONCE],
+        unverified: &mut [Option<Unverified<'p>>; AT_ONCE],
         gateways: &'p Gateways,
         arrivals: &mut impl Iterator<Item = Arrival<'a>>,
         now: Timestamp,
@@ -264,9 +268,9 @@ impl Pipeline {
             && let Some(arrival) = arrivals.next()
         {
             match self.take_in(gateways, arrival) {
-                Ok(claim) => {
-                    self.duplicates.foresee(&claim.key());
-                    claims[count] = Some(claim);
+                Ok(candidate) => {
+                    self.duplicates.prefetch_set(&candidate.key());
+                    unverified[count] = Some(candidate);
                     count += 1;
                 }
                 Err(reason) => self.refuse(reason, gateways, &arrival, now),
@@ -283,34 +287,34 @@ impl Pipeline {
         now: Timestamp,
     ) {
         let gateway = gateways.of(arrival.from.ip());
-        self.tally.dropped(reason, gateway.map(|gateway| gateway.id));
-        self.complaints.dropped(reason, arrival.from, gateway, now);
+        self.counters.dropped(reason, gateway.map(|gateway| gateway.id));
+        self.log.dropped(reason, arrival.from, gateway, now);
     }
 
     /// A reply is on its way: its retransmissions are answered with the same octets from now on.
     pub fn sent(&mut self, route: &Route, reply: &[u8], latency: Duration) {
-        if let Some(seat) = route.seat {
-            self.duplicates.answer(seat, reply);
+        if let Some(slot) = route.slot {
+            self.duplicates.answer(slot, reply);
         }
         self.shares.give_back(route.gateway, route.load);
-        self.tally.response(route.gateway, Code(reply.first().copied().unwrap_or_default()));
-        self.tally.took(route.request, latency);
+        self.counters.response(route.gateway, Code(reply.first().copied().unwrap_or_default()));
+        self.counters.took(route.request, latency);
     }
 
     /// A hint before [`Self::sent`].
-    pub fn foresee_sent(&self, route: &Route) {
-        if let Some(seat) = route.seat {
-            self.duplicates.foresee_answer(seat);
+    pub fn prefetch_sent(&self, route: &Route) {
+        if let Some(slot) = route.slot {
+            self.duplicates.prefetch_answer(slot);
         }
     }
 
     /// A reply will never be sent: the retransmission of its request is served like a new one.
     pub fn lost(&mut self, route: &Route, reason: Dropped) {
-        if let Some(seat) = route.seat {
-            self.duplicates.forget(seat);
+        if let Some(slot) = route.slot {
+            self.duplicates.forget(slot);
         }
         self.shares.give_back(route.gateway, route.load);
-        self.tally.dropped(reason, Some(route.gateway));
+        self.counters.dropped(reason, Some(route.gateway));
     }
 
     /// What can be said of a datagram before anything is computed.
@@ -325,48 +329,48 @@ impl Pipeline {
         Ok(Unverified { request, gateway, arrival })
     }
 
-    /// Hears a claim whose proof has been computed: what is known or needs no decision is answered at once, what is new is read.
+    /// Hears a candidate whose verification has been computed: what is known or needs no decision is answered at once, what is new is read.
     fn admit<'p, R: Records>(
         &mut self,
-        claim: &Unverified<'p>,
-        proof: Result<(), Forged>,
+        candidate: &Unverified<'p>,
+        verification: Result<(), Forged>,
         now: Timestamp,
         out: &mut BatchOutput<R>,
     ) -> Result<Option<Fresh<'p>>, Dropped> {
-        let Unverified { request, gateway, arrival } = *claim;
-        let (secret, proof) = gateway.prove(&request, proof);
-        authenticate(proof, &request, gateway)?;
+        let Unverified { request, gateway, arrival } = *candidate;
+        let (secret, verification) = gateway.prove(&request, verification);
+        authenticate(verification, &request, gateway)?;
         if !gateway.admits(now) {
             return Err(Dropped::RateLimited);
         }
-        self.tally.request(gateway.id, request.code());
+        self.counters.request(gateway.id, request.code());
         let route = Route {
             to: arrival.from,
             from: arrival.to,
-            listener: arrival.listener.place,
+            listener: arrival.listener.index,
             gateway: gateway.id,
             request: request.code(),
-            seat: None,
+            slot: None,
             load: Load::default(),
         };
-        let proven = Verified { request, gateway, secret, arrival, now, route };
+        let verified = Verified { request, gateway, secret, arrival, now, route };
         if request.code() == Code::STATUS_SERVER {
             // Never remembered: each one asks how we are now (RFC 5997 4.2).
-            return self.alive(&proven, out).map(|()| None);
+            return self.alive(&verified, out).map(|()| None);
         }
-        match self.duplicates.look_up(&claim.key(), request.authenticator(), now) {
-            Lookup::New(seat) => {
-                let route = Route { seat: Some(seat), ..route };
+        match self.duplicates.look_up(&candidate.key(), request.authenticator(), now) {
+            Lookup::New(slot) => {
+                let route = Route { slot: Some(slot), ..route };
                 Ok(Some(Fresh {
-                    proven: Verified { route, ..proven },
-                    seat,
-                    fields: Fields::gather(&request, self.conduct.vendor),
+                    verified: Verified { route, ..verified },
+                    slot,
+                    fields: Fields::gather(&request, self.config.vendor),
                 }))
             }
             Lookup::InFlight => Err(Dropped::DuplicateInFlight),
             Lookup::Answered(reply) => {
                 out.at_once.push(route, reply);
-                self.tally.duplicate(request.code());
+                self.counters.duplicate(request.code());
                 Ok(None)
             }
         }
@@ -390,29 +394,29 @@ impl Pipeline {
     fn serve<R: Records>(
         &mut self,
         fresh: &Fresh<'_>,
-        room: &mut [u8],
-        ledger: &mut PendingBatch<R>,
+        buf: &mut [u8],
+        pending: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
-        let gateway = fresh.proven.gateway.id;
-        let written = ledger.records.octets();
-        let answered = match fresh.proven.request.code() {
+        let gateway = fresh.verified.gateway.id;
+        let written = pending.records.octets();
+        let answered = match fresh.verified.request.code() {
             _ if self.journal_fails => Err(Dropped::Journal),
             // Judged before anything is decided: what could never be answered must not move state on each of its retransmissions.
-            _ if !answer::has_room(&fresh.proven.request, self.conduct.vendor_attributes) => {
+            _ if !answer::has_room(&fresh.verified.request, self.config.vendor_attributes) => {
                 Err(Dropped::ReplyTooLong)
             }
-            Code::ACCESS_REQUEST => self.authorize(fresh, room, ledger),
-            _ => self.account(fresh, room, ledger),
+            Code::ACCESS_REQUEST => self.authorize(fresh, buf, pending),
+            _ => self.account(fresh, buf, pending),
         };
-        let mut answer = answered.inspect_err(|_| self.duplicates.forget(fresh.seat))?;
-        match answer.leaves {
+        let mut answer = answered.inspect_err(|_| self.duplicates.forget(fresh.slot))?;
+        match answer.send_when {
             SendWhen::AtOnce => {}
             SendWhen::WithItsRecords => {
-                answer.load = Load::receipt(ledger.records.octets() - written)
+                answer.load = Load::receipt(pending.records.octets() - written)
             }
             SendWhen::Delayed if self.shares.may_delay(gateway) => answer.load = Load::DELAYED,
             // It has so many held back already that this one is not: whoever floods loses the delay, not his neighbours.
-            SendWhen::Delayed => answer.leaves = SendWhen::AtOnce,
+            SendWhen::Delayed => answer.send_when = SendWhen::AtOnce,
         }
         self.shares.charge(gateway, answer.load);
         Ok(answer)
@@ -422,10 +426,10 @@ impl Pipeline {
     fn authorize<R: Records>(
         &mut self,
         fresh: &Fresh<'_>,
-        room: &mut [u8],
-        ledger: &mut PendingBatch<R>,
+        buf: &mut [u8],
+        pending: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
-        let Fresh { proven: Verified { request, gateway, secret, now, .. }, fields, .. } = fresh;
+        let Fresh { verified: Verified { request, gateway, secret, now, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
         let asked = AccessRequest {
             subject: fields.subject,
@@ -434,41 +438,41 @@ impl Pipeline {
             proves: &proves,
             unusable_credentials: fields.has_unusable_credentials(),
         };
-        match self.aaa.authorize(&asked, *now, ledger) {
+        match self.aaa.authorize(&asked, *now, pending) {
             Verdict::Accept(accept) => {
-                SendWhen::WithItsRecords.when(self.accept(room, request, &accept))
+                SendWhen::WithItsRecords.when(self.accept(buf, request, &accept))
             }
             Verdict::Reject(reason) => {
-                self.tally.rejected(reason);
-                self.complaints.rejected(reason, gateway, &fields.subject, *now);
-                let leaves = if self.conduct.reject_delay.is_zero() {
+                self.counters.rejected(reason);
+                self.log.rejected(reason, gateway, &fields.subject, *now);
+                let send_when = if self.config.reject_delay.is_zero() {
                     SendWhen::AtOnce
                 } else {
                     SendWhen::Delayed
                 };
-                leaves.when(answer::reject(room, request, reason))
+                send_when.when(answer::reject(buf, request, reason))
             }
         }
     }
 
     fn accept(
         &self,
-        room: &mut [u8],
+        buf: &mut [u8],
         request: &Datagram<'_>,
         accept: &Accept,
     ) -> Result<Draft, TooLong> {
-        if !self.conduct.vendor_attributes {
-            return answer::accept(room, request, accept, None);
+        if !self.config.vendor_attributes {
+            return answer::accept(buf, request, accept, None);
         }
         self.aaa.with_catalog(|catalog| {
             let group = catalog.group(accept.group);
             let vslice = group.and_then(|group| catalog.vslice(group.vslice));
             let names = group.zip(vslice).map(|(group, vslice)| VendorNames {
-                vendor: self.conduct.vendor,
+                vendor: self.config.vendor,
                 vslice: vslice.moniker.as_str(),
                 group: group.moniker.as_str(),
             });
-            answer::accept(room, request, accept, names)
+            answer::accept(buf, request, accept, names)
         })
     }
 
@@ -476,30 +480,30 @@ impl Pipeline {
     fn account<R: Records>(
         &mut self,
         fresh: &Fresh<'_>,
-        room: &mut [u8],
-        ledger: &mut PendingBatch<R>,
+        buf: &mut [u8],
+        pending: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
-        let Fresh { proven: Verified { request, gateway, arrival, now, .. }, fields, .. } = fresh;
+        let Fresh { verified: Verified { request, gateway, arrival, now, .. }, fields, .. } = fresh;
         let (report, odd) = fields.accounting(
             gateway.id,
             gateway.range_of(arrival.from.ip()),
             arrival.from.ip(),
             *now,
         );
-        let accounted = self.aaa.account(&report, *now, ledger);
-        self.tally.accounted(report.kind);
-        self.tally.odd_times(odd);
-        self.tally.lowered_counters += u32::from(accounted.counters_lowered);
-        self.tally.repeated += u32::from(accounted.duplicate);
+        let accounted = self.aaa.account(&report, *now, pending);
+        self.counters.accounted(report.kind);
+        self.counters.odd_times(odd);
+        self.counters.lowered_counters += u32::from(accounted.counters_lowered);
+        self.counters.repeated += u32::from(accounted.duplicate);
         if let Some(reason) = accounted.refused {
-            self.tally.rejected(reason);
-            self.complaints.rejected(reason, gateway, &fields.subject, *now);
+            self.counters.rejected(reason);
+            self.log.rejected(reason, gateway, &fields.subject, *now);
         }
-        SendWhen::WithItsRecords.when(answer::receipt(room, request))
+        SendWhen::WithItsRecords.when(answer::receipt(buf, request))
     }
 
-    fn alive<R>(&self, proven: &Verified<'_>, out: &mut BatchOutput<R>) -> Result<(), Dropped> {
-        let Verified { request, secret, arrival, route, .. } = proven;
+    fn alive<R>(&self, verified: &Verified<'_>, out: &mut BatchOutput<R>) -> Result<(), Dropped> {
+        let Verified { request, secret, arrival, route, .. } = verified;
         if !self.is_ready || self.journal_fails {
             return Err(Dropped::NotReady);
         }
@@ -508,7 +512,7 @@ impl Pipeline {
             Port::Acct => Code::ACCOUNTING_RESPONSE,
         };
         out.at_once
-            .write(*route, |room| Ok(answer::alive(room, request, code)?.sign(room, secret)))
+            .write(*route, |buf| Ok(answer::alive(buf, request, code)?.sign(buf, secret)))
             .map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }
@@ -516,7 +520,7 @@ impl Pipeline {
 impl SendWhen {
     fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
         draft
-            .map(|draft| Answer { draft, leaves: self, load: Load::default() })
+            .map(|draft| Answer { draft, send_when: self, load: Load::default() })
             .map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }

@@ -90,12 +90,12 @@ impl Reloads {
     }
 
     /// Waits for a request, at most so long. While it `rests`, those who ask are kept for later.
-    pub(super) fn next(&self, patience: Duration, rests: bool) -> Next {
+    pub(super) fn next(&self, timeout: Duration, rests: bool) -> Next {
         let mut state = self.state.lock();
         self.changed.wait_while_for(
             &mut state,
             |state| (rests || !state.is_wanted) && !state.has_ended,
-            patience,
+            timeout,
         );
         if state.has_ended {
             Next::End

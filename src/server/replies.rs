@@ -20,7 +20,7 @@ pub struct Route {
     /// The code of the request.
     pub request: Code,
     /// Where the request waits for this reply to be remembered; none for what is never remembered.
-    pub seat: Option<Slot>,
+    pub slot: Option<Slot>,
     /// What its gateway is charged until it leaves.
     pub load: Load,
 }
@@ -41,9 +41,9 @@ impl Replies {
         route: Route,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, TooLong>,
     ) -> Result<(), TooLong> {
-        let mut room = [0; LONGEST];
-        let len = encode(&mut room)?;
-        self.push(route, room.get(..len).ok_or(TooLong)?);
+        let mut buf = [0; LONGEST];
+        let len = encode(&mut buf)?;
+        self.push(route, buf.get(..len).ok_or(TooLong)?);
         Ok(())
     }
 

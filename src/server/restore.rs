@@ -1,4 +1,4 @@
-//! Before service: the memory of the last life, read from the journal.
+//! Start-up: restores the state of the decision maker from the journal.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub struct Restored {
 
 /// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is recorded there.
 ///
-/// Before the first endpoint, `hear` learns which inventory a snapshot is of. There may be another one in force at the end: [`Aaa::inventory`].
+/// Before the first endpoint, `on_inventory` learns which inventory a snapshot is of. There may be another one in force at the end: [`Aaa::inventory`].
 /// `start` learns the last time that a record knows, behind which all that is decided from now on must come, and says at which time the
 /// server goes on.
 ///
@@ -37,10 +37,10 @@ pub fn restore(
     options: JournalOptions,
     on_damage: OnDamage,
     aaa: Aaa,
-    hear: impl FnOnce(Option<Fingerprint>) + Send,
+    on_inventory: impl FnOnce(Option<Fingerprint>) + Send,
     start: impl FnOnce(Timestamp) -> Timestamp,
 ) -> Result<Restored, OpenError> {
-    restore_from(aaa, hear, start, |applier| {
+    restore_from(aaa, on_inventory, start, |applier| {
         Journal::open(folder, options, on_damage, &mut [applier])
     })
 }
@@ -54,18 +54,18 @@ pub type Applier<'a> = &'a mut (dyn FnMut(FramedRecord<'_>) -> Result<(), Unread
 /// Those of `open`.
 pub fn restore_from(
     aaa: Aaa,
-    hear: impl FnOnce(Option<Fingerprint>) + Send,
+    on_inventory: impl FnOnce(Option<Fingerprint>) + Send,
     start: impl FnOnce(Timestamp) -> Timestamp,
     open: impl FnOnce(Applier<'_>) -> Result<(Journal, journal::RecoveryReport), OpenError>,
 ) -> Result<Restored, OpenError> {
     let mut recovery = aaa.recover();
     let (mut gateways, mut signed) = (Vec::new(), Vec::new());
-    let mut hear = Some(hear);
+    let mut on_inventory = Some(on_inventory);
     // One applier: the records of what is provisioned are in order in the files, and only there.
     let mut apply = |entry: FramedRecord<'_>| -> Result<(), Unreadable> {
         let record = Record::read(&entry)?;
-        if hear.is_some() {
-            tell_first(&mut hear, &record);
+        if on_inventory.is_some() {
+            report_inventory_first(&mut on_inventory, &record);
         }
         // Versions begin with the time at which they are given.
         recovery.time(Timestamp::from_micros(entry.version));
@@ -97,7 +97,10 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
     }
 }
 
-fn tell_first(hear: &mut Option<impl FnOnce(Option<Fingerprint>)>, record: &Record) {
+fn report_inventory_first(
+    on_inventory: &mut Option<impl FnOnce(Option<Fingerprint>)>,
+    record: &Record,
+) {
     let fingerprint = match record {
         Record::Inventory { fingerprint, .. } => *fingerprint,
         Record::Endpoint { .. } | Record::Provisioned { .. } => None,
@@ -109,7 +112,7 @@ fn tell_first(hear: &mut Option<impl FnOnce(Option<Fingerprint>)>, record: &Reco
         | Record::Restart(_)
         | Record::Note(_) => return,
     };
-    hear.take().into_iter().for_each(|hear| hear(fingerprint));
+    on_inventory.take().into_iter().for_each(|on_inventory| on_inventory(fingerprint));
 }
 
 /// Handles are given in order and never taken back, so the list has no lasting gaps.

@@ -145,14 +145,14 @@ impl Snapshot {
         let mut missing = None;
         let Provisioned { catalog, fingerprint, removed, forgotten } = aaa.provisioned(now);
         for (id, place) in catalog
-            .vslice_places()
+            .vslice_slots()
             .zip(0..)
             .filter_map(|(place, index)| Some((VsliceId::new(index), place?)))
         {
             note(&mut missing, writer.put_vslice(id, place));
         }
         for (id, place) in catalog
-            .group_places()
+            .group_slots()
             .zip(0..)
             .filter_map(|(place, index)| Some((GroupId::new(index), place?)))
         {
@@ -261,9 +261,9 @@ mod tests {
         };
 
         let before = open();
-        let mut errand = BackgroundWriter::new(&before.journal);
-        errand.begin(now);
-        before.aaa.adopt(read(), Prune::No, now, &mut errand).unwrap();
+        let mut writer = BackgroundWriter::new(&before.journal);
+        writer.begin(now);
+        before.aaa.adopt(read(), Prune::No, now, &mut writer).unwrap();
         let imsi =
             read().endpoints.iter().find_map(|(_, endpoint)| endpoint.imsi).unwrap().to_string();
         let subject = Subject { imsi: Some(imsi.as_bytes()), ..Subject::default() };
@@ -274,13 +274,13 @@ mod tests {
             proves: &|_| true,
             unusable_credentials: false,
         };
-        assert!(matches!(before.aaa.authorize(&request, now, &mut errand), Verdict::Accept(_)));
+        assert!(matches!(before.aaa.authorize(&request, now, &mut writer), Verdict::Accept(_)));
         let mut without = read();
         without
             .endpoints
             .retain(|(_, endpoint)| endpoint.imsi.is_none_or(|own| own.to_string() != imsi));
-        before.aaa.adopt(without, Prune::Force, now, &mut errand).unwrap();
-        assert!(errand.finish(&before.aaa, Duration::from_secs(10)));
+        before.aaa.adopt(without, Prune::Force, now, &mut writer).unwrap();
+        assert!(writer.finish(&before.aaa, Duration::from_secs(10)));
         assert_eq!(held(&before.aaa), 1);
 
         let gateways = Gateways::new(&[], Vec::new());
@@ -288,7 +288,7 @@ mod tests {
             Snapshot::begin(before.journal.begin_snapshot().unwrap(), &before.aaa, &gateways, now);
         while snapshot.copy(&before.aaa, SLICE).unwrap() {}
         snapshot.finish(&before.aaa).unwrap();
-        drop((errand, before));
+        drop((writer, before));
 
         for _ in 0..2 {
             let after = open();

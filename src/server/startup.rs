@@ -1,4 +1,4 @@
-//! The life of a server: sockets first, then service, then an orderly end.
+//! Start-up and shutdown: opens the sockets, starts the threads, serves, and ends everything in order.
 
 #[cfg(test)]
 mod tests;
@@ -59,7 +59,7 @@ pub struct Server {
     settings: ServerSettings,
     /// By worker.
     sockets: Vec<Vec<(Listener, Socket)>>,
-    front: Arc<HttpState>,
+    state: Arc<HttpState>,
     http: Option<HttpThread>,
     stop: Sender<()>,
     /// How the wall clock has stepped since the last life.
@@ -121,20 +121,20 @@ impl Server {
         };
         let metrics =
             Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
-        let front = Arc::new(HttpState {
+        let state = Arc::new(HttpState {
             common: Arc::new(common),
             metrics,
             names: if settings.freeradius_metrics { Names::OwnAndFreeradius } else { Names::Own },
-            opened: OnceLock::new(),
+            serving: OnceLock::new(),
             reloads: Semaphore::new(WAITING_FOR_RELOAD),
         });
         let (stop, stopped) = channel(());
-        let start = |listener| HttpThread::start(listener, Arc::clone(&front), stopped);
+        let start = |listener| HttpThread::start(listener, Arc::clone(&state), stopped);
         let http = http.map(start).transpose().map_err(ServeError::System)?;
         Ok(Self {
             settings,
             sockets,
-            front,
+            state,
             http,
             stop,
             stepped: None,
@@ -150,13 +150,13 @@ impl Server {
 
     /// The time, for what is to be decided before the server serves.
     pub fn now(&self) -> Timestamp {
-        self.front.common.clock.now().wall
+        self.state.common.clock.now().wall
     }
 
     /// Goes on behind the last time that the journal knows, so that no time is given twice. To be told before anything is decided. Returns
     /// the time.
     pub fn begin_after(&mut self, newest: Timestamp) -> Timestamp {
-        self.stepped = self.front.common.clock.begin_after(newest);
+        self.stepped = self.state.common.clock.begin_after(newest);
         self.now()
     }
 
@@ -167,21 +167,21 @@ impl Server {
 
     /// What the journal tells of its commits, for the metrics.
     pub fn observer(&self) -> Observer {
-        let metrics = Arc::clone(&self.front.metrics);
+        let metrics = Arc::clone(&self.state.metrics);
         Arc::new(move |commit: Commit| metrics.committed(commit.took))
     }
 
     /// Tells `/readyz` and `/metrics` how loading the files at the start went.
     pub fn loaded(&self, is_applied: bool) {
-        publish(&self.front.common.health, is_applied);
+        publish(&self.state.common.health, is_applied);
         if !is_applied {
-            self.front.metrics.refused();
+            self.state.metrics.refused();
         }
     }
 
     /// What `/readyz` tells, to be added to.
     pub fn health(&self) -> Arc<Health> {
-        Arc::clone(&self.front.common.health)
+        Arc::clone(&self.state.common.health)
     }
 
     /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `names` are the gateways' handles as the journal knows them.
@@ -209,33 +209,33 @@ impl Server {
         until: impl FnOnce(Arc<ServerContext>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
-        let Self { settings, sockets, front, http, stop, stepped, signed, log_lines_dropped } =
+        let Self { settings, sockets, state, http, stop, stepped, signed, log_lines_dropped } =
             self;
-        let common = Arc::clone(&front.common);
-        let mut errand = BackgroundWriter::new(&journal);
+        let common = Arc::clone(&state.common);
+        let mut writer = BackgroundWriter::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
         gateways.recall(&signed);
-        gateways.record(&mut errand);
-        errand.submit();
+        gateways.record(&mut writer);
+        writer.submit();
         common.gateways.store(Arc::new(gateways));
 
         let ready = ready_line(
             sockets.first().map_or(&[], Vec::as_slice),
             http.as_ref().map(|http| http.address),
         );
-        let conduct = conduct(&settings, sockets.len().max(1));
-        let workshop =
-            WorkerSpawner { front: &front, aaa: &aaa, journal: &journal, stop: &stop, conduct };
+        let config = pipeline_config(&settings, sockets.len().max(1));
+        let spawner =
+            WorkerSpawner { state: &state, aaa: &aaa, journal: &journal, stop: &stop, config };
         let mut threads = ThreadWatch::default();
         for (number, sockets) in sockets.into_iter().enumerate() {
-            workshop.worker(number, sockets, &mut threads)?;
+            spawner.worker(number, sockets, &mut threads)?;
         }
         let housekeeper = Housekeeper {
             common: Arc::clone(&common),
             aaa: Arc::clone(&aaa),
-            metrics: Arc::clone(&front.metrics),
+            metrics: Arc::clone(&state.metrics),
             pulse: Pulse::default(),
-            errand,
+            writer,
             reload,
             step_told_until: None,
             stepped,
@@ -262,15 +262,15 @@ impl Server {
             threads.add("http", thread, pulse, SOON);
         }
         // It fails only if the views have been opened before, which nobody does.
-        let _ = front.opened.set(Serving { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
-        front.metrics.loaded(common.clock.now().wall);
+        let _ = state.serving.set(Serving { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
+        state.metrics.loaded(common.clock.now().wall);
         common.health.enter(ServerPhase::Serving);
         // If nobody reads it, nobody misses it.
         let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
 
         let mut guard = Guard {
             common: &common,
-            metrics: &front.metrics,
+            metrics: &state.metrics,
             journal: &journal,
             threads,
             lines: Lines { dropped: log_lines_dropped, told: 0, told_at: Duration::ZERO },
@@ -281,7 +281,7 @@ impl Server {
         let threads = guard.threads;
         if let Err(ended @ ServeError::Ended(_)) = outcome {
             // Fail-stop: nobody knows what is still right in memory. The process ends, and the journal has what was acknowledged.
-            std::mem::forget((aaa, journal, front));
+            std::mem::forget((aaa, journal, state));
             return Err(ended);
         }
         common.health.enter(ServerPhase::Stopping);
@@ -289,7 +289,7 @@ impl Server {
         common.reloads.end();
         drop(stop);
         threads.join();
-        drop(front);
+        drop(state);
         // The process ends now, and all its memory with it: to give back each of ten million entries before would take seconds.
         std::mem::forget(aaa);
         outcome?;
@@ -302,11 +302,11 @@ impl Server {
 
 /// What every worker is made from.
 struct WorkerSpawner<'s> {
-    front: &'s HttpState,
+    state: &'s HttpState,
     aaa: &'s Arc<Aaa>,
     journal: &'s Journal,
     stop: &'s Sender<()>,
-    conduct: PipelineConfig,
+    config: PipelineConfig,
 }
 
 impl WorkerSpawner<'_> {
@@ -317,26 +317,26 @@ impl WorkerSpawner<'_> {
         sockets: Vec<(Listener, Socket)>,
         threads: &mut ThreadWatch,
     ) -> Result<(), ServeError> {
-        let bell = Arc::new(Notify::new());
-        let ringer = Arc::clone(&bell);
-        let clerk = JournalCommitter::new(self.journal, Arc::new(move || ringer.notify_one()));
-        let common = Arc::clone(&self.front.common);
+        let wake = Arc::new(Notify::new());
+        let waker = Arc::clone(&wake);
+        let committer = JournalCommitter::new(self.journal, Arc::new(move || waker.notify_one()));
+        let common = Arc::clone(&self.state.common);
         let with_drops = |(listener, socket): (Listener, Socket)| {
-            let drops = self.front.metrics.socket_drops(socket.address());
+            let drops = self.state.metrics.socket_drops(socket.address());
             (listener, socket, drops)
         };
         let parts = WorkerParts {
-            desk: WorkerCore::new(
+            core: WorkerCore::new(
                 Arc::clone(self.aaa),
                 common.gateways.load_full(),
-                self.conduct,
-                clerk,
+                self.config,
+                committer,
             ),
             common,
             sockets: sockets.into_iter().map(with_drops).collect(),
-            meters: self.front.metrics.meters(),
+            meters: self.state.metrics.meters(),
             pulse: Pulse::default(),
-            bell,
+            wake,
             stop: self.stop.subscribe(),
         };
         let (pulse, name) = (parts.pulse.clone(), format!("worker-{number}"));
@@ -423,7 +423,7 @@ impl Guard<'_> {
     }
 }
 
-fn conduct(settings: &ServerSettings, workers: usize) -> PipelineConfig {
+fn pipeline_config(settings: &ServerSettings, workers: usize) -> PipelineConfig {
     PipelineConfig {
         vendor: settings.vendor,
         vendor_attributes: settings.vendor_attributes,
@@ -443,14 +443,14 @@ fn bind_all(
     let mut by_worker: Vec<Vec<(Listener, Socket)>> = (0..workers).map(|_| Vec::new()).collect();
     let acct = settings.acct.iter().map(|address| (Port::Acct, "acct", *address));
     let auth = settings.auth.iter().map(|address| (Port::Auth, "auth", *address));
-    for (place, (port, what, address)) in acct.chain(auth).enumerate() {
+    for (index, (port, what, address)) in acct.chain(auth).enumerate() {
         let sockets = Socket::open_all(address, workers).map_err(|error| ServeError::Bind {
             what,
             address,
             error,
         })?;
         for (worker, socket) in by_worker.iter_mut().zip(sockets) {
-            worker.push((Listener { place: place as u8, port }, socket));
+            worker.push((Listener { index: index as u8, port }, socket));
         }
     }
     Ok(by_worker)
@@ -459,14 +459,14 @@ fn bind_all(
 impl HttpThread {
     fn start(
         listener: TcpListener,
-        front: Arc<HttpState>,
+        state: Arc<HttpState>,
         mut stop: Receiver<()>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = runtime()?;
         let pulse = Pulse::default();
-        let (beats, common) = (pulse.clone(), Arc::clone(&front.common));
+        let (beats, common) = (pulse.clone(), Arc::clone(&state.common));
         let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let listener = match tokio::net::TcpListener::from_std(listener) {
@@ -475,7 +475,7 @@ impl HttpThread {
                 };
                 // Who still reads when we stop gets no more: nothing that is answered here must not be lost.
                 tokio::select! {
-                    never = connections::serve(listener, router(front, address), connections::LIMITS) => match never {},
+                    never = connections::serve(listener, router(state, address), connections::LIMITS) => match never {},
                     never = beat(&beats, &common) => match never {},
                     _ = stop.changed() => {}
                 }

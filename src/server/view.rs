@@ -174,7 +174,7 @@ impl SessionView {
     fn of(session: &Session, gateways: &Gateways) -> Self {
         let gateway = gateways.name(session.gateway);
         let (input_octets, output_octets) = session.octets();
-        let place = session.place();
+        let location_info = session.location_info();
         let bearers: Vec<String> =
             session.bearers().map(|bearer| bearer.acct_session_id.to_string()).collect();
         Self {
@@ -195,9 +195,11 @@ impl SessionView {
             close_cause: session.ended.map(|ended| ended.cause.name()),
             input_octets,
             output_octets,
-            rat_type: place.rat.map(|rat| RatView { key: rat, name: RatType(rat).to_string() }),
-            plmn: place.plmn,
-            imeisv: place.imeisv,
+            rat_type: location_info
+                .rat
+                .map(|rat| RatView { key: rat, name: RatType(rat).to_string() }),
+            plmn: location_info.plmn,
+            imeisv: location_info.imeisv,
         }
     }
 }
@@ -220,7 +222,7 @@ fn terminate_cause(cause: u32) -> Option<String> {
         return None;
     }
     let definition = Dictionary::default().definitions().find(|definition| {
-        (definition.place.parent, definition.place.vendor, definition.place.number)
+        (definition.key.parent, definition.key.vendor, definition.key.number)
             == (0, 0, number::ACCT_TERMINATE_CAUSE)
     });
     let name = definition

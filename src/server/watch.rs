@@ -45,7 +45,7 @@ struct Watched {
     name: String,
     handle: JoinHandle<()>,
     pulse: Pulse,
-    patience: Duration,
+    timeout: Duration,
     stands_still: bool,
 }
 
@@ -56,13 +56,13 @@ impl ThreadWatch {
         name: &str,
         handle: JoinHandle<()>,
         pulse: Pulse,
-        patience: Duration,
+        timeout: Duration,
     ) {
         self.threads.push(Watched {
             name: name.to_owned(),
             handle,
             pulse,
-            patience,
+            timeout,
             stands_still: false,
         });
     }
@@ -85,7 +85,7 @@ impl ThreadWatch {
         let mut has_changed = false;
         for thread in &mut self.threads {
             let age = thread.pulse.age(running);
-            let stands_still = age > thread.patience;
+            let stands_still = age > thread.timeout;
             if std::mem::replace(&mut thread.stands_still, stands_still) == stands_still {
                 continue;
             }

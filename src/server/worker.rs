@@ -1,4 +1,4 @@
-//! One worker: its own sockets on every address, its own runtime, and a desk. It waits, feeds, flushes and counts; it decides nothing.
+//! One worker: its own sockets on every address, its own runtime, and a [`WorkerCore`]. It waits, feeds, flushes and counts; it decides nothing.
 
 use std::future::poll_fn;
 use std::io;
@@ -26,16 +26,16 @@ use super::worker_core::WorkerCore;
 use crate::time::Timestamp;
 use crate::udp::{Inbox, Outbox, Socket};
 
-/// Datagrams after which the next socket has its turn. Accounting is given more: so under load reports are served before new attaches, and
+/// Datagrams taken from one socket before the next one is read. Accounting is given more: so under load reports are served before new attaches, and
 /// yet nobody starves.
-const ACCT_TURN: usize = 256;
-const AUTH_TURN: usize = 64;
+const ACCT_QUOTA: usize = 256;
+const AUTH_QUOTA: usize = 64;
 
 /// The longest sleep: whatever the kernel forgot to tell is found then.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long receipts are waited for when the server stops.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What all threads share.
 pub(super) struct ServerContext {
@@ -48,21 +48,21 @@ pub(super) struct ServerContext {
 /// What a worker is made of; it can be sent to the worker's thread.
 pub(super) struct WorkerParts<C: Committer> {
     pub(super) common: Arc<ServerContext>,
-    pub(super) desk: WorkerCore<C>,
-    /// Accounting first; a listener's place is its place here.
+    pub(super) core: WorkerCore<C>,
+    /// Accounting first; a listener's index is its index here.
     pub(super) sockets: Vec<(Listener, Socket, SocketDrops)>,
     pub(super) meters: Meters,
     pub(super) pulse: Pulse,
-    /// Rung when the journal has news.
-    pub(super) bell: Arc<Notify>,
+    /// Notified when batches became durable, or the journal began to fail.
+    pub(super) wake: Arc<Notify>,
     /// Changes when the server is to stop.
     pub(super) stop: watch::Receiver<()>,
 }
 
 struct Worker<C: Committer> {
     common: Arc<ServerContext>,
-    desk: WorkerCore<C>,
-    piers: Vec<BoundSocket>,
+    core: WorkerCore<C>,
+    bound_sockets: Vec<BoundSocket>,
     meters: Meters,
     pulse: Pulse,
 }
@@ -76,8 +76,8 @@ struct BoundSocket {
     outbox: Outbox,
     /// The last look found nothing more.
     is_empty: bool,
-    /// What the kernel told before that look is no news.
-    is_old_news: bool,
+    /// The kernel's readiness event is older than that look.
+    is_stale: bool,
 }
 
 impl<C: Committer> WorkerParts<C> {
@@ -86,80 +86,80 @@ impl<C: Committer> WorkerParts<C> {
     /// # Errors
     /// If the runtime cannot watch the sockets.
     pub(super) async fn work(self) -> io::Result<()> {
-        let Self { common, desk, sockets, meters, pulse, bell, mut stop } = self;
-        let piers = sockets
+        let Self { common, core, sockets, meters, pulse, wake, mut stop } = self;
+        let bound_sockets = sockets
             .into_iter()
             .map(|(listener, socket, drops)| BoundSocket::new(listener, socket, drops))
             .collect::<io::Result<_>>()?;
-        let mut worker = Worker { common, desk, piers, meters, pulse };
-        let mut alarm = Box::pin(tokio::time::sleep(SWEEP));
+        let mut worker = Worker { common, core, bound_sockets, meters, pulse };
+        let mut timer = Box::pin(tokio::time::sleep(SWEEP));
         while !stop.has_changed().unwrap_or(true) {
-            if worker.turn() {
+            if worker.run_batch() {
                 continue;
             }
-            worker.wind(alarm.as_mut());
+            worker.arm(timer.as_mut());
             tokio::select! {
                 () = worker.arrivals() => {}
-                () = bell.notified() => {}
-                () = alarm.as_mut() => {}
+                () = wake.notified() => {}
+                () = timer.as_mut() => {}
                 _ = stop.changed() => break,
             }
         }
-        let _ = tokio::time::timeout(PATIENCE, worker.finish(&bell)).await;
+        let _ = tokio::time::timeout(TIMEOUT, worker.finish(&wake)).await;
         Ok(())
     }
 }
 
 impl<C: Committer> Worker<C> {
     /// One batch in, and out what may leave. Whether there is more to be had at once.
-    fn turn(&mut self) -> bool {
+    fn run_batch(&mut self) -> bool {
         let began = self.common.clock.now();
         self.pulse.beat(began.running);
-        self.desk.begin(&self.common.gateways.load(), began, self.common.health.is_ready());
-        for pier in &mut self.piers {
-            let turn = pier.begin();
+        self.core.begin(&self.common.gateways.load(), began, self.common.health.is_ready());
+        for bound in &mut self.bound_sockets {
+            let turn = bound.begin();
             drain(
-                pier,
+                bound,
                 turn,
                 || self.common.clock.now().wall,
-                |pier, now| self.desk.handle(pier.arrivals(), now),
+                |bound, now| self.core.handle(bound.arrivals(), now),
             );
         }
-        self.desk.end(self.common.clock.now(), outward(&mut self.piers));
+        self.core.end(self.common.clock.now(), outward(&mut self.bound_sockets));
         self.settle();
-        self.piers.iter().any(|pier| !pier.is_empty)
+        self.bound_sockets.iter().any(|bound| !bound.is_empty)
     }
 
     /// Reports what was counted, then sends what may leave: who has a reply finds it in the metrics.
     fn settle(&mut self) {
-        self.desk.settle(self.common.clock.now(), outward(&mut self.piers));
-        self.desk.report(&mut self.meters);
-        for pier in &mut self.piers {
-            let outcome = pier.outbox.flush(pier.socket.get_ref());
-            self.desk.pipeline.tally.strangers[Dropped::Unsent as usize] += outcome.lost as u32;
-            pier.drops.report(pier.inbox.drops());
+        self.core.settle(self.common.clock.now(), outward(&mut self.bound_sockets));
+        self.core.report(&mut self.meters);
+        for bound in &mut self.bound_sockets {
+            let outcome = bound.outbox.flush(bound.socket.get_ref());
+            self.core.pipeline.counters.strangers[Dropped::Unsent as usize] += outcome.lost as u32;
+            bound.drops.report(bound.inbox.drops());
         }
     }
 
     /// Nothing more is taken in; what is waited for still leaves.
-    async fn finish(&mut self, bell: &Notify) {
-        self.desk.hurry();
+    async fn finish(&mut self, wake: &Notify) {
+        self.core.hurry();
         self.settle();
-        while !self.desk.is_idle() {
-            bell.notified().await;
+        while !self.core.is_idle() {
+            wake.notified().await;
             self.settle();
         }
     }
 
-    /// Sets the alarm to the next delayed reject, at the latest to the next sweep.
-    fn wind(&self, alarm: Pin<&mut Sleep>) {
+    /// Sets the timer to the next delayed reject, at the latest to the next sweep.
+    fn arm(&self, timer: Pin<&mut Sleep>) {
         let sleep = self
-            .desk
+            .core
             .due()
             .map_or(SWEEP, |due| due.saturating_sub(self.common.clock.now().running).min(SWEEP));
         let now = Instant::now();
-        if alarm.is_elapsed() || alarm.deadline() > now + sleep {
-            alarm.reset(now + sleep);
+        if timer.is_elapsed() || timer.deadline() > now + sleep {
+            timer.reset(now + sleep);
         }
     }
 
@@ -168,9 +168,9 @@ impl<C: Committer> Worker<C> {
         poll_fn(|context| {
             // All are asked, so that each will wake us.
             let ready = self
-                .piers
+                .bound_sockets
                 .iter_mut()
-                .filter_map(|pier| pier.poll(context).is_ready().then_some(()))
+                .filter_map(|bound| bound.poll(context).is_ready().then_some(()))
                 .count();
             if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -210,7 +210,7 @@ impl Source for BoundSocket {
         // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
         let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
         self.is_empty = !self.inbox.is_full();
-        self.is_old_news |= self.is_empty;
+        self.is_stale |= self.is_empty;
         received
     }
 
@@ -229,16 +229,16 @@ impl BoundSocket {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             is_empty: false,
-            is_old_news: false,
+            is_stale: false,
         })
     }
 
-    /// Begins its turn: how many datagrams may be taken before the next socket has its own.
+    /// Starts reading this socket: how many datagrams may be taken before the next one is read.
     fn begin(&mut self) -> usize {
         self.is_empty = false;
         match self.listener.port {
-            Port::Acct => ACCT_TURN,
-            Port::Auth => AUTH_TURN,
+            Port::Acct => ACCT_QUOTA,
+            Port::Auth => AUTH_QUOTA,
         }
     }
 
@@ -257,13 +257,13 @@ impl BoundSocket {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.socket.poll_read_ready(context) {
-                Poll::Ready(Ok(mut guard)) if self.is_old_news => {
+                Poll::Ready(Ok(mut guard)) if self.is_stale => {
                     guard.clear_ready();
-                    self.is_old_news = false;
+                    self.is_stale = false;
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => {
-                    self.is_old_news = false;
+                    self.is_stale = false;
                     return Poll::Pending;
                 }
             }
@@ -272,10 +272,10 @@ impl BoundSocket {
 }
 
 /// Puts a reply into the outbox of the socket by which its request came.
-fn outward(piers: &mut [BoundSocket]) -> impl FnMut(&Route, &[u8]) {
+fn outward(bound_sockets: &mut [BoundSocket]) -> impl FnMut(&Route, &[u8]) {
     |route, octets| {
-        if let Some(pier) = piers.get_mut(usize::from(route.listener)) {
-            pier.outbox.push(route.to, route.from, octets);
+        if let Some(bound) = bound_sockets.get_mut(usize::from(route.listener)) {
+            bound.outbox.push(route.to, route.from, octets);
         }
     }
 }
@@ -308,7 +308,7 @@ mod tests {
     }
 
     /// Serves a turn; for each batch: when its newest datagram arrived, and the time it was served with.
-    fn turn(turn: usize, batches: &[usize]) -> Vec<(u64, u64)> {
+    fn run_batch(turn: usize, batches: &[usize]) -> Vec<(u64, u64)> {
         let clock = Cell::new(1_000);
         let mut busy = Busy { clock: &clock, batches: batches.to_vec(), newest: 0 };
         let mut served = Vec::new();
@@ -320,12 +320,15 @@ mod tests {
     /// It was read before the turn, and a hold of 2 s ended after 1.9915 s.
     #[test]
     fn no_datagram_is_served_with_a_time_before_its_arrival() {
-        assert_eq!(turn(256, &[64, 64, 0, 3]), [(1_008, 1_008), (1_016, 1_016), (1_032, 1_032)]);
+        assert_eq!(
+            run_batch(256, &[64, 64, 0, 3]),
+            [(1_008, 1_008), (1_016, 1_016), (1_032, 1_032)]
+        );
     }
 
     #[test]
     fn a_turn_ends_when_its_datagrams_have_been_taken_in() {
-        assert_eq!(turn(128, &[64, 64, 64]).len(), 2);
-        assert_eq!(turn(100, &[64, 64, 64]).len(), 2, "a batch is served whole");
+        assert_eq!(run_batch(128, &[64, 64, 64]).len(), 2);
+        assert_eq!(run_batch(100, &[64, 64, 64]).len(), 2, "a batch is served whole");
     }
 }

@@ -22,7 +22,7 @@ const SPARES: usize = 32;
 /// A list that grew beyond this in a storm is given back, too.
 const SPARE_OCTETS: usize = 256 << 10;
 
-/// A worker's desk.
+/// Everything of a worker but its sockets and its clock.
 pub struct WorkerCore<C: Committer> {
     aaa: Arc<Aaa>,
     gateways: Arc<Gateways>,
@@ -47,19 +47,19 @@ impl<C: Committer> WorkerCore<C> {
     pub fn new(
         aaa: Arc<Aaa>,
         gateways: Arc<Gateways>,
-        conduct: PipelineConfig,
+        config: PipelineConfig,
         mut committer: C,
     ) -> Self {
         let records = committer.records();
         Self {
-            pipeline: Pipeline::new(Arc::clone(&aaa), conduct),
+            pipeline: Pipeline::new(Arc::clone(&aaa), config),
             aaa,
             gateways,
             out: BatchOutput::new(records),
             committer,
             in_flight: VecDeque::new(),
             delayed: VecDeque::new(),
-            reject_delay: conduct.reject_delay,
+            reject_delay: config.reject_delay,
             spare_replies: Vec::new(),
             spare_freed: Vec::new(),
         }
@@ -93,15 +93,15 @@ impl<C: Committer> WorkerCore<C> {
             );
             self.delayed.push_back((now.running + self.reject_delay, rejects));
         }
-        if self.out.ledger.entries() > 0 || !self.out.receipts.is_empty() {
+        if self.out.pending.entries() > 0 || !self.out.receipts.is_empty() {
             let records = self.committer.records();
-            let ticket = self.committer.submit(self.out.ledger.take(records));
+            let ticket = self.committer.submit(self.out.pending.take(records));
             let receipts = std::mem::replace(
                 &mut self.out.receipts,
                 self.spare_replies.pop().unwrap_or_default(),
             );
             let freed = std::mem::replace(
-                &mut self.out.ledger.freed,
+                &mut self.out.pending.freed,
                 self.spare_freed.pop().unwrap_or_default(),
             );
             self.in_flight.push_back(Submitted { ticket, receipts, freed });
@@ -169,7 +169,7 @@ impl<C: Committer> WorkerCore<C> {
 
     /// Adds what was counted to the metrics.
     pub fn report(&mut self, meters: &mut Meters) {
-        meters.report(&mut self.pipeline.tally, &self.gateways);
+        meters.report(&mut self.pipeline.counters, &self.gateways);
     }
 
     /// Whether nothing waits.
@@ -197,7 +197,7 @@ fn release(
     let latency = now.running.saturating_sub(replies.arrived);
     for (nth, (route, octets)) in replies.iter().enumerate() {
         if let Some(soon) = replies.route(nth + SIDE_BY_SIDE) {
-            pipeline.foresee_sent(soon);
+            pipeline.prefetch_sent(soon);
         }
         pipeline.sent(route, octets, latency);
         send(route, octets);

@@ -27,7 +27,7 @@ const MAX_REASONS: usize = 32;
 /// What is counted together beyond that.
 const OTHER_REASONS: &str = "(other reasons)";
 
-/// The counts of one region, or of all of them together.
+/// The counts of one shard, or of all of them together.
 #[derive(Clone, Debug)]
 pub struct RunCounters {
     kinds: Vec<RequestCounts>,
@@ -74,7 +74,7 @@ pub struct RequestCounts {
 #[derive(Clone, Debug)]
 pub struct LatencyHistogram(Histogram<u64>);
 
-/// What happened in one region since the last look.
+/// What happened in one shard since the last look.
 #[derive(Clone, Debug, Default)]
 pub struct Interval {
     pub attaches: u64,
@@ -87,7 +87,7 @@ pub struct Interval {
     pub latency: LatencyHistogram,
 }
 
-/// One second of all regions together, as it is shown and kept.
+/// One second of all shards together, as it is shown and kept.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Second {
     /// Since the beginning.
@@ -160,7 +160,7 @@ impl RunCounters {
         }
     }
 
-    /// Adds what another region counted.
+    /// Adds what another shard counted.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.kinds.iter_mut().zip(&other.kinds) {
             mine.merge(theirs);
@@ -284,16 +284,16 @@ mod tests {
 
     #[test]
     fn reasons_that_a_server_makes_up_are_counted_together() {
-        let mut tally = RunCounters::default();
-        (0..1000).for_each(|nth| tally.rejected(&format!("reason {nth}"), 1));
-        tally.rejected("reason 0", 1);
-        assert_eq!(tally.rejects.len(), MAX_REASONS + 1);
+        let mut counters = RunCounters::default();
+        (0..1000).for_each(|nth| counters.rejected(&format!("reason {nth}"), 1));
+        counters.rejected("reason 0", 1);
+        assert_eq!(counters.rejects.len(), MAX_REASONS + 1);
         assert_eq!(
-            (tally.rejects["reason 0"], tally.rejects[OTHER_REASONS]),
+            (counters.rejects["reason 0"], counters.rejects[OTHER_REASONS]),
             (2, 1000 - MAX_REASONS as u64)
         );
         let mut sum = RunCounters::default();
-        sum.merge(&tally);
-        assert_eq!(sum.rejects, tally.rejects);
+        sum.merge(&counters);
+        assert_eq!(sum.rejects, counters.rejects);
     }
 }

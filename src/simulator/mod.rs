@@ -8,19 +8,19 @@
 //!      │
 //!     plan       looked up, numbered and checked once; then only read, by all threads
 //!      │
-//!    region      a share of the endpoints with instances of all gateways: what one thread runs
+//!    shard      a share of the endpoints with instances of all gateways: what one thread runs
 //!      ├── schedule   open loop: when who must begin, decided beforehand
 //!      ├── device     one endpoint: detached, attaching, authorising, active, idle, closing
 //!      ├── gateway    a RADIUS client (`exchange`) with the profile and the packets of a gateway
 //!      ├── referee    the model of the server: who must be accepted, who has which address
-//!      └── tally      counts and latencies
+//!      └── counters   counts and latencies
 //!      │
 //!    driver      clock, sockets, threads; asks the server for its own view at the end
 //!      │
 //!    report      table, lines, JSON, a page with plots, the comparison of two runs
 //! ```
 //!
-//! [`chance`] names every random stream by seed, endpoint and step; [`moment`] counts microseconds since the run began; [`search`] finds
+//! [`random`] names every random stream by seed, endpoint and step; [`moment`] counts microseconds since the run began; [`search`] finds
 //! the highest rate that keeps the limits.
 //!
 //! Deliberately absent: the server's code (the referee must not share its mistakes), Disconnect and CoA, TLS.

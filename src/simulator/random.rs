@@ -107,14 +107,14 @@ mod tests {
 
     #[test]
     fn distributions_have_their_means() {
-        let mut chance = RandomStream::stream(7, 0, 0);
+        let mut random = RandomStream::stream(7, 0, 0);
         let mut mean = |draw: &mut dyn FnMut(&mut RandomStream) -> f64| {
-            (0..20_000).map(|_| draw(&mut chance)).sum::<f64>() / 20_000.0
+            (0..20_000).map(|_| draw(&mut random)).sum::<f64>() / 20_000.0
         };
         assert!((mean(&mut RandomStream::unit) - 0.5).abs() < 0.02);
-        assert!((mean(&mut |chance| chance.exponential(3.0)) - 3.0).abs() < 0.1);
+        assert!((mean(&mut |random| random.exponential(3.0)) - 3.0).abs() < 0.1);
         assert!(mean(&mut RandomStream::normal).abs() < 0.03);
-        assert!((mean(&mut |chance| chance.below(11) as f64) - 5.0).abs() < 0.1);
+        assert!((mean(&mut |random| random.below(11) as f64) - 5.0).abs() < 0.1);
     }
 
     #[test]

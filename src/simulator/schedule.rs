@@ -6,7 +6,7 @@ use super::random::RandomStream;
 use super::scenario::{ArrivalPattern, Load};
 use crate::time::Timestamp;
 
-/// One region's part of the arrivals of one phase.
+/// One shard's part of the arrivals of one phase.
 #[derive(Debug)]
 pub struct Schedule {
     load: Load,
@@ -16,10 +16,10 @@ pub struct Schedule {
     /// How many have come.
     count: u64,
     next: Option<Timestamp>,
-    chance: RandomStream,
+    random: RandomStream,
 }
 
-/// Which region of how many, and how many endpoints it has.
+/// Which shard of how many, and how many endpoints it has.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
     pub index: usize,
@@ -44,9 +44,9 @@ impl Schedule {
         began: Timestamp,
         length: Duration,
         share: Share,
-        chance: RandomStream,
+        random: RandomStream,
     ) -> Self {
-        let mut schedule = Self { load, began, length, share, count: 0, next: None, chance };
+        let mut schedule = Self { load, began, length, share, count: 0, next: None, random };
         schedule.next = schedule.at(0);
         schedule
     }
@@ -77,7 +77,7 @@ impl Schedule {
         !matches!(self.load, Load::Storm { over_s: 0.0, .. })
     }
 
-    /// The time of arrival number `count`. Regions take turns, so that together they are as even as one.
+    /// The time of arrival number `count`. Shards take turns, so that together they are as even as one.
     fn at(&mut self, count: u64) -> Option<Timestamp> {
         let of = self.share.of as f64;
         let turn = count as f64 + (self.share.index as f64 + 0.5) / of;
@@ -86,7 +86,7 @@ impl Schedule {
             Load::Steady { rate, arrival: ArrivalPattern::Uniform } => turn / (rate / of),
             Load::Steady { rate, arrival: ArrivalPattern::Poisson } => {
                 let last = self.next.map_or(0.0, |next| next.since(self.began).as_secs_f64());
-                last + self.chance.exponential(of / rate)
+                last + self.random.exponential(of / rate)
             }
             Load::Steady { rate, arrival: ArrivalPattern::Burst } => (turn / (rate / of)).floor(),
             Load::Storm { share, over_s } => {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_together_are_as_even_as_one() {
+    fn shards_together_are_as_even_as_one() {
         let load = Load::Steady { rate: 100.0, arrival: ArrivalPattern::Uniform };
         let mut all: Vec<f64> = (0..4)
             .flat_map(|index| times(load, 10, Share { index, of: 4, endpoints: 250 }))

@@ -64,8 +64,8 @@ impl<const BLOCKS: usize> Lanes<BLOCKS> {
         let message = message.as_flattened_mut();
         let mut length = 0;
         for part in parts {
-            let Some(room) = message.get_mut(length..length + part.len()) else { return false };
-            room.copy_from_slice(part);
+            let Some(buf) = message.get_mut(length..length + part.len()) else { return false };
+            buf.copy_from_slice(part);
             length += part.len();
         }
         // RFC 1321 sections 3.1 and 3.2: a one bit, zeros, and the length in bits as the last eight octets of a block.

@@ -163,8 +163,8 @@ impl<'b> Encoder<'b> {
 
     fn put(&mut self, octets: &[u8]) {
         match self.buffer.get_mut(self.length..self.length + octets.len()) {
-            Some(room) if !self.overflowed => {
-                room.copy_from_slice(octets);
+            Some(buf) if !self.overflowed => {
+                buf.copy_from_slice(octets);
                 self.length += octets.len();
             }
             _ => self.overflowed = true,

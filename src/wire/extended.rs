@@ -19,7 +19,7 @@ pub(super) const FRAGMENT: usize = 251;
 /// One value of an extended attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended<'a> {
-    pub place: AttributeKey,
+    pub key: AttributeKey,
     /// Its own octets: without flags, and without vendor and vendor's number where it has them.
     pub octets: Cow<'a, [u8]>,
     /// Which attributes of the packet it was made of, counted from 0.
@@ -112,11 +112,7 @@ fn opened(
     made_of: Vec<usize>,
 ) -> Option<Extended<'_>> {
     if number != VENDOR_SPECIFIC {
-        return Some(Extended {
-            place: AttributeKey { parent, vendor: 0, number },
-            octets,
-            made_of,
-        });
+        return Some(Extended { key: AttributeKey { parent, vendor: 0, number }, octets, made_of });
     }
     let (vendor, inside) = layout::vendor(&octets)?;
     let (&number, inside) = inside.split_first()?;
@@ -128,7 +124,7 @@ fn opened(
         Cow::Borrowed(octets) => Cow::Borrowed(&octets[front..]),
         Cow::Owned(mut octets) => Cow::Owned(octets.split_off(front)),
     };
-    Some(Extended { place: AttributeKey { parent, vendor, number }, octets, made_of })
+    Some(Extended { key: AttributeKey { parent, vendor, number }, octets, made_of })
 }
 
 #[cfg(test)]
@@ -188,13 +184,13 @@ mod tests {
         for (parent, number, value, attribute) in cases {
             assert_eq!(encoded(parent, number, value), attribute);
             let read = within(attribute);
-            let (place, octets) = match (number, value) {
+            let (key, octets) = match (number, value) {
                 (VENDOR_SPECIFIC, [0, 0, 0, 1, number, inside @ ..]) => {
                     (AttributeKey { parent, vendor: 1, number: *number }, inside)
                 }
                 _ => (AttributeKey { parent, vendor: 0, number }, value),
             };
-            assert_eq!(read, [Extended { place, octets: octets.into(), made_of: vec![0] }]);
+            assert_eq!(read, [Extended { key, octets: octets.into(), made_of: vec![0] }]);
         }
     }
 
@@ -220,7 +216,7 @@ mod tests {
         assert_eq!(
             within(&octets),
             [Extended {
-                place: AttributeKey { parent: 245, vendor: 0, number: 4 },
+                key: AttributeKey { parent: 245, vendor: 0, number: 4 },
                 octets: value[..].into(),
                 made_of: vec![0, 1]
             }]
@@ -235,7 +231,7 @@ mod tests {
         assert_eq!(
             within(&octets),
             [Extended {
-                place: AttributeKey { parent: 245, vendor: 1, number: 6 },
+                key: AttributeKey { parent: 245, vendor: 1, number: 6 },
                 octets: value[..].into(),
                 made_of: vec![0, 1]
             }]

@@ -35,7 +35,7 @@ pub fn pap_matches(
         return false;
     };
     match padded.get_mut(..password.len()) {
-        Some(room) if password.len() <= revealed.len() => room.copy_from_slice(password),
+        Some(buf) if password.len() <= revealed.len() => buf.copy_from_slice(password),
         _ => return false,
     }
     revealed.ct_eq(&padded[..revealed.len()]).into()

@@ -17,7 +17,7 @@ pub struct Line {
     /// `User-Name`, `Tunnel-Type:1`; `Attr-200` for what the dictionary does not know, or what is no value of its kind.
     pub name: String,
     /// `1`, `26.10415.22`.
-    pub place: String,
+    pub key: String,
     /// As [`Dictionary::assign`] reads it.
     pub value: String,
     /// What the octets mean, where the value shows only octets.
@@ -48,8 +48,8 @@ impl Readable<'_> {
         for (index, Attribute { number, value }) in self.datagram.attributes().enumerate() {
             let made = extended.iter().find(|extended| extended.made_of.contains(&index));
             match (made, vendor_specific(number, value)) {
-                (Some(Extended { place, octets, made_of }), _) if made_of[0] == index => {
-                    lines.push(self.line(*place, octets))
+                (Some(Extended { key, octets, made_of }), _) if made_of[0] == index => {
+                    lines.push(self.line(*key, octets))
                 }
                 // A later fragment: its value is shown already.
                 (Some(_), _) => {}
@@ -66,16 +66,16 @@ impl Readable<'_> {
         lines
     }
 
-    fn line(&self, place: AttributeKey, octets: &[u8]) -> Line {
-        let definition = self.dictionary.by_place(place);
+    fn line(&self, key: AttributeKey, octets: &[u8]) -> Line {
+        let definition = self.dictionary.by_key(key);
         let shown = definition.and_then(|definition| definition.show(octets));
         let meaning = match (definition, &shown) {
             (Some(definition), Some(_)) => meaning(&definition, octets),
             (Some(definition), None) => Some(format!("no valid {}", definition.name)),
             (None, _) => ascii(octets),
         };
-        let (name, value) = shown.unwrap_or_else(|| (format!("Attr-{place}"), hex(octets)));
-        Line { name, place: place.to_string(), value, meaning }
+        let (name, value) = shown.unwrap_or_else(|| (format!("Attr-{key}"), hex(octets)));
+        Line { name, key: key.to_string(), value, meaning }
     }
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for Readable<'_> {
 
 /// What is in octets whose kind does not say it.
 fn meaning(definition: &Definition, octets: &[u8]) -> Option<String> {
-    match definition.place {
+    match definition.key {
         AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::USER_LOCATION_INFO } => {
             UserLocation::decode(octets).map(|location| location.to_string())
         }

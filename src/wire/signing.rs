@@ -153,23 +153,23 @@ mod tests {
         #[test]
         fn every_reply_verifies(replies in prop::collection::vec((any::<bool>(), 0..500_usize, any::<[u8; 16]>(), "[a-z]{1,70}"), 1..=AT_ONCE)) {
             let secrets: Vec<Secret> = replies.iter().map(|(.., secret)| Secret::new(secret.as_bytes())).collect();
-            let mut rooms = vec![[0; LONGEST]; replies.len()];
+            let mut buffers = vec![[0; LONGEST]; replies.len()];
             let mut drafts = [const { None }; AT_ONCE];
-            for (nth, ((is_signed_twice, state, authenticator, _), room)) in replies.iter().zip(&mut rooms).enumerate() {
-                drafts[nth] = Some(draft(room, *is_signed_twice, *state, authenticator).of(room, &secrets[nth]));
+            for (nth, ((is_signed_twice, state, authenticator, _), buf)) in replies.iter().zip(&mut buffers).enumerate() {
+                drafts[nth] = Some(draft(buf, *is_signed_twice, *state, authenticator).of(buf, &secrets[nth]));
             }
             sign_replies(&mut drafts);
-            for (((.., authenticator, _), room), secret) in replies.iter().zip(&rooms).zip(&secrets) {
-                let reply = Datagram::frame(room).unwrap();
+            for (((.., authenticator, _), buf), secret) in replies.iter().zip(&buffers).zip(&secrets) {
+                let reply = Datagram::frame(buf).unwrap();
                 prop_assert_eq!(reply.verify_reply(authenticator, secret), Ok(()));
             }
         }
 
         #[test]
         fn alone_it_verifies_too(is_signed_twice: bool, state in 0..1000_usize, authenticator: [u8; 16]) {
-            let (mut room, secret) = ([0; LONGEST], Secret::new(b"testing123"));
-            let length = draft(&mut room, is_signed_twice, state, &authenticator).sign(&mut room, &secret);
-            prop_assert_eq!(Datagram::frame(&room[..length]).unwrap().verify_reply(&authenticator, &secret), Ok(()));
+            let (mut buf, secret) = ([0; LONGEST], Secret::new(b"testing123"));
+            let length = draft(&mut buf, is_signed_twice, state, &authenticator).sign(&mut buf, &secret);
+            prop_assert_eq!(Datagram::frame(&buf[..length]).unwrap().verify_reply(&authenticator, &secret), Ok(()));
         }
     }
 }

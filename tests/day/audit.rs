@@ -26,17 +26,17 @@ impl Compared {
     }
 }
 
-/// Holds the server's view of every endpoint of a region against the model's, but for those of which the model `is_unclear`. What the referee has no rule for is added to `complaints`.
+/// Holds the server's view of every endpoint of a shard against the model's, but for those of which the model `is_unclear`. What the referee has no rule for is added to `complaints`.
 pub fn compare_views(
     aaa: &Aaa,
     wall: Timestamp,
-    region: &mut Shard,
+    shard: &mut Shard,
     now: Timestamp,
     is_unclear: impl Fn(&str) -> bool,
     complaints: &mut Vec<String>,
 ) -> Compared {
     let mut compared = Compared::default();
-    for (name, standing) in region.standings() {
+    for (name, expected) in shard.expected_states() {
         if is_unclear(&name) {
             continue;
         }
@@ -48,7 +48,7 @@ pub fn compare_views(
         let (state, seen) = aaa
             .look(iccid, wall, |entry, _| view(entry))
             .unwrap_or((NetworkState::Unknown, Vec::new()));
-        match &standing {
+        match &expected {
             ExpectedState::Live { reported, .. } => {
                 compared.live += 1;
                 let is_more = |session: &&ShownSession| {
@@ -64,15 +64,15 @@ pub fn compare_views(
             ExpectedState::Away => compared.away += 1,
             ExpectedState::Unclear => compared.unclear += 1,
         }
-        let is_right = match standing {
+        let is_right = match expected {
             ExpectedState::Live { .. } => state == NetworkState::Active,
             ExpectedState::Away => state != NetworkState::Active,
             ExpectedState::Unclear => true,
         };
         if !is_right {
-            complaints.push(format!("{name} is {}, but {standing:?}", state.moniker()));
+            complaints.push(format!("{name} is {}, but {expected:?}", state.moniker()));
         }
-        for (rule, detail) in compare(&standing, &seen) {
+        for (rule, detail) in compare(&expected, &seen) {
             let violation = Violation {
                 rule,
                 at: now,
@@ -80,7 +80,7 @@ pub fn compare_views(
                 detail,
                 packets: Vec::new(),
             };
-            region.referee_mut().report(violation);
+            shard.referee_mut().report(violation);
         }
     }
     compared

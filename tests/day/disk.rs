@@ -18,7 +18,7 @@ struct State {
     /// The names as of the last sync of the folder.
     synced_names: BTreeMap<String, usize>,
     mood: Mood,
-    chance: RandomStream,
+    random: RandomStream,
 }
 
 #[derive(Default)]
@@ -44,9 +44,9 @@ pub enum Mood {
 }
 
 impl Disk {
-    pub fn new(chance: RandomStream) -> Self {
+    pub fn new(random: RandomStream) -> Self {
         let (files, names, synced_names) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { files, names, synced_names, mood: Mood::Well, chance })))
+        Self(Arc::new(Mutex::new(State { files, names, synced_names, mood: Mood::Well, random })))
     }
 
     pub fn set_mood(&self, mood: Mood) {
@@ -59,14 +59,14 @@ impl Disk {
 
     /// The power fails and comes back. A full disk stays full.
     pub fn cut_power(&self) {
-        let State { files, names, synced_names, mood, chance } = &mut *self.0.lock();
-        if chance.happens(0.5) {
+        let State { files, names, synced_names, mood, random } = &mut *self.0.lock();
+        if random.happens(0.5) {
             names.clone_from(synced_names);
         } else {
             synced_names.clone_from(names);
         }
         for file in files.iter_mut() {
-            file.tear(chance);
+            file.tear(random);
         }
         if matches!(mood, Mood::Failing { .. }) {
             *mood = Mood::Well;
@@ -105,9 +105,9 @@ impl State {
 
 impl Contents {
     /// Of what was not synced, the front survives; behind it perhaps only the file's new length.
-    fn tear(&mut self, chance: &mut RandomStream) {
-        let written = self.synced + chance.below(self.written - self.synced + 1);
-        let length = if chance.happens(0.3) { self.octets.len() } else { self.length.max(written) };
+    fn tear(&mut self, random: &mut RandomStream) {
+        let written = self.synced + random.below(self.written - self.synced + 1);
+        let length = if random.happens(0.3) { self.octets.len() } else { self.length.max(written) };
         self.octets.truncate(written);
         self.octets.resize(length, 0);
         (self.written, self.synced, self.length) = (length, length, length);

@@ -61,48 +61,48 @@ const LONGEST_OUTAGE: f64 = 120.0;
 pub fn blows(
     length: Duration,
     addresses: usize,
-    chance: &mut RandomStream,
+    random: &mut RandomStream,
 ) -> Vec<(Timestamp, Blow)> {
     let share = length.as_secs_f64() / 86_400.0;
     let mut blows = Vec::new();
     let mut add = |often: usize,
-                   chance: &mut RandomStream,
+                   random: &mut RandomStream,
                    blow: &dyn Fn(usize, &mut RandomStream) -> Blow| {
         let least = if often == CRASHES { INSTANTS } else { 1 };
         for number in 0..((often as f64 * share) as usize).max(least) {
             // The end of the day is quiet, so that it can be looked at.
-            let at = Timestamp::EPOCH + length.mul_f64(0.02 + 0.95 * chance.unit());
-            blows.push((at, blow(number, chance)));
+            let at = Timestamp::EPOCH + length.mul_f64(0.02 + 0.95 * random.unit());
+            blows.push((at, blow(number, random)));
         }
     };
-    add(CRASHES, chance, &|number, chance| Blow::Crash(instant(number, chance), outage(chance)));
-    add(STOPS, chance, &|_, chance| Blow::Stop(outage(chance)));
-    add(DISKS, chance, &|_, chance| Blow::DiskFull(outage(chance)));
-    add(RELOADS, chance, &|_, _| Blow::Reload);
-    add(PATHS, chance, &|_, chance| Blow::PathDown(chance.below(addresses), outage(chance)));
-    add(CLOCKS, chance, &|number, chance| {
-        let size = (LONGEST_STEP_S * chance.unit()) as i64;
-        let lasts = Duration::from_secs_f64(LONGEST_WRONG_S * chance.unit());
+    add(CRASHES, random, &|number, random| Blow::Crash(instant(number, random), outage(random)));
+    add(STOPS, random, &|_, random| Blow::Stop(outage(random)));
+    add(DISKS, random, &|_, random| Blow::DiskFull(outage(random)));
+    add(RELOADS, random, &|_, _| Blow::Reload);
+    add(PATHS, random, &|_, random| Blow::PathDown(random.below(addresses), outage(random)));
+    add(CLOCKS, random, &|number, random| {
+        let size = (LONGEST_STEP_S * random.unit()) as i64;
+        let lasts = Duration::from_secs_f64(LONGEST_WRONG_S * random.unit());
         Blow::ClockStep(if number % 2 == 0 { size } else { -size }, lasts)
     });
-    add(SUSPENSIONS, chance, &|_, chance| {
-        Blow::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * chance.unit()))
+    add(SUSPENSIONS, random, &|_, random| {
+        Blow::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * random.unit()))
     });
-    again(&mut blows, chance);
+    again(&mut blows, random);
     blows.sort_by_key(|(at, _)| *at);
     blows
 }
 
 /// Some servers fall again as soon as everybody is coming back, or while the disk is full.
-fn again(blows: &mut Vec<(Timestamp, Blow)>, chance: &mut RandomStream) {
+fn again(blows: &mut Vec<(Timestamp, Blow)>, random: &mut RandomStream) {
     let mut second = Vec::new();
     for (at, blow) in &*blows {
-        let soon = Duration::from_secs_f64(20.0 * chance.unit());
+        let soon = Duration::from_secs_f64(20.0 * random.unit());
         match blow {
-            Blow::Crash(_, back) if chance.happens(0.25) => {
-                second.push((*at + *back + soon, Blow::Crash(instant(1, chance), outage(chance))));
+            Blow::Crash(_, back) if random.happens(0.25) => {
+                second.push((*at + *back + soon, Blow::Crash(instant(1, random), outage(random))));
             }
-            Blow::DiskFull(lasts) if chance.happens(0.5) => {
+            Blow::DiskFull(lasts) if random.happens(0.5) => {
                 second.push((
                     *at + lasts.mul_f64(0.5),
                     Blow::Crash(Instant::Now, Duration::from_secs(8)),
@@ -114,18 +114,18 @@ fn again(blows: &mut Vec<(Timestamp, Blow)>, chance: &mut RandomStream) {
     blows.append(&mut second);
 }
 
-fn instant(number: usize, chance: &mut RandomStream) -> Instant {
+fn instant(number: usize, random: &mut RandomStream) -> Instant {
     match number % INSTANTS {
         0 => Instant::Now,
-        1 => Instant::Writing(chance.below(800)),
+        1 => Instant::Writing(random.below(800)),
         2 => Instant::Writing(usize::MAX),
         3 => Instant::Synced,
         _ => Instant::Copying,
     }
 }
 
-fn outage(chance: &mut RandomStream) -> Duration {
+fn outage(random: &mut RandomStream) -> Duration {
     Duration::from_secs_f64(
-        (LONGEST_OUTAGE - SHORTEST_OUTAGE).mul_add(chance.unit(), SHORTEST_OUTAGE),
+        (LONGEST_OUTAGE - SHORTEST_OUTAGE).mul_add(random.unit(), SHORTEST_OUTAGE),
     )
 }

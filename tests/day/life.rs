@@ -1,4 +1,4 @@
-//! One life of the server, without threads and sockets: gateways, pipeline, desks, decision, journal, walk and snapshots are the real ones.
+//! One life of the server, without threads and sockets: gateways, pipeline, worker cores, decision, journal, walk and snapshots are the real ones.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -48,16 +48,16 @@ pub struct Life {
     /// The time of day as the server knows it, whatever its machine's clock says.
     steady: SteadyClock,
     journal: Journal,
-    hand: ManualJournal,
+    manual: ManualJournal,
     gateways: Arc<Gateways>,
     workers: Vec<Worker>,
-    errand: BackgroundWriter,
+    background: BackgroundWriter,
     walk: Walk,
     snapshot: Option<Snapshot>,
 }
 
 struct Worker {
-    desk: WorkerCore<Teller>,
+    core: WorkerCore<Teller>,
     /// What the kernel has received.
     inbox: Vec<Datagram>,
 }
@@ -99,14 +99,14 @@ impl Life {
                 Some(mistake) => mistake.read(&entry, applier),
                 None => applier(entry),
             };
-            let opened = Journal::open_by_hand(
+            let opened = Journal::open_manual(
                 &storage,
                 options,
                 OnDamage::Refuse,
                 std::slice::from_mut(&mut read),
             );
-            let (journal, hand, recovered) = opened?;
-            made = Some(hand);
+            let (journal, manual, recovered) = opened?;
+            made = Some(manual);
             Ok((journal, recovered))
         })?;
         let Restored { aaa, journal, gateways, read, memory, .. } = restored;
@@ -118,15 +118,15 @@ impl Life {
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
         let worker = |_| {
             let teller = Teller {
-                clerk: JournalCommitter::unwoken(&journal),
+                committer: JournalCommitter::unwoken(&journal),
                 last: None,
                 is_hasty: mistake == Some(Mistake::HastyReplies),
             };
             Worker {
-                desk: WorkerCore::new(
+                core: WorkerCore::new(
                     Arc::clone(&aaa),
                     Arc::clone(&gateways),
-                    conduct(mistake),
+                    config(mistake),
                     teller,
                 ),
                 inbox: Vec::new(),
@@ -137,9 +137,9 @@ impl Life {
             has_cut: read.cut.is_some(),
             began: now,
             steady: begun.expect("a server that was restored goes on"),
-            hand: made.expect("a journal that was opened has a hand"),
+            manual: made.expect("a journal that was opened has a hand"),
             workers: (0..WORKERS).map(worker).collect(),
-            errand: BackgroundWriter::new(&journal),
+            background: BackgroundWriter::new(&journal),
             walk: aaa.walk(),
             snapshot: None,
             aaa,
@@ -158,40 +158,40 @@ impl Life {
     /// A worker takes what has arrived as one batch, and lets go what may leave.
     pub fn turn(&mut self, worker: usize, now: Timestamp) -> Vec<Reply> {
         let clock = self.clock(now);
-        let Worker { desk, inbox } = &mut self.workers[worker];
-        desk.begin(&self.gateways, clock, true);
+        let Worker { core, inbox } = &mut self.workers[worker];
+        core.begin(&self.gateways, clock, true);
         let arrivals = inbox.iter().map(|one| Arrival {
             listener: one.listener,
             from: one.from,
             to: None,
             octets: &one.octets,
         });
-        desk.handle(arrivals, clock.wall);
+        core.handle(arrivals, clock.wall);
         inbox.clear();
         let mut left = Vec::new();
         let mut send = |route: &Route, octets: &[u8]| {
             left.push(Reply { to: route.to, listener: route.listener, octets: octets.to_vec() });
         };
-        desk.end(clock, &mut send);
-        desk.settle(clock, &mut send);
+        core.end(clock, &mut send);
+        core.settle(clock, &mut send);
         left
     }
 
     /// Whether a worker waits for the disk, or for the delay of a reject.
     pub fn is_waiting(&self, worker: usize) -> bool {
-        !self.workers[worker].desk.is_idle()
+        !self.workers[worker].core.is_idle()
     }
 
     /// When the next delayed reject of a worker leaves.
     pub fn due(&self, worker: usize) -> Option<Timestamp> {
-        self.workers[worker].desk.due().map(|due| self.began + due)
+        self.workers[worker].core.due().map(|due| self.began + due)
     }
 
     /// The journal writes and syncs what waits. When it wants to do so again by itself.
     pub fn commit(&mut self, now: Timestamp) -> Option<Timestamp> {
         let Clock { running, wall } = self.clock(now);
-        let next = self.hand.round(running, wall);
-        self.errand.settle(&self.aaa);
+        let next = self.manual.round(running, wall);
+        self.background.settle(&self.aaa);
         next.map(|due| self.began + due)
     }
 
@@ -203,17 +203,17 @@ impl Life {
     /// The walk looks at some more endpoints.
     pub fn housekeep(&mut self, now: Timestamp) {
         let wall = self.clock(now).wall;
-        self.errand.housekeep(&self.aaa, &mut self.walk, LOOK, wall);
+        self.background.housekeep(&self.aaa, &mut self.walk, LOOK, wall);
     }
 
     /// The next segment is made ready; and a snapshot is begun if one is due, or the next slice of it written. Whether there is more to do; a
     /// disk that fails ends it.
     pub fn copy(&mut self, now: Timestamp) -> Step {
-        self.hand.fill_spare();
+        self.manual.fill_spare();
         let Clock { running, wall } = self.clock(now);
         let Some(mut snapshot) = self.snapshot.take() else {
             if self.journal.snapshot_is_due()
-                && let Ok(writer) = self.hand.begin_snapshot(&self.journal, running, wall)
+                && let Ok(writer) = self.manual.begin_snapshot(&self.journal, running, wall)
             {
                 self.snapshot = Some(Snapshot::begin(writer, &self.aaa, &self.gateways, wall));
                 return Step::Copied;
@@ -233,8 +233,8 @@ impl Life {
     /// An inventory comes into force.
     pub fn adopt(&mut self, inventory: Inventory, now: Timestamp) {
         let wall = self.clock(now).wall;
-        self.errand.begin(wall);
-        let adopted = self.aaa.adopt(inventory, Prune::No, wall, &mut self.errand);
+        self.background.begin(wall);
+        let adopted = self.aaa.adopt(inventory, Prune::No, wall, &mut self.background);
         assert!(
             adopted.is_ok(),
             "{:?}",
@@ -242,8 +242,8 @@ impl Life {
                 .err()
                 .map(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())
         );
-        self.gateways.record(&mut self.errand);
-        self.errand.submit();
+        self.gateways.record(&mut self.background);
+        self.background.submit();
         self.commit(now);
     }
 
@@ -251,7 +251,7 @@ impl Life {
     pub fn drain(&mut self, now: Timestamp) -> Vec<Reply> {
         for worker in &mut self.workers {
             worker.inbox.clear();
-            worker.desk.hurry();
+            worker.core.hurry();
         }
         self.commit(now);
         (0..WORKERS).flat_map(|worker| self.turn(worker, now)).collect()
@@ -260,7 +260,7 @@ impl Life {
     /// It ends. A disk that takes nothing just now has nothing acknowledged either.
     pub fn end(self, now: Timestamp) {
         let Clock { running, wall } = self.clock(now);
-        self.hand.finish(running, wall);
+        self.manual.finish(running, wall);
         let _ = self.journal.close();
     }
 
@@ -288,7 +288,7 @@ pub enum Step {
     Finished,
 }
 
-fn conduct(mistake: Option<Mistake>) -> PipelineConfig {
+fn config(mistake: Option<Mistake>) -> PipelineConfig {
     let forgets = mistake == Some(Mistake::NoMemoryOfReplies);
     PipelineConfig {
         vendor: 32473,
@@ -303,7 +303,7 @@ fn conduct(mistake: Option<Mistake>) -> PipelineConfig {
 
 /// The way into the journal; can be made to say "durable" too early.
 struct Teller {
-    clerk: JournalCommitter,
+    committer: JournalCommitter,
     last: Option<Ticket>,
     is_hasty: bool,
 }
@@ -313,25 +313,25 @@ impl Committer for Teller {
     type Ticket = Ticket;
 
     fn records(&mut self) -> JournalRecorder {
-        self.clerk.records()
+        self.committer.records()
     }
 
     fn admission(&self) -> Admission {
-        self.clerk.admission()
+        self.committer.admission()
     }
 
     fn room(&self) -> usize {
-        self.clerk.room()
+        self.committer.room()
     }
 
     fn submit(&mut self, records: JournalRecorder) -> Ticket {
-        let ticket = self.clerk.submit(records);
+        let ticket = self.committer.submit(records);
         self.last = Some(ticket);
         ticket
     }
 
     fn durable(&self) -> Option<Ticket> {
-        if self.is_hasty { self.last } else { self.clerk.durable() }
+        if self.is_hasty { self.last } else { self.committer.durable() }
     }
 }
 
@@ -340,6 +340,6 @@ pub fn listeners(auth: &[SocketAddr], acct: &[SocketAddr]) -> Vec<(SocketAddr, L
     let acct = acct.iter().map(|address| (*address, Port::Acct));
     let all = acct.chain(auth.iter().map(|address| (*address, Port::Auth)));
     all.enumerate()
-        .map(|(place, (address, port))| (address, Listener { place: place as u8, port }))
+        .map(|(place, (address, port))| (address, Listener { index: place as u8, port }))
         .collect()
 }

@@ -34,7 +34,7 @@ pub struct Machine {
     folder: TempDir,
     files: [String; 2],
     edits: u32,
-    chance: RandomStream,
+    random: RandomStream,
     /// What was in force from when on, the newest last.
     layouts: Vec<(Timestamp, Layout)>,
     suspensions: Vec<Suspension>,
@@ -99,7 +99,7 @@ impl Machine {
         scenario: &Scenario,
         epoch: Timestamp,
         disk: RandomStream,
-        chance: RandomStream,
+        random: RandomStream,
         mistake: Option<Mistake>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -138,7 +138,7 @@ impl Machine {
             folder,
             files,
             edits: 0,
-            chance,
+            random,
             layouts,
             suspensions: Vec::new(),
         };
@@ -149,17 +149,17 @@ impl Machine {
     /// The operator adds a group and an endpoint, or changes those of the last time; and lays other subnets over the pooled networks.
     pub fn edit_inventory(&mut self, now: Timestamp) {
         self.edits += 1;
-        let chance = &mut self.chance;
-        self.layouts.push((now, layout(|ways| chance.below(ways))));
+        let random = &mut self.random;
+        self.layouts.push((now, layout(|ways| random.below(ways))));
         self.write();
     }
 
     /// The operator suspends some of the endpoints.
     pub fn suspend(&mut self, now: Timestamp) {
-        let chance = &mut self.chance;
+        let random = &mut self.random;
         let rows = self.files[1].lines().filter(|row| row.contains(",active,"));
         let iccids = rows
-            .filter(|_| chance.happens(SUSPENDED))
+            .filter(|_| random.happens(SUSPENDED))
             .map(|row| iccid_of(row).to_owned())
             .collect();
         self.suspensions.push(Suspension { iccids, since: now, until: None });

@@ -18,16 +18,16 @@ const SLOW: f64 = 0.01;
 /// The longest way. Whoever is answered later than this after the server's end was answered by another life of it.
 const SLOWEST_S: f64 = 1.5;
 
-/// Who is meant: a socket of a gateway in one of the regions, and an address of the server.
+/// Who is meant: a socket of a gateway in one of the shards, and an address of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
-    pub region: usize,
+    pub shard: usize,
     pub socket: SocketId,
     pub server: SocketAddr,
 }
 
 pub struct Network {
-    chance: RandomStream,
+    random: RandomStream,
     /// Whose a gateway's address is.
     doors: HashMap<SocketAddr, (usize, SocketId)>,
     /// Addresses of the server that cannot be reached until then.
@@ -35,14 +35,14 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new(chance: RandomStream) -> Self {
-        Self { chance, doors: HashMap::new(), cut: HashMap::new() }
+    pub fn new(random: RandomStream) -> Self {
+        Self { random, doors: HashMap::new(), cut: HashMap::new() }
     }
 
     /// When a datagram sent now arrives: never, once or twice.
     pub fn arrivals(&mut self, now: Timestamp, server: SocketAddr) -> Vec<Timestamp> {
         let is_cut = self.cut.get(&server).is_some_and(|until| now < *until);
-        let copies = match self.chance.unit() {
+        let copies = match self.random.unit() {
             _ if is_cut => 0,
             lot if lot < LOST => 0,
             lot if lot < LOST + TWICE => 2,
@@ -52,8 +52,8 @@ impl Network {
     }
 
     fn delay(&mut self) -> Duration {
-        let longest = if self.chance.happens(SLOW) { SLOWEST_S } else { 0.01 };
-        Duration::from_secs_f64(0.001 + longest * self.chance.unit())
+        let longest = if self.random.happens(SLOW) { SLOWEST_S } else { 0.01 };
+        Duration::from_secs_f64(0.001 + longest * self.random.unit())
     }
 
     /// Nothing passes to or from this address of the server for some time.
@@ -62,10 +62,10 @@ impl Network {
     }
 
     /// The address that a gateway's socket has in the network.
-    pub fn address(&mut self, region: usize, socket: SocketId) -> SocketAddr {
-        let port = 10_000 + (region as u16) * 4096 + u16::from(socket.server) * 256 + socket.port;
+    pub fn address(&mut self, shard: usize, socket: SocketId) -> SocketAddr {
+        let port = 10_000 + (shard as u16) * 4096 + u16::from(socket.server) * 256 + socket.port;
         let address = SocketAddr::new(machine::source(socket.client), port);
-        self.doors.insert(address, (region, socket));
+        self.doors.insert(address, (shard, socket));
         address
     }
 

@@ -9,7 +9,7 @@ use attachd::wire::{Code, Datagram, Secret, number};
 
 use super::network::Way;
 
-/// Who waits for an answer: a region's socket, and the identifier of the request.
+/// Who waits for an answer: a shard's socket, and the identifier of the request.
 type Asked = (usize, SocketId, u8);
 
 /// Octets (input, output).
@@ -65,13 +65,13 @@ impl Meter {
                 count(number::ACCT_OUTPUT_OCTETS, number::ACCT_OUTPUT_GIGAWORDS),
             ),
         };
-        self.asked.insert((way.region, way.socket, datagram.identifier()), report);
+        self.asked.insert((way.shard, way.socket, datagram.identifier()), report);
     }
 
     /// A gateway has an answer.
     pub fn answered(&mut self, way: Way, octets: &[u8], now: Timestamp) {
         let Ok(datagram) = Datagram::frame(octets) else { return };
-        let asked = (way.region, way.socket, datagram.identifier());
+        let asked = (way.shard, way.socket, datagram.identifier());
         let Some(report) = self.asked.get(&asked) else { return };
         if datagram.code() == Code::ACCOUNTING_RESPONSE
             && datagram.verify_reply(&report.authenticator, &self.secret).is_ok()

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every configuration of a test begins with: ports that the kernel chooses.
 const PORTS: &str = "[radius]\nauth = [\"127.0.0.1:0\"]\nacct = [\"127.0.0.1:0\"]\nworkers = 2\n[http]\nlisten = \"127.0.0.1:0\"\n";
@@ -106,7 +106,7 @@ impl Folder {
 
     pub fn serve_with(&self, options: &[&str]) -> Server {
         let (mut server, stdout) = Server::spawn(self.command().args(options));
-        let Ok(ready) = stdout.recv_timeout(PATIENCE) else {
+        let Ok(ready) = stdout.recv_timeout(TIMEOUT) else {
             panic!("attachd is not ready: {}", server.kill().stderr)
         };
         server.read_addresses(&ready);
@@ -116,7 +116,7 @@ impl Folder {
     /// Expects that it does not come so far.
     pub fn refuses(&self) -> Ended {
         let (server, stdout) = Server::spawn(&mut self.command());
-        match stdout.recv_timeout(PATIENCE) {
+        match stdout.recv_timeout(TIMEOUT) {
             Err(RecvTimeoutError::Disconnected) => server.ended(),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {
                 panic!("attachd goes on all the same: {}", server.kill().stderr)
@@ -177,8 +177,8 @@ impl Server {
     }
 
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect_timeout(&self.http, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = TcpStream::connect_timeout(&self.http, TIMEOUT).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http)
             .unwrap();
         let mut response = String::new();
@@ -205,13 +205,13 @@ impl Server {
     /// Waits until it is so; some things happen a little later than their reply.
     pub fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         const PAUSE: Duration = Duration::from_millis(20);
-        let tries = PATIENCE.as_millis() / PAUSE.as_millis();
+        let tries = TIMEOUT.as_millis() / PAUSE.as_millis();
         assert!(
             (0..tries).any(|_| is_so(self) || {
                 thread::sleep(PAUSE);
                 false
             }),
-            "not so after {PATIENCE:?}: {what}"
+            "not so after {TIMEOUT:?}: {what}"
         );
     }
 

@@ -135,7 +135,7 @@ fn a_repeated_report_changes_nothing_and_is_recorded_again_for_its_own_reply() {
 }
 
 #[test]
-fn the_census_follows() {
+fn the_state_counts_follow() {
     let mut world = World::new();
     let count = |world: &World, state| {
         world

@@ -13,8 +13,8 @@ fn reload(
     change: impl FnOnce(&mut Endpoint),
 ) -> Result<Adoption, Vec<Objection>> {
     let (catalog, mut endpoints) = inventory();
-    let place = endpoints.iter_mut().find(|(own, _)| *own == iccid(who)).unwrap();
-    change(&mut place.1);
+    let location_info = endpoints.iter_mut().find(|(own, _)| *own == iccid(who)).unwrap();
+    change(&mut location_info.1);
     world.load(catalog, endpoints, &[])
 }
 

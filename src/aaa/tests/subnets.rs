@@ -445,7 +445,7 @@ proptest! {
             }
             let restarted = world.restored(0);
             for aaa in [&world.aaa, &restarted] {
-                aaa.plan().ripen(world.now);
+                aaa.plan().expire_holds(world.now);
             }
             let spread = |aaa: &Aaa| {
                 let vslice = &aaa.stats().vslices[0];

@@ -106,23 +106,23 @@ fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
     let each_until_the_end = |mut step: Box<dyn FnMut(u64) + Send>| {
         let is_over = &is_over;
         move || {
-            let mut turn = 0;
+            let mut txn = 0;
             while !is_over.load(Ordering::Relaxed) {
-                step(turn);
-                turn += 1;
+                step(txn);
+                txn += 1;
             }
         }
     };
     thread::scope(|scope| {
         let aaa = &aaa;
         for worker in 0..2 {
-            scope.spawn(each_until_the_end(Box::new(move |turn| {
-                attach(aaa, (turn * 7 + worker * 31) % FLEET, now)
+            scope.spawn(each_until_the_end(Box::new(move |txn| {
+                attach(aaa, (txn * 7 + worker * 31) % FLEET, now)
             })));
         }
-        scope.spawn(each_until_the_end(Box::new(move |turn| {
-            let transition = if turn % 2 == 0 { Transition::Suspend } else { Transition::Resume };
-            let mutation = Mutation::StepEndpoint { iccid: iccid(turn / 2 % FLEET), transition };
+        scope.spawn(each_until_the_end(Box::new(move |txn| {
+            let transition = if txn % 2 == 0 { Transition::Suspend } else { Transition::Resume };
+            let mutation = Mutation::StepEndpoint { iccid: iccid(txn / 2 % FLEET), transition };
             act(aaa, |tape| _ = aaa.change(mutation, None, now, tape));
         })));
         scope.spawn(each_until_the_end(Box::new(move |_| {

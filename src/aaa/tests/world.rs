@@ -80,12 +80,12 @@ impl Recorder for RecordingRecorder<'_> {
         self.write(Record::Provisioned(iccid, stamp, endpoint.cloned()));
     }
 
-    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
-        self.write(Record::Vslice(id, place.clone()));
+    fn vslice(&mut self, id: VsliceId, location_info: &CatalogEntry<Vslice>) {
+        self.write(Record::Vslice(id, location_info.clone()));
     }
 
-    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        self.write(Record::Group(id, place.clone()));
+    fn group(&mut self, id: GroupId, location_info: &CatalogEntry<Group>) {
+        self.write(Record::Group(id, location_info.clone()));
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
@@ -212,8 +212,8 @@ impl World {
                 Record::Provisioned(iccid, stamp, endpoint) => {
                     recovery.provisioned(iccid, stamp, endpoint)
                 }
-                Record::Vslice(id, place) => recovery.vslice(id, place),
-                Record::Group(id, place) => recovery.group(id, place),
+                Record::Vslice(id, location_info) => recovery.vslice(id, location_info),
+                Record::Group(id, location_info) => recovery.group(id, location_info),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
             }
@@ -281,7 +281,7 @@ impl World {
                 families: Families::default(),
                 ip,
                 counters: Counters { input: octets, ..Counters::default() },
-                place: LocationInfo::default(),
+                location_info: LocationInfo::default(),
                 session_time_s: None,
                 terminate_cause: None,
                 last_bearer: false,

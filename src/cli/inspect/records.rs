@@ -91,10 +91,10 @@ impl HandleNames {
                 self.provisioned(*iccid, *stamp, endpoint.as_ref())
             }
             Record::Vslice { id, place } => {
-                with_stamp(place.stamp, place.standing, describe_vslice((*id, &place.thing)))
+                with_stamp(place.stamp, place.status, describe_vslice((*id, &place.thing)))
             }
             Record::Group { id, place } => {
-                with_stamp(place.stamp, place.standing, self.describe_group((*id, &place.thing)))
+                with_stamp(place.stamp, place.status, self.describe_group((*id, &place.thing)))
             }
             Record::Catalog { version, catalog } => self.catalog(*version, catalog),
             Record::Inventory { version, fingerprint } => {
@@ -129,7 +129,7 @@ impl HandleNames {
 
     fn session(&self, session: &Session) -> Value {
         let (input, output) = session.octets();
-        let place = session.place();
+        let place = session.location_info();
         json!({
             "gateway": self.gateway(session.gateway),
             "nas": nas(&session.nas()),
@@ -230,11 +230,11 @@ fn describe_vslice((id, vslice): (VsliceId, &Vslice)) -> Value {
     })
 }
 
-fn with_stamp(stamp: Revision, standing: ListingStatus, mut body: Value) -> Value {
+fn with_stamp(stamp: Revision, status: ListingStatus, mut body: Value) -> Value {
     body["version"] = stamp.version.into();
     body["origin"] = origin(stamp).into();
     body["differs"] = stamp.origin.differs().into();
-    body["removed"] = (standing == ListingStatus::Removed).into();
+    body["removed"] = (status == ListingStatus::Removed).into();
     body
 }
 

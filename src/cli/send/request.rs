@@ -24,7 +24,7 @@ pub(super) fn compose(code: Code, assignments: &[Assignment], composer: &mut Com
         composer.encoder.message_authenticator();
     }
     for assignment in
-        assignments.iter().filter(|assignment| !is_sealed_first || assignment.place != SEAL)
+        assignments.iter().filter(|assignment| !is_sealed_first || assignment.key != SEAL)
     {
         composer.encoder.assign(assignment, composer.secret, composer.authenticator);
     }

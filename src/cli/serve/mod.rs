@@ -84,13 +84,13 @@ impl Serve {
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
         let (tell, told) = mpsc::channel();
         let reading = self.begin_reading(told)?;
-        let hear = move |in_force| _ = tell.send(in_force);
+        let on_inventory = move |in_force| _ = tell.send(in_force);
         let restored = restore(
             &config.data_dir,
             options,
             on_damage,
             Aaa::new(config.aaa.clone()),
-            hear,
+            on_inventory,
             |newest| shell.begin_after(newest),
         )
         .map_err(|error| CommandError::failed(error.to_string()))?;
@@ -116,7 +116,7 @@ impl Serve {
         };
         // Whether there is a last good inventory, which stays in force if the files are wrong now (PROTOCOL 11).
         let is_first =
-            aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_places().len() == 0);
+            aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_slots().len() == 0);
         let loaded =
             setup.map_or(Ok(()), |setup| self.load(setup, &aaa, &journal, shell.now(), &config));
         match loaded {
@@ -172,7 +172,7 @@ impl Serve {
         let in_force = move || in_force.recv().ok().flatten().filter(|_| !prune);
         let reader = thread::Builder::new()
             .name("inventory".to_owned())
-            .spawn(move || sources.examine_news(in_force));
+            .spawn(move || sources.examine_changes(in_force));
         reader.map_err(|error| failed(&ServeError::System(error)))
     }
 
@@ -236,9 +236,9 @@ fn adopt(
     now: Timestamp,
     data_dir: &Path,
 ) -> Result<(), Unloaded> {
-    let mut errand = BackgroundWriter::new(journal);
-    errand.begin(now);
-    let adoption = aaa.adopt(inventory, prune, now, &mut errand).map_err(|objections| {
+    let mut writer = BackgroundWriter::new(journal);
+    writer.begin(now);
+    let adoption = aaa.adopt(inventory, prune, now, &mut writer).map_err(|objections| {
         Unloaded::Refused(objections.iter().map(Objection::to_string).collect())
     })?;
     for kept in &adoption.kept {
@@ -255,7 +255,7 @@ fn adopt(
             "{gone} endpoints are no longer in the inventory and are kept; start with --prune to remove them"
         );
     }
-    if errand.finish(aaa, IMPORT) {
+    if writer.finish(aaa, IMPORT) {
         Ok(())
     } else {
         let what = format!(

@@ -93,7 +93,7 @@ fn show_violations(report: &RunReport, output: &mut Output) -> Result<(), Comman
             "\n{:.3} s  {}  {endpoint}: the server {}: {}",
             finding.at_s, finding.rule, finding.what, finding.detail
         )?;
-        output.write_all(finding.exhibits(report.dictionary()).as_bytes())?;
+        output.write_all(finding.evidence(report.dictionary()).as_bytes())?;
     }
     if report.rejects.contains_key(State::Unknown.reason().unwrap_or_default())
         && report.referee.rules.contains_key(Rule::Refused.id())

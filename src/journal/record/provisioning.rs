@@ -106,13 +106,13 @@ fn read_origin(reader: &mut FieldReader<'_>) -> Option<Origin> {
 }
 
 pub(super) fn write_vslice_place(writer: &mut FieldWriter<'_>, place: &CatalogEntry<Vslice>) {
-    writer.octet(standing_number(place.standing));
+    writer.octet(status_number(place.status));
     write_origin(writer, place.stamp.origin);
     write_vslice(writer, &place.thing);
 }
 
 pub(super) fn write_group_place(writer: &mut FieldWriter<'_>, place: &CatalogEntry<Group>) {
-    writer.octet(standing_number(place.standing));
+    writer.octet(status_number(place.status));
     write_origin(writer, place.stamp.origin);
     write_group(writer, &place.thing);
 }
@@ -136,11 +136,11 @@ fn read_place<'a, T>(
     version: u64,
     read: impl FnOnce(&mut FieldReader<'a>) -> Option<T>,
 ) -> Option<CatalogEntry<T>> {
-    let standing = standing_from(reader.octet()?)?;
+    let status = status_from(reader.octet()?)?;
     let origin = read_origin(reader)?;
     Some(CatalogEntry {
         thing: Arc::new(read(reader)?),
-        standing,
+        status,
         stamp: Revision { version, origin },
     })
 }
@@ -151,15 +151,15 @@ pub(super) fn read_catalog(reader: &mut FieldReader<'_>, version: u64) -> Option
     let mut catalog = Catalog::default();
     for index in 0..reader.count()? {
         let mut block = reader.block()?;
-        let standing = standing_from(block.octet()?)?;
+        let status = status_from(block.octet()?)?;
         let thing = Arc::new(read_vslice(&mut block)?);
-        catalog.set_vslice(VsliceId::new(index), CatalogEntry { thing, standing, stamp });
+        catalog.set_vslice(VsliceId::new(index), CatalogEntry { thing, status, stamp });
     }
     for index in 0..reader.count()? {
         let mut block = reader.block()?;
-        let standing = standing_from(block.octet()?)?;
+        let status = status_from(block.octet()?)?;
         let thing = Arc::new(read_group(&mut block)?);
-        catalog.set_group(GroupId::new(index), CatalogEntry { thing, standing, stamp });
+        catalog.set_group(GroupId::new(index), CatalogEntry { thing, status, stamp });
     }
     Some(catalog)
 }
@@ -291,16 +291,16 @@ fn allocation_from(number: u8) -> Option<Allocation> {
         .find(|allocation| allocation_number(*allocation) == number)
 }
 
-const fn standing_number(standing: ListingStatus) -> u8 {
-    match standing {
+const fn status_number(status: ListingStatus) -> u8 {
+    match status {
         ListingStatus::Listed => 1,
         ListingStatus::Gone => 2,
         ListingStatus::Removed => 3,
     }
 }
 
-fn standing_from(number: u8) -> Option<ListingStatus> {
+fn status_from(number: u8) -> Option<ListingStatus> {
     [ListingStatus::Listed, ListingStatus::Gone, ListingStatus::Removed]
         .into_iter()
-        .find(|standing| standing_number(*standing) == number)
+        .find(|status| status_number(*status) == number)
 }

@@ -37,8 +37,8 @@ mod has {
 }
 
 pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Timestamp) {
-    let place = session.place();
-    writer.number(bits(session, &place));
+    let info = session.location_info();
+    writer.number(bits(session, &info));
     let nas = session.nas();
     writer.sender(session.gateway, &nas);
     writer.time(session.started, base);
@@ -64,7 +64,7 @@ pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Times
         writer.number(session.folded().0);
         writer.number(session.folded().1);
     }
-    write_place(writer, &place);
+    write_location(writer, &info);
     if nas.source.is_some() {
         writer.nas(&nas);
     }
@@ -83,21 +83,21 @@ fn is_skewed(session: &Session) -> bool {
         || session.ended.is_some_and(|ended| ended.skew != Skew::default())
 }
 
-fn write_place(writer: &mut FieldWriter<'_>, place: &LocationInfo<'_>) {
-    place.rat.into_iter().for_each(|rat| writer.octet(rat));
-    place.plmn.into_iter().for_each(|plmn| writer.number(plmn.raw()));
-    match place.serving_node {
+fn write_location(writer: &mut FieldWriter<'_>, info: &LocationInfo<'_>) {
+    info.rat.into_iter().for_each(|rat| writer.octet(rat));
+    info.plmn.into_iter().for_each(|plmn| writer.number(plmn.raw()));
+    match info.serving_node {
         Some(IpAddr::V4(node)) => writer.ipv4(node),
         Some(IpAddr::V6(node)) => writer.raw(&node.octets()),
         None => {}
     }
-    place.location.into_iter().for_each(|location| writer.octets(location));
-    place.imeisv.into_iter().for_each(|imeisv| writer.number(imeisv.raw()));
-    place.time_zone.into_iter().for_each(|time_zone| writer.raw(&time_zone));
-    place.charging_id.into_iter().for_each(|charging_id| writer.number(charging_id.into()));
+    info.location.into_iter().for_each(|location| writer.octets(location));
+    info.imeisv.into_iter().for_each(|imeisv| writer.number(imeisv.raw()));
+    info.time_zone.into_iter().for_each(|time_zone| writer.raw(&time_zone));
+    info.charging_id.into_iter().for_each(|charging_id| writer.number(charging_id.into()));
 }
 
-fn bits(session: &Session, place: &LocationInfo<'_>) -> u64 {
+fn bits(session: &Session, info: &LocationInfo<'_>) -> u64 {
     [
         (session.group.is_some(), has::GROUP),
         (session.ip.is_some(), has::IP),
@@ -107,14 +107,14 @@ fn bits(session: &Session, place: &LocationInfo<'_>) -> u64 {
         (session.apn().is_some(), has::APN),
         (session.multi_session_id().is_some(), has::MULTI_SESSION_ID),
         (session.folded() != (0, 0), has::FOLDED),
-        (place.rat.is_some(), has::RAT),
-        (place.plmn.is_some(), has::PLMN),
-        (place.serving_node.is_some_and(|node| node.is_ipv4()), has::NODE_V4),
-        (place.serving_node.is_some_and(|node| node.is_ipv6()), has::NODE_V6),
-        (place.location.is_some(), has::LOCATION),
-        (place.imeisv.is_some(), has::IMEISV),
-        (place.time_zone.is_some(), has::TIME_ZONE),
-        (place.charging_id.is_some(), has::CHARGING_ID),
+        (info.rat.is_some(), has::RAT),
+        (info.plmn.is_some(), has::PLMN),
+        (info.serving_node.is_some_and(|node| node.is_ipv4()), has::NODE_V4),
+        (info.serving_node.is_some_and(|node| node.is_ipv6()), has::NODE_V6),
+        (info.location.is_some(), has::LOCATION),
+        (info.imeisv.is_some(), has::IMEISV),
+        (info.time_zone.is_some(), has::TIME_ZONE),
+        (info.charging_id.is_some(), has::CHARGING_ID),
         (session.nas().source.is_some(), has::NAS),
         (is_skewed(session), has::SKEW),
         (session.ending().is_some(), has::ENDING),
@@ -165,7 +165,7 @@ pub(super) fn read(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Sess
     if bits & has::FOLDED != 0 {
         session.set_folded((reader.number()?, reader.number()?));
     }
-    session.move_to(&read_place(reader, bits)?);
+    session.move_to(&read_location(reader, bits)?);
     if bits & has::NAS != 0 {
         session.set_nas(&reader.nas(nas.code)?);
     }
@@ -183,33 +183,33 @@ pub(super) fn read(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Sess
     Some(session)
 }
 
-fn read_place<'a>(reader: &mut FieldReader<'a>, bits: u64) -> Option<LocationInfo<'a>> {
-    let mut place = LocationInfo::default();
+fn read_location<'a>(reader: &mut FieldReader<'a>, bits: u64) -> Option<LocationInfo<'a>> {
+    let mut info = LocationInfo::default();
     if bits & has::RAT != 0 {
-        place.rat = Some(reader.octet()?);
+        info.rat = Some(reader.octet()?);
     }
     if bits & has::PLMN != 0 {
-        place.plmn = Some(Plmn::from_raw(reader.number()?)?);
+        info.plmn = Some(Plmn::from_raw(reader.number()?)?);
     }
     if bits & has::NODE_V4 != 0 {
-        place.serving_node = Some(IpAddr::V4(reader.ipv4()?));
+        info.serving_node = Some(IpAddr::V4(reader.ipv4()?));
     }
     if bits & has::NODE_V6 != 0 {
-        place.serving_node = Some(IpAddr::V6(reader.ipv6()?));
+        info.serving_node = Some(IpAddr::V6(reader.ipv6()?));
     }
     if bits & has::LOCATION != 0 {
-        place.location = Some(reader.octets()?);
+        info.location = Some(reader.octets()?);
     }
     if bits & has::IMEISV != 0 {
-        place.imeisv = Some(Imeisv::from_raw(reader.number()?)?);
+        info.imeisv = Some(Imeisv::from_raw(reader.number()?)?);
     }
     if bits & has::TIME_ZONE != 0 {
-        place.time_zone = Some(reader.array()?);
+        info.time_zone = Some(reader.array()?);
     }
     if bits & has::CHARGING_ID != 0 {
-        place.charging_id = Some(reader.number_u32()?);
+        info.charging_id = Some(reader.number_u32()?);
     }
-    Some(place)
+    Some(info)
 }
 
 fn write_bearer(writer: &mut FieldWriter<'_>, bearer: &Bearer, base: Timestamp) {

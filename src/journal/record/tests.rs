@@ -323,11 +323,7 @@ fn vslices() -> [CatalogEntry<Vslice>; 2] {
         }],
     };
     [(vslice("old"), ListingStatus::Removed), (vslice("festival"), ListingStatus::Listed)].map(
-        |(thing, standing)| CatalogEntry {
-            thing: Arc::new(thing),
-            standing,
-            stamp: stamp(9, ORIGIN),
-        },
+        |(thing, status)| CatalogEntry { thing: Arc::new(thing), status, stamp: stamp(9, ORIGIN) },
     )
 }
 
@@ -353,9 +349,9 @@ fn groups() -> [CatalogEntry<Group>; 2] {
         (group("epos", None), ListingStatus::Gone),
         (group("bar", Some(credentials)), ListingStatus::Listed),
     ]
-    .map(|(thing, standing)| CatalogEntry {
+    .map(|(thing, status)| CatalogEntry {
         thing: Arc::new(thing),
-        standing,
+        status,
         stamp: stamp(9, ORIGIN),
     })
 }

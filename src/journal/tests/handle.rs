@@ -224,50 +224,50 @@ fn by_hand_everything_happens_in_the_rounds() {
             Ok(())
         };
         let options = JournalOptions { snapshot_rate: u64::MAX, ..JournalOptions::default() };
-        let opened = Journal::open_by_hand(
+        let opened = Journal::open_manual(
             &on(&disk),
             options,
             OnDamage::Refuse,
             std::slice::from_mut(&mut applier),
         );
-        let (journal, hand, _) = opened.unwrap();
-        (journal, hand, state)
+        let (journal, manual, _) = opened.unwrap();
+        (journal, manual, state)
     };
     let at = |millis| (Duration::from_millis(millis), Timestamp::from_secs(1_700_000_000));
-    let round = |hand: &mut ManualJournal, (running, wall)| hand.round(running, wall);
+    let round = |manual: &mut ManualJournal, (running, wall)| manual.round(running, wall);
 
-    let (journal, mut hand, _) = open();
+    let (journal, mut manual, _) = open();
     let mut submitter = journal.submitter(asleep());
     let first = put(&mut submitter, 1, 1, b"one");
     assert!(submitter.durable() < first);
-    assert_eq!(round(&mut hand, at(1)), None);
+    assert_eq!(round(&mut manual, at(1)), None);
     assert_eq!(submitter.durable(), first);
 
     disk.set_full(true);
     let second = put(&mut submitter, 2, 1, b"two");
-    let again = round(&mut hand, at(2)).unwrap();
+    let again = round(&mut manual, at(2)).unwrap();
     assert_eq!((submitter.admission(), again > at(2).0), (Admission::Failing, true));
     disk.set_full(false);
-    assert_eq!(round(&mut hand, at(3)), Some(again), "too early");
+    assert_eq!(round(&mut manual, at(3)), Some(again), "too early");
     let (running, wall) = at(4);
-    let mut snapshot = hand.begin_snapshot(&journal, running, wall).unwrap();
+    let mut snapshot = manual.begin_snapshot(&journal, running, wall).unwrap();
     assert_eq!(submitter.durable(), second, "the rest is over for who begins a snapshot");
     snapshot.put(KIND, 1, 1, |buffer| buffer.extend_from_slice(b"one")).unwrap();
     snapshot.put(KIND, 2, 1, |buffer| buffer.extend_from_slice(b"two")).unwrap();
     snapshot.finish().unwrap();
 
     let third = put(&mut submitter, 3, 1, b"three");
-    drop((hand, journal));
+    drop((manual, journal));
     disk.crash();
     assert!(submitter.durable() < third);
-    let (journal, hand, state) = open();
+    let (journal, manual, state) = open();
     assert_eq!(
         state.keys().copied().collect::<Vec<_>>(),
         [1, 2],
         "what no round had written is lost"
     );
     put(&mut journal.submitter(asleep()), 4, 1, b"four");
-    hand.finish(running, wall);
+    manual.finish(running, wall);
     journal.close().unwrap();
     disk.crash();
     assert!(open().2.contains_key(&4));

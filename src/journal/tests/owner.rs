@@ -150,14 +150,14 @@ impl TestOwner {
     /// Begins a snapshot, or goes on with it by a few keys, or finishes it.
     pub(super) fn advance_snapshot(&mut self) {
         let Some((mut writer, after)) = self.snapshot.take() else {
-            let Ok(turn) = SnapshotPermit::take(&self.shared) else { return };
+            let Ok(permit) = SnapshotPermit::take(&self.shared) else { return };
             if matches!(self.round(Duration::ZERO).next, Next::Rest(_)) {
                 // A round in a pause leaves the order for the next one.
                 self.round(Duration::from_secs(10));
             }
             let storage = on(&self.disk);
             self.snapshot =
-                SnapshotWriter::begin(turn, storage, u64::MAX).ok().map(|writer| (writer, None));
+                SnapshotWriter::begin(permit, storage, u64::MAX).ok().map(|writer| (writer, None));
             return;
         };
         let slice: Vec<_> = self.state.range(after.map_or(0, |key| key + 1)..).take(8).collect();

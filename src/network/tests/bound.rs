@@ -20,7 +20,7 @@ fn usage(endpoint: &EndpointState) -> (u64, u64) {
 /// 64 sessions with 16 bearers of the longest names under one endpoint.
 #[test]
 fn an_endpoint_stays_small_whatever_its_gateway_makes_up() {
-    let mut desk = TestTracker::new();
+    let mut tracker = TestTracker::new();
     for session in 0..64 {
         let (multi, apn) = (long(&format!("session {session} ")), long(&format!("apn {session} ")));
         for bearer in 0..16 {
@@ -28,29 +28,32 @@ fn an_endpoint_stays_small_whatever_its_gateway_makes_up() {
             let of_bearer = Report {
                 acct_multi_session_id: Some(multi.as_bytes()),
                 apn: Some(apn.as_bytes()),
-                place: LocationInfo { location: Some(&[1; 253]), ..LocationInfo::default() },
+                location_info: LocationInfo {
+                    location: Some(&[1; 253]),
+                    ..LocationInfo::default()
+                },
                 ..report(&name, session * 16 + bearer)
             };
-            desk.start(&of_bearer);
+            tracker.start(&of_bearer);
             assert!(
-                desk.endpoint.weight() <= MAX_RECORD,
+                tracker.endpoint.weight() <= MAX_RECORD,
                 "session {session}, bearer {bearer}: {}",
-                desk.endpoint.weight()
+                tracker.endpoint.weight()
             );
-            let open = desk
+            let open = tracker
                 .endpoint
                 .open_sessions()
                 .find(|session| session.multi_session_id() == Some(&multi));
             assert!(open.is_some_and(|open| open.knows(name.as_bytes())), "what is reported stays");
         }
     }
-    assert!(desk.endpoint.open_sessions().count() > 5);
+    assert!(tracker.endpoint.open_sessions().count() > 5);
 }
 
 /// The octets of bearers that are listed no more stay in the sum.
 #[test]
 fn a_bearer_that_makes_room_leaves_its_octets() {
-    let mut desk = TestTracker::new();
+    let mut tracker = TestTracker::new();
     let apns: Vec<String> = (0..4).map(|session| format!("apn-{session}")).collect();
     for (session, apn) in apns.iter().enumerate() {
         let multi = format!("session {session}");
@@ -61,44 +64,44 @@ fn a_bearer_that_makes_room_leaves_its_octets() {
                 apn: Some(apn.as_bytes()),
                 ..report(&name, secs)
             };
-            desk.start(&of_bearer(100));
+            tracker.start(&of_bearer(100));
             if bearer > 0 {
-                desk.stop(&Report { counters: octets(1, 1000), ..of_bearer(200) });
+                tracker.stop(&Report { counters: octets(1, 1000), ..of_bearer(200) });
             }
         }
     }
-    assert_eq!(usage(&desk.endpoint), (4 * 15, 4 * 15 * 1000));
-    assert_eq!(desk.endpoint.open_sessions().count(), 4, "none had to go");
+    assert_eq!(usage(&tracker.endpoint), (4 * 15, 4 * 15 * 1000));
+    assert_eq!(tracker.endpoint.open_sessions().count(), 4, "none had to go");
     let listed =
-        desk.endpoint.sessions.iter().map(|session| session.bearers().count()).sum::<usize>();
+        tracker.endpoint.sessions.iter().map(|session| session.bearers().count()).sum::<usize>();
     assert!((20..64).contains(&listed), "{listed}");
 }
 
 /// Eleven PDN connections with two bearers each and names as gateways make them.
 #[test]
 fn a_device_is_far_from_the_bound() {
-    let mut desk = TestTracker::new();
+    let mut tracker = TestTracker::new();
     for session in 0..11 {
         let apn = format!("apn-{session}.example.net");
         let multi = format!("C0A8010A0000{session:04X}");
         for bearer in 0..2 {
             let name = format!("C0A8010A{bearer:04X}{session:04X}");
-            desk.start(&Report {
+            tracker.start(&Report {
                 acct_multi_session_id: Some(multi.as_bytes()),
                 apn: Some(apn.as_bytes()),
                 ..report(&name, 1)
             });
         }
     }
-    assert_eq!(desk.endpoint.open_sessions().count(), 11);
-    assert!(desk.endpoint.weight() < MAX_RECORD / 2, "{}", desk.endpoint.weight());
+    assert_eq!(tracker.endpoint.open_sessions().count(), 11);
+    assert!(tracker.endpoint.weight() < MAX_RECORD / 2, "{}", tracker.endpoint.weight());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn nothing_makes_it_larger(reports in prop::collection::vec((0u8..3, 0u8..8, 0u8..32, 0usize..254, any::<bool>()), 1..200)) {
-        let mut desk = TestTracker::new();
+        let mut tracker = TestTracker::new();
         for (secs, (kind, session, bearer, length, has_multi)) in reports.into_iter().enumerate() {
             let multi = format!("{session}").repeat(length.max(1));
             // Octets beyond ASCII take two in a record.
@@ -111,11 +114,11 @@ proptest! {
                 ..report("", secs as u64)
             };
             match kind {
-                0 => desk.start(&sent),
-                1 => desk.interim(&sent),
-                _ => desk.stop(&sent),
+                0 => tracker.start(&sent),
+                1 => tracker.interim(&sent),
+                _ => tracker.stop(&sent),
             };
-            prop_assert!(desk.endpoint.weight() <= MAX_RECORD, "{}", desk.endpoint.weight());
+            prop_assert!(tracker.endpoint.weight() <= MAX_RECORD, "{}", tracker.endpoint.weight());
         }
     }
 }

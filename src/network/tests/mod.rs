@@ -46,7 +46,7 @@ fn report(acct_session_id: &str, secs: u64) -> Report<'_> {
         families: Families::default(),
         ip: None,
         counters: Counters::default(),
-        place: LocationInfo::default(),
+        location_info: LocationInfo::default(),
         session_time_s: None,
         terminate_cause: None,
         last_bearer: false,

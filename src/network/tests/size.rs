@@ -21,7 +21,7 @@ fn an_open_session_takes_two_hundred_and_eight() {
 
 #[test]
 fn one_session_and_one_lease_have_no_spare_places() {
-    let mut desk = TestTracker::new();
+    let mut tracker = TestTracker::new();
     let lease = Lease {
         group: GroupId::new(0),
         vslice: VsliceId::new(0),
@@ -29,12 +29,15 @@ fn one_session_and_one_lease_have_no_spare_places() {
         kind: LeaseKind::Pooled,
         phase: LeasePhase::Authorised { until: at(120), authorisation: 1 },
     };
-    desk.endpoint.grant(lease);
-    desk.start(&report("a", 1));
-    assert_eq!((desk.endpoint.sessions.capacity(), desk.endpoint.leases.spilled()), (1, false));
+    tracker.endpoint.grant(lease);
+    tracker.start(&report("a", 1));
+    assert_eq!(
+        (tracker.endpoint.sessions.capacity(), tracker.endpoint.leases.spilled()),
+        (1, false)
+    );
 
-    desk.stop(&report("a", 2));
-    let (_, next) = desk.endpoint.settle(at(3602), &limits(), &Restarts::default());
-    assert_eq!((desk.endpoint.sessions.capacity(), desk.endpoint.leases.len()), (0, 0));
+    tracker.stop(&report("a", 2));
+    let (_, next) = tracker.endpoint.settle(at(3602), &limits(), &Restarts::default());
+    assert_eq!((tracker.endpoint.sessions.capacity(), tracker.endpoint.leases.len()), (0, 0));
     assert_eq!(next, Some(at(2) + limits().detach_after));
 }

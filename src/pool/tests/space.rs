@@ -63,9 +63,9 @@ fn outside_a_hold_is_forgotten_when_it_is_over() {
     let mine = space.allocate('p', owner(1), at(0)).unwrap();
     space.release(mine, owner(1), at(10)).unwrap();
     lay_out(&mut space, &plain(&[]));
-    space.ripen(at(69), 1);
+    space.expire_holds(at(69), 1);
     assert_eq!(space.outside(), 1);
-    space.ripen(at(70), 1);
+    space.expire_holds(at(70), 1);
     assert_eq!(space.outside(), 0);
     assert_eq!(space.claim(mine, owner(1), at(70)), Err(ClaimError::Outside));
 }
@@ -243,9 +243,9 @@ proptest! {
                 Step::LayOut(next) => {
                     layout = next;
                     lay_out(&mut space, &layout);
-                    space.ripen(now, usize::MAX);
+                    space.expire_holds(now, usize::MAX);
                     let mut restored = owners.restored(&layout);
-                    restored.ripen(now, usize::MAX);
+                    restored.expire_holds(now, usize::MAX);
                     prop_assert_eq!(space.outside(), restored.outside());
                     prop_assert_eq!(space.counts().collect::<Vec<_>>(), restored.counts().collect::<Vec<_>>());
                 }

@@ -36,7 +36,7 @@ pub(super) struct HttpState {
     /// Under which names metrics are shown.
     pub(super) names: Names,
     /// Set when the server begins to serve.
-    pub(super) opened: OnceLock<Serving>,
+    pub(super) serving: OnceLock<Serving>,
     /// Who may wait for a reload at the same time; each keeps a connection.
     pub(super) reloads: Semaphore,
 }
@@ -50,7 +50,7 @@ pub(super) struct Serving {
 pub(super) const WAITING_FOR_RELOAD: usize = 16;
 
 /// All paths, for a listener on this address.
-pub(super) fn router(front: Arc<HttpState>, listener: SocketAddr) -> Router {
+pub(super) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
     let is_local = IsLocal(listener.ip().to_canonical().is_loopback());
     Router::new()
         .route("/metrics", get(metrics))
@@ -63,9 +63,9 @@ pub(super) fn router(front: Arc<HttpState>, listener: SocketAddr) -> Router {
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
         })
-        .layer(from_fn_with_state(Arc::clone(&front), count))
+        .layer(from_fn_with_state(Arc::clone(&state), count))
         .layer(from_fn_with_state(is_local, guard::guard))
-        .with_state(front)
+        .with_state(state)
 }
 
 /// How many sessions a list shows if nobody says otherwise, and how many at most.
@@ -73,16 +73,16 @@ const DEFAULT_LIMIT: usize = 100;
 const LONGEST_LIST: usize = 1000;
 
 /// Counts what the API was asked. Metrics and health are asked all the time by machines, and would drown it.
-async fn count(State(front): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
+async fn count(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let began = front.common.clock.now().running;
+    let began = state.common.clock.now().running;
     let response = next.run(request).await;
-    let took = front.common.clock.now().running.saturating_sub(began);
+    let took = state.common.clock.now().running.saturating_sub(began);
     // What nobody has is one path, however many are tried.
-    front.metrics.api_request(
+    state.metrics.api_request(
         path.as_ref().map_or("other", MatchedPath::as_str),
         response.status().as_u16(),
         took,
@@ -90,20 +90,20 @@ async fn count(State(front): State<Arc<HttpState>>, request: Request, next: Next
     response
 }
 
-async fn metrics(State(front): State<Arc<HttpState>>) -> impl IntoResponse {
-    if let Some(opened) = front.opened.get() {
-        front.metrics.observe(&opened.aaa.stats(), opened.journal.figures());
+async fn metrics(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
+    if let Some(serving) = state.serving.get() {
+        state.metrics.observe(&serving.aaa.stats(), serving.journal.figures());
     }
-    front.metrics.announce(&front.common.gateways.load_full());
+    state.metrics.announce(&state.common.gateways.load_full());
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        front.metrics.render(front.names),
+        state.metrics.render(state.names),
     )
 }
 
 /// 200 if requests are answered, 503 if they should go elsewhere; and why.
-async fn ready(State(front): State<Arc<HttpState>>) -> (StatusCode, Json<Readiness>) {
-    let readiness = front.readiness();
+async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = state.readiness();
     let status =
         if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
@@ -111,17 +111,17 @@ async fn ready(State(front): State<Arc<HttpState>>) -> (StatusCode, Json<Readine
 
 /// What is no ICCID, or not even text, names no endpoint.
 async fn endpoint(
-    State(front): State<Arc<HttpState>>,
+    State(state): State<Arc<HttpState>>,
     uri: Uri,
     named: Result<Path<String>, PathRejection>,
 ) -> Answer<EndpointView> {
     Parameters::of(&uri, &[])?;
     let iccid =
         named.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(Refusal::not_found)?;
-    look(&front, iccid).map(data)
+    look(&state, iccid).map(data)
 }
 
-async fn sessions(State(front): State<Arc<HttpState>>, uri: Uri) -> Answer<Vec<SessionView>> {
+async fn sessions(State(state): State<Arc<HttpState>>, uri: Uri) -> Answer<Vec<SessionView>> {
     let parameters = Parameters::of(&uri, &["iccid", "limit", "offset"])?;
     let iccid =
         parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
@@ -131,33 +131,33 @@ async fn sessions(State(front): State<Arc<HttpState>>, uri: Uri) -> Answer<Vec<S
         .filter(|limit| *limit > 0)
         .unwrap_or(DEFAULT_LIMIT);
     let offset = parameters.number("offset", usize::MAX)?.unwrap_or(0);
-    let all = look(&front, iccid)?.into_sessions();
+    let all = look(&state, iccid)?.into_sessions();
     let page = Page { total_items: all.len(), limit, offset };
     Ok(list(all.into_iter().skip(offset).take(limit).collect(), page))
 }
 
 /// Reloads gateways and inventory as SIGHUP does, and answers when that is over.
-async fn reload(State(front): State<Arc<HttpState>>, request: Request) -> Answer<Applied> {
+async fn reload(State(state): State<Arc<HttpState>>, request: Request) -> Answer<Applied> {
     guard::from_this_machine(&request)?;
     Parameters::of(request.uri(), &[])?;
-    front.opened.get().ok_or_else(|| front.not_ready())?;
-    let _place = front
+    state.serving.get().ok_or_else(|| state.not_ready())?;
+    let _place = state
         .reloads
         .try_acquire()
         .map_err(|_| Refusal::busy("many wait for a reload already; ask again in a moment"))?;
-    match front.common.reloads.request().await {
+    match state.common.reloads.request().await {
         Ok(Ok(applied)) => Ok(data(applied)),
         Ok(Err(problems)) => Err(Refusal::invalid(problems)),
-        Err(_) => Err(front.not_ready()),
+        Err(_) => Err(state.not_ready()),
     }
 }
 
-fn look(front: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
-    let opened = front.opened.get().ok_or_else(|| front.not_ready())?;
-    let gateways = front.common.gateways.load();
-    opened
+fn look(state: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
+    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let gateways = state.common.gateways.load();
+    serving
         .aaa
-        .look(iccid, front.common.clock.now().wall, |entry, catalog| {
+        .look(iccid, state.common.clock.now().wall, |entry, catalog| {
             EndpointView::of(iccid, entry, catalog, &gateways)
         })
         .ok_or_else(Refusal::not_found)
@@ -165,7 +165,7 @@ fn look(front: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
 
 impl HttpState {
     fn readiness(&self) -> Readiness {
-        let blocked = match self.opened.get().map(|opened| opened.journal.health()) {
+        let blocked = match self.serving.get().map(|serving| serving.journal.health()) {
             Some(JournalHealth::Failing(failure)) => Some(failure.to_string()),
             Some(JournalHealth::Good) | None => None,
         };

@@ -253,18 +253,18 @@ struct TrafficMeters {
 
 impl Meters {
     /// Adds up what a worker has counted, and lets it begin anew.
-    pub fn report(&mut self, tally: &mut WorkerCounters, gateways: &Gateways) {
-        add(&self.strangers, &mut tally.strangers);
-        add(&self.duplicates, &mut tally.duplicates);
-        add(&self.rejects, &mut tally.rejects);
-        add(&self.accounting, &mut tally.accounting);
-        add(&self.odd_times, &mut tally.odd_times);
-        increment(&self.lowered_counters, &mut tally.lowered_counters);
-        increment(&self.repeated, &mut tally.repeated);
-        for (shared, latencies) in self.metrics.latencies.iter().zip(&mut tally.latencies) {
+    pub fn report(&mut self, counters: &mut WorkerCounters, gateways: &Gateways) {
+        add(&self.strangers, &mut counters.strangers);
+        add(&self.duplicates, &mut counters.duplicates);
+        add(&self.rejects, &mut counters.rejects);
+        add(&self.accounting, &mut counters.accounting);
+        add(&self.odd_times, &mut counters.odd_times);
+        increment(&self.lowered_counters, &mut counters.lowered_counters);
+        increment(&self.repeated, &mut counters.repeated);
+        for (shared, latencies) in self.metrics.latencies.iter().zip(&mut counters.latencies) {
             shared.add(std::mem::take(latencies));
         }
-        tally.drain_gateways(|id, mut traffic| {
+        counters.drain_gateways(|id, mut traffic| {
             let meters = self.gateway(id, gateways);
             add(&meters.requests, &mut traffic.requests);
             add(&meters.responses, &mut traffic.responses);
@@ -382,13 +382,13 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let mut meters = metrics.meters();
         let gateways = Gateways::new(&[], vec!["pgw-01".to_owned()]);
-        let mut tally = WorkerCounters::default();
+        let mut counters = WorkerCounters::default();
         for _ in 0..2 {
-            tally.request(GatewayId::new(0), Code::ACCESS_REQUEST);
-            tally.dropped(Dropped::BadAuthenticator, Some(GatewayId::new(0)));
-            tally.dropped(Dropped::UnknownGateway, None);
-            tally.took(Code::ACCESS_REQUEST, Duration::from_micros(70));
-            meters.report(&mut tally, &gateways);
+            counters.request(GatewayId::new(0), Code::ACCESS_REQUEST);
+            counters.dropped(Dropped::BadAuthenticator, Some(GatewayId::new(0)));
+            counters.dropped(Dropped::UnknownGateway, None);
+            counters.took(Code::ACCESS_REQUEST, Duration::from_micros(70));
+            meters.report(&mut counters, &gateways);
         }
         metrics.socket_drops(([127, 0, 0, 1], 1812).into()).report(3);
         metrics.upkeep();

@@ -21,9 +21,9 @@ fn value(reply: &[u8], vendor: u32, number: u8) -> Option<Vec<u8>> {
 /// B23: everything the group and the VSlice set, in the order of PROTOCOL 5.
 #[test]
 fn an_accept_says_what_the_group_sets() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let asked = access(1, TILL);
-    let got = scene.auth(&asked);
+    let got = server.auth(&asked);
     assert!(matches!(got, Response::Receipt(_)), "it rests on state that must be durable");
     let reply = got.reply();
     let numbers = verified(&reply, Code::ACCESS_ACCEPT, &asked);
@@ -58,8 +58,8 @@ fn an_accept_says_what_the_group_sets() {
 
 #[test]
 fn vendor_attributes_name_vslice_and_group_if_wanted() {
-    let mut scene = TestServer::with(PipelineConfig { vendor_attributes: true, ..conduct() });
-    let reply = scene.auth(&access(1, TILL)).reply();
+    let mut server = TestServer::with(PipelineConfig { vendor_attributes: true, ..config() });
+    let reply = server.auth(&access(1, TILL)).reply();
     assert_eq!(value(&reply, DEFAULT_VENDOR, attachd::VSLICE).unwrap(), b"festival");
     assert_eq!(value(&reply, DEFAULT_VENDOR, attachd::ENDPOINT_GROUP).unwrap(), b"epos");
     let reply = TestServer::new().auth(&access(1, TILL)).reply();
@@ -69,14 +69,14 @@ fn vendor_attributes_name_vslice_and_group_if_wanted() {
 /// B13, B14, C-11.
 #[test]
 fn a_reject_says_why_and_nothing_else() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     for (identifier, imsi, reason) in [
         (1, STOLEN, "endpoint-suspended"),
         (2, "234500000000099", "endpoint-unknown"),
         (3, "", "identity-missing"),
     ] {
         let asked = access(identifier, imsi);
-        let got = scene.auth(&asked);
+        let got = server.auth(&asked);
         assert!(matches!(got, Response::AtOnce(_)));
         let reply = got.reply();
         assert_eq!(
@@ -85,15 +85,15 @@ fn a_reject_says_why_and_nothing_else() {
         );
         assert_eq!(value(&reply, STANDARD, number::REPLY_MESSAGE).unwrap(), reason.as_bytes());
     }
-    assert_eq!(scene.pipeline.tally.rejects[RejectReason::EndpointSuspended as usize], 1);
+    assert_eq!(server.pipeline.counters.rejects[RejectReason::EndpointSuspended as usize], 1);
 }
 
 #[test]
 fn a_reject_may_be_delayed_and_an_accept_never_is() {
-    let mut scene =
-        TestServer::with(PipelineConfig { reject_delay: Duration::from_secs(1), ..conduct() });
-    assert!(matches!(scene.auth(&access(1, STOLEN)), Response::Delayed(_)));
-    assert!(matches!(scene.auth(&access(2, TILL)), Response::Receipt(_)));
+    let mut server =
+        TestServer::with(PipelineConfig { reject_delay: Duration::from_secs(1), ..config() });
+    assert!(matches!(server.auth(&access(1, STOLEN)), Response::Delayed(_)));
+    assert!(matches!(server.auth(&access(2, TILL)), Response::Receipt(_)));
 }
 
 /// B15, B16, E5.
@@ -111,7 +111,7 @@ fn proxy_states_come_back_in_order() {
                 .attribute(number::PROXY_STATE, states[2]);
         })
     };
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let returned = |reply: &[u8]| -> Vec<Vec<u8>> {
         let datagram = Datagram::frame(reply).unwrap();
         datagram
@@ -122,10 +122,10 @@ fn proxy_states_come_back_in_order() {
     };
     let status = with_states(Code::STATUS_SERVER, 3, "");
     for reply in [
-        scene.auth(&with_states(Code::ACCESS_REQUEST, 1, TILL)).reply(),
-        scene.auth(&with_states(Code::ACCESS_REQUEST, 2, STOLEN)).reply(),
-        scene.auth(&status).reply(),
-        scene.acct(&with_states(Code::ACCOUNTING_REQUEST, 4, TILL)).reply(),
+        server.auth(&with_states(Code::ACCESS_REQUEST, 1, TILL)).reply(),
+        server.auth(&with_states(Code::ACCESS_REQUEST, 2, STOLEN)).reply(),
+        server.auth(&status).reply(),
+        server.acct(&with_states(Code::ACCOUNTING_REQUEST, 4, TILL)).reply(),
     ] {
         assert_eq!(returned(&reply), states);
     }
@@ -144,7 +144,7 @@ fn credentials_are_proven_by_password() {
                 .attribute(more, value);
         })
     };
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let cases = [
         (1, camera(1, b"arctangent", number::NAS_PORT, &[0; 4]), Code::ACCESS_ACCEPT),
         (2, camera(2, b"arcsine", number::NAS_PORT, &[0; 4]), Code::ACCESS_REJECT),
@@ -153,7 +153,7 @@ fn credentials_are_proven_by_password() {
         (5, access(5, CAMERA), Code::ACCESS_REJECT),
     ];
     for (identifier, packet, code) in cases {
-        let reply = scene.auth(&packet).reply();
+        let reply = server.auth(&packet).reply();
         verified(&reply, code, &packet);
         let reason = value(&reply, STANDARD, number::REPLY_MESSAGE);
         assert_eq!(
@@ -167,7 +167,7 @@ fn credentials_are_proven_by_password() {
 /// E1: twenty octets, no attributes. E20, E21: also for what has no effect.
 #[test]
 fn every_report_gets_a_bare_receipt() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let without_status = request(Code::ACCOUNTING_REQUEST, 4, |packet| {
         _ = packet.attribute(number::USER_NAME, b"till")
     });
@@ -177,16 +177,16 @@ fn every_report_gets_a_bare_receipt() {
         (accounting(3, TILL, 99), 1),
         (without_status, 1),
     ] {
-        let records = scene.out.ledger.records.records;
-        let got = scene.acct(&packet);
+        let records = server.out.pending.records.records;
+        let got = server.acct(&packet);
         assert!(matches!(got, Response::Receipt(_)), "{got:?}");
         assert_eq!(verified(&got.reply(), Code::ACCOUNTING_RESPONSE, &packet), [0u8; 0]);
-        assert_eq!(scene.out.ledger.records.records, records + 1, "recorded");
-        assert_eq!(scene.pipeline.tally.rejects.iter().sum::<u32>(), refused);
+        assert_eq!(server.out.pending.records.records, records + 1, "recorded");
+        assert_eq!(server.pipeline.counters.rejects.iter().sum::<u32>(), refused);
     }
-    let counted: Vec<(usize, u32)> = scene
+    let counted: Vec<(usize, u32)> = server
         .pipeline
-        .tally
+        .counters
         .accounting
         .iter()
         .copied()
@@ -199,10 +199,10 @@ fn every_report_gets_a_bare_receipt() {
 /// E19: an odd Event-Timestamp is counted.
 #[test]
 fn an_odd_timestamp_is_counted() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let odd = request(Code::ACCOUNTING_REQUEST, 1, |packet| {
         packet.integer(number::ACCT_STATUS_TYPE, 7).integer(number::EVENT_TIMESTAMP, 0);
     });
-    scene.acct(&odd).reply();
-    assert_eq!(scene.pipeline.tally.odd_times, [1, 0, 0]);
+    server.acct(&odd).reply();
+    assert_eq!(server.pipeline.counters.odd_times, [1, 0, 0]);
 }

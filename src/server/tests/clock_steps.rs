@@ -60,8 +60,8 @@ fn a_retransmission_is_known_as_long_as_it_should_be() {
             identifier: 7,
             gateway: GatewayId::new(0),
         };
-        let Lookup::New(seat) = duplicates.look_up(&key, &[1; 16], NOON) else { panic!("not new") };
-        duplicates.answer(seat, b"reply");
+        let Lookup::New(slot) = duplicates.look_up(&key, &[1; 16], NOON) else { panic!("not new") };
+        duplicates.answer(slot, b"reply");
         for second in 0..29 {
             let now = pass_a_second(&mut steady, second, set);
             assert_eq!(

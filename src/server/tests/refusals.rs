@@ -14,16 +14,16 @@ fn silence(reason: Dropped) -> Response {
 /// A13, A14.
 #[test]
 fn the_source_address_says_whose_secret_it_is() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let till = access(1, TILL);
-    assert_eq!(scene.from("203.0.113.1").auth(&till), silence(Dropped::UnknownGateway));
+    assert_eq!(server.from("203.0.113.1").auth(&till), silence(Dropped::UnknownGateway));
     let claims_another = request(Code::ACCESS_REQUEST, 1, |packet| {
         packet
             .message_authenticator()
             .address(number::NAS_IP_ADDRESS, [203, 0, 113, 1].into())
             .vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
     });
-    let reply = scene.from("192.0.2.9").auth(&claims_another).reply();
+    let reply = server.from("192.0.2.9").auth(&claims_another).reply();
     verified(&reply, Code::ACCESS_ACCEPT, &claims_another);
 }
 
@@ -61,9 +61,9 @@ fn what_does_not_tile_is_malformed() {
 /// A5, A6, A8.
 #[test]
 fn padding_is_ignored_and_4096_octets_are_not_too_many() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let padded = [&access(1, TILL)[..], &[0xff; 30]].concat();
-    verified(&scene.auth(&padded).reply(), Code::ACCESS_ACCEPT, &padded);
+    verified(&server.auth(&padded).reply(), Code::ACCESS_ACCEPT, &padded);
     let fill = |packet: &mut Encoder<'_>, used: usize| {
         let mut left = 4096 - used;
         while left > 0 {
@@ -79,7 +79,7 @@ fn padding_is_ignored_and_4096_octets_are_not_too_many() {
         fill(packet, small_access);
     });
     assert_eq!(large.len(), 4096);
-    verified(&scene.auth(&large).reply(), Code::ACCESS_ACCEPT, &large);
+    verified(&server.auth(&large).reply(), Code::ACCESS_ACCEPT, &large);
     let large = request(Code::ACCOUNTING_REQUEST, 3, |packet| {
         packet
             .integer(number::ACCT_STATUS_TYPE, 1)
@@ -88,7 +88,7 @@ fn padding_is_ignored_and_4096_octets_are_not_too_many() {
         fill(packet, small_start);
     });
     assert_eq!(large.len(), 4096);
-    verified(&scene.acct(&large).reply(), Code::ACCOUNTING_RESPONSE, &large);
+    verified(&server.acct(&large).reply(), Code::ACCOUNTING_RESPONSE, &large);
 }
 
 /// A11, A12.
@@ -158,27 +158,27 @@ fn a_message_authenticator_must_be_right_wherever_it_stands() {
     let last = request(Code::ACCESS_REQUEST, 3, |packet| {
         (imsi(packet), user(packet), _ = packet.message_authenticator()).2
     });
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     for packet in [&first, &middle, &last] {
-        verified(&scene.auth(packet).reply(), Code::ACCESS_ACCEPT, packet);
+        verified(&server.auth(packet).reply(), Code::ACCESS_ACCEPT, packet);
     }
 
     let good = access(4, TILL);
     let mut flipped = good.clone();
     flipped[30] ^= 1;
-    assert_eq!(scene.auth(&flipped), silence(Dropped::BadMessageAuthenticator));
-    verified(&scene.auth(&good).reply(), Code::ACCESS_ACCEPT, &good);
+    assert_eq!(server.auth(&flipped), silence(Dropped::BadMessageAuthenticator));
+    verified(&server.auth(&good).reply(), Code::ACCESS_ACCEPT, &good);
 
     for length in [15, 17] {
         let packet = request(Code::ACCESS_REQUEST, 5, |packet| {
             _ = packet.attribute(number::MESSAGE_AUTHENTICATOR, &vec![0; length])
         });
-        assert_eq!(scene.auth(&packet), silence(Dropped::BadMessageAuthenticator));
+        assert_eq!(server.auth(&packet), silence(Dropped::BadMessageAuthenticator));
     }
     let twice = request(Code::ACCESS_REQUEST, 6, |packet| {
         _ = packet.message_authenticator().attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16])
     });
-    assert_eq!(scene.auth(&twice), silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(server.auth(&twice), silence(Dropped::BadMessageAuthenticator));
 }
 
 /// C-6, C-9, B8, B18: who must sign an Access-Request. Columns: by setting yes, auto, no.
@@ -232,21 +232,21 @@ fn auto_asks_for_a_signature_from_the_first_one_on() {
             _ = packet.attribute(number::USER_PASSWORD, &[0; 16])
         })
     };
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let status = request(Code::STATUS_SERVER, 1, |packet| _ = packet.message_authenticator());
     let signed_start = request(Code::ACCOUNTING_REQUEST, 2, |packet| {
         _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
     });
-    scene.auth(&status).reply();
-    scene.acct(&signed_start).reply();
+    server.auth(&status).reply();
+    server.acct(&signed_start).reply();
     let mut forged = access(3, TILL);
     forged[30] ^= 1;
-    scene.auth(&forged);
-    scene.auth(&unsigned(4)).reply();
-    scene.auth(&access(5, TILL)).reply();
-    assert_eq!(scene.auth(&unsigned(6)), silence(Dropped::MissingMessageAuthenticator));
+    server.auth(&forged);
+    server.auth(&unsigned(4)).reply();
+    server.auth(&access(5, TILL)).reply();
+    assert_eq!(server.auth(&unsigned(6)), silence(Dropped::MissingMessageAuthenticator));
     assert_eq!(
-        scene.from("192.0.2.77").auth(&unsigned(6)),
+        server.from("192.0.2.77").auth(&unsigned(6)),
         silence(Dropped::MissingMessageAuthenticator),
         "the same gateway"
     );
@@ -307,44 +307,44 @@ fn a_signed_accounting_request_follows_the_zero_rule() {
 
 #[test]
 fn a_gateway_may_be_held_to_its_rate() {
-    let mut scene = TestServer::new();
-    scene.from("198.51.100.4");
-    scene.auth(&access(1, TILL)).reply();
-    scene.auth(&access(2, TILL)).reply();
-    assert_eq!(scene.auth(&access(3, TILL)), silence(Dropped::RateLimited));
-    scene.later(1);
-    scene.auth(&access(3, TILL)).reply();
+    let mut server = TestServer::new();
+    server.from("198.51.100.4");
+    server.auth(&access(1, TILL)).reply();
+    server.auth(&access(2, TILL)).reply();
+    assert_eq!(server.auth(&access(3, TILL)), silence(Dropped::RateLimited));
+    server.later(1);
+    server.auth(&access(3, TILL)).reply();
 }
 
 #[test]
 fn under_overload_reports_are_taken_longer_than_requests() {
-    let mut scene = TestServer::new();
-    scene.auth(&access(1, TILL)).reply();
-    let gateway = scene.gateways.of(scene.from.ip()).unwrap().id;
-    scene.pipeline.shares.charge(gateway, Load::receipt(1000));
-    scene.pipeline.shares.set_room(2000);
-    assert_eq!(scene.auth(&access(2, TILL)), silence(Dropped::Overload));
-    scene.acct(&start(3, TILL)).reply();
-    scene.pipeline.shares.set_room(1000);
-    assert_eq!(scene.acct(&start(4, TILL)), silence(Dropped::Overload));
-    scene.from("198.51.100.2").acct(&start(4, TILL)).reply();
-    scene.from("192.0.2.1").pipeline.shares.set_room(4000);
-    scene.auth(&access(2, TILL)).reply();
+    let mut server = TestServer::new();
+    server.auth(&access(1, TILL)).reply();
+    let gateway = server.gateways.of(server.from.ip()).unwrap().id;
+    server.pipeline.shares.charge(gateway, Load::receipt(1000));
+    server.pipeline.shares.set_room(2000);
+    assert_eq!(server.auth(&access(2, TILL)), silence(Dropped::Overload));
+    server.acct(&start(3, TILL)).reply();
+    server.pipeline.shares.set_room(1000);
+    assert_eq!(server.acct(&start(4, TILL)), silence(Dropped::Overload));
+    server.from("198.51.100.2").acct(&start(4, TILL)).reply();
+    server.from("192.0.2.1").pipeline.shares.set_room(4000);
+    server.auth(&access(2, TILL)).reply();
 }
 
 #[test]
 fn while_the_disk_fails_nothing_new_is_acknowledged_but_what_is_known_is_repeated() {
-    let mut scene = TestServer::new();
+    let mut server = TestServer::new();
     let (known, new) = (start(1, TILL), start(2, CAMERA));
-    let reply = scene.acct(&known).reply();
-    scene.pipeline.journal_fails = true;
-    let before = scene.out.ledger.records.records;
-    assert_eq!(scene.acct(&known), Response::AtOnce(reply));
-    assert_eq!(scene.acct(&new), silence(Dropped::Journal));
-    assert_eq!(scene.auth(&access(3, TILL)), silence(Dropped::Journal));
-    assert_eq!(scene.out.ledger.records.records, before, "no state has moved");
-    scene.pipeline.journal_fails = false;
-    verified(&scene.acct(&new).reply(), Code::ACCOUNTING_RESPONSE, &new);
+    let reply = server.acct(&known).reply();
+    server.pipeline.journal_fails = true;
+    let before = server.out.pending.records.records;
+    assert_eq!(server.acct(&known), Response::AtOnce(reply));
+    assert_eq!(server.acct(&new), silence(Dropped::Journal));
+    assert_eq!(server.auth(&access(3, TILL)), silence(Dropped::Journal));
+    assert_eq!(server.out.pending.records.records, before, "no state has moved");
+    server.pipeline.journal_fails = false;
+    verified(&server.acct(&new).reply(), Code::ACCOUNTING_RESPONSE, &new);
 }
 
 #[test]
@@ -356,15 +356,18 @@ fn the_cheaper_refusal_comes_first() {
     let len = packet.finish_request(&unknown_secret, [1; 16]).unwrap();
     let mut everything_wrong = buffer[..len].to_vec();
     everything_wrong[21] = 1;
-    let mut scene = TestServer::new();
-    assert_eq!(scene.from("203.0.113.1").auth(&everything_wrong), silence(Dropped::UnknownGateway));
-    assert_eq!(scene.from("192.0.2.1").auth(&everything_wrong), silence(Dropped::Malformed));
+    let mut server = TestServer::new();
+    assert_eq!(
+        server.from("203.0.113.1").auth(&everything_wrong),
+        silence(Dropped::UnknownGateway)
+    );
+    assert_eq!(server.from("192.0.2.1").auth(&everything_wrong), silence(Dropped::Malformed));
     everything_wrong[21] = 18;
-    assert_eq!(scene.auth(&everything_wrong), silence(Dropped::UnknownCode));
+    assert_eq!(server.auth(&everything_wrong), silence(Dropped::UnknownCode));
     everything_wrong[0] = Code::ACCOUNTING_REQUEST.0;
-    assert_eq!(scene.acct(&everything_wrong), silence(Dropped::BadAuthenticator));
+    assert_eq!(server.acct(&everything_wrong), silence(Dropped::BadAuthenticator));
     everything_wrong[0] = Code::ACCESS_REQUEST.0;
-    assert_eq!(scene.auth(&everything_wrong), silence(Dropped::BadMessageAuthenticator));
+    assert_eq!(server.auth(&everything_wrong), silence(Dropped::BadMessageAuthenticator));
 }
 
 #[test]
@@ -374,12 +377,12 @@ fn proxy_states_that_leave_no_room_for_the_reply_are_counted() {
         (0..15).for_each(|_| _ = packet.attribute(number::PROXY_STATE, &[7; 253]));
         packet.attribute(number::PROXY_STATE, &[7; 190]);
     });
-    let mut scene = TestServer::new();
-    assert_eq!(scene.auth(&packet), silence(Dropped::ReplyTooLong));
+    let mut server = TestServer::new();
+    assert_eq!(server.auth(&packet), silence(Dropped::ReplyTooLong));
     assert_eq!(
-        scene.auth(&packet),
+        server.auth(&packet),
         silence(Dropped::ReplyTooLong),
         "not taken for a duplicate in flight"
     );
-    assert_eq!(scene.out.ledger.entries(), 0, "nothing has been decided");
+    assert_eq!(server.out.pending.entries(), 0, "nothing has been decided");
 }

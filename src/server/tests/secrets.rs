@@ -10,7 +10,7 @@ use crate::wire::{Code, Datagram, Encoder, Secret};
 const NEW: &[u8] = b"the new secret";
 const OLD: &[u8] = b"the old secret";
 
-fn scene() -> TestServer {
+fn server() -> TestServer {
     let pgw = GatewaySettings {
         name: "pgw".to_owned(),
         sources: vec!["192.0.2.0/24".parse().unwrap()],
@@ -19,9 +19,9 @@ fn scene() -> TestServer {
         limit_proxy_state: true,
         rate_limit: 0,
     };
-    let mut scene = TestServer::new();
-    scene.gateways = Gateways::new(&[pgw], Vec::new());
-    scene
+    let mut server = TestServer::new();
+    server.gateways = Gateways::new(&[pgw], Vec::new());
+    server
 }
 
 fn sent(
@@ -67,40 +67,40 @@ fn is_signed(reply: &[u8], request: &[u8], secret: &[u8]) -> bool {
 
 #[test]
 fn the_secret_that_proves_a_request_signs_its_reply() {
-    let mut scene = scene();
+    let mut server = server();
     for (identifier, secret) in [(1, NEW), (2, OLD), (3, NEW)] {
         let request = access(secret, identifier);
-        assert!(is_signed(&scene.auth(&request).reply(), &request, secret), "{identifier}");
+        assert!(is_signed(&server.auth(&request).reply(), &request, secret), "{identifier}");
         let request = report(secret, identifier);
-        assert!(is_signed(&scene.acct(&request).reply(), &request, secret), "{identifier}");
+        assert!(is_signed(&server.acct(&request).reply(), &request, secret), "{identifier}");
     }
     assert_eq!(
-        scene.auth(&access(b"a third secret", 4)),
+        server.auth(&access(b"a third secret", 4)),
         Response::Silence(Dropped::BadMessageAuthenticator)
     );
     assert_eq!(
-        scene.acct(&report(b"a third secret", 4)),
+        server.acct(&report(b"a third secret", 4)),
         Response::Silence(Dropped::BadAuthenticator)
     );
 }
 
 #[test]
 fn a_request_that_proves_nothing_is_answered_under_the_secret_that_proved_one_last() {
-    let mut scene = scene();
+    let mut server = server();
     for (identifier, secret) in [(1, None), (2, Some(OLD)), (3, Some(NEW))] {
         if let Some(secret) = secret {
-            scene.acct(&report(secret, identifier)).reply();
+            server.acct(&report(secret, identifier)).reply();
         }
         let request = unsigned(identifier);
-        let reply = scene.auth(&request).reply();
+        let reply = server.auth(&request).reply();
         assert!(is_signed(&reply, &request, secret.unwrap_or(NEW)), "{identifier}");
     }
 }
 
 #[test]
 fn a_retransmission_gets_the_same_octets_under_the_same_secret() {
-    let mut scene = scene();
+    let mut server = server();
     let request = access(OLD, 1);
-    let reply = scene.auth(&request).reply();
-    assert_eq!(scene.auth(&request).reply(), reply);
+    let reply = server.auth(&request).reply();
+    assert_eq!(server.auth(&request).reply(), reply);
 }

@@ -107,7 +107,7 @@ pub(crate) fn gateways() -> Gateways {
     Gateways::new(&list, Vec::new())
 }
 
-pub(crate) fn conduct() -> PipelineConfig {
+pub(crate) fn config() -> PipelineConfig {
     PipelineConfig {
         vendor: DEFAULT_VENDOR,
         vendor_attributes: false,
@@ -196,12 +196,12 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) fn new() -> Self {
-        Self::with(conduct())
+        Self::with(config())
     }
 
-    pub(crate) fn with(conduct: PipelineConfig) -> Self {
+    pub(crate) fn with(config: PipelineConfig) -> Self {
         Self {
-            pipeline: Pipeline::new(aaa(), conduct),
+            pipeline: Pipeline::new(aaa(), config),
             gateways: gateways(),
             out: BatchOutput::new(RecordingRecorder::default()),
             now: NOW,
@@ -224,8 +224,8 @@ impl TestServer {
 
     /// Sends a datagram; what comes back has left at once, whatever it waits for.
     pub(crate) fn send(&mut self, port: Port, octets: &[u8]) -> Response {
-        let before = self.pipeline.tally.drops();
-        let listener = Listener { place: u8::from(port == Port::Acct), port };
+        let before = self.pipeline.counters.drops();
+        let listener = Listener { index: u8::from(port == Port::Acct), port };
         let arrival = Arrival { listener, from: self.from, to: None, octets };
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         let mut got = Vec::new();
@@ -242,7 +242,7 @@ impl TestServer {
             replies.clear();
         }
         let reasons = Dropped::ALL.into_iter().filter(|reason| {
-            self.pipeline.tally.drops()[*reason as usize] > before[*reason as usize]
+            self.pipeline.counters.drops()[*reason as usize] > before[*reason as usize]
         });
         got.extend(reasons.map(Response::Silence));
         assert_eq!(got.len(), 1, "one reply or one counted drop: {got:?}");

@@ -42,7 +42,7 @@ pub struct Fields<'a> {
     pdp_type: Option<u32>,
     has_ipv6: bool,
     counters: Counters,
-    place: LocationInfo<'a>,
+    location_info: LocationInfo<'a>,
     session_time_s: Option<u32>,
     terminate_cause: Option<u32>,
     last_bearer: bool,
@@ -108,10 +108,10 @@ impl<'a> Fields<'a> {
         let octets = value.octets;
         match value.key.number {
             tgpp::IMSI => text(&mut self.subject.imsi, octets),
-            tgpp::CHARGING_ID => first(&mut self.place.charging_id, integer(octets)),
+            tgpp::CHARGING_ID => first(&mut self.location_info.charging_id, integer(octets)),
             tgpp::PDP_TYPE => first(&mut self.pdp_type, integer(octets)),
             tgpp::SGSN_ADDRESS => first(
-                &mut self.place.serving_node,
+                &mut self.location_info.serving_node,
                 integer(octets).map(|ip| Ipv4Addr::from(ip).into()),
             ),
             // erGW sends a zero for "not the last".
@@ -119,15 +119,16 @@ impl<'a> Fields<'a> {
                 self.last_bearer |= octets.iter().any(|octet| *octet != 0)
             }
             tgpp::SGSN_IPV6_ADDRESS => {
-                first(&mut self.place.serving_node, ipv6(octets).map(IpAddr::V6))
+                first(&mut self.location_info.serving_node, ipv6(octets).map(IpAddr::V6))
             }
-            tgpp::SGSN_MCC_MNC => first(&mut self.place.plmn, Plmn::parse(octets).ok()),
-            tgpp::IMEISV => first(&mut self.place.imeisv, Imeisv::parse(octets).ok()),
-            tgpp::RAT_TYPE => {
-                first(&mut self.place.rat, <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat))
-            }
-            tgpp::USER_LOCATION_INFO => text(&mut self.place.location, octets),
-            tgpp::MS_TIME_ZONE => first(&mut self.place.time_zone, octets.try_into().ok()),
+            tgpp::SGSN_MCC_MNC => first(&mut self.location_info.plmn, Plmn::parse(octets).ok()),
+            tgpp::IMEISV => first(&mut self.location_info.imeisv, Imeisv::parse(octets).ok()),
+            tgpp::RAT_TYPE => first(
+                &mut self.location_info.rat,
+                <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat),
+            ),
+            tgpp::USER_LOCATION_INFO => text(&mut self.location_info.location, octets),
+            tgpp::MS_TIME_ZONE => first(&mut self.location_info.time_zone, octets.try_into().ok()),
             _ => {}
         }
     }
@@ -191,7 +192,7 @@ impl<'a> Fields<'a> {
             ip: self.ip,
             families: self.families(),
             counters: self.counters,
-            place: self.place(),
+            location_info: self.location_info(),
             session_time_s,
             terminate_cause: self.terminate_cause,
             last_bearer: self.last_bearer,
@@ -211,10 +212,12 @@ impl<'a> Fields<'a> {
     }
 
     /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
-    fn place(&self) -> LocationInfo<'a> {
-        let of_location =
-            || Plmn::parse(&UserLocation::decode(self.place.location?)?.plmn()?.to_ascii()).ok();
-        LocationInfo { plmn: self.place.plmn.or_else(of_location), ..self.place }
+    fn location_info(&self) -> LocationInfo<'a> {
+        let of_location = || {
+            Plmn::parse(&UserLocation::decode(self.location_info.location?)?.plmn()?.to_ascii())
+                .ok()
+        };
+        LocationInfo { plmn: self.location_info.plmn.or_else(of_location), ..self.location_info }
     }
 
     fn kind(&self) -> AccountingKind {

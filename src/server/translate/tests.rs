@@ -98,7 +98,7 @@ fn every_value_finds_its_place() {
         output_gigawords: Some(4),
     };
     assert_eq!(report.counters, counters);
-    let place = LocationInfo {
+    let location_info = LocationInfo {
         rat: Some(8),
         plmn: Plmn::parse(b"23450").ok(),
         serving_node: Some([10, 0, 0, 2].into()),
@@ -107,7 +107,7 @@ fn every_value_finds_its_place() {
         time_zone: Some([0x40, 0]),
         charging_id: Some(256),
     };
-    assert_eq!(report.place, place);
+    assert_eq!(report.location_info, location_info);
     assert_eq!((report.session_time_s, report.terminate_cause), (Some(60), Some(1)));
     assert!(report.last_bearer);
     assert_eq!(report.authorisation, Some(77));
@@ -138,7 +138,10 @@ fn odd_values_spoil_only_themselves() {
         assert_eq!(request.report.acct_session_id, b"1");
         assert_eq!(request.report.reporter.nas, Nas::new(SOURCE, None, None, None));
         assert_eq!(request.report.counters, Counters::default());
-        assert_eq!(request.report.place, LocationInfo { rat: Some(6), ..LocationInfo::default() });
+        assert_eq!(
+            request.report.location_info,
+            LocationInfo { rat: Some(6), ..LocationInfo::default() }
+        );
         assert_eq!((request.report.ip, request.report.authorisation), (None, None));
         assert!(!request.report.last_bearer);
     });
@@ -237,19 +240,19 @@ fn the_location_names_the_network_where_nothing_else_does() {
     };
     accounting(
         |packet| located(packet),
-        |request, _| assert_eq!(request.report.place.plmn, Plmn::parse(b"23415").ok()),
+        |request, _| assert_eq!(request.report.location_info.plmn, Plmn::parse(b"23415").ok()),
     );
     let both = |packet: &mut Encoder<'_>| {
         located(packet);
         packet.vendor(tgpp::VENDOR, tgpp::SGSN_MCC_MNC, b"310410");
     };
     accounting(both, |request, _| {
-        assert_eq!(request.report.place.plmn, Plmn::parse(b"310410").ok())
+        assert_eq!(request.report.location_info.plmn, Plmn::parse(b"310410").ok())
     });
     let spoilt = |packet: &mut Encoder<'_>| {
         _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &[130, 1, 2])
     };
-    accounting(spoilt, |request, _| assert_eq!(request.report.place.plmn, None));
+    accounting(spoilt, |request, _| assert_eq!(request.report.location_info.plmn, None));
 }
 
 /// PROTOCOL 14: families tell sessions apart.

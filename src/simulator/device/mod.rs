@@ -167,7 +167,7 @@ impl Device {
             State::Active(session) => session.wakes(),
             State::Authorising | State::Closing { .. } => CompactTime::NEVER,
         };
-        at.moment()
+        at.time()
     }
 
     pub const fn session(&self) -> Option<&DeviceSession> {
@@ -188,16 +188,16 @@ impl Device {
         (self.address != 0).then(|| Ipv4Addr::from(self.address))
     }
 
-    /// Lets one event happen. `chance` is the stream of this endpoint for the present session.
+    /// Lets one event happen. `random` is the stream of this endpoint for the present session.
     pub fn on(
         &mut self,
         event: Event<'_>,
         now: Timestamp,
         rules: &Rules,
-        chance: &mut RandomStream,
+        random: &mut RandomStream,
     ) -> Action {
         let state = std::mem::replace(&mut self.state, State::Authorising);
-        let (next, action) = self.step(state, event, now, rules, chance);
+        let (next, action) = self.step(state, event, now, rules, random);
         self.state = next;
         action
     }
@@ -209,7 +209,7 @@ impl Device {
         event: Event<'_>,
         now: Timestamp,
         rules: &Rules,
-        chance: &mut RandomStream,
+        random: &mut RandomStream,
     ) -> (State, Action) {
         match (state, event) {
             (State::Detached { .. }, Event::Summoned) => self.ask(rules),
@@ -229,7 +229,7 @@ impl Device {
             (State::Attaching { .. }, Event::Granted(_)) => (State::Authorising, Action::Authorise),
             (State::Attaching { .. }, Event::Refused) => self.give_up(),
             (State::Attaching { .. }, Event::Unanswered | Event::Silenced) => {
-                self.back_off(now, rules, chance)
+                self.back_off(now, rules, random)
             }
             (State::Attaching { retries }, Event::Dismissed) if retries.is_set() => self.give_up(),
             (
@@ -237,10 +237,10 @@ impl Device {
                 Event::Woken | Event::Dismissed | Event::Summoned | Event::Released,
             ) => (state, Action::Nothing),
 
-            (State::Authorising, Event::Granted(grant)) => self.open(grant, now, rules, chance),
+            (State::Authorising, Event::Granted(grant)) => self.open(grant, now, rules, random),
             (State::Authorising, Event::Refused) => self.give_up(),
             (State::Authorising, Event::Unanswered | Event::Silenced) => {
-                self.back_off(now, rules, chance)
+                self.back_off(now, rules, random)
             }
             (
                 State::Authorising,
@@ -249,14 +249,14 @@ impl Device {
 
             (State::Idle { .. }, Event::Summoned) => self.authorise(),
             (State::Idle { .. }, Event::Woken) => {
-                if chance.happens(0.5) {
+                if random.happens(0.5) {
                     self.authorise()
                 } else {
                     Self::leave(rules)
                 }
             }
             (State::Idle { .. }, Event::Silenced) => {
-                (Self::away_for_a_moment(now, chance), Action::Nothing)
+                (Self::away_for_a_moment(now, random), Action::Nothing)
             }
             (State::Idle { .. }, Event::Dismissed) => Self::leave(rules),
             (
@@ -264,9 +264,9 @@ impl Device {
                 Event::Granted(_) | Event::Refused | Event::Unanswered | Event::Released,
             ) => (state, Action::Nothing),
 
-            (State::Active(session), Event::Woken) => self.wake(session, now, chance),
+            (State::Active(session), Event::Woken) => self.wake(session, now, random),
             (State::Active(session), Event::Silenced) => {
-                (Self::away_for_a_moment(now, chance), Action::Vanish(session))
+                (Self::away_for_a_moment(now, random), Action::Vanish(session))
             }
             (State::Active(session), Event::Dismissed) => {
                 (State::Closing { leaving: true }, Action::ReportStop(session, Cause::USER_REQUEST))
@@ -281,10 +281,10 @@ impl Device {
             ) => (state, Action::Nothing),
 
             (State::Closing { leaving }, Event::Released) => {
-                (Self::rest(leaving, now, rules, chance), Action::Nothing)
+                (Self::rest(leaving, now, rules, random), Action::Nothing)
             }
             (State::Closing { .. }, Event::Silenced) => {
-                (Self::away_for_a_moment(now, chance), Action::Nothing)
+                (Self::away_for_a_moment(now, random), Action::Nothing)
             }
             (State::Closing { .. }, Event::Dismissed) => {
                 (State::Closing { leaving: true }, Action::Nothing)
@@ -325,13 +325,13 @@ impl Device {
         &mut self,
         now: Timestamp,
         rules: &Rules,
-        chance: &mut RandomStream,
+        random: &mut RandomStream,
     ) -> (State, Action) {
         let (first, longest) = rules.back_off_s;
         let most = (first * f64::from(1u32 << self.failures.min(31))).min(longest);
         self.failures = self.failures.saturating_add(1);
         (
-            State::Attaching { retries: CompactTime::after(now, most * chance.unit()) },
+            State::Attaching { retries: CompactTime::after(now, most * random.unit()) },
             Action::Nothing,
         )
     }
@@ -341,13 +341,13 @@ impl Device {
         grant: &Grant,
         now: Timestamp,
         rules: &Rules,
-        chance: &mut RandomStream,
+        random: &mut RandomStream,
     ) -> (State, Action) {
         self.failures = 0;
         // PROTOCOL 6: its Start supersedes whatever was left.
         self.went_silently = false;
         self.address = u32::from(grant.address);
-        (State::Active(DeviceSession::open(grant, now, rules, chance)), Action::ReportStart)
+        (State::Active(DeviceSession::open(grant, now, rules, random)), Action::ReportStart)
     }
 
     /// Either a report is due, or the session's fate.
@@ -355,10 +355,10 @@ impl Device {
         &mut self,
         mut session: DeviceSession,
         now: Timestamp,
-        chance: &mut RandomStream,
+        random: &mut RandomStream,
     ) -> (State, Action) {
         if !session.is_over(now) {
-            let due = session.report(now, chance);
+            let due = session.report(now, random);
             return (
                 State::Active(session),
                 if due { Action::ReportInterim } else { Action::Nothing },
@@ -369,7 +369,7 @@ impl Device {
                 (State::Closing { leaving: false }, Action::ReportStop(session, cause))
             }
             SessionEnding::Flap => (
-                Self::away_for_a_moment(now, chance),
+                Self::away_for_a_moment(now, random),
                 Action::ReportStop(session, Cause::LOST_CARRIER),
             ),
             SessionEnding::Vanish => (State::AWAY, Action::Vanish(session)),
@@ -388,19 +388,19 @@ impl Device {
         }
     }
 
-    fn rest(leaving: bool, now: Timestamp, rules: &Rules, chance: &mut RandomStream) -> State {
+    fn rest(leaving: bool, now: Timestamp, rules: &Rules, random: &mut RandomStream) -> State {
         match rules.idle_s {
             Some(idle) if !leaving => {
-                State::Idle { until: CompactTime::after(now, idle.draw(chance)) }
+                State::Idle { until: CompactTime::after(now, idle.draw(random)) }
             }
             Some(_) | None => State::AWAY,
         }
     }
 
     /// A device that lost its network looks for it again.
-    fn away_for_a_moment(now: Timestamp, chance: &mut RandomStream) -> State {
+    fn away_for_a_moment(now: Timestamp, random: &mut RandomStream) -> State {
         const LONGEST_S: f64 = 10.0;
-        State::Detached { returns: CompactTime::after(now, LONGEST_S * chance.unit()) }
+        State::Detached { returns: CompactTime::after(now, LONGEST_S * random.unit()) }
     }
 }
 
@@ -425,7 +425,7 @@ impl CompactTime {
     }
 
     /// None if it never comes.
-    pub const fn moment(self) -> Option<Timestamp> {
+    pub const fn time(self) -> Option<Timestamp> {
         if self.is_set() { Some(Timestamp::from_millis(self.0 as u64)) } else { None }
     }
 }

@@ -78,9 +78,9 @@ impl DeviceSession {
         grant: &Grant,
         now: Timestamp,
         rules: &Rules,
-        chance: &mut RandomStream,
+        random: &mut RandomStream,
     ) -> Self {
-        let (fate, length_s) = fate(rules, chance);
+        let (fate, length_s) = fate(rules, random);
         let timeout_s = f64::from(grant.session_timeout_s);
         // RFC 2865 5.27: the server's limit ends it, whatever the device means to do.
         let (fate, length_s) = if grant.session_timeout_s > 0 && timeout_s <= length_s {
@@ -94,12 +94,12 @@ impl DeviceSession {
             ends: CompactTime::after(now, length_s),
             interim_s: if grant.interim_s > 0 { grant.interim_s } else { rules.interim_s },
             interim_due: CompactTime::NEVER,
-            octets_s: rules.octets_s.draw(chance).min(f64::from(u32::MAX)) as u32,
+            octets_s: rules.octets_s.draw(random).min(f64::from(u32::MAX)) as u32,
             fate,
             report_owed: false,
             reported: CompactTime::of(now),
         };
-        session.plan_report(now, chance);
+        session.plan_report(now, random);
         session
     }
 
@@ -140,11 +140,11 @@ impl DeviceSession {
     }
 
     /// Whether an interim report is due and none is on its way: only one is ever queued (RFC 2869 2.1).
-    pub(super) fn report(&mut self, now: Timestamp, chance: &mut RandomStream) -> bool {
+    pub(super) fn report(&mut self, now: Timestamp, random: &mut RandomStream) -> bool {
         if CompactTime::of(now) < self.interim_due {
             return false;
         }
-        self.plan_report(now, chance);
+        self.plan_report(now, random);
         if self.report_owed {
             return false;
         }
@@ -154,28 +154,28 @@ impl DeviceSession {
     }
 
     /// The next report comes after the interval, a twentieth sooner or later: gateways spread them (RFC 2869 2.1).
-    fn plan_report(&mut self, now: Timestamp, chance: &mut RandomStream) {
+    fn plan_report(&mut self, now: Timestamp, random: &mut RandomStream) {
         const SPREAD: f64 = 0.05;
         if self.interim_s > 0 {
             self.interim_due = CompactTime::after(
                 now,
-                f64::from(self.interim_s) * SPREAD.mul_add(chance.signed(), 1.0),
+                f64::from(self.interim_s) * SPREAD.mul_add(random.signed(), 1.0),
             );
         }
     }
 }
 
 /// What becomes of the session, and after how many seconds.
-fn fate(rules: &Rules, chance: &mut RandomStream) -> (SessionEnding, f64) {
-    let length_s = rules.session_s.draw(chance);
-    let lot = chance.unit();
+fn fate(rules: &Rules, random: &mut RandomStream) -> (SessionEnding, f64) {
+    let length_s = rules.session_s.draw(random);
+    let lot = random.unit();
     if lot < rules.flapping {
-        (SessionEnding::Flap, 3.0 * chance.unit())
+        (SessionEnding::Flap, 3.0 * random.unit())
     } else if lot < rules.flapping + rules.lost_stops {
         (SessionEnding::Vanish, length_s)
     } else if lot < rules.flapping + rules.lost_stops + rules.roaming {
         // Somewhere on its way.
-        (SessionEnding::Roam, length_s * chance.unit())
+        (SessionEnding::Roam, length_s * random.unit())
     } else {
         (SessionEnding::Stop(Cause::USER_REQUEST), length_s)
     }

@@ -25,7 +25,7 @@ fn grant() -> Grant {
     }
 }
 
-fn chance() -> RandomStream {
+fn random() -> RandomStream {
     RandomStream::stream(1, 2, 3)
 }
 
@@ -40,7 +40,7 @@ fn device(phase: DevicePhase) -> Device {
         DevicePhase::Authorising => State::Authorising,
         DevicePhase::Idle => State::Idle { until: at(100) },
         DevicePhase::Active => {
-            State::Active(DeviceSession::open(&grant(), NOW, &rules(), &mut chance()))
+            State::Active(DeviceSession::open(&grant(), NOW, &rules(), &mut random()))
         }
         DevicePhase::Closing => State::Closing { leaving: false },
     };
@@ -159,11 +159,11 @@ fn every_pair_of_state_and_event() {
         for (event, (after, action)) in events.iter().zip(row) {
             let mut device = device(before);
             // The stream decides whether an idle endpoint comes or goes; this one comes.
-            let mut chance = (0..99)
+            let mut random = (0..99)
                 .map(|step| RandomStream::stream(0, 0, step))
-                .find(|chance| chance.clone().happens(0.5))
+                .find(|random| random.clone().happens(0.5))
                 .unwrap();
-            let done = device.on(*event, NOW, &rules(), &mut chance);
+            let done = device.on(*event, NOW, &rules(), &mut random);
             assert_eq!((device.phase(), name(&done)), (after, action), "{before:?} on {event:?}");
         }
     }
@@ -173,15 +173,15 @@ fn every_pair_of_state_and_event() {
 fn asks_leave_to_attach_and_reports_the_detach_where_the_fleet_does() {
     let rules = Rules { network_events: true, ..rules() };
     let mut device = Device::new(0);
-    assert_eq!(device.on(Event::Summoned, NOW, &rules, &mut chance()), Action::AskToAttach);
-    assert_eq!(device.on(Event::Granted(&grant()), NOW, &rules, &mut chance()), Action::Authorise);
+    assert_eq!(device.on(Event::Summoned, NOW, &rules, &mut random()), Action::AskToAttach);
+    assert_eq!(device.on(Event::Granted(&grant()), NOW, &rules, &mut random()), Action::Authorise);
     assert_eq!(
-        device.on(Event::Granted(&grant()), NOW, &rules, &mut chance()),
+        device.on(Event::Granted(&grant()), NOW, &rules, &mut random()),
         Action::ReportStart
     );
     let mut idle = self::device(DevicePhase::Idle);
-    assert_eq!(idle.on(Event::Dismissed, NOW, &rules, &mut chance()), Action::ReportDetach);
-    assert_eq!(idle.on(Event::Released, NOW, &rules, &mut chance()), Action::Nothing);
+    assert_eq!(idle.on(Event::Dismissed, NOW, &rules, &mut random()), Action::ReportDetach);
+    assert_eq!(idle.on(Event::Released, NOW, &rules, &mut random()), Action::Nothing);
     assert_eq!(idle.phase(), DevicePhase::Detached);
 }
 
@@ -193,11 +193,11 @@ fn session_timeout_is_obeyed() {
         Event::Granted(&Grant { session_timeout_s: 5, ..grant() }),
         NOW,
         &rules(),
-        &mut chance(),
+        &mut random(),
     );
     assert_eq!(device.wakes(), Some(Timestamp::from_secs(105)));
     let Action::ReportStop(session, cause) =
-        device.on(Event::Woken, Timestamp::from_secs(105), &rules(), &mut chance())
+        device.on(Event::Woken, Timestamp::from_secs(105), &rules(), &mut random())
     else {
         panic!("no Stop")
     };
@@ -209,18 +209,18 @@ fn session_timeout_is_obeyed() {
 #[test]
 fn interim_reports_follow_the_server() {
     let mut device = device(DevicePhase::Authorising);
-    let mut chance = chance();
+    let mut random = random();
     device.on(
         Event::Granted(&Grant { interim_s: 60, ..grant() }),
         NOW,
         &Rules { interim_s: 10, ..rules() },
-        &mut chance,
+        &mut random,
     );
     let (mut last, mut octets) = (NOW, 0);
     for _ in 0..5 {
         let now = device.wakes().unwrap();
         assert!((57..=63).contains(&now.since(last).as_secs()), "{:?}", now.since(last));
-        assert_eq!(device.on(Event::Woken, now, &rules(), &mut chance), Action::ReportInterim);
+        assert_eq!(device.on(Event::Woken, now, &rules(), &mut random), Action::ReportInterim);
         let session = device.session_mut().unwrap();
         assert!(session.reported().input > octets, "cumulative");
         (last, octets) = (now, session.reported().input);
@@ -228,10 +228,10 @@ fn interim_reports_follow_the_server() {
     }
     assert!(octets > 1 << 28, "large enough to need Gigawords one day");
     let unanswered = device.wakes().unwrap();
-    assert_eq!(device.on(Event::Woken, unanswered, &rules(), &mut chance), Action::ReportInterim);
+    assert_eq!(device.on(Event::Woken, unanswered, &rules(), &mut random), Action::ReportInterim);
     let next = device.wakes().unwrap();
     assert_eq!(
-        device.on(Event::Woken, next, &rules(), &mut chance),
+        device.on(Event::Woken, next, &rules(), &mut random),
         Action::Nothing,
         "the last one is still on its way"
     );
@@ -241,7 +241,7 @@ fn interim_reports_follow_the_server() {
 #[test]
 fn a_reject_is_final() {
     let mut device = device(DevicePhase::Authorising);
-    device.on(Event::Refused, NOW, &rules(), &mut chance());
+    device.on(Event::Refused, NOW, &rules(), &mut random());
     assert_eq!((device.phase(), device.wakes()), (DevicePhase::Detached, None));
 }
 
@@ -257,8 +257,8 @@ fn an_unanswered_endpoint_backs_off_twice_as_long_each_time() {
             longest = longest.max(copy.wakes().unwrap().since(NOW).as_millis());
         }
         assert!((most * 800..=most * 1000).contains(&longest), "{longest} of {most}");
-        device.on(Event::Unanswered, NOW, &rules(), &mut chance());
-        device.on(Event::Woken, NOW, &rules(), &mut chance());
+        device.on(Event::Unanswered, NOW, &rules(), &mut random());
+        device.on(Event::Woken, NOW, &rules(), &mut random());
     }
 }
 
@@ -266,9 +266,9 @@ fn an_unanswered_endpoint_backs_off_twice_as_long_each_time() {
 fn habits_decide_how_a_session_ends() {
     let ends = |rules: Rules| {
         let mut device = device(DevicePhase::Authorising);
-        device.on(Event::Granted(&grant()), NOW, &rules, &mut chance());
+        device.on(Event::Granted(&grant()), NOW, &rules, &mut random());
         let end = device.wakes().unwrap();
-        let action = name(&device.on(Event::Woken, end, &rules, &mut chance()));
+        let action = name(&device.on(Event::Woken, end, &rules, &mut random()));
         (action, device.phase(), device.wakes().is_some())
     };
     assert_eq!(ends(rules()), ("stop", DevicePhase::Closing, false));

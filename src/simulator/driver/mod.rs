@@ -1,4 +1,4 @@
-//! The shell of the simulator: real clock, real sockets, a thread for each region. Decides nothing.
+//! The shell of the simulator: real clock, real sockets, a thread for each shard. Decides nothing.
 
 mod capture;
 mod clock;
@@ -34,7 +34,7 @@ const MOST_VIEWED: usize = 2000;
 /// What one run came to.
 #[derive(Debug)]
 pub struct RunOutcome {
-    pub tally: RunCounters,
+    pub counters: RunCounters,
     pub seconds: Vec<Second>,
     /// The phases in their order, and the latencies of what was answered in each.
     pub phases: Vec<(String, LatencyHistogram)>,
@@ -97,7 +97,7 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<RunOutcome, DriveError> 
     let plan =
         Arc::new(RunPlan::new(loaded, clock.epoch(), threads).map_err(DriveError::Scenario)?);
     let hold = Duration::from_secs_f64(plan.expect.hold_s);
-    let ledger = Arc::new(AddressModel::new(hold, Duration::from_secs_f64(plan.expect.stale_s)));
+    let addresses = Arc::new(AddressModel::new(hold, Duration::from_secs_f64(plan.expect.stale_s)));
     let capture = watch
         .capture
         .as_ref()
@@ -105,15 +105,15 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<RunOutcome, DriveError> 
         .transpose()
         .map_err(|error| system("the capture file cannot be written", &error))?;
     sockets::permit_many();
-    let (sender, news) = channel();
+    let (sender, messages) = channel();
     let mut handles = Vec::new();
     for index in 0..threads {
-        let region = Shard::new(plan.clone(), ledger.clone(), index);
+        let shard = Shard::new(plan.clone(), addresses.clone(), index);
         let worker = ShardThread::new(
             index,
             clock,
             &plan,
-            region,
+            shard,
             watch.stop.clone(),
             capture.as_ref().map(Capture::handle),
         );
@@ -125,13 +125,13 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<RunOutcome, DriveError> 
     }
     drop(sender);
     let observer = Observer::new(&plan, clock, watch.stop, threads);
-    let (Told { seconds, phases }, ending) = observer.follow(&news, watch.on_second);
-    let regions: Vec<Shard> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
+    let (Told { seconds, phases }, ending) = observer.follow(&messages, watch.on_second);
+    let shards: Vec<Shard> = handles.into_iter().filter_map(|handle| handle.join().ok()).collect();
     let lasted = clock.now().since(Timestamp::EPOCH);
     if let Some(capture) = capture {
         capture.finish().map_err(|error| system("the capture file cannot be written", &error))?;
     }
-    if regions.len() < threads {
+    if shards.len() < threads {
         return Err(DriveError::System(
             "a thread of the simulator has failed; this is a mistake in attachd".to_owned(),
         ));
@@ -140,7 +140,7 @@ pub fn run(loaded: &Loaded, watch: Watch<'_>) -> Result<RunOutcome, DriveError> 
         &plan,
         loaded.scenario.target.http,
         clock,
-        regions,
+        shards,
         RunParts { seconds, phases, ending, lasted },
     ))
 }
@@ -158,60 +158,60 @@ fn conclude(
     plan: &RunPlan,
     http: Option<SocketAddr>,
     clock: RunClock,
-    mut regions: Vec<Shard>,
+    mut shards: Vec<Shard>,
     parts: RunParts,
 ) -> RunOutcome {
     let view = match http {
         Some(http) if parts.ending == RunEnding::Finished => {
-            compare_views(http, clock.now(), &mut regions)
+            compare_views(http, clock.now(), &mut shards)
         }
         Some(_) | None => View::NotAsked,
     };
     let mut outcome = RunOutcome {
-        tally: RunCounters::default(),
+        counters: RunCounters::default(),
         seconds: parts.seconds,
         phases: parts.phases,
         counts: BTreeMap::new(),
         violations: Vec::new(),
         began: clock.epoch(),
         lasted: parts.lasted,
-        threads: regions.len(),
+        threads: shards.len(),
         endpoints: plan.population.len(),
         ending: parts.ending,
         view,
     };
-    for region in &regions {
-        outcome.tally.merge(region.tally());
-        for (rule, count) in region.referee().counts() {
+    for shard in &shards {
+        outcome.counters.merge(shard.counters());
+        for (rule, count) in shard.referee().counts() {
             *outcome.counts.entry(*rule).or_default() += count;
         }
-        outcome.violations.extend_from_slice(region.referee().violations());
+        outcome.violations.extend_from_slice(shard.referee().violations());
     }
     outcome.violations.sort_by_key(|violation| violation.at);
     outcome
 }
 
 /// The final view of all endpoints about which something can be said; of very many, every so-and-so-many-th.
-fn compare_views(http: SocketAddr, now: Timestamp, regions: &mut [Shard]) -> View {
+fn compare_views(http: SocketAddr, now: Timestamp, shards: &mut [Shard]) -> View {
     let mut reader = match view::ViewClient::connect(http) {
         Ok(reader) => reader,
         Err(error) => return View::Failed(format!("{http}: {error}")),
     };
     let mut compared = 0;
-    for region in regions.iter_mut() {
-        let standings: Vec<(String, ExpectedState)> = region
-            .standings()
+    for shard in shards.iter_mut() {
+        let expected_states: Vec<(String, ExpectedState)> = shard
+            .expected_states()
             .into_iter()
-            .filter(|(_, standing)| *standing != ExpectedState::Unclear)
+            .filter(|(_, expected)| *expected != ExpectedState::Unclear)
             .collect();
-        let stride = (standings.len() / MOST_VIEWED).max(1);
-        for (iccid, standing) in standings.into_iter().step_by(stride) {
+        let stride = (expected_states.len() / MOST_VIEWED).max(1);
+        for (iccid, expected) in expected_states.into_iter().step_by(stride) {
             let seen: Vec<ShownSession> = match reader.sessions(&iccid) {
                 Ok(seen) => seen,
                 Err(error) => return View::Failed(format!("{http}: {error}")),
             };
             compared += 1;
-            for (rule, detail) in compare(&standing, &seen) {
+            for (rule, detail) in compare(&expected, &seen) {
                 let violation = Violation {
                     rule,
                     at: now,
@@ -219,28 +219,28 @@ fn compare_views(http: SocketAddr, now: Timestamp, regions: &mut [Shard]) -> Vie
                     detail,
                     packets: Vec::new(),
                 };
-                region.referee_mut().report(violation);
+                shard.referee_mut().report(violation);
             }
         }
     }
     View::Compared(compared)
 }
 
-/// Collects the seconds of all regions, and gives up a target that never answers.
+/// Collects the seconds of all shards, and gives up a target that never answers.
 struct Observer<'a> {
     plan: &'a RunPlan,
     clock: RunClock,
     stop: Arc<AtomicBool>,
-    /// Seconds that not all regions have told yet.
+    /// Seconds that not all shards have told yet.
     pending: BTreeMap<u64, (usize, Interval)>,
-    /// How many seconds each region has told; all of them, once it is done.
+    /// How many seconds each shard has told; all of them, once it is done.
     told: Vec<u64>,
     collected: Told,
     heard: bool,
     asked: bool,
 }
 
-/// What all regions have told, added up.
+/// What all shards have told, added up.
 #[derive(Default)]
 struct Told {
     seconds: Vec<Second>,
@@ -248,13 +248,13 @@ struct Told {
 }
 
 impl<'a> Observer<'a> {
-    fn new(plan: &'a RunPlan, clock: RunClock, stop: Arc<AtomicBool>, regions: usize) -> Self {
+    fn new(plan: &'a RunPlan, clock: RunClock, stop: Arc<AtomicBool>, shards: usize) -> Self {
         Self {
             plan,
             clock,
             stop,
             pending: BTreeMap::new(),
-            told: vec![0; regions],
+            told: vec![0; shards],
             collected: Told::default(),
             heard: false,
             asked: false,
@@ -263,23 +263,23 @@ impl<'a> Observer<'a> {
 
     fn follow(
         mut self,
-        news: &Receiver<ShardMessage>,
+        messages: &Receiver<ShardMessage>,
         on_second: &mut dyn FnMut(&Second),
     ) -> (Told, RunEnding) {
         let mut ending = RunEnding::Finished;
         loop {
-            match news.recv_timeout(Duration::from_millis(100)) {
-                Ok(ShardMessage::Second { region, number, phase, interval }) => {
+            match messages.recv_timeout(Duration::from_millis(100)) {
+                Ok(ShardMessage::Second { shard, number, phase, interval }) => {
                     self.note(number, phase, &interval);
-                    self.told[region] = number + 1;
+                    self.told[shard] = number + 1;
                 }
-                Ok(ShardMessage::Done { region }) => self.told[region] = u64::MAX,
+                Ok(ShardMessage::Done { shard }) => self.told[shard] = u64::MAX,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.publish(on_second);
             if ending == RunEnding::Finished {
-                ending = self.judge();
+                ending = self.evaluate();
             }
         }
         // A thread that has failed leaves its part out.
@@ -288,7 +288,7 @@ impl<'a> Observer<'a> {
         (self.collected, ending)
     }
 
-    fn judge(&self) -> RunEnding {
+    fn evaluate(&self) -> RunEnding {
         if self.stop.load(Ordering::Relaxed) {
             return RunEnding::Interrupted;
         }

@@ -1,4 +1,4 @@
-//! The sockets behind the doors of a region's gateways: opened when first used, not connected, so that a reply from a wrong port is seen.
+//! The sockets behind the doors of a shard's gateways: opened when first used, not connected, so that a reply from a wrong port is seen.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -16,7 +16,7 @@ use crate::udp::{Inbox, Outbox, Sent, Socket};
 const BATCHES: usize = 4;
 
 pub(super) struct Sockets {
-    region: usize,
+    shard: usize,
     sources: Vec<Option<IpAddr>>,
     open: Vec<(SocketId, Socket)>,
     places: HashMap<SocketId, usize>,
@@ -29,9 +29,9 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    pub(super) fn new(region: usize, plan: &RunPlan) -> Self {
+    pub(super) fn new(shard: usize, plan: &RunPlan) -> Self {
         Self {
-            region,
+            shard,
             sources: plan.gateways.iter().map(|gateway| gateway.source).collect(),
             open: Vec::new(),
             places: HashMap::new(),
@@ -67,10 +67,10 @@ impl Sockets {
     }
 
     /// Sleeps until something arrives, at most so long.
-    pub(super) fn wait(&mut self, patience: Duration) {
+    pub(super) fn wait(&mut self, timeout: Duration) {
         let timeout = Timespec {
-            tv_sec: patience.as_secs().cast_signed(),
-            tv_nsec: i64::from(patience.subsec_nanos()),
+            tv_sec: timeout.as_secs().cast_signed(),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
         };
         let mut watched: Vec<PollFd<'_>> =
             self.open.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::IN)).collect();
@@ -126,7 +126,7 @@ impl Sockets {
     fn complain(&mut self, what: &str) {
         if !self.complained {
             self.complained = true;
-            tracing::warn!(region = self.region, "{what}; this is told only once");
+            tracing::warn!(shard = self.shard, "{what}; this is told only once");
         }
     }
 }

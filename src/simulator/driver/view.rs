@@ -10,7 +10,7 @@ use crate::printable;
 use crate::simulator::referee::ShownSession;
 
 /// A server that is slower than this to show one endpoint has other troubles.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than any endpoint's sessions take.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
@@ -41,8 +41,8 @@ struct ViewedSession {
 
 impl ViewClient {
     pub(super) fn connect(host: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&host, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let stream = TcpStream::connect_timeout(&host, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Self { connection: BufReader::new(stream), host })
     }

@@ -1,4 +1,4 @@
-//! One thread: waits, feeds its region, sends what the region wants sent, tells every second.
+//! One thread: waits, feeds its shard, sends what the shard wants sent, tells every second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,21 +19,21 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 /// What a thread tells the observer.
 pub(super) enum ShardMessage {
     Second {
-        region: usize,
+        shard: usize,
         number: u64,
         phase: usize,
         interval: Interval,
     },
-    /// This region has told all its seconds.
+    /// This shard has told all its seconds.
     Done {
-        region: usize,
+        shard: usize,
     },
 }
 
 pub(super) struct ShardThread {
     index: usize,
     clock: RunClock,
-    region: Shard,
+    shard: Shard,
     sockets: Sockets,
     stop: Arc<AtomicBool>,
     capture: Option<CaptureHandle>,
@@ -46,41 +46,41 @@ impl ShardThread {
         index: usize,
         clock: RunClock,
         plan: &RunPlan,
-        region: Shard,
+        shard: Shard,
         stop: Arc<AtomicBool>,
         capture: Option<CaptureHandle>,
     ) -> Self {
-        Self { index, clock, region, sockets: Sockets::new(index, plan), stop, capture, second: 0 }
+        Self { index, clock, shard, sockets: Sockets::new(index, plan), stop, capture, second: 0 }
     }
 
-    /// Runs until the region is over; gives it back for the final count.
-    pub(super) fn run(mut self, news: &Sender<ShardMessage>) -> Shard {
+    /// Runs until the shard is over; gives it back for the final count.
+    pub(super) fn run(mut self, messages: &Sender<ShardMessage>) -> Shard {
         let mut stopped = false;
         loop {
             let now = self.clock.now();
             if !stopped && self.stop.load(Ordering::Relaxed) {
-                self.region.stop(now);
+                self.shard.stop(now);
                 stopped = true;
             }
-            self.region.poll(now);
+            self.shard.poll(now);
             self.send(now);
-            self.tell(now, news);
+            self.tell(now, messages);
             // A run that was stopped does not wait for what is owed.
-            if stopped || self.region.is_over(now) {
+            if stopped || self.shard.is_over(now) {
                 break;
             }
-            let next = self.region.next_deadline().map_or(LONGEST_SLEEP, |due| due.since(now));
+            let next = self.shard.next_deadline().map_or(LONGEST_SLEEP, |due| due.since(now));
             self.receive(next.min(LONGEST_SLEEP));
         }
-        if !self.region.is_quiet() {
-            self.tell_second(news);
+        if !self.shard.is_quiet() {
+            self.tell_second(messages);
         }
-        let _ = news.send(ShardMessage::Done { region: self.index });
-        self.region
+        let _ = messages.send(ShardMessage::Done { shard: self.index });
+        self.shard
     }
 
     fn send(&mut self, now: Timestamp) {
-        let outbound = self.region.outbound();
+        let outbound = self.shard.outbound();
         if outbound.is_empty() {
             return;
         }
@@ -91,29 +91,29 @@ impl ShardThread {
         outbound.clear();
     }
 
-    fn receive(&mut self, patience: Duration) {
-        let Self { clock, region, sockets, capture, .. } = self;
-        sockets.wait(patience);
+    fn receive(&mut self, timeout: Duration) {
+        let Self { clock, shard, sockets, capture, .. } = self;
+        sockets.wait(timeout);
         let now = clock.now();
         sockets.receive(|door, from, octets| {
             if let Some(capture) = capture {
                 capture.received(now, door, from, octets);
             }
-            region.receive(now, door, from, octets);
+            shard.receive(now, door, from, octets);
         });
     }
 
-    fn tell(&mut self, now: Timestamp, news: &Sender<ShardMessage>) {
+    fn tell(&mut self, now: Timestamp, messages: &Sender<ShardMessage>) {
         while now.secs() > self.second {
-            self.tell_second(news);
+            self.tell_second(messages);
         }
     }
 
-    fn tell_second(&mut self, news: &Sender<ShardMessage>) {
+    fn tell_second(&mut self, messages: &Sender<ShardMessage>) {
         let (number, phase, interval) =
-            (self.second, self.region.phase(), self.region.take_interval());
+            (self.second, self.shard.phase(), self.shard.take_interval());
         self.second += 1;
         // Whoever listened may be gone; then nobody misses it.
-        let _ = news.send(ShardMessage::Second { region: self.index, number, phase, interval });
+        let _ = messages.send(ShardMessage::Second { shard: self.index, number, phase, interval });
     }
 }

@@ -93,19 +93,19 @@ impl GatewayMachineSettings {
 }
 
 impl GatewayMachine {
-    /// The gateway `number` of a run. `chance` gives its authenticators and the jitter of its timers.
+    /// The gateway `number` of a run. `random` gives its authenticators and the jitter of its timers.
     pub fn new(
         number: u16,
         profile: Profile,
         settings: Arc<GatewayMachineSettings>,
-        mut chance: RandomStream,
+        mut random: RandomStream,
     ) -> Self {
         let next_status = if settings.status_interval.is_zero() {
             Timestamp::MAX
         } else {
-            Timestamp::EPOCH + settings.status_interval.mul_f64(chance.unit())
+            Timestamp::EPOCH + settings.status_interval.mul_f64(random.unit())
         };
-        let client = Client::new(number, Arc::clone(&settings.client), chance);
+        let client = Client::new(number, Arc::clone(&settings.client), random);
         Self { profile, settings, client, next_status }
     }
 

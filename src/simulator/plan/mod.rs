@@ -28,8 +28,8 @@ pub struct RunPlan {
     pub seed: u64,
     /// The time of day at [`Timestamp::EPOCH`].
     pub epoch: Timestamp,
-    /// How many regions share the work.
-    pub regions: usize,
+    /// How many shards share the work.
+    pub shards: usize,
     pub population: Population,
     pub groups: Vec<PlannedGroup>,
     pub gateways: Vec<Site>,
@@ -40,13 +40,13 @@ pub struct RunPlan {
     pub roam: Roam,
     pub expect: Expect,
     pub vendor: u32,
-    /// Requests on their way in each region.
+    /// Requests on their way in each shard.
     pub outstanding: usize,
     pub settle: Duration,
     /// How late a request may begin.
     pub tolerance: Duration,
     pub patience: Duration,
-    pub rendezvous: PhaseBarrier,
+    pub barrier: PhaseBarrier,
 }
 
 /// Where the addresses of a group come from.
@@ -103,18 +103,18 @@ pub struct NetworkHabits {
 const MAX_PORTS: u16 = 256;
 
 impl RunPlan {
-    /// Prepares a run that begins at `epoch` in so many regions. Reads the endpoint files that the scenario names.
+    /// Prepares a run that begins at `epoch` in so many shards. Reads the endpoint files that the scenario names.
     ///
     /// # Errors
     /// If one of them cannot be read or is wrong.
-    pub fn new(loaded: &Loaded, epoch: Timestamp, regions: usize) -> Result<Self, ScenarioError> {
+    pub fn new(loaded: &Loaded, epoch: Timestamp, shards: usize) -> Result<Self, ScenarioError> {
         let scenario = &loaded.scenario;
         let groups = groups(scenario);
         let phases: Vec<PlannedPhase> = scenario.phase.iter().filter_map(phase).collect();
         Ok(Self {
             seed: scenario.seed,
             epoch,
-            regions,
+            shards,
             population: Population::read(loaded, &groups)?,
             groups,
             gateways: gateways(scenario),
@@ -124,11 +124,11 @@ impl RunPlan {
             roam: scenario.habits.roam,
             expect: scenario.expect.clone(),
             vendor: scenario.target.vendor_id,
-            outstanding: scenario.outstanding.div_ceil(regions.max(1)),
+            outstanding: scenario.outstanding.div_ceil(shards.max(1)),
             settle: Duration::from_secs_f64(scenario.settle_s),
             tolerance: Duration::from_secs_f64(scenario.tolerance_ms / 1000.0),
             patience: Duration::from_secs_f64(scenario.target.patience_s),
-            rendezvous: PhaseBarrier::new(phases.len(), regions),
+            barrier: PhaseBarrier::new(phases.len(), shards),
             phases,
         })
     }

@@ -77,9 +77,14 @@ impl AddressModel {
     }
 
     /// The endpoint has got the address. Tells who must still have it.
-    pub fn claim(&self, spot: VsliceAddress, endpoint: u32, now: Timestamp) -> Option<Conflict> {
+    pub fn claim(
+        &self,
+        at_address: VsliceAddress,
+        endpoint: u32,
+        now: Timestamp,
+    ) -> Option<Conflict> {
         let fresh = Holding { endpoint, since: CompactTime::of(now), hold: Hold::Firm };
-        match self.shard(spot).lock().entry(spot) {
+        match self.shard(at_address).lock().entry(at_address) {
             Entry::Vacant(vacant) => {
                 vacant.insert(fresh);
                 None
@@ -92,7 +97,7 @@ impl AddressModel {
     }
 
     fn conflict(&self, before: Holding, now: Timestamp) -> Option<Conflict> {
-        let since = before.since.moment().map_or(Duration::ZERO, |since| now.since(since));
+        let since = before.since.time().map_or(Duration::ZERO, |since| now.since(since));
         let allowed = match before.hold {
             Hold::Firm => false,
             Hold::Lingering => since >= self.stale,
@@ -102,8 +107,8 @@ impl AddressModel {
     }
 
     /// The endpoint's hold on its address changes, if it is still its own.
-    pub fn loosen(&self, spot: VsliceAddress, endpoint: u32, hold: Hold, now: Timestamp) {
-        if let Some(holding) = self.shard(spot).lock().get_mut(&spot)
+    pub fn loosen(&self, at_address: VsliceAddress, endpoint: u32, hold: Hold, now: Timestamp) {
+        if let Some(holding) = self.shard(at_address).lock().get_mut(&at_address)
             && holding.endpoint == endpoint
             && holding.hold != hold
         {
@@ -112,20 +117,23 @@ impl AddressModel {
     }
 
     /// How the endpoint holds the address now; none if another one has it.
-    pub fn hold(&self, spot: VsliceAddress, endpoint: u32, now: Timestamp) -> Option<Hold> {
+    pub fn hold(&self, at_address: VsliceAddress, endpoint: u32, now: Timestamp) -> Option<Hold> {
         let holding = self
-            .shard(spot)
+            .shard(at_address)
             .lock()
-            .get(&spot)
+            .get(&at_address)
             .copied()
             .filter(|holding| holding.endpoint == endpoint)?;
         let stale = holding.hold == Hold::Lingering
-            && holding.since.moment().is_none_or(|since| now.since(since) >= self.stale);
+            && holding.since.time().is_none_or(|since| now.since(since) >= self.stale);
         (!stale).then_some(holding.hold)
     }
 
-    fn shard(&self, spot: VsliceAddress) -> &Mutex<HashMap<VsliceAddress, Holding, FixedState>> {
-        &self.shards[self.hasher.hash_one(spot) as usize % SHARDS]
+    fn shard(
+        &self,
+        at_address: VsliceAddress,
+    ) -> &Mutex<HashMap<VsliceAddress, Holding, FixedState>> {
+        &self.shards[self.hasher.hash_one(at_address) as usize % SHARDS]
     }
 }
 
@@ -133,9 +141,9 @@ impl AddressModel {
 mod tests {
     use super::*;
 
-    const SPOT: VsliceAddress = VsliceAddress { vslice: 0, address: Ipv4Addr::new(10, 0, 0, 1) };
+    const ADDRESS: VsliceAddress = VsliceAddress { vslice: 0, address: Ipv4Addr::new(10, 0, 0, 1) };
 
-    fn ledger() -> AddressModel {
+    fn addresses() -> AddressModel {
         AddressModel::new(Duration::from_secs(60), Duration::from_secs(3600))
     }
 
@@ -145,15 +153,15 @@ mod tests {
 
     #[test]
     fn a_live_endpoint_keeps_its_address_from_all_others() {
-        let ledger = ledger();
-        assert_eq!(ledger.claim(SPOT, 1, at(0)), None);
-        assert_eq!(ledger.claim(SPOT, 1, at(5)), None, "its own");
+        let addresses = addresses();
+        assert_eq!(addresses.claim(ADDRESS, 1, at(0)), None);
+        assert_eq!(addresses.claim(ADDRESS, 1, at(5)), None, "its own");
         assert_eq!(
-            ledger.claim(VsliceAddress { vslice: 1, ..SPOT }, 2, at(5)),
+            addresses.claim(VsliceAddress { vslice: 1, ..ADDRESS }, 2, at(5)),
             None,
             "another VSlice"
         );
-        let conflict = ledger.claim(SPOT, 2, at(9)).unwrap();
+        let conflict = addresses.claim(ADDRESS, 2, at(9)).unwrap();
         assert_eq!(
             (conflict.endpoint, conflict.hold, conflict.since.as_secs()),
             (1, Hold::Firm, 4)
@@ -163,17 +171,17 @@ mod tests {
     #[test]
     fn what_was_released_is_held_back_for_a_while() {
         for (wait, conflict) in [(10, true), (58, true), (59, false), (61, false)] {
-            let ledger = ledger();
-            ledger.claim(SPOT, 1, at(0));
-            ledger.loosen(SPOT, 1, Hold::Released, at(100));
-            ledger.loosen(SPOT, 2, Hold::Firm, at(101));
-            assert_eq!(ledger.claim(SPOT, 2, at(100 + wait)).is_some(), conflict, "{wait} s");
+            let addresses = addresses();
+            addresses.claim(ADDRESS, 1, at(0));
+            addresses.loosen(ADDRESS, 1, Hold::Released, at(100));
+            addresses.loosen(ADDRESS, 2, Hold::Firm, at(101));
+            assert_eq!(addresses.claim(ADDRESS, 2, at(100 + wait)).is_some(), conflict, "{wait} s");
         }
-        let ledger = ledger();
-        ledger.claim(SPOT, 1, at(0));
-        ledger.loosen(SPOT, 1, Hold::Released, at(100));
+        let addresses = addresses();
+        addresses.claim(ADDRESS, 1, at(0));
+        addresses.loosen(ADDRESS, 1, Hold::Released, at(100));
         assert_eq!(
-            ledger.claim(SPOT, 1, at(101)),
+            addresses.claim(ADDRESS, 1, at(101)),
             None,
             "the same endpoint may have it back at once"
         );
@@ -182,11 +190,11 @@ mod tests {
     #[test]
     fn a_session_that_ended_without_a_word_keeps_its_address_until_it_is_stale() {
         for (wait, conflict) in [(3000, true), (3600, false)] {
-            let ledger = ledger();
-            ledger.claim(SPOT, 1, at(0));
-            ledger.loosen(SPOT, 1, Hold::Lingering, at(0));
-            assert_eq!(ledger.hold(SPOT, 1, at(wait)).is_some(), conflict);
-            assert_eq!(ledger.claim(SPOT, 2, at(wait)).is_some(), conflict, "{wait} s");
+            let addresses = addresses();
+            addresses.claim(ADDRESS, 1, at(0));
+            addresses.loosen(ADDRESS, 1, Hold::Lingering, at(0));
+            assert_eq!(addresses.hold(ADDRESS, 1, at(wait)).is_some(), conflict);
+            assert_eq!(addresses.claim(ADDRESS, 2, at(wait)).is_some(), conflict, "{wait} s");
         }
     }
 }

@@ -27,9 +27,9 @@ pub struct ShownSession {
 }
 
 /// Which rules the server's view of one endpoint breaks, and how.
-pub fn compare(standing: &ExpectedState, seen: &[ShownSession]) -> Vec<(Rule, String)> {
+pub fn compare(expected: &ExpectedState, seen: &[ShownSession]) -> Vec<(Rule, String)> {
     let mut live = seen.iter().filter(|session| !session.ended);
-    match standing {
+    match expected {
         ExpectedState::Unclear => Vec::new(),
         ExpectedState::Away => {
             live.map(|session| (Rule::SessionLingers, session.acct_session_id.clone())).collect()
@@ -96,8 +96,8 @@ mod tests {
             address: Ipv4Addr::new(10, 0, 0, 1),
             reported,
         };
-        let rules = |standing: &ExpectedState, seen: &[ShownSession]| {
-            compare(standing, seen).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
+        let rules = |expected: &ExpectedState, seen: &[ShownSession]| {
+            compare(expected, seen).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
         };
         let right = seen("A1", false);
         assert_eq!(rules(&live, &[right.clone(), seen("A0", true)]), []);

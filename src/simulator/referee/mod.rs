@@ -41,11 +41,11 @@ pub struct ViolationPacket {
 /// Breaches kept with their packets; beyond them only the counts grow.
 const KEPT: usize = 100;
 
-/// Judges one region's exchanges. All regions share the ledger.
+/// Judges one shard's exchanges. All shards share the address model.
 #[derive(Debug)]
 pub struct Referee {
     plan: Arc<RunPlan>,
-    ledger: Arc<AddressModel>,
+    addresses: Arc<AddressModel>,
     counts: BTreeMap<Rule, u64>,
     violations: Vec<Violation>,
 }
@@ -62,8 +62,8 @@ pub struct AddressRequest<'a> {
 }
 
 impl Referee {
-    pub const fn new(plan: Arc<RunPlan>, ledger: Arc<AddressModel>) -> Self {
-        Self { plan, ledger, counts: BTreeMap::new(), violations: Vec::new() }
+    pub const fn new(plan: Arc<RunPlan>, addresses: Arc<AddressModel>) -> Self {
+        Self { plan, addresses, counts: BTreeMap::new(), violations: Vec::new() }
     }
 
     /// How often each rule was broken.
@@ -166,17 +166,17 @@ impl Referee {
     pub fn accepted(
         &mut self,
         now: Timestamp,
-        applicant: &AddressRequest<'_>,
+        request: &AddressRequest<'_>,
         address: Option<Ipv4Addr>,
         evidence: Evidence<'_>,
     ) {
-        self.protected(now, applicant.iccid, evidence);
-        let endpoint = &applicant.endpoint;
+        self.protected(now, request.iccid, evidence);
+        let endpoint = &request.endpoint;
         if let Some(reason) = self.reason(endpoint) {
             return self.about(
                 Rule::Accepted,
                 now,
-                applicant,
+                request,
                 format!("expected a reject: {reason}"),
                 evidence,
             );
@@ -187,12 +187,12 @@ impl Referee {
             return;
         };
         match address {
-            Some(address) => self.address(now, applicant, &group, address, evidence),
-            None if applicant.attach_only || group.subnets.is_empty() => {}
+            Some(address) => self.address(now, request, &group, address, evidence),
+            None if request.attach_only || group.subnets.is_empty() => {}
             None => self.about(
                 Rule::AddressMissing,
                 now,
-                applicant,
+                request,
                 "Framed-IP-Address is missing".to_owned(),
                 evidence,
             ),
@@ -203,18 +203,18 @@ impl Referee {
     pub fn refused(
         &mut self,
         now: Timestamp,
-        applicant: &AddressRequest<'_>,
+        request: &AddressRequest<'_>,
         reason: &str,
         evidence: Evidence<'_>,
     ) {
-        self.protected(now, applicant.iccid, evidence);
-        match self.reason(&applicant.endpoint) {
-            None => self.about(Rule::Refused, now, applicant, format!("said: {reason}"), evidence),
+        self.protected(now, request.iccid, evidence);
+        match self.reason(&request.endpoint) {
+            None => self.about(Rule::Refused, now, request, format!("said: {reason}"), evidence),
             Some(expected) if self.plan.expect.reasons && reason != expected => {
                 self.about(
                     Rule::Reason,
                     now,
-                    applicant,
+                    request,
                     format!("said: {reason}; expected: {expected}"),
                     evidence,
                 );
@@ -234,7 +234,7 @@ impl Referee {
         if let Some(group) =
             self.group(endpoint).filter(|group| group.allocation == AllocationSpec::Pooled)
         {
-            self.ledger.loosen(
+            self.addresses.loosen(
                 VsliceAddress { vslice: group.vslice, address },
                 endpoint.number,
                 hold,
@@ -251,7 +251,7 @@ impl Referee {
         now: Timestamp,
     ) -> Option<Hold> {
         let group = self.group(endpoint)?;
-        self.ledger.hold(VsliceAddress { vslice: group.vslice, address }, endpoint.number, now)
+        self.addresses.hold(VsliceAddress { vslice: group.vslice, address }, endpoint.number, now)
     }
 
     /// Why the endpoint must be refused (PROTOCOL 4).
@@ -267,12 +267,12 @@ impl Referee {
     fn address(
         &mut self,
         now: Timestamp,
-        applicant: &AddressRequest<'_>,
+        request: &AddressRequest<'_>,
         group: &PlannedGroup,
         address: Ipv4Addr,
         evidence: Evidence<'_>,
     ) {
-        let number = applicant.endpoint.number;
+        let number = request.endpoint.number;
         if group.subnets.is_empty() {
             return;
         }
@@ -281,24 +281,24 @@ impl Referee {
             return self.about(
                 Rule::AddressOutside,
                 now,
-                applicant,
+                request,
                 format!("{address} is not in {}", subnets.join(", ")),
                 evidence,
             );
         }
-        if let Some(kept) = self.kept(applicant, group, now)
+        if let Some(kept) = self.kept(request, group, now)
             && kept != address
         {
             self.about(
                 Rule::AddressChanged,
                 now,
-                applicant,
+                request,
                 format!("{address} instead of {kept}"),
                 evidence,
             );
         }
         if let Some(conflict) =
-            self.ledger.claim(VsliceAddress { vslice: group.vslice, address }, number, now)
+            self.addresses.claim(VsliceAddress { vslice: group.vslice, address }, number, now)
         {
             let mut names = super::plan::IdentityBuffer::default();
             self.plan.population.endpoint(conflict.endpoint, self.plan.seed, &mut names);
@@ -314,27 +314,27 @@ impl Referee {
                 names.shown(),
                 conflict.since.as_secs_f64()
             );
-            self.about(rule, now, applicant, detail, evidence);
+            self.about(rule, now, request, detail, evidence);
         }
     }
 
     /// The address that the endpoint must get, if there is one (PROTOCOL 7).
     fn kept(
         &self,
-        applicant: &AddressRequest<'_>,
+        request: &AddressRequest<'_>,
         group: &PlannedGroup,
         now: Timestamp,
     ) -> Option<Ipv4Addr> {
-        let AddressRequest { endpoint, address, .. } = applicant;
+        let AddressRequest { endpoint, address, .. } = request;
         match group.allocation {
             AllocationSpec::Static => endpoint.static_ip.or(*address),
             AllocationSpec::Pooled => {
-                let spot = VsliceAddress { vslice: group.vslice, address: (*address)? };
+                let at_address = VsliceAddress { vslice: group.vslice, address: (*address)? };
                 let lives = matches!(
-                    self.ledger.hold(spot, endpoint.number, now),
+                    self.addresses.hold(at_address, endpoint.number, now),
                     Some(Hold::Firm | Hold::Lingering)
                 );
-                (self.plan.expect.same_address && lives).then_some(spot.address)
+                (self.plan.expect.same_address && lives).then_some(at_address.address)
             }
         }
     }
@@ -370,14 +370,14 @@ impl Referee {
         &mut self,
         rule: Rule,
         now: Timestamp,
-        applicant: &AddressRequest<'_>,
+        request: &AddressRequest<'_>,
         detail: String,
         evidence: Evidence<'_>,
     ) {
         self.breach(
             rule,
             now,
-            Some(applicant.iccid),
+            Some(request.iccid),
             detail,
             Some(evidence),
             evidence.reply.unwrap_or_default(),

@@ -40,7 +40,7 @@ impl Finding {
     }
 
     /// Its packets, each in hexadecimal and taken apart.
-    pub fn exhibits(&self, dictionary: Dictionary) -> String {
+    pub fn evidence(&self, dictionary: Dictionary) -> String {
         let mut text = String::new();
         for (label, hex) in &self.packets {
             let octets: Vec<u8> = (0..hex.len() / 2)

@@ -180,7 +180,7 @@ fn write_findings(out: &mut String, report: &RunReport) -> std::fmt::Result {
             let all: Vec<String> = alike.iter().map(when).collect();
             writeln!(out, "<p class=\"faint\">{}</p>", escaped(&all.join(", ")))?;
         }
-        writeln!(out, "<pre>{}</pre></details>", escaped(&first.exhibits(report.dictionary())))?;
+        writeln!(out, "<pre>{}</pre></details>", escaped(&first.evidence(report.dictionary())))?;
     }
     Ok(())
 }

@@ -180,12 +180,12 @@ impl RunReport {
     /// Judges a run by its scenario.
     pub fn new(loaded: &Loaded, outcome: &RunOutcome) -> Self {
         let scenario = &loaded.scenario;
-        let tally = &outcome.tally;
-        let total = tally.sum(RunOutcome::requests());
-        let measures = Measures { tally, counts: &outcome.counts, seconds: &outcome.seconds };
+        let counters = &outcome.counters;
+        let total = counters.sum(RunOutcome::requests());
+        let measures = Measures { counters, counts: &outcome.counts, seconds: &outcome.seconds };
         let limits: Vec<Checked> =
             scenario.limits.iter().map(|limit| measures.check(*limit)).collect();
-        let generator = generator(tally, &total);
+        let generator = generator(counters, &total);
         let violations: u64 = outcome.counts.values().sum();
         let verdict = match outcome.ending {
             RunEnding::Unanswered => RunVerdict::Unanswered,
@@ -210,18 +210,18 @@ impl RunReport {
             endpoints: outcome.endpoints,
             ending: format!("{:?}", outcome.ending).to_lowercase(),
             verdict,
-            requests: tally.used().map(|(kind, counts)| requests(kind.name(), counts)).collect(),
+            requests: counters.used().map(|(kind, counts)| requests(kind.name(), counts)).collect(),
             total: requests("all", &total),
             rate_s: measures.per_second(|second| second.answered),
-            attaches: tally.attaches,
+            attaches: counters.attaches,
             attaches_s: measures.per_second(|second| second.attaches),
-            rejects: tally.rejects.clone(),
+            rejects: counters.rejects.clone(),
             replies: ReplyFigures {
-                copies: tally.copies,
-                repeated: tally.repeated,
-                late: tally.late,
-                obsolete: tally.obsolete,
-                discarded: tally.discarded,
+                copies: counters.copies,
+                repeated: counters.repeated,
+                late: counters.late,
+                obsolete: counters.obsolete,
+                discarded: counters.discarded,
             },
             generator,
             limits,
@@ -326,16 +326,16 @@ impl PhaseLatency {
     }
 }
 
-fn generator(tally: &RunCounters, total: &RequestCounts) -> Generator {
+fn generator(counters: &RunCounters, total: &RequestCounts) -> Generator {
     Generator {
-        kept_up: behind_share(tally.behind, total.asked) <= MOST_BEHIND
-            && tally.starved == 0
-            && tally.unsent == 0,
-        behind: tally.behind,
-        behind_most_ms: tally.behind_most.as_secs_f64() * 1000.0,
-        starved: tally.starved,
-        held_back: tally.held_back,
-        unsent: tally.unsent,
+        kept_up: behind_share(counters.behind, total.asked) <= MOST_BEHIND
+            && counters.starved == 0
+            && counters.unsent == 0,
+        behind: counters.behind,
+        behind_most_ms: counters.behind_most.as_secs_f64() * 1000.0,
+        starved: counters.starved,
+        held_back: counters.held_back,
+        unsent: counters.unsent,
     }
 }
 
@@ -354,7 +354,7 @@ fn findings(outcome: &RunOutcome, violations: u64) -> ReportFindings {
 
 /// What limits are checked against.
 struct Measures<'a> {
-    tally: &'a RunCounters,
+    counters: &'a RunCounters,
     counts: &'a BTreeMap<Rule, u64>,
     seconds: &'a [Second],
 }
@@ -378,7 +378,7 @@ impl Measures<'_> {
     }
 
     fn counts_of(&self, scope: Scope) -> RequestCounts {
-        self.tally.sum(RunOutcome::requests().filter(|kind| in_scope(*kind, scope)))
+        self.counters.sum(RunOutcome::requests().filter(|kind| in_scope(*kind, scope)))
     }
 
     fn value(&self, limit: Limit) -> f64 {
@@ -391,7 +391,7 @@ impl Measures<'_> {
             Metric::Latency(quantile) => counts.latency.quantile_ms(quantile),
             Metric::Service(quantile) => counts.service.quantile_ms(quantile),
             Metric::Loss => share(counts.lost()),
-            Metric::Retransmissions => share(self.tally.copies),
+            Metric::Retransmissions => share(self.counters.copies),
             Metric::Rejects => broken(&[Rule::Accepted, Rule::Refused, Rule::Reason]),
             Metric::Rate => self.per_second(|second| second.answered),
             Metric::Attaches => self.per_second(|second| second.attaches),
@@ -428,18 +428,18 @@ mod tests {
     /// A long run with large figures, in which everything that can be said is said.
     pub(super) fn report() -> RunReport {
         let loaded = load("steady", &[]).unwrap();
-        let mut tally = RunCounters::default();
-        tally.attaches = 123_456_789;
-        tally.starved = 99_999_999;
-        tally.behind = 99_999_999;
-        tally.unsent = 9_999_999;
-        tally.behind_most = Duration::from_secs(99);
-        tally.held_back = 99_999_999;
-        tally[RequestKind::ALL[0]].asked = 1_234_567_890;
-        tally[RequestKind::ALL[0]].answered = 1_234_567_890;
+        let mut counters = RunCounters::default();
+        counters.attaches = 123_456_789;
+        counters.starved = 99_999_999;
+        counters.behind = 99_999_999;
+        counters.unsent = 9_999_999;
+        counters.behind_most = Duration::from_secs(99);
+        counters.held_back = 99_999_999;
+        counters[RequestKind::ALL[0]].asked = 1_234_567_890;
+        counters[RequestKind::ALL[0]].answered = 1_234_567_890;
         let mut latency = LatencyHistogram::default();
         latency.record(Duration::from_secs(120));
-        tally[RequestKind::ALL[0]].latency.merge(&latency);
+        counters[RequestKind::ALL[0]].latency.merge(&latency);
         let second = Second {
             second: 9_998,
             phase: "a phase of a long name".to_owned(),
@@ -455,7 +455,7 @@ mod tests {
             max: 9999.9,
         };
         let outcome = RunOutcome {
-            tally,
+            counters,
             seconds: vec![second],
             phases: vec![
                 ("steady".to_owned(), latency),
@@ -486,8 +486,8 @@ mod tests {
 
     #[test]
     fn where_nothing_was_answered_no_limit_is_kept() {
-        let tally = RunCounters::default();
-        let measures = Measures { tally: &tally, counts: &BTreeMap::new(), seconds: &[] };
+        let counters = RunCounters::default();
+        let measures = Measures { counters: &counters, counts: &BTreeMap::new(), seconds: &[] };
         for text in [
             "p99 < 10 ms",
             "accounting service p50 < 1 s",

@@ -31,12 +31,12 @@ const FORMS: &str = "a number, { min, max }, { mean } or { median, sigma }";
 
 impl Distribution {
     /// A value of it, never negative.
-    pub fn draw(self, chance: &mut RandomStream) -> f64 {
+    pub fn draw(self, random: &mut RandomStream) -> f64 {
         let value = match self {
             Self::Fixed(value) => value,
-            Self::Uniform { min, max } => chance.unit().mul_add(max - min, min),
-            Self::Exponential { mean } => chance.exponential(mean),
-            Self::Lognormal { median, sigma } => median * (sigma * chance.normal()).exp(),
+            Self::Uniform { min, max } => random.unit().mul_add(max - min, min),
+            Self::Exponential { mean } => random.exponential(mean),
+            Self::Lognormal { median, sigma } => median * (sigma * random.normal()).exp(),
         };
         value.max(0.0)
     }
@@ -171,8 +171,8 @@ mod tests {
             Distribution::Exponential { mean: 2.0 },
             Distribution::Lognormal { median: 1.5, sigma: 0.5 },
         ] {
-            let mut chance = RandomStream::stream(1, 2, 3);
-            let mean = (0..20_000).map(|_| distribution.draw(&mut chance)).sum::<f64>() / 20_000.0;
+            let mut random = RandomStream::stream(1, 2, 3);
+            let mean = (0..20_000).map(|_| distribution.draw(&mut random)).sum::<f64>() / 20_000.0;
             assert!((mean / distribution.mean() - 1.0).abs() < 0.05, "{distribution:?}: {mean}");
         }
     }

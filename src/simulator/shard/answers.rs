@@ -17,7 +17,7 @@ const SHORTEST_MEMORY: Duration = Duration::from_secs(5);
 impl Shard {
     /// A datagram has come in through `socket`.
     pub fn receive(&mut self, now: Timestamp, socket: SocketId, from: SocketAddr, octets: &[u8]) {
-        if self.chance.happens(self.plan.habits.lost_replies) {
+        if self.random.happens(self.plan.habits.lost_replies) {
             return;
         }
         let Some(gateway) = self.gateways.get_mut(usize::from(socket.client)) else { return };
@@ -26,7 +26,7 @@ impl Shard {
         match receipt {
             Receipt::Answered(answered) => self.answered(now, socket, identifier, answered),
             Receipt::Repeated { identical, after } => {
-                self.tally.repeated += 1;
+                self.counters.repeated += 1;
                 self.referee.repeated(
                     now,
                     identical || after > SHORTEST_MEMORY,
@@ -35,15 +35,15 @@ impl Shard {
                 );
             }
             Receipt::Late => {
-                self.tally.late += 1;
+                self.counters.late += 1;
                 // Where the simulated network delays datagrams, the server is not to blame.
                 if self.plan.habits.late == 0.0 {
                     self.referee.late(now, octets, gateway.evidence(socket, identifier));
                 }
             }
-            Receipt::Obsolete => self.tally.obsolete += 1,
+            Receipt::Obsolete => self.counters.obsolete += 1,
             Receipt::Stray(stray) => {
-                self.tally.discarded += 1;
+                self.counters.discarded += 1;
                 self.referee.discarded(now, stray, octets, gateway.evidence(socket, identifier));
             }
         }
@@ -58,9 +58,9 @@ impl Shard {
         answered: Answered<Ticket>,
     ) {
         let ticket = answered.purpose;
-        let reply = self.judge(now, socket, identifier, ticket);
+        let reply = self.evaluate(now, socket, identifier, ticket);
         let (latency, service) = (now.since(ticket.scheduled), now.since(answered.first_sent));
-        let counts = &mut self.tally[ticket.kind];
+        let counts = &mut self.counters[ticket.kind];
         counts.answered += 1;
         counts.latency.record(latency);
         counts.service.record(service);
@@ -69,7 +69,7 @@ impl Shard {
         if let ServerReply::Reject { reason } = &reply {
             counts.rejected += 1;
             self.interval.rejected += 1;
-            self.tally.rejected(reason, 1);
+            self.counters.rejected(reason, 1);
         }
         if let Some(local) = ticket.endpoint {
             self.tell(local, ticket, &reply, now);
@@ -77,14 +77,14 @@ impl Shard {
     }
 
     /// Lets the referee see the exchange; gives what the reply says.
-    fn judge(
+    fn evaluate(
         &mut self,
         now: Timestamp,
         socket: SocketId,
         identifier: u8,
         ticket: Ticket,
     ) -> ServerReply {
-        let Self { plan, share, devices, gateways, referee, mischief, names, .. } = self;
+        let Self { plan, share, devices, gateways, referee, impairment, names, .. } = self;
         let evidence = gateways[usize::from(socket.client)].evidence(socket, identifier);
         let evidence = evidence.unwrap_or(Evidence { request: &[], reply: None });
         let reply = ServerReply::read(evidence.reply.unwrap_or_default());
@@ -94,11 +94,11 @@ impl Shard {
             plan.seed,
             names,
         );
-        if mischief.as_ref().is_some_and(|network| network.has_only_forged(socket, identifier)) {
+        if impairment.as_ref().is_some_and(|network| network.has_only_forged(socket, identifier)) {
             referee.forged_answered(now, &names.iccid, evidence);
         }
         let address = devices[local as usize].address();
-        let applicant = AddressRequest {
+        let request = AddressRequest {
             endpoint,
             iccid: &names.iccid,
             address,
@@ -106,9 +106,9 @@ impl Shard {
         };
         match &reply {
             ServerReply::Accept(accept) => {
-                referee.accepted(now, &applicant, accept.address, evidence)
+                referee.accepted(now, &request, accept.address, evidence)
             }
-            ServerReply::Reject { reason } => referee.refused(now, &applicant, reason, evidence),
+            ServerReply::Reject { reason } => referee.refused(now, &request, reason, evidence),
             ServerReply::Acknowledgement => {}
         }
         reply
@@ -123,22 +123,22 @@ impl Shard {
             RequestKind::Attach | RequestKind::Session => match reply {
                 ServerReply::Accept(accept) => {
                     let grant = self.grant(local, accept);
-                    self.attend(local, Event::Granted(&grant), now, now);
+                    self.drive_device(local, Event::Granted(&grant), now, now);
                     if self.is_draining() {
-                        self.attend(local, Event::Dismissed, now, now);
+                        self.drive_device(local, Event::Dismissed, now, now);
                     }
                 }
                 ServerReply::Reject { .. } | ServerReply::Acknowledgement => {
-                    self.attend(local, Event::Refused, now, now)
+                    self.drive_device(local, Event::Refused, now, now)
                 }
             },
             RequestKind::Start => {
-                self.tally.attaches += 1;
+                self.counters.attaches += 1;
                 self.interval.attaches += 1;
             }
             RequestKind::Interim => self.interim_over(local),
             RequestKind::Stop | RequestKind::Detach => {
-                self.attend(local, Event::Released, now, now)
+                self.drive_device(local, Event::Released, now, now)
             }
             RequestKind::On | RequestKind::Off | RequestKind::Status => {}
         }
@@ -146,7 +146,7 @@ impl Shard {
 
     /// The gateway has given a request up.
     pub(super) fn unanswered(&mut self, ticket: Ticket, now: Timestamp) {
-        self.tally[ticket.kind].unanswered += 1;
+        self.counters[ticket.kind].unanswered += 1;
         self.interval.unanswered += 1;
         let Some(local) = ticket.endpoint else { return };
         if self.devices[local as usize].serial() != ticket.serial {
@@ -154,11 +154,11 @@ impl Shard {
         }
         match ticket.kind {
             RequestKind::Attach | RequestKind::Session => {
-                self.attend(local, Event::Unanswered, now, now)
+                self.drive_device(local, Event::Unanswered, now, now)
             }
             RequestKind::Interim => self.interim_over(local),
             RequestKind::Stop | RequestKind::Detach => {
-                self.attend(local, Event::Released, now, now)
+                self.drive_device(local, Event::Released, now, now)
             }
             RequestKind::Start | RequestKind::On | RequestKind::Off | RequestKind::Status => {}
         }

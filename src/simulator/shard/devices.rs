@@ -33,7 +33,7 @@ pub(super) struct Leaving {
 
 impl Shard {
     /// Lets `event` happen to a device and does what its gateway must do. `scheduled` is when that had to be.
-    pub(super) fn attend(
+    pub(super) fn drive_device(
         &mut self,
         local: u32,
         event: Event<'_>,
@@ -43,8 +43,8 @@ impl Shard {
         let global = self.global(local);
         let device = &mut self.devices[local as usize];
         let (before, address) = (device.phase(), device.address());
-        let mut chance = stream(self.plan.seed, global, device.serial(), &event, scheduled);
-        let action = device.on(event, now, self.plan.population.rules(global), &mut chance);
+        let mut random = stream(self.plan.seed, global, device.serial(), &event, scheduled);
+        let action = device.on(event, now, self.plan.population.rules(global), &mut random);
         let (after, wakes) = (device.phase(), device.wakes());
         self.striving =
             self.striving + usize::from(Self::strives(after)) - usize::from(Self::strives(before));
@@ -158,7 +158,7 @@ impl Shard {
         {
             return;
         }
-        self.tally.held_back += 1;
+        self.counters.held_back += 1;
         self.waiting.push_back(Waiting {
             local,
             serial: self.devices[local as usize].serial(),
@@ -188,7 +188,7 @@ impl Shard {
     fn ask_now(&mut self, local: u32, now: Timestamp, scheduled: Timestamp) -> bool {
         if !self.find_gateway(local) {
             // Nobody serves this area: the radio says so at once.
-            self.attend(local, Event::Unanswered, now, now);
+            self.drive_device(local, Event::Unanswered, now, now);
             return true;
         }
         let device = &self.devices[local as usize];
@@ -251,7 +251,7 @@ impl Shard {
             }
         });
         self.note_delay(now, scheduled);
-        self.tally.unsent += u64::from(!sent);
+        self.counters.unsent += u64::from(!sent);
     }
 
     fn report_stop(
@@ -272,7 +272,7 @@ impl Shard {
             draft.accounting(profile, caller, &bearer, ReportType::Stop(usage, cause), event_s);
         });
         self.note_delay(now, scheduled);
-        self.tally.unsent += u64::from(!sent);
+        self.counters.unsent += u64::from(!sent);
     }
 
     /// Accounting-On or Accounting-Off: `kind` says which.
@@ -284,11 +284,11 @@ impl Shard {
         };
         let ticket = Ticket { kind, endpoint: None, serial: 0, scheduled: now };
         let event_s = self.plan.seconds(now);
-        let Self { gateways, raw, tally, interval, .. } = self;
+        let Self { gateways, raw, counters, interval, .. } = self;
         let gateway = &mut gateways[usize::from(gateway)];
         let profile = gateway.profile().clone();
         gateway.ask(now, ticket, |draft| draft.restart(&profile, status, event_s), raw);
-        tally[kind].asked += 1;
+        counters[kind].asked += 1;
         interval.asked += 1;
     }
 
@@ -301,7 +301,7 @@ impl Shard {
         compose: impl FnOnce(&mut RequestDraft<'_, '_>, &Profile, &Caller<'_>),
     ) -> bool {
         let global = self.global(local);
-        let Self { plan, gateways, raw, names, tally, interval, .. } = self;
+        let Self { plan, gateways, raw, names, counters, interval, .. } = self;
         let endpoint = plan.population.endpoint(global, plan.seed, names);
         let caller = Caller {
             iccid: &names.iccid,
@@ -321,7 +321,7 @@ impl Shard {
             |draft| compose(draft, profile, &caller),
             raw,
         );
-        tally[ticket.kind].asked += u64::from(sent);
+        counters[ticket.kind].asked += u64::from(sent);
         interval.asked += u64::from(sent);
         sent
     }
@@ -330,8 +330,8 @@ impl Shard {
     fn note_delay(&mut self, now: Timestamp, scheduled: Timestamp) {
         let delay = now.since(scheduled);
         if delay > self.plan.tolerance {
-            self.tally.behind += 1;
-            self.tally.behind_most = self.tally.behind_most.max(delay);
+            self.counters.behind += 1;
+            self.counters.behind_most = self.counters.behind_most.max(delay);
         }
     }
 }

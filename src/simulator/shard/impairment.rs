@@ -22,7 +22,7 @@ const DUPLICATED_BY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Impairment {
     network: NetworkHabits,
-    chance: RandomStream,
+    random: RandomStream,
     delayed: BinaryHeap<Reverse<DelayedDatagram>>,
     order: u64,
     /// The request under each identifier of which an intact copy was sent last.
@@ -53,11 +53,11 @@ pub(super) enum ImpairmentOutcome {
 }
 
 impl Impairment {
-    pub(super) fn new(network: NetworkHabits, chance: RandomStream) -> Self {
+    pub(super) fn new(network: NetworkHabits, random: RandomStream) -> Self {
         let wrong_secret = Secret::new(b"not the secret");
         Self {
             network,
-            chance,
+            random,
             delayed: BinaryHeap::new(),
             order: 0,
             intact: HashMap::new(),
@@ -73,7 +73,7 @@ impl Impairment {
         dispatch: Dispatch<'_>,
         out: &mut Outbound,
     ) -> ImpairmentOutcome {
-        let lot = self.chance.unit();
+        let lot = self.random.unit();
         let mut edge = 0.0;
         let mut within = |share: f64| {
             edge += share;
@@ -149,7 +149,7 @@ impl Impairment {
     }
 
     fn delay_within(&mut self, most: Duration, now: Timestamp, dispatch: Dispatch<'_>) {
-        let due = now + most.mul_f64(self.chance.unit());
+        let due = now + most.mul_f64(self.random.unit());
         self.delay(due, dispatch);
     }
 
@@ -171,10 +171,10 @@ impl Impairment {
         let mut damaged = octets.to_vec();
         let spare =
             if octets.get(SHORTEST) == Some(&number::MESSAGE_AUTHENTICATOR) { 2 } else { 0 };
-        let place = 4 + self.chance.below(octets.len().saturating_sub(4 + spare).max(1));
+        let place = 4 + self.random.below(octets.len().saturating_sub(4 + spare).max(1));
         let place = if spare > 0 && place >= SHORTEST { place + spare } else { place };
         if let Some(octet) = damaged.get_mut(place) {
-            *octet ^= 1 << self.chance.below(8);
+            *octet ^= 1 << self.random.below(8);
         }
         damaged
     }

@@ -15,7 +15,7 @@ use crate::timers::TimerWheel;
 const BATCH: usize = 64;
 
 impl Shard {
-    pub(super) fn turn_phases(&mut self, now: Timestamp) {
+    pub(super) fn advance_phases(&mut self, now: Timestamp) {
         while self.ended.is_none() {
             let Some(phase) = self.plan.phases.get(self.phase) else { break };
             let is_storm = matches!(phase.load, Load::Storm { .. });
@@ -26,10 +26,10 @@ impl Shard {
                 && self.waiting.is_empty()
             {
                 self.served = true;
-                self.plan.rendezvous.arrive(self.phase);
+                self.plan.barrier.arrive(self.phase);
             }
             if now < self.phase_began + phase.length
-                && !(is_storm && self.plan.rendezvous.is_complete(self.phase))
+                && !(is_storm && self.plan.barrier.is_complete(self.phase))
             {
                 break;
             }
@@ -64,7 +64,7 @@ impl Shard {
         for _ in 0..BATCH {
             let Some(local) = self.timers.pop(now) else { break };
             let scheduled = self.devices[local as usize].wakes().map_or(now, TimerWheel::rounded);
-            self.attend(local, Event::Woken, now, scheduled);
+            self.drive_device(local, Event::Woken, now, scheduled);
         }
     }
 
@@ -74,8 +74,8 @@ impl Shard {
             let scheduled = if self.schedule.is_timed() { due } else { now };
             match begin {
                 Begin::Attach => match self.next_free() {
-                    Some(local) => self.attend(local, Event::Summoned, now, scheduled),
-                    None => self.tally.starved += 1,
+                    Some(local) => self.drive_device(local, Event::Summoned, now, scheduled),
+                    None => self.counters.starved += 1,
                 },
                 Begin::Storm(place) => {
                     let Some(local) = self.order.get(place as usize).copied() else { continue };
@@ -83,13 +83,13 @@ impl Shard {
                         self.devices[local as usize].phase(),
                         DevicePhase::Attaching | DevicePhase::Authorising
                     ) {
-                        self.attend(local, Event::Silenced, now, scheduled);
-                        self.attend(local, Event::Summoned, now, scheduled);
+                        self.drive_device(local, Event::Silenced, now, scheduled);
+                        self.drive_device(local, Event::Summoned, now, scheduled);
                     }
                 }
                 Begin::Dismiss(place) => {
                     if let Some(local) = self.order.get(place as usize).copied() {
-                        self.attend(local, Event::Dismissed, now, scheduled);
+                        self.drive_device(local, Event::Dismissed, now, scheduled);
                     }
                 }
             }
@@ -106,7 +106,7 @@ impl Shard {
         let share = (in_flight as usize + self.share.of - 1 - self.share.index) / self.share.of;
         while self.striving < share {
             let Some(local) = self.next_free() else { break };
-            self.attend(local, Event::Summoned, now, now);
+            self.drive_device(local, Event::Summoned, now, now);
         }
     }
 
@@ -125,11 +125,11 @@ impl Shard {
 
 /// What begins when in a phase.
 pub(super) fn schedule(plan: &RunPlan, share: Share, phase: usize, now: Timestamp) -> Schedule {
-    let chance =
+    let random =
         RandomStream::stream(plan.seed, u64::MAX - share.index as u64, 1 << 32 | phase as u64);
     let (load, length) = plan
         .phases
         .get(phase)
         .map_or((Load::Rest, Duration::ZERO), |phase| (phase.load, phase.length));
-    Schedule::new(load, now, length, share, chance)
+    Schedule::new(load, now, length, share, random)
 }

@@ -1,9 +1,9 @@
-//! A region: a share of the endpoints, with instances of all gateways of its own. What one thread runs, and what a test runs without any.
+//! A shard: a share of the endpoints, with instances of all gateways of its own. What one thread runs, and what a test runs without any.
 //!
-//! Regions need nothing of each other but the ledger of addresses and the rendezvous at the end of a phase. An instance of a gateway in
-//! another region has the same name and other source ports, as a gateway with several cards has.
+//! Shards need nothing of each other but the address model of addresses and the barrier at the end of a phase. An instance of a gateway in
+//! another shard has the same name and other source ports, as a gateway with several cards has.
 //!
-//! | the driver | the region |
+//! | the driver | the shard |
 //! |---|---|
 //! | says what time it is | [`Shard::poll`] lets everything happen that is due |
 //! | hands over a datagram | [`Shard::receive`] |
@@ -35,7 +35,7 @@ use crate::time::Timestamp;
 use crate::timers::TimerWheel;
 use devices::{Leaving, Waiting};
 use impairment::{Impairment, ImpairmentOutcome};
-use restarts::{LostSession, RestartStep, upheavals};
+use restarts::{LostSession, RestartStep, restart_schedule};
 
 /// See the module.
 #[derive(Debug)]
@@ -65,13 +65,13 @@ pub struct Shard {
     /// When the last phase ended.
     ended: Option<Timestamp>,
     /// What restarts do when, in that order.
-    upheavals: VecDeque<RestartStep>,
+    restart_steps: VecDeque<RestartStep>,
     /// Who lost a session when a gateway went down, by gateway.
-    bereft: Vec<Vec<LostSession>>,
-    mischief: Option<Impairment>,
-    chance: RandomStream,
+    lost_sessions: Vec<Vec<LostSession>>,
+    impairment: Option<Impairment>,
+    random: RandomStream,
     referee: Referee,
-    tally: RunCounters,
+    counters: RunCounters,
     interval: Interval,
     /// What the gateways sent, before the network has had its way with it.
     raw: Outbound,
@@ -81,9 +81,9 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The region `index` of the plan's.
-    pub fn new(plan: Arc<RunPlan>, ledger: Arc<AddressModel>, index: usize) -> Self {
-        let of = plan.regions;
+    /// The shard `index` of the plan's.
+    pub fn new(plan: Arc<RunPlan>, addresses: Arc<AddressModel>, index: usize) -> Self {
+        let of = plan.shards;
         let endpoints = (plan.population.len() as usize + of - 1 - index) / of;
         let share = Share { index, of, endpoints: endpoints as u32 };
         let stream =
@@ -101,8 +101,8 @@ impl Shard {
             .collect();
         let mut order: Vec<u32> = (0..share.endpoints).collect();
         stream(0).shuffle(&mut order);
-        let upheavals = upheavals(&plan);
-        let mischief =
+        let restart_steps = restart_schedule(&plan);
+        let impairment =
             (!plan.habits.is_perfect()).then(|| Impairment::new(plan.habits.clone(), stream(1)));
         let schedule = schedule(&plan, share, 0, Timestamp::EPOCH);
         Self {
@@ -111,7 +111,7 @@ impl Shard {
                 .collect(),
             timers: TimerWheel::with_capacity(endpoints),
             down: vec![false; gateways.len()],
-            bereft: vec![Vec::new(); gateways.len()],
+            lost_sessions: vec![Vec::new(); gateways.len()],
             gateways,
             free: order.iter().copied().collect(),
             queued: vec![true; endpoints],
@@ -124,11 +124,11 @@ impl Shard {
             schedule,
             served: false,
             ended: plan.phases.is_empty().then_some(Timestamp::EPOCH),
-            upheavals,
-            mischief,
-            chance: stream(2),
-            referee: Referee::new(plan.clone(), ledger),
-            tally: RunCounters::default(),
+            restart_steps,
+            impairment,
+            random: stream(2),
+            referee: Referee::new(plan.clone(), addresses),
+            counters: RunCounters::default(),
             interval: Interval::default(),
             raw: Outbound::default(),
             out: Outbound::default(),
@@ -141,8 +141,8 @@ impl Shard {
 
     /// Lets everything happen that is due, or a good part of it: [`Self::next_deadline`] then says that there is more.
     pub fn poll(&mut self, now: Timestamp) {
-        self.turn_phases(now);
-        self.endure(now);
+        self.advance_phases(now);
+        self.carry_out_restarts(now);
         if self.ended.is_none() {
             self.wake_devices(now);
             self.begin_scheduled(now);
@@ -156,7 +156,7 @@ impl Shard {
     /// When [`Self::poll`] has something to do. None once everything is over.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let gateways = self.gateways.iter().filter_map(GatewayMachine::next_deadline);
-        let network = self.mischief.as_ref().and_then(Impairment::next_deadline);
+        let network = self.impairment.as_ref().and_then(Impairment::next_deadline);
         let phase = match self.ended {
             None => self.plan.phases.get(self.phase).map(|phase| self.phase_began + phase.length),
             Some(ended) => (!self.is_over(ended)).then_some(ended + self.plan.settle),
@@ -164,7 +164,7 @@ impl Shard {
         let load = [
             self.schedule.next(),
             self.timers.next_due(),
-            self.upheavals.front().map(|next| next.at),
+            self.restart_steps.front().map(|next| next.at),
         ];
         let load = load.into_iter().flatten().filter(|_| self.ended.is_none());
         gateways.chain(network).chain(phase).chain(load).min()
@@ -174,7 +174,7 @@ impl Shard {
     pub fn is_over(&self, now: Timestamp) -> bool {
         let nothing_owed = || {
             self.outstanding() == 0
-                && self.mischief.as_ref().is_none_or(|network| network.next_deadline().is_none())
+                && self.impairment.as_ref().is_none_or(|network| network.next_deadline().is_none())
         };
         self.ended.is_some_and(|ended| now >= ended + self.plan.settle || nothing_owed())
     }
@@ -190,8 +190,8 @@ impl Shard {
         &mut self.out
     }
 
-    pub const fn tally(&self) -> &RunCounters {
-        &self.tally
+    pub const fn counters(&self) -> &RunCounters {
+        &self.counters
     }
 
     pub const fn referee(&self) -> &Referee {
@@ -225,16 +225,16 @@ impl Shard {
     }
 
     /// How many devices do what.
-    pub fn census(&self) -> HashMap<DevicePhase, usize> {
-        let mut census = HashMap::new();
+    pub fn phase_counts(&self) -> HashMap<DevicePhase, usize> {
+        let mut phase_counts = HashMap::new();
         for device in &self.devices {
-            *census.entry(device.phase()).or_default() += 1;
+            *phase_counts.entry(device.phase()).or_default() += 1;
         }
-        census
+        phase_counts
     }
 
     /// How each endpoint stands at the end, by ICCID.
-    pub fn standings(&mut self) -> Vec<(String, ExpectedState)> {
+    pub fn expected_states(&mut self) -> Vec<(String, ExpectedState)> {
         let owed: std::collections::HashSet<u32> = self
             .gateways
             .iter()
@@ -243,17 +243,17 @@ impl Shard {
             .collect();
         (0..self.devices.len() as u32)
             .map(|local| {
-                let standing = self.standing(local);
+                let expected = self.expected(local);
                 (
                     self.names.shown(),
-                    if owed.contains(&local) { ExpectedState::Unclear } else { standing },
+                    if owed.contains(&local) { ExpectedState::Unclear } else { expected },
                 )
             })
             .collect()
     }
 
     /// Also leaves the endpoint's identities in `names`.
-    fn standing(&mut self, local: u32) -> ExpectedState {
+    fn expected(&mut self, local: u32) -> ExpectedState {
         self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
         let device = &self.devices[local as usize];
         let nas_ip = self
@@ -285,7 +285,7 @@ impl Shard {
         for gateway in &mut self.gateways {
             let before = gateway.copies();
             gateway.poll(now, &mut self.raw, &mut unanswered);
-            self.tally.copies += gateway.copies() - before;
+            self.counters.copies += gateway.copies() - before;
             self.interval.copies += gateway.copies() - before;
         }
         for ticket in unanswered.drain(..) {
@@ -296,7 +296,7 @@ impl Shard {
 
     /// Everything the gateways have sent goes out, as far as the network lets it.
     fn carry(&mut self, now: Timestamp) {
-        let Some(mischief) = &mut self.mischief else {
+        let Some(impairment) = &mut self.impairment else {
             if self.out.is_empty() {
                 std::mem::swap(&mut self.raw, &mut self.out);
             } else {
@@ -305,9 +305,9 @@ impl Shard {
             }
             return;
         };
-        mischief.release(now, &mut self.out);
+        impairment.release(now, &mut self.out);
         for dispatch in self.raw.iter() {
-            if mischief.pass(now, dispatch, &mut self.out) == ImpairmentOutcome::Echoing {
+            if impairment.pass(now, dispatch, &mut self.out) == ImpairmentOutcome::Echoing {
                 self.gateways[usize::from(dispatch.socket.client)].expect_another_answer(
                     now,
                     dispatch.socket,

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub(super) struct RestartStep {
     pub(super) at: Timestamp,
     gateway: u16,
-    turn: RestartAction,
+    action: RestartAction,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +43,15 @@ pub(super) struct LostSession {
 
 impl Shard {
     /// Gateways go down and come back.
-    pub(super) fn endure(&mut self, now: Timestamp) {
-        while self.upheavals.front().is_some_and(|next| next.at <= now) && self.ended.is_none() {
-            let Some(upheaval) = self.upheavals.pop_front() else { break };
-            match upheaval.turn {
-                RestartAction::Down => self.go_down(upheaval.gateway, now),
-                RestartAction::Up => self.down[usize::from(upheaval.gateway)] = false,
-                RestartAction::Off => self.say(upheaval.gateway, RequestKind::Off, now),
-                RestartAction::On => self.say(upheaval.gateway, RequestKind::On, now),
+    pub(super) fn carry_out_restarts(&mut self, now: Timestamp) {
+        while self.restart_steps.front().is_some_and(|next| next.at <= now) && self.ended.is_none()
+        {
+            let Some(step) = self.restart_steps.pop_front() else { break };
+            match step.action {
+                RestartAction::Down => self.go_down(step.gateway, now),
+                RestartAction::Up => self.down[usize::from(step.gateway)] = false,
+                RestartAction::Off => self.say(step.gateway, RequestKind::Off, now),
+                RestartAction::On => self.say(step.gateway, RequestKind::On, now),
             }
         }
     }
@@ -58,7 +59,7 @@ impl Shard {
     fn go_down(&mut self, gateway: u16, now: Timestamp) {
         self.down[usize::from(gateway)] = true;
         self.forget(gateway, now);
-        let mut bereft = Vec::new();
+        let mut lost_sessions = Vec::new();
         for local in 0..self.devices.len() as u32 {
             let device = &self.devices[local as usize];
             if device.gateway != gateway {
@@ -66,18 +67,18 @@ impl Shard {
             }
             let lost = device.session().map(|_| device.serial());
             let address = device.address().filter(|_| lost.is_some() || device.went_silently);
-            bereft.extend(address.map(|address| LostSession { local, lost, address }));
+            lost_sessions.extend(address.map(|address| LostSession { local, lost, address }));
             if device.phase() != DevicePhase::Detached {
-                self.attend(local, Event::Silenced, now, now);
+                self.drive_device(local, Event::Silenced, now, now);
             }
         }
-        self.bereft[usize::from(gateway)] = bereft;
+        self.lost_sessions[usize::from(gateway)] = lost_sessions;
     }
 
     /// The gateway forgets what it asked. Whether its Stops have arrived, nobody knows, and those it has not sent yet never will.
     fn forget(&mut self, gateway: u16, now: Timestamp) {
         for ticket in self.gateways[usize::from(gateway)].forget() {
-            self.tally[ticket.kind].forgotten += 1;
+            self.counters[ticket.kind].forgotten += 1;
             if let (RequestKind::Stop, Some(local)) = (ticket.kind, ticket.endpoint) {
                 let device = &mut self.devices[local as usize];
                 // An open session has taken the place of the old one.
@@ -94,7 +95,7 @@ impl Shard {
     /// A gateway tells the server that the sessions it had are over.
     fn say(&mut self, gateway: u16, kind: RequestKind, now: Timestamp) {
         for LostSession { local, lost, address } in
-            self.bereft[usize::from(gateway)].iter().copied()
+            self.lost_sessions[usize::from(gateway)].iter().copied()
         {
             let endpoint =
                 self.plan.population.endpoint(self.global(local), self.plan.seed, &mut self.names);
@@ -112,24 +113,23 @@ impl Shard {
 }
 
 /// All steps of all restarts, in the order of their times.
-pub(super) fn upheavals(plan: &RunPlan) -> VecDeque<RestartStep> {
-    let mut all: Vec<RestartStep> = plan.reboots.iter().flat_map(turns).collect();
-    all.sort_by_key(|upheaval| upheaval.at);
+pub(super) fn restart_schedule(plan: &RunPlan) -> VecDeque<RestartStep> {
+    let mut all: Vec<RestartStep> = plan.reboots.iter().flat_map(restart_steps).collect();
+    all.sort_by_key(|step| step.at);
     all.into()
 }
 
-fn turns(reboot: &PlannedRestart) -> impl Iterator<Item = RestartStep> {
+fn restart_steps(reboot: &PlannedRestart) -> impl Iterator<Item = RestartStep> {
     let PlannedRestart { gateway, down, up, planned, announced } = *reboot;
     let off = (down + BEFORE_OFF).min(up);
-    let turns = [
+    let restart_steps = [
         (true, down, RestartAction::Down),
         (planned, off, RestartAction::Off),
         (true, up, RestartAction::Up),
         (announced, up, RestartAction::On),
     ];
-    turns.into_iter().filter(|(happens, ..)| *happens).map(move |(_, at, turn)| RestartStep {
-        at,
-        gateway,
-        turn,
-    })
+    restart_steps
+        .into_iter()
+        .filter(|(happens, ..)| *happens)
+        .map(move |(_, at, action)| RestartStep { at, gateway, action })
 }

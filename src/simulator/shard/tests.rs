@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use crate::wire::number::{self, value};
 use crate::wire::{Code, Datagram, Encoder, LONGEST, Secret};
 
-fn region(changes: &[(&str, &str)]) -> Shard {
+fn shard(changes: &[(&str, &str)]) -> Shard {
     let changes: Vec<SettingOverride> = changes
         .iter()
         .map(|(key, value)| SettingOverride { key: (*key).into(), value: (*value).into() })
@@ -30,10 +30,10 @@ const ONE_AT_A_TIME: (&str, &str) =
     ("phase", "[{ name = \"one\", kind = \"closed\", in_flight = 1, for_s = 100 }]");
 
 /// What was sent since the last time.
-fn sent(region: &mut Shard) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
+fn sent(shard: &mut Shard) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
     let sent =
-        region.outbound().iter().map(|sent| (sent.socket, sent.to, sent.octets.to_vec())).collect();
-    region.outbound().clear();
+        shard.outbound().iter().map(|sent| (sent.socket, sent.to, sent.octets.to_vec())).collect();
+    shard.outbound().clear();
     sent
 }
 
@@ -51,17 +51,17 @@ fn reply(request: &[u8], code: Code, attributes: impl Fn(&mut Encoder<'_>)) -> V
 
 #[test]
 fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
-    let mut region = region(&[ONE_AT_A_TIME]);
-    region.poll(Timestamp::EPOCH);
-    let (socket, server, request) = sent(&mut region).remove(0);
+    let mut shard = shard(&[ONE_AT_A_TIME]);
+    shard.poll(Timestamp::EPOCH);
+    let (socket, server, request) = sent(&mut shard).remove(0);
     let accept = reply(&request, Code::ACCESS_ACCEPT, |encoder| {
         encoder
             .integer(number::FRAMED_IP_ADDRESS, 0xFFFF_FFFE)
             .attribute(number::CLASS, b"one")
             .attribute(number::CLASS, b"two");
     });
-    region.receive(Timestamp::from_millis(1), socket, server, &accept);
-    let (_, _, start) = sent(&mut region).remove(0);
+    shard.receive(Timestamp::from_millis(1), socket, server, &accept);
+    let (_, _, start) = sent(&mut shard).remove(0);
     let start = Datagram::frame(&start).unwrap();
     assert_eq!(
         start.first(number::ACCT_STATUS_TYPE),
@@ -85,57 +85,57 @@ fn h10_the_gateway_assigns_an_address_where_the_server_leaves_it_to_it() {
 fn no_more_is_outstanding_than_allowed_and_nobody_is_forgotten() {
     let storm =
         ("phase", "[{ name = \"all\", kind = \"storm\", share = 1.0, over_s = 0, for_s = 100 }]");
-    let mut region =
-        region(&[storm, ("outstanding", "10"), ("fleet.0.count", "300"), ("fleet.1.count", "200")]);
+    let mut shard =
+        shard(&[storm, ("outstanding", "10"), ("fleet.0.count", "300"), ("fleet.1.count", "200")]);
     let mut served = 0;
     for millis in 0..20_000 {
         let now = Timestamp::from_millis(millis);
-        region.poll(now);
-        assert!(region.outstanding() <= 20, "ten attaches and their Starts");
-        for (socket, server, request) in sent(&mut region) {
+        shard.poll(now);
+        assert!(shard.outstanding() <= 20, "ten attaches and their Starts");
+        for (socket, server, request) in sent(&mut shard) {
             let code = if Datagram::frame(&request).unwrap().code() == Code::ACCESS_REQUEST {
                 served += 1;
                 Code::ACCESS_ACCEPT
             } else {
                 Code::ACCOUNTING_RESPONSE
             };
-            region.receive(now, socket, server, &reply(&request, code, |_| {}));
+            shard.receive(now, socket, server, &reply(&request, code, |_| {}));
         }
-        if region.phase() == 1 {
+        if shard.phase() == 1 {
             break;
         }
     }
     assert_eq!(
-        (served, region.phase(), region.tally().attaches),
+        (served, shard.phase(), shard.counters().attaches),
         (500, 1, 500),
         "the storm is over when everyone is served"
     );
-    assert!(region.tally().held_back > 400);
+    assert!(shard.counters().held_back > 400);
 }
 
 #[test]
 fn a_generator_that_is_late_says_so() {
-    let mut region = region(&[(
+    let mut shard = shard(&[(
         "phase",
         "[{ name = \"steady\", kind = \"steady\", rate = 100, for_s = 10, arrival = \"uniform\" }]",
     )]);
-    region.poll(Timestamp::from_millis(9));
-    assert_eq!((sent(&mut region).len(), region.tally().behind), (1, 0));
-    region.poll(Timestamp::from_millis(500));
-    assert!(region.tally().behind > 40);
-    assert!(region.tally().behind_most > Duration::from_millis(480));
+    shard.poll(Timestamp::from_millis(9));
+    assert_eq!((sent(&mut shard).len(), shard.counters().behind), (1, 0));
+    shard.poll(Timestamp::from_millis(500));
+    assert!(shard.counters().behind > 40);
+    assert!(shard.counters().behind_most > Duration::from_millis(480));
 }
 
 /// Few of many are attached; their Stops are spread over the time all the same.
 #[test]
 fn a_drain_is_even() {
     let phases = "[{ name = \"in\", kind = \"steady\", rate = 100, for_s = 1 }, { name = \"out\", kind = \"drain\", for_s = 10 }]";
-    let mut region = region(&[("phase", phases), ("fleet.*.session_s", "3600")]);
+    let mut shard = shard(&[("phase", phases), ("fleet.*.session_s", "3600")]);
     let mut stops = [0; 12];
     for millis in 0..11_000 {
         let now = Timestamp::from_millis(millis);
-        region.poll(now);
-        for (socket, server, request) in sent(&mut region) {
+        shard.poll(now);
+        for (socket, server, request) in sent(&mut shard) {
             let framed = Datagram::frame(&request).unwrap();
             let stop = framed.first(number::ACCT_STATUS_TYPE)
                 == Some(&value::acct_status_type::STOP.to_be_bytes()[..]);
@@ -145,7 +145,7 @@ fn a_drain_is_even() {
             } else {
                 Code::ACCOUNTING_RESPONSE
             };
-            region.receive(now, socket, server, &reply(&request, code, |_| {}));
+            shard.receive(now, socket, server, &reply(&request, code, |_| {}));
         }
     }
     let sessions = stops.iter().sum::<usize>();
@@ -158,12 +158,12 @@ fn a_drain_is_even() {
 #[test]
 fn a_gateway_that_is_shut_down_says_so_before_and_after() {
     let reboot = ("reboot", "[{ gateway = \"pgw-2\", at_s = 2, takes_s = 20, planned = true }]");
-    let mut region = region(&[ONE_AT_A_TIME, reboot]);
+    let mut shard = shard(&[ONE_AT_A_TIME, reboot]);
     let mut said = Vec::new();
     for millis in 0..30_000 {
         let now = Timestamp::from_millis(millis);
-        region.poll(now);
-        for (_, _, request) in sent(&mut region) {
+        shard.poll(now);
+        for (_, _, request) in sent(&mut shard) {
             let request = Datagram::frame(&request).unwrap();
             let status =
                 request.first(number::ACCT_STATUS_TYPE).map_or(0, |octets| u32::from(octets[3]));
@@ -191,24 +191,25 @@ fn a_gateway_that_is_shut_down_says_so_before_and_after() {
 /// An earlier run may have left sessions of endpoints that this one has not come to.
 #[test]
 fn nothing_is_said_about_endpoints_that_were_never_there() {
-    let mut region = region(&[ONE_AT_A_TIME]);
-    region.poll(Timestamp::EPOCH);
-    let (socket, server, request) = sent(&mut region).remove(0);
-    region.receive(
+    let mut shard = shard(&[ONE_AT_A_TIME]);
+    shard.poll(Timestamp::EPOCH);
+    let (socket, server, request) = sent(&mut shard).remove(0);
+    shard.receive(
         Timestamp::from_millis(1),
         socket,
         server,
         &reply(&request, Code::ACCESS_REJECT, |_| {}),
     );
-    let standings = region.standings();
-    let away = standings.iter().filter(|(_, standing)| *standing == ExpectedState::Away).count();
+    let expected_states = shard.expected_states();
+    let away =
+        expected_states.iter().filter(|(_, expected)| *expected == ExpectedState::Away).count();
     assert_eq!(away, 1, "the one that was refused");
     let unclear =
-        standings.iter().filter(|(_, standing)| *standing == ExpectedState::Unclear).count();
-    assert_eq!(away + unclear, standings.len());
+        expected_states.iter().filter(|(_, expected)| *expected == ExpectedState::Unclear).count();
+    assert_eq!(away + unclear, expected_states.len());
 }
 
-/// Device, timer, place in the queues and the ledger's entry: a million of them below 200 MB.
+/// Device, timer, place in the queues and the address model's entry: a million of them below 200 MB.
 #[test]
 fn a_million_endpoints_fit() {
     let timer = 16;

@@ -11,7 +11,7 @@ use crate::wire::secret::Secret;
 /// An attribute to be written. Passwords are in clear until then.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Assignment {
-    pub place: AttributeKey,
+    pub key: AttributeKey,
     /// How it is written: `Octets` for what is written as it is, whatever the attribute.
     pub kind: ValueKind,
     pub octets: Vec<u8>,
@@ -34,15 +34,15 @@ impl Dictionary {
         if !text.contains('=') {
             return Err(failed("wants the form Name=Value"));
         }
-        if let Some(place) = name.strip_prefix("Attr-") {
-            let place = place
+        if let Some(key) = name.strip_prefix("Attr-") {
+            let key = key
                 .parse()
                 .map_err(|()| failed("is no number of an attribute, like 200 or 26.32473.1"))?;
             let octets = value
                 .strip_prefix("0x")
                 .and_then(text::from_hex)
                 .ok_or_else(|| failed("wants hex digits after 0x"))?;
-            return Ok(Assignment { place, kind: ValueKind::Octets, octets });
+            return Ok(Assignment { key, kind: ValueKind::Octets, octets });
         }
         let (plain, tag) =
             name.split_once(':').map_or((name, None), |(plain, tag)| (plain, Some(tag)));
@@ -54,7 +54,7 @@ impl Dictionary {
             ValueKind::ChapPassword if value.starts_with("0x") => ValueKind::Octets,
             kind => kind,
         };
-        Ok(Assignment { place: definition.place, kind, octets })
+        Ok(Assignment { key: definition.key, kind, octets })
     }
 }
 
@@ -68,8 +68,8 @@ impl Encoder<'_> {
         secret: &Secret,
         authenticator: &[u8; 16],
     ) -> &mut Self {
-        let Assignment { place, kind, octets } = assignment;
-        match (kind, *place) {
+        let Assignment { key, kind, octets } = assignment;
+        match (kind, *key) {
             (ValueKind::UserPassword, _) => self.user_password(octets, secret, authenticator),
             (ValueKind::ChapPassword, _) => {
                 let ident = self.identifier();
@@ -107,7 +107,7 @@ impl Encoder<'_> {
 impl fmt::Debug for Assignment {
     /// The place only: the value may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Assignment({})", self.place)
+        write!(f, "Assignment({})", self.key)
     }
 }
 

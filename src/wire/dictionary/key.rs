@@ -56,9 +56,9 @@ mod tests {
             ("241.3", AttributeKey { parent: 241, vendor: 0, number: 3 }),
             ("245.26.32473.4", AttributeKey { parent: 245, vendor: 32473, number: 4 }),
         ];
-        for (text, place) in cases {
-            assert_eq!(text.parse(), Ok(place));
-            assert_eq!(place.to_string(), text);
+        for (text, key) in cases {
+            assert_eq!(text.parse(), Ok(key));
+            assert_eq!(key.to_string(), text);
         }
         for text in ["", "256", "1.2", "26.0.1", "26.10415.256", "241.26.1", "1.2.3.4.5", "a", "-1"]
         {

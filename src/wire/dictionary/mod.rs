@@ -38,15 +38,15 @@ impl Dictionary {
     }
 
     #[must_use]
-    pub fn by_place(self, place: AttributeKey) -> Option<Definition> {
-        self.definitions().find(|definition| definition.place == place)
+    pub fn by_key(self, key: AttributeKey) -> Option<Definition> {
+        self.definitions().find(|definition| definition.key == key)
     }
 
     /// Every attribute there is a definition of.
     pub fn definitions(self) -> impl Iterator<Item = Definition> {
-        number::definitions().map(move |definition| match definition.place.vendor {
+        number::definitions().map(move |definition| match definition.key.vendor {
             attachd::DEFAULT_VENDOR => Definition {
-                place: AttributeKey { vendor: self.vendor, ..definition.place },
+                key: AttributeKey { vendor: self.vendor, ..definition.key },
                 ..*definition
             },
             _ => *definition,
@@ -76,16 +76,13 @@ mod tests {
     fn finds_by_name_alias_and_place() {
         let dictionary = Dictionary::new(99_999);
         let imsi = dictionary.by_name("3gpp-imsi").unwrap();
-        assert_eq!(
-            imsi.place,
-            AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IMSI }
-        );
+        assert_eq!(imsi.key, AttributeKey { parent: 0, vendor: tgpp::VENDOR, number: tgpp::IMSI });
         assert_eq!(
             dictionary.by_name("3GPP-Location-Info"),
             dictionary.by_name("3GPP-User-Location-Info")
         );
-        assert_eq!(dictionary.by_name("Attachd-ICCID").unwrap().place.vendor, 99_999);
-        assert_eq!(dictionary.by_place(imsi.place), Some(imsi));
+        assert_eq!(dictionary.by_name("Attachd-ICCID").unwrap().key.vendor, 99_999);
+        assert_eq!(dictionary.by_key(imsi.key), Some(imsi));
         assert_eq!(dictionary.by_name("No-Such-Attribute"), None);
     }
 
@@ -94,8 +91,8 @@ mod tests {
         let all: Vec<Definition> = Dictionary::default().definitions().collect();
         let names: HashSet<String> =
             all.iter().map(|definition| definition.name.to_lowercase()).collect();
-        let places: HashSet<AttributeKey> = all.iter().map(|definition| definition.place).collect();
-        assert_eq!((names.len(), places.len()), (all.len(), all.len()));
+        let keys: HashSet<AttributeKey> = all.iter().map(|definition| definition.key).collect();
+        assert_eq!((names.len(), keys.len()), (all.len(), all.len()));
         for (alias, name) in ALIASES {
             assert!(
                 !names.contains(&alias.to_lowercase()) && names.contains(&name.to_lowercase()),

@@ -18,7 +18,7 @@ pub use standard::*;
 pub struct Definition {
     /// As in the dictionaries of FreeRADIUS 3.
     pub name: &'static str,
-    pub place: AttributeKey,
+    pub key: AttributeKey,
     pub kind: ValueKind,
     /// The document and section that define it: "RFC 2865 5.1".
     pub section: &'static str,
@@ -86,7 +86,7 @@ macro_rules! attributes {
 
         pub(in crate::wire) const $table: &[crate::wire::number::Definition] = &[$(crate::wire::number::Definition {
             name: $name,
-            place: crate::wire::number::AttributeKey { parent: $parent, vendor: $vendor, number: $number },
+            key: crate::wire::number::AttributeKey { parent: $parent, vendor: $vendor, number: $number },
             kind: crate::wire::number::ValueKind::$kind,
             section: $section,
             values: crate::wire::number::attributes!(@values $($values)?),

@@ -1,4 +1,4 @@
-//! One day: the simulator's regions against the server's decision path, in one process, on one virtual clock.
+//! One day: the simulator's shards against the server's decision path, in one process, on one virtual clock.
 
 mod blows;
 
@@ -29,8 +29,8 @@ const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/simulate/d
 
 const EPOCH: Timestamp = Timestamp::from_secs(1_767_225_600);
 
-/// Regions share the endpoints, as the threads of a real run do.
-const REGIONS: usize = 2;
+/// Shards share the endpoints, as the threads of a real run do.
+const SHARDS: usize = 2;
 
 /// How often the walk takes a look, and somebody looks whether a snapshot is due.
 const LOOK: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// What else was wrong.
     pub complaints: Vec<String>,
-    pub tally: RunCounters,
+    pub counters: RunCounters,
     pub count: Count,
     /// Of all datagrams, both ways, with their times.
     pub digest: u64,
@@ -93,9 +93,9 @@ enum Event {
 struct Day {
     now: Timestamp,
     agenda: Agenda<Event>,
-    chance: RandomStream,
-    regions: Vec<Shard>,
-    /// When each region wants to be polled.
+    random: RandomStream,
+    shards: Vec<Shard>,
+    /// When each shard wants to be polled.
     due: Vec<Option<Timestamp>>,
     network: Network,
     listeners: Vec<(SocketAddr, Listener)>,
@@ -122,8 +122,8 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     let mut changes: Vec<SettingOverride> = changes.iter().map(change).collect();
     changes.push(change(&("seed", &seed.to_string())));
     let loaded = load(SCENARIO, &changes).unwrap_or_else(|error| panic!("{error}"));
-    let plan = Arc::new(RunPlan::new(&loaded, EPOCH, REGIONS).unwrap());
-    let ledger = Arc::new(AddressModel::new(
+    let plan = Arc::new(RunPlan::new(&loaded, EPOCH, SHARDS).unwrap());
+    let addresses = Arc::new(AddressModel::new(
         Duration::from_secs_f64(plan.expect.hold_s),
         Duration::from_secs_f64(plan.expect.stale_s),
     ));
@@ -132,11 +132,11 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     let mut day = Day {
         now: Timestamp::EPOCH,
         agenda: Agenda::new(),
-        chance: stream(1),
-        regions: (0..REGIONS)
-            .map(|index| Shard::new(plan.clone(), ledger.clone(), index))
+        random: stream(1),
+        shards: (0..SHARDS)
+            .map(|index| Shard::new(plan.clone(), addresses.clone(), index))
             .collect(),
-        due: vec![Some(Timestamp::EPOCH); REGIONS],
+        due: vec![Some(Timestamp::EPOCH); SHARDS],
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
         machine: Machine::new(&loaded.scenario, EPOCH, stream(3), stream(5), mistake),
@@ -150,7 +150,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         outcome: Outcome {
             violations: Vec::new(),
             complaints: Vec::new(),
-            tally: RunCounters::default(),
+            counters: RunCounters::default(),
             count: Count::default(),
             digest: 0,
         },
@@ -167,17 +167,17 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
 
 impl Day {
     fn run(&mut self) {
-        while !self.regions.iter().all(|region| region.is_over(self.now)) {
-            let regions = self.due.iter().flatten().copied();
-            let Some(next) = regions.chain(self.agenda.next()).min() else { break };
+        while !self.shards.iter().all(|shard| shard.is_over(self.now)) {
+            let shards = self.due.iter().flatten().copied();
+            let Some(next) = shards.chain(self.agenda.next()).min() else { break };
             self.now = self.now.max(next);
             while let Some(event) = self.agenda.take(self.now) {
                 self.happen(event);
             }
-            for region in 0..REGIONS {
-                if self.due[region].is_some_and(|due| due <= self.now) {
-                    self.regions[region].poll(self.now);
-                    self.post(region);
+            for shard in 0..SHARDS {
+                if self.due[shard].is_some_and(|due| due <= self.now) {
+                    self.shards[shard].poll(self.now);
+                    self.post(shard);
                 }
             }
         }
@@ -194,9 +194,9 @@ impl Day {
         self.crash(None);
         self.start();
         self.outcome.count.compared = self.check();
-        for region in &self.regions {
-            self.outcome.tally.merge(region.tally());
-            self.outcome.violations.extend_from_slice(region.referee().violations());
+        for shard in &self.shards {
+            self.outcome.counters.merge(shard.counters());
+            self.outcome.violations.extend_from_slice(shard.referee().violations());
         }
         self.outcome.count.metered = self.meter.compared;
         self.outcome.violations.retain(|violation| !self.machine.excuses(violation));
@@ -211,8 +211,8 @@ impl Day {
             Event::Request(way, from, octets) => self.request(way, from, octets),
             Event::Reply(way, octets) => {
                 self.meter.answered(way, &octets, self.now);
-                self.regions[way.region].receive(self.now, way.socket, way.server, &octets);
-                self.post(way.region);
+                self.shards[way.shard].receive(self.now, way.socket, way.server, &octets);
+                self.post(way.shard);
             }
             Event::Turn(number, worker) if is_present(number) => self.turn(worker),
             Event::Commit(number) if is_present(number) => self.commit_or_die(),
@@ -234,19 +234,19 @@ impl Day {
         }
     }
 
-    /// What a region wants sent goes into the network.
-    fn post(&mut self, region: usize) {
-        let out = std::mem::take(self.regions[region].outbound());
+    /// What a shard wants sent goes into the network.
+    fn post(&mut self, shard: usize) {
+        let out = std::mem::take(self.shards[shard].outbound());
         for dispatch in out.iter() {
-            let way = Way { region, socket: dispatch.socket, server: dispatch.to };
-            let from = self.network.address(region, dispatch.socket);
+            let way = Way { shard, socket: dispatch.socket, server: dispatch.to };
+            let from = self.network.address(shard, dispatch.socket);
             self.digest(dispatch.octets);
             self.meter.sent(way, dispatch.octets);
             for arrival in self.network.arrivals(self.now, dispatch.to) {
                 self.agenda.plan(arrival, Event::Request(way, from, dispatch.octets.to_vec()));
             }
         }
-        self.due[region] = self.regions[region].next_deadline();
+        self.due[shard] = self.shards[shard].next_deadline();
     }
 
     /// A datagram has arrived; if the server is down, nobody hears it.
@@ -268,7 +268,7 @@ impl Day {
         if let Some(life) = &self.life
             && !std::mem::replace(&mut self.called[worker], true)
         {
-            let soon = Duration::from_micros(20 + self.chance.below(200) as u64);
+            let soon = Duration::from_micros(20 + self.random.below(200) as u64);
             self.agenda.plan(self.now + soon, Event::Turn(life.number, worker));
         }
     }
@@ -295,14 +295,14 @@ impl Day {
             let server = self
                 .listeners
                 .iter()
-                .find(|(_, listener)| listener.place == reply.listener)
+                .find(|(_, listener)| listener.index == reply.listener)
                 .map(|(address, _)| *address)
                 .unwrap();
-            let Some((region, socket)) = self.network.whose(reply.to) else { continue };
+            let Some((shard, socket)) = self.network.whose(reply.to) else { continue };
             for arrival in self.network.arrivals(self.now, server) {
                 self.agenda.plan(
                     arrival,
-                    Event::Reply(Way { region, socket, server }, reply.octets.clone()),
+                    Event::Reply(Way { shard, socket, server }, reply.octets.clone()),
                 );
             }
         }
@@ -313,8 +313,8 @@ impl Day {
         if let Some(life) = &self.life
             && !std::mem::replace(&mut self.is_committing, true)
         {
-            let slow = if self.chance.happens(0.002) { 400_000 } else { 3000 };
-            let took = Duration::from_micros(200 + self.chance.below(slow) as u64);
+            let slow = if self.random.happens(0.002) { 400_000 } else { 3000 };
+            let took = Duration::from_micros(200 + self.random.below(slow) as u64);
             self.agenda.plan(self.now + took, Event::Commit(life.number));
         }
     }
@@ -382,12 +382,12 @@ impl Day {
         let mut compared = Compared::default();
         let Some(life) = &self.life else { return compared };
         let mut found = Vec::new();
-        for region in &mut self.regions {
+        for shard in &mut self.shards {
             let is_unclear = |iccid: &str| self.machine.was_suspended(iccid, self.now);
             compared.add(audit::compare_views(
                 &life.aaa,
                 life.wall(self.now),
-                region,
+                shard,
                 self.now,
                 is_unclear,
                 &mut found,

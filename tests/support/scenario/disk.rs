@@ -34,7 +34,7 @@ pub enum Mood {
     Overloaded,
 }
 
-/// Shared by the worker's desk, the housekeeping and the runner.
+/// Shared by the worker's worker core, the housekeeping and the runner.
 #[derive(Clone)]
 pub struct Disk(Rc<RefCell<State>>);
 

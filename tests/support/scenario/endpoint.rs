@@ -99,7 +99,7 @@ fn tell_session(
     let live = if session.is_open() { "open" } else { "ending" };
     let standing = session.ended.as_ref().map_or(live, |ended| ended.cause.name());
     let (input, output) = session.octets();
-    let place = session.place();
+    let place = session.location_info();
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let bearer = |open: bool| {
         let of = session.bearers().filter(|bearer| (bearer.status != Status::Stop) == open);

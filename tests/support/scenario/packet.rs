@@ -113,7 +113,7 @@ impl Draft {
     fn signed(&self, head: &Head<'_>, filling: &[usize]) -> Result<Vec<u8>, String> {
         let mut buffer = vec![0; LONGEST];
         let mut encoder = Encoder::new(&mut buffer, head.code, head.identifier);
-        if head.sealed && self.attributes.iter().all(|attribute| attribute.place != SEAL) {
+        if head.sealed && self.attributes.iter().all(|attribute| attribute.key != SEAL) {
             encoder.message_authenticator();
         }
         for attribute in &self.attributes {

@@ -124,7 +124,7 @@ fn holds(
     }
     let wanted = assign(&line.text, names, dictionary, now)?;
     let name = dictionary
-        .by_place(wanted.place)
-        .map_or_else(|| format!("Attr-{}", wanted.place), |definition| definition.name.to_owned());
+        .by_key(wanted.key)
+        .map_or_else(|| format!("Attr-{}", wanted.key), |definition| definition.name.to_owned());
     Ok(found.iter().any(|(known, _, octets)| *known == name && *octets == wanted.octets))
 }

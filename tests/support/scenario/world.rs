@@ -1,4 +1,4 @@
-//! The server of a scenario: the real desk, pipeline and decision maker, with a journal and a clock that the scenario moves.
+//! The server of a scenario: the real worker core, pipeline and decision maker, with a journal and a clock that the scenario moves.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -40,7 +40,7 @@ pub struct World {
     pub is_ready: bool,
     /// Every datagram, in order: for those who want to read along.
     pub traffic: Vec<Seen>,
-    desk: WorkerCore<Disk>,
+    core: WorkerCore<Disk>,
     metrics: Arc<Metrics>,
     meters: Meters,
     /// Addresses freed in the background, and the batch that must be durable first.
@@ -76,7 +76,7 @@ impl World {
         let mut world = Self {
             start,
             now: start,
-            desk: desk(&config, &aaa, &gateways, &disk),
+            core: core(&config, &aaa, &gateways, &disk),
             meters: metrics.meters(),
             metrics,
             config,
@@ -102,15 +102,15 @@ impl World {
             to: server(from, port),
             octets: octets.to_vec(),
         });
-        let now = self.moment();
-        let place = u8::from(port == Port::Acct);
-        self.desk.begin(&self.gateways, now, self.is_ready);
-        self.desk.handle(
-            [Arrival { listener: Listener { place, port }, from, to: None, octets }],
+        let now = self.time();
+        let index = u8::from(port == Port::Acct);
+        self.core.begin(&self.gateways, now, self.is_ready);
+        self.core.handle(
+            [Arrival { listener: Listener { index, port }, from, to: None, octets }],
             self.now,
         );
         let mut left = Vec::new();
-        self.desk.end(now, |route, octets| left.push((*route, octets.to_vec())));
+        self.core.end(now, |route, octets| left.push((*route, octets.to_vec())));
         self.take(left);
         self.settle();
     }
@@ -122,19 +122,19 @@ impl World {
 
     /// Lets go what no longer has to wait.
     pub fn settle(&mut self) {
-        let now = self.moment();
+        let now = self.time();
         let mut left = Vec::new();
-        self.desk.settle(now, |route, octets| left.push((*route, octets.to_vec())));
+        self.core.settle(now, |route, octets| left.push((*route, octets.to_vec())));
         self.take(left);
         let durable = self.disk.durable();
         for (_, freed) in self.freed.extract_if(.., |(ticket, _)| Some(*ticket) <= durable) {
             self.aaa.free(&freed);
         }
-        let tally = &mut self.desk.pipeline.tally;
-        for (reason, count) in Dropped::ALL.into_iter().zip(tally.drops()) {
+        let counters = &mut self.core.pipeline.counters;
+        for (reason, count) in Dropped::ALL.into_iter().zip(counters.drops()) {
             self.drops.extend((0..count).map(|_| reason));
         }
-        self.meters.report(tally, &self.gateways);
+        self.meters.report(counters, &self.gateways);
     }
 
     /// One whole walk over all endpoints.
@@ -189,7 +189,7 @@ impl World {
         self.freed.clear();
         let names = self.gateways.handles().map(|(_, name)| name.to_owned()).collect();
         self.gateways = Arc::new(Gateways::new(&self.config.server.gateways, names));
-        self.desk = desk(&self.config, &self.aaa, &self.gateways, &self.disk);
+        self.core = core(&self.config, &self.aaa, &self.gateways, &self.disk);
         self.adopt(files, Prune::No)
     }
 
@@ -200,10 +200,10 @@ impl World {
     }
 
     fn background<T>(&mut self, act: impl FnOnce(&mut PendingBatch<Pages>) -> T) -> T {
-        let mut ledger = PendingBatch::new(Pages::default());
-        let result = act(&mut ledger);
-        let freed = std::mem::take(&mut ledger.freed);
-        let ticket = self.disk.submit(ledger.take(Pages::default()));
+        let mut pending = PendingBatch::new(Pages::default());
+        let result = act(&mut pending);
+        let freed = std::mem::take(&mut pending.freed);
+        let ticket = self.disk.submit(pending.take(Pages::default()));
         self.freed.push((ticket, freed));
         self.settle();
         result
@@ -222,18 +222,18 @@ impl World {
         }
     }
 
-    fn moment(&self) -> Now {
+    fn time(&self) -> Now {
         Now { wall: self.now, running: self.now.since(self.start) }
     }
 }
 
-fn desk(
+fn core(
     config: &Config,
     aaa: &Arc<Aaa>,
     gateways: &Arc<Gateways>,
     disk: &Disk,
 ) -> WorkerCore<Disk> {
-    let conduct = PipelineConfig {
+    let config = PipelineConfig {
         vendor: config.server.vendor,
         vendor_attributes: config.server.vendor_attributes,
         reject_delay: config.server.reject_delay,
@@ -241,7 +241,7 @@ fn desk(
         duplicate_lifetime: config.server.duplicate_lifetime,
         remembered: (4096, 1 << 20),
     };
-    WorkerCore::new(Arc::clone(aaa), Arc::clone(gateways), conduct, disk.clone())
+    WorkerCore::new(Arc::clone(aaa), Arc::clone(gateways), config, disk.clone())
 }
 
 fn configuration(text: &str) -> Result<Config, String> {
