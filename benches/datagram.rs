@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use attachd::aaa::{Aaa, AaaSettings, FreedAddress, Note, Recorder};
 use attachd::identity::{GroupId, Iccid, Imsi, Moniker, VsliceId};
+use attachd::keeping::commit::Records;
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{
     Allocation, Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Inventory, ProvisioningState,
     Prune, Revision, Subnet, Vslice,
 };
-use attachd::server::commit::Records;
-use attachd::server::gateways::Gateways;
-use attachd::server::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
-use attachd::server::{GatewaySettings, Requirement};
+use attachd::radius::gateways::Gateways;
+use attachd::radius::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
+use attachd::radius::{GatewaySettings, Requirement};
 use attachd::time::Timestamp;
 use attachd::wire::{Code, Encoder, Secret, number};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -18,13 +18,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imeisv, Plmn, VsliceId};
-use attachd::journal::{
-    Batch, FramedRecord, Journal, JournalOptions, OnDamage, Record, RecordSink, Submitter, Wake,
-};
+use attachd::journal::{Batch, FramedRecord, Journal, JournalOptions, OnDamage, Submitter, Wake};
 use attachd::network::{
     Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
     NetworkState, Session, Status, Tracker,
 };
+use attachd::record::{Record, RecordSink};
 use attachd::time::Timestamp;
 
 fn main() -> Result<(), Box<dyn Error>> {

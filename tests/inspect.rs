@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, VsliceId};
-use attachd::journal::{Batch, FramedRecord, Journal, JournalOptions, OnDamage, RecordSink};
+use attachd::journal::{Batch, FramedRecord, Journal, JournalOptions, OnDamage};
 use attachd::network::{
     Bearer, EndpointState, EventTime, Lease, LeaseKind, LeasePhase, Nas, NetworkState, Session,
     Status,
 };
 use attachd::provisioning::{Inventory, Revision};
+use attachd::record::RecordSink;
 use attachd::time::Timestamp;
 use serde_json::{Value, json};
 

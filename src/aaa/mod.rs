@@ -35,7 +35,9 @@ pub use prefetch::SIDE_BY_SIDE;
 pub use provision::{ChangeKind, Changed};
 pub use recorder::{FreedAddress, Note, Recorder};
 pub use recover::{Recovered, Recovery};
-pub use request::{AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject};
+pub use request::{
+    AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject, accounting_label,
+};
 pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
 pub use view::{Stats, VsliceStats};
 

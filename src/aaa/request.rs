@@ -63,3 +63,16 @@ pub struct AccountingRequest<'a> {
     pub gateway: GatewayId,
     pub report: Report<'a>,
 }
+
+pub const fn accounting_label(kind: AccountingKind) -> &'static str {
+    match kind {
+        AccountingKind::Attach => "attach",
+        AccountingKind::Start => "start",
+        AccountingKind::Interim => "interim",
+        AccountingKind::Stop => "stop",
+        AccountingKind::Detach => "detach",
+        AccountingKind::GatewayRestart => "gateway-restart",
+        AccountingKind::Other => "other",
+        AccountingKind::Invalid => "invalid",
+    }
+}

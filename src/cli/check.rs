@@ -13,8 +13,9 @@ use super::table::TextTable;
 use crate::aaa::Objection;
 use crate::config::{Config, ConfigProblem, ProblemSeverity};
 use crate::journal::Journal;
+use crate::keeping::BackgroundWriter;
 use crate::provisioning::{Allocation, Inventory, ProvisioningState, Prune, Subnet};
-use crate::server::{BackgroundWriter, GatewaySettings, Requirement};
+use crate::radius::{GatewaySettings, Requirement};
 use crate::time::Timestamp;
 
 /// Validate configuration and inventory, and say every problem with file and line.

@@ -8,7 +8,8 @@ use clap::Args;
 use super::outcome::{CommandError, Exit};
 use crate::aaa::{Aaa, AaaSettings};
 use crate::config::{Config, ConfigProblems};
-use crate::journal::{FramedRecord, Journal, OnDamage, OpenError, Record, RecoveryReport};
+use crate::journal::{FramedRecord, Journal, OnDamage, OpenError, RecoveryReport};
+use crate::record::Record;
 use crate::server;
 
 /// The two ways to name the folder.

@@ -14,7 +14,7 @@ use super::table::{
     ProblemList, TomlTable, TomlValue, ValueFault, ValueResult, choice, fault, flag, number,
     one_or_several, text,
 };
-use crate::server::{GatewaySettings, Requirement};
+use crate::radius::{GatewaySettings, Requirement};
 
 /// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
 const SHORT_SECRET: usize = 12;

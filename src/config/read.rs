@@ -19,7 +19,8 @@ use super::{Config, JournalConfig, LogConfig, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::journal::SyncMode;
 use crate::provisioning::Authority;
-use crate::server::{GatewaySettings, ServerSettings};
+use crate::radius::GatewaySettings;
+use crate::server::ServerSettings;
 
 /// A year: longer than anything here is meant to last.
 const YEAR_S: u64 = 365 * 86_400;

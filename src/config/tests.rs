@@ -6,7 +6,7 @@ use super::read::{ConfigSource, config};
 use super::*;
 use crate::aaa::IdentityKind;
 use crate::provisioning::Authority;
-use crate::server::{GatewaySettings, Requirement};
+use crate::radius::{GatewaySettings, Requirement};
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use super::header::FORMAT;
+use super::format::header::FORMAT;
 
 /// A journal that was left as it is.
 #[derive(Debug)]

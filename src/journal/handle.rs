@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::directory::{FolderLock, JournalFolder};
+use super::disk::directory::{FolderLock, JournalFolder};
+use super::disk::spare::Spare;
+use super::disk::storage::{PIECE, Storage};
 use super::error::OpenError;
-use super::group_commit::{GroupCommitter, SyncMode};
-use super::header::{FileKind, FileName};
+use super::format::header::{FileKind, FileName};
 use super::manual::ManualJournal;
-use super::recovery::{Apply, OnDamage, ReadJournal, RecoveryReport, recover};
-use super::segment::SegmentWriter;
-use super::shared::{JournalFigures, JournalHealth, Shared, WriteFailure};
-use super::snapshot::{SnapshotError, SnapshotPermit, SnapshotWriter};
-use super::spare::Spare;
-use super::storage::{PIECE, Storage};
-use super::submit::{Submitter, Wake};
-use super::thread::{Observer, Threads};
+use super::recover::recovery::{Apply, OnDamage, ReadJournal, RecoveryReport, recover};
+use super::write::group_commit::{GroupCommitter, SyncMode};
+use super::write::segment::SegmentWriter;
+use super::write::shared::{JournalFigures, JournalHealth, Shared, WriteFailure};
+use super::write::snapshot::{SnapshotError, SnapshotPermit, SnapshotWriter};
+use super::write::submit::{Submitter, Wake};
+use super::write::thread::{Observer, Threads};
 
 /// How a journal works.
 #[derive(Clone)]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::group_commit::{GroupCommitter, Next, RoundTime};
+use super::disk::spare::Spare;
 use super::handle::Journal;
-use super::shared::Shared;
-use super::snapshot::{SnapshotError, SnapshotWriter};
-use super::spare::Spare;
+use super::write::group_commit::{GroupCommitter, Next, RoundTime};
+use super::write::shared::Shared;
+use super::write::snapshot::{SnapshotError, SnapshotWriter};
 use crate::time::Timestamp;
 
 /// Makes the rounds of a journal that was opened by [`Journal::open_manual`]. Dropping it is the end of the process: what waits is lost.

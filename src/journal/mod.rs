@@ -26,41 +26,28 @@
 //!
 //! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression, replication.
 
-mod batch;
-mod directory;
+pub(crate) mod disk;
 mod error;
-mod feed;
-mod frame;
-mod group_commit;
+pub(crate) mod format;
 mod handle;
-mod header;
 mod manual;
-mod record;
-mod recovery;
-mod recovery_plan;
-mod scan;
-mod segment;
-mod shared;
-mod snapshot;
-mod spare;
-mod storage;
-mod submit;
+pub(crate) mod recover;
 #[cfg(test)]
 mod tests;
-mod thread;
+pub(crate) mod write;
 
-pub use batch::Batch;
-pub use directory::JournalFolder;
+pub use disk::directory::JournalFolder;
 pub use error::{Damage, OpenError};
-pub use frame::{FramedRecord, RecordKind, TooLarge};
-pub use group_commit::SyncMode;
+pub use format::frame::{FramedRecord, RecordKind, TooLarge};
+pub use format::header::{FileKind, FileName};
 pub use handle::{Journal, JournalOptions};
-pub use header::{FileKind, FileName};
 pub use manual::ManualJournal;
-pub use record::{NoteRecord, Record, RecordSink};
-pub use recovery::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
-pub use shared::{JournalFigures, JournalHealth, WriteFailure};
-pub use snapshot::{SnapshotError, SnapshotReport, SnapshotWriter};
-pub use storage::{AppendFile, Storage, Stored};
-pub use submit::{Admission, Submitter, Ticket, Wake};
-pub use thread::{Commit, Observer};
+pub use write::batch::Batch;
+pub use write::group_commit::SyncMode;
+
+pub use disk::storage::{AppendFile, Storage, Stored};
+pub use recover::recovery::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
+pub use write::shared::{JournalFigures, JournalHealth, WriteFailure};
+pub use write::snapshot::{SnapshotError, SnapshotReport, SnapshotWriter};
+pub use write::submit::{Admission, Submitter, Ticket, Wake};
+pub use write::thread::{Commit, Observer};

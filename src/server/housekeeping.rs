@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::background_writer::BackgroundWriter;
-use super::health::HealthSeverity;
-use super::metrics::Metrics;
-use super::reloads::{Applied, Next, ReloadOutcome, publish};
-use super::settings::GatewaySettings;
-use super::watch::Pulse;
-use super::worker::ServerContext;
 use crate::aaa::Aaa;
+use crate::keeping::BackgroundWriter;
+use crate::metrics::Metrics;
 use crate::provisioning::{Inventory, Prune};
+use crate::radius::GatewaySettings;
+use crate::radius::context::ServerContext;
+use crate::runtime::HealthSeverity;
+use crate::runtime::reloads::{Next, publish};
+use crate::runtime::watch::Pulse;
+use crate::runtime::{Applied, ReloadOutcome};
 use crate::time::ClockStep;
 
 /// The least time between two looks.

@@ -5,9 +5,10 @@ use std::path::Path;
 use crate::aaa::{Aaa, Recovered, Recovery};
 use crate::identity::GatewayId;
 use crate::journal::{
-    self, FramedRecord, Journal, JournalOptions, OnDamage, OpenError, Record, Unreadable,
+    self, FramedRecord, Journal, JournalOptions, OnDamage, OpenError, Unreadable,
 };
 use crate::provisioning::Fingerprint;
+use crate::record::Record;
 use crate::time::Timestamp;
 
 /// Everything a server goes on with.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::worker::ServerContext;
+use crate::radius::context::ServerContext;
 
 /// The signals that are ours to answer.
 pub struct Signals {

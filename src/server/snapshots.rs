@@ -6,16 +6,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::gateways::Gateways;
-use super::health::HealthSeverity;
-use super::watch::Pulse;
-use super::worker::ServerContext;
 use crate::aaa::{Aaa, Provisioned, Walk};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::journal::{
-    Journal, RecordSink, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge,
-};
+use crate::journal::{Journal, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge};
 use crate::provisioning::Revision;
+use crate::radius::context::ServerContext;
+use crate::radius::gateways::Gateways;
+use crate::record::RecordSink;
+use crate::runtime::HealthSeverity;
+use crate::runtime::watch::Pulse;
 use crate::time::Timestamp;
 
 /// How often it is asked whether a snapshot is due.
@@ -228,8 +227,9 @@ mod tests {
     use super::*;
     use crate::aaa::{AaaSettings, AccessRequest, Subject, Verdict};
     use crate::journal::{JournalOptions, OnDamage};
+    use crate::keeping::BackgroundWriter;
     use crate::provisioning::{Inventory, Prune};
-    use crate::server::{BackgroundWriter, restore};
+    use crate::server::restore;
 
     /// Who was removed is not in a snapshot any more; its address is in its hold all the same.
     #[test]

@@ -9,14 +9,15 @@ use attachd::aaa::{Aaa, Walk};
 use attachd::journal::{
     Admission, FramedRecord, Journal, JournalOptions, ManualJournal, OnDamage, OpenError, Ticket,
 };
+use attachd::keeping::BackgroundWriter;
+use attachd::keeping::commit::{Committer, JournalCommitter, JournalRecorder};
 use attachd::provisioning::{Inventory, Prune};
-use attachd::server::clock::Now as Clock;
-use attachd::server::commit::{Committer, JournalCommitter, JournalRecorder};
-use attachd::server::gateways::Gateways;
-use attachd::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
-use attachd::server::replies::Route;
-use attachd::server::worker_core::WorkerCore;
-use attachd::server::{BackgroundWriter, Restored, Snapshot, restore_from};
+use attachd::radius::gateways::Gateways;
+use attachd::radius::pipeline::{Arrival, Listener, PipelineConfig, Port};
+use attachd::radius::replies::Route;
+use attachd::radius::worker_core::WorkerCore;
+use attachd::runtime::clock::Now as Clock;
+use attachd::server::{Restored, Snapshot, restore_from};
 use attachd::time::{SteadyClock, Timestamp};
 
 use super::audit::{self, Memory};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use attachd::aaa::{Aaa, AaaSettings};
 use attachd::provisioning::{Allocation, Inventory, Subnet};
-use attachd::server::gateways::Gateways;
-use attachd::server::{GatewaySettings, Requirement};
+use attachd::radius::gateways::Gateways;
+use attachd::radius::{GatewaySettings, Requirement};
 use attachd::simulator::random::RandomStream;
 use attachd::simulator::referee::{Rule, Violation};
 use attachd::simulator::scenario::{Pattern, Scenario};

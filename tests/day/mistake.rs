@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use attachd::aaa::AaaSettings;
-use attachd::journal::{Batch, FramedRecord, Record, RecordSink, Unreadable};
+use attachd::journal::{Batch, FramedRecord, Unreadable};
+use attachd::record::{Record, RecordSink};
 use attachd::server::Applier;
 use attachd::simulator::referee::Rule;
 

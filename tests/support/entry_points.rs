@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use attachd::config::Config;
-use attachd::journal::{FramedRecord, Journal, OnDamage, Record, RecordKind, Unreadable};
+use attachd::journal::{FramedRecord, Journal, OnDamage, RecordKind, Unreadable};
 use attachd::printable;
 use attachd::provisioning::{Inventory, export};
+use attachd::record::Record;
 use attachd::simulator::scenario;
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::tgpp::{TimeZone, UserLocation};

@@ -16,7 +16,8 @@ use super::outcome::{CommandError, Exit};
 use super::output::{Output, OutputArgs, OutputFormat, TextStyle};
 use super::table::TextTable;
 use crate::identity::Iccid;
-use crate::journal::{Loss, OnDamage, Record, RecoveryReport};
+use crate::journal::{Loss, OnDamage, RecoveryReport};
+use crate::record::Record;
 use records::HandleNames;
 
 /// Show the files of a data folder, what they hold, and what is damaged.

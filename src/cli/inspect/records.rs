@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::output::Output;
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
-use crate::journal::Record;
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Session};
 use crate::printable;
 use crate::provisioning::{Catalog, Endpoint, Group, ListingStatus, Revision, Vslice};
+use crate::record::Record;
 use crate::time::Timestamp;
 use crate::wire::tgpp::RatType;
 

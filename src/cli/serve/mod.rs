@@ -19,10 +19,9 @@ use super::setup::{InventoryChange, Setup, Sources};
 use crate::aaa::{Aaa, Adoption, Objection};
 use crate::config::{self, Config, ConfigProblem, ProblemSeverity};
 use crate::journal::{Journal, JournalOptions, OnDamage};
+use crate::keeping::BackgroundWriter;
 use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
-use crate::server::{
-    BackgroundWriter, Reload, Reloaded, Restored, ServeError, Server, Signals, restore,
-};
+use crate::server::{Reload, Reloaded, Restored, ServeError, Server, Signals, restore};
 use crate::time::Timestamp;
 
 /// Serve packet gateways, until SIGTERM or SIGINT; SIGHUP loads gateways and inventory anew.

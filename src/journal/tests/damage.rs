@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::faulty::FaultyDisk;
 use super::owner::{State, TestOwner, recover_state};
-use crate::journal::header::CLEAN_END;
+use crate::journal::format::header::CLEAN_END;
 use crate::journal::{OnDamage, OpenError, SyncMode};
 
 /// A journal with a snapshot and several segments, and what is in it.

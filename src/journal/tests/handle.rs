@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::faulty::FaultyDisk;
 use super::owner::{KIND, State, keep, on};
-use crate::journal::header::CLEAN_END;
+use crate::journal::format::header::CLEAN_END;
 use crate::journal::{
     Admission, FramedRecord, Journal, JournalHealth, JournalOptions, ManualJournal, OnDamage,
     RecoveryReport, SnapshotError, Submitter, SyncMode, Ticket,

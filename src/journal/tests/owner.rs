@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::faulty::FaultyDisk;
-use crate::journal::group_commit::{GroupCommitter, Next, Round, RoundTime};
+use crate::journal::disk::spare::Spare;
 use crate::journal::handle::JournalOptions;
-use crate::journal::recovery::{ReadJournal, recover};
-use crate::journal::segment::SegmentWriter;
-use crate::journal::shared::Shared;
-use crate::journal::snapshot::{SnapshotPermit, SnapshotWriter};
-use crate::journal::spare::Spare;
+use crate::journal::recover::recovery::{ReadJournal, recover};
+use crate::journal::write::group_commit::{GroupCommitter, Next, Round, RoundTime};
+use crate::journal::write::segment::SegmentWriter;
+use crate::journal::write::shared::Shared;
+use crate::journal::write::snapshot::{SnapshotPermit, SnapshotWriter};
 use crate::journal::{
     Batch, FramedRecord, OnDamage, OpenError, RecordKind, RecoveryReport, Storage, Submitter,
     SyncMode, Ticket,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::faulty::{Faults, FaultyDisk};
 use super::owner::{SEGMENT, TestOwner, recover_state};
-use crate::journal::spare::NAME;
+use crate::journal::disk::spare::NAME;
 use crate::journal::{OnDamage, OpenError, SyncMode};
 
 /// An owner whose first segment is well begun, so that the next is asked for.

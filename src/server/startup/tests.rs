@@ -12,12 +12,13 @@ use serde_json::Value;
 use super::*;
 use crate::identity::GatewayId;
 use crate::journal::{
-    AppendFile, Apply, FramedRecord, JournalFolder, JournalOptions, OnDamage, Record, Storage,
-    Stored,
+    AppendFile, Apply, FramedRecord, JournalFolder, JournalOptions, OnDamage, Storage, Stored,
 };
 use crate::provisioning::Prune;
-use crate::server::tests::test_server::{request as request_packet, *};
-use crate::server::{GatewaySettings, Reloaded, Requirement};
+use crate::radius::tests::test_server::{request as request_packet, *};
+use crate::radius::{GatewaySettings, Requirement};
+use crate::record::Record;
+use crate::server::Reloaded;
 use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::value::acct_status_type;
 use crate::wire::{Code, LONGEST};

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attachd::server::pipeline::Listener;
+use attachd::radius::pipeline::Listener;
 use attachd::simulator::counters::RunCounters;
 use attachd::simulator::plan::RunPlan;
 use attachd::simulator::random::RandomStream;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use attachd::server::clock::Clock;
+use attachd::runtime::clock::Clock;
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::{Code, Datagram, Encoder, LONGEST, Secret, number};
 use rand::Rng as _;

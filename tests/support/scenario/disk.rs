@@ -7,9 +7,9 @@ use std::rc::Rc;
 use attachd::aaa::{AccountingKind, FreedAddress, Note, Recorder};
 use attachd::identity::{GroupId, Iccid, VsliceId};
 use attachd::journal::Admission;
+use attachd::keeping::commit::{Committer, Records};
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
-use attachd::server::commit::{Committer, Records};
 
 /// One record, as it was handed over.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use attachd::aaa::EndpointEntry;
 use attachd::network::{LeaseKind, LeasePhase, Session, Status};
 use attachd::provisioning::Catalog;
-use attachd::server::gateways::Gateways;
+use attachd::radius::gateways::Gateways;
 use attachd::time::Timestamp;
 use attachd::wire::tgpp::RatType;
 

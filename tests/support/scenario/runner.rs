@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use attachd::identity::Iccid;
 use attachd::provisioning::Prune;
-use attachd::server::pipeline::Port;
+use attachd::radius::pipeline::Port;
 use attachd::time::Timestamp;
 use attachd::wire::dictionary::Dictionary;
 use attachd::wire::{Code, Secret};

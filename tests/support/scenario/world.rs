@@ -9,15 +9,15 @@ use std::time::Duration;
 use attachd::aaa::{Aaa, FreedAddress};
 use attachd::config::Config;
 use attachd::journal::JournalFigures;
+use attachd::keeping::commit::Committer;
+use attachd::metrics::counters::Dropped;
+use attachd::metrics::{Meters, Metrics, Names};
 use attachd::provisioning::Prune;
-use attachd::server::clock::Now;
-use attachd::server::commit::Committer;
-use attachd::server::counters::Dropped;
-use attachd::server::gateways::Gateways;
-use attachd::server::metrics::{Meters, Metrics, Names};
-use attachd::server::pending_batch::PendingBatch;
-use attachd::server::pipeline::{Arrival, Listener, PipelineConfig, Port};
-use attachd::server::worker_core::WorkerCore;
+use attachd::radius::gateways::Gateways;
+use attachd::radius::pending_batch::PendingBatch;
+use attachd::radius::pipeline::{Arrival, Listener, PipelineConfig, Port};
+use attachd::radius::worker_core::WorkerCore;
+use attachd::runtime::clock::Now;
 use attachd::time::Timestamp;
 
 use super::disk::{Disk, Pages, Record};
@@ -134,7 +134,7 @@ impl World {
         for (reason, count) in Dropped::ALL.into_iter().zip(counters.drops()) {
             self.drops.extend((0..count).map(|_| reason));
         }
-        self.meters.report(counters, &self.gateways);
+        self.meters.report(counters, |id| self.gateways.name(id));
     }
 
     /// One whole walk over all endpoints.
@@ -209,7 +209,7 @@ impl World {
         result
     }
 
-    fn take(&mut self, left: Vec<(attachd::server::replies::Route, Vec<u8>)>) {
+    fn take(&mut self, left: Vec<(attachd::radius::replies::Route, Vec<u8>)>) {
         for (route, octets) in left {
             let port = if route.listener == 1 { Port::Acct } else { Port::Auth };
             self.traffic.push(Seen {

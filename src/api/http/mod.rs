@@ -1,0 +1,177 @@
+//! Metrics, health, two views and the reload, over HTTP.
+
+mod envelope;
+mod guard;
+mod parameters;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{MatchedPath, Path, Request, State};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::sync::Semaphore;
+
+use super::view::{EndpointView, SessionView};
+use crate::aaa::Aaa;
+use crate::identity::{Iccid, IdentityError};
+use crate::journal::{Journal, JournalHealth};
+use crate::metrics::{Metrics, Names};
+use crate::radius::context::ServerContext;
+use crate::runtime::Applied;
+use crate::runtime::health::Readiness;
+use envelope::{Answer, Page, Refusal, data, list};
+use guard::IsLocal;
+pub(crate) use guard::Peer;
+use parameters::Parameters;
+
+/// What the views look at.
+pub(crate) struct HttpState {
+    pub(crate) common: Arc<ServerContext>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Under which names metrics are shown.
+    pub(crate) names: Names,
+    /// Set when the server begins to serve.
+    pub(crate) serving: OnceLock<Serving>,
+    /// Who may wait for a reload at the same time; each keeps a connection.
+    pub(crate) reloads: Semaphore,
+}
+
+pub(crate) struct Serving {
+    pub(crate) aaa: Arc<Aaa>,
+    pub(crate) journal: Arc<Journal>,
+}
+
+/// How many may wait for a reload at the same time: people and their scripts, not a crowd.
+pub(crate) const WAITING_FOR_RELOAD: usize = 16;
+
+/// All paths, for a listener on this address.
+pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
+    let is_local = IsLocal(listener.ip().to_canonical().is_loopback());
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/endpoints/{iccid}", get(endpoint))
+        .route("/api/v1/sessions", get(sessions))
+        .route("/api/v1/server/reload", post(reload))
+        .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
+        .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
+            Refusal::method(method.as_str(), uri.path())
+        })
+        .layer(from_fn_with_state(Arc::clone(&state), count))
+        .layer(from_fn_with_state(is_local, guard::guard))
+        .with_state(state)
+}
+
+/// How many sessions a list shows if nobody says otherwise, and how many at most.
+const DEFAULT_LIMIT: usize = 100;
+const LONGEST_LIST: usize = 1000;
+
+/// Counts what the API was asked. Metrics and health are asked all the time by machines, and would drown it.
+async fn count(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with("/api/") {
+        return next.run(request).await;
+    }
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let began = state.common.clock.now().running;
+    let response = next.run(request).await;
+    let took = state.common.clock.now().running.saturating_sub(began);
+    // What nobody has is one path, however many are tried.
+    state.metrics.api_request(
+        path.as_ref().map_or("other", MatchedPath::as_str),
+        response.status().as_u16(),
+        took,
+    );
+    response
+}
+
+async fn metrics(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
+    if let Some(serving) = state.serving.get() {
+        state.metrics.observe(&serving.aaa.stats(), serving.journal.figures());
+    }
+    state.metrics.announce(state.common.gateways.load().configured());
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        state.metrics.render(state.names),
+    )
+}
+
+/// 200 if requests are answered, 503 if they should go elsewhere; and why.
+async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = state.readiness();
+    let status =
+        if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
+}
+
+/// What is no ICCID, or not even text, names no endpoint.
+async fn endpoint(
+    State(state): State<Arc<HttpState>>,
+    uri: Uri,
+    named: Result<Path<String>, PathRejection>,
+) -> Answer<EndpointView> {
+    Parameters::of(&uri, &[])?;
+    let iccid =
+        named.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(Refusal::not_found)?;
+    look(&state, iccid).map(data)
+}
+
+async fn sessions(State(state): State<Arc<HttpState>>, uri: Uri) -> Answer<Vec<SessionView>> {
+    let parameters = Parameters::of(&uri, &["iccid", "limit", "offset"])?;
+    let iccid =
+        parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
+    let iccid = iccid.parse().map_err(|error: IdentityError| Refusal::query(error.rule))?;
+    let limit = parameters
+        .number("limit", LONGEST_LIST)?
+        .filter(|limit| *limit > 0)
+        .unwrap_or(DEFAULT_LIMIT);
+    let offset = parameters.number("offset", usize::MAX)?.unwrap_or(0);
+    let all = look(&state, iccid)?.into_sessions();
+    let page = Page { total_items: all.len(), limit, offset };
+    Ok(list(all.into_iter().skip(offset).take(limit).collect(), page))
+}
+
+/// Reloads gateways and inventory as SIGHUP does, and answers when that is over.
+async fn reload(State(state): State<Arc<HttpState>>, request: Request) -> Answer<Applied> {
+    guard::from_this_machine(&request)?;
+    Parameters::of(request.uri(), &[])?;
+    state.serving.get().ok_or_else(|| state.not_ready())?;
+    let _place = state
+        .reloads
+        .try_acquire()
+        .map_err(|_| Refusal::busy("many wait for a reload already; ask again in a moment"))?;
+    match state.common.reloads.request().await {
+        Ok(Ok(applied)) => Ok(data(applied)),
+        Ok(Err(problems)) => Err(Refusal::invalid(problems)),
+        Err(_) => Err(state.not_ready()),
+    }
+}
+
+fn look(state: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
+    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let gateways = state.common.gateways.load();
+    serving
+        .aaa
+        .look(iccid, state.common.clock.now().wall, |entry, catalog| {
+            EndpointView::of(iccid, entry, catalog, &gateways)
+        })
+        .ok_or_else(Refusal::not_found)
+}
+
+impl HttpState {
+    fn readiness(&self) -> Readiness {
+        let blocked = match self.serving.get().map(|serving| serving.journal.health()) {
+            Some(JournalHealth::Failing(failure)) => Some(failure.to_string()),
+            Some(JournalHealth::Good) | None => None,
+        };
+        self.common.health.readiness(blocked)
+    }
+
+    fn not_ready(&self) -> Refusal {
+        Refusal::not_ready(self.readiness().into_reasons())
+    }
+}

@@ -1,0 +1,5 @@
+//! The way into the journal: who records a decision gets a ticket, and learns when its records are durable.
+
+pub(crate) mod background_writer;
+pub mod commit;
+pub use background_writer::BackgroundWriter;

@@ -1,0 +1,269 @@
+//! From attributes to the words of the domain: one pass over a verified packet, nothing copied.
+//!
+//! A value of the wrong size for its type is passed over, and spoils nothing else (RFC 6929 2.8). Of attributes that may occur once the
+//! first counts.
+
+#[cfg(test)]
+mod tests;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::aaa::{AccountingKind, AccountingRequest, Class, Subject};
+use crate::identity::{GatewayId, Imeisv, Plmn};
+use crate::network::{
+    Counters, Families, LocationInfo, Nas, OddTimes, Report, Reporter, is_sane_session_time,
+    read_event_time,
+};
+use crate::provisioning::{CredentialMethod, Credentials};
+use crate::time::Timestamp;
+use crate::wire::number::value::{acct_status_type, network_event};
+use crate::wire::number::{self, attachd, tgpp};
+use crate::wire::tgpp::UserLocation;
+use crate::wire::{Datagram, Secret, Value, chap_matches, pap_matches};
+
+/// What the attributes of one request say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields<'a> {
+    pub subject: Subject<'a>,
+    /// Called-Station-Id.
+    pub apn: Option<&'a [u8]>,
+    pub network_event: Option<u32>,
+    user_password: Option<&'a [u8]>,
+    chap_password: Option<&'a [u8]>,
+    has_eap: bool,
+    status: Option<u32>,
+    acct_session_id: &'a [u8],
+    acct_multi_session_id: Option<&'a [u8]>,
+    event_timestamp: Option<u32>,
+    delay_s: Option<u32>,
+    nas_ip: Option<u32>,
+    nas_ipv6: Option<Ipv6Addr>,
+    nas_identifier: Option<&'a [u8]>,
+    ip: Option<Ipv4Addr>,
+    pdp_type: Option<u32>,
+    has_ipv6: bool,
+    counters: Counters,
+    location_info: LocationInfo<'a>,
+    session_time_s: Option<u32>,
+    terminate_cause: Option<u32>,
+    last_bearer: bool,
+    authorisation: Option<u64>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a packet; `vendor` is the number of our own dictionary.
+    pub fn gather(datagram: &Datagram<'a>, vendor: u32) -> Self {
+        let mut fields = Self::default();
+        for value in datagram.values() {
+            match value.key.vendor {
+                0 => fields.standard(value),
+                tgpp::VENDOR => fields.tgpp(value),
+                own if own == vendor => fields.own(value),
+                _ => {}
+            }
+        }
+        fields
+    }
+
+    fn standard(&mut self, value: Value<'a>) {
+        let octets = value.octets;
+        match value.key.number {
+            number::USER_NAME => text(&mut self.subject.user_name, octets),
+            number::USER_PASSWORD => first(&mut self.user_password, Some(octets)),
+            number::CHAP_PASSWORD => first(&mut self.chap_password, Some(octets)),
+            number::NAS_IP_ADDRESS => first(&mut self.nas_ip, integer(octets)),
+            number::FRAMED_IP_ADDRESS => first(&mut self.ip, address(octets)),
+            number::CLASS => first(&mut self.authorisation, Class::authorisation(octets)),
+            number::CALLED_STATION_ID => text(&mut self.apn, octets),
+            number::CALLING_STATION_ID => text(&mut self.subject.calling_station_id, octets),
+            number::NAS_IDENTIFIER => text(&mut self.nas_identifier, octets),
+            number::ACCT_STATUS_TYPE => first(&mut self.status, integer(octets)),
+            number::ACCT_DELAY_TIME => first(&mut self.delay_s, integer(octets)),
+            number::ACCT_INPUT_OCTETS => first(&mut self.counters.input, integer(octets)),
+            number::ACCT_OUTPUT_OCTETS => first(&mut self.counters.output, integer(octets)),
+            number::ACCT_SESSION_ID if self.acct_session_id.is_empty() => {
+                self.acct_session_id = octets
+            }
+            number::ACCT_SESSION_TIME => first(&mut self.session_time_s, integer(octets)),
+            number::ACCT_TERMINATE_CAUSE => first(&mut self.terminate_cause, integer(octets)),
+            number::ACCT_MULTI_SESSION_ID => text(&mut self.acct_multi_session_id, octets),
+            number::ACCT_INPUT_GIGAWORDS => {
+                first(&mut self.counters.input_gigawords, integer(octets))
+            }
+            number::ACCT_OUTPUT_GIGAWORDS => {
+                first(&mut self.counters.output_gigawords, integer(octets))
+            }
+            number::EVENT_TIMESTAMP => first(&mut self.event_timestamp, integer(octets)),
+            number::EAP_MESSAGE => self.has_eap = true,
+            number::NAS_IPV6_ADDRESS => first(&mut self.nas_ipv6, ipv6(octets)),
+            number::FRAMED_IPV6_PREFIX
+            | number::FRAMED_IPV6_ADDRESS
+            | number::DELEGATED_IPV6_PREFIX => {
+                self.has_ipv6 |= octets.iter().any(|octet| *octet != 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn tgpp(&mut self, value: Value<'a>) {
+        let octets = value.octets;
+        match value.key.number {
+            tgpp::IMSI => text(&mut self.subject.imsi, octets),
+            tgpp::CHARGING_ID => first(&mut self.location_info.charging_id, integer(octets)),
+            tgpp::PDP_TYPE => first(&mut self.pdp_type, integer(octets)),
+            tgpp::SGSN_ADDRESS => first(
+                &mut self.location_info.serving_node,
+                integer(octets).map(|ip| Ipv4Addr::from(ip).into()),
+            ),
+            // erGW sends a zero for "not the last".
+            tgpp::SESSION_STOP_INDICATOR => {
+                self.last_bearer |= octets.iter().any(|octet| *octet != 0)
+            }
+            tgpp::SGSN_IPV6_ADDRESS => {
+                first(&mut self.location_info.serving_node, ipv6(octets).map(IpAddr::V6))
+            }
+            tgpp::SGSN_MCC_MNC => first(&mut self.location_info.plmn, Plmn::parse(octets).ok()),
+            tgpp::IMEISV => first(&mut self.location_info.imeisv, Imeisv::parse(octets).ok()),
+            tgpp::RAT_TYPE => first(
+                &mut self.location_info.rat,
+                <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat),
+            ),
+            tgpp::USER_LOCATION_INFO => text(&mut self.location_info.location, octets),
+            tgpp::MS_TIME_ZONE => first(&mut self.location_info.time_zone, octets.try_into().ok()),
+            _ => {}
+        }
+    }
+
+    fn own(&mut self, value: Value<'a>) {
+        match value.key.number {
+            attachd::ICCID => text(&mut self.subject.iccid, value.octets),
+            attachd::NETWORK_EVENT => first(&mut self.network_event, integer(value.octets)),
+            _ => {}
+        }
+    }
+
+    /// Whether this Access-Request asks for permission to attach only.
+    pub fn is_attach_only(&self) -> bool {
+        self.network_event == Some(network_event::ATTACH)
+    }
+
+    /// EAP, which we do not speak, or two kinds of password at once, which RFC 2865 4.1 forbids.
+    pub fn has_unusable_credentials(&self) -> bool {
+        self.has_eap || (self.user_password.is_some() && self.chap_password.is_some())
+    }
+
+    /// Whether the packet's password proves what a group demands.
+    pub fn prove(&self, wanted: &Credentials, datagram: &Datagram<'_>, secret: &Secret) -> bool {
+        let password = wanted.password.as_bytes();
+        let is_right = match wanted.method {
+            CredentialMethod::Pap => self.user_password.is_some_and(|hidden| {
+                pap_matches(hidden, secret, datagram.authenticator(), password)
+            }),
+            CredentialMethod::Chap => {
+                self.chap_password.and_then(<[u8]>::split_first).is_some_and(|(ident, response)| {
+                    chap_matches(*ident, response, password, datagram.chap_challenge())
+                })
+            }
+        };
+        is_right && self.subject.user_name == Some(wanted.username.as_bytes())
+    }
+
+    /// The accounting request that these attributes make, and which of its times cannot be. `range` has the addresses of the gateway.
+    pub fn accounting(
+        &self,
+        gateway: GatewayId,
+        range: IpNet,
+        source: IpAddr,
+        arrival: Timestamp,
+    ) -> (AccountingRequest<'a>, OddTimes) {
+        let (event_time, stamp, mut odd) =
+            read_event_time(self.event_timestamp, self.delay_s, arrival);
+        let session_time_s = self.session_time_s.filter(|seconds| is_sane_session_time(*seconds));
+        odd.session_time = session_time_s != self.session_time_s;
+        let nas =
+            Nas::new(source, self.nas_ip.map(Ipv4Addr::from), self.nas_ipv6, self.nas_identifier);
+        let report = Report {
+            reporter: Reporter { gateway, range, nas },
+            iccid: None,
+            acct_session_id: self.acct_session_id,
+            acct_multi_session_id: self.acct_multi_session_id,
+            apn: self.apn,
+            event_time,
+            stamp,
+            ip: self.ip,
+            families: self.families(),
+            counters: self.counters,
+            location_info: self.location_info(),
+            session_time_s,
+            terminate_cause: self.terminate_cause,
+            last_bearer: self.last_bearer,
+            authorisation: self.authorisation,
+        };
+        (AccountingRequest { kind: self.kind(), subject: self.subject, gateway, report }, odd)
+    }
+
+    /// 3GPP-PDP-Type if it is there (TS 29.061 16.4.7.2: 0 is IPv4, 2 IPv6, 3 both), else what the addresses tell.
+    fn families(&self) -> Families {
+        match self.pdp_type {
+            Some(0) => Families { ipv4: true, ipv6: false },
+            Some(2) => Families { ipv4: false, ipv6: true },
+            Some(3) => Families { ipv4: true, ipv6: true },
+            _ => Families { ipv4: self.ip.is_some(), ipv6: self.has_ipv6 },
+        }
+    }
+
+    /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
+    fn location_info(&self) -> LocationInfo<'a> {
+        let of_location = || {
+            Plmn::parse(&UserLocation::decode(self.location_info.location?)?.plmn()?.to_ascii())
+                .ok()
+        };
+        LocationInfo { plmn: self.location_info.plmn.or_else(of_location), ..self.location_info }
+    }
+
+    fn kind(&self) -> AccountingKind {
+        let kind = match (self.status, self.network_event) {
+            (Some(acct_status_type::START), Some(network_event::ATTACH)) => {
+                return AccountingKind::Attach;
+            }
+            (Some(acct_status_type::STOP), Some(network_event::DETACH)) => {
+                return AccountingKind::Detach;
+            }
+            (Some(acct_status_type::ACCOUNTING_ON | acct_status_type::ACCOUNTING_OFF), _) => {
+                return AccountingKind::GatewayRestart;
+            }
+            (Some(acct_status_type::START), _) => AccountingKind::Start,
+            (Some(acct_status_type::INTERIM_UPDATE), _) => AccountingKind::Interim,
+            (Some(acct_status_type::STOP), _) => AccountingKind::Stop,
+            (Some(_), _) => return AccountingKind::Other,
+            (None, _) => return AccountingKind::Invalid,
+        };
+        // RFC 2866 5.5: these three name a bearer.
+        if self.acct_session_id.is_empty() { AccountingKind::Invalid } else { kind }
+    }
+}
+
+fn first<T>(slot: &mut Option<T>, value: Option<T>) {
+    if slot.is_none() {
+        *slot = value;
+    }
+}
+
+/// A text or string of no octets is not to be sent (RFC 2865 5), and says nothing.
+fn text<'a>(slot: &mut Option<&'a [u8]>, octets: &'a [u8]) {
+    first(slot, Some(octets).filter(|octets| !octets.is_empty()));
+}
+
+fn integer(octets: &[u8]) -> Option<u32> {
+    octets.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// The two special values of RFC 2865 5.8, and nothing at all, are no addresses.
+fn address(octets: &[u8]) -> Option<Ipv4Addr> {
+    integer(octets).filter(|ip| !matches!(ip, 0 | 0xffff_fffe | 0xffff_ffff)).map(Ipv4Addr::from)
+}
+
+fn ipv6(octets: &[u8]) -> Option<Ipv6Addr> {
+    <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from)
+}

@@ -1,0 +1,304 @@
+//! What the records say: the kinds, and each kind's way to octets and back.
+//!
+//! Numbers are varints, times are differences to the time of the record, what is absent costs a bit. A list of bits comes first and its
+//! fields follow in the order of the bits; a later version of this format may use further bits, whose fields then stand last and are
+//! passed over by a reader that does not know them. Everything that repeats stands in a block that states its length.
+
+mod endpoint;
+mod octets;
+mod provisioning;
+mod session;
+#[cfg(test)]
+mod tests;
+use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
+use crate::network::{EndpointState, EventTime, Reporter, Restart, Skew, Stamp};
+use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use crate::time::Timestamp;
+
+use crate::journal::Batch;
+use crate::journal::SnapshotWriter;
+use crate::journal::Unreadable;
+use crate::journal::{FramedRecord, RecordKind, TooLarge};
+use octets::{FieldReader, FieldWriter};
+
+/// The numbers of the kinds. One that was ever written is never given to another.
+mod kind {
+    use super::RecordKind;
+
+    pub(super) const ENDPOINT: RecordKind = RecordKind(1);
+    pub(super) const PROVISIONED: RecordKind = RecordKind(2);
+    pub(super) const CATALOG: RecordKind = RecordKind(3);
+    pub(super) const GATEWAY: RecordKind = RecordKind(4);
+    pub(super) const RESTART: RecordKind = RecordKind(5);
+    pub(super) const NOTE: RecordKind = RecordKind(6);
+    pub(super) const INVENTORY: RecordKind = RecordKind(7);
+    pub(super) const SIGNED: RecordKind = RecordKind(16);
+    pub(super) const VSLICE: RecordKind = RecordKind(17);
+    pub(super) const GROUP: RecordKind = RecordKind(18);
+}
+
+/// A record, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The dynamic state of an endpoint; its version is the record's.
+    Endpoint { iccid: Iccid, state: EndpointState },
+    /// How an endpoint is provisioned; `None`: no longer.
+    Provisioned { iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint> },
+    /// A VSlice under its handle.
+    Vslice { id: VsliceId, place: CatalogEntry<Vslice> },
+    /// A group under its handle.
+    Group { id: GroupId, place: CatalogEntry<Group> },
+    /// All VSlices and groups, each in the place of its handle. Not written any more.
+    Catalog { version: u64, catalog: Catalog },
+    /// Everything provisioned is as these files have it, as far as files decide. `None`: an adoption has begun.
+    Inventory { version: u64, fingerprint: Option<Fingerprint> },
+    /// The name that a handle stands for.
+    Gateway { id: GatewayId, name: String },
+    /// The gateway has sent an Access-Request with a valid Message-Authenticator.
+    Signed { id: GatewayId },
+    /// A gateway restarted.
+    Restart(Restart),
+    /// Recorded without effect. Not for snapshots.
+    Note(NoteRecord),
+}
+
+/// A report that moved nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteRecord {
+    pub at: Timestamp,
+    pub iccid: Option<Iccid>,
+    /// What was reported.
+    pub what: String,
+    /// Why it was refused, if that is why nothing moved.
+    pub refused: Option<String>,
+}
+
+/// Where records are put: a batch, or a snapshot.
+pub trait RecordSink {
+    /// See [`Batch::put`].
+    fn put(
+        &mut self,
+        kind: RecordKind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge>;
+
+    fn put_endpoint(&mut self, iccid: Iccid, state: &EndpointState) -> Result<(), TooLarge> {
+        self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| {
+            endpoint::write(&mut FieldWriter(buffer), state)
+        })
+    }
+
+    fn put_provisioned(
+        &mut self,
+        iccid: Iccid,
+        stamp: Revision,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<(), TooLarge> {
+        self.put(kind::PROVISIONED, iccid.raw(), stamp.version, |buffer| {
+            provisioning::write_endpoint(&mut FieldWriter(buffer), endpoint, stamp.origin);
+        })
+    }
+
+    fn put_vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) -> Result<(), TooLarge> {
+        self.put(kind::VSLICE, id.index() as u64, place.stamp.version, |buffer| {
+            provisioning::write_vslice_place(&mut FieldWriter(buffer), place);
+        })
+    }
+
+    fn put_group(&mut self, id: GroupId, place: &CatalogEntry<Group>) -> Result<(), TooLarge> {
+        self.put(kind::GROUP, id.index() as u64, place.stamp.version, |buffer| {
+            provisioning::write_group_place(&mut FieldWriter(buffer), place);
+        })
+    }
+
+    fn put_inventory(
+        &mut self,
+        version: u64,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<(), TooLarge> {
+        self.put(kind::INVENTORY, 0, version, |buffer| {
+            if let Some(fingerprint) = fingerprint {
+                buffer.extend_from_slice(&fingerprint.0.to_le_bytes());
+            }
+        })
+    }
+
+    /// A handle has one name for ever.
+    fn put_gateway(&mut self, id: GatewayId, name: &str) -> Result<(), TooLarge> {
+        self.put(kind::GATEWAY, id.index() as u64, 1, |buffer| FieldWriter(buffer).text(name))
+    }
+
+    /// It has for ever.
+    fn put_signed(&mut self, id: GatewayId) -> Result<(), TooLarge> {
+        self.put(kind::SIGNED, id.index() as u64, 1, |_| {})
+    }
+
+    fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
+        let key = (restart.gateway.index() as u64) << 32 | u64::from(restart.nas().code);
+        self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| {
+            write_restart(&mut FieldWriter(buffer), restart)
+        })
+    }
+
+    fn put_note(
+        &mut self,
+        at: Timestamp,
+        iccid: Option<Iccid>,
+        what: &str,
+        refused: Option<&str>,
+    ) -> Result<(), TooLarge> {
+        self.put(kind::NOTE, iccid.map_or(0, Iccid::raw), at.micros(), |buffer| {
+            let mut writer = FieldWriter(buffer);
+            writer.text(what);
+            writer.text(refused.unwrap_or_default());
+        })
+    }
+}
+
+impl RecordSink for Batch {
+    fn put(
+        &mut self,
+        kind: RecordKind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
+        Self::put(self, kind, key, version, payload)
+    }
+}
+
+impl RecordSink for SnapshotWriter {
+    fn put(
+        &mut self,
+        kind: RecordKind,
+        key: u64,
+        version: u64,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
+        Self::put(self, kind, key, version, payload)
+    }
+}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// If it is of no known kind, or its octets say nothing that can be: names that are no names, numbers that are no identifiers.
+    pub fn read(entry: &FramedRecord<'_>) -> Result<Self, Unreadable> {
+        let mut reader = FieldReader(entry.payload);
+        let iccid = || Iccid::from_raw(entry.key).ok_or(Unreadable("its key is no ICCID"));
+        match entry.kind {
+            kind::ENDPOINT => {
+                let state = endpoint::read(&mut reader, entry.version)
+                    .ok_or(Unreadable("the state of an endpoint makes no sense"))?;
+                Ok(Self::Endpoint { iccid: iccid()?, state })
+            }
+            kind::PROVISIONED => {
+                let (endpoint, origin) = provisioning::read_endpoint(&mut reader)
+                    .ok_or(Unreadable("an endpoint makes no sense"))?;
+                Ok(Self::Provisioned {
+                    iccid: iccid()?,
+                    stamp: Revision { version: entry.version, origin },
+                    endpoint,
+                })
+            }
+            kind::VSLICE => {
+                read_vslice(&mut reader, entry).ok_or(Unreadable("a VSlice makes no sense"))
+            }
+            kind::GROUP => {
+                read_group(&mut reader, entry).ok_or(Unreadable("a group makes no sense"))
+            }
+            kind::CATALOG => {
+                let catalog = provisioning::read_catalog(&mut reader, entry.version)
+                    .ok_or(Unreadable("the catalog makes no sense"))?;
+                Ok(Self::Catalog { version: entry.version, catalog })
+            }
+            kind::INVENTORY => read_inventory(entry)
+                .ok_or(Unreadable("the fingerprint of an inventory makes no sense")),
+            kind::GATEWAY => {
+                read_gateway(&mut reader, entry.key).ok_or(Unreadable("a gateway makes no sense"))
+            }
+            kind::SIGNED => {
+                let id = octets::handle(entry.key)
+                    .map(GatewayId::new)
+                    .ok_or(Unreadable("a gateway makes no sense"))?;
+                Ok(Self::Signed { id })
+            }
+            kind::RESTART => read_restart(&mut reader)
+                .map(Self::Restart)
+                .ok_or(Unreadable("a restart makes no sense")),
+            kind::NOTE => read_note(&mut reader, entry)
+                .map(Self::Note)
+                .ok_or(Unreadable("a note makes no sense")),
+            _ => Err(Unreadable("no kind of record that this attachd knows")),
+        }
+    }
+}
+
+fn read_vslice(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
+    let id = VsliceId::new(provisioned_handle(entry.key)?);
+    Some(Record::Vslice { id, place: provisioning::read_vslice_place(reader, entry.version)? })
+}
+
+fn read_group(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
+    let id = GroupId::new(provisioned_handle(entry.key)?);
+    Some(Record::Group { id, place: provisioning::read_group_place(reader, entry.version)? })
+}
+
+/// Handles are given one after the other: a large one is no handle, and would only reserve memory.
+fn provisioned_handle(key: u64) -> Option<usize> {
+    const MOST: usize = 1 << 24;
+    octets::handle(key).filter(|index| *index < MOST)
+}
+
+fn read_inventory(entry: &FramedRecord<'_>) -> Option<Record> {
+    let fingerprint = match entry.payload {
+        [] => None,
+        octets => Some(Fingerprint(u128::from_le_bytes(octets.try_into().ok()?))),
+    };
+    Some(Record::Inventory { version: entry.version, fingerprint })
+}
+
+fn read_gateway(reader: &mut FieldReader<'_>, key: u64) -> Option<Record> {
+    Some(Record::Gateway {
+        id: octets::handle(key).map(GatewayId::new)?,
+        name: reader.text()?.to_owned(),
+    })
+}
+
+fn write_restart(writer: &mut FieldWriter<'_>, restart: &Restart) {
+    let nas = restart.nas();
+    writer.sender(restart.gateway, &nas);
+    writer.time(restart.arrived, Timestamp::EPOCH);
+    writer.time(restart.at.shown, restart.arrived);
+    writer.text(restart.apn.as_deref().unwrap_or_default());
+    writer.number(Skew::of(restart.at).0.into());
+    writer.octet(restart.stamp as u8);
+    writer.range(&restart.range);
+    writer.nas(&nas);
+}
+
+/// Records end with the APN that were written before gateways were known by their addresses.
+fn read_restart(reader: &mut FieldReader<'_>) -> Option<Restart> {
+    let (gateway, mut nas) = reader.sender()?;
+    let arrived = reader.time(Timestamp::EPOCH)?;
+    let shown = reader.time(arrived)?;
+    let apn = Some(reader.text()?).filter(|apn| !apn.is_empty()).map(Into::into);
+    let (mut at, mut stamp, mut range) = (EventTime::at(shown), Stamp::Sane, octets::NO_RANGE);
+    if !reader.0.is_empty() {
+        at = Skew(reader.number_u32()?).event_time(shown);
+        stamp = Stamp::from_key(reader.octet()?)?;
+        range = reader.range()?;
+        nas = reader.nas(nas.code)?;
+    }
+    Some(Restart::new(&Reporter { gateway, range, nas }, apn, at, stamp, arrived))
+}
+
+fn read_note(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<NoteRecord> {
+    let iccid = if entry.key == 0 { None } else { Some(Iccid::from_raw(entry.key)?) };
+    let what = reader.text()?.to_owned();
+    let refused = Some(reader.text()?).filter(|reason| !reason.is_empty()).map(str::to_owned);
+    Some(NoteRecord { at: Timestamp::from_micros(entry.version), iccid, what, refused })
+}
