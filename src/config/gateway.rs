@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::PUBLIC_SECRET;
-use super::read::ConfigSource;
+use super::source::ConfigSource;
 use super::table::{
     ProblemList, TomlTable, TomlValue, ValueFault, ValueResult, choice, fault, flag, number,
     one_or_several, text,

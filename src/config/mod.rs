@@ -5,6 +5,7 @@
 mod gateway;
 mod problem;
 mod read;
+pub(crate) mod source;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -77,7 +78,7 @@ impl Config {
         };
         let environment =
             |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
-        let source = read::ConfigSource {
+        let source = source::ConfigSource {
             text: text.trim_start_matches('\u{feff}'),
             file,
             environment: &environment,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::{Range, RangeInclusive};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,6 +17,7 @@ use super::table::{
 };
 use super::{Config, JournalConfig, LogConfig, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
+use crate::config::source::ConfigSource;
 use crate::journal::SyncMode;
 use crate::provisioning::Authority;
 use crate::radius::GatewaySettings;
@@ -43,22 +44,6 @@ const LEVELS: [(&str, LevelFilter); 6] = [
     ("debug", LevelFilter::DEBUG),
     ("trace", LevelFilter::TRACE),
 ];
-
-/// What a configuration is read from.
-pub(super) struct ConfigSource<'a> {
-    pub(super) text: &'a str,
-    pub(super) file: Option<&'a Path>,
-    pub(super) environment: &'a dyn Fn(&str) -> Option<Vec<u8>>,
-}
-
-impl ConfigSource<'_> {
-    /// A path of the file, as seen from the working directory.
-    pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        let path = self.file.and_then(Path::parent).unwrap_or(Path::new("")).join(path);
-        // Without `.` in the middle, so that messages name files as people do.
-        path.components().collect()
-    }
-}
 
 /// Reads everything; what is wrong does not stop the reading.
 pub(super) fn config(source: &ConfigSource<'_>) -> (Config, Vec<ConfigProblem>) {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::read::{ConfigSource, config};
+use super::read::config;
+use super::source::ConfigSource;
 use super::*;
 use crate::aaa::IdentityKind;
 use crate::provisioning::Authority;

@@ -11,13 +11,14 @@ use super::disk::spare::Spare;
 use super::disk::storage::{PIECE, Storage};
 use super::error::OpenError;
 use super::format::header::{FileKind, FileName};
-use super::manual::ManualJournal;
-use super::recover::recovery::{Apply, OnDamage, ReadJournal, RecoveryReport, recover};
+use super::recover::recovery::{ReadJournal, recover};
+use super::recover::report::{Apply, OnDamage, RecoveryReport};
 use super::write::group_commit::{GroupCommitter, SyncMode};
 use super::write::segment::SegmentWriter;
 use super::write::shared::{JournalFigures, JournalHealth, Shared, WriteFailure};
 use super::write::snapshot::{SnapshotError, SnapshotPermit, SnapshotWriter};
-use super::write::submit::{Submitter, Wake};
+use super::write::submission::Wake;
+use super::write::submit::Submitter;
 use super::write::thread::{Observer, Threads};
 
 /// How a journal works.
@@ -56,7 +57,7 @@ const MANY_SEGMENTS: u64 = 64;
 
 /// A journal that is being written.
 pub struct Journal {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// `None`: in memory, or the caller runs its rounds.
     threads: Option<(Threads, Arc<Spare>)>,
     /// `None`: in memory.
@@ -117,19 +118,6 @@ impl Journal {
         }
     }
 
-    /// The same without a thread: nothing is written but in the rounds that the caller makes. For callers with a clock of their own.
-    pub fn open_manual<A: Apply>(
-        storage: &Arc<dyn Storage>,
-        options: JournalOptions,
-        on_damage: OnDamage,
-        appliers: &mut [A],
-    ) -> Result<(Self, ManualJournal, RecoveryReport), OpenError> {
-        let (journal, committer, spare, recovered) =
-            Self::prepare(storage, None, options, on_damage, appliers)?;
-        let manual = ManualJournal::new(Arc::clone(&journal.shared), committer, spare);
-        Ok((journal, manual, recovered))
-    }
-
     fn start<A: Apply>(
         storage: &Arc<dyn Storage>,
         claim: Option<FolderLock>,
@@ -149,7 +137,7 @@ impl Journal {
     }
 
     /// Reads what there is, and begins a segment behind it.
-    fn prepare<A: Apply>(
+    pub(super) fn prepare<A: Apply>(
         storage: &Arc<dyn Storage>,
         claim: Option<FolderLock>,
         options: JournalOptions,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::disk::spare::Spare;
-use super::handle::Journal;
+use super::disk::storage::Storage;
+use super::error::OpenError;
+use super::handle::{Journal, JournalOptions};
+use super::recover::report::{Apply, OnDamage, RecoveryReport};
 use super::write::group_commit::{GroupCommitter, Next, RoundTime};
 use super::write::shared::Shared;
 use super::write::snapshot::{SnapshotError, SnapshotWriter};
@@ -17,6 +20,21 @@ pub struct ManualJournal {
     spare: Arc<Spare>,
     /// The committer wants to be left alone until then.
     rests_until: Duration,
+}
+
+impl Journal {
+    /// Opens a journal without a thread: nothing is written but in the rounds that the caller makes. For callers with a clock of their own.
+    pub fn open_manual<A: Apply>(
+        storage: &Arc<dyn Storage>,
+        options: JournalOptions,
+        on_damage: OnDamage,
+        appliers: &mut [A],
+    ) -> Result<(Self, ManualJournal, RecoveryReport), OpenError> {
+        let (journal, committer, spare, recovered) =
+            Self::prepare(storage, None, options, on_damage, appliers)?;
+        let manual = ManualJournal::new(Arc::clone(&journal.shared), committer, spare);
+        Ok((journal, manual, recovered))
+    }
 }
 
 impl ManualJournal {

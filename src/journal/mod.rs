@@ -46,8 +46,9 @@ pub use write::batch::Batch;
 pub use write::group_commit::SyncMode;
 
 pub use disk::storage::{AppendFile, Storage, Stored};
-pub use recover::recovery::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
+pub use recover::report::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
 pub use write::shared::{JournalFigures, JournalHealth, WriteFailure};
 pub use write::snapshot::{SnapshotError, SnapshotReport, SnapshotWriter};
-pub use write::submit::{Admission, Submitter, Ticket, Wake};
+pub use write::submission::{Admission, Ticket, Wake};
+pub use write::submit::Submitter;
 pub use write::thread::{Commit, Observer};

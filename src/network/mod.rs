@@ -12,6 +12,7 @@ mod endpoint;
 mod event_time;
 mod interned;
 mod lease;
+pub(crate) mod leasing;
 mod location_info;
 mod matching;
 mod nas;

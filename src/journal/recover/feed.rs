@@ -6,7 +6,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use super::recovery::{Apply, Unreadable};
+use super::report::{Apply, Unreadable};
 use super::scan::Block;
 use crate::journal::error::OpenError;
 

@@ -3,4 +3,5 @@
 pub(super) mod feed;
 pub(super) mod recovery;
 pub(super) mod recovery_plan;
+pub(super) mod report;
 pub(super) mod scan;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::recovery::{Loss, OnDamage};
+use super::report::{Loss, OnDamage};
 use super::scan::Scanner;
 use crate::journal::disk::spare;
 use crate::journal::disk::storage::Storage;

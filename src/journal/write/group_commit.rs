@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::segment::SegmentWriter;
 use super::shared::{Orders, Rotated, Shared};
-use super::submit::Submission;
+use super::submission::Submission;
 use crate::time::Timestamp;
 
 /// When a record counts as recorded.

@@ -5,5 +5,6 @@ pub(super) mod group_commit;
 pub(super) mod segment;
 pub(super) mod shared;
 pub(super) mod snapshot;
+pub(super) mod submission;
 pub(super) mod submit;
 pub(super) mod thread;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::submit::{Admission, Backpressure, Submission, SubmitterState};
+use super::submission::{Admission, Backpressure, Submission, SubmitterState};
 use crate::time::Timestamp;
 
 /// Whether the disk takes records.

@@ -1,0 +1,262 @@
+//! The leases of an endpoint: granted, used, given back, held.
+
+use std::net::Ipv4Addr;
+
+use crate::identity::{GroupId, VsliceId};
+use crate::network::lease::{
+    Lease, LeaseKind, LeasePhase, MAX_HELD, ReleasedLease, promised_until,
+};
+use crate::network::outcome::Few;
+use crate::network::{CloseCause, EndpointState, SessionLimits};
+use crate::time::Timestamp;
+
+impl EndpointState {
+    /// The group's own lease: what was given up for it stands behind it.
+    #[must_use]
+    pub fn lease(&self, group: GroupId) -> Option<&Lease> {
+        self.leases.iter().find(|lease| lease.group == group)
+    }
+
+    /// Of each group its own lease, and what older sessions of the group still use; without the addresses that were given up and are in
+    /// their hold.
+    pub fn own_leases(&self) -> impl Iterator<Item = &Lease> {
+        let is_own =
+            |lease: &&Lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease));
+        self.leases.iter().filter(move |lease| lease.phase.is_in_use() || is_own(lease))
+    }
+
+    /// Whether the group has the address, in whatever phase but a hold.
+    #[must_use]
+    pub fn has_leased(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+        let mut leased = self.leases.iter().filter(|lease| !lease.phase.is_released());
+        leased.any(|lease| (lease.group, lease.vslice, lease.ip) == (group, vslice, ip))
+    }
+
+    /// Whether one more address can be given up, so that its hold is remembered.
+    #[must_use]
+    pub fn has_room_for_hold(&self) -> bool {
+        self.leases.len() < MAX_HELD
+            || self.leases.iter().filter(|lease| lease.phase.is_released()).count() < MAX_HELD
+    }
+
+    /// Whether a session of the lease's group uses its address, open or ending.
+    #[must_use]
+    pub fn is_used(&self, lease: &Lease) -> bool {
+        let uses = |session: &super::Session| {
+            session.group == Some(lease.group) && session.ip == Some(lease.ip) && !session.conflict
+        };
+        self.sessions.iter().filter(|session| session.is_live()).any(uses)
+    }
+
+    /// The endpoint has left: what was promised to a session of `group` still to come is void. What one has that is ending stays its.
+    pub(crate) fn withdraw_promise(&mut self, group: GroupId) {
+        for lease in self.leases.iter_mut().filter(|lease| lease.group == group) {
+            if matches!(lease.phase, LeasePhase::Reauthorised { .. }) {
+                lease.phase = LeasePhase::InUse;
+            }
+        }
+    }
+
+    /// Puts `lease` in the place of the group's former one, which is returned: giving that back to its pool is the caller's.
+    pub fn grant(&mut self, lease: Lease) -> Option<Lease> {
+        self.version += 1;
+        let own = self.leases.iter().position(|own| own.group == lease.group);
+        let former = own.map(|at| std::mem::replace(&mut self.leases[at], lease));
+        // What it has again is in no hold any more.
+        self.leases.retain(|other| {
+            *other == lease || (other.vslice, other.ip) != (lease.vslice, lease.ip)
+        });
+        if own.is_none() {
+            self.leases.push(lease);
+        }
+        former
+    }
+
+    /// Remembers the hold of an address that was given up for another one: after a crash the pool must know of it. Ask
+    /// [`Self::has_room_for_hold`] before.
+    pub fn remember_hold(&mut self, former: Lease, at: Timestamp) {
+        self.version += 1;
+        self.leases.push(Lease { phase: LeasePhase::Released { at }, ..former });
+    }
+
+    /// Remembers an address that was given up for another one, though an open session uses it: it is released when none does any more.
+    pub fn remember_use(&mut self, former: Lease) {
+        self.version += 1;
+        self.leases.push(Lease { kind: LeaseKind::Pooled, phase: LeasePhase::InUse, ..former });
+    }
+
+    /// A lease that has just been released stays, since its address is configured for the endpoint.
+    pub fn keep_lease(&mut self, vslice: VsliceId, ip: Ipv4Addr) {
+        if let Some(lease) =
+            self.leases.iter_mut().find(|lease| (lease.vslice, lease.ip) == (vslice, ip))
+        {
+            (lease.kind, lease.phase) = (LeaseKind::Static, LeasePhase::Kept);
+            self.version += 1;
+        }
+    }
+
+    /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it. `false` if the group has none.
+    pub fn authorise(&mut self, group: GroupId, until: Timestamp, authorisation: u64) -> bool {
+        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else {
+            return false;
+        };
+        lease.phase = if lease.phase.is_in_use() {
+            LeasePhase::Reauthorised { until, authorisation }
+        } else {
+            LeasePhase::Authorised { until, authorisation }
+        };
+        self.version += 1;
+        true
+    }
+
+    /// Marks the group's lease as in use. An opened session does it by itself, except with a released lease: that address is in the
+    /// pool's hands, and has to be claimed there and granted anew. What was promised to a session still to come stays promised.
+    pub fn take_into_use(&mut self, group: GroupId) -> bool {
+        let own = |lease: &&mut Lease| lease.group == group && !lease.phase.is_released();
+        let Some(lease) = self.leases.iter_mut().find(own) else { return false };
+        lease.phase = match lease.phase {
+            LeasePhase::InUse | LeasePhase::Reauthorised { .. } => return true,
+            LeasePhase::Authorised { until, authorisation } => {
+                LeasePhase::Reauthorised { until, authorisation }
+            }
+            LeasePhase::Kept => LeasePhase::InUse,
+            LeasePhase::Released { .. } => return false,
+        };
+        self.version += 1;
+        true
+    }
+
+    /// Forgets the group's lease, which is returned: giving it back to its pool is the caller's.
+    pub fn drop_lease(&mut self, group: GroupId) -> Option<Lease> {
+        let at = self.leases.iter().position(|lease| lease.group == group)?;
+        self.version += 1;
+        let lease = self.leases.remove(at);
+        self.leases.shrink_to_fit();
+        Some(lease)
+    }
+
+    /// Whether a session that its gateway still has uses the group's lease.
+    #[must_use]
+    pub fn has_live_lease(&self, group: GroupId) -> bool {
+        let is_in_use = self.lease(group).is_some_and(|lease| lease.phase.is_in_use());
+        is_in_use
+            && self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
+    }
+
+    /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
+    /// is returned; `None` if the lease was released before, or there is none. While a session is still ending on it, the address stays
+    /// its, and is given back afterwards (PROTOCOL 11).
+    pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<ReleasedLease> {
+        if self.has_live_lease(group) {
+            let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
+            (lease.kind, lease.phase) = (LeaseKind::Pooled, LeasePhase::InUse);
+            self.version += 1;
+            return None;
+        }
+        let own = self
+            .leases
+            .iter()
+            .position(|lease| lease.group == group && !lease.phase.is_released())?;
+        let mut location_info = 0..;
+        self.release_where(now, |_| location_info.next() == Some(own)).into_iter().next()
+    }
+
+    /// Takes away the leases that `is_due` chooses, each of them shown once and in order.
+    pub fn release_where(
+        &mut self,
+        now: Timestamp,
+        mut is_due: impl FnMut(&Lease) -> bool,
+    ) -> Few<ReleasedLease> {
+        let mut freed = Few::new();
+        for lease in &mut self.leases {
+            if is_due(lease) && !lease.phase.is_released() {
+                lease.phase = LeasePhase::Released { at: now };
+                freed.push(ReleasedLease { vslice: lease.vslice, ip: lease.ip, at: now });
+            }
+        }
+        self.version += u64::from(!freed.is_empty());
+        freed
+    }
+
+    /// A session of `group` was opened: its promised or kept lease is in use from now on, and nothing promised any more. Returns the address.
+    pub(crate) fn occupy_lease(&mut self, group: GroupId) -> Option<Ipv4Addr> {
+        let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
+        if let LeasePhase::Released { .. } = lease.phase {
+            return None;
+        }
+        lease.phase = LeasePhase::InUse;
+        Some(lease.ip)
+    }
+
+    /// The last session of `group` was closed. What was promised meanwhile stays so, unless the endpoint has left.
+    pub(crate) fn vacate_lease(
+        &mut self,
+        group: GroupId,
+        cause: CloseCause,
+        now: Timestamp,
+    ) -> Few<ReleasedLease> {
+        let mut freed = Few::new();
+        for lease in
+            self.leases.iter_mut().filter(|lease| lease.group == group && lease.phase.is_in_use())
+        {
+            match lease.phase {
+                LeasePhase::Reauthorised { until, authorisation }
+                    if now < until && !cause.is_departure() =>
+                {
+                    lease.phase = LeasePhase::Authorised { until, authorisation };
+                }
+                _ => freed.extend(lease.give_back(now)),
+            }
+        }
+        freed
+    }
+
+    /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten hold is no change worth a record: the
+    /// time alone implies it.
+    pub(crate) fn settle_leases(
+        &mut self,
+        now: Timestamp,
+        limits: &SessionLimits,
+        mut freed: impl FnMut(ReleasedLease),
+    ) {
+        let mut lapsed = false;
+        for lease in &mut self.leases {
+            if let LeasePhase::Authorised { until, .. } = lease.phase
+                && promised_until(until, limits) <= now
+            {
+                lapsed = true;
+                lease.give_back(now).into_iter().for_each(&mut freed);
+            }
+        }
+        self.version += u64::from(lapsed);
+        if self.leases.len() > 1 {
+            self.release_unused(now).into_iter().for_each(freed);
+        }
+        let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if limits.outage.deadline(at, limits.hold) <= now);
+        if self.leases.iter().any(is_over) {
+            self.leases.retain(|lease| !is_over(lease));
+            self.leases.shrink_to_fit();
+        }
+    }
+
+    /// What was given up for another address, and is used no more.
+    fn release_unused(&mut self, now: Timestamp) -> Few<ReleasedLease> {
+        let is_unused = |lease: &Lease| {
+            let is_own = self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, lease));
+            lease.phase.is_in_use() && !is_own && !self.is_used(lease)
+        };
+        let unused: Few<bool> = self.leases.iter().map(is_unused).collect();
+        let mut unused = unused.into_iter();
+        self.release_where(now, |_| unused.next() == Some(true))
+    }
+
+    /// When the next lease lapses or leaves its hold.
+    pub(crate) fn next_lease_deadline(&self, limits: &SessionLimits) -> Option<Timestamp> {
+        let deadline = |lease: &Lease| match lease.phase {
+            LeasePhase::Authorised { until, .. } => Some(promised_until(until, limits)),
+            LeasePhase::Released { at } => Some(limits.outage.deadline(at, limits.hold)),
+            LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
+        };
+        self.leases.iter().filter_map(deadline).min()
+    }
+}
