@@ -1,6 +1,6 @@
 //! The walls of the house, read from `src/` and enforced: who may know whom, and where the doors to the outside are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -186,6 +186,152 @@ fn every_file_has_its_door_plate() {
             "{}: the first line says what the file is",
             file.path
         );
+    }
+}
+
+/// Names that several rooms use for a type of their own, each with the reason.
+const SHARED_NAMES: &[(&str, &str)] =
+    &[("Next", "what a loop does next; never leaves its file's folder")];
+
+#[test]
+fn a_type_name_means_one_thing() {
+    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in sources() {
+        for name in file.types() {
+            rooms.entry(name).or_default().insert(file.room());
+        }
+    }
+    let twice = rooms
+        .iter()
+        .filter(|(name, rooms)| {
+            rooms.len() > 1 && !SHARED_NAMES.iter().any(|(shared, _)| shared == name)
+        })
+        .map(|(name, rooms)| format!("{name}: in {rooms:?}"))
+        .collect::<Vec<_>>();
+    assert!(twice.is_empty(), "types of different rooms with the same name:\n{}", twice.join("\n"));
+}
+
+/// The `mod.rs` of a room only says what it consists of, and does not count.
+#[test]
+fn no_circles_between_the_files_of_a_room() {
+    let files = sources();
+    let rooms: BTreeSet<String> = files.iter().map(Source::room).collect();
+    let mut circles = Vec::new();
+    for room in rooms {
+        let files: Vec<&Source> = files
+            .iter()
+            .filter(|file| file.room() == room && !file.is_door() && !file.is_test())
+            .collect();
+        let mut left: Vec<(&str, BTreeSet<&str>)> =
+            files.iter().map(|file| (file.path.as_str(), file.needs(&files))).collect();
+        // Whoever needs nobody that is left stands on firm ground; what remains in the end is a circle, or needs one.
+        while let Some(at) = left.iter().position(|(_, needs)| needs.is_empty()) {
+            let (done, _) = left.remove(at);
+            left.iter_mut().for_each(|(_, needs)| _ = needs.remove(done));
+        }
+        circles.extend(left.iter().map(|(file, needs)| format!("{file} needs {needs:?}")));
+    }
+    assert!(circles.is_empty(), "circles between files:\n{}", circles.join("\n"));
+}
+
+#[test]
+fn every_reference_to_the_protocol_resolves() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let protocol = fs::read_to_string(root.join("docs/protocol.md")).expect("docs/protocol.md");
+    let is_section =
+        |number: &str| protocol.lines().any(|line| line.starts_with(&format!("## {number}. ")));
+    let mut broken = Vec::new();
+    let mut found = 0;
+    for folder in ["src", "tests", "benches"] {
+        let mut files = Vec::new();
+        collect_all(&root.join(folder), &mut files);
+        for path in files {
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            for (at, _) in text.match_indices("PROTOCOL ") {
+                let rest = &text[at + "PROTOCOL ".len()..];
+                let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                if number.is_empty() {
+                    continue;
+                }
+                found += 1;
+                if !is_section(&number) {
+                    broken.push(format!("{}: PROTOCOL {number}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 40, "only {found} references were found");
+    assert!(broken.is_empty(), "docs/protocol.md has no such section:\n{}", broken.join("\n"));
+}
+
+impl Source {
+    fn is_door(&self) -> bool {
+        self.path.ends_with("mod.rs") || !self.path.contains('/')
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
+    }
+
+    /// The types that others can name.
+    fn types(&self) -> Vec<String> {
+        let keywords = ["struct ", "enum ", "union ", "trait ", "type "];
+        let lines = self.code().filter(|(_, line)| line.starts_with("pub"));
+        lines
+            .filter_map(|(_, line)| {
+                let after = line.split_once(") ").filter(|(public, _)| public.starts_with("pub("));
+                let rest =
+                    after.map_or_else(|| line.strip_prefix("pub "), |(_, rest)| Some(rest))?;
+                let rest = rest.strip_prefix("unsafe ").unwrap_or(rest);
+                let name = keywords.iter().find_map(|keyword| rest.strip_prefix(keyword))?;
+                Some(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+            })
+            .collect()
+    }
+
+    /// The name of the module that the file is.
+    fn stem(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        name.trim_end_matches(".rs")
+    }
+
+    /// The other files of the room that this one imports from, by module or by type.
+    fn needs<'a>(&self, files: &[&'a Source]) -> BTreeSet<&'a str> {
+        let room = self.room();
+        let code: String = self.code().map(|(_, line)| format!("{line}\n")).collect();
+        let mut named = BTreeSet::new();
+        for statement in code.split(';') {
+            let Some(at) = statement
+                .find("use ")
+                .filter(|at| *at == 0 || statement[..*at].ends_with(['\n', ' ']))
+            else {
+                continue;
+            };
+            let tree = &statement[at + "use ".len()..];
+            let is_own = tree.starts_with("super::") || tree.starts_with(&format!("crate::{room}"));
+            if is_own {
+                named.extend(tree.split(|c: char| !c.is_alphanumeric() && c != '_'));
+            }
+        }
+        let others = files.iter().filter(|file| file.path != self.path);
+        others
+            .filter(|file| {
+                named.contains(file.stem())
+                    || file.types().iter().any(|name| named.contains(name.as_str()))
+            })
+            .map(|file| file.path.as_str())
+            .collect()
+    }
+}
+
+fn collect_all(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the repository") {
+        let path = entry.expect("a file of the repository").path();
+        if path.is_dir() {
+            collect_all(&path, files);
+        } else {
+            files.push(path);
+        }
     }
 }
 
