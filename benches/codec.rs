@@ -29,7 +29,7 @@ fn start(criterion: &mut Criterion) {
         });
     });
     group.bench_function("verify", |bencher| {
-        bencher.iter(|| black_box(&datagram).verify_request(&secret))
+        bencher.iter(|| black_box(&datagram).verify_request(&secret));
     });
     group.bench_function("frame, verify, values", |bencher| {
         bencher.iter(|| {

@@ -151,7 +151,7 @@ impl Bench {
             let device = Device { number: nth * step, id: nth as u8, secret: &secret };
             match kind {
                 Kind::Attach | Kind::Duplicate => {
-                    self.packets.push((Port::Auth, from, device.access_request(false)))
+                    self.packets.push((Port::Auth, from, device.access_request(false)));
                 }
                 Kind::Reject => self.packets.push((Port::Auth, from, device.access_request(true))),
                 Kind::Interim => self.packets.push((Port::Acct, from, device.accounting(3))),
@@ -339,7 +339,7 @@ fn whole_datagram(criterion: &mut Criterion) {
                 asked as f64 / rounds as f64
             );
             group.bench_function(BenchmarkId::new(name, endpoints), |bencher| {
-                bencher.iter(|| bench.serve())
+                bencher.iter(|| bench.serve());
             });
         }
     }

@@ -114,7 +114,7 @@ fn sessions(c: &mut Criterion) {
         b.iter(|| black_box(endpoint.interim(&report(b"0A0B0C0D00000001", now), group, now)));
     });
     c.bench_function("settle with nothing due", |b| {
-        b.iter(|| black_box(endpoint.settle(now, &limits, &restarts)))
+        b.iter(|| black_box(endpoint.settle(now, &limits, &restarts)));
     });
 
     let mut endpoint = EndpointState::new(NetworkState::Detached);
@@ -186,7 +186,7 @@ fn tracker(c: &mut Criterion) {
     bench.bench_function("a thousand visits of a walk", |b| {
         b.iter(|| {
             cursor =
-                tracker.walk(cursor, 1000, |_, (_, state)| state.version += 1).unwrap_or_default()
+                tracker.walk(cursor, 1000, |_, (_, state)| state.version += 1).unwrap_or_default();
         });
     });
     bench.finish();

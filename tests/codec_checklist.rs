@@ -108,17 +108,17 @@ fn what_does_not_fit_is_refused_whole() {
     let cases: [(&str, usize, Write); 6] = [
         ("a buffer without room for a header", 19, |_| {}),
         ("a buffer without room for the attribute", 25, |encoder| {
-            _ = encoder.integer(number::NAS_PORT, 1)
+            _ = encoder.integer(number::NAS_PORT, 1);
         }),
         ("more than 4096 octets", 8192, |encoder| {
-            (0..17).for_each(|_| _ = encoder.attribute(25, &[0; 253]))
+            (0..17).for_each(|_| _ = encoder.attribute(25, &[0; 253]));
         }),
         ("an attribute of more than 253 octets", 4096, |encoder| {
-            _ = encoder.attribute(25, &[0; 254])
+            _ = encoder.attribute(25, &[0; 254]);
         }),
         ("a vendor's of more than 247", 4096, |encoder| _ = encoder.vendor(9, 1, &[0; 248])),
         ("a password of more than 128", 4096, |encoder| {
-            _ = encoder.user_password(&[b'x'; 129], &secret(), &AUTHENTICATOR)
+            _ = encoder.user_password(&[b'x'; 129], &secret(), &AUTHENTICATOR);
         }),
     ];
     for (case, size, write) in cases {
@@ -266,7 +266,7 @@ fn a19_fragments_with_another_attribute_between_are_one_value() {
 fn a20_several_values_in_one_vendor_specific_are_all_read() {
     let inside = b"\x00\x00\x28\xaf\x01\x11001010000000001\x08\x0700101\x15\x03\x06";
     let packet = request(Code::ACCESS_REQUEST, |encoder| {
-        _ = encoder.attribute(number::VENDOR_SPECIFIC, inside).attribute(number::USER_NAME, b"n")
+        _ = encoder.attribute(number::VENDOR_SPECIFIC, inside).attribute(number::USER_NAME, b"n");
     });
     let values: Vec<(FlatKey, Vec<u8>)> = Datagram::frame(&packet)
         .unwrap()
@@ -288,7 +288,7 @@ fn b4_passwords_of_any_length_up_to_128() {
     for length in [0, 1, 15, 16, 17, 127, 128] {
         let password = vec![b'p'; length];
         let packet = request(Code::ACCESS_REQUEST, |encoder| {
-            _ = encoder.user_password(&password, &secret(), &AUTHENTICATOR)
+            _ = encoder.user_password(&password, &secret(), &AUTHENTICATOR);
         });
         let datagram = Datagram::frame(&packet).unwrap();
         let hidden = datagram.first(number::USER_PASSWORD).unwrap();
@@ -325,7 +325,7 @@ fn b5_hidden_passwords_come_in_one_to_eight_blocks() {
 #[test]
 fn b6_another_secret_yields_another_password() {
     let packet = request(Code::ACCESS_REQUEST, |encoder| {
-        _ = encoder.user_password(b"arctangent", &Secret::new(b"other"), &AUTHENTICATOR)
+        _ = encoder.user_password(b"arctangent", &Secret::new(b"other"), &AUTHENTICATOR);
     });
     let datagram = Datagram::frame(&packet).unwrap();
     assert!(!pap_matches(
@@ -372,7 +372,7 @@ fn c1_c2_message_authenticator_is_proved_wherever_it_stands() {
 #[test]
 fn a_message_authenticator_is_written_once() {
     let packet = request(Code::ACCESS_REQUEST, |encoder| {
-        _ = encoder.message_authenticator().integer(number::NAS_PORT, 1).message_authenticator()
+        _ = encoder.message_authenticator().integer(number::NAS_PORT, 1).message_authenticator();
     });
     assert_eq!(packet.len(), 20 + 18 + 6);
     assert_eq!(Datagram::frame(&packet).unwrap().verify_request(&secret()), Ok(()));
@@ -401,7 +401,7 @@ fn c5_replies_have_it_first_and_prove_themselves() {
         [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCESS_CHALLENGE, Code::PROTOCOL_ERROR]
     {
         let asked = request(Code::ACCESS_REQUEST, |encoder| {
-            _ = encoder.attribute(number::PROXY_STATE, b"p1").attribute(number::PROXY_STATE, b"")
+            _ = encoder.attribute(number::PROXY_STATE, b"p1").attribute(number::PROXY_STATE, b"");
         });
         let asked = Datagram::frame(&asked).unwrap();
         let mut buffer = [0; 4096];

@@ -52,10 +52,10 @@ fn damaged(mut octets: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
             Damage::Set(at, octet) => octets[at.index(length)] = octet,
             Damage::Cut(at) => octets.truncate(at.index(length)),
             Damage::Insert(at, more) => {
-                drop(octets.splice(at.index(length)..at.index(length), more))
+                drop(octets.splice(at.index(length)..at.index(length), more));
             }
             Damage::Remove(at, count) => {
-                drop(octets.drain(at.index(length)..(at.index(length) + count).min(length)))
+                drop(octets.drain(at.index(length)..(at.index(length) + count).min(length)));
             }
             Damage::Repeat(at, count) => {
                 let part =

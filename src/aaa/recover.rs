@@ -132,7 +132,7 @@ impl Recovery {
         for (iccid, word) in waiting.drain(..) {
             match word {
                 RecoveredPart::Provisioned { stamp, endpoint } => {
-                    self.take_in_provisioned(iccid, stamp, endpoint)
+                    self.take_in_provisioned(iccid, stamp, endpoint);
                 }
                 RecoveredPart::State(state) => self.take_in_state(iccid, state),
             }

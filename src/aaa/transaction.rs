@@ -335,7 +335,7 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         match leased.map(|lease| lease.phase) {
             Some(LeasePhase::InUse | LeasePhase::Reauthorised { .. }) => {}
             Some(LeasePhase::Released { at }) => {
-                self.free(network::ReleasedLease { vslice, ip, at })
+                self.free(network::ReleasedLease { vslice, ip, at });
             }
             Some(LeasePhase::Kept | LeasePhase::Authorised { .. }) => {
                 let freed = self

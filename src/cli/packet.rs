@@ -47,7 +47,7 @@ pub(super) fn write(
     for line in attributes.lines() {
         match (&password, line.split_once(PASSWORD)) {
             (Some(password), Some((indent, _))) => {
-                writeln!(output, "{indent}{PASSWORD}\"{password}\"")?
+                writeln!(output, "{indent}{PASSWORD}\"{password}\"")?;
             }
             _ => writeln!(output, "{line}")?,
         }

@@ -262,7 +262,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
             let Some(request) = self.requests[slot as usize].as_ref() else { continue };
             match request.retransmission.step(&request.policy, now) {
                 RetryStep::Wait => {
-                    self.timers.set(slot, request.retransmission.deadline(&request.policy))
+                    self.timers.set(slot, request.retransmission.deadline(&request.policy));
                 }
                 RetryStep::Repeat => self.repeat(slot, now, out),
                 RetryStep::GiveUp => {

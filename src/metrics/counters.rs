@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(counters.strangers[Dropped::Malformed as usize], 0);
         let mut of_gateways = Vec::new();
         counters.drain_gateways(|gateway, traffic| {
-            of_gateways.push((gateway.index(), traffic.dropped[Dropped::Malformed as usize]))
+            of_gateways.push((gateway.index(), traffic.dropped[Dropped::Malformed as usize]));
         });
         assert_eq!(of_gateways, [(1, 1), (0, 1)]);
     }

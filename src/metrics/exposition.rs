@@ -34,14 +34,14 @@ fn families(text: &str) -> Vec<Family<'_>> {
                 match families.last_mut().filter(|family| family.name == name) {
                     Some(family) => family.comments.push(line),
                     None => {
-                        families.push(Family { name, comments: vec![line], series: Vec::new() })
+                        families.push(Family { name, comments: vec![line], series: Vec::new() });
                     }
                 }
             }
             None => match families.last_mut() {
                 Some(family) => family.series.push(line),
                 None => {
-                    families.push(Family { name: "", comments: Vec::new(), series: vec![line] })
+                    families.push(Family { name: "", comments: Vec::new(), series: vec![line] });
                 }
             },
         }

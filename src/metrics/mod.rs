@@ -187,7 +187,7 @@ impl Metrics {
     /// A thread has come to a stand.
     pub fn thread_stalled(&self, name: &str) {
         with_local_recorder(&self.recorder, || {
-            counter!("attachd_thread_stalls_total", "thread" => name.to_owned()).increment(1)
+            counter!("attachd_thread_stalls_total", "thread" => name.to_owned()).increment(1);
         });
     }
 
@@ -293,7 +293,7 @@ pub struct SocketDrops {
 }
 
 impl SocketDrops {
-    pub fn report<'n>(&mut self, drops: u32) {
+    pub fn report(&mut self, drops: u32) {
         if drops != self.last {
             self.counter.increment(u64::from(drops.wrapping_sub(self.last)));
             self.last = drops;

@@ -92,7 +92,7 @@ impl EndpointState {
             Some(Found::Live(at)) => self.close_bearer(at, report, now, &mut outcome),
             Some(Found::Past(at)) => outcome.pass_over(at),
             Some(Found::Ended(at)) if !began_after_end(&self.sessions[at], report) => {
-                self.confirm_end(at, report, now, &mut outcome)
+                self.confirm_end(at, report, now, &mut outcome);
             }
             _ => {
                 let mut session = Session::first_seen(report, Status::Stop, group, now);
@@ -384,7 +384,7 @@ impl EndpointState {
         match session.report_order(report, Status::Start, now) {
             ReportOrder::New => self.add_bearer(at, report, Status::Start, outcome),
             ReportOrder::BearerEnded => {
-                outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds)
+                outcome.effect = self.recall(at, report, Status::Start, Effect::TombstoneHolds);
             }
             // Gateways that were cut off from us start their living sessions once more.
             ReportOrder::Newer => {

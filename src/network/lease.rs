@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use super::SessionLimits;
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
 
@@ -81,8 +80,3 @@ impl Lease {
 /// A record remembers so many holds, which are about a kilobyte. Who has given up so many addresses within one hold time is given no
 /// other one before the first hold has passed: none is forgotten.
 pub(super) const MAX_HELD: usize = 64;
-
-/// When a promise lapses that was made until then.
-pub(super) fn promised_until(until: Timestamp, limits: &SessionLimits) -> Timestamp {
-    limits.outage.deadline(until - limits.promise, limits.promise)
-}

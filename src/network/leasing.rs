@@ -3,9 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::identity::{GroupId, VsliceId};
-use crate::network::lease::{
-    Lease, LeaseKind, LeasePhase, MAX_HELD, ReleasedLease, promised_until,
-};
+use crate::network::lease::{Lease, LeaseKind, LeasePhase, MAX_HELD, ReleasedLease};
 use crate::network::outcome::Few;
 use crate::network::{CloseCause, EndpointState, SessionLimits};
 use crate::time::Timestamp;
@@ -259,4 +257,9 @@ impl EndpointState {
         };
         self.leases.iter().filter_map(deadline).min()
     }
+}
+
+/// When a promise lapses that was made until then.
+fn promised_until(until: Timestamp, limits: &SessionLimits) -> Timestamp {
+    limits.outage.deadline(until - limits.promise, limits.promise)
 }

@@ -54,7 +54,7 @@ impl Outside {
         match before {
             Before::Own => {}
             Before::Released { owner: Some(owner), at } => {
-                self.put(OwnedAddress { ip, owner, released_at: Some(at) })
+                self.put(OwnedAddress { ip, owner, released_at: Some(at) });
             }
             Before::Unused | Before::Released { owner: None, .. } => _ = self.remove(ip),
         }

@@ -19,7 +19,7 @@ impl OffsetRanges {
         for (first, last) in sorted {
             match merged.last_mut() {
                 Some(before) if first <= before.last.saturating_add(1) => {
-                    before.last = before.last.max(last)
+                    before.last = before.last.max(last);
                 }
                 _ => merged.push(OffsetRange { first, last }),
             }

@@ -86,7 +86,7 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
             let given = loop {
                 match pool.allocate_undoably(owner, now) {
                     Ok((ip, before)) if is_contested(contested, ip, owner, now) => {
-                        passed_over.push((ip, before))
+                        passed_over.push((ip, before));
                     }
                     given => break given.ok(),
                 }

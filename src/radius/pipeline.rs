@@ -11,7 +11,7 @@ use super::gateways::{Gateway, Gateways};
 use super::log_throttle::LogThrottle;
 use super::pending_batch::PendingBatch;
 use super::replies::{Replies, Route};
-use super::shares::{ACCESS, Load, REPORT, Shares};
+use super::shares::{ACCESS, InFlightLoad, REPORT, Shares};
 use super::translate::Fields;
 use crate::aaa::{Aaa, Accept, AccessRequest, Verdict};
 use crate::keeping::commit::Records;
@@ -135,7 +135,7 @@ struct Answer {
     draft: Draft,
     send_when: SendWhen,
     /// What waits until it leaves.
-    load: Load,
+    load: InFlightLoad,
 }
 
 /// When a reply may leave.
@@ -227,7 +227,7 @@ impl Pipeline {
             match self.serve(fresh, buf, &mut out.pending) {
                 Ok(answered) => *answer = Some((fresh, answered)),
                 Err(reason) => {
-                    self.refuse(reason, gateways, &fresh.verified.arrival, fresh.verified.now)
+                    self.refuse(reason, gateways, &fresh.verified.arrival, fresh.verified.now);
                 }
             }
         }
@@ -351,7 +351,7 @@ impl Pipeline {
             gateway: gateway.id,
             request: request.code(),
             slot: None,
-            load: Load::default(),
+            load: InFlightLoad::default(),
         };
         let verified = Verified { request, gateway, secret, arrival, now, route };
         if request.code() == Code::STATUS_SERVER {
@@ -412,9 +412,11 @@ impl Pipeline {
         match answer.send_when {
             SendWhen::AtOnce => {}
             SendWhen::WithItsRecords => {
-                answer.load = Load::receipt(pending.records.octets() - written)
+                answer.load = InFlightLoad::receipt(pending.records.octets() - written);
             }
-            SendWhen::Delayed if self.shares.may_delay(gateway) => answer.load = Load::DELAYED,
+            SendWhen::Delayed if self.shares.may_delay(gateway) => {
+                answer.load = InFlightLoad::DELAYED;
+            }
             // It has so many held back already that this one is not: whoever floods loses the delay, not his neighbours.
             SendWhen::Delayed => answer.send_when = SendWhen::AtOnce,
         }
@@ -520,7 +522,7 @@ impl Pipeline {
 impl SendWhen {
     fn when(self, draft: Result<Draft, TooLong>) -> Result<Answer, Dropped> {
         draft
-            .map(|draft| Answer { draft, send_when: self, load: Load::default() })
+            .map(|draft| Answer { draft, send_when: self, load: InFlightLoad::default() })
             .map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::duplicates::Slot;
-use super::shares::Load;
+use super::shares::InFlightLoad;
 use crate::identity::GatewayId;
 use crate::wire::{Code, LONGEST, TooLong};
 
@@ -22,7 +22,7 @@ pub struct Route {
     /// Where the request waits for this reply to be remembered; none for what is never remembered.
     pub slot: Option<Slot>,
     /// What its gateway is charged until it leaves.
-    pub load: Load,
+    pub load: InFlightLoad,
 }
 
 /// Replies that are released together.

@@ -22,7 +22,7 @@ pub const REPORT: u32 = 1;
 
 /// What waits, of one gateway or for one reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct InFlightLoad {
     /// Octets of records that are not yet durable.
     pub octets: u32,
     /// Replies that wait for their records.
@@ -35,15 +35,15 @@ pub struct Load {
 #[derive(Debug)]
 pub struct Shares {
     /// By handle.
-    waiting: Vec<Load>,
-    free: Load,
+    waiting: Vec<InFlightLoad>,
+    free: InFlightLoad,
 }
 
 impl Default for Shares {
     fn default() -> Self {
         Self {
             waiting: Vec::new(),
-            free: Load { octets: u32::MAX, receipts: MAX_RECEIPTS, delayed: MAX_DELAYED },
+            free: InFlightLoad { octets: u32::MAX, receipts: MAX_RECEIPTS, delayed: MAX_DELAYED },
         }
     }
 }
@@ -67,29 +67,29 @@ impl Shares {
     }
 
     /// Something begins to wait.
-    pub fn charge(&mut self, gateway: GatewayId, load: Load) {
+    pub fn charge(&mut self, gateway: GatewayId, load: InFlightLoad) {
         let place = gateway.index();
         if place >= self.waiting.len() {
-            self.waiting.resize(place + 1, Load::default());
+            self.waiting.resize(place + 1, InFlightLoad::default());
         }
         self.waiting[place].add(load);
         self.free.subtract(load);
     }
 
     /// It waits no longer. Octets of the journal are free for others only when [`Self::set_room`] says so.
-    pub fn give_back(&mut self, gateway: GatewayId, load: Load) {
+    pub fn give_back(&mut self, gateway: GatewayId, load: InFlightLoad) {
         if let Some(waiting) = self.waiting.get_mut(gateway.index()) {
             waiting.subtract(load);
-            self.free.add(Load { octets: 0, ..load });
+            self.free.add(InFlightLoad { octets: 0, ..load });
         }
     }
 
-    fn waiting(&self, gateway: GatewayId) -> Load {
+    fn waiting(&self, gateway: GatewayId) -> InFlightLoad {
         self.waiting.get(gateway.index()).copied().unwrap_or_default()
     }
 }
 
-impl Load {
+impl InFlightLoad {
     /// A receipt that waits for so many octets of records.
     pub fn receipt(octets: usize) -> Self {
         Self { octets: u32::try_from(octets).unwrap_or(u32::MAX), receipts: 1, delayed: 0 }
@@ -125,7 +125,7 @@ mod tests {
     fn fill(shares: &mut Shares, gateway: GatewayId, weight: u32, octets: usize) -> u32 {
         let mut taken = 0;
         while shares.admits(gateway, weight) {
-            shares.charge(gateway, Load::receipt(octets));
+            shares.charge(gateway, InFlightLoad::receipt(octets));
             taken += 1;
         }
         taken
@@ -162,12 +162,12 @@ mod tests {
         let mut shares = Shares::default();
         let mut held = 0;
         while shares.may_delay(A) {
-            shares.charge(A, Load::DELAYED);
+            shares.charge(A, InFlightLoad::DELAYED);
             held += 1;
         }
         assert_eq!(held, MAX_DELAYED / 2);
         assert!(shares.may_delay(B) && shares.admits(A, ACCESS));
-        shares.give_back(A, Load::DELAYED);
+        shares.give_back(A, InFlightLoad::DELAYED);
         assert!(shares.may_delay(A));
     }
 
@@ -176,7 +176,7 @@ mod tests {
         let mut shares = Shares::default();
         shares.set_room(32_000);
         for _ in 0..fill(&mut shares, A, REPORT, 1_000) {
-            shares.give_back(A, Load::receipt(1_000));
+            shares.give_back(A, InFlightLoad::receipt(1_000));
         }
         shares.set_room(32_000);
         assert_eq!(fill(&mut shares, A, REPORT, 1_000), 16);
@@ -196,7 +196,7 @@ mod tests {
             for (gateway, octets) in requests {
                 let free = ROOM.saturating_sub(taken.iter().sum());
                 if shares.admits(GatewayId::new(gateway), REPORT) {
-                    shares.charge(GatewayId::new(gateway), Load::receipt(octets));
+                    shares.charge(GatewayId::new(gateway), InFlightLoad::receipt(octets));
                     taken[gateway] += octets as u32;
                 } else {
                     prop_assert!(taken[gateway] >= free);

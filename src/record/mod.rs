@@ -86,7 +86,7 @@ pub trait RecordSink {
 
     fn put_endpoint(&mut self, iccid: Iccid, state: &EndpointState) -> Result<(), TooLarge> {
         self.put(kind::ENDPOINT, iccid.raw(), state.version, |buffer| {
-            endpoint::write(&mut FieldWriter(buffer), state)
+            endpoint::write(&mut FieldWriter(buffer), state);
         })
     }
 
@@ -138,7 +138,7 @@ pub trait RecordSink {
     fn put_restart(&mut self, restart: &Restart) -> Result<(), TooLarge> {
         let key = (restart.gateway.index() as u64) << 32 | u64::from(restart.nas().code);
         self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| {
-            write_restart(&mut FieldWriter(buffer), restart)
+            write_restart(&mut FieldWriter(buffer), restart);
         })
     }
 

@@ -384,10 +384,10 @@ fn the_catalog_of_an_older_journal_is_read() {
     };
     let mut wanted = Catalog::default();
     vslices().into_iter().enumerate().for_each(|(number, entry)| {
-        wanted.set_vslice(VsliceId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry })
+        wanted.set_vslice(VsliceId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry });
     });
     groups().into_iter().enumerate().for_each(|(number, entry)| {
-        wanted.set_group(GroupId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry })
+        wanted.set_group(GroupId::new(number), CatalogEntry { stamp: stamp(9, 0), ..entry });
     });
     assert_eq!(found, wanted);
     assert_eq!(found.vslice_by_moniker("festival").unwrap().0, VsliceId::new(1));

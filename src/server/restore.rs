@@ -87,7 +87,7 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
     match record {
         Record::Endpoint { iccid, state } => recovery.endpoint(iccid, state),
         Record::Provisioned { iccid, stamp, endpoint } => {
-            recovery.provisioned(iccid, stamp, endpoint)
+            recovery.provisioned(iccid, stamp, endpoint);
         }
         Record::Vslice { id, place } => recovery.vslice(id, place),
         Record::Group { id, place } => recovery.group(id, place),

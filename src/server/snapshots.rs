@@ -62,7 +62,7 @@ impl Snapshots {
             }
             match self.write() {
                 Ok(Some(report)) => {
-                    info!(records = report.records, octets = report.octets, "snapshot written")
+                    info!(records = report.records, octets = report.octets, "snapshot written");
                 }
                 Ok(None) => return,
                 Err(error) => {

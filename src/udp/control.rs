@@ -56,7 +56,7 @@ impl Control {
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => heard.drops = word(data),
                 (libc::SOL_UDP, libc::UDP_GRO) => {
-                    heard.segment = word(data).and_then(|length| u16::try_from(length).ok())
+                    heard.segment = word(data).and_then(|length| u16::try_from(length).ok());
                 }
                 _ => {}
             }

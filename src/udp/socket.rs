@@ -50,10 +50,10 @@ impl Socket {
         let _ = set_option(&inner, libc::SOL_UDP, libc::UDP_GRO, one);
         match address.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => {
-                set_option(&inner, libc::IPPROTO_IP, libc::IP_PKTINFO, one)?
+                set_option(&inner, libc::IPPROTO_IP, libc::IP_PKTINFO, one)?;
             }
             IpAddr::V6(ip) if ip.is_unspecified() => {
-                set_option(&inner, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, one)?
+                set_option(&inner, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, one)?;
             }
             _ => {}
         }

@@ -49,7 +49,7 @@ impl Readable<'_> {
             let made = extended.iter().find(|extended| extended.made_of.contains(&index));
             match (made, vendor_specific(number, value)) {
                 (Some(Extended { key, octets, made_of }), _) if made_of[0] == index => {
-                    lines.push(self.line(*key, octets))
+                    lines.push(self.line(*key, octets));
                 }
                 // A later fragment: its value is shown already.
                 (Some(_), _) => {}
@@ -59,7 +59,7 @@ impl Readable<'_> {
                     }));
                 }
                 (None, None) => {
-                    lines.push(self.line(AttributeKey { parent: 0, vendor: 0, number }, value))
+                    lines.push(self.line(AttributeKey { parent: 0, vendor: 0, number }, value));
                 }
             }
         }

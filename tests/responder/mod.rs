@@ -397,7 +397,7 @@ impl Responder {
         match fault {
             // Sixteen octets that are none; the authenticator over them is right.
             Some(Fault::IntegrityWrong) => {
-                _ = encoder.attribute(number::MESSAGE_AUTHENTICATOR, &[7; 16])
+                _ = encoder.attribute(number::MESSAGE_AUTHENTICATOR, &[7; 16]);
             }
             _ if protected => drop(encoder.message_authenticator()),
             _ => {}

@@ -141,7 +141,7 @@ impl Server {
             thread::spawn(move || {
                 lines
                     .map_while(Result::ok)
-                    .for_each(|line| *shared.lock().unwrap() += &(line + "\n"))
+                    .for_each(|line| *shared.lock().unwrap() += &(line + "\n"));
             })
         });
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

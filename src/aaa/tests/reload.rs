@@ -255,7 +255,7 @@ fn a_configured_address_is_another_one_in_another_vslice() {
     let address = world.access("camera").accepted().ip;
     reload(&mut world, "till", |till| till.static_ip = address).unwrap();
     let objections = reload(&mut world, "till", |till| {
-        (till.static_ip, till.group) = (address, Some(GroupId::new(2)))
+        (till.static_ip, till.group) = (address, Some(GroupId::new(2)));
     })
     .unwrap_err();
     assert!(objections[0].to_string().contains("is another endpoint's"), "{}", objections[0]);

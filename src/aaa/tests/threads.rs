@@ -117,7 +117,7 @@ fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
         let aaa = &aaa;
         for worker in 0..2 {
             scope.spawn(each_until_the_end(Box::new(move |txn| {
-                attach(aaa, (txn * 7 + worker * 31) % FLEET, now)
+                attach(aaa, (txn * 7 + worker * 31) % FLEET, now);
             })));
         }
         scope.spawn(each_until_the_end(Box::new(move |txn| {

@@ -210,7 +210,7 @@ impl World {
             match record {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
                 Record::Provisioned(iccid, stamp, endpoint) => {
-                    recovery.provisioned(iccid, stamp, endpoint)
+                    recovery.provisioned(iccid, stamp, endpoint);
                 }
                 Record::Vslice(id, location_info) => recovery.vslice(id, location_info),
                 Record::Group(id, location_info) => recovery.group(id, location_info),

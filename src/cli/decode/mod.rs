@@ -51,7 +51,7 @@ impl Decode {
             Input::Octets(octets) => decoder.octets(&octets)?,
             Input::Dump(frames) => frames.iter().try_for_each(|frame| decoder.dumped(frame))?,
             Input::Capture(format, file) => {
-                capture::read(format, file, |frame| decoder.frame(frame))?
+                capture::read(format, file, |frame| decoder.frame(frame))?;
             }
         }
         decoder.finish()

@@ -130,7 +130,7 @@ impl GroupHeader {
     pub(crate) fn append(self, buffer: &mut Vec<u8>) {
         // Eight octets are never too large.
         let _ = append(buffer, RecordKind::GROUP, self.file, self.durable, |buffer| {
-            buffer.extend_from_slice(&Self::MAGIC)
+            buffer.extend_from_slice(&Self::MAGIC);
         });
     }
 

@@ -53,7 +53,7 @@ pub(in crate::journal) fn recover<A: Apply>(
                 return Err(OpenError::Damage(Damage { file: name, offset, what: what.into() }));
             }
             OnDamage::Continue => {
-                recovered.lost.push(Loss { file: name, from: offset, to: None, what: what.into() })
+                recovered.lost.push(Loss { file: name, from: offset, to: None, what: what.into() });
             }
         }
     }

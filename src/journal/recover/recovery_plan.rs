@@ -95,17 +95,17 @@ impl FolderListing {
         for file in files {
             match FileName::parse(&file.name) {
                 Some(FileName { kind: FileKind::Segment, number }) => {
-                    _ = survey.segments.insert(number, file.size)
+                    _ = survey.segments.insert(number, file.size);
                 }
                 Some(FileName { kind: FileKind::Snapshot, number }) => {
-                    _ = survey.snapshots.insert(number, file.size)
+                    _ = survey.snapshots.insert(number, file.size);
                 }
                 None if file.name == CLEAN_END => {
                     survey.clean_end = clean_end(storage)?;
                     survey.drafts.push(file.name);
                 }
                 None if FileName::parse_draft(&file.name).is_some() || file.name == spare::NAME => {
-                    survey.drafts.push(file.name)
+                    survey.drafts.push(file.name);
                 }
                 None => {}
             }

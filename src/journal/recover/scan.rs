@@ -148,11 +148,11 @@ impl<R: Read> Scanner<R> {
                     run.good += size;
                     match entry.kind {
                         RecordKind::GROUP if entry.key == self.number => {
-                            self.vouched = self.vouched.max(entry.version)
+                            self.vouched = self.vouched.max(entry.version);
                         }
                         RecordKind::GROUP => {}
                         RecordKind::END => {
-                            self.end = Some((entry.version, self.offset + run.good as u64))
+                            self.end = Some((entry.version, self.offset + run.good as u64));
                         }
                         _ => run.records += 1,
                     }

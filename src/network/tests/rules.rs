@@ -434,7 +434,7 @@ fn a_session_that_lives_on_is_the_same_one() {
         |endpoint| _ = endpoint.close_all(CloseCause::Barred, at(20)),
         |endpoint| _ = endpoint.close_all(CloseCause::Detach, at(20)),
         |endpoint| {
-            _ = endpoint.settle(at(10) + limits().stale_after, &limits(), &Restarts::default())
+            _ = endpoint.settle(at(10) + limits().stale_after, &limits(), &Restarts::default());
         },
     ];
     for (number, lose) in lose.into_iter().enumerate() {

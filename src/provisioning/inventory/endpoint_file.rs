@@ -187,7 +187,7 @@ impl Rows<'_> {
         parse: fn(&[u8]) -> Result<T, IdentityError>,
     ) -> Option<T> {
         let report = |error| {
-            self.report.problem(row.line, format!("{}: {error}", column.name()), "correct it")
+            self.report.problem(row.line, format!("{}: {error}", column.name()), "correct it");
         };
         parse(text).map_err(report).ok()
     }

@@ -227,7 +227,7 @@ fn report_unreadable(error: &io::Error, report: &mut ProblemCollector) {
     match error.kind() {
         io::ErrorKind::NotFound => report.problem(None, "there is no such file", "create it"),
         io::ErrorKind::PermissionDenied => {
-            report.problem(None, "attachd may not read it", "change its permissions")
+            report.problem(None, "attachd may not read it", "change its permissions");
         }
         _ => report.problem(None, format!("cannot be read: {error}"), "write it anew"),
     }

@@ -89,7 +89,7 @@ impl<'t> Section<'t> {
             let line = self.text.line_at(item.span().start);
             match item.into_inner() {
                 DeValue::Table(table) => {
-                    sections.push(Self { text: self.text, line, title, table })
+                    sections.push(Self { text: self.text, line, title, table });
                 }
                 _ => report.problem(
                     line,
@@ -188,7 +188,7 @@ impl Lined<String> {
     ) -> Option<T> {
         parse(&self.value)
             .map_err(|error| {
-                report.problem(self.line, format!("{key}: {}", error.to_string()), remedy)
+                report.problem(self.line, format!("{key}: {}", error.to_string()), remedy);
             })
             .ok()
     }

@@ -169,7 +169,7 @@ fn credentials_are_proven_by_password() {
 fn every_report_gets_a_bare_receipt() {
     let mut server = TestServer::new();
     let without_status = request(Code::ACCOUNTING_REQUEST, 4, |packet| {
-        _ = packet.attribute(number::USER_NAME, b"till")
+        _ = packet.attribute(number::USER_NAME, b"till");
     });
     for (packet, refused) in [
         (start(1, TILL), 0),

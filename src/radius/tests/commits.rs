@@ -13,7 +13,7 @@ use crate::journal::{
 use crate::keeping::commit::{Committer, JournalCommitter};
 use crate::metrics::counters::Dropped;
 use crate::radius::pipeline::{Arrival, Listener, PipelineConfig, Port};
-use crate::radius::shares::Load;
+use crate::radius::shares::InFlightLoad;
 use crate::radius::worker_core::WorkerCore;
 use crate::runtime::clock::Now;
 use crate::wire::Code;
@@ -363,12 +363,12 @@ fn who_floods_with_rejects_loses_the_delay_and_not_his_neighbours() {
     let [ours, theirs] =
         ["192.0.2.1", "198.51.100.2"].map(|from| gateways().of(from.parse().unwrap()).unwrap().id);
     while worker.core.pipeline.shares.may_delay(ours) {
-        worker.core.pipeline.shares.charge(ours, Load::DELAYED);
+        worker.core.pipeline.shares.charge(ours, InFlightLoad::DELAYED);
     }
     worker.receive(&[(Port::Auth, &access(1, STOLEN))]);
     assert_eq!(worker.taken(), [(Code::ACCESS_REJECT, 1)], "at once");
     assert!(worker.core.pipeline.shares.may_delay(theirs));
-    worker.core.pipeline.shares.give_back(ours, Load::DELAYED);
+    worker.core.pipeline.shares.give_back(ours, InFlightLoad::DELAYED);
     worker.receive(&[(Port::Auth, &access(2, STOLEN))]);
     assert_eq!(worker.taken(), [], "held back");
     worker.later(1_000);

@@ -3,7 +3,7 @@
 use super::test_server::*;
 use crate::metrics::counters::Dropped;
 use crate::radius::pipeline::Port;
-use crate::radius::shares::Load;
+use crate::radius::shares::InFlightLoad;
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Encoder, Secret};
 
@@ -150,13 +150,19 @@ fn a_message_authenticator_must_be_right_wherever_it_stands() {
         |packet: &mut Encoder<'_>| _ = packet.vendor(tgpp::VENDOR, tgpp::IMSI, TILL.as_bytes());
     let user = |packet: &mut Encoder<'_>| _ = packet.attribute(number::USER_NAME, b"till");
     let first = request(Code::ACCESS_REQUEST, 1, |packet| {
-        (_ = packet.message_authenticator(), imsi(packet), user(packet)).2
+        packet.message_authenticator();
+        imsi(packet);
+        user(packet);
     });
     let middle = request(Code::ACCESS_REQUEST, 2, |packet| {
-        (imsi(packet), _ = packet.message_authenticator(), user(packet)).2
+        imsi(packet);
+        packet.message_authenticator();
+        user(packet);
     });
     let last = request(Code::ACCESS_REQUEST, 3, |packet| {
-        (imsi(packet), user(packet), _ = packet.message_authenticator()).2
+        imsi(packet);
+        user(packet);
+        packet.message_authenticator();
     });
     let mut server = TestServer::new();
     for packet in [&first, &middle, &last] {
@@ -171,12 +177,12 @@ fn a_message_authenticator_must_be_right_wherever_it_stands() {
 
     for length in [15, 17] {
         let packet = request(Code::ACCESS_REQUEST, 5, |packet| {
-            _ = packet.attribute(number::MESSAGE_AUTHENTICATOR, &vec![0; length])
+            _ = packet.attribute(number::MESSAGE_AUTHENTICATOR, &vec![0; length]);
         });
         assert_eq!(server.auth(&packet), silence(Dropped::BadMessageAuthenticator));
     }
     let twice = request(Code::ACCESS_REQUEST, 6, |packet| {
-        _ = packet.message_authenticator().attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16])
+        _ = packet.message_authenticator().attribute(number::MESSAGE_AUTHENTICATOR, &[0; 16]);
     });
     assert_eq!(server.auth(&twice), silence(Dropped::BadMessageAuthenticator));
 }
@@ -188,14 +194,14 @@ fn the_gateways_setting_says_who_must_sign() {
         |write: &dyn Fn(&mut Encoder<'_>)| request(Code::ACCESS_REQUEST, 1, |packet| write(packet));
     let bare = with(&|packet| _ = packet.attribute(number::USER_NAME, b"till"));
     let pap = with(&|packet| {
-        _ = packet.attribute(number::USER_NAME, b"till").user_password(b"x", &secret(), &[1; 16])
+        _ = packet.attribute(number::USER_NAME, b"till").user_password(b"x", &secret(), &[1; 16]);
     });
     let chap = with(&|packet| _ = packet.attribute(number::CHAP_PASSWORD, &[1; 17]));
     let eap = with(&|packet| _ = packet.attribute(number::EAP_MESSAGE, &[2, 1, 0, 4]));
     let eap_and_pap = with(&|packet| {
         _ = packet
             .attribute(number::EAP_MESSAGE, &[2, 1, 0, 4])
-            .attribute(number::USER_PASSWORD, &[0; 16])
+            .attribute(number::USER_PASSWORD, &[0; 16]);
     });
     let cases = [
         ("nothing", bare, [false, false, true]),
@@ -229,13 +235,13 @@ fn the_gateways_setting_says_who_must_sign() {
 fn auto_asks_for_a_signature_from_the_first_one_on() {
     let unsigned = |identifier| {
         request(Code::ACCESS_REQUEST, identifier, |packet| {
-            _ = packet.attribute(number::USER_PASSWORD, &[0; 16])
+            _ = packet.attribute(number::USER_PASSWORD, &[0; 16]);
         })
     };
     let mut server = TestServer::new();
     let status = request(Code::STATUS_SERVER, 1, |packet| _ = packet.message_authenticator());
     let signed_start = request(Code::ACCOUNTING_REQUEST, 2, |packet| {
-        _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
+        _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator();
     });
     server.auth(&status).reply();
     server.acct(&signed_start).reply();
@@ -287,7 +293,7 @@ fn proxy_state_without_a_signature_may_be_limited() {
 #[test]
 fn a_signed_accounting_request_follows_the_zero_rule() {
     let write = |packet: &mut Encoder<'_>| {
-        _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator()
+        _ = packet.integer(number::ACCT_STATUS_TYPE, 7).message_authenticator();
     };
     let good = request(Code::ACCOUNTING_REQUEST, 1, write);
     let numbers =
@@ -321,7 +327,7 @@ fn under_overload_reports_are_taken_longer_than_requests() {
     let mut server = TestServer::new();
     server.auth(&access(1, TILL)).reply();
     let gateway = server.gateways.of(server.from.ip()).unwrap().id;
-    server.pipeline.shares.charge(gateway, Load::receipt(1000));
+    server.pipeline.shares.charge(gateway, InFlightLoad::receipt(1000));
     server.pipeline.shares.set_room(2000);
     assert_eq!(server.auth(&access(2, TILL)), silence(Dropped::Overload));
     server.acct(&start(3, TILL)).reply();

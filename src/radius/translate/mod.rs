@@ -83,16 +83,16 @@ impl<'a> Fields<'a> {
             number::ACCT_INPUT_OCTETS => first(&mut self.counters.input, integer(octets)),
             number::ACCT_OUTPUT_OCTETS => first(&mut self.counters.output, integer(octets)),
             number::ACCT_SESSION_ID if self.acct_session_id.is_empty() => {
-                self.acct_session_id = octets
+                self.acct_session_id = octets;
             }
             number::ACCT_SESSION_TIME => first(&mut self.session_time_s, integer(octets)),
             number::ACCT_TERMINATE_CAUSE => first(&mut self.terminate_cause, integer(octets)),
             number::ACCT_MULTI_SESSION_ID => text(&mut self.acct_multi_session_id, octets),
             number::ACCT_INPUT_GIGAWORDS => {
-                first(&mut self.counters.input_gigawords, integer(octets))
+                first(&mut self.counters.input_gigawords, integer(octets));
             }
             number::ACCT_OUTPUT_GIGAWORDS => {
-                first(&mut self.counters.output_gigawords, integer(octets))
+                first(&mut self.counters.output_gigawords, integer(octets));
             }
             number::EVENT_TIMESTAMP => first(&mut self.event_timestamp, integer(octets)),
             number::EAP_MESSAGE => self.has_eap = true,
@@ -118,10 +118,10 @@ impl<'a> Fields<'a> {
             ),
             // erGW sends a zero for "not the last".
             tgpp::SESSION_STOP_INDICATOR => {
-                self.last_bearer |= octets.iter().any(|octet| *octet != 0)
+                self.last_bearer |= octets.iter().any(|octet| *octet != 0);
             }
             tgpp::SGSN_IPV6_ADDRESS => {
-                first(&mut self.location_info.serving_node, ipv6(octets).map(IpAddr::V6))
+                first(&mut self.location_info.serving_node, ipv6(octets).map(IpAddr::V6));
             }
             tgpp::SGSN_MCC_MNC => first(&mut self.location_info.plmn, Plmn::parse(octets).ok()),
             tgpp::IMEISV => first(&mut self.location_info.imeisv, Imeisv::parse(octets).ok()),

@@ -180,7 +180,7 @@ fn status_and_network_event_make_the_kind() {
                 session.then(|| packet.attribute(number::ACCT_SESSION_ID, b"1"));
             };
             accounting(write, |request, _| {
-                assert_eq!(request.kind, kind, "{status:?} {event:?} {session}")
+                assert_eq!(request.kind, kind, "{status:?} {event:?} {session}");
             });
         }
     }
@@ -238,7 +238,7 @@ fn all_that_the_nas_says_of_itself_is_kept() {
 #[test]
 fn the_location_names_the_network_where_nothing_else_does() {
     let located = |packet: &mut Encoder<'_>| {
-        _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &ULI_OF_23415)
+        _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &ULI_OF_23415);
     };
     accounting(
         |packet| located(packet),
@@ -249,10 +249,10 @@ fn the_location_names_the_network_where_nothing_else_does() {
         packet.vendor(tgpp::VENDOR, tgpp::SGSN_MCC_MNC, b"310410");
     };
     accounting(both, |request, _| {
-        assert_eq!(request.report.location_info.plmn, Plmn::parse(b"310410").ok())
+        assert_eq!(request.report.location_info.plmn, Plmn::parse(b"310410").ok());
     });
     let spoilt = |packet: &mut Encoder<'_>| {
-        _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &[130, 1, 2])
+        _ = packet.vendor(tgpp::VENDOR, tgpp::USER_LOCATION_INFO, &[130, 1, 2]);
     };
     accounting(spoilt, |request, _| assert_eq!(request.report.location_info.plmn, None));
 }
@@ -261,13 +261,13 @@ fn the_location_names_the_network_where_nothing_else_does() {
 #[test]
 fn the_family_is_what_the_pdp_type_says_or_the_addresses() {
     let ip = |packet: &mut Encoder<'_>| {
-        _ = packet.address(number::FRAMED_IP_ADDRESS, [100, 64, 0, 2].into())
+        _ = packet.address(number::FRAMED_IP_ADDRESS, [100, 64, 0, 2].into());
     };
     let ipv6 = |packet: &mut Encoder<'_>| {
-        _ = packet.attribute(number::FRAMED_IPV6_PREFIX, &[0, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1])
+        _ = packet.attribute(number::FRAMED_IPV6_PREFIX, &[0, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1]);
     };
     let pdp = |packet: &mut Encoder<'_>, kind: u32| {
-        _ = packet.vendor(tgpp::VENDOR, tgpp::PDP_TYPE, &kind.to_be_bytes())
+        _ = packet.vendor(tgpp::VENDOR, tgpp::PDP_TYPE, &kind.to_be_bytes());
     };
     let families = |write: &dyn Fn(&mut Encoder<'_>)| {
         accounting(|packet| write(packet), |request, _| request.report.families)

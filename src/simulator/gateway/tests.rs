@@ -143,7 +143,7 @@ fn ask(gateway: &mut GatewayMachine, kind: RequestKind, now: Timestamp) -> Sent 
         |draft| match kind.role() {
             ServerRole::Access => draft.access(&profile, &caller, 9, None),
             ServerRole::Accounting => {
-                draft.accounting(&profile, &caller, &bearer, ReportType::Start, 1_700_000_000)
+                draft.accounting(&profile, &caller, &bearer, ReportType::Start, 1_700_000_000);
             }
         },
         &mut out,
@@ -426,7 +426,7 @@ fn accounting_on_is_no_longer_answered_after_a_restart() {
     let mut out = Outbound::default();
     let profile = profile();
     let compose = |draft: &mut RequestDraft<'_, '_>| {
-        draft.restart(&profile, value::acct_status_type::ACCOUNTING_ON, 1)
+        draft.restart(&profile, value::acct_status_type::ACCOUNTING_ON, 1);
     };
     gateway.ask(
         Timestamp::EPOCH,

@@ -193,7 +193,7 @@ fn phases(scenario: &Scenario) -> CheckResult {
                 demand(over_s <= phase.for_s, &key("over_s"), "must not be above for_s")?;
             }
             Load::Closed { in_flight } => {
-                demand(in_flight > 0, &key("in_flight"), "must be at least 1")?
+                demand(in_flight > 0, &key("in_flight"), "must be at least 1")?;
             }
             Load::Rest | Load::Drain => {}
         }

@@ -106,7 +106,7 @@ impl Shard {
         };
         match &reply {
             ServerReply::Accept(accept) => {
-                referee.accepted(now, &request, accept.address, evidence)
+                referee.accepted(now, &request, accept.address, evidence);
             }
             ServerReply::Reject { reason } => referee.refused(now, &request, reason, evidence),
             ServerReply::Acknowledgement => {}
@@ -129,7 +129,7 @@ impl Shard {
                     }
                 }
                 ServerReply::Reject { .. } | ServerReply::Acknowledgement => {
-                    self.drive_device(local, Event::Refused, now, now)
+                    self.drive_device(local, Event::Refused, now, now);
                 }
             },
             RequestKind::Start => {
@@ -138,7 +138,7 @@ impl Shard {
             }
             RequestKind::Interim => self.interim_over(local),
             RequestKind::Stop | RequestKind::Detach => {
-                self.drive_device(local, Event::Released, now, now)
+                self.drive_device(local, Event::Released, now, now);
             }
             RequestKind::On | RequestKind::Off | RequestKind::Status => {}
         }
@@ -154,11 +154,11 @@ impl Shard {
         }
         match ticket.kind {
             RequestKind::Attach | RequestKind::Session => {
-                self.drive_device(local, Event::Unanswered, now, now)
+                self.drive_device(local, Event::Unanswered, now, now);
             }
             RequestKind::Interim => self.interim_over(local),
             RequestKind::Stop | RequestKind::Detach => {
-                self.drive_device(local, Event::Released, now, now)
+                self.drive_device(local, Event::Released, now, now);
             }
             RequestKind::Start | RequestKind::On | RequestKind::Off | RequestKind::Status => {}
         }

@@ -204,7 +204,7 @@ impl Shard {
         let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
         let charging_id = self.plan.charging_id(self.global(local), serial);
         self.send(gateway, local, ticket, now, |draft, profile, caller| {
-            draft.access(profile, caller, charging_id, event)
+            draft.access(profile, caller, charging_id, event);
         })
     }
 
@@ -247,7 +247,7 @@ impl Shard {
                 );
             }
             None => {
-                draft.network_report(profile, caller, NetworkEvent::Detach, charging_id, event_s)
+                draft.network_report(profile, caller, NetworkEvent::Detach, charging_id, event_s);
             }
         });
         self.note_delay(now, scheduled);

@@ -146,7 +146,7 @@ fn quoted(octets: &[u8]) -> String {
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),
                 c if !is_printable(c) => {
-                    c.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| escape(&mut text, octet))
+                    c.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| escape(&mut text, octet));
                 }
                 c => text.push(c),
             }

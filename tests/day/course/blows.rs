@@ -53,7 +53,7 @@ impl Day {
     pub(super) fn befall(&mut self, blow: Blow) {
         match blow {
             Blow::PathDown(place, lasts) => {
-                self.network.cut(self.listeners[place].0, self.now + lasts)
+                self.network.cut(self.listeners[place].0, self.now + lasts);
             }
             Blow::DiskFull(lasts) => {
                 self.outcome.count.full_disks += 1;

@@ -124,7 +124,7 @@ impl Device {
             }
             (Step::Start, _) => {
                 self.phase =
-                    Phase::Open(Session { id: self.session_id(), octets: 0, is_exact: true })
+                    Phase::Open(Session { id: self.session_id(), octets: 0, is_exact: true });
             }
             (Step::Interim { octets }, Phase::Open(session)) => session.octets = octets,
             (Step::Stop { octets }, Phase::Open(session)) => {
@@ -191,7 +191,7 @@ impl Device {
                     && self.address.is_some()
                     && !has_address(&["kept", "authorised"]) =>
             {
-                fail("the address is gone")
+                fail("the address is gone");
             }
             Phase::Away => {}
             Phase::Authorised => {

@@ -90,7 +90,7 @@ impl Draft {
             ["flip", at] => self.harm.push(Harm::Flip(number(at)?)),
             ["write", at, octets] => self.harm.push(Harm::Write(number(at)?, hex(octets)?)),
             ["length", length] => {
-                self.harm.push(Harm::Write(2, number::<u16>(length)?.to_be_bytes().to_vec()))
+                self.harm.push(Harm::Write(2, number::<u16>(length)?.to_be_bytes().to_vec()));
             }
             ["authenticator", octets] => self.harm.push(Harm::Write(4, hex(octets)?)),
             ["append", octets] => self.harm.push(Harm::Append(hex(octets)?)),

@@ -64,7 +64,7 @@ impl Runner {
         for statement in &settings {
             match statement.word(0) {
                 "clock" => {
-                    start = clock(statement.word(1)).map_err(|what| (statement.line, what))?
+                    start = clock(statement.word(1)).map_err(|what| (statement.line, what))?;
                 }
                 "inventory" => files.catalog = statement.text(),
                 "endpoints" => files.endpoints = statement.text(),

@@ -169,7 +169,7 @@ impl World {
             match record {
                 Record::Endpoint(iccid, state) => recovery.endpoint(iccid, state),
                 Record::Provisioned(iccid, stamp, endpoint) => {
-                    recovery.provisioned(iccid, stamp, endpoint)
+                    recovery.provisioned(iccid, stamp, endpoint);
                 }
                 Record::Vslice(id, place) => recovery.vslice(id, place),
                 Record::Group(id, place) => recovery.group(id, place),
