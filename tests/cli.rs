@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -392,46 +392,51 @@ fn a_server_answers_reloads_and_ends() {
     let config = folder.path().join("attachd.toml");
     fs::write(&config, text).unwrap();
 
-    let mut server = command(&["serve", "--config", config.to_str().unwrap()]).spawn().unwrap();
-    let mut ready = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    let address = |kind: &str| {
-        ready
-            .split(&format!("{kind} "))
-            .nth(1)
-            .unwrap()
-            .split([',', '\n'])
-            .next()
-            .unwrap()
-            .to_owned()
+    let start = || {
+        let mut server = command(&["serve", "--config", config.to_str().unwrap()]).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        (server, ready)
     };
-    let ask = || {
+    let end = |mut server: Child| {
+        let pid = server.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let mut log = String::new();
+        server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert_eq!(server.wait().unwrap().code(), Some(0), "{log}");
+        log
+    };
+    let address = |ready: &str, kind: &str| {
+        let rest = ready.split(&format!("{kind} ")).nth(1).unwrap();
+        rest.split([',', '\n']).next().unwrap().to_owned()
+    };
+    let ask = |ready: &str| {
         attachd(&[
             "send",
             "auth",
-            &address("auth"),
+            &address(ready, "auth"),
             "3GPP-IMSI=234500000000001",
             "Called-Station-Id=festival.iot",
         ])
     };
-    let accepted = ask();
+    let (server, ready) = start();
+    let accepted = ask(&ready);
     assert_eq!(accepted.exit, 0, "{accepted:?}");
     assert!(accepted.stdout.contains("Framed-IP-Address = 100.64."), "{}", accepted.stdout);
-    assert_eq!(attachd(&["send", "status", &address("acct")]).exit, 0);
+    assert_eq!(attachd(&["send", "status", &address(&ready, "acct")]).exit, 0);
 
-    let signal =
-        |name: &str| Command::new("kill").args([name, &server.id().to_string()]).status().unwrap();
     // A reload that is refused changes nothing.
     fs::write(folder.path().join("endpoints.csv"), "nonsense\n").unwrap();
-    signal("-HUP");
-    assert_eq!(ask().exit, 0);
-    signal("-TERM");
-    let mut log = String::new();
-    server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert_eq!(server.wait().unwrap().code(), Some(0), "{log}");
+    Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap();
+    assert_eq!(ask(&ready).exit, 0);
+    let log = end(server);
     assert!(!log.contains('\x1b'), "colours belong on a terminal: {log}");
 
-    // With what was adopted before the server would go on; only a first start is refused.
+    // PROTOCOL 11: neither does a start, if the journal has an inventory; a first start is refused.
+    let (server, ready) = start();
+    assert_eq!(ask(&ready).exit, 0);
+    let log = end(server);
+    assert!(log.contains("endpoints.csv:1: "), "{log}");
     fs::remove_dir_all(folder.path().join("attachd-data")).unwrap();
     let refused = attachd(&["serve", "--config", config.to_str().unwrap()]);
     assert_eq!(refused.exit, 2);

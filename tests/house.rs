@@ -227,7 +227,9 @@ fn no_circles_between_the_files_of_a_room() {
         // Whoever needs nobody that is left stands on firm ground; what remains in the end is a circle, or needs one.
         while let Some(at) = left.iter().position(|(_, needs)| needs.is_empty()) {
             let (done, _) = left.remove(at);
-            left.iter_mut().for_each(|(_, needs)| _ = needs.remove(done));
+            for (_, needs) in &mut left {
+                needs.remove(done);
+            }
         }
         circles.extend(left.iter().map(|(file, needs)| format!("{file} needs {needs:?}")));
     }
@@ -298,7 +300,7 @@ impl Source {
     /// The other files of the room that this one imports from, by module or by type.
     fn needs<'a>(&self, files: &[&'a Source]) -> BTreeSet<&'a str> {
         let room = self.room();
-        let code: String = self.code().map(|(_, line)| format!("{line}\n")).collect();
+        let code = self.code().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
         let mut named = BTreeSet::new();
         for statement in code.split(';') {
             let Some(at) = statement

@@ -51,7 +51,7 @@ const ROUND: u64 = 200_000;
 const REJECTS: u64 = 1_300_000;
 
 /// No SIM of any fleet.
-const UNKNOWN: u64 = 9_000_000_000;
+const UNKNOWN: u64 = 9_900_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().collect();

@@ -20,7 +20,7 @@
 //!    report      table, lines, JSON, a page with plots, the comparison of two runs
 //! ```
 //!
-//! [`random`] names every random stream by seed, endpoint and step; [`moment`] counts microseconds since the run began; [`search`] finds
+//! [`random`] names every random stream by seed, endpoint and step; time is counted from the beginning of the run; [`search`] finds
 //! the highest rate that keeps the limits.
 //!
 //! Deliberately absent: the server's code (the referee must not share its mistakes), Disconnect and CoA, TLS.

@@ -17,6 +17,7 @@ pub struct Line {
     /// `User-Name`, `Tunnel-Type:1`; `Attr-200` for what the dictionary does not know, or what is no value of its kind.
     pub name: String,
     /// `1`, `26.10415.22`.
+    #[serde(rename = "place")]
     pub key: String,
     /// As [`Dictionary::assign`] reads it.
     pub value: String,
