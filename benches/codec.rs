@@ -1,4 +1,5 @@
-//! What the codec costs for one packet: an accounting Start of 367 octets with everything a packet gateway sends.
+//! What the codec costs for one packet: an accounting Start of 367 octets with everything a packet
+//! gateway sends.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! What one whole datagram costs without a socket: framing, authenticators, duplicates, decision, record, signed reply - and how often
-//! the heap is asked for memory on the way.
+//! What one whole datagram costs without a socket: framing, authenticators, duplicates, decision,
+//! record, signed reply - and how often the heap is asked for memory on the way.
 #![allow(unsafe_code, reason = "a counting allocator has to be an allocator")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -163,7 +163,8 @@ impl Bench {
                 }
             }
         }
-        // Until every lease and buffer is there, and every endpoint has as many tombstones as it may have.
+        // Until every lease and buffer is there, and every endpoint has as many tombstones as it
+        // may have.
         let rounds = if matches!(kind, Kind::StartAndStop) { 20 } else { 2 };
         for _ in 0..rounds * self.packets.len() {
             self.serve();

@@ -1,6 +1,7 @@
 //! How long a million endpoints take from their file into memory, and how much of it they need.
 //!
-//! `cargo bench --bench import` measures; with `-- --test`, or under `cargo test --benches`, a thousand rows only prove that it works.
+//! `cargo bench --bench import` measures; with `-- --test`, or under `cargo test --benches`, a
+//! thousand rows only prove that it works.
 #![allow(clippy::disallowed_methods, reason = "a benchmark is a shell: it reads the clock")]
 
 use std::error::Error;
@@ -61,7 +62,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     (result, start.elapsed().as_secs_f64())
 }
 
-/// Rows as an order of SIMs has them: numbers in sequence, every field but `secondary_groups` filled.
+/// Rows as an order of SIMs has them: numbers in sequence, every field but `secondary_groups`
+/// filled.
 fn write_inventory(dir: &Path, rows: usize) -> Result<(), Box<dyn Error>> {
     fs::write(dir.join("inventory.toml"), CATALOG)?;
     let mut file = BufWriter::new(File::create(dir.join("endpoints.csv"))?);

@@ -1,8 +1,9 @@
-//! What durability costs: records a second with a commit before the receipt against a journal that forgets; the wait of a lone record
-//! and of records beside a snapshot; recovery; size.
+//! What durability costs: records a second with a commit before the receipt against a journal that
+//! forgets; the wait of a lone record and of records beside a snapshot; recovery; size.
 //!
-//! `cargo bench --bench journal` measures in a folder beside the target (set TMPDIR for another disk); with a part's name behind `--` only that
-//! part; with `-- --test`, or under `cargo test --benches`, a few records only prove that it works.
+//! `cargo bench --bench journal` measures in a folder beside the target (set TMPDIR for another
+//! disk); with a part's name behind `--` only that part; with `-- --test`, or under `cargo test
+//! --benches`, a few records only prove that it works.
 #![allow(clippy::disallowed_methods, reason = "a benchmark is a shell: it reads the clock")]
 
 use std::collections::VecDeque;

@@ -24,7 +24,8 @@ criterion_main!(machines);
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 const HOLD: Duration = Duration::from_secs(60);
 
-/// One address given and another released, in a /10 at three fills: fifty a second, so that 3000 are in their hold at any time.
+/// One address given and another released, in a /10 at three fills: fifty a second, so that 3000
+/// are in their hold at any time.
 fn addresses(c: &mut Criterion) {
     let mut bench = c.benchmark_group("allocate and release in a /10");
     let owner = Iccid::parse(b"8944500000000000014").unwrap();
@@ -41,7 +42,8 @@ fn addresses(c: &mut Criterion) {
                 let old = if given.is_empty() {
                     ip
                 } else {
-                    // A step that shares no divisor with any length visits all in a scattered order.
+                    // A step that shares no divisor with any length visits all in a scattered
+                    // order.
                     next = (next + 2_654_435_761) % given.len();
                     std::mem::replace(&mut given[next], ip)
                 };

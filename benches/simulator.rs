@@ -1,8 +1,9 @@
-//! How many requests a second one thread of the simulator makes, and how much memory a million endpoints take, against a responder on
-//! loopback that grants everything.
+//! How many requests a second one thread of the simulator makes, and how much memory a million
+//! endpoints take, against a responder on loopback that grants everything.
 //!
-//! Prints two lines: `cargo bench --bench simulator`; with `-- --test` a thousand endpoints only prove that it works. The responder takes
-//! a core of its own; where it is the slower one, so be it: the CPU time of the simulator's thread is printed beside the rate.
+//! Prints two lines: `cargo bench --bench simulator`; with `-- --test` a thousand endpoints only
+//! prove that it works. The responder takes a core of its own; where it is the slower one, so be
+//! it: the CPU time of the simulator's thread is printed beside the rate.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};

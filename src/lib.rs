@@ -1,4 +1,5 @@
-//! attachd: the AAA server that mobile packet gateways talk RADIUS to when an IoT SIM attaches, and the simulator of those gateways.
+//! attachd: the AAA server that mobile packet gateways talk RADIUS to when an IoT SIM attaches, and
+//! the simulator of those gateways.
 //!
 //! # The map
 //!
@@ -20,34 +21,45 @@
 //!
 //! Imports only point down; the test `house` enforces it. A room is a folder:
 //!
-//! - [`identity`], [`time`], [`timers`], [`prefetch`]: ICCID, IMSI, MSISDN, APN, moniker; a point in time; a timer wheel; memory
-//!   that is asked for before it is needed. They know nothing of the rest.
-//! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in without allocation.
-//! - [`udp`]: batches of datagrams in and out of the kernel. Knows nothing of RADIUS; nearly all unsafe code is here.
-//! - [`provisioning`]: what may exist: VSlices, subnets, groups, endpoints, their state machine, the inventory and its files.
-//! - [`network`]: what is happening: the network-state machine, sessions, leases, and the tracker of all endpoints by ICCID.
+//! - [`identity`], [`time`], [`timers`], [`prefetch`]: ICCID, IMSI, MSISDN, APN, moniker; a point
+//!   in time; a timer wheel; memory that is asked for before it is needed. They know nothing of the
+//!   rest.
+//! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in
+//!   without allocation.
+//! - [`udp`]: batches of datagrams in and out of the kernel. Knows nothing of RADIUS; nearly all
+//!   unsafe code is here.
+//! - [`provisioning`]: what may exist: VSlices, subnets, groups, endpoints, their state machine,
+//!   the inventory and its files.
+//! - [`network`]: what is happening: the network-state machine, sessions, leases, and the tracker
+//!   of all endpoints by ICCID.
 //! - [`pool`]: the addresses of a VSlice.
 //! - [`aaa`]: the decision. Request, one endpoint's state and the time in; verdict and records out.
-//! - [`record`]: what is recorded of a decision, as octets. [`journal`]: octets made durable, and read back after a crash.
+//! - [`record`]: what is recorded of a decision, as octets. [`journal`]: octets made durable, and
+//!   read back after a crash.
 //! - [`keeping`]: the way into the journal: records in, tickets out.
-//! - [`runtime`], [`metrics`]: what the shells of the server share: clocks, health, reloads; everything that is counted.
+//! - [`runtime`], [`metrics`]: what the shells of the server share: clocks, health, reloads;
+//!   everything that is counted.
 //! - [`radius`]: the RADIUS shell: workers, gateways, duplicates, commit before reply.
-//! - [`api`]: the HTTP shell. [`tokens`]: the file of API tokens. [`server`]: start-up, shutdown, signals, reloads, snapshots: wires the shells.
-//! - [`exchange`]: the RADIUS client: identifiers, retransmission, fail-over. [`simulator`]: devices and gateways as pure machines, a
-//!   referee, and the driver that gives them sockets.
+//! - [`api`]: the HTTP shell. [`tokens`]: the file of API tokens. [`server`]: start-up, shutdown,
+//!   signals, reloads, snapshots: wires the shells.
+//! - [`exchange`]: the RADIUS client: identifiers, retransmission, fail-over. [`simulator`]:
+//!   devices and gateways as pure machines, a referee, and the driver that gives them sockets.
 //! - [`config`], [`cli`]: files and words → checked values; one file a verb.
 //!
 //! # One packet's journey
 //!
-//! A worker receives a batch. For each datagram: source address → gateway → secret; framing and code; authenticators; duplicate?
-//! What is left is translated into an [`aaa::AccessRequest`] or [`aaa::AccountingRequest`] and decided while the endpoint's entry is
-//! held; the decision writes its records into the worker's batch, and the reply is signed. The batch goes to the journal, and the reply
-//! waits until its records are durable: **a reply is a receipt**. Then all replies of the batch leave, grouped by peer.
+//! A worker receives a batch. For each datagram: source address → gateway → secret; framing and
+//! code; authenticators; duplicate? What is left is translated into an [`aaa::AccessRequest`] or
+//! [`aaa::AccountingRequest`] and decided while the endpoint's entry is held; the decision writes
+//! its records into the worker's batch, and the reply is signed. The batch goes to the journal, and
+//! the reply waits until its records are durable: **a reply is a receipt**. Then all replies of the
+//! batch leave, grouped by peer.
 //!
 //! # Deliberately absent
 //!
-//! No timers per session: what is due is settled when an endpoint is touched, and a walk touches everyone in turn. No owner index by
-//! address: an address means nothing without its VSlice, and the lease knows whose it is. No EAP, no proxying, no CoA, no TLS.
+//! No timers per session: what is due is settled when an endpoint is touched, and a walk touches
+//! everyone in turn. No owner index by address: an address means nothing without its VSlice, and
+//! the lease knows whose it is. No EAP, no proxying, no CoA, no TLS.
 
 pub mod aaa;
 pub mod api;

@@ -1,7 +1,8 @@
 //! Asks the processor for memory that will soon be needed, so that many waits become one.
 //!
-//! Where a batch of requests touches tables larger than any cache, each waits a hundred nanoseconds for each line, one after the other. Asked
-//! for beforehand, the lines of all come together. A hint changes nothing: not what a program computes, and not whether it is sound.
+//! Where a batch of requests touches tables larger than any cache, each waits a hundred nanoseconds
+//! for each line, one after the other. Asked for beforehand, the lines of all come together. A hint
+//! changes nothing: not what a program computes, and not whether it is sound.
 #![allow(unsafe_code, reason = "the instruction takes a raw pointer")]
 
 /// Octets that travel together between memory and the caches of nearly every processor.

@@ -1,22 +1,26 @@
-//! Text that others wrote, fit for a terminal, a log line or a page: nothing in it moves a cursor, ends a line or turns its direction.
+//! Text that others wrote, fit for a terminal, a log line or a page: nothing in it moves a cursor,
+//! ends a line or turns its direction.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// Whether a character shows itself and does nothing else. Controls (C0, DEL, C1), format characters (direction, zero width, tags), line and
-/// paragraph separators, and what Unicode has not assigned do not.
+/// Whether a character shows itself and does nothing else. Controls (C0, DEL, C1), format
+/// characters (direction, zero width, tags), line and paragraph separators, and what Unicode has
+/// not assigned do not.
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
-    // The standard library has the table behind this. A combining character shows itself only behind another one.
+    // The standard library has the table behind this. A combining character shows itself only
+    // behind another one.
     let mut room = [b'x'; 5];
     let length = c.encode_utf8(&mut room[1..]).len();
     str::from_utf8(&room[..=length]).is_ok_and(|text| text.escape_debug().count() == 2)
 }
 
-/// Text that shows itself with escapes in place of what is not printable: `\n`, `\u{1b}`, and `\x9b` for what is no UTF-8.
+/// Text that shows itself with escapes in place of what is not printable: `\n`, `\u{1b}`, and
+/// `\x9b` for what is no UTF-8.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a> {
     octets: &'a [u8],
@@ -57,7 +61,8 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// JSON whose strings mean the same and are printable: what JSON lets stand as it is, DEL and beyond ASCII, becomes `\u009b`.
+/// JSON whose strings mean the same and are printable: what JSON lets stand as it is, DEL and
+/// beyond ASCII, becomes `\u009b`.
 #[must_use]
 pub fn json(json: &str) -> Cow<'_, str> {
     let may_stand = |c: char| c == '\n' || is_printable(c);
@@ -80,7 +85,8 @@ pub fn json(json: &str) -> Cow<'_, str> {
 pub(crate) mod tests {
     use super::*;
 
-    /// What a peer may send to do more than be read: ESC, CR, LF, BEL, DEL, NUL, C1 (CSI and NEL), directions, zero width, separators, a tag.
+    /// What a peer may send to do more than be read: ESC, CR, LF, BEL, DEL, NUL, C1 (CSI and NEL),
+    /// directions, zero width, separators, a tag.
     pub(crate) const HOSTILE: &str = "a\u{1b}[2J\r\n\u{7}\u{7f}\0\u{9b}31m\u{85}\u{202e}\u{2066}\u{200f}\u{200b}\u{feff}\u{2028}\u{e0041}z";
 
     #[test]

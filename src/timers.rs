@@ -1,8 +1,10 @@
-//! A hierarchical timer wheel: one timer for each of a million endpoints, set and cancelled in constant time.
+//! A hierarchical timer wheel: one timer for each of a million endpoints, set and cancelled in
+//! constant time.
 //!
-//! Four rings of 256 slots, as in Varghese and Lauck's scheme 7. The first ring's slots are one tick wide, those of each further ring 256
-//! times as wide. When time enters a wide slot, its timers move to the ring below. A timer is sixteen octets in a flat array, linked
-//! through its neighbours' numbers.
+//! Four rings of 256 slots, as in Varghese and Lauck's scheme 7. The first ring's slots are one
+//! tick wide, those of each further ring 256 times as wide. When time enters a wide slot, its
+//! timers move to the ring below. A timer is sixteen octets in a flat array, linked through its
+//! neighbours' numbers.
 
 use crate::time::Timestamp;
 
@@ -68,7 +70,8 @@ impl TimerWheel {
         self.armed == 0
     }
 
-    /// Sets the timer `name`, instead of what it was set to. It fires at the first tick that is not before `due`.
+    /// Sets the timer `name`, instead of what it was set to. It fires at the first tick that is not
+    /// before `due`.
     pub fn set(&mut self, name: u32, due: Timestamp) {
         self.cancel(name);
         if self.timers.len() <= name as usize {
@@ -111,7 +114,8 @@ impl TimerWheel {
         }
     }
 
-    /// When to look again: not after the next timer, perhaps a little before it. None if no timer is set.
+    /// When to look again: not after the next timer, perhaps a little before it. None if no timer
+    /// is set.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let tick = if self.heads[self.tick as usize % SLOTS] == NONE {
@@ -130,7 +134,8 @@ impl TimerWheel {
         (0..RINGS).filter_map(|ring| self.next_in_ring(ring)).min()
     }
 
-    /// A timer lies in the ring in whose current turn it is due, so only slots after the present one can be occupied.
+    /// A timer lies in the ring in whose current turn it is due, so only slots after the present
+    /// one can be occupied.
     fn next_in_ring(&self, ring: usize) -> Option<u32> {
         let width = RING_BITS * ring as u32;
         let turn = self.tick >> width;
@@ -147,7 +152,8 @@ impl TimerWheel {
         Some(((turn & !(SLOTS as u32 - 1)) + slot) << width)
     }
 
-    /// Moves time forward; no timer is due in between. Wide slots that open on the way hand their timers down.
+    /// Moves time forward; no timer is due in between. Wide slots that open on the way hand their
+    /// timers down.
     fn enter(&mut self, tick: u32) {
         let before = self.tick;
         self.tick = tick;
@@ -172,7 +178,8 @@ impl TimerWheel {
 
     fn link(&mut self, name: u32) {
         let due = self.timers[name as usize].due;
-        // The ring in whose current turn the timer lies: the first in which its tick differs from now only below.
+        // The ring in whose current turn the timer lies: the first in which its tick differs from
+        // now only below.
         let differing = u32::BITS - (due ^ self.tick).leading_zeros();
         let ring = (differing.saturating_sub(1) / RING_BITS) as usize;
         let slot = (due >> (RING_BITS * ring as u32)) as usize % SLOTS;

@@ -1,4 +1,5 @@
-//! The command line as scripts meet it: exit codes, output, and one request answered over a real socket.
+//! The command line as scripts meet it: exit codes, output, and one request answered over a real
+//! socket.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
 
@@ -54,8 +55,9 @@ fn ran(output: &Output) -> Ran {
     }
 }
 
-/// Each file of `fixtures/transcripts` is a command, what it prints, what it complains about, and its exit code.
-/// A new case is a new file; `UPDATE_TRANSCRIPTS=1 cargo test --test cli` fills in what a command says today.
+/// Each file of `fixtures/transcripts` is a command, what it prints, what it complains about, and
+/// its exit code. A new case is a new file; `UPDATE_TRANSCRIPTS=1 cargo test --test cli` fills in
+/// what a command says today.
 #[test]
 fn every_transcript_still_holds() {
     let mut count = 0;

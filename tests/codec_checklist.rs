@@ -1,4 +1,5 @@
-//! The conformance checklist as far as one packet decides it; each test names its cases (reference standards, section 6).
+//! The conformance checklist as far as one packet decides it; each test names its cases (reference
+//! standards, section 6).
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
@@ -147,7 +148,8 @@ fn a9_a10_attributes_must_tile_the_packet() {
             b"\x01\xff",
             Malformed::AttributeOverruns { offset: 20 },
         ),
-        // RFC 2865 section 7.3 as it is printed: the length of State says 16 where 10 octets are left.
+        // RFC 2865 section 7.3 as it is printed: the length of State says 16 where 10 octets are
+        // left.
         (
             "A10: State of the RFC",
             b"\x04\x06\xc0\xa8\x01\x10\x05\x06\0\0\0\x07\x18\x1032769430",
@@ -431,7 +433,8 @@ fn c5_replies_have_it_first_and_prove_themselves() {
     }
 }
 
-/// The commonest mistake: a Message-Authenticator over the final authenticator instead of over zeros.
+/// The commonest mistake: a Message-Authenticator over the final authenticator instead of over
+/// zeros.
 #[test]
 fn c10_message_authenticator_of_accounting_is_over_zeros() {
     let right = request(Code::ACCOUNTING_REQUEST, |encoder| {

@@ -1,4 +1,5 @@
-//! What holds for any octets: no decoder panics, what is written is read, and what is changed does not verify.
+//! What holds for any octets: no decoder panics, what is written is read, and what is changed does
+//! not verify.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
@@ -160,7 +161,8 @@ proptest! {
         let reply = flipped(encoded(Code::ACCESS_ACCEPT, &attributes, |encoder| encoder.finish_reply(&secret(), &AUTHENTICATOR).unwrap()));
         prop_assert!(Datagram::frame(&reply).map_or(true, |datagram| datagram.verify_reply(&AUTHENTICATOR, &secret()).is_err()));
 
-        // The authenticator of an Access-Request proves nothing: a bit may turn the Message-Authenticator into something else, and then it is missed.
+        // The authenticator of an Access-Request proves nothing: a bit may turn the
+        // Message-Authenticator into something else, and then it is missed.
         let access = flipped(encoded(Code::ACCESS_REQUEST, &attributes, |encoder| encoder.finish_request(&secret(), AUTHENTICATOR).unwrap()));
         if let Ok(datagram) = Datagram::frame(&access) {
             let proved = datagram.message_authenticator() == MessageAuthenticator::Present && datagram.verify_request(&secret()).is_ok();

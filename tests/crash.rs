@@ -1,7 +1,9 @@
-//! Pulling the plug: the built program under traffic, killed at any instant, and held to what it has acknowledged.
+//! Pulling the plug: the built program under traffic, killed at any instant, and held to what it
+//! has acknowledged.
 //!
-//! `cargo test --test crash -- --nocapture` tells the result in one line. `ATTACHD_CRASH_ROUNDS=1000` makes so many rounds instead of 50,
-//! `ATTACHD_CRASH_SEED=7` repeats the traffic and the instants of an earlier run as far as the machine's own timing lets it.
+//! `cargo test --test crash -- --nocapture` tells the result in one line.
+//! `ATTACHD_CRASH_ROUNDS=1000` makes so many rounds instead of 50, `ATTACHD_CRASH_SEED=7` repeats
+//! the traffic and the instants of an earlier run as far as the machine's own timing lets it.
 
 #![allow(clippy::disallowed_methods, reason = "it measures how long it took")]
 

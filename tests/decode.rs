@@ -172,7 +172,8 @@ fn a_hex_dump_is_taken_with_or_without_the_headers_around_the_packet() {
     assert!(shown.contains("19 octets are neither RADIUS"), "{shown}");
 }
 
-/// The same packets through the programs that people have; each is left out where it is not installed.
+/// The same packets through the programs that people have; each is left out where it is not
+/// installed.
 #[test]
 fn what_other_programs_write_is_read() {
     let file = freeradius();

@@ -1,4 +1,5 @@
-//! What is depended on: licences that `deny.toml` allows, nothing from elsewhere than the registry, nothing unused.
+//! What is depended on: licences that `deny.toml` allows, nothing from elsewhere than the registry,
+//! nothing unused.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
 

@@ -1,4 +1,5 @@
-//! When the disk fails, or the data folder is not what it should be: the built program says so, and acknowledges nothing it cannot keep.
+//! When the disk fails, or the data folder is not what it should be: the built program says so, and
+//! acknowledges nothing it cannot keep.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
 
@@ -174,7 +175,8 @@ fn damage_in_the_middle_is_refused_or_repaired_by_order() {
     assert_eq!(server.endpoint(TILL)["sessions"][0]["acctSessionId"], "0001");
 }
 
-/// A folder in which three servers were killed one after the other; a segment each, and a session of the first till.
+/// A folder in which three servers were killed one after the other; a segment each, and a session
+/// of the first till.
 fn three_lives() -> Folder {
     let folder = Folder::new();
     for _ in 0..3 {

@@ -1,4 +1,5 @@
-//! Every reader of octets that others write, fed with anything, and with the corpus of `fuzz/` damaged: nothing panics.
+//! Every reader of octets that others write, fed with anything, and with the corpus of `fuzz/`
+//! damaged: nothing panics.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers are tests too")]
 

@@ -154,7 +154,8 @@ fn hidden_passwords_of_the_reference() {
     }
 }
 
-/// Each `*.hex` of fixtures/packets with its twin `*.txt`, which is what a person is shown. A new packet is two new files, no code.
+/// Each `*.hex` of fixtures/packets with its twin `*.txt`, which is what a person is shown. A new
+/// packet is two new files, no code.
 #[test]
 fn every_packet_is_shown_as_its_twin() {
     let mut shown = 0;

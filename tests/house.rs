@@ -1,10 +1,12 @@
-//! The walls of the house, read from `src/` and enforced: who may know whom, and where the doors to the outside are.
+//! The walls of the house, read from `src/` and enforced: who may know whom, and where the doors to
+//! the outside are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room and the rooms it may name. `time` and `identity` are the ground; arrows only fall down.
+/// Each room and the rooms it may name. `time` and `identity` are the ground; arrows only fall
+/// down.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     (
@@ -224,7 +226,8 @@ fn no_circles_between_the_files_of_a_room() {
             .collect();
         let mut left: Vec<(&str, BTreeSet<&str>)> =
             files.iter().map(|file| (file.path.as_str(), file.needs(&files))).collect();
-        // Whoever needs nobody that is left stands on firm ground; what remains in the end is a circle, or needs one.
+        // Whoever needs nobody that is left stands on firm ground; what remains in the end is a
+        // circle, or needs one.
         while let Some(at) = left.iter().position(|(_, needs)| needs.is_empty()) {
             let (done, _) = left.remove(at);
             for (_, needs) in &mut left {
@@ -337,7 +340,8 @@ fn collect_all(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// `word` as a path of its own: `metrics::` is named by `metrics::counter!`, not by `super::metrics::Meters`.
+/// `word` as a path of its own: `metrics::` is named by `metrics::counter!`, not by
+/// `super::metrics::Meters`.
 fn mentions(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();

@@ -287,7 +287,8 @@ fn the_inventory_comes_back_as_files() {
         endpoints
     };
     let mut wanted = sorted(before);
-    // The address that it was given automatically is its own: a server that starts on these files does not move it.
+    // The address that it was given automatically is its own: a server that starts on these files
+    // does not move it.
     let till = wanted.iter_mut().find(|(iccid, _)| iccid.to_string() == TILL).unwrap();
     till.1.static_ip = Some("100.64.0.16".parse().unwrap());
     assert!(sorted(after) == wanted);

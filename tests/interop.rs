@@ -1,4 +1,5 @@
-//! With the real peers: FreeRADIUS's radclient as the gateway, and Wireshark's tshark reading what passes between.
+//! With the real peers: FreeRADIUS's radclient as the gateway, and Wireshark's tshark reading what
+//! passes between.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
 
@@ -268,11 +269,13 @@ fn radclient_retransmits_and_gets_the_same_octets() {
 /// The folders of scenarios whose packets are meant to be right.
 const WELL_FORMED: [&str; 6] = ["addresses", "identity", "packets", "recording", "state", "status"];
 
-/// Scenarios among them whose requests are accepted though their identities are odd, which tshark rightly says.
+/// Scenarios among them whose requests are accepted though their identities are odd, which tshark
+/// rightly says.
 const ODD: [&str; 2] = ["identity/forms.txt", "identity/unknown-hides-nobody.txt"];
 
-/// A capture of everything that passes in the well-formed scenarios with the usual secret. Returns how many packets are in it, and how many of
-/// them are replies that tshark can prove: it does not find the request that is a Status-Server.
+/// A capture of everything that passes in the well-formed scenarios with the usual secret. Returns
+/// how many packets are in it, and how many of them are replies that tshark can prove: it does not
+/// find the request that is a Status-Server.
 fn capture(file: &Path) -> (usize, usize) {
     let header = PcapHeader { datalink: DataLink::IPV4, ..PcapHeader::default() };
     let mut writer = PcapWriter::with_header(fs::File::create(file).unwrap(), header).unwrap();
@@ -287,7 +290,8 @@ fn capture(file: &Path) -> (usize, usize) {
         if !speaks_openly(&world) {
             continue;
         }
-        // Every scenario begins at the same time with the same identifiers: ports of its own tell its packets from the others'.
+        // Every scenario begins at the same time with the same identifiers: ports of its own tell
+        // its packets from the others'.
         let own =
             |port: u16| if is_ours(port) { port } else { 20_000 + place as u16 * 8 + port % 8 };
         for (seen, request) in answered(&world.traffic) {
@@ -321,7 +325,8 @@ fn is_ours(port: u16) -> bool {
     matches!(port, 1812 | 1813)
 }
 
-/// The requests that were answered, and the answers with their requests. What was dropped was wrong on purpose.
+/// The requests that were answered, and the answers with their requests. What was dropped was wrong
+/// on purpose.
 fn answered(traffic: &[Seen]) -> impl Iterator<Item = (&Seen, Option<&Seen>)> {
     let answers = |reply: &Seen, request: &Seen| {
         is_ours(reply.from.port())

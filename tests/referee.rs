@@ -1,4 +1,5 @@
-//! The referee must find every mistake of a server, and must not accuse a right one. No sockets, no clock: the machines alone.
+//! The referee must find every mistake of a server, and must not accuse a right one. No sockets, no
+//! clock: the machines alone.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod responder;
@@ -119,7 +120,8 @@ fn run(fault: Option<Fault>, changes: &[(&str, &str)]) -> Outcome {
         now = shard.next_deadline().into_iter().chain(next).min().map_or(now, |next| next.max(now));
     }
     for (iccid, expected) in shard.expected_states() {
-        // Fixture patterns: the IMSI ends in the same three digits, which stand before the ICCID's check digit.
+        // Fixture patterns: the IMSI ends in the same three digits, which stand before the ICCID's
+        // check digit.
         let imsi = [b"234501000000", &iccid.as_bytes()[iccid.len() - 4..iccid.len() - 1]].concat();
         for (rule, detail) in compare(&expected, &server.view(&imsi)) {
             shard.referee_mut().report(Violation {

@@ -102,7 +102,8 @@ fn a_group_gone_from_the_files_is_told_at_each_reload_and_start_until_it_is_prun
     assert!(!server.log().contains("is gone from the file"), "{}", server.log());
 }
 
-/// A snapshot says whose inventory it is; without one the files are read and compared, which costs nothing if they are small.
+/// A snapshot says whose inventory it is; without one the files are read and compared, which costs
+/// nothing if they are small.
 #[test]
 fn files_that_have_not_changed_are_not_read_again() {
     const UNCHANGED: &str = "the inventory has not changed";

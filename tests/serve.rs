@@ -302,7 +302,8 @@ fn a_reload_is_whole_or_nothing() {
     assert!(ended.stderr.contains("nowhere"), "{}", ended.stderr);
 }
 
-/// Whoever starts a server may signal it before it is ready; a reload then comes after the start, and the end is in order.
+/// Whoever starts a server may signal it before it is ready; a reload then comes after the start,
+/// and the end is in order.
 #[test]
 fn a_signal_that_comes_early_is_answered() {
     let folder = Folder::new();

@@ -1,4 +1,5 @@
-//! The simulator as scripts meet it: the built program over real sockets, its exit codes, its files.
+//! The simulator as scripts meet it: the built program over real sockets, its exit codes, its
+//! files.
 
 #![allow(clippy::unwrap_used, reason = "the helpers are tests, too")]
 

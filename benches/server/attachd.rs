@@ -1,4 +1,5 @@
-//! The real server, as people run it: its own process, a configuration, an inventory, a journal on the disk.
+//! The real server, as people run it: its own process, a configuration, an inventory, a journal on
+//! the disk.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
@@ -71,8 +72,9 @@ fn address(ready: &str, word: &str) -> Option<SocketAddr> {
     ready.split(word).nth(1)?.split([',', ' ']).next()?.parse().ok()
 }
 
-/// Writes configuration and inventory. Tombstones and holds end at once, so that an endpoint that attaches many times a minute, as none
-/// does, has neither more of them than one that attaches once an hour, nor its old address again.
+/// Writes configuration and inventory. Tombstones and holds end at once, so that an endpoint that
+/// attaches many times a minute, as none does, has neither more of them than one that attaches once
+/// an hour, nor its old address again.
 pub fn prepare(folder: &Path, endpoints: u64) -> io::Result<()> {
     fs::create_dir_all(folder.join("inventory"))?;
     fs::write(

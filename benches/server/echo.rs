@@ -1,4 +1,5 @@
-//! The yardstick: the plainest UDP responder there is. A batch in by recvmmsg, the same octets back by sendmmsg, and nothing else.
+//! The yardstick: the plainest UDP responder there is. A batch in by recvmmsg, the same octets back
+//! by sendmmsg, and nothing else.
 
 use std::io::{self, Write as _};
 use std::mem;
@@ -37,7 +38,8 @@ pub fn respond() -> io::Result<()> {
             vector.iov_len = 4096;
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
         }
-        // SAFETY: the headers point to names and buffers that live as long as this function; the lengths are theirs.
+        // SAFETY: the headers point to names and buffers that live as long as this function; the
+        // lengths are theirs.
         let got = unsafe {
             libc::recvmmsg(
                 fd,

@@ -1,4 +1,5 @@
-//! The gateway's side: several source ports, each with its 256 identifiers, in bursts through batched sockets.
+//! The gateway's side: several source ports, each with its 256 identifiers, in bursts through
+//! batched sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -50,7 +51,8 @@ impl Packets {
         self.octets.len() / self.list.len().max(1)
     }
 
-    /// The identifier that the packet at this place has to carry, so that no two on their way share one.
+    /// The identifier that the packet at this place has to carry, so that no two on their way share
+    /// one.
     pub const fn identifier(at: usize) -> u8 {
         (at / LINES % 256) as u8
     }
@@ -121,14 +123,16 @@ impl Generator {
         })
     }
 
-    /// Whether what goes to one address at once may go as one message that is cut up later; else each datagram goes alone.
+    /// Whether what goes to one address at once may go as one message that is cut up later; else
+    /// each datagram goes alone.
     pub fn send_in_trains(&mut self, yes: bool) {
         self.lines.iter_mut().for_each(|line| {
             line.outbox = if yes { Outbox::default() } else { Outbox::one_by_one() }
         });
     }
 
-    /// Sends all packets to where they belong, or all to `instead`; `hear` is shown each reply with the place of its packet.
+    /// Sends all packets to where they belong, or all to `instead`; `hear` is shown each reply with
+    /// the place of its packet.
     pub fn run(
         &mut self,
         packets: &Packets,

@@ -1,22 +1,30 @@
-//! What a request costs the server, in the kernel's own accounting, beside the plainest UDP responder on the same core.
+//! What a request costs the server, in the kernel's own accounting, beside the plainest UDP
+//! responder on the same core.
 //!
-//! `cargo bench --bench server` for everything, `-- --quick` for a short look at a small fleet, `-- --fleet N` for one fleet of N.
+//! `cargo bench --bench server` for everything, `-- --quick` for a short look at a small fleet, `--
+//! --fleet N` for one fleet of N.
 //!
 //! Method:
-//! - Two processes share core 0: a plain recvmmsg/sendmmsg echo (this binary once more), and the real `attachd serve` with one worker and a
-//!   journal that is synced before every reply (`sync = "commit"`). They are driven in turn, with the same packets, by one generator on
-//!   core 1: sixteen source ports with 256 identifiers each, signed packets of one length made beforehand. It sends each datagram by itself
-//!   in one round, and what goes to one address as a train (UDP GSO) in the next: as a network card delivers what trickles in, and what
-//!   comes in bursts.
-//! - Each round takes some endpoints, far apart in the fleet, through attach, start, interim and stop; then come rejects of unknown SIMs, and
-//!   duplicates of what was sent last. As many requests as there are identifiers are on their way at once.
-//! - CPU is what the scheduler accounts to all threads of the process (`/proc/PID/task/*/schedstat`), the journal's thread included, divided
-//!   by the requests answered; `/proc/PID/stat` splits it into user and system. The echo's is taken in the same second, so that the
-//!   machine's moods cancel out in the ratio.
-//! - Then the same requests are offered at half the highest rate, and the time from sending to receiving each is taken: what a gateway
-//!   sees, loopback and the generator's own turn included. Beside it stands what the bare disk takes for appending 4096 octets and an
-//!   `fdatasync`, and how long a machine as busy as that stands still: no reply that waits for the disk can come sooner.
-//! - Last, accounting and attaches are offered at twice the highest rate, half and half, and none is sent twice.
+//! - Two processes share core 0: a plain recvmmsg/sendmmsg echo (this binary once more), and the
+//!   real `attachd serve` with one worker and a journal that is synced before every reply (`sync =
+//!   "commit"`). They are driven in turn, with the same packets, by one generator on core 1:
+//!   sixteen source ports with 256 identifiers each, signed packets of one length made beforehand.
+//!   It sends each datagram by itself in one round, and what goes to one address as a train (UDP
+//!   GSO) in the next: as a network card delivers what trickles in, and what comes in bursts.
+//! - Each round takes some endpoints, far apart in the fleet, through attach, start, interim and
+//!   stop; then come rejects of unknown SIMs, and duplicates of what was sent last. As many
+//!   requests as there are identifiers are on their way at once.
+//! - CPU is what the scheduler accounts to all threads of the process
+//!   (`/proc/PID/task/*/schedstat`), the journal's thread included, divided by the requests
+//!   answered; `/proc/PID/stat` splits it into user and system. The echo's is taken in the same
+//!   second, so that the machine's moods cancel out in the ratio.
+//! - Then the same requests are offered at half the highest rate, and the time from sending to
+//!   receiving each is taken: what a gateway sees, loopback and the generator's own turn included.
+//!   Beside it stands what the bare disk takes for appending 4096 octets and an `fdatasync`, and
+//!   how long a machine as busy as that stands still: no reply that waits for the disk can come
+//!   sooner.
+//! - Last, accounting and attaches are offered at twice the highest rate, half and half, and none
+//!   is sent twice.
 #![allow(unsafe_code, reason = "the yardstick is bare system calls, and cores are chosen by one")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(unreachable_pub, reason = "pub is what a file offers to the others of this binary")]
@@ -44,7 +52,8 @@ use device::{Device, Granted, Room, Status};
 use generator::{Generator, LINES, Pace, Packets, Run};
 use process::{Spent, resident, run_anywhere, run_on, standstills, sync_latencies};
 
-/// Endpoints that one round takes; few enough that their packets fit into the generator's memory, many enough that no cache holds them.
+/// Endpoints that one round takes; few enough that their packets fit into the generator's memory,
+/// many enough that no cache holds them.
 const ROUND: u64 = 200_000;
 
 /// So many replies fill the server's memory for replies.
@@ -238,13 +247,15 @@ impl Bench {
         let mut figures: [[Figures; KINDS.len()]; 2] = Default::default();
         let rejects = REJECTS.min(requests * 2);
         let rounds = requests.div_ceil(self.granted.len() as u64);
-        // Rejects touch what was never touched before and has nothing to do with endpoints: buffers, remembered replies.
+        // Rejects touch what was never touched before and has nothing to do with endpoints:
+        // buffers, remembered replies.
         for _ in 0..rejects.div_ceil(self.granted.len() as u64) {
             self.round += 1;
             self.fill(Kind::Reject)?;
             self.drive(Kind::Reject, Pace::Flood)?;
         }
-        // The first half touches what all sessions share, too: buffers on the way to the disk, replies that wait.
+        // The first half touches what all sessions share, too: buffers on the way to the disk,
+        // replies that wait.
         let half = self.granted.len() / 2;
         self.open_sessions(0..half)?;
         let before = resident(self.server.pid());
@@ -274,7 +285,8 @@ impl Bench {
         self.restart()
     }
 
-    /// Takes the endpoints of one round through all kinds: as fast as may be, or at the given rates.
+    /// Takes the endpoints of one round through all kinds: as fast as may be, or at the given
+    /// rates.
     fn round(
         &mut self,
         figures: &mut [Figures; KINDS.len()],
@@ -317,7 +329,8 @@ impl Bench {
 
     /// The packet at place `nth`, about the endpoint at place `at`.
     fn push(&mut self, kind: Kind, nth: usize, at: usize) -> Result<(), Box<dyn Error>> {
-        // An odd factor visits every endpoint of the fleet before any again, in an order that no prefetcher guesses.
+        // An odd factor visits every endpoint of the fleet before any again, in an order that no
+        // prefetcher guesses.
         let spread = (at as u64).wrapping_mul(7_919_993) % self.endpoints;
         let number = if kind == Kind::Reject { UNKNOWN + at as u64 } else { spread };
         let device = Device { number, secret: &self.secret };

@@ -53,7 +53,8 @@ impl Spent {
         self.system += more.system;
     }
 
-    /// Microseconds of each of so many requests: total, in user space, in the kernel. The coarse counters only divide the exact one.
+    /// Microseconds of each of so many requests: total, in user space, in the kernel. The coarse
+    /// counters only divide the exact one.
     pub fn each(self, requests: u64) -> (f64, f64, f64) {
         let total = self.total.as_secs_f64() * 1e6 / requests.max(1) as f64;
         let (user, system) = (self.user.as_secs_f64(), self.system.as_secs_f64());
@@ -76,7 +77,8 @@ pub fn resident(pid: u32) -> u64 {
         * 1024
 }
 
-/// How long the disk takes to make 4096 appended octets durable: half of the times less than the first, and 99 of 100 less than the second.
+/// How long the disk takes to make 4096 appended octets durable: half of the times less than the
+/// first, and 99 of 100 less than the second.
 pub fn sync_latencies(folder: &Path) -> io::Result<(Duration, Duration)> {
     let path = folder.join("sync");
     let mut file = File::create(&path)?;
@@ -95,8 +97,9 @@ pub fn sync_latencies(folder: &Path) -> io::Result<(Duration, Duration)> {
 /// A clock that was read without a pause and yet was not seen to move for so long stood still.
 const STANDSTILL: Duration = Duration::from_millis(1);
 
-/// How long in a second this machine stands still while both cores have work and the disk is written to, and the longest time at once. A
-/// virtual machine does when it has used up what its host allows; no server can answer meanwhile. Leaves the thread on core 1.
+/// How long in a second this machine stands still while both cores have work and the disk is
+/// written to, and the longest time at once. A virtual machine does when it has used up what its
+/// host allows; no server can answer meanwhile. Leaves the thread on core 1.
 pub fn standstills(folder: &Path) -> io::Result<(Duration, Duration)> {
     let path = folder.join("standstill");
     let file = File::create(&path)?;
@@ -134,7 +137,8 @@ pub fn standstills(folder: &Path) -> io::Result<(Duration, Duration)> {
     Ok(stood)
 }
 
-/// Ties this thread, and what it starts from here on, to one core. On a machine with one core nothing happens.
+/// Ties this thread, and what it starts from here on, to one core. On a machine with one core
+/// nothing happens.
 pub fn run_on(core: usize) {
     run_on_all_of(core..=core);
 }
@@ -145,7 +149,8 @@ pub fn run_anywhere() {
 }
 
 fn run_on_all_of(cores: RangeInclusive<usize>) {
-    // SAFETY: the set is a plain bit field that lives until the call returns; the kernel passes over cores that do not exist.
+    // SAFETY: the set is a plain bit field that lives until the call returns; the kernel passes
+    // over cores that do not exist.
     unsafe {
         let mut set: libc::cpu_set_t = mem::zeroed();
         cores.for_each(|core| libc::CPU_SET(core, &mut set));
@@ -155,6 +160,7 @@ fn run_on_all_of(cores: RangeInclusive<usize>) {
 
 /// Asks a process to end in good order.
 pub fn terminate(pid: u32) {
-    // SAFETY: no pointer is passed. The child has not been waited for, so the number is still its own.
+    // SAFETY: no pointer is passed. The child has not been waited for, so the number is still its
+    // own.
     unsafe { libc::kill(pid.cast_signed(), libc::SIGTERM) };
 }

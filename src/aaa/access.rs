@@ -1,4 +1,5 @@
-//! Access-Request: may this endpoint attach and open a session, and with which address (PROTOCOL 4, 5 and 7).
+//! Access-Request: may this endpoint attach and open a session, and with which address (PROTOCOL 4,
+//! 5 and 7).
 
 use super::admission::admit;
 use super::identify::identify;
@@ -10,7 +11,8 @@ use crate::provisioning::Allocation;
 use crate::time::Timestamp;
 
 impl Aaa {
-    /// Decides an Access-Request. If it is accepted, the endpoint is attached, and its address is held for the Start to come.
+    /// Decides an Access-Request. If it is accepted, the endpoint is attached, and its address is
+    /// held for the Start to come.
     pub fn authorize(
         &self,
         request: &AccessRequest<'_>,
@@ -78,8 +80,8 @@ impl<R: Recorder> EndpointTxn<'_, R> {
     }
 }
 
-/// Spreads the interims of a fleet that attached at once over a tenth of the interval, each endpoint always the same (RFC 2869 2.1).
-/// Never below 60 s (RFC 2869 5.16).
+/// Spreads the interims of a fleet that attached at once over a tenth of the interval, each
+/// endpoint always the same (RFC 2869 2.1). Never below 60 s (RFC 2869 5.16).
 fn jittered(interval_s: u32, iccid: Iccid) -> u32 {
     if interval_s == 0 {
         return 0;

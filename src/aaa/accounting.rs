@@ -1,4 +1,5 @@
-//! Accounting-Request: what a gateway reports, applied to the sessions of its endpoint (PROTOCOL 5 to 7).
+//! Accounting-Request: what a gateway reports, applied to the sessions of its endpoint (PROTOCOL 5
+//! to 7).
 
 use super::admission::admit;
 use super::identify::identify;
@@ -9,7 +10,8 @@ use crate::network::{Effect, Outcome, Report, Restart, Session};
 use crate::time::Timestamp;
 
 impl Aaa {
-    /// Takes an accounting report. Whatever it says, it is recorded and then answered; a gateway that hears nothing would repeat it for ever.
+    /// Takes an accounting report. Whatever it says, it is recorded and then answered; a gateway
+    /// that hears nothing would repeat it for ever.
     pub fn account(
         &self,
         request: &AccountingRequest<'_>,
@@ -73,7 +75,8 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         let (plan, now) = (self.plan, self.now);
         let report = &Report { iccid: Some(self.iccid), ..request.report };
         let admission = match admit(&self.entry.endpoint, &plan.catalog, report.apn) {
-            // What was opened was admitted once: its usage and its end are told, whatever the endpoint may do now (PROTOCOL 11).
+            // What was opened was admitted once: its usage and its end are told, whatever the
+            // endpoint may do now (PROTOCOL 11).
             Err(reason) if !self.concerns_known_session(request.kind, report) => {
                 return Err(reason);
             }
@@ -124,8 +127,8 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         }
     }
 
-    /// Compares the address that the gateway uses with the lease, if the report opened a session or moved one. Returns whether a conflict
-    /// has come to light.
+    /// Compares the address that the gateway uses with the lease, if the report opened a session or
+    /// moved one. Returns whether a conflict has come to light.
     fn reconcile_address(&mut self, request: &AccountingRequest<'_>, outcome: &Outcome) -> bool {
         let (Some(at), Some(ip)) = (outcome.session, request.report.ip) else { return false };
         // A report that came too late has not changed what the session is known to use.

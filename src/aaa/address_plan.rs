@@ -1,4 +1,5 @@
-//! The plan in force: the catalog, and the addresses of its VSlices. Replaced as a whole on reload; the addresses outlive it.
+//! The plan in force: the catalog, and the addresses of its VSlices. Replaced as a whole on reload;
+//! the addresses outlive it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::time::Timestamp;
 #[derive(Default)]
 pub(super) struct AddressPlan {
     pub(super) catalog: Catalog,
-    /// By [`VsliceId::index`]; also of VSlices that were removed, whose addresses may be in use still.
+    /// By [`VsliceId::index`]; also of VSlices that were removed, whose addresses may be in use
+    /// still.
     vslices: Vec<Arc<Addresses>>,
 }
 
@@ -46,8 +48,8 @@ pub struct PoolFill {
 }
 
 impl AddressPlan {
-    /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for those, too, who still decide by
-    /// `previous`: so no address is ever given by two lists.
+    /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for
+    /// those, too, who still decide by `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
         let vslices = (0..catalog.vslice_slots().len()).map(|index| {
             let addresses = previous
@@ -60,7 +62,8 @@ impl AddressPlan {
         Self { vslices: vslices.collect(), catalog }
     }
 
-    /// The plan in which one VSlice or group is other than in `previous`: what it costs does not depend on the others' subnets.
+    /// The plan in which one VSlice or group is other than in `previous`: what it costs does not
+    /// depend on the others' subnets.
     pub(super) fn with_one_changed(
         previous: &Self,
         catalog: Catalog,
@@ -75,7 +78,8 @@ impl AddressPlan {
         Self { catalog, vslices }
     }
 
-    /// The next free address for a group of this kind: subnets in order, each oldest-released first.
+    /// The next free address for a group of this kind: subnets in order, each oldest-released
+    /// first.
     pub(super) fn allocate(
         &self,
         vslice: VsliceId,
@@ -86,7 +90,8 @@ impl AddressPlan {
         self.space(vslice)?.allocate(kind, owner, now)
     }
 
-    /// Takes a given address: the owner's own one, or one that is free. Returns the kind of its subnet, if there is one.
+    /// Takes a given address: the owner's own one, or one that is free. Returns the kind of its
+    /// subnet, if there is one.
     pub(super) fn claim(
         &self,
         vslice: VsliceId,
@@ -98,11 +103,13 @@ impl AddressPlan {
         addresses.dispute(|space| space.claim(ip, owner, now))
     }
 
-    /// Takes an address that is configured for `owner`: also one that is in another's hold, or that no subnet has yet. Again and again, if
-    /// need be: the owner's own one is his already. What it returns undoes it ([`Self::undo`]).
+    /// Takes an address that is configured for `owner`: also one that is in another's hold, or that
+    /// no subnet has yet. Again and again, if need be: the owner's own one is his already. What it
+    /// returns undoes it ([`Self::undo`]).
     ///
     /// # Errors
-    /// [`ClaimError::Leased`] if another endpoint has it: then it cannot be granted, but awaited ([`Self::await_release`]).
+    /// [`ClaimError::Leased`] if another endpoint has it: then it cannot be granted, but awaited
+    /// ([`Self::await_release`]).
     pub(super) fn configure(
         &self,
         vslice: VsliceId,
@@ -120,22 +127,24 @@ impl AddressPlan {
         }
     }
 
-    /// The address is configured for `owner`, but another has it: it becomes the owner's as soon as that one's session ends, and until then
-    /// is nobody's to be granted (PROTOCOL 20).
+    /// The address is configured for `owner`, but another has it: it becomes the owner's as soon as
+    /// that one's session ends, and until then is nobody's to be granted (PROTOCOL 20).
     pub(super) fn await_release(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) {
         if let Some(addresses) = self.addresses(vslice) {
             addresses.dispute(|space| space.await_release(ip, owner));
         }
     }
 
-    /// The address is configured for `owner` no more. Returns whether it was only awaited: then there is nothing to release.
+    /// The address is configured for `owner` no more. Returns whether it was only awaited: then
+    /// there is nothing to release.
     pub(super) fn await_no_longer(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
         let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
         disputed
             .is_some_and(|addresses| addresses.dispute(|space| space.await_no_longer(ip, owner)))
     }
 
-    /// Whether `owner` has to give the address up as soon as no session uses it, since it is configured for another.
+    /// Whether `owner` has to give the address up as soon as no session uses it, since it is
+    /// configured for another.
     pub(super) fn is_awaited_by_another(
         &self,
         vslice: VsliceId,
@@ -146,7 +155,8 @@ impl AddressPlan {
         disputed.is_some_and(|addresses| addresses.space.lock().is_awaited_by_another(ip, owner))
     }
 
-    /// A gateway says that `reporter` uses an address that is another's: nobody is given it by choice until then.
+    /// A gateway says that `reporter` uses an address that is another's: nobody is given it by
+    /// choice until then.
     pub(super) fn contest(
         &self,
         vslice: VsliceId,
@@ -186,7 +196,8 @@ impl AddressPlan {
         self.space(vslice)?.owner(ip)
     }
 
-    /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else. If another has it, it is awaited.
+    /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else.
+    /// If another has it, it is awaited.
     pub(super) fn set_aside(&self, iccid: Iccid, endpoint: &Endpoint) {
         if let Some((vslice, ip)) = self.configured(endpoint) {
             self.configure_or_await(vslice, ip, iccid);
@@ -216,7 +227,8 @@ impl AddressPlan {
         self.space(vslice).is_none_or(|mut space| space.restore_leased(ip, owner).is_ok())
     }
 
-    /// Recovery: a hold that is still running is put back. That somebody has the address since then is no contest.
+    /// Recovery: a hold that is still running is put back. That somebody has the address since then
+    /// is no contest.
     pub(super) fn restore_held(
         &self,
         vslice: VsliceId,
@@ -236,7 +248,8 @@ impl AddressPlan {
         }
     }
 
-    /// Counts released addresses as free whose hold has passed, some in each pool; for pools that nobody asks anything.
+    /// Counts released addresses as free whose hold has passed, some in each pool; for pools that
+    /// nobody asks anything.
     pub(super) fn expire_holds(&self, now: Timestamp) {
         /// What a housekeeper's look may cost one pool: some tens of microseconds under its lock.
         const BUDGET: usize = 1_000;
@@ -254,7 +267,8 @@ impl AddressPlan {
         self.space(vslice).map_or_else(Vec::new, |space| space.counts().map(fill).collect())
     }
 
-    /// How many addresses have an owner, or are in their hold, though no subnet of the VSlice has them.
+    /// How many addresses have an owner, or are in their hold, though no subnet of the VSlice has
+    /// them.
     pub(super) fn outside(&self, vslice: VsliceId) -> u64 {
         self.space(vslice).map_or(0, |space| space.outside())
     }

@@ -1,4 +1,5 @@
-//! May it: the checks between a named endpoint and a session, in the order that makes the reject reason (PROTOCOL 4).
+//! May it: the checks between a named endpoint and a session, in the order that makes the reject
+//! reason (PROTOCOL 4).
 
 use super::RejectReason;
 use crate::identity::GroupId;
@@ -49,7 +50,8 @@ mod tests {
     use crate::provisioning::{Allocation, Subnet};
     use ProvisioningState::{Active, Pending, Suspended, Terminated};
 
-    /// Group 0 is good and serves `festival.iot`; 1 is disabled, 2 has no subnet of its kind, 3 lives in a disabled VSlice; 4 is nowhere.
+    /// Group 0 is good and serves `festival.iot`; 1 is disabled, 2 has no subnet of its kind, 3
+    /// lives in a disabled VSlice; 4 is nowhere.
     fn catalog() -> Catalog {
         let mut catalog = Catalog::default();
         let subnet = Subnet {

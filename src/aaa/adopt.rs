@@ -1,4 +1,5 @@
-//! The inventory comes into force: checked against what is running, then applied object by object, whole or not at all.
+//! The inventory comes into force: checked against what is running, then applied object by object,
+//! whole or not at all.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub struct Adoption {
     pub unchanged: usize,
     /// Lines and sections that were applied.
     pub applied: usize,
-    /// Endpoints that files made and the files no longer name; removed if that was asked for, else kept as they were.
+    /// Endpoints that files made and the files no longer name; removed if that was asked for, else
+    /// kept as they were.
     pub gone: Vec<Iccid>,
     pub pruned: bool,
     /// What was kept though the files do not have it, or lost what the files give to another.
@@ -50,8 +52,8 @@ pub struct Objection {
 const FEW: usize = 10;
 
 impl Aaa {
-    /// Brings an inventory into force: what is new in it, or other than when it was last adopted. What the files no longer name is kept,
-    /// unless `prune`.
+    /// Brings an inventory into force: what is new in it, or other than when it was last adopted.
+    /// What the files no longer name is kept, unless `prune`.
     ///
     /// # Errors
     /// Everything that does not fit; then nothing has changed.
@@ -97,7 +99,8 @@ impl Aaa {
         let after =
             Arc::new(AddressPlan::renewed(&before, merged.catalog, self.settings.hold_time));
         let catalog = &after.catalog;
-        // Traffic goes on: what it has taken since the comparison is seen here, and what is claimed here it does not take.
+        // Traffic goes on: what it has taken since the comparison is seen here, and what is claimed
+        // here it does not take.
         match Claims::of(&after, &inventory, &comparison) {
             Ok(claims) => claims.keep(),
             Err(faults) => {
@@ -219,8 +222,8 @@ struct Unlisted {
     made_by_files: Vec<Iccid>,
 }
 
-/// Endpoints that lose names to a line of the files, and the place of that line; each pair once. Those whose own lines are applied have new
-/// names then, and those that are pruned need none.
+/// Endpoints that lose names to a line of the files, and the place of that line; each pair once.
+/// Those whose own lines are applied have new names then, and those that are pruned need none.
 fn replaced(
     inventory: &Inventory,
     comparison: &Comparison,

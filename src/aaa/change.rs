@@ -1,7 +1,8 @@
-//! One change of one object by a person or a program: what it claims is claimed first, then the object changes, then it is recorded.
+//! One change of one object by a person or a program: what it claims is claimed first, then the
+//! object changes, then it is recorded.
 //!
-//! What a change costs does not depend on the size of the fleet. Members of a group or VSlice that changes follow when they are
-//! next touched, and by the background walk.
+//! What a change costs does not depend on the size of the fleet. Members of a group or VSlice that
+//! changes follow when they are next touched, and by the background walk.
 
 use std::fmt;
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
-//! The configured addresses of an inventory: judged by what everybody has after the whole change, and claimed before any of it is in force.
+//! The configured addresses of an inventory: judged by what everybody has after the whole change,
+//! and claimed before any of it is in force.
 
 use std::net::Ipv4Addr;
 
@@ -51,8 +52,8 @@ impl Losers<'_> {
         .collect()
     }
 
-    /// Whether the owner has the address no more when all lines are applied, or only as long as its session lasts. `next`: what its own line
-    /// says, if that is applied.
+    /// Whether the owner has the address no more when all lines are applied, or only as long as its
+    /// session lasts. `next`: what its own line says, if that is applied.
     fn gives_up(&self, found: &Found<Contested>, next: Option<&Endpoint>) -> bool {
         let Contested { vslice, ip, owner } = found.what;
         if self.pruned.binary_search(&owner).is_ok()
@@ -83,7 +84,8 @@ fn fault(ip: Ipv4Addr, owner: Option<Iccid>) -> Fault {
     }
 }
 
-/// Addresses claimed for endpoints whose lines are not applied yet; given back when this is dropped, unless they are kept.
+/// Addresses claimed for endpoints whose lines are not applied yet; given back when this is
+/// dropped, unless they are kept.
 pub(super) struct Claims<'a> {
     plan: &'a AddressPlan,
     taken: Vec<(VsliceId, Ipv4Addr, Before)>,
@@ -91,7 +93,8 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Claims the address of every line that is applied. An address that its owner gives up is awaited.
+    /// Claims the address of every line that is applied. An address that its owner gives up is
+    /// awaited.
     ///
     /// # Errors
     /// The addresses that traffic has taken since they were compared; then none is claimed.

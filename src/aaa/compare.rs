@@ -1,4 +1,5 @@
-//! An inventory held against what is known: what has to be done about each endpoint, and whether it can be.
+//! An inventory held against what is known: what has to be done about each endpoint, and whether it
+//! can be.
 
 use std::net::Ipv4Addr;
 
@@ -122,7 +123,8 @@ impl Comparing<'_> {
         comparison.problems.extend(faults.map(|what| Found { index, what }));
     }
 
-    /// `remembered`: what the line said when it was last adopted; `None`: no line was, or nothing is known of the endpoint.
+    /// `remembered`: what the line said when it was last adopted; `None`: no line was, or nothing
+    /// is known of the endpoint.
     fn is_silent(self, remembered: Option<LineHash>, line: LineHash, is_same: bool) -> bool {
         remembered == Some(line)
             && (is_same || self.aaa.settings.authority == Authority::LastWriter)
@@ -139,7 +141,8 @@ impl Comparing<'_> {
         imsis.chain(msisdn).filter(move |owner| *owner != iccid)
     }
 
-    /// Whose its configured address is at present, if it is another's. Whether that one gives it up is seen when all lines are known.
+    /// Whose its configured address is at present, if it is another's. Whether that one gives it up
+    /// is seen when all lines are known.
     fn contested_address(self, iccid: Iccid, next: &Endpoint) -> Option<Contested> {
         let (vslice, ip) = (self.catalog.group(next.group?)?.vslice, next.static_ip?);
         let owner = self.plan.owner(vslice, ip).filter(|owner| *owner != iccid)?;

@@ -1,5 +1,5 @@
-//! Endpoints that were removed while addresses of theirs were in their hold: a snapshot, which has only those that are there, must not
-//! cut it short.
+//! Endpoints that were removed while addresses of theirs were in their hold: a snapshot, which has
+//! only those that are there, must not cut it short.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -52,7 +52,8 @@ impl DepartedList {
 }
 
 impl Aaa {
-    /// What a snapshot has to put of removed endpoints, each its state and then its removal, before those that are there.
+    /// What a snapshot has to put of removed endpoints, each its state and then its removal, before
+    /// those that are there.
     #[must_use]
     pub fn departed(&self, now: Timestamp) -> Vec<Departed> {
         let hold = self.settings.hold_time;

@@ -1,4 +1,5 @@
-//! What time does by itself: a walk over all endpoints in slices, so that stale sessions end though nobody speaks of them.
+//! What time does by itself: a walk over all endpoints in slices, so that stale sessions end though
+//! nobody speaks of them.
 
 use super::provision::first_state;
 use super::transaction::EndpointTxn;
@@ -53,8 +54,9 @@ impl Aaa {
 }
 
 impl Aaa {
-    /// Shows about `budget` more endpoints, as they are kept. Returns whether the walk has come round. What changes meanwhile is seen as it
-    /// was or as it is. `see` runs while an entry is held: it should copy, and be quick.
+    /// Shows about `budget` more endpoints, as they are kept. Returns whether the walk has come
+    /// round. What changes meanwhile is seen as it was or as it is. `see` runs while an entry is
+    /// held: it should copy, and be quick.
     pub fn observe(
         &self,
         walk: &mut Walk,

@@ -12,11 +12,13 @@ pub(super) trait IdentityIndex {
     fn by_msisdn(&self, msisdn: Msisdn) -> Option<Iccid>;
 }
 
-/// The endpoint that the attributes name: the first in `order` that is well formed and known, as long as no other one names somebody else.
+/// The endpoint that the attributes name: the first in `order` that is well formed and known, as
+/// long as no other one names somebody else.
 ///
 /// # Errors
-/// `IdentityConflict` if two attributes name different endpoints, or an IMSI is known and the ICCID beside it is nobody's (PROTOCOL 10);
-/// `EndpointUnknown` if what is well formed is nobody's; `IdentityMissing` if nothing is well formed.
+/// `IdentityConflict` if two attributes name different endpoints, or an IMSI is known and the ICCID
+/// beside it is nobody's (PROTOCOL 10); `EndpointUnknown` if what is well formed is nobody's;
+/// `IdentityMissing` if nothing is well formed.
 pub(super) fn identify(
     subject: &Subject<'_>,
     order: &[IdentityKind],
@@ -51,7 +53,8 @@ pub(super) fn identify(
     named.first().copied().ok_or(nobody)
 }
 
-/// The endpoints that one attribute can mean: none if it is nobody's, several only if its digits can be read in several ways.
+/// The endpoints that one attribute can mean: none if it is nobody's, several only if its digits
+/// can be read in several ways.
 type Owners = SmallVec<[Iccid; 3]>;
 
 /// The attributes that hold a number of one kind, and whose it is.
@@ -73,8 +76,8 @@ impl Numbers {
         }
     }
 
-    /// A known IMSI beside an ICCID that is somebody else's, or nobody's (PROTOCOL 10), is a mix-up that must not attach anyone, whatever the
-    /// order.
+    /// A known IMSI beside an ICCID that is somebody else's, or nobody's (PROTOCOL 10), is a mix-up
+    /// that must not attach anyone, whatever the order.
     fn refuse_mix_up(&self) -> Result<(), RejectReason> {
         match (self.iccid, self.imsi) {
             (Some(iccid), Some((_, Some(owner)))) if owner != iccid => {
@@ -84,7 +87,8 @@ impl Numbers {
         }
     }
 
-    /// `None` if the Calling-Station-Id is no number. Some 5G cores send the SUPI there, and say so: `imsi-` and the digits.
+    /// `None` if the Calling-Station-Id is no number. Some 5G cores send the SUPI there, and say
+    /// so: `imsi-` and the digits.
     fn by_calling_station_id(
         &self,
         subject: &Subject<'_>,
@@ -97,7 +101,8 @@ impl Numbers {
         Some(owner.into_iter().collect())
     }
 
-    /// The owner of digits that another attribute holds as well, so that nobody need be asked how else they could be read.
+    /// The owner of digits that another attribute holds as well, so that nobody need be asked how
+    /// else they could be read.
     fn said_before(&self, imsis: &[Option<Imsi>], msisdn: Option<Msisdn>) -> Option<Iccid> {
         let by_imsi =
             self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).and_then(|(_, owner)| owner);
@@ -117,7 +122,8 @@ fn by_user_name(name: &[u8], numbers: &Numbers, directory: &impl IdentityIndex) 
     if let Ok(iccid) = Iccid::parse(local) {
         return Some(known(iccid, directory));
     }
-    // A root NAI puts one digit before the IMSI that tells the kind of authentication (3GPP TS 23.003 14.3, 19.3.2).
+    // A root NAI puts one digit before the IMSI that tells the kind of authentication (3GPP TS
+    // 23.003 14.3, 19.3.2).
     let rooted = local.get(1..).filter(|_| local.first().is_some_and(u8::is_ascii_digit));
     let imsis = [Some(local), rooted].map(|digits| Imsi::parse(digits?).ok());
     let msisdn = Msisdn::parse(local).ok();
@@ -143,7 +149,8 @@ mod tests {
     const TANK: &str = "8944500000000000022";
     const NOBODYS: &str = "8944500000009999999";
 
-    /// Till: IMSI 234500000000001, MSISDN 447700000001. Tank: IMSI 234500000000002, MSISDN 447700000002.
+    /// Till: IMSI 234500000000001, MSISDN 447700000001. Tank: IMSI 234500000000002, MSISDN
+    /// 447700000002.
     struct Two;
 
     impl IdentityIndex for Two {

@@ -1,7 +1,9 @@
-//! The decision: a typed request, the state of one endpoint and the time go in; a verdict and records come out.
+//! The decision: a typed request, the state of one endpoint and the time go in; a verdict and
+//! records come out.
 //!
-//! No bytes, no socket, no clock. Everything that changes an endpoint happens here, under that endpoint's entry, whoever asks for it:
-//! a gateway ([`Aaa::authorize`], [`Aaa::account`]), an operator ([`Aaa::adopt`]) or time itself ([`Aaa::housekeep`]).
+//! No bytes, no socket, no clock. Everything that changes an endpoint happens here, under that
+//! endpoint's entry, whoever asks for it: a gateway ([`Aaa::authorize`], [`Aaa::account`]), an
+//! operator ([`Aaa::adopt`]) or time itself ([`Aaa::housekeep`]).
 
 mod access;
 mod accounting;
@@ -64,7 +66,8 @@ use state_counts::StateCounts;
 pub struct AaaSettings {
     /// Which attribute is believed first.
     pub identity_order: Vec<IdentityKind>,
-    /// An open session unheard for this long is lost. `None`: three interim intervals, at least an hour; a day if none are asked for.
+    /// An open session unheard for this long is lost. `None`: three interim intervals, at least an
+    /// hour; a day if none are asked for.
     pub stale_after: Option<Duration>,
     /// How long a session is waited for that its endpoint may not have any more.
     pub ending: Duration,
@@ -155,7 +158,8 @@ impl Aaa {
         }
     }
 
-    /// The files whose adoption would change nothing, and say nothing. Waits for one that is at work.
+    /// The files whose adoption would change nothing, and say nothing. Waits for one that is at
+    /// work.
     #[must_use]
     pub fn inventory(&self) -> Option<Fingerprint> {
         self.register.lock().fingerprint
@@ -207,7 +211,8 @@ impl Aaa {
         self.tracker.len()
     }
 
-    /// Makes addresses free whose release is durable. Not before: else a crash could leave one with two owners (PROTOCOL 8).
+    /// Makes addresses free whose release is durable. Not before: else a crash could leave one with
+    /// two owners (PROTOCOL 8).
     pub fn free(&self, freed: &[FreedAddress]) {
         let plan = self.plan.load();
         for some in freed.chunks(SIDE_BY_SIDE) {
@@ -232,7 +237,8 @@ impl Aaa {
                 plan.release(freed.vslice, freed.ip, freed.iccid, freed.at);
             }
         };
-        // Under the endpoint's entry, so that it cannot take the address back between the look and the release.
+        // Under the endpoint's entry, so that it cannot take the address back between the look and
+        // the release.
         if self.tracker.with(freed.iccid, is_taken_back).is_none() {
             plan.release(freed.vslice, freed.ip, freed.iccid, freed.at);
         }
@@ -267,8 +273,8 @@ impl Aaa {
     }
 }
 
-/// Three interim intervals of the slowest of its groups, at least an hour (PROTOCOL 6). Where none are asked for, silence says nothing for a
-/// day (PROTOCOL 19).
+/// Three interim intervals of the slowest of its groups, at least an hour (PROTOCOL 6). Where none
+/// are asked for, silence says nothing for a day (PROTOCOL 19).
 fn default_stale_after(plan: &AddressPlan, endpoint: &Endpoint) -> Duration {
     const LEAST: Duration = Duration::from_secs(3600);
     const WITHOUT_INTERIMS: Duration = Duration::from_secs(24 * 3600);

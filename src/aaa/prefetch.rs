@@ -1,8 +1,10 @@
-//! Prefetching: the memory that several decisions will touch is asked for before the first of them is made.
+//! Prefetching: the memory that several decisions will touch is asked for before the first of them
+//! is made.
 //!
-//! A fleet of millions fits into no cache, and a decision follows four pointers, each of which would be waited for: from the IMSI to the
-//! ICCID, to the entry's place, to the entry, to its sessions. Here all go one step, then all the next. Nothing is decided, and
-//! a wrong guess costs nothing but time.
+//! A fleet of millions fits into no cache, and a decision follows four pointers, each of which
+//! would be waited for: from the IMSI to the ICCID, to the entry's place, to the entry, to its
+//! sessions. Here all go one step, then all the next. Nothing is decided, and a wrong guess costs
+//! nothing but time.
 
 use super::{Aaa, EndpointEntry, FreedAddress, Subject};
 use crate::identity::{Iccid, Imsi, Msisdn};

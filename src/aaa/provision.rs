@@ -1,4 +1,5 @@
-//! The one place where what is provisioned for an endpoint changes: its sessions, leases, names and counts follow, and one record each.
+//! The one place where what is provisioned for an endpoint changes: its sessions, leases, names and
+//! counts follow, and one record each.
 
 use super::address_plan::AddressPlan;
 use super::register::{Register, Removed};
@@ -43,7 +44,8 @@ pub enum ChangeKind {
 }
 
 impl<R: Recorder> Provisioner<'_, R> {
-    /// Puts an endpoint in the place of what was known of it. What it claims must have been claimed before.
+    /// Puts an endpoint in the place of what was known of it. What it claims must have been claimed
+    /// before.
     pub(super) fn put(&mut self, iccid: Iccid, next: Endpoint, author: Author) -> Changed {
         let replaced =
             self.aaa.tracker.with(iccid, |entry| self.replace(iccid, entry, &next, author));
@@ -55,9 +57,11 @@ impl<R: Recorder> Provisioner<'_, R> {
         changed
     }
 
-    /// Removes an endpoint. `author`: a person's removal is remembered with the line, so that the same line does not bring it back.
+    /// Removes an endpoint. `author`: a person's removal is remembered with the line, so that the
+    /// same line does not bring it back.
     pub(super) fn remove(&mut self, iccid: Iccid, author: Option<Author>) -> Option<Changed> {
-        // Pending from here on: what comes before it is gone is refused, and takes no address that nobody would give back.
+        // Pending from here on: what comes before it is gone is refused, and takes no address that
+        // nobody would give back.
         let old = self.aaa.tracker.with(iccid, |entry| {
             let pending = Endpoint::new(ProvisioningState::Pending);
             self.leave(iccid, entry, &pending);
@@ -93,7 +97,8 @@ impl<R: Recorder> Provisioner<'_, R> {
         Some(Changed { kind: ChangeKind::Removed, version: stamp.version })
     }
 
-    /// Another endpoint has taken these names and that address of a kept one: its SIM was replaced (PROTOCOL 20). Its sessions end.
+    /// Another endpoint has taken these names and that address of a kept one: its SIM was replaced
+    /// (PROTOCOL 20). Its sessions end.
     pub(super) fn strip(&mut self, iccid: Iccid, winner: &Endpoint) {
         let stripped = self.aaa.tracker.with(iccid, |entry| {
             let mut txn =
@@ -212,7 +217,8 @@ pub(super) fn first_state(endpoint: &Endpoint) -> NetworkState {
 }
 
 impl<R: Recorder> EndpointTxn<'_, R> {
-    /// A group that has moved into another VSlice, or was removed, takes its members along as they are touched.
+    /// A group that has moved into another VSlice, or was removed, takes its members along as they
+    /// are touched.
     pub(super) fn follow_groups(&mut self) {
         let state = &self.entry.state;
         // What a session that is ending still uses was left before.
@@ -234,7 +240,8 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         }
     }
 
-    /// For each group: stays, goes on as another group of the same VSlice, or is left, with its sessions and its address (PROTOCOL 10).
+    /// For each group: stays, goes on as another group of the same VSlice, or is left, with its
+    /// sessions and its address (PROTOCOL 10).
     fn give_up_groups(&mut self, next: &Endpoint) {
         let vslice = |group| self.plan.catalog.group(group).map(|group| group.vslice);
         let same_vslice =
@@ -301,7 +308,8 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         }
     }
 
-    /// Takes the group's address away. The record of the endpoint remembers the hold; a configured address stays set aside.
+    /// Takes the group's address away. The record of the endpoint remembers the hold; a configured
+    /// address stays set aside.
     fn take_lease(&mut self, group: GroupId) {
         let configured = self.plan.configured(&self.entry.endpoint);
         let is_configured = self
@@ -316,7 +324,8 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         }
     }
 
-    /// The configured address, if another one or none is configured from now on. One in use is kept until its session ends.
+    /// The configured address, if another one or none is configured from now on. One in use is kept
+    /// until its session ends.
     fn give_up_configured(&mut self, next: &Endpoint) {
         let Some((vslice, ip)) = self.plan.configured(&self.entry.endpoint) else { return };
         if self.plan.configured(next) == Some((vslice, ip)) {

@@ -8,7 +8,8 @@ use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
-/// Receives the records of a decision. The shell writes them to the journal; a test may just count them.
+/// Receives the records of a decision. The shell writes them to the journal; a test may just count
+/// them.
 ///
 /// Called while the endpoint's entry is held, so that the order of records is the order of changes.
 pub trait Recorder {
@@ -24,14 +25,16 @@ pub trait Recorder {
     /// A group is new, or other than it was.
     fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>);
 
-    /// An inventory is in force, wholly: adopting the same files once more would change nothing, and say nothing. `None`: this is so no
-    /// longer.
+    /// An inventory is in force, wholly: adopting the same files once more would change nothing,
+    /// and say nothing. `None`: this is so no longer.
     fn inventory(&mut self, fingerprint: Option<Fingerprint>);
 
-    /// What was recorded so far has to lie in the journal before whatever anybody records from now on.
+    /// What was recorded so far has to lie in the journal before whatever anybody records from now
+    /// on.
     fn hand_over(&mut self) {}
 
-    /// Called now and then in a long change, while nothing is held: may wait until the journal has room for more.
+    /// Called now and then in a long change, while nothing is held: may wait until the journal has
+    /// room for more.
     fn wait_for_room(&mut self) {}
 
     /// A gateway restarted: its older sessions are over.
@@ -40,7 +43,8 @@ pub trait Recorder {
     /// Recorded and answered, without effect.
     fn noted(&mut self, note: &Note);
 
-    /// An address that is to become free: hand it to [`super::Aaa::free`] once everything recorded so far is durable.
+    /// An address that is to become free: hand it to [`super::Aaa::free`] once everything recorded
+    /// so far is durable.
     fn freed(&mut self, freed: FreedAddress);
 }
 

@@ -1,4 +1,5 @@
-//! What was recorded comes back: the newest record of each endpoint, then the pools and counts that follow from all of them.
+//! What was recorded comes back: the newest record of each endpoint, then the pools and counts that
+//! follow from all of them.
 
 use std::thread;
 
@@ -18,11 +19,13 @@ use crate::provisioning::{
 };
 use crate::time::Timestamp;
 
-/// A decision maker whose memory is being restored. Records come in the order of the journal; it serves nobody until [`Recovery::finish`].
+/// A decision maker whose memory is being restored. Records come in the order of the journal; it
+/// serves nobody until [`Recovery::finish`].
 pub struct Recovery {
     aaa: Aaa,
     catalog: Catalog,
-    /// Endpoints that were removed, and the stamps of their ends: states from before it may stand behind it.
+    /// Endpoints that were removed, and the stamps of their ends: states from before it may stand
+    /// behind it.
     removed: HashMap<Iccid, Revision>,
     /// What they had until then may still be in its hold.
     leases_of_removed: Vec<(Iccid, Leases)>,
@@ -44,7 +47,8 @@ pub struct Recovered {
     pub endpoints: usize,
     pub open_sessions: usize,
     pub leases: usize,
-    /// Addresses that two records claimed. It cannot happen; if it does, the one found first keeps the address.
+    /// Addresses that two records claimed. It cannot happen; if it does, the one found first keeps
+    /// the address.
     pub contested: usize,
     /// IMSIs and MSISDNs that two records claimed. The endpoint that was provisioned last has each.
     pub contested_names: usize,
@@ -72,7 +76,8 @@ impl Recovery {
         self.newest = self.newest.max(time);
     }
 
-    /// All VSlices and groups, with the handles they had: as a journal has them that was written before each had its own record.
+    /// All VSlices and groups, with the handles they had: as a journal has them that was written
+    /// before each had its own record.
     pub fn catalog(&mut self, catalog: Catalog) {
         self.catalog = catalog;
         self.inventory(None);
@@ -112,8 +117,9 @@ impl Recovery {
 
     /// The dynamic state of an endpoint. The newest version wins, in whatever order they come.
     ///
-    /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as soon as it is adopted, and hands its
-    /// records over earlier than a long adoption. What was acknowledged then is kept, and finds its endpoint again in the inventory.
+    /// It may come before the record of its endpoint, or without it: a worker serves an endpoint as
+    /// soon as it is adopted, and hands its records over earlier than a long adoption. What was
+    /// acknowledged then is kept, and finds its endpoint again in the inventory.
     pub fn endpoint(&mut self, iccid: Iccid, state: EndpointState) {
         self.take_part(iccid, RecoveredPart::State(state));
     }
@@ -201,8 +207,8 @@ impl Recovery {
         self.aaa.restarts.note(restart);
     }
 
-    /// Builds what follows from the records: indexes, pools and counts. `start` learns the last time that a record knows, and says at which
-    /// time it goes on.
+    /// Builds what follows from the records: indexes, pools and counts. `start` learns the last
+    /// time that a record knows, and says at which time it goes on.
     #[must_use]
     pub fn finish(mut self, start: impl FnOnce(Timestamp) -> Timestamp) -> (Aaa, Recovered) {
         self.take_in();
@@ -247,7 +253,8 @@ impl Recovery {
         for (iccid, vslice, ip) in configured {
             plan.configure_or_await(vslice, ip, iccid);
         }
-        // A closure of the tracker must not call the tracker, so the indexes come second; neither needs the other.
+        // A closure of the tracker must not call the tracker, so the indexes come second; neither
+        // needs the other.
         let tracker = &aaa.tracker;
         recovered.contested_names = thread::scope(|scope| {
             let imsis = scope.spawn(|| {
@@ -302,7 +309,8 @@ fn version_of(tracker: &Tracker<EndpointEntry>, iccid: Iccid) -> u64 {
     tracker.read(iccid, |entry| entry.stamp.version).unwrap_or_default()
 }
 
-/// Puts names into an index. If two records claim one, the endpoint that was provisioned last has it; returns how many are so.
+/// Puts names into an index. If two records claim one, the endpoint that was provisioned last has
+/// it; returns how many are so.
 fn index<N: Copy>(
     named: &[Named<N>],
     prefetch: impl Fn(N),

@@ -1,4 +1,5 @@
-//! What the changes of provisioned objects have in common: one at a time, and a memory of what was removed.
+//! What the changes of provisioned objects have in common: one at a time, and a memory of what was
+//! removed.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use crate::identity::Iccid;
 use crate::provisioning::{Fingerprint, LineHash, Origin, Revision};
 use crate::time::Timestamp;
 
-/// How long it is remembered that an endpoint was removed: longer than any worker can hold a record of it that was not handed over.
+/// How long it is remembered that an endpoint was removed: longer than any worker can hold a record
+/// of it that was not handed over.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Removed endpoints, each with its last revision.
@@ -25,7 +27,8 @@ pub(super) struct Register {
 /// An endpoint that was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Removed {
-    /// Above all versions it ever had. Its origin knows its line, if a person removed it: then only another line brings it back.
+    /// Above all versions it ever had. Its origin knows its line, if a person removed it: then only
+    /// another line brings it back.
     pub(super) stamp: Revision,
     /// When; long ago, if it was before this process began.
     pub(super) at: Timestamp,
@@ -36,7 +39,8 @@ impl Register {
         self.removed.insert(iccid, removed);
     }
 
-    /// What is known of an endpoint that was removed. It stays known after its return: late records of its former life may still come.
+    /// What is known of an endpoint that was removed. It stays known after its return: late records
+    /// of its former life may still come.
     pub(super) fn removed(&self, iccid: Iccid) -> Option<Removed> {
         self.removed.get(&iccid).copied()
     }
@@ -58,7 +62,8 @@ impl Register {
         self.removed.values().filter(|removed| removed.stamp.origin.line().is_some()).count()
     }
 
-    /// All that a snapshot has to put as removed, in no order; and all that may be forgotten once it is finished.
+    /// All that a snapshot has to put as removed, in no order; and all that may be forgotten once
+    /// it is finished.
     pub(super) fn all(&self, now: Timestamp) -> (Revisions, Revisions) {
         let is_recent = |removed: &Removed| {
             removed.at + REMEMBERED > now || removed.stamp.origin.line().is_some()

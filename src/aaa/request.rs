@@ -1,10 +1,12 @@
-//! What a gateway asks or reports, in the words of the domain. No bytes of a packet layout are left in it.
+//! What a gateway asks or reports, in the words of the domain. No bytes of a packet layout are left
+//! in it.
 
 use crate::identity::GatewayId;
 use crate::network::Report;
 use crate::provisioning::Credentials;
 
-/// Everything in a request that can name an endpoint, as it stood in the attributes; `aaa` reads them in the configured order.
+/// Everything in a request that can name an endpoint, as it stood in the attributes; `aaa` reads
+/// them in the configured order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subject<'a> {
     /// Attachd-ICCID.
@@ -32,9 +34,11 @@ pub struct AccessRequest<'a> {
     pub apn: Option<&'a [u8]>,
     /// Attachd-Network-Event = Attach: permission to attach only.
     pub attach_only: bool,
-    /// Whether the request's User-Password or CHAP-Password proves these credentials. Called only if the group demands some.
+    /// Whether the request's User-Password or CHAP-Password proves these credentials. Called only
+    /// if the group demands some.
     pub proves: &'a dyn Fn(&Credentials) -> bool,
-    /// EAP, or two kinds of password at once: nothing that could be accepted (PROTOCOL 10; RFC 2865 4.1).
+    /// EAP, or two kinds of password at once: nothing that could be accepted (PROTOCOL 10; RFC 2865
+    /// 4.1).
     pub unusable_credentials: bool,
 }
 

@@ -1,4 +1,5 @@
-//! One transaction on one endpoint: its entry is held, every change of it goes through here, and one record is written at the end.
+//! One transaction on one endpoint: its entry is held, every change of it goes through here, and
+//! one record is written at the end.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,8 @@ use crate::pool::ClaimError;
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
 
-/// The entry of one endpoint while it is being changed. Dropping it without [`EndpointTxn::end`] would lose the record, so it is consumed.
+/// The entry of one endpoint while it is being changed. Dropping it without [`EndpointTxn::end`]
+/// would lose the record, so it is consumed.
 #[must_use]
 pub(super) struct EndpointTxn<'t, R> {
     pub(super) aaa: &'t Aaa,
@@ -60,8 +62,9 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         }
     }
 
-    /// Records the state for the reply that will rest on it, changed or not: what another worker changed a moment ago may still be in that
-    /// worker's own batch, and this reply must not be a receipt for what no disk has.
+    /// Records the state for the reply that will rest on it, changed or not: what another worker
+    /// changed a moment ago may still be in that worker's own batch, and this reply must not be a
+    /// receipt for what no disk has.
     pub(super) fn attest(mut self) {
         self.yield_awaited();
         self.record();
@@ -71,7 +74,8 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         self.records.endpoint(self.iccid, &self.entry.state);
     }
 
-    /// What is configured for another endpoint is kept only as long as a session uses it, or may be about to.
+    /// What is configured for another endpoint is kept only as long as a session uses it, or may be
+    /// about to.
     fn yield_awaited(&mut self) {
         let (plan, iccid) = (self.plan, self.iccid);
         let is_due = |lease: &Lease| {
@@ -128,7 +132,8 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         self.plan.configured(&self.entry.endpoint) == Some((vslice, ip))
     }
 
-    /// The address of the endpoint in this group, given now if it has none. `None`: there is no address to be had.
+    /// The address of the endpoint in this group, given now if it has none. `None`: there is no
+    /// address to be had.
     pub(super) fn address(&mut self, admission: &AdmittedGroup<'_>) -> Option<Ipv4Addr> {
         let configured = self.configured_address(admission);
         if let Some(ip) = self.own_address(admission, configured) {
@@ -156,8 +161,9 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         Some(ip)
     }
 
-    /// The address that the lease already holds, if it is the right one still. One that a session uses is, wherever the subnets have gone
-    /// (PROTOCOL 20). A released one is taken back out of its hold.
+    /// The address that the lease already holds, if it is the right one still. One that a session
+    /// uses is, wherever the subnets have gone (PROTOCOL 20). A released one is taken back out of
+    /// its hold.
     fn own_address(
         &mut self,
         admission: &AdmittedGroup<'_>,
@@ -191,7 +197,8 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         Some(ip)
     }
 
-    /// The address configured by hand belongs to the primary group (PROTOCOL 10), and can be given while a static subnet has it.
+    /// The address configured by hand belongs to the primary group (PROTOCOL 10), and can be given
+    /// while a static subnet has it.
     fn configured_address(&self, admission: &AdmittedGroup<'_>) -> Option<Ipv4Addr> {
         let ip = self
             .entry
@@ -210,8 +217,8 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         }
     }
 
-    /// Makes a lease that the endpoint no longer has free again, unless it is still configured, or a session uses it. Its hold begins now, if
-    /// it has not before.
+    /// Makes a lease that the endpoint no longer has free again, unless it is still configured, or
+    /// a session uses it. Its hold begins now, if it has not before.
     fn give_back(&mut self, former: Lease) {
         if self.is_configured(former.vslice, former.ip) {
             return;
@@ -230,8 +237,9 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         }
     }
 
-    /// Whether the address that a session uses, as the gateway says, is the endpoint's. The gateway is right about what is in use (PROTOCOL 7):
-    /// a free one becomes the group's. One that is another's is given to nobody else while it is in use.
+    /// Whether the address that a session uses, as the gateway says, is the endpoint's. The gateway
+    /// is right about what is in use (PROTOCOL 7): a free one becomes the group's. One that is
+    /// another's is given to nobody else while it is in use.
     pub(super) fn judge_address(
         &mut self,
         session: usize,
@@ -299,7 +307,8 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         self.plan.contest(vslice, ip, self.iccid, until);
     }
 
-    /// Each group has an address of its own: what another group of the endpoint has, or will have by configuration, is not this one's.
+    /// Each group has an address of its own: what another group of the endpoint has, or will have
+    /// by configuration, is not this one's.
     fn is_of_another_group(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
         let mut others = self
             .entry
@@ -311,8 +320,8 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
             || self.is_configured(vslice, ip) && self.entry.endpoint.group != Some(group)
     }
 
-    /// The address is configured for the endpoint no more. One that a session uses stays until the next attach after it; any other is held
-    /// from now on, which the endpoint's record remembers.
+    /// The address is configured for the endpoint no more. One that a session uses stays until the
+    /// next attach after it; any other is held from now on, which the endpoint's record remembers.
     pub(super) fn give_up_configured_address(
         &mut self,
         home: GroupId,

@@ -108,7 +108,8 @@ impl Class {
         &self.0
     }
 
-    /// Guards against a foreign Class that happens to begin like ours; it is no signature, for nothing is granted on its word.
+    /// Guards against a foreign Class that happens to begin like ours; it is no signature, for
+    /// nothing is granted on its word.
     fn check(authorisation: u64) -> u32 {
         crc32fast::hash(&authorisation.to_be_bytes())
     }

@@ -40,7 +40,8 @@ pub struct VsliceStats {
 impl Aaa {
     /// Shows one endpoint as it is at `now`, and the catalog. `None`: there is no such endpoint.
     ///
-    /// What is due but not yet carried out (a stale session, a restarted gateway) is shown as carried out.
+    /// What is due but not yet carried out (a stale session, a restarted gateway) is shown as
+    /// carried out.
     pub fn look<T>(
         &self,
         iccid: Iccid,
@@ -58,8 +59,8 @@ impl Aaa {
         self.tracker.for_each(see);
     }
 
-    /// Every endpoint as a line of the files has to say it, to bring about what is there now: with the static address that it was
-    /// given automatically, too. In no order.
+    /// Every endpoint as a line of the files has to say it, to bring about what is there now: with
+    /// the static address that it was given automatically, too. In no order.
     #[must_use]
     pub fn as_written(&self) -> Vec<(Iccid, Endpoint)> {
         let plan = self.plan();
@@ -104,7 +105,8 @@ impl Aaa {
     }
 }
 
-/// The address that an endpoint keeps in its primary group without being configured, if it is one that can be configured.
+/// The address that an endpoint keeps in its primary group without being configured, if it is one
+/// that can be configured.
 fn assigned_address(entry: &EndpointEntry, catalog: &Catalog) -> Option<Ipv4Addr> {
     let home =
         entry.endpoint.group.filter(|_| entry.endpoint.state != ProvisioningState::Terminated)?;

@@ -1,5 +1,6 @@
-//! The connections over which HTTP is asked. Nobody's keep others out: when all places are taken, who has waited longest without a request
-//! gives way, so that health and metrics are answered however many slow or idle connections there are.
+//! The connections over which HTTP is asked. Nobody's keep others out: when all places are taken,
+//! who has waited longest without a request gives way, so that health and metrics are answered
+//! however many slow or idle connections there are.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -37,8 +38,9 @@ pub(crate) struct ConnectionLimits {
     pub(crate) idle: Duration,
 }
 
-/// Half of the 1024 descriptors that a process has by default. The idle time is longer than Prometheus pauses between two scrapes, and than
-/// the 90 s for which Go's clients keep a connection.
+/// Half of the 1024 descriptors that a process has by default. The idle time is longer than
+/// Prometheus pauses between two scrapes, and than the 90 s for which Go's clients keep a
+/// connection.
 pub(crate) const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 512,
     per_address: 256,
@@ -123,7 +125,8 @@ struct Place {
 }
 
 impl Places {
-    /// A place for a connection of this address; whoever has waited longest gives way, of the same address if that has its share.
+    /// A place for a connection of this address; whoever has waited longest gives way, of the same
+    /// address if that has its share.
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let of = household(address);
         let mut table = self.table.lock();
@@ -172,7 +175,8 @@ impl Place {
         }
     }
 
-    /// Returns when the connection has to be closed: no request has come in time, or another has the place.
+    /// Returns when the connection has to be closed: no request has come in time, or another has
+    /// the place.
     async fn overdue(&self) {
         loop {
             let deadline = match self.places.table.lock().open.get(&self.key.lock()) {

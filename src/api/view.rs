@@ -130,7 +130,8 @@ impl EndpointView {
     }
 }
 
-/// The leases, and the address configured by hand if it is not among them yet. What no subnet has any more is `outside`.
+/// The leases, and the address configured by hand if it is not among them yet. What no subnet has
+/// any more is `outside`.
 fn addresses(entry: &EndpointEntry, catalog: &Catalog) -> Vec<AddressView> {
     let moniker = |id| catalog.vslice(id).map(|vslice| vslice.moniker.clone());
     let is_outside = |id, ip| {

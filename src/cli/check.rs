@@ -24,7 +24,8 @@ use crate::time::Timestamp;
 pub(super) struct Check {
     #[command(flatten)]
     sources: Sources,
-    /// Ask also whether a server would take the inventory that remembers what is in this data folder.
+    /// Ask also whether a server would take the inventory that remembers what is in this data
+    /// folder.
     #[arg(long, value_name = "DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -62,7 +63,8 @@ impl Check {
     }
 }
 
-/// Why a server that remembers what is in the folder would not take the inventory, which is adopted here in memory.
+/// Why a server that remembers what is in the folder would not take the inventory, which is adopted
+/// here in memory.
 fn objections(setup: Setup, data_dir: &Path) -> Result<Vec<ConfigProblem>, CommandError> {
     let memory = data_folder::memory(data_dir, setup.config.aaa.clone())?;
     let mut nowhere = BackgroundWriter::new(&Journal::in_memory());

@@ -42,7 +42,8 @@ impl DataFolder {
 /// Hands every record of the folder to `take`.
 ///
 /// # Errors
-/// If the folder holds no journal: it is the wrong one, which is another thing than an empty fleet. If it cannot be read.
+/// If the folder holds no journal: it is the wrong one, which is another thing than an empty fleet.
+/// If it cannot be read.
 pub(super) fn read(
     folder: &Path,
     on_damage: OnDamage,

@@ -19,7 +19,8 @@ use crate::provisioning::{
     Authority, Catalog, Endpoint, Group, Inventory, Prune, Revision, Vslice,
 };
 
-/// List the endpoints, groups and VSlices that are other than the inventory has them; beside a running server, too.
+/// List the endpoints, groups and VSlices that are other than the inventory has them; beside a
+/// running server, too.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Diff {

@@ -59,7 +59,8 @@ impl Export {
     }
 }
 
-/// Puts what `write` writes into a folder in the place of what is in the way there, and that only when all of it is written.
+/// Puts what `write` writes into a folder in the place of what is in the way there, and that only
+/// when all of it is written.
 fn replace(folder: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let beside = folder.join(format!(".export-{}", std::process::id()));

@@ -75,7 +75,8 @@ impl Output {
         format!("{style}{text}{style:#}")
     }
 
-    /// One JSON value on a line of its own, or on several indented ones. What a peer has put into its strings stays a string, on a terminal too.
+    /// One JSON value on a line of its own, or on several indented ones. What a peer has put into
+    /// its strings stays a string, on a terminal too.
     pub(super) fn json(&mut self, value: &Value, indented: bool) -> io::Result<()> {
         let text = if indented { format!("{value:#}") } else { value.to_string() };
         writeln!(self, "{}", printable::json(&text))

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::outcome::{CommandError, Exit};
 
-/// How long a connection may take to be made, and an answer to come: a reload of ten million endpoints takes a minute.
+/// How long a connection may take to be made, and an answer to come: a reload of ten million
+/// endpoints takes a minute.
 const CONNECTING: Duration = Duration::from_secs(5);
 const ANSWERING: Duration = Duration::from_secs(600);
 
@@ -35,7 +36,8 @@ impl Remote {
         let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            // A redirected POST would become a GET; and a proxy has no business between us and our own server.
+            // A redirected POST would become a GET; and a proxy has no business between us and our
+            // own server.
             .max_redirects(0)
             .proxy(None)
             .timeout_connect(Some(CONNECTING))

@@ -13,7 +13,8 @@ const LONGEST: u64 = 64 * 1024;
 /// The three ways to name a secret, of which at most one is used.
 #[derive(Args, Debug)]
 pub(super) struct SecretSource {
-    /// The shared secret. Other users of this machine see it in the list of processes; the next two hide it.
+    /// The shared secret. Other users of this machine see it in the list of processes; the next two
+    /// hide it.
     #[arg(long, short, value_name = "SECRET")]
     secret: Option<String>,
     /// Read the shared secret from a file; a newline at its end does not belong to it.

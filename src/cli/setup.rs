@@ -1,4 +1,5 @@
-//! What `serve` and `check` are given: the configuration and the inventory, read together, with all that is wrong in both.
+//! What `serve` and `check` are given: the configuration and the inventory, read together, with all
+//! that is wrong in both.
 
 use std::path::PathBuf;
 
@@ -34,7 +35,8 @@ pub(super) struct Setup {
 }
 
 impl Sources {
-    /// The configuration alone. If something is wrong with it, the inventory's problems are told along with it.
+    /// The configuration alone. If something is wrong with it, the inventory's problems are told
+    /// along with it.
     pub(super) fn config(&self) -> Result<Config, CommandError> {
         match Config::load(self.config.as_deref()) {
             Ok(config) => Ok(config),
@@ -42,7 +44,8 @@ impl Sources {
         }
     }
 
-    /// Reads the configuration, and of the inventory only whether its files are still those of `in_force`; both, if they are not.
+    /// Reads the configuration, and of the inventory only whether its files are still those of
+    /// `in_force`; both, if they are not.
     pub(super) fn examine_changes(
         &self,
         in_force: impl FnOnce() -> Option<Fingerprint>,
@@ -92,7 +95,8 @@ impl Sources {
         Setup { config, inventory, problems: summed_up(problems) }
     }
 
-    /// Nobody has named a folder: then it need not be there, and one can try attachd without any preparation.
+    /// Nobody has named a folder: then it need not be there, and one can try attachd without any
+    /// preparation.
     fn may_do_without_inventory(&self) -> bool {
         self.config.is_none() && self.inventory.is_none()
     }

@@ -81,7 +81,8 @@ pub(super) fn gateways(
     read
 }
 
-/// The gateway at this place of the list, from 1, if everything it needs is there and right. Only the secret has no default: who forgets it must hear of it.
+/// The gateway at this place of the list, from 1, if everything it needs is there and right. Only
+/// the secret has no default: who forgets it must hear of it.
 fn gateway(
     source: &ConfigSource<'_>,
     place: usize,
@@ -158,7 +159,8 @@ fn prefix(value: &TomlValue<'_>) -> ValueResult<IpNet> {
     }
 }
 
-/// An IPv4 prefix written in the form of IPv6 (RFC 4291 2.5.5.2) is the IPv4 prefix: no datagram has such a source.
+/// An IPv4 prefix written in the form of IPv6 (RFC 4291 2.5.5.2) is the IPv4 prefix: no datagram
+/// has such a source.
 fn unmapped(net: IpNet) -> IpNet {
     const BEFORE_IPV4: u8 = 96;
     let (IpAddr::V6(address), Some(length)) =

@@ -1,6 +1,7 @@
 //! attachd.toml: read once, checked whole, handed on as plain values. No part below imports it.
 //!
-//! Every key has a default, an unknown key is an error, and all problems of a file are reported at once, each with its line.
+//! Every key has a default, an unknown key is an error, and all problems of a file are reported at
+//! once, each with its line.
 
 mod gateway;
 mod problem;
@@ -17,7 +18,8 @@ pub use problem::{ConfigProblem, ConfigProblems, ProblemSeverity, summed_up};
 use crate::journal::SyncMode;
 use crate::{aaa, server};
 
-/// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it is for loopback only.
+/// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it
+/// is for loopback only.
 pub const PUBLIC_SECRET: &[u8] = b"testing123";
 
 /// Everything attachd can be told, checked.

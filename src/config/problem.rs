@@ -52,7 +52,8 @@ impl ConfigProblem {
     }
 }
 
-/// The problems as they are told: where there are more than 20 of one kind in a file, only the first of them and their number.
+/// The problems as they are told: where there are more than 20 of one kind in a file, only the
+/// first of them and their number.
 #[must_use]
 pub fn summed_up(problems: Vec<ConfigProblem>) -> Vec<ConfigProblem> {
     let mut kinds: HashMap<Kind, Vec<usize>> = HashMap::new();

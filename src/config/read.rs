@@ -26,7 +26,8 @@ use crate::server::ServerSettings;
 /// A year: longer than anything here is meant to last.
 const YEAR_S: u64 = 365 * 86_400;
 
-/// Private enterprise numbers have 24 bits here: the first octet of Vendor-Id is zero (RFC 2865 5.26).
+/// Private enterprise numbers have 24 bits here: the first octet of Vendor-Id is zero (RFC 2865
+/// 5.26).
 const VENDOR_MAX: u64 = 0x00FF_FFFF;
 
 const IDENTITIES: [(&str, IdentityKind); 4] = [
@@ -134,8 +135,8 @@ fn server(
     settings
 }
 
-/// Where HTTP is answered; `listen = ""` switches it off. Whoever reaches it sees every SIM, so beyond this machine somebody must have said
-/// that this is meant.
+/// Where HTTP is answered; `listen = ""` switches it off. Whoever reaches it sees every SIM, so
+/// beyond this machine somebody must have said that this is meant.
 fn http_listener(table: &mut TomlTable<'_, '_>, findings: &ProblemList<'_>) -> Option<SocketAddr> {
     let default = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
     let off =
@@ -194,7 +195,8 @@ fn refuse_public_secret(
     }
 }
 
-/// A gateway whose datagrams can reach no listener is a slip: a listener hears the family of its own address only.
+/// A gateway whose datagrams can reach no listener is a slip: a listener hears the family of its
+/// own address only.
 fn warn_of_the_unheard(
     auth: &Listeners,
     acct: &Listeners,
@@ -241,7 +243,8 @@ fn localhost_of(source: IpNet) -> IpAddr {
     }
 }
 
-/// Where the inventory is, how bad a wrong check digit in it is, and who is believed when a person says something else.
+/// Where the inventory is, how bad a wrong check digit in it is, and who is believed when a person
+/// says something else.
 fn inventory(
     source: &ConfigSource<'_>,
     mut table: TomlTable<'_, '_>,

@@ -1,4 +1,5 @@
-//! One table of a TOML file, from which keys are taken; what nobody took is unknown, and a bad value does not stop the reading.
+//! One table of a TOML file, from which keys are taken; what nobody took is unknown, and a bad
+//! value does not stop the reading.
 
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};

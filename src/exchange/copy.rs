@@ -1,4 +1,5 @@
-//! Copies of a request that is not answered: the same packet again, or a new one that says how late it is; to this server, or the next.
+//! Copies of a request that is not answered: the same packet again, or a new one that says how late
+//! it is; to this server, or the next.
 
 use super::receipt::{FinishedRequest, RequestEnd};
 use super::{Client, EarlierCopy, Outbound, Purpose, Request, authenticator_of};
@@ -39,8 +40,9 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         self.choose(request.purpose.role(), now).map_or(request.server, |server| server as u8)
     }
 
-    /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator. The old identifier is free again, and
-    /// an answer to it is not an answer any more (RFC 5080 2.2.2).
+    /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator.
+    /// The old identifier is free again, and an answer to it is not an answer any more (RFC 5080
+    /// 2.2.2).
     fn readdress(&mut self, slot: u32, request: &mut Request<T>, server: u8, delay_s: Option<u32>) {
         let Some(id) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
         let mut buffer = [0; LONGEST];
@@ -68,8 +70,8 @@ pub(super) fn delay_s(octets: &[u8]) -> Option<u32> {
     said.first_chunk().filter(|_| said.len() == 4).map(|octets| u32::from_be_bytes(*octets))
 }
 
-/// The same request under another identifier, with its Acct-Delay-Time brought up to date. The random authenticator of an Access-Request
-/// stays: its password is hidden with it (RFC 2865 2.5).
+/// The same request under another identifier, with its Acct-Delay-Time brought up to date. The
+/// random authenticator of an Access-Request stays: its password is hidden with it (RFC 2865 2.5).
 fn rewrite(
     octets: &[u8],
     identifier: u8,

@@ -1,9 +1,10 @@
-//! The identifiers of one server: 256 for each source port, the least recently used first, never one that is still in use.
+//! The identifiers of one server: 256 for each source port, the least recently used first, never
+//! one that is still in use.
 
 use std::collections::VecDeque;
 
-/// A source port and an identifier on it: what a request has for itself until it is answered or given
-/// up (RFC 5080 2.2.2).
+/// A source port and an identifier on it: what a request has for itself until it is answered or
+/// given up (RFC 5080 2.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId {
     /// The number of the port in the order of opening, not the system's.

@@ -1,4 +1,5 @@
-//! The RADIUS client: sends requests, repeats them, fails over, and understands replies. Owns no socket, thread or clock.
+//! The RADIUS client: sends requests, repeats them, fails over, and understands replies. Owns no
+//! socket, thread or clock.
 //!
 //! | the driver | the client |
 //! |---|---|
@@ -8,7 +9,8 @@
 //! | sleeps until | [`Client::next_deadline`] |
 //! | sends | [`Outbound`], then clears it |
 //!
-//! The simulator's gateways and `attachd send` stand on it. Time and randomness come in as arguments, so tests play hours in a moment.
+//! The simulator's gateways and `attachd send` stand on it. Time and randomness come in as
+//! arguments, so tests play hours in a moment.
 
 mod copy;
 mod identifiers;
@@ -127,7 +129,8 @@ struct EarlierCopy {
 /// Few requests are sent more than once, so few copies are remembered.
 const MAX_EARLIER_COPIES: usize = 4096;
 
-/// How long after a copy an answer to it may still come: an overloaded server works through what its socket holds.
+/// How long after a copy an answer to it may still come: an overloaded server works through what
+/// its socket holds.
 const LATEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// A server as this client sees it.
@@ -145,14 +148,16 @@ struct Request<T> {
     id: RequestId,
     authenticator: [u8; 16],
     octets: Bytes,
-    /// The Acct-Delay-Time of the first copy, if it has one: it grows with every copy (RFC 2866 5.2).
+    /// The Acct-Delay-Time of the first copy, if it has one: it grows with every copy (RFC 2866
+    /// 5.2).
     first_delay_s: Option<u32>,
     policy: RetransmissionPolicy,
     retransmission: Retransmission,
 }
 
 impl<T: Purpose, R: RngCore> Client<T, R> {
-    /// The client `number` of its driver. `random` gives its authenticators and the jitter of its timers.
+    /// The client `number` of its driver. `random` gives its authenticators and the jitter of its
+    /// timers.
     pub fn new(number: u16, settings: Arc<ClientSettings>, random: R) -> Self {
         let upstream = |_: &Server| Upstream {
             identifiers: Identifiers::new(settings.max_ports),
@@ -288,7 +293,8 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         self.requests.iter().flatten().map(|request| request.purpose)
     }
 
-    /// This request is on the network more than once, or late: it may be answered when its identifier is already in use again.
+    /// This request is on the network more than once, or late: it may be answered when its
+    /// identifier is already in use again.
     pub fn expect_another_answer(&mut self, now: Timestamp, socket: SocketId, octets: &[u8]) {
         if let Ok(request) = Datagram::frame(octets) {
             let id = RequestId { port: socket.port, identifier: request.identifier() };
@@ -448,7 +454,8 @@ mod tests {
         assert_eq!((full.outstanding(), out.len()), (256, 256));
     }
 
-    /// RFC 2866 4.1 and 5.2: a report that already waited when it was first sent says so in every copy.
+    /// RFC 2866 4.1 and 5.2: a report that already waited when it was first sent says so in every
+    /// copy.
     #[test]
     fn the_delay_grows_from_what_it_was() {
         let (mut client, mut out, mut unanswered) =
@@ -462,7 +469,8 @@ mod tests {
         assert_eq!(delays, [Some(5), Some(7)]);
     }
 
-    /// Of more copies than can be remembered, any may still be answered: what fits nothing then proves nothing.
+    /// Of more copies than can be remembered, any may still be answered: what fits nothing then
+    /// proves nothing.
     #[test]
     fn an_answer_to_a_forgotten_copy_is_no_forgery() {
         let (mut client, mut out, mut unanswered) =

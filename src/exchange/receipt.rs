@@ -56,7 +56,8 @@ pub struct Evidence<'a> {
     pub reply: Option<&'a [u8]>,
 }
 
-/// What is remembered of a request that is over, until its identifier has been used again and is over again.
+/// What is remembered of a request that is over, until its identifier has been used again and is
+/// over again.
 #[derive(Debug)]
 pub(super) struct FinishedRequest {
     pub(super) ending: RequestEnd,
@@ -124,7 +125,8 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         here.any(|copy| reply.verify_reply(&copy.authenticator, &self.settings.secret).is_ok())
     }
 
-    /// The packets of the exchange that `octets`, received through `socket`, belongs or claims to belong to.
+    /// The packets of the exchange that `octets`, received through `socket`, belongs or claims to
+    /// belong to.
     pub fn evidence(&self, socket: SocketId, identifier: u8) -> Option<Evidence<'_>> {
         let state = self
             .upstreams

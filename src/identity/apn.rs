@@ -19,7 +19,8 @@ impl Apn {
     /// Reads an APN; the operator suffix `.mncNNN.mccNNN.gprs` falls away and case is folded.
     ///
     /// # Errors
-    /// If it is empty, longer than 63 octets, or not labels of letters, digits, `-` and `_` joined by dots.
+    /// If it is empty, longer than 63 octets, or not labels of letters, digits, `-` and `_` joined
+    /// by dots.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let text = text.trim_ascii_start();
         let name = network_identifier(text.as_bytes());
@@ -50,8 +51,8 @@ impl Apn {
     }
 }
 
-/// The part of an APN before the operator identifier `.mncNNN.mccNNN.gprs` (3GPP TS 23.003 9.1.2), without the blanks and NUL that some
-/// senders leave around it.
+/// The part of an APN before the operator identifier `.mncNNN.mccNNN.gprs` (3GPP TS 23.003 9.1.2),
+/// without the blanks and NUL that some senders leave around it.
 #[must_use]
 pub fn network_identifier(apn: &[u8]) -> &[u8] {
     const SUFFIX: &[u8] = b".mnc000.mcc000.gprs";

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// A digit string as the number one gets by writing a `1` before it: `007` is 1007. Leading zeros survive, zero is
-/// impossible (so an `Option` costs nothing), and the shorter string orders before the longer.
+/// A digit string as the number one gets by writing a `1` before it: `007` is 1007. Leading zeros
+/// survive, zero is impossible (so an `Option` costs nothing), and the shorter string orders before
+/// the longer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Digits(NonZeroU64);
 
@@ -31,7 +32,8 @@ impl Digits {
         self.0.get()
     }
 
-    /// The inverse of [`Self::raw`], for values read back from a journal. `None` if no digit string packs to `raw`.
+    /// The inverse of [`Self::raw`], for values read back from a journal. `None` if no digit string
+    /// packs to `raw`.
     pub(super) fn from_raw(raw: u64) -> Option<Self> {
         let digits = raw.checked_ilog10()? as usize;
         let leading = raw / 10u64.pow(digits as u32);
@@ -72,14 +74,16 @@ impl DigitText {
     }
 }
 
-/// Text without what senders leave around it: blanks on both sides, and NUL behind it, where a buffer was longer than its text.
+/// Text without what senders leave around it: blanks on both sides, and NUL behind it, where a
+/// buffer was longer than its text.
 pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii_start();
     let used = text.iter().rposition(|octet| *octet != 0 && !octet.is_ascii_whitespace());
     &text[..used.map_or(0, |last| last + 1)]
 }
 
-/// What stands behind `scheme` at the beginning of `text`. Case is ignored, as in URIs (RFC 3986 3.1).
+/// What stands behind `scheme` at the beginning of `text`. Case is ignored, as in URIs (RFC 3986
+/// 3.1).
 pub(super) fn after_scheme<'t>(text: &'t [u8], scheme: &str) -> Option<&'t [u8]> {
     let (front, rest) = text.split_at_checked(scheme.len())?;
     front.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)

@@ -1,8 +1,10 @@
-//! Small numbers that stand for configured things, so that a session record names them in four octets.
+//! Small numbers that stand for configured things, so that a session record names them in four
+//! octets.
 
 use std::num::NonZeroU32;
 
-/// Declares a handle: a number given once to a moniker and never to another one while the process lives.
+/// Declares a handle: a number given once to a moniker and never to another one while the process
+/// lives.
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -13,7 +15,8 @@ macro_rules! handle {
             /// The handle of the thing at place `index` (from 0) of its catalog.
             #[must_use]
             pub const fn new(index: usize) -> Self {
-                // A catalog of 2^32 - 2 entries does not fit into memory: the sum never wraps to zero.
+                // A catalog of 2^32 - 2 entries does not fit into memory: the sum never wraps to
+                // zero.
                 match NonZeroU32::new((index as u32).saturating_add(1)) {
                     Some(number) => Self(number),
                     None => Self(NonZeroU32::MAX),

@@ -1,4 +1,5 @@
-//! The ICCID: the permanent identity of a SIM, and the key of everything attachd knows (ITU-T E.118).
+//! The ICCID: the permanent identity of a SIM, and the key of everything attachd knows (ITU-T
+//! E.118).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,8 @@ use serde::{Serialize, Serializer};
 use super::IdentityError;
 use super::digits::{Digits, mask, trimmed};
 
-/// The major industry identifier of telecommunications, with which every ICCID begins (ITU-T E.118).
+/// The major industry identifier of telecommunications, with which every ICCID begins (ITU-T
+/// E.118).
 const TELECOM: &[u8] = b"89";
 
 const RULE: IdentityError =
@@ -19,11 +21,13 @@ const RULE: IdentityError =
 pub struct Iccid(Digits);
 
 impl Iccid {
-    /// Reads the digits as they come on the wire or in a file. One trailing filler `F` (from the BCD form of EF_ICCID) is dropped, and what
-    /// some senders leave around a value: blanks, and NUL behind it.
+    /// Reads the digits as they come on the wire or in a file. One trailing filler `F` (from the
+    /// BCD form of EF_ICCID) is dropped, and what some senders leave around a value: blanks, and
+    /// NUL behind it.
     ///
     /// # Errors
-    /// If these are not 19 or 20 digits beginning with 89. The Luhn digit is not judged here: see [`Self::luhn_is_valid`].
+    /// If these are not 19 or 20 digits beginning with 89. The Luhn digit is not judged here: see
+    /// [`Self::luhn_is_valid`].
     pub fn parse(text: &[u8]) -> Result<Self, IdentityError> {
         let text = trimmed(text);
         let digits = text.strip_suffix(b"F").or_else(|| text.strip_suffix(b"f")).unwrap_or(text);
@@ -46,7 +50,8 @@ impl Iccid {
 
     /// Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 Annex B).
     ///
-    /// Of a 20-digit form both readings occur in the field: the check digit last, or a 19-digit number and one digit more.
+    /// Of a 20-digit form both readings occur in the field: the check digit last, or a 19-digit
+    /// number and one digit more.
     #[must_use]
     pub fn luhn_is_valid(self) -> bool {
         let own = self.0.text();

@@ -1,7 +1,9 @@
-//! Who is meant: the identifiers of SIMs and of the things around them. Parses, packs, orders, masks; knows no RADIUS.
+//! Who is meant: the identifiers of SIMs and of the things around them. Parses, packs, orders,
+//! masks; knows no RADIUS.
 //!
-//! Every digit identifier is one machine word, so that a million of them fit in a cache-friendly index, and its `Debug`
-//! shows only the last four digits, so that a log line cannot leak a subscriber by accident.
+//! Every digit identifier is one machine word, so that a million of them fit in a cache-friendly
+//! index, and its `Debug` shows only the last four digits, so that a log line cannot leak a
+//! subscriber by accident.
 
 mod apn;
 mod digits;

@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use super::IdentityError;
 use super::digits::{Digits, after_scheme, mask, trimmed};
 
-/// Declares a digit identifier; they differ only in name, permitted lengths and what is cut off first.
+/// Declares a digit identifier; they differ only in name, permitted lengths and what is cut off
+/// first.
 macro_rules! subscriber_number {
     ($(#[$doc:meta])* $name:ident, $lengths:expr, $clean:ident, $rule:literal) => {
         $(#[$doc])*
@@ -72,20 +73,23 @@ macro_rules! subscriber_number {
 }
 
 subscriber_number! {
-    /// The subscription's number inside the mobile network: MCC, MNC and MSIN, 6 to 15 digits (3GPP TS 23.003 2.2). Also read in the form of
-    /// a SUPI, `imsi-` and the digits (3GPP TS 29.571 5.3.2).
+    /// The subscription's number inside the mobile network: MCC, MNC and MSIN, 6 to 15 digits (3GPP
+    /// TS 23.003 2.2). Also read in the form of a SUPI, `imsi-` and the digits (3GPP TS 29.571
+    /// 5.3.2).
     Imsi, (6..=15), imsi_digits, "an IMSI has 6 to 15 digits"
 }
 
 subscriber_number! {
-    /// The subscription's telephone number in international form, without `+` or `00`, 5 to 15 digits (ITU-T E.164). Also read in the form
-    /// of a GPSI, `msisdn-` and the digits (3GPP TS 29.571 5.3.2), and as a `tel:` URI (RFC 3966).
+    /// The subscription's telephone number in international form, without `+` or `00`, 5 to 15
+    /// digits (ITU-T E.164). Also read in the form of a GPSI, `msisdn-` and the digits (3GPP TS
+    /// 29.571 5.3.2), and as a `tel:` URI (RFC 3966).
     Msisdn, (5..=15), msisdn_digits, "an MSISDN has 5 to 15 digits in international form"
 }
 
 subscriber_number! {
-    /// The device's identity and software version: 14 to 16 digits, as gateways send it (3GPP TS 23.003 6.2.2). Also read in
-    /// the form of a PEI, `imeisv-` or `imei-` and the digits (3GPP TS 29.571 5.3.2).
+    /// The device's identity and software version: 14 to 16 digits, as gateways send it (3GPP TS
+    /// 23.003 6.2.2). Also read in the form of a PEI, `imeisv-` or `imei-` and the digits (3GPP TS
+    /// 29.571 5.3.2).
     Imeisv, (14..=16), imeisv_digits, "an IMEISV has 14 to 16 digits"
 }
 

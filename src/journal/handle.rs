@@ -27,7 +27,8 @@ pub struct JournalOptions {
     pub sync: SyncMode,
     /// Octets after which a new segment is begun: a file that is quick to read and to remove.
     pub segment_size: u64,
-    /// Octets that may wait for the disk before [`super::Admission::Overloaded`]: at full rate about a second's worth.
+    /// Octets that may wait for the disk before [`super::Admission::Overloaded`]: at full rate
+    /// about a second's worth.
     pub backlog: usize,
     /// Under load, the least time from one commit to the next, so that many records share a sync.
     pub gather: Duration,
@@ -52,7 +53,8 @@ impl Default for JournalOptions {
     }
 }
 
-/// So many segments make a snapshot due, however small they are: each start and each failure begins one.
+/// So many segments make a snapshot due, however small they are: each start and each failure begins
+/// one.
 const MANY_SEGMENTS: u64 = 64;
 
 /// A journal that is being written.
@@ -72,10 +74,12 @@ struct Disk {
 }
 
 impl Journal {
-    /// Takes the folder for this process, gives every record in it to the appliers, and begins a new segment behind them.
+    /// Takes the folder for this process, gives every record in it to the appliers, and begins a
+    /// new segment behind them.
     ///
     /// # Errors
-    /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses. Nothing is changed then.
+    /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage`
+    /// refuses. Nothing is changed then.
     pub fn open<A: Apply>(
         folder: &Path,
         options: JournalOptions,
@@ -97,7 +101,8 @@ impl Journal {
         Self::start(storage, None, options, on_damage, appliers)
     }
 
-    /// Gives every record in the folder to the appliers, without taking it and without changing anything; beside a running server, too.
+    /// Gives every record in the folder to the appliers, without taking it and without changing
+    /// anything; beside a running server, too.
     pub fn read<A: Apply>(
         folder: &Path,
         on_damage: OnDamage,
@@ -107,7 +112,8 @@ impl Journal {
         recover(&directory, on_damage, appliers).map(|recovery| recovery.recovered)
     }
 
-    /// A journal that forgets: every ticket is complete when it is given out. For measuring what durability costs.
+    /// A journal that forgets: every ticket is complete when it is given out. For measuring what
+    /// durability costs.
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
@@ -206,7 +212,8 @@ impl Journal {
         self.shared.health()
     }
 
-    /// How long the commit in progress has taken so far. All that waits for the disk has waited at most that long, and the oldest of it has.
+    /// How long the commit in progress has taken so far. All that waits for the disk has waited at
+    /// most that long, and the oldest of it has.
     #[must_use]
     pub fn commit_in_progress(&self) -> Option<Duration> {
         self.threads.as_ref().and_then(|(threads, _)| threads.commit_in_progress())
@@ -218,7 +225,8 @@ impl Journal {
         self.threads.as_ref().and_then(|(threads, _)| threads.ended())
     }
 
-    /// Whether the segment that is written is still in the folder: one that was removed takes records, and nobody will ever read them.
+    /// Whether the segment that is written is still in the folder: one that was removed takes
+    /// records, and nobody will ever read them.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let Some(disk) = &self.disk else { return true };
@@ -237,7 +245,8 @@ impl Journal {
         self.shared.figures()
     }
 
-    /// Whether the segments have grown so much that a snapshot would make the next start quicker and the folder smaller.
+    /// Whether the segments have grown so much that a snapshot would make the next start quicker
+    /// and the folder smaller.
     #[must_use]
     pub fn snapshot_is_due(&self) -> bool {
         let counts = &self.shared.counts;
@@ -256,7 +265,8 @@ impl Journal {
             && self.health() == JournalHealth::Good
     }
 
-    /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's thread.
+    /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's
+    /// thread.
     pub fn begin_snapshot(&self) -> Result<SnapshotWriter, SnapshotError> {
         self.begin_snapshot_after(|| {})
     }

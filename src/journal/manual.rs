@@ -13,7 +13,8 @@ use super::write::shared::Shared;
 use super::write::snapshot::{SnapshotError, SnapshotWriter};
 use crate::time::Timestamp;
 
-/// Makes the rounds of a journal that was opened by [`Journal::open_manual`]. Dropping it is the end of the process: what waits is lost.
+/// Makes the rounds of a journal that was opened by [`Journal::open_manual`]. Dropping it is the
+/// end of the process: what waits is lost.
 pub struct ManualJournal {
     shared: Arc<Shared>,
     committer: GroupCommitter,
@@ -23,7 +24,8 @@ pub struct ManualJournal {
 }
 
 impl Journal {
-    /// Opens a journal without a thread: nothing is written but in the rounds that the caller makes. For callers with a clock of their own.
+    /// Opens a journal without a thread: nothing is written but in the rounds that the caller
+    /// makes. For callers with a clock of their own.
     pub fn open_manual<A: Apply>(
         storage: &Arc<dyn Storage>,
         options: JournalOptions,
@@ -42,7 +44,8 @@ impl ManualJournal {
         Self { shared, committer, spare, rests_until: Duration::ZERO }
     }
 
-    /// Writes, syncs and publishes what waits, if it is time. Says when the next round is due; `None`: when something is submitted.
+    /// Writes, syncs and publishes what waits, if it is time. Says when the next round is due;
+    /// `None`: when something is submitted.
     ///
     /// `running` is the time since the journal was opened.
     pub fn round(&mut self, running: Duration, wall: Timestamp) -> Option<Duration> {
@@ -72,7 +75,8 @@ impl ManualJournal {
         self.spare.fill_if_wanted();
     }
 
-    /// The last round: writes everything submitted. Whether the disk took it, [`Journal::close`] tells.
+    /// The last round: writes everything submitted. Whether the disk took it, [`Journal::close`]
+    /// tells.
     pub fn finish(mut self, running: Duration, wall: Timestamp) {
         self.shared.order_stop();
         self.round(running, wall);

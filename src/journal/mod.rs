@@ -1,7 +1,9 @@
-//! A reply is a receipt: the records of what was decided, durable before the reply leaves, and state again after any crash.
+//! A reply is a receipt: the records of what was decided, durable before the reply leaves, and
+//! state again after any crash.
 //!
-//! The journal is a log of upserts: a record holds the whole new state of one key under a version, and the newest version wins.
-//! So replay is idempotent and does not care in which order the workers handed their batches over.
+//! The journal is a log of upserts: a record holds the whole new state of one key under a version,
+//! and the newest version wins. So replay is idempotent and does not care in which order the
+//! workers handed their batches over.
 //!
 //! ```text
 //! worker   Batch ──submit──▶ Shared.queue      durable ◀── SubmitterState (watermark, wake)
@@ -16,15 +18,20 @@
 //! ```
 //!
 //! What it holds to:
-//! - A ticket is durable only after a sync that came after its write. A failed sync is never repeated on the same file.
-//! - What a worker submitted is never given up while the process lives: after a failure it is written again, first, to a fresh segment.
-//!   So when the journal is well again, the disk has caught up with the state in memory, and the owner need not know what failed.
-//! - A bad record is a torn tail only in the last segment, and only if no later group vouches for it; everywhere else it is damage, which
-//!   is named and refused. (Damage to the very last group of a process that was killed looks like a torn tail; it is cut and reported.)
-//! - An orderly end says so in a file of its own, until the next segment is begun: then the last segment is as whole as the others, or damaged.
+//! - A ticket is durable only after a sync that came after its write. A failed sync is never
+//!   repeated on the same file.
+//! - What a worker submitted is never given up while the process lives: after a failure it is
+//!   written again, first, to a fresh segment. So when the journal is well again, the disk has
+//!   caught up with the state in memory, and the owner need not know what failed.
+//! - A bad record is a torn tail only in the last segment, and only if no later group vouches for
+//!   it; everywhere else it is damage, which is named and refused. (Damage to the very last group
+//!   of a process that was killed looks like a torn tail; it is cut and reported.)
+//! - An orderly end says so in a file of its own, until the next segment is begun: then the last
+//!   segment is as whole as the others, or damaged.
 //! - A segment may end in zeros, never written over: they are neither a torn tail nor damage.
 //!
-//! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression, replication.
+//! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression,
+//! replication.
 
 pub(crate) mod disk;
 mod error;

@@ -1,4 +1,5 @@
-//! Records changes that no gateway asked for: imports, reloads, what falls due. Like all others, only that no reply waits for them.
+//! Records changes that no gateway asked for: imports, reloads, what falls due. Like all others,
+//! only that no reply waits for them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,10 +12,12 @@ use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
-/// A batch is handed over when it has so many octets: an import of ten million endpoints is not one write.
+/// A batch is handed over when it has so many octets: an import of ten million endpoints is not one
+/// write.
 const BATCH: usize = 1 << 20;
 
-/// How long a change waits, at most, for the journal to have room again; a disk that takes nothing is told of elsewhere.
+/// How long a change waits, at most, for the journal to have room again; a disk that takes nothing
+/// is told of elsewhere.
 const ROOM: Duration = Duration::from_secs(5);
 
 /// Records on their way, and the addresses that become free when they are durable.
@@ -47,7 +50,8 @@ impl BackgroundWriter {
         self.recorder.at = now;
     }
 
-    /// What a gateway's handle stands for: without it nobody could read its sessions after a restart.
+    /// What a gateway's handle stands for: without it nobody could read its sessions after a
+    /// restart.
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
         self.recorder.gateway(id, name);
     }
@@ -57,7 +61,8 @@ impl BackgroundWriter {
         self.recorder.signed(id);
     }
 
-    /// Carries out what time has brought to about `budget` more endpoints, and frees what is free by now.
+    /// Carries out what time has brought to about `budget` more endpoints, and frees what is free
+    /// by now.
     pub fn housekeep(&mut self, aaa: &Aaa, walk: &mut Walk, budget: usize, now: Timestamp) {
         if self.may_begin() {
             self.begin(now);

@@ -16,7 +16,8 @@ use crate::time::Timestamp;
 
 /// One worker's way into the journal.
 ///
-/// Whatever is submitted becomes durable at some time; while the disk fails that time is unknown, and [`Admission::Failing`] says so.
+/// Whatever is submitted becomes durable at some time; while the disk fails that time is unknown,
+/// and [`Admission::Failing`] says so.
 pub trait Committer {
     /// A batch being filled.
     type Records: Records;
@@ -31,7 +32,8 @@ pub trait Committer {
     /// Octets of records that may still wait for the disk, whoever writes them.
     fn room(&self) -> usize;
 
-    /// Hands a batch over, without waiting. An empty one is durable when all is that anybody submitted before it.
+    /// Hands a batch over, without waiting. An empty one is durable when all is that anybody
+    /// submitted before it.
     fn submit(&mut self, records: Self::Records) -> Self::Ticket;
 
     /// All batches up to this one are durable.
@@ -158,8 +160,8 @@ impl Recorder for JournalRecorder {
     fn freed(&mut self, _: FreedAddress) {}
 }
 
-/// What is provisioned is refused before it is in force if its record would be too large, and an endpoint's state has at most some
-/// kilobytes: that a record is too large is news.
+/// What is provisioned is refused before it is in force if its record would be too large, and an
+/// endpoint's state has at most some kilobytes: that a record is too large is news.
 fn log_too_large(put: Result<(), TooLarge>) {
     if let Err(too_large) = put {
         error!("{too_large}; it is not durable");

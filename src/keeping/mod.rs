@@ -1,4 +1,5 @@
-//! The way into the journal: who records a decision gets a ticket, and learns when its records are durable.
+//! The way into the journal: who records a decision gets a ticket, and learns when its records are
+//! durable.
 
 pub(crate) mod background_writer;
 pub mod commit;

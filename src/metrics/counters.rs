@@ -1,4 +1,5 @@
-//! What one worker has counted since it last reported: plain numbers, no label is looked up and nothing is shared while datagrams are served.
+//! What one worker has counted since it last reported: plain numbers, no label is looked up and
+//! nothing is shared while datagrams are served.
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ pub enum Dropped {
     Journal,
     /// More is asked than can be recorded in time.
     Overload,
-    /// Status-Server before everything is loaded, or while the journal fails: silence is the answer (RFC 5997 4.2).
+    /// Status-Server before everything is loaded, or while the journal fails: silence is the answer
+    /// (RFC 5997 4.2).
     NotReady,
     /// The reply would exceed 4096 octets: the request's Proxy-States leave no room.
     ReplyTooLong,
@@ -119,7 +121,8 @@ pub struct WorkerCounters {
     touched: Vec<GatewayId>,
 }
 
-/// One gateway's requests, responses and drops, by place in [`REQUESTS`], [`RESPONSES`] and [`Dropped::ALL`].
+/// One gateway's requests, responses and drops, by place in [`REQUESTS`], [`RESPONSES`] and
+/// [`Dropped::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     pub requests: [u32; REQUESTS.len()],

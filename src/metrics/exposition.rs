@@ -1,4 +1,5 @@
-//! The exposition text as a whole: always in the same order, so that two scrapes can be compared, and by a person, too.
+//! The exposition text as a whole: always in the same order, so that two scrapes can be compared,
+//! and by a person, too.
 
 /// One metric: its help and type, and its series.
 struct Family<'t> {
@@ -7,7 +8,8 @@ struct Family<'t> {
     series: Vec<&'t str>,
 }
 
-/// The same text with its metrics by name, and their series by labels. The buckets of a histogram stay in the order of their bounds.
+/// The same text with its metrics by name, and their series by labels. The buckets of a histogram
+/// stay in the order of their bounds.
 pub(super) fn sorted(text: &str) -> String {
     let mut families = families(text);
     families.sort_by_key(|family| family.name);
@@ -49,7 +51,8 @@ fn families(text: &str) -> Vec<Family<'_>> {
     families
 }
 
-/// The sum over all series of a counter that have this label value; over all, if no value is asked for.
+/// The sum over all series of a counter that have this label value; over all, if no value is asked
+/// for.
 pub(super) fn sum(text: &str, name: &str, label: Option<(&str, &str)>) -> u64 {
     let wanted = label.map(|(label, value)| format!("{label}=\"{value}\""));
     let is_wanted = |labels: &str| {

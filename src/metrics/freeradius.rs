@@ -1,6 +1,8 @@
-//! The names of freeradius_exporter, for dashboards that were made for FreeRADIUS. Computed from our own counters when somebody scrapes.
+//! The names of freeradius_exporter, for dashboards that were made for FreeRADIUS. Computed from
+//! our own counters when somebody scrapes.
 //!
-//! FreeRADIUS counts what it drops by port, attachd by reason: what can happen on both ports stands under `auth`, and the help texts say so.
+//! FreeRADIUS counts what it drops by port, attachd by reason: what can happen on both ports stands
+//! under `auth`, and the help texts say so.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! The latency histogram, kept as plain buckets: the exporter would keep every single sample until somebody scrapes.
+//! The latency histogram, kept as plain buckets: the exporter would keep every single sample until
+//! somebody scrapes.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,8 @@
-//! Every metric of the shell: names, help texts, handles. The only place here that knows the metrics crates.
+//! Every metric of the shell: names, help texts, handles. The only place here that knows the
+//! metrics crates.
 //!
-//! Workers count in a [`WorkerCounters`] and report once per batch; what others count is read when somebody scrapes.
+//! Workers count in a [`WorkerCounters`] and report once per batch; what others count is read when
+//! somebody scrapes.
 
 pub mod counters;
 mod exposition;
@@ -33,15 +35,17 @@ use latencies::SharedLatencies;
 const COMMIT_SECONDS: &str = "attachd_journal_commit_seconds";
 const API_SECONDS: &str = "attachd_api_request_duration_seconds";
 
-/// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a second on a bad one.
+/// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a
+/// second on a bad one.
 const COMMIT_BUCKETS: [f64; 10] =
     [0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0];
 
-/// Upper bounds of the histogram of API requests, seconds: most are answered from memory, a reload may take many seconds.
+/// Upper bounds of the histogram of API requests, seconds: most are answered from memory, a reload
+/// may take many seconds.
 const API_BUCKETS: [f64; 9] = [0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0, 60.0];
 
-/// With more gateways than this, the series of one begin with what is first counted: Prometheus would groan under those of 30,000 that are
-/// mostly zero.
+/// With more gateways than this, the series of one begin with what is first counted: Prometheus
+/// would groan under those of 30,000 that are mostly zero.
 const ANNOUNCED: usize = 1_000;
 
 /// Under which names the counters are shown.
@@ -52,7 +56,8 @@ pub enum Names {
     OwnAndFreeradius,
 }
 
-/// All metrics of one server. A recorder of its own, so that several servers can live in one process.
+/// All metrics of one server. A recorder of its own, so that several servers can live in one
+/// process.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -120,7 +125,8 @@ impl Metrics {
         exposition::sorted(&text)
     }
 
-    /// Makes the series of all configured gateways, so that the first that is counted of one is seen as an increase.
+    /// Makes the series of all configured gateways, so that the first that is counted of one is
+    /// seen as an increase.
     pub fn announce<'n>(&self, gateways: impl Iterator<Item = &'n str> + Clone) {
         if gateways.clone().count() > ANNOUNCED {
             return;
@@ -161,7 +167,8 @@ impl Metrics {
         }
     }
 
-    /// A request of the API was answered; `path` as the router knows it, without the identities in it.
+    /// A request of the API was answered; `path` as the router knows it, without the identities in
+    /// it.
     pub fn api_request(&self, path: &str, status: u16, took: Duration) {
         with_local_recorder(&self.recorder, || {
             counter!("attachd_api_requests_total", "path" => path.to_owned(), "status" => status.to_string()).increment(1);

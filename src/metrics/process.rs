@@ -1,4 +1,5 @@
-//! What the process takes of the machine, under the names that all Prometheus clients use. Read when somebody scrapes.
+//! What the process takes of the machine, under the names that all Prometheus clients use. Read
+//! when somebody scrapes.
 
 use std::fmt::Write as _;
 

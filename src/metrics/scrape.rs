@@ -1,4 +1,5 @@
-//! What is counted elsewhere, read when somebody scrapes: the state counts of the decision maker, the pools, the journal.
+//! What is counted elsewhere, read when somebody scrapes: the state counts of the decision maker,
+//! the pools, the journal.
 
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 

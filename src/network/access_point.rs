@@ -10,7 +10,8 @@ use super::interned::Interned;
 use super::text;
 use crate::identity::network_identifier;
 
-/// Operators have some thousands of APNs at most. A session whose APN finds no place here keeps its own copy.
+/// Operators have some thousands of APNs at most. A session whose APN finds no place here keeps its
+/// own copy.
 static NAMES: Interned<Box<str>, { 1 << 14 }> = Interned::new();
 
 /// A name of the shared table.

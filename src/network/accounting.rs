@@ -1,4 +1,5 @@
-//! Start, Interim-Update and Stop: what each does to the sessions of its endpoint (PROTOCOL 5 and 6).
+//! Start, Interim-Update and Stop: what each does to the sessions of its endpoint (PROTOCOL 5 and
+//! 6).
 
 use std::cmp::Reverse;
 
@@ -26,20 +27,21 @@ enum Found {
 enum Reach {
     /// Only who began it.
     Reporter,
-    /// Also another of the gateways behind the same configured one, if there is no doubt which session is meant: pairs of gateways take over
-    /// from one another.
+    /// Also another of the gateways behind the same configured one, if there is no doubt which
+    /// session is meant: pairs of gateways take over from one another.
     Gateway,
 }
 
 impl EndpointState {
-    /// Whether a report tells of a session that is known, open or not: it is applied whatever the endpoint may do now (PROTOCOL 11).
+    /// Whether a report tells of a session that is known, open or not: it is applied whatever the
+    /// endpoint may do now (PROTOCOL 11).
     #[must_use]
     pub fn knows(&self, report: &Report<'_>, now: Timestamp) -> bool {
         self.find(report, Status::Stop, Reach::Gateway, now).is_some()
     }
 
-    /// Start: the session is open, and older ones of the same endpoint and APN are superseded. `group` is the one that serves its APN; without
-    /// one nothing is opened.
+    /// Start: the session is open, and older ones of the same endpoint and APN are superseded.
+    /// `group` is the one that serves its APN; without one nothing is opened.
     pub fn start(
         &mut self,
         report: &Report<'_>,
@@ -85,7 +87,8 @@ impl EndpointState {
         self.finish(outcome)
     }
 
-    /// Stop: the bearer is closed, and the session if it was its last. Of an unknown session it leaves the tombstone.
+    /// Stop: the bearer is closed, and the session if it was its last. Of an unknown session it
+    /// leaves the tombstone.
     pub fn stop(&mut self, report: &Report<'_>, group: Option<GroupId>, now: Timestamp) -> Outcome {
         let mut outcome = self.touch(now);
         match self.find(report, Status::Stop, Reach::Gateway, now) {
@@ -129,7 +132,8 @@ impl EndpointState {
         }
     }
 
-    /// Whether a report belongs to the live session whose name it has, or to an ended one of that name.
+    /// Whether a report belongs to the live session whose name it has, or to an ended one of that
+    /// name.
     fn weigh(
         &self,
         live: usize,
@@ -159,7 +163,8 @@ impl EndpointState {
         }
     }
 
-    /// The session of another reporter behind the same configured gateway, if only one can be meant.
+    /// The session of another reporter behind the same configured gateway, if only one can be
+    /// meant.
     fn find_near(&self, report: &Report<'_>, now: Timestamp) -> Option<Found> {
         let near = |session: &Session| {
             session.is_near(&report.reporter) && session.matches(report, now) != Match::Other
@@ -173,8 +178,9 @@ impl EndpointState {
         }
     }
 
-    /// Whether a report is of an ended session of its name, or tells of a time before that began. One that was given up is not over until its
-    /// Stop has come, and a clock may have been set back meanwhile.
+    /// Whether a report is of an ended session of its name, or tells of a time before that began.
+    /// One that was given up is not over until its Stop has come, and a clock may have been set
+    /// back meanwhile.
     fn ended_or_past(&self, at: usize, report: &Report<'_>, now: Timestamp) -> Found {
         let session = &self.sessions[at];
         let was_stopped = session.ended.is_some_and(|ended| ended.cause == CloseCause::Stop);
@@ -185,8 +191,8 @@ impl EndpointState {
         }
     }
 
-    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer before one that does not; then the first that
-    /// ended since, or else the last of all.
+    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer
+    /// before one that does not; then the first that ended since, or else the last of all.
     fn ended_before(
         &self,
         report: &Report<'_>,
@@ -244,8 +250,9 @@ impl EndpointState {
         }
     }
 
-    /// Whether a report that is newer than the end of a session tells that it lives on: it was given up, not stopped. A name alone does not
-    /// prove it for a Start, nor with counters that begin anew; and where a live session has its name by now, that one has taken its place.
+    /// Whether a report that is newer than the end of a session tells that it lives on: it was
+    /// given up, not stopped. A name alone does not prove it for a Start, nor with counters that
+    /// begin anew; and where a live session has its name by now, that one has taken its place.
     fn lives_on(
         &self,
         at: usize,
@@ -288,7 +295,8 @@ impl EndpointState {
         outcome.session = Some(at);
         if self.superseded_since(&self.sessions[at], report, now).is_some() {
             outcome.effect = self.recall(at, report, status, Effect::TombstoneHolds);
-            // It lived until then at least: the same report must not be another session's, nor open this one, when it comes again.
+            // It lived until then at least: the same report must not be another session's, nor open
+            // this one, when it comes again.
             let moved = self.sessions[at].ended_not_before(report.event_time);
             self.version += u64::from(moved);
             return;
@@ -356,7 +364,8 @@ impl EndpointState {
         outcome.session = Some(at);
     }
 
-    /// Whether a session that is ending may be open again: its endpoint is served by the same group as before.
+    /// Whether a session that is ending may be open again: its endpoint is served by the same group
+    /// as before.
     fn reopen_if_served(
         &mut self,
         at: usize,
@@ -479,7 +488,8 @@ impl EndpointState {
         outcome.effect = Effect::Updated;
     }
 
-    /// The Stop of a session that has ended: a repetition, or at last the Stop of one that was given up for lost, with its final counters.
+    /// The Stop of a session that has ended: a repetition, or at last the Stop of one that was
+    /// given up for lost, with its final counters.
     fn confirm_end(
         &mut self,
         at: usize,
@@ -516,8 +526,9 @@ impl EndpointState {
         outcome.effect = Effect::TombstoneHolds;
     }
 
-    /// Takes from a report that is no news what it can still tell: higher counters, those of a bearer nobody mentioned before the end, and of a
-    /// bearer that has ended how long reports of it came.
+    /// Takes from a report that is no news what it can still tell: higher counters, those of a
+    /// bearer nobody mentioned before the end, and of a bearer that has ended how long reports of
+    /// it came.
     fn recall(&mut self, at: usize, report: &Report<'_>, status: Status, effect: Effect) -> Effect {
         let session = &mut self.sessions[at];
         let is_live = session.is_live();
@@ -546,7 +557,8 @@ fn stopped(report: &Report<'_>) -> Ended {
     Ended::new(report.event_time, report.terminate_cause.unwrap_or(0), CloseCause::Stop)
 }
 
-/// Whether a Stop tells of a later session than the ended one of the same name, of which nothing else was ever heard.
+/// Whether a Stop tells of a later session than the ended one of the same name, of which nothing
+/// else was ever heard.
 fn began_after_end(session: &Session, report: &Report<'_>) -> bool {
     let ends_before =
         |ended: Ended| report.began().order.secs() > ended.time().order_for(report.stamp).secs();

@@ -1,10 +1,12 @@
-//! The number that one Access-Accept puts into its Class, and what it tells when a report brings it back.
+//! The number that one Access-Accept puts into its Class, and what it tells when a report brings it
+//! back.
 
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
-/// A number for one authorisation: different from the endpoint's other ones, and no secret. It tells whoever knows the endpoint when it was
-/// given, so a Class that is given later than another can be known for what it is without a list of them.
+/// A number for one authorisation: different from the endpoint's other ones, and no secret. It
+/// tells whoever knows the endpoint when it was given, so a Class that is given later than another
+/// can be known for what it is without a list of them.
 #[must_use]
 pub fn authorise(iccid: Iccid, now: Timestamp) -> u64 {
     mix(iccid.raw() ^ now.micros().rotate_left(32)).max(1)
@@ -15,7 +17,8 @@ pub(super) fn given(authorisation: u64, iccid: Iccid) -> Timestamp {
     Timestamp::from_micros((unmix(authorisation) ^ iccid.raw()).rotate_left(32))
 }
 
-/// The finaliser of the splitmix64 generator: every bit of the input moves every bit of the output, and it can be undone.
+/// The finaliser of the splitmix64 generator: every bit of the input moves every bit of the output,
+/// and it can be undone.
 #[must_use]
 pub const fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

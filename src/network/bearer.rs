@@ -70,20 +70,23 @@ impl Bearer {
         text::spells(&self.acct_session_id, acct_session_id)
     }
 
-    /// Whether a report is news. Gateways stamp in whole seconds, so within one instant the kind of report decides; a repetition is no news.
+    /// Whether a report is news. Gateways stamp in whole seconds, so within one instant the kind of
+    /// report decides; a repetition is no news.
     pub(super) fn is_newer(&self, report: &Report<'_>, status: Status, now: Timestamp) -> bool {
         if self.is_of_clock_ahead(report, now) {
             return true;
         }
         let event_time = report.event_time.order;
         match status {
-            // There is one Start. Repeated, it can seem a little newer: Acct-Delay-Time counts whole seconds.
+            // There is one Start. Repeated, it can seem a little newer: Acct-Delay-Time counts
+            // whole seconds.
             Status::Start => event_time.secs() > self.event_time.secs(),
             Status::Interim | Status::Stop => (event_time, status) > (self.event_time, self.status),
         }
     }
 
-    /// Whether what was stamped until now came from a clock that was ahead, and has been set right since.
+    /// Whether what was stamped until now came from a clock that was ahead, and has been set right
+    /// since.
     fn is_of_clock_ahead(&self, report: &Report<'_>, now: Timestamp) -> bool {
         report.stamp != Stamp::Ahead && event_time::is_ahead(self.event_time, now)
     }
@@ -115,7 +118,8 @@ impl Bearer {
     }
 
     fn count(&mut self, sent: &Counters, status: Status) -> BearerCounters {
-        // Counters belong in Stop and Interim-Update (RFC 2866 5.3, RFC 5080 2.3.1). In a Start some gateways send zeros.
+        // Counters belong in Stop and Interim-Update (RFC 2866 5.3, RFC 5080 2.3.1). In a Start
+        // some gateways send zeros.
         if status == Status::Start {
             return BearerCounters::default();
         }

@@ -1,15 +1,18 @@
-//! How much one endpoint may hold: names and bearers that a gateway makes up must not make its record large.
+//! How much one endpoint may hold: names and bearers that a gateway makes up must not make its
+//! record large.
 
 use super::outcome::{CloseCause, Outcome};
 use super::session::Ended;
 use super::{Bearer, EndpointState, Session};
 
-/// The most octets of one endpoint's record. Each report writes the record whole; without a bound, a datagram of some hundred octets could write
-/// a thousand times as much, and other gateways would wait for it. Eleven PDN connections, the most that a device can have, with
-/// usual names take a tenth of this.
+/// The most octets of one endpoint's record. Each report writes the record whole; without a bound,
+/// a datagram of some hundred octets could write a thousand times as much, and other gateways would
+/// wait for it. Eleven PDN connections, the most that a device can have, with usual names take a
+/// tenth of this.
 pub const MAX_RECORD: usize = 16 * 1024;
 
-/// What an endpoint, a lease, a session and a bearer take in a record at most, the texts in them apart.
+/// What an endpoint, a lease, a session and a bearer take in a record at most, the texts in them
+/// apart.
 const ENDPOINT: usize = 64;
 const LEASE: usize = 48;
 const SESSION: usize = 192;
@@ -25,9 +28,10 @@ impl EndpointState {
         ENDPOINT + LEASE * self.leases.len() + self.sessions.iter().map(weight).sum::<usize>()
     }
 
-    /// Makes it smaller until its record is within the bound. What goes first is what is missed least: bearers that have stopped, whose octets
-    /// stay in their session's sum; tombstones; bearers of which no Stop was seen, likewise summed; and at last the sessions
-    /// that were unheard for longest.
+    /// Makes it smaller until its record is within the bound. What goes first is what is missed
+    /// least: bearers that have stopped, whose octets stay in their session's sum; tombstones;
+    /// bearers of which no Stop was seen, likewise summed; and at last the sessions that were
+    /// unheard for longest.
     pub(super) fn keep_within_bound(&mut self, outcome: &mut Outcome) {
         // One session alone, with 16 bearers and the longest names, is within it.
         if self.sessions.len() < 2 {

@@ -1,4 +1,5 @@
-//! Octet counters that never go down: 64 bits, from 32-bit values with or without Gigawords (RFC 2866 5.3, RFC 2869 5.1).
+//! Octet counters that never go down: 64 bits, from 32-bit values with or without Gigawords (RFC
+//! 2866 5.3, RFC 2869 5.1).
 
 /// What a newer value said about a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,8 @@ pub(super) enum CounterReading {
 
 const HALF: u32 = 1 << 31;
 
-/// Takes the value of a report newer than all before. Without Gigawords the upper half is what is known of it.
+/// Takes the value of a report newer than all before. Without Gigawords the upper half is what is
+/// known of it.
 pub(super) fn advance(total: &mut u64, low: Option<u32>, gigawords: Option<u32>) -> CounterReading {
     let Some(low) = low else { return CounterReading::Taken };
     let before = *total;
@@ -32,8 +34,9 @@ pub(super) fn advance(total: &mut u64, low: Option<u32>, gigawords: Option<u32>)
     }
 }
 
-/// Takes the value of a report that is not newer than what is known: it may only raise. Such a value is never read as a wrap, so a
-/// repetition of an old report changes nothing. Returns whether it rose.
+/// Takes the value of a report that is not newer than what is known: it may only raise. Such a
+/// value is never read as a wrap, so a repetition of an old report changes nothing. Returns whether
+/// it rose.
 pub(super) fn raise(total: &mut u64, low: Option<u32>, gigawords: Option<u32>) -> bool {
     let value = low.map_or(0, |low| join(gigawords.unwrap_or(0), low));
     let rises = value > *total;

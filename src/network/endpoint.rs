@@ -13,11 +13,13 @@ use super::{Event, Lease, NetworkState, Outage, Report, Restarts, Session, Stamp
 use crate::prefetch;
 use crate::time::Timestamp;
 
-/// A device has at most 11 PDN connections. More sessions than this, open or ending, is a gateway that makes up identifiers.
+/// A device has at most 11 PDN connections. More sessions than this, open or ending, is a gateway
+/// that makes up identifiers.
 const MAX_LIVE: usize = 64;
 
-/// Tombstones guard against reports that come late, by seconds as a rule; an endpoint that ends more sessions than this within the life of
-/// a tombstone is restarting in a loop, and the newest matter.
+/// Tombstones guard against reports that come late, by seconds as a rule; an endpoint that ends
+/// more sessions than this within the life of a tombstone is restarting in a loop, and the newest
+/// matter.
 const MAX_TOMBSTONES: usize = 16;
 
 /// Nearly every endpoint has at most one, which then lies in its record.
@@ -33,7 +35,8 @@ pub struct EndpointState {
     pub version: u64,
     /// Open ones, those that are ending, and the tombstones of ended ones.
     pub sessions: ThinVec<Session>,
-    /// At most one for each group; behind those, addresses given up for another one that are still in their hold.
+    /// At most one for each group; behind those, addresses given up for another one that are still
+    /// in their hold.
     pub leases: Leases,
 }
 
@@ -74,7 +77,8 @@ impl EndpointState {
         }
     }
 
-    /// A hint before anything happens to it: its sessions lie elsewhere. How many there are is written there too, so the first is asked for.
+    /// A hint before anything happens to it: its sessions lie elsewhere. How many there are is
+    /// written there too, so the first is asked for.
     pub fn prefetch_sessions(&self) {
         prefetch::lines(self.sessions.as_ptr(), size_of::<Session>());
     }
@@ -103,8 +107,8 @@ impl EndpointState {
         self.finish(outcome)
     }
 
-    /// The gateway reports that the device has left: all sessions begun until then end. If a younger one is open the report is out of
-    /// date, and the endpoint stays.
+    /// The gateway reports that the device has left: all sessions begun until then end. If a
+    /// younger one is open the report is out of date, and the endpoint stays.
     pub fn detach(&mut self, report: &Report<'_>, now: Timestamp) -> Outcome {
         let mut outcome = self.touch(now);
         // One that names a live session is no old one, whether it has a stamp or not.
@@ -132,8 +136,8 @@ impl EndpointState {
         self.finish(outcome)
     }
 
-    /// Ends all sessions; the cause also says which event of the state table this is. What the endpoint may not have any more is ending
-    /// until its gateway has heard of it.
+    /// Ends all sessions; the cause also says which event of the state table this is. What the
+    /// endpoint may not have any more is ending until its gateway has heard of it.
     pub fn close_all(&mut self, cause: CloseCause, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
         self.leave(cause, EventTime::at(now), now, &mut outcome);
@@ -152,8 +156,8 @@ impl EndpointState {
         self.finish(outcome)
     }
 
-    /// Ends the sessions of gateways that have restarted. Has to come before any report is taken, else a late Interim passes for news of a
-    /// living session; [`Self::settle`] begins with it.
+    /// Ends the sessions of gateways that have restarted. Has to come before any report is taken,
+    /// else a late Interim passes for news of a living session; [`Self::settle`] begins with it.
     pub fn gateway_restart(&mut self, restarts: &Restarts, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
         self.close_restarted(restarts, now, &mut outcome);
@@ -220,7 +224,8 @@ impl EndpointState {
         self.sessions.len() - 1
     }
 
-    /// Ends one session, with the event that this is. One that was ending was none of the network state's any more.
+    /// Ends one session, with the event that this is. One that was ending was none of the network
+    /// state's any more.
     pub(super) fn end(&mut self, at: usize, ended: Ended, now: Timestamp, outcome: &mut Outcome) {
         let was_open = self.sessions[at].is_open();
         self.leave_tombstone(at, ended, now, outcome);
@@ -288,7 +293,8 @@ impl EndpointState {
         self.version += 1;
     }
 
-    /// From now on those open sessions are ending: their gateway has them still, and their addresses stay theirs (PROTOCOL 11).
+    /// From now on those open sessions are ending: their gateway has them still, and their
+    /// addresses stay theirs (PROTOCOL 11).
     pub(super) fn begin_ending(
         &mut self,
         concerns: impl Fn(&Session) -> bool,
@@ -344,8 +350,9 @@ impl EndpointState {
         }
     }
 
-    /// A session lost ended when it was last heard of, as far as anybody knows: reports that were held up on their way and tell of later
-    /// times are news of a living session. One that is ending is waited for no longer than `ending`.
+    /// A session lost ended when it was last heard of, as far as anybody knows: reports that were
+    /// held up on their way and tell of later times are news of a living session. One that is
+    /// ending is waited for no longer than `ending`.
     fn close_stale(&mut self, now: Timestamp, limits: &SessionLimits, outcome: &mut Outcome) {
         let last_sign =
             |session: &Session| (live_until(session, limits) <= now).then(|| session.updated());

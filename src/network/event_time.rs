@@ -1,4 +1,5 @@
-//! When something happened: what a gateway's stamp orders, and what is shown and billed (PROTOCOL 19).
+//! When something happened: what a gateway's stamp orders, and what is shown and billed (PROTOCOL
+//! 19).
 
 use std::ops::Sub;
 use std::time::Duration;
@@ -17,7 +18,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
 /// The longest Acct-Session-Time that is believed, in seconds: a leap year.
 const LONGEST_SESSION_S: u32 = 366 * 24 * 3600;
 
-/// What began so short a time ago is not ended by a report without a stamp that does not name it: that could be an old one, replayed.
+/// What began so short a time ago is not ended by a report without a stamp that does not name it:
+/// that could be an old one, replayed.
 const YOUNG: Duration = Duration::from_secs(5 * 60);
 
 /// A moment, twice.
@@ -25,7 +27,8 @@ const YOUNG: Duration = Duration::from_secs(5 * 60);
 pub struct EventTime {
     /// As it is shown and billed: within sane limits of our own clock.
     pub shown: Timestamp,
-    /// As its gateway stamped it, however wrong that clock is: it orders the reports of one gateway, and never leaves this room.
+    /// As its gateway stamped it, however wrong that clock is: it orders the reports of one
+    /// gateway, and never leaves this room.
     pub order: Timestamp,
 }
 
@@ -35,7 +38,8 @@ pub struct EventTime {
 pub enum Stamp {
     Absent = 1,
     Sane,
-    /// More than seven days before its arrival: a clock that was never set, or an old packet replayed.
+    /// More than seven days before its arrival: a clock that was never set, or an old packet
+    /// replayed.
     Old,
     /// More than five minutes after its arrival.
     Ahead,
@@ -69,7 +73,8 @@ impl EventTime {
         Self { shown: time, order: time }
     }
 
-    /// The order of this moment for a report with such a stamp. A time in the future is now: it holds back only those of the same clock.
+    /// The order of this moment for a report with such a stamp. A time in the future is now: it
+    /// holds back only those of the same clock.
     pub(super) fn order_for(self, stamp: Stamp) -> Timestamp {
         if stamp == Stamp::Ahead { self.order } else { self.order.min(self.shown) }
     }
@@ -87,7 +92,8 @@ impl Sub<Duration> for EventTime {
     }
 }
 
-/// Reads the times of a report: Event-Timestamp and Acct-Delay-Time, in seconds (RFC 2869 5.3, RFC 2866 5.2). Nothing is subtracted from a stamp.
+/// Reads the times of a report: Event-Timestamp and Acct-Delay-Time, in seconds (RFC 2869 5.3, RFC
+/// 2866 5.2). Nothing is subtracted from a stamp.
 #[must_use]
 pub fn read(
     stamp_s: Option<u32>,
@@ -120,7 +126,8 @@ pub const fn is_sane_session_time(seconds: u32) -> bool {
     seconds <= LONGEST_SESSION_S
 }
 
-/// Whether something that is stamped so can only come from a clock that was set right since: it is further ahead than clocks differ.
+/// Whether something that is stamped so can only come from a clock that was set right since: it is
+/// further ahead than clocks differ.
 pub(super) fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
     time > now + AHEAD
 }
@@ -129,7 +136,8 @@ pub(super) fn is_young(began: Timestamp, now: Timestamp) -> bool {
     began + YOUNG > now
 }
 
-/// How far what is shown is from what was stamped, in seconds, as a difference that wraps: all stamps have 32 bits (RFC 2869 5.3).
+/// How far what is shown is from what was stamped, in seconds, as a difference that wraps: all
+/// stamps have 32 bits (RFC 2869 5.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skew(pub u32);
 

@@ -1,4 +1,5 @@
-//! Values that millions of sessions share, each kept once for the life of the process and named by two octets.
+//! Values that millions of sessions share, each kept once for the life of the process and named by
+//! two octets.
 
 use std::num::NonZeroU16;
 use std::sync::OnceLock;
@@ -6,8 +7,9 @@ use std::sync::OnceLock;
 /// How far a value may stand from its own slot.
 const PROBES: usize = 32;
 
-/// A bounded table of shared values. What is written once stays, so reading takes no lock. Values come from outside: when no slot near its
-/// own is free a value is not shared, and whoever has it keeps a copy. So a full table costs memory, and nobody a session.
+/// A bounded table of shared values. What is written once stays, so reading takes no lock. Values
+/// come from outside: when no slot near its own is free a value is not shared, and whoever has it
+/// keeps a copy. So a full table costs memory, and nobody a session.
 pub(super) struct Interned<T: 'static, const SLOTS: usize>([OnceLock<T>; SLOTS]);
 
 impl<T, const SLOTS: usize> Interned<T, SLOTS> {
@@ -16,7 +18,8 @@ impl<T, const SLOTS: usize> Interned<T, SLOTS> {
         Self([const { OnceLock::new() }; SLOTS])
     }
 
-    /// The slot of the value with this hash for which `is_it` holds; `make` makes it if there is none and a slot is free.
+    /// The slot of the value with this hash for which `is_it` holds; `make` makes it if there is
+    /// none and a slot is free.
     pub(super) fn slot(
         &self,
         hash: u64,

@@ -20,7 +20,8 @@ pub struct Lease {
 pub enum LeaseKind {
     /// The endpoint keeps it without a session.
     Static,
-    /// Given back after the last session of the group. So is a static one whose endpoint has left the group.
+    /// Given back after the last session of the group. So is a static one whose endpoint has left
+    /// the group.
     Pooled,
 }
 
@@ -30,7 +31,8 @@ pub enum LeasePhase {
     Authorised { until: Timestamp, authorisation: u64 },
     /// At least one session of the group is open.
     InUse,
-    /// In use, and promised anew for a session still to come: authorised is what it is again if those that are open end before.
+    /// In use, and promised anew for a session still to come: authorised is what it is again if
+    /// those that are open end before.
     Reauthorised { until: Timestamp, authorisation: u64 },
     /// Static, and no session is open.
     Kept,
@@ -38,7 +40,8 @@ pub enum LeasePhase {
     Released { at: Timestamp },
 }
 
-/// A pooled address that is nobody's any more. The pool may hear of it only when the record that says so is durable.
+/// A pooled address that is nobody's any more. The pool may hear of it only when the record that
+/// says so is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleasedLease {
     pub vslice: VsliceId,
@@ -77,6 +80,6 @@ impl Lease {
     }
 }
 
-/// A record remembers so many holds, which are about a kilobyte. Who has given up so many addresses within one hold time is given no
-/// other one before the first hold has passed: none is forgotten.
+/// A record remembers so many holds, which are about a kilobyte. Who has given up so many addresses
+/// within one hold time is given no other one before the first hold has passed: none is forgotten.
 pub(super) const MAX_HELD: usize = 64;

@@ -15,8 +15,8 @@ impl EndpointState {
         self.leases.iter().find(|lease| lease.group == group)
     }
 
-    /// Of each group its own lease, and what older sessions of the group still use; without the addresses that were given up and are in
-    /// their hold.
+    /// Of each group its own lease, and what older sessions of the group still use; without the
+    /// addresses that were given up and are in their hold.
     pub fn own_leases(&self) -> impl Iterator<Item = &Lease> {
         let is_own =
             |lease: &&Lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease));
@@ -46,7 +46,8 @@ impl EndpointState {
         self.sessions.iter().filter(|session| session.is_live()).any(uses)
     }
 
-    /// The endpoint has left: what was promised to a session of `group` still to come is void. What one has that is ending stays its.
+    /// The endpoint has left: what was promised to a session of `group` still to come is void. What
+    /// one has that is ending stays its.
     pub(crate) fn withdraw_promise(&mut self, group: GroupId) {
         for lease in self.leases.iter_mut().filter(|lease| lease.group == group) {
             if matches!(lease.phase, LeasePhase::Reauthorised { .. }) {
@@ -55,7 +56,8 @@ impl EndpointState {
         }
     }
 
-    /// Puts `lease` in the place of the group's former one, which is returned: giving that back to its pool is the caller's.
+    /// Puts `lease` in the place of the group's former one, which is returned: giving that back to
+    /// its pool is the caller's.
     pub fn grant(&mut self, lease: Lease) -> Option<Lease> {
         self.version += 1;
         let own = self.leases.iter().position(|own| own.group == lease.group);
@@ -70,14 +72,15 @@ impl EndpointState {
         former
     }
 
-    /// Remembers the hold of an address that was given up for another one: after a crash the pool must know of it. Ask
-    /// [`Self::has_room_for_hold`] before.
+    /// Remembers the hold of an address that was given up for another one: after a crash the pool
+    /// must know of it. Ask [`Self::has_room_for_hold`] before.
     pub fn remember_hold(&mut self, former: Lease, at: Timestamp) {
         self.version += 1;
         self.leases.push(Lease { phase: LeasePhase::Released { at }, ..former });
     }
 
-    /// Remembers an address that was given up for another one, though an open session uses it: it is released when none does any more.
+    /// Remembers an address that was given up for another one, though an open session uses it: it
+    /// is released when none does any more.
     pub fn remember_use(&mut self, former: Lease) {
         self.version += 1;
         self.leases.push(Lease { kind: LeaseKind::Pooled, phase: LeasePhase::InUse, ..former });
@@ -93,7 +96,8 @@ impl EndpointState {
         }
     }
 
-    /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it. `false` if the group has none.
+    /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it.
+    /// `false` if the group has none.
     pub fn authorise(&mut self, group: GroupId, until: Timestamp, authorisation: u64) -> bool {
         let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else {
             return false;
@@ -107,8 +111,9 @@ impl EndpointState {
         true
     }
 
-    /// Marks the group's lease as in use. An opened session does it by itself, except with a released lease: that address is in the
-    /// pool's hands, and has to be claimed there and granted anew. What was promised to a session still to come stays promised.
+    /// Marks the group's lease as in use. An opened session does it by itself, except with a
+    /// released lease: that address is in the pool's hands, and has to be claimed there and granted
+    /// anew. What was promised to a session still to come stays promised.
     pub fn take_into_use(&mut self, group: GroupId) -> bool {
         let own = |lease: &&mut Lease| lease.group == group && !lease.phase.is_released();
         let Some(lease) = self.leases.iter_mut().find(own) else { return false };
@@ -141,9 +146,10 @@ impl EndpointState {
             && self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
     }
 
-    /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may fetch it back. What the pool is to hear of
-    /// is returned; `None` if the lease was released before, or there is none. While a session is still ending on it, the address stays
-    /// its, and is given back afterwards (PROTOCOL 11).
+    /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may
+    /// fetch it back. What the pool is to hear of is returned; `None` if the lease was released
+    /// before, or there is none. While a session is still ending on it, the address stays its, and
+    /// is given back afterwards (PROTOCOL 11).
     pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<ReleasedLease> {
         if self.has_live_lease(group) {
             let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
@@ -176,7 +182,8 @@ impl EndpointState {
         freed
     }
 
-    /// A session of `group` was opened: its promised or kept lease is in use from now on, and nothing promised any more. Returns the address.
+    /// A session of `group` was opened: its promised or kept lease is in use from now on, and
+    /// nothing promised any more. Returns the address.
     pub(crate) fn occupy_lease(&mut self, group: GroupId) -> Option<Ipv4Addr> {
         let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
         if let LeasePhase::Released { .. } = lease.phase {
@@ -186,7 +193,8 @@ impl EndpointState {
         Some(lease.ip)
     }
 
-    /// The last session of `group` was closed. What was promised meanwhile stays so, unless the endpoint has left.
+    /// The last session of `group` was closed. What was promised meanwhile stays so, unless the
+    /// endpoint has left.
     pub(crate) fn vacate_lease(
         &mut self,
         group: GroupId,
@@ -209,8 +217,8 @@ impl EndpointState {
         freed
     }
 
-    /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten hold is no change worth a record: the
-    /// time alone implies it.
+    /// Lets lapse what was promised and not used, and forgets what has left its hold. A forgotten
+    /// hold is no change worth a record: the time alone implies it.
     pub(crate) fn settle_leases(
         &mut self,
         now: Timestamp,

@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use super::LocationInfo;
 use crate::identity::{Imeisv, Plmn};
 
-/// A [`LocationInfo`] packed, without an IPv6 serving node and without a location longer than [`Location::ROOM`].
+/// A [`LocationInfo`] packed, without an IPv6 serving node and without a location longer than
+/// [`Location::ROOM`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PackedLocationInfo {
     /// The two halves of the packed number, 0 if unknown: a `u64` would cost the alignment of one.
@@ -29,7 +30,8 @@ struct Location {
 }
 
 impl Location {
-    /// The type octet and the longest pair in use, a 5GS TAI with an NCGI (3GPP TS 29.061 16.4.7.2).
+    /// The type octet and the longest pair in use, a 5GS TAI with an NCGI (3GPP TS 29.061
+    /// 16.4.7.2).
     const ROOM: usize = 15;
 
     fn keep(raw: &[u8]) -> Option<Self> {
@@ -47,7 +49,8 @@ pub(super) struct LocationOverflow<'a> {
 }
 
 impl PackedLocationInfo {
-    /// Takes over what `location_info` knows; the rest stays. Returns what has to be kept elsewhere.
+    /// Takes over what `location_info` knows; the rest stays. Returns what has to be kept
+    /// elsewhere.
     pub(super) fn learn<'a>(&mut self, location_info: &LocationInfo<'a>) -> LocationOverflow<'a> {
         let mut overflow = LocationOverflow::default();
         if let Some(imeisv) = location_info.imeisv {

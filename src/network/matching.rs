@@ -1,4 +1,5 @@
-//! Which session a report belongs to: what its names prove, and how old it says it is (PROTOCOL 19 and 20). Pure tables, no state.
+//! Which session a report belongs to: what its names prove, and how old it says it is (PROTOCOL 19
+//! and 20). Pure tables, no state.
 
 /// What, beside names that gateways use again, tells one session from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub(super) enum Match {
     Proven,
 }
 
-/// Compares what a session and a report of its name have. `is_given_since`: this server gave the endpoint the report's Class since the session
-/// began, so it may be the session's too.
+/// Compares what a session and a report of its name have. `is_given_since`: this server gave the
+/// endpoint the report's Class since the session began, so it may be the session's too.
 pub(super) fn compare(session: Proofs, report: Proofs, is_given_since: bool) -> Match {
     match (session.charging_id, report.charging_id) {
         (Some(own), Some(sent)) if own == sent => return Match::Proven,
@@ -57,8 +58,8 @@ pub(super) enum Belongs {
     Past,
 }
 
-/// Where a report goes that has the name of a session which is not over. `has_tombstone`: there is an ended session of that name which had
-/// not ended yet at the time of the report.
+/// Where a report goes that has the name of a session which is not over. `has_tombstone`: there is
+/// an ended session of that name which had not ended yet at the time of the report.
 pub(super) fn belongs(matching: Match, age: Age, has_tombstone: bool) -> Belongs {
     match (matching, age, has_tombstone) {
         (Match::Proven, ..)
@@ -75,7 +76,8 @@ mod tests {
     use super::Match::{Named, Other, Proven};
     use super::*;
 
-    /// Class and Charging-Id of the session, of the report, whether the report's Class was given since -> what it is.
+    /// Class and Charging-Id of the session, of the report, whether the report's Class was given
+    /// since -> what it is.
     #[test]
     fn what_names_prove() {
         type Pair = (Option<u64>, Option<u32>);
@@ -90,7 +92,8 @@ mod tests {
             ((None, None), (None, Some(7)), false, Named),
             ((None, Some(7)), (None, Some(7)), false, Proven),
             ((None, Some(7)), (None, Some(8)), false, Other),
-            // With equal Charging-Id it is the same session whatever the Class; with another one it is not, whatever the Class.
+            // With equal Charging-Id it is the same session whatever the Class; with another one it
+            // is not, whatever the Class.
             ((Some(1), Some(7)), (Some(2), Some(7)), false, Proven),
             ((Some(1), Some(7)), (Some(1), Some(8)), false, Other),
             ((Some(1), Some(7)), (Some(2), Some(8)), true, Other),

@@ -1,6 +1,8 @@
-//! What is happening: the network state of every SIM, its sessions and leases, and the tracker that holds them by ICCID.
+//! What is happening: the network state of every SIM, its sessions and leases, and the tracker that
+//! holds them by ICCID.
 //!
-//! Everything but the tracker is pure: `now` comes in, an outcome comes out. The tracker is the only place that names dashmap.
+//! Everything but the tracker is pure: `now` comes in, an outcome comes out. The tracker is the
+//! only place that names dashmap.
 
 mod access_point;
 mod accounting;

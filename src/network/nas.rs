@@ -1,4 +1,5 @@
-//! Who reports: the configured gateway, the address the packet came from, and what the NAS calls itself (RFC 2866 4.1).
+//! Who reports: the configured gateway, the address the packet came from, and what the NAS calls
+//! itself (RFC 2866 4.1).
 
 use std::hash::{BuildHasher, Hash};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +14,8 @@ use crate::identity::GatewayId;
 /// What a NAS said of itself, and where it sent from. All of it is kept (PROTOCOL 19).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Nas<'a> {
-    /// A number for the whole, as first heard: part of a session's id, and all that older records know.
+    /// A number for the whole, as first heard: part of a session's id, and all that older records
+    /// know.
     pub code: u32,
     /// The source address. `None` in what older records tell.
     pub source: Option<IpAddr>,
@@ -70,7 +72,8 @@ impl<'a> Nas<'a> {
         pairs.contains(&Some(true)) && !pairs.contains(&Some(false))
     }
 
-    /// Whether both are one NAS: by their attributes, or by the source address where neither has any.
+    /// Whether both are one NAS: by their attributes, or by the source address where neither has
+    /// any.
     pub(super) fn is_same(&self, other: &Nas<'_>) -> bool {
         if self.source.is_none() || other.source.is_none() {
             return self.code == other.code;
@@ -82,7 +85,8 @@ impl<'a> Nas<'a> {
         }
     }
 
-    /// What is known of a NAS after it has said more. One address of several is as good as another while it is its gateway's.
+    /// What is known of a NAS after it has said more. One address of several is as good as another
+    /// while it is its gateway's.
     pub(super) fn joined(self, newer: Self, range: &IpNet) -> Self {
         Self {
             code: self.code,
@@ -108,7 +112,8 @@ pub struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    /// Whether that configured gateway is, or has become, the sender's: gateways are renamed and split, and a box keeps its address.
+    /// Whether that configured gateway is, or has become, the sender's: gateways are renamed and
+    /// split, and a box keeps its address.
     pub(super) fn is_of(&self, gateway: GatewayId, source: Option<IpAddr>) -> bool {
         self.gateway == gateway || source.is_some_and(|source| self.range.contains(&source))
     }
@@ -162,7 +167,8 @@ impl OwnNas {
     }
 }
 
-/// Networks have thousands of gateways, with a few source addresses each. A session whose NAS finds no place here keeps its own copy.
+/// Networks have thousands of gateways, with a few source addresses each. A session whose NAS finds
+/// no place here keeps its own copy.
 static KNOWN: Interned<Box<OwnNas>, { 1 << 15 }> = Interned::new();
 
 /// A NAS of the shared table.

@@ -6,8 +6,9 @@ use crate::time::Timestamp;
 
 /// The last outage: from the newest time that the journal knows to the start after it.
 ///
-/// A server that is down hears nobody, so that time is no silence. And how long it was, only a wall clock can tell, which somebody may have
-/// set meanwhile: a hold that is measured by it could end early, and its address have two users.
+/// A server that is down hears nobody, so that time is no silence. And how long it was, only a wall
+/// clock can tell, which somebody may have set meanwhile: a hold that is measured by it could end
+/// early, and its address have two users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outage {
     pub since: Timestamp,
@@ -26,7 +27,8 @@ impl Outage {
         self.postpone(from) + length
     }
 
-    /// `from`, later by the outage if it was before it: what is that old now has counted so much less.
+    /// `from`, later by the outage if it was before it: what is that old now has counted so much
+    /// less.
     #[must_use]
     pub fn postpone(&self, from: Timestamp) -> Timestamp {
         if from <= self.since { from + self.lasted } else { from }

@@ -10,7 +10,8 @@ use crate::identity::GroupId;
 /// A list that is nearly always empty or of one element, and allocates only from the second on.
 pub type Few<T> = SmallVec<[T; 1]>;
 
-/// The answer of every method that moves an endpoint. Whether a record is due is told by [`EndpointState::version`](super::EndpointState).
+/// The answer of every method that moves an endpoint. Whether a record is due is told by
+/// [`EndpointState::version`](super::EndpointState).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub effect: Effect,
@@ -47,7 +48,8 @@ pub enum Effect {
     TombstoneHolds,
     /// The session ended by this report.
     Closed,
-    /// The end of a session of which nothing was known, or a Start that came after its successor's: a tombstone was set.
+    /// The end of a session of which nothing was known, or a Start that came after its successor's:
+    /// a tombstone was set.
     TombstoneAdded,
     /// The state table refused it, or no group serves it: nothing moved.
     Refused,
@@ -139,7 +141,8 @@ impl Outcome {
         }
     }
 
-    /// A report that tells of a session which is long over, and has the name of the one at `session`.
+    /// A report that tells of a session which is long over, and has the name of the one at
+    /// `session`.
     pub(super) fn pass_over(&mut self, session: usize) {
         self.session = Some(session);
         self.effect = Effect::Outdated;

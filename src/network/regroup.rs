@@ -6,7 +6,8 @@ use crate::identity::GroupId;
 use crate::time::Timestamp;
 
 impl EndpointState {
-    /// The group goes on under another handle: its sessions and its lease stay. The successor must not have a lease of its own.
+    /// The group goes on under another handle: its sessions and its lease stay. The successor must
+    /// not have a lease of its own.
     pub fn rename_group(&mut self, group: GroupId, successor: GroupId) {
         let sessions = self.sessions.iter_mut().filter_map(|session| session.group.as_mut());
         let leases = self.leases.iter_mut().map(|lease| &mut lease.group);

@@ -9,7 +9,8 @@ use super::nas::Reporter;
 use crate::identity::{Iccid, Imeisv, Plmn};
 use crate::time::Timestamp;
 
-/// Octet counters as sent: 32-bit values, and how often they have wrapped (RFC 2866 5.3, RFC 2869 5.1).
+/// Octet counters as sent: 32-bit values, and how often they have wrapped (RFC 2866 5.3, RFC 2869
+/// 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Acct-Input-Octets: from the device.
@@ -45,7 +46,8 @@ pub struct Report<'a> {
     pub reporter: Reporter<'a>,
     /// Whose report it is, once that is known.
     pub iccid: Option<Iccid>,
-    /// Acct-Session-Id: names the bearer. Empty in reports that need none (On, Off, attach, detach).
+    /// Acct-Session-Id: names the bearer. Empty in reports that need none (On, Off, attach,
+    /// detach).
     pub acct_session_id: &'a [u8],
     /// Acct-Multi-Session-Id: names the session where it is sent.
     pub acct_multi_session_id: Option<&'a [u8]>,
@@ -89,7 +91,8 @@ impl Report<'_> {
         self.event_time - Duration::from_secs(u64::from(self.session_time_s.unwrap_or(0)))
     }
 
-    /// When this server gave the endpoint the Class of the report. `None`: it has no Class of ours, or none that was ever given.
+    /// When this server gave the endpoint the Class of the report. `None`: it has no Class of ours,
+    /// or none that was ever given.
     pub(super) fn authorised_at(&self, now: Timestamp) -> Option<Timestamp> {
         Some(authorisation::given(self.authorisation?, self.iccid?)).filter(|given| *given <= now)
     }

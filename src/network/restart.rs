@@ -1,4 +1,5 @@
-//! Gateways that have restarted: noted in one place at once, and applied to each session when it is next touched.
+//! Gateways that have restarted: noted in one place at once, and applied to each session when it is
+//! next touched.
 
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::HashMap;
@@ -73,14 +74,17 @@ impl Restart {
             && reporter.speaks_for(session.gateway, &session.nas())
     }
 
-    /// Whether the session had begun. Gateways stamp in whole seconds, and open sessions at once when they are back: within the second of the
-    /// restart a session lives if it was heard of later.
+    /// Whether the session had begun. Gateways stamp in whole seconds, and open sessions at once
+    /// when they are back: within the second of the restart a session lives if it was heard of
+    /// later.
     ///
-    /// What was heard of well after the restart lives in any case: had it been open before, that report would have found it ended. So a gateway
-    /// whose clock is slow does not lose its sessions when the restart is read from the journal once more.
+    /// What was heard of well after the restart lives in any case: had it been open before, that
+    /// report would have found it ended. So a gateway whose clock is slow does not lose its
+    /// sessions when the restart is read from the journal once more.
     fn comes_after(&self, session: &Session) -> bool {
         if self.stamp == Stamp::Absent {
-            // It may be an old one, replayed; and whatever arrives after it is after it (PROTOCOL 20).
+            // It may be an old one, replayed; and whatever arrives after it is after it (PROTOCOL
+            // 20).
             return session.heard <= self.arrived
                 && !event_time::is_young(session.started, self.at.shown);
         }
@@ -96,8 +100,9 @@ impl Restart {
         }
     }
 
-    /// When a session that it closes has ended. Without a stamp nothing orders it among the stamps of its gateway: what arrives later than it
-    /// is after it (PROTOCOL 20), so only repetitions of what came before are from before the end. In whole seconds, as a skew is kept.
+    /// When a session that it closes has ended. Without a stamp nothing orders it among the stamps
+    /// of its gateway: what arrives later than it is after it (PROTOCOL 20), so only repetitions of
+    /// what came before are from before the end. In whole seconds, as a skew is kept.
     fn end_of(&self, session: &Session) -> EventTime {
         if self.stamp != Stamp::Absent {
             return self.at;
@@ -111,8 +116,8 @@ impl Restart {
         EventTime { shown: self.at.shown, order: order.min(self.at.order) }
     }
 
-    /// Takes in another restart of the same sessions. The later one counts, by the gateway's time: a repetition that was long on its way tells
-    /// nothing of the sessions opened since.
+    /// Takes in another restart of the same sessions. The later one counts, by the gateway's time:
+    /// a repetition that was long on its way tells nothing of the sessions opened since.
     fn merge(&mut self, other: &Self) {
         match other.at.order.secs().cmp(&self.at.order.secs()) {
             Less => {}
@@ -121,31 +126,36 @@ impl Restart {
         }
     }
 
-    /// Whether both tell of the same sessions, in the same way. Two odd old stamps may be of two clocks, which nothing orders.
+    /// Whether both tell of the same sessions, in the same way. Two odd old stamps may be of two
+    /// clocks, which nothing orders.
     fn is_again(&self, other: &Self) -> bool {
         let is_ordered = self.stamp != Stamp::Old || self.at.order == other.at.order;
         self.nas == other.nas && self.apn == other.apn && self.stamp == other.stamp && is_ordered
     }
 }
 
-/// How much later than a restart a report from before it may arrive, and still open a session that has ended with it.
+/// How much later than a restart a report from before it may arrive, and still open a session that
+/// has ended with it.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
-/// The restarts that a walk over all endpoints has not yet carried out. While there is none, asking costs one relaxed load.
+/// The restarts that a walk over all endpoints has not yet carried out. While there is none, asking
+/// costs one relaxed load.
 #[derive(Debug, Default)]
 pub struct Restarts {
     noted: AtomicUsize,
     table: RwLock<RestartTable>,
 }
 
-/// Behind one configured gateway stand some hundred machines, each with some APNs. When its share is full the gateway's oldest entry goes:
-/// what that would have closed ends as stale. No gateway has a part in another's share.
+/// Behind one configured gateway stand some hundred machines, each with some APNs. When its share
+/// is full the gateway's oldest entry goes: what that would have closed ends as stale. No gateway
+/// has a part in another's share.
 const MAX_NOTED: usize = 1024;
 
 #[derive(Debug, Default)]
 struct RestartTable {
     by_gateway: HashMap<GatewayId, Vec<Noted>, RandomState>,
-    /// Which gateway an address belongs to now that some restart came from: sessions may name it by a former handle.
+    /// Which gateway an address belongs to now that some restart came from: sessions may name it by
+    /// a former handle.
     by_source: HashMap<IpAddr, GatewayId, RandomState>,
     /// Rises with every entry.
     mark: RestartMark,

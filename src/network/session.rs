@@ -1,4 +1,5 @@
-//! A session: one PDN connection of an endpoint, open or ended, and the rules by which reports find it.
+//! A session: one PDN connection of an endpoint, open or ended, and the rules by which reports find
+//! it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU64;
@@ -17,8 +18,8 @@ use super::{Bearer, CloseCause, Families, LocationInfo, Nas, Report, Reporter, S
 use crate::identity::{GatewayId, GroupId};
 use crate::time::Timestamp;
 
-/// The most bearers one session lists: an EPS bearer identity has 11 usable values, a 5G session 64 flows of which gateways account few.
-/// Older ones are folded into one sum.
+/// The most bearers one session lists: an EPS bearer identity has 11 usable values, a 5G session 64
+/// flows of which gateways account few. Older ones are folded into one sum.
 const MAX_BEARERS: usize = 16;
 
 /// One PDN connection. 184 octets, and in nearly all cases nothing beside them.
@@ -58,7 +59,8 @@ pub struct Ended {
     pub cause: CloseCause,
 }
 
-/// An endpoint was barred, or left its group, while its gateway still has the session (PROTOCOL 11): the gateway goes on to report it.
+/// An endpoint was barred, or left its group, while its gateway still has the session (PROTOCOL
+/// 11): the gateway goes on to report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// By our time.
@@ -144,7 +146,8 @@ impl Session {
         session
     }
 
-    /// The session that a report begins to tell of. Without its Start, the beginning is computed from Acct-Session-Time.
+    /// The session that a report begins to tell of. Without its Start, the beginning is computed
+    /// from Acct-Session-Time.
     pub(super) fn first_seen(
         report: &Report<'_>,
         status: Status,
@@ -214,7 +217,8 @@ impl Session {
         }
     }
 
-    /// Acct-Multi-Session-Id if there is one, else the Acct-Session-Id. Together with reporter and endpoint it names the session.
+    /// Acct-Multi-Session-Id if there is one, else the Acct-Session-Id. Together with reporter and
+    /// endpoint it names the session.
     #[must_use]
     pub fn key(&self) -> &str {
         self.multi_session_id().unwrap_or(&self.first.acct_session_id)
@@ -267,7 +271,8 @@ impl Session {
         location_info
     }
 
-    /// A number for people and programs: the same for the life of the session, also over restarts. 53 bits, so that JavaScript keeps it whole.
+    /// A number for people and programs: the same for the life of the session, also over restarts.
+    /// 53 bits, so that JavaScript keeps it whole.
     #[must_use]
     pub fn number(&self) -> u64 {
         // FNV-1a: it has to stay the same for ever, which no hasher of a library promises.
@@ -316,7 +321,8 @@ impl Session {
         self.rare().folded = folded;
     }
 
-    /// Adds a bearer. If the list is full, an older one is folded: a stopped one if there is any, never the first, which names the session.
+    /// Adds a bearer. If the list is full, an older one is folded: a stopped one if there is any,
+    /// never the first, which names the session.
     pub fn add_bearer(&mut self, bearer: Bearer) {
         if self.bearers().count() >= MAX_BEARERS {
             _ = self.fold_oldest(|bearer| !bearer.is_open()) || self.fold_oldest(|_| true);
@@ -324,8 +330,8 @@ impl Session {
         self.rare().bearers.push(bearer);
     }
 
-    /// Folds the oldest bearer that may go into the sum of those that are listed no more; never the first, which names the session. Whether
-    /// there was one.
+    /// Folds the oldest bearer that may go into the sum of those that are listed no more; never the
+    /// first, which names the session. Whether there was one.
     pub(super) fn fold_oldest(&mut self, may_go: impl Fn(&Bearer) -> bool) -> bool {
         let Some(rare) = &mut self.rare else { return false };
         let going = rare.bearers.iter().enumerate().filter(|(_, bearer)| may_go(bearer));
@@ -338,7 +344,8 @@ impl Session {
         true
     }
 
-    /// Whether a report, its sender apart, has the name of this session. If only one side knows an Acct-Multi-Session-Id, the bearer decides.
+    /// Whether a report, its sender apart, has the name of this session. If only one side knows an
+    /// Acct-Multi-Session-Id, the bearer decides.
     fn is_named_by(&self, report: &Report<'_>) -> bool {
         match (multi_session_id(report), self.multi_session_id()) {
             (Some(sent), Some(own)) => text::spells(own, sent),
@@ -346,7 +353,8 @@ impl Session {
         }
     }
 
-    /// Whether both sides know the Acct-Multi-Session-Id, so that a report which names the session cannot mean another.
+    /// Whether both sides know the Acct-Multi-Session-Id, so that a report which names the session
+    /// cannot mean another.
     pub(super) fn is_named_in_full_by(&self, report: &Report<'_>) -> bool {
         self.multi_session_id().is_some() && multi_session_id(report).is_some()
     }
@@ -388,8 +396,9 @@ impl Session {
         reporter.nas.is_named() && reporter.is_of(self.gateway, self.nas().source)
     }
 
-    /// How old a report says it is. One gateway's reports are in the order of its own stamps; those of two are compared as they are shown.
-    /// In whole seconds: one gateway may stamp some packets itself (seconds) and leave others to our arrival time (microseconds).
+    /// How old a report says it is. One gateway's reports are in the order of its own stamps; those
+    /// of two are compared as they are shown. In whole seconds: one gateway may stamp some packets
+    /// itself (seconds) and leave others to our arrival time (microseconds).
     pub(super) fn age(&self, report: &Report<'_>, now: Timestamp) -> Age {
         if report.authorised_at(now).is_some_and(|given| given > self.started) {
             return Age::Since;
@@ -409,8 +418,8 @@ impl Session {
         }
     }
 
-    /// Whether a report that does not name this session may end it: it is not older, and if it has no stamp the session is not so young
-    /// that the report may be a replayed one from before.
+    /// Whether a report that does not name this session may end it: it is not older, and if it has
+    /// no stamp the session is not so young that the report may be a replayed one from before.
     pub(super) fn may_be_ended_by(&self, report: &Report<'_>, now: Timestamp) -> bool {
         self.age(report, now) == Age::Since
             && !(report.stamp == Stamp::Absent && event_time::is_young(self.started, now))
@@ -479,7 +488,8 @@ impl Session {
         self.learn_reporter(&report.reporter);
     }
 
-    /// Takes over what its gateway says of itself now: it may have been renamed, and may say more than before.
+    /// Takes over what its gateway says of itself now: it may have been renamed, and may say more
+    /// than before.
     fn learn_reporter(&mut self, reporter: &Reporter<'_>) {
         if !self.is_reported_by(reporter) {
             return;
@@ -507,7 +517,8 @@ impl Session {
             && self.nas().is_same(&other.nas())
     }
 
-    /// Whether this one has the name of the other, and neither Class nor Charging-Id tells them apart: one name is one session (PROTOCOL 6).
+    /// Whether this one has the name of the other, and neither Class nor Charging-Id tells them
+    /// apart: one name is one session (PROTOCOL 6).
     pub(super) fn is_replacement_of(&self, other: &Self) -> bool {
         self.is_namesake_of(other)
             && matching::compare(self.proofs(), other.proofs(), false) != Match::Other
@@ -521,9 +532,10 @@ impl Session {
         }
     }
 
-    /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time, unless Charging-Id, Acct-Multi-Session-Id or
-    /// address family tell them apart. Sessions of the same key at two reporters are two sessions, since identifiers are a gateway's own
-    /// (RFC 2866 5.5); at one reporter a Start tells that the one before it is over, whatever its APN was.
+    /// Whether only one of the two can be alive: an endpoint has one session of an APN at a time,
+    /// unless Charging-Id, Acct-Multi-Session-Id or address family tell them apart. Sessions of the
+    /// same key at two reporters are two sessions, since identifiers are a gateway's own (RFC 2866
+    /// 5.5); at one reporter a Start tells that the one before it is over, whatever its APN was.
     pub(super) fn is_rival_of(&self, other: &Self) -> bool {
         if self.key() == other.key() {
             return self.is_namesake_of(other);
@@ -533,7 +545,8 @@ impl Session {
         }
         let differ =
             |pair: (Option<u32>, Option<u32>)| matches!(pair, (Some(one), Some(two)) if one != two);
-        // A new authorisation for the same APN has the address of the old one: the device has come back, and its older session is lost.
+        // A new authorisation for the same APN has the address of the old one: the device has come
+        // back, and its older session is lost.
         let is_authorised_anew = matches!((self.authorisation, other.authorisation), (Some(one), Some(two)) if one != two);
         let has_own_context = !is_authorised_anew
             && differ((self.packed_location.charging_id(), other.packed_location.charging_id()));
@@ -542,8 +555,9 @@ impl Session {
         !has_own_context && !is_named_apart && !self.families.are_apart(other.families)
     }
 
-    /// Whether the session has ended, and a report of that time does not open it again. Compared as times are kept, in
-    /// microseconds; of a gateway that stamps in whole seconds, an event within the second of the end counts as not newer.
+    /// Whether the session has ended, and a report of that time does not open it again. Compared as
+    /// times are kept, in microseconds; of a gateway that stamps in whole seconds, an event within
+    /// the second of the end counts as not newer.
     pub(super) fn has_ended_by(&self, report: &Report<'_>, now: Timestamp) -> bool {
         let Some(ended) = self.ended else { return false };
         let other_clock = report.stamp == Stamp::Old
@@ -565,7 +579,8 @@ impl Session {
         *ended != before
     }
 
-    /// Ends it, not before what was heard of it: repeating that opens nothing. What was ending has its cause already.
+    /// Ends it, not before what was heard of it: repeating that opens nothing. What was ending has
+    /// its cause already.
     pub(super) fn end(&mut self, ended: Ended, now: Timestamp) {
         let cause = self.ending().map_or(ended.cause, |ending| ending.cause);
         self.ended = Some(Ended { cause, ..ended.not_before(self.updated()) });

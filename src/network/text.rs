@@ -1,8 +1,10 @@
-//! Octets from the wire kept as text without loss: each octet is the character of that number (ISO 8859-1).
+//! Octets from the wire kept as text without loss: each octet is the character of that number (ISO
+//! 8859-1).
 
 use compact_str::CompactString;
 
-/// Identifiers are ASCII in practice, and then this is the text itself; anything else survives as well.
+/// Identifiers are ASCII in practice, and then this is the text itself; anything else survives as
+/// well.
 pub(super) fn keep(octets: &[u8]) -> CompactString {
     match str::from_utf8(octets) {
         Ok(text) if text.is_ascii() => text.into(),

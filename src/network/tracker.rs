@@ -10,25 +10,28 @@ use foldhash::fast::FixedState;
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::prefetch;
 
-/// How many pieces the map of endpoints is walked in, and how many locks each has. A table doubles, and the sweep visits, one piece of
-/// one lock at a time: with a handful of locks (dashmap's default is four for each core) ten million endpoints would mean pauses of a
-/// second, with these a thousand it is some milliseconds. An empty lock costs 128 octets, and four times as many cost every request more
-/// than shorter pauses gain.
+/// How many pieces the map of endpoints is walked in, and how many locks each has. A table doubles,
+/// and the sweep visits, one piece of one lock at a time: with a handful of locks (dashmap's
+/// default is four for each core) ten million endpoints would mean pauses of a second, with these a
+/// thousand it is some milliseconds. An empty lock costs 128 octets, and four times as many cost
+/// every request more than shorter pauses gain.
 const PIECES: usize = 512;
 const LOCKS_OF_PIECE: usize = 2;
 
 /// How many entries a walk asks for before it comes to them.
 const LOOKED_AHEAD: usize = 8;
 
-/// The names come from inventories, not from whoever sends datagrams, so nobody gains by knowing how they are spread; and the same history is
-/// walked in the same order again.
+/// The names come from inventories, not from whoever sends datagrams, so nobody gains by knowing
+/// how they are spread; and the same history is walked in the same order again.
 type Map<K, V> = DashMap<K, V, FixedState>;
 
 /// The map of endpoints, and the ways to them by IMSI and MSISDN.
 ///
-/// Access is by closure only, so that no lock outlives the call; and a closure must not call the tracker, so that nobody holds two.
+/// Access is by closure only, so that no lock outlives the call; and a closure must not call the
+/// tracker, so that nobody holds two.
 pub struct Tracker<E> {
-    /// Each entry in a block of its own: a table keeps two fifths of its places empty on average, and moves all when it grows.
+    /// Each entry in a block of its own: a table keeps two fifths of its places empty on average,
+    /// and moves all when it grows.
     pieces: Box<[Map<Iccid, Box<E>>]>,
     imsis: Map<Imsi, Iccid>,
     msisdns: Map<Msisdn, Iccid>,
@@ -117,8 +120,9 @@ impl<E> Tracker<E> {
         self.msisdns.get(&msisdn).map(|entry| *entry)
     }
 
-    /// The first of three hints that make ready what [`Self::with`] will touch: where in its table the endpoint would be. Between two hints
-    /// about one endpoint there should be those about others, for each waits for what the one before has asked for.
+    /// The first of three hints that make ready what [`Self::with`] will touch: where in its table
+    /// the endpoint would be. Between two hints about one endpoint there should be those about
+    /// others, for each waits for what the one before has asked for.
     pub fn prefetch_bucket(&self, iccid: Iccid) {
         prefetch_bucket_of(self.piece(iccid), &iccid);
     }
@@ -143,8 +147,9 @@ impl<E> Tracker<E> {
         prefetch_bucket_of(&self.msisdns, &msisdn);
     }
 
-    /// Visits whole pieces from `cursor` on until at least `budget` entries were seen. Returns where to go on, `None` after the last one.
-    /// What is inserted meanwhile may be missed by this walk, and is seen by the next.
+    /// Visits whole pieces from `cursor` on until at least `budget` entries were seen. Returns
+    /// where to go on, `None` after the last one. What is inserted meanwhile may be missed by this
+    /// walk, and is seen by the next.
     pub fn walk(
         &self,
         cursor: Cursor,
@@ -179,14 +184,16 @@ impl<E> Tracker<E> {
     }
 
     fn piece(&self, iccid: Iccid) -> &Map<Iccid, Box<E>> {
-        // Fibonacci hashing: the upper bits of the product are well mixed, and have nothing to do with the hash inside the piece.
+        // Fibonacci hashing: the upper bits of the product are well mixed, and have nothing to do
+        // with the hash inside the piece.
         let mixed = iccid.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &self.pieces[(mixed >> (64 - PIECES.ilog2())) as usize]
     }
 }
 
-/// Visits entries a few places behind a hint about each: they lie all over the memory. Between two locks of a piece both are held for a
-/// moment, in the order of the piece; everybody else holds one, so nobody waits in a circle.
+/// Visits entries a few places behind a hint about each: they lie all over the memory. Between two
+/// locks of a piece both are held for a moment, in the order of the piece; everybody else holds
+/// one, so nobody waits in a circle.
 fn in_turn<E, T: Deref<Target = Box<E>>>(
     entries: impl Iterator<Item = T>,
     mut visit: impl FnMut(T),
@@ -206,8 +213,9 @@ fn prefetch_entry_memory<E>(entry: &E) {
     prefetch::lines(std::ptr::from_ref(entry), size_of::<E>());
 }
 
-/// Asks for the tags and the entries at the place where a table begins to look for a key. How hashbrown lays them out is no promise of its:
-/// from one place on, tags ascend and entries descend. If that changes, the hint is idle.
+/// Asks for the tags and the entries at the place where a table begins to look for a key. How
+/// hashbrown lays them out is no promise of its: from one place on, tags ascend and entries
+/// descend. If that changes, the hint is idle.
 fn prefetch_bucket_of<K: Eq + Hash, V>(map: &Map<K, V>, key: &K) {
     let hash = map.hash_usize(key);
     let table = map.shards()[map.determine_shard(hash)].read();

@@ -1,14 +1,18 @@
-//! The addresses of a VSlice: which to give next, whose each is, and when a released one may go to somebody else.
+//! The addresses of a VSlice: which to give next, whose each is, and when a released one may go to
+//! somebody else.
 //!
-//! A [`Pool`] is the allocator of one subnet. Never-used addresses go first, in order; after them the one released longest ago. Every
-//! operation takes constant time at any fill, and memory grows with the addresses ever touched, not with the subnet: nine octets for
-//! each, and 16 more in pages where addresses are released.
+//! A [`Pool`] is the allocator of one subnet. Never-used addresses go first, in order; after them
+//! the one released longest ago. Every operation takes constant time at any fill, and memory grows
+//! with the addresses ever touched, not with the subnet: nine octets for each, and 16 more in pages
+//! where addresses are released.
 //!
-//! A [`AddressSpace`] is all that is known of the addresses of one VSlice: the pools of its subnets, and the addresses that somebody has though no
-//! subnet contains them any more. Subnets come and go; who has which address stays (PROTOCOL 11).
+//! A [`AddressSpace`] is all that is known of the addresses of one VSlice: the pools of its
+//! subnets, and the addresses that somebody has though no subnet contains them any more. Subnets
+//! come and go; who has which address stays (PROTOCOL 11).
 //!
-//! Each address knows its owner. So a claim of one's own address always succeeds, a release by anybody else does nothing, and an
-//! address within its hold can be had by its last owner only. Nothing here decides who is worthy of one.
+//! Each address knows its owner. So a claim of one's own address always succeeds, a release by
+//! anybody else does nothing, and an address within its hold can be had by its last owner only.
+//! Nothing here decides who is worthy of one.
 
 mod outside;
 mod queue;
@@ -31,8 +35,8 @@ use queue::ReleaseQueue;
 use ranges::{OffsetRange, OffsetRanges};
 use table::{AddressState, AddressTable};
 
-/// How many released addresses a call counts as free again, once their hold has passed. Each call holds at most one back, so two keep up,
-/// and no call ever pays for a million.
+/// How many released addresses a call counts as free again, once their hold has passed. Each call
+/// holds at most one back, so two keep up, and no call ever pays for a million.
 const EXPIRED_AT_ONCE: usize = 2;
 
 /// The allocator of one subnet.
@@ -40,7 +44,8 @@ const EXPIRED_AT_ONCE: usize = 2;
 pub struct Pool {
     cidr: Ipv4Net,
     hold: Duration,
-    /// Never given by choice: network, broadcast and first host address, and what the configuration excludes.
+    /// Never given by choice: network, broadcast and first host address, and what the configuration
+    /// excludes.
     excluded: OffsetRanges,
     table: AddressTable,
     /// Everything below was touched or is excluded.
@@ -164,7 +169,8 @@ impl Pool {
         })
     }
 
-    /// Takes an address that is configured for its owner: out of another's hold, too (PROTOCOL 20), and excluded or not.
+    /// Takes an address that is configured for its owner: out of another's hold, too (PROTOCOL 20),
+    /// and excluded or not.
     pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
         self.take(ip, owner, |_, _| Ok(()))
     }
@@ -252,7 +258,8 @@ impl Pool {
         }
     }
 
-    /// Counts up to `budget` released addresses as free whose hold has passed. Only [`Self::counts`] depends on it; for pools without traffic.
+    /// Counts up to `budget` released addresses as free whose hold has passed. Only
+    /// [`Self::counts`] depends on it; for pools without traffic.
     pub fn expire_holds(&mut self, now: Timestamp, budget: usize) {
         self.order_restored();
         for _ in 0..budget {
@@ -266,8 +273,8 @@ impl Pool {
         }
     }
 
-    /// The configuration has changed what is excluded. What is leased stays so until it is released. Costs time for each touched address in
-    /// the ranges concerned.
+    /// The configuration has changed what is excluded. What is leased stays so until it is
+    /// released. Costs time for each touched address in the ranges concerned.
     pub fn set_excluded(&mut self, exclude: &[Ipv4Net]) {
         let after = excluded(self.cidr, exclude);
         if after == self.excluded {
@@ -421,7 +428,8 @@ impl Pool {
     }
 }
 
-/// Network, broadcast and first host address of a subnet shorter than /31 (PROTOCOL 7), and the ranges configured.
+/// Network, broadcast and first host address of a subnet shorter than /31 (PROTOCOL 7), and the
+/// ranges configured.
 fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> OffsetRanges {
     let base = cidr.network().to_bits();
     let last = cidr.broadcast().to_bits() - base;

@@ -1,4 +1,5 @@
-//! A queue of released addresses, linked through the table, so that any of them can leave it at once.
+//! A queue of released addresses, linked through the table, so that any of them can leave it at
+//! once.
 
 use super::table::{AddressTable, Links};
 

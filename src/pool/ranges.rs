@@ -7,7 +7,8 @@ pub(super) struct OffsetRange {
     pub(super) last: u32,
 }
 
-/// Sorted, and neither overlapping nor touching. A configuration has a handful, so the binary search takes a few steps.
+/// Sorted, and neither overlapping nor touching. A configuration has a handful, so the binary
+/// search takes a few steps.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OffsetRanges(Vec<OffsetRange>);
 

@@ -1,4 +1,5 @@
-//! The allocator rebuilt from what is known of its addresses, in whatever order that is told: at recovery, and when subnets change.
+//! The allocator rebuilt from what is known of its addresses, in whatever order that is told: at
+//! recovery, and when subnets change.
 
 use std::net::Ipv4Addr;
 
@@ -26,7 +27,8 @@ impl Pool {
         self.configure(ip, owner)
     }
 
-    /// The address was released then. Of several releases the latest counts; one that is leased was taken since.
+    /// The address was released then. Of several releases the latest counts; one that is leased was
+    /// taken since.
     pub fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
         let Some(offset) = self.offset(ip) else { return };
         match self.table.state(offset) {
@@ -64,7 +66,8 @@ impl Pool {
         }
     }
 
-    /// What comes back comes in any order; the queue wants the oldest first. Sorted once, by the next call that needs it.
+    /// What comes back comes in any order; the queue wants the oldest first. Sorted once, by the
+    /// next call that needs it.
     pub(super) fn order_restored(&mut self) {
         if self.restored.is_empty() {
             return;

@@ -1,4 +1,5 @@
-//! All addresses of one VSlice: the pools of its subnets, and whatever has an owner outside of them.
+//! All addresses of one VSlice: the pools of its subnets, and whatever has an owner outside of
+//! them.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,15 +16,16 @@ use crate::time::Timestamp;
 
 /// The addresses of a VSlice. `K` is what groups choose their subnets by.
 ///
-/// It outlives every configuration, and is changed in place when one replaces another: whoever allocates sees the subnets of before or those
-/// of after, and in both who has which address.
+/// It outlives every configuration, and is changed in place when one replaces another: whoever
+/// allocates sees the subnets of before or those of after, and in both who has which address.
 #[derive(Debug)]
 pub struct AddressSpace<K> {
     hold: Duration,
     /// In the order in which they are used.
     subnets: Vec<Subnet<K>>,
     outside: Outside,
-    /// Configured for this endpoint while another still has it: goes to it at the moment of its release.
+    /// Configured for this endpoint while another still has it: goes to it at the moment of its
+    /// release.
     awaited: HashMap<Ipv4Addr, Iccid>,
     contested: HashMap<Ipv4Addr, Reporters>,
 }
@@ -34,7 +36,8 @@ struct Subnet<K> {
     pool: Pool,
 }
 
-/// Who uses an address that is another's, as far as the gateways say, and until when that is to be believed.
+/// Who uses an address that is another's, as far as the gateways say, and until when that is to be
+/// believed.
 type Reporters = SmallVec<[(Iccid, Timestamp); 1]>;
 
 impl<K: Copy + PartialEq> AddressSpace<K> {
@@ -50,8 +53,9 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         }
     }
 
-    /// The subnets are these from now on: each with its kind, and what it excludes. Every address stays with its owner, or in its hold.
-    /// Costs time for each address ever touched in a subnet that was not there before, or is not there any more.
+    /// The subnets are these from now on: each with its kind, and what it excludes. Every address
+    /// stays with its owner, or in its hold. Costs time for each address ever touched in a subnet
+    /// that was not there before, or is not there any more.
     pub fn set_subnets<'s>(
         &mut self,
         subnets: impl IntoIterator<Item = (Ipv4Net, K, &'s [Ipv4Net])>,
@@ -76,8 +80,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         }
     }
 
-    /// The best address of a kind: subnets in order, of each a never-used one, else the one released longest ago. None that another
-    /// endpoint is reported to use.
+    /// The best address of a kind: subnets in order, of each a never-used one, else the one
+    /// released longest ago. None that another endpoint is reported to use.
     pub fn allocate(&mut self, kind: K, owner: Iccid, now: Timestamp) -> Option<Ipv4Addr> {
         let Self { subnets, contested, .. } = self;
         let of_kind = subnets.iter_mut().filter(|subnet| subnet.kind == kind);
@@ -98,7 +102,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         })
     }
 
-    /// Takes a given address: the owner's own one, or one that anybody may have. Returns the kind of its subnet; an own one may have none.
+    /// Takes a given address: the owner's own one, or one that anybody may have. Returns the kind
+    /// of its subnet; an own one may have none.
     pub fn claim(
         &mut self,
         ip: Ipv4Addr,
@@ -116,8 +121,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         claimed
     }
 
-    /// Takes an address that is configured for its owner: also out of another's hold, also outside the subnets, where it waits for the
-    /// one that will contain it. [`Self::undo`] gives it back.
+    /// Takes an address that is configured for its owner: also out of another's hold, also outside
+    /// the subnets, where it waits for the one that will contain it. [`Self::undo`] gives it back.
     ///
     /// # Errors
     /// If another endpoint has it. [`Self::await_release`] lets the owner have it next.
@@ -140,12 +145,14 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         }
     }
 
-    /// Whoever has the address now keeps it as long as it is used; then it is `owner`'s, without a hold.
+    /// Whoever has the address now keeps it as long as it is used; then it is `owner`'s, without a
+    /// hold.
     pub fn await_release(&mut self, ip: Ipv4Addr, owner: Iccid) {
         self.awaited.insert(ip, owner);
     }
 
-    /// The address is configured for `owner` no more. Returns whether it was only awaited, and there is nothing to release.
+    /// The address is configured for `owner` no more. Returns whether it was only awaited, and
+    /// there is nothing to release.
     pub fn await_no_longer(&mut self, ip: Ipv4Addr, owner: Iccid) -> bool {
         let is_awaited = self.awaited.get(&ip) == Some(&owner);
         if is_awaited {
@@ -160,7 +167,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         self.awaited.get(&ip).is_some_and(|waiting| *waiting != owner)
     }
 
-    /// The address is its owner's no more, and held for him from `at` on, unless somebody waits for it.
+    /// The address is its owner's no more, and held for him from `at` on, unless somebody waits for
+    /// it.
     pub fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
         let next = self.awaited.get(&ip).copied();
         let released = match (self.subnet(ip), next) {
@@ -175,7 +183,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         released
     }
 
-    /// A gateway says that `reporter` uses an address that is another's. Until then nobody is given it by choice.
+    /// A gateway says that `reporter` uses an address that is another's. Until then nobody is given
+    /// it by choice.
     pub fn contest(&mut self, ip: Ipv4Addr, reporter: Iccid, until: Timestamp) {
         let reporters = self.contested.entry(ip).or_default();
         reporters.retain(|(known, _)| *known != reporter);
@@ -215,7 +224,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         subnet.map_or_else(|| self.outside.owner(ip), |subnet| subnet.pool.owner(ip))
     }
 
-    /// Counts released addresses as free whose hold has passed, at most `budget` in each subnet; and forgets reports that are too old.
+    /// Counts released addresses as free whose hold has passed, at most `budget` in each subnet;
+    /// and forgets reports that are too old.
     pub fn expire_holds(&mut self, now: Timestamp, budget: usize) {
         self.subnets.iter_mut().for_each(|subnet| subnet.pool.expire_holds(now, budget));
         self.outside.forget(now, self.hold);

@@ -25,7 +25,8 @@ pub(super) enum AddressState {
     Restored,
 }
 
-/// The marks, the owners, the times of release, and the links of the queues, by offset in the subnet.
+/// The marks, the owners, the times of release, and the links of the queues, by offset in the
+/// subnet.
 #[derive(Debug, Default)]
 pub(super) struct AddressTable {
     pages: Vec<Option<Box<Page>>>,
@@ -36,7 +37,8 @@ struct Page {
     states: [AddressState; PAGE],
     /// Who has each, or had it last.
     owners: [Option<Iccid>; PAGE],
-    /// Made at the first release in this page: static addresses, which are never released, cost nine octets each.
+    /// Made at the first release in this page: static addresses, which are never released, cost
+    /// nine octets each.
     releases: Option<Box<[ReleaseInfo]>>,
 }
 
@@ -92,7 +94,8 @@ impl AddressTable {
         &mut self.release_info_mut(offset).links
     }
 
-    /// The first offset from `offset` on that may be fresh: within the page of `offset` exactly, else the beginning of the next page.
+    /// The first offset from `offset` on that may be fresh: within the page of `offset` exactly,
+    /// else the beginning of the next page.
     pub(super) fn skip_touched(&self, offset: u32) -> u64 {
         let (number, slot) = page_and_slot(offset);
         let Some(page) = self.page(number) else { return u64::from(offset) };

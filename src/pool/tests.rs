@@ -1,4 +1,5 @@
-//! The allocator against its rules: by example, and by random operations against a model that forgets nothing.
+//! The allocator against its rules: by example, and by random operations against a model that
+//! forgets nothing.
 
 use std::collections::BTreeMap;
 
@@ -252,7 +253,8 @@ proptest! {
         let mut pool = pool(Model::CIDR, &[]);
         let mut model = Model::default();
         let mut now = at(0);
-        // What was excluded for a while and has left its hold counts as released when it came back: the order is promised without that.
+        // What was excluded for a while and has left its hold counts as released when it came back:
+        // the order is promised without that.
         let ordered = !acts.iter().any(|act| matches!(act, Act::Exclude(_)));
         for act in acts {
             now = now + Duration::from_micros(1);

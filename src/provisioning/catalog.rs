@@ -8,8 +8,9 @@ use crate::identity::{GroupId, Moniker, VsliceId};
 
 /// All VSlices and groups.
 ///
-/// Leases and sessions name them by handle, so a handle must never come to mean something else: what is read from the files
-/// is merged into the catalog before it ([`Self::merged`]), the same moniker keeps its place, and no place is ever given up.
+/// Leases and sessions name them by handle, so a handle must never come to mean something else:
+/// what is read from the files is merged into the catalog before it ([`Self::merged`]), the same
+/// moniker keeps its place, and no place is ever given up.
 ///
 /// A copy costs a pointer an object: whoever changes one makes a copy with that one replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,7 +158,8 @@ impl Catalog {
         self.usable(id).err()
     }
 
-    /// How many VSlices and groups are other than the files have them: changed, made or removed by a person, or kept though they are gone.
+    /// How many VSlices and groups are other than the files have them: changed, made or removed by
+    /// a person, or kept though they are gone.
     #[must_use]
     pub fn differing(&self) -> usize {
         self.vslices.iter().flatten().filter(|slot| slot.differs()).count()

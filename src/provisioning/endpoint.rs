@@ -165,8 +165,9 @@ impl Endpoint {
     /// | listed by none, and some groups serve any APN | the first of those |
     /// | else | refused |
     ///
-    /// A group that lists the APN wins over one that serves any: otherwise a primary group without APNs would hide all
-    /// secondary ones. Whether the group is usable is the catalog's to say, afterwards.
+    /// A group that lists the APN wins over one that serves any: otherwise a primary group without
+    /// APNs would hide all secondary ones. Whether the group is usable is the catalog's to say,
+    /// afterwards.
     pub fn group_for_apn(
         &self,
         catalog: &Catalog,

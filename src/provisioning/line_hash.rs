@@ -70,7 +70,8 @@ fn range_octets(ip: Ipv4Addr, prefix: u8) -> [u8; 5] {
     [a, b, c, d, prefix]
 }
 
-/// Fields one behind the other, each with its number and length, on the stack as long as they fit there.
+/// Fields one behind the other, each with its number and length, on the stack as long as they fit
+/// there.
 #[derive(Default)]
 struct Fields(SmallVec<[u8; 256]>);
 

@@ -1,4 +1,5 @@
-//! The sections of the files come to the catalog in force: what is new or was edited is applied, what a person changed since is left alone.
+//! The sections of the files come to the catalog in force: what is new or was edited is applied,
+//! what a person changed since is left alone.
 
 use std::sync::Arc;
 
@@ -143,7 +144,8 @@ impl Rules {
         merging
     }
 
-    /// What becomes of a place that the files name, if anything; and whether the section was applied.
+    /// What becomes of a place that the files name, if anything; and whether the section was
+    /// applied.
     fn listed<T: PartialEq>(
         self,
         place: Option<&CatalogEntry<T>>,

@@ -1,4 +1,5 @@
-//! What may exist: VSlices with their subnets, groups, endpoints, and the state each endpoint is provisioned in.
+//! What may exist: VSlices with their subnets, groups, endpoints, and the state each endpoint is
+//! provisioned in.
 //!
 //! This room holds configuration, not happenings: who is online is `network`'s to say.
 

@@ -26,7 +26,8 @@ pub struct Subnet {
     pub exclude: Vec<Ipv4Net>,
 }
 
-/// An isolated private network. Its addresses mean nothing outside it: another VSlice may have the same ones.
+/// An isolated private network. Its addresses mean nothing outside it: another VSlice may have the
+/// same ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vslice {
     pub moniker: Moniker,
@@ -81,7 +82,8 @@ pub struct Group {
     pub credentials: Option<Credentials>,
 }
 
-/// What would take more room in the journal than an object may have, so that one change cannot hold all others up.
+/// What would take more room in the journal than an object may have, so that one change cannot hold
+/// all others up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordTooLarge {
     what: &'static str,
@@ -154,8 +156,8 @@ impl Vslice {
 }
 
 impl Subnet {
-    /// Whether an address may be handed out: inside, not excluded, and none of the three that are reserved in subnets
-    /// shorter than /31 (network, broadcast and first host; PROTOCOL 7).
+    /// Whether an address may be handed out: inside, not excluded, and none of the three that are
+    /// reserved in subnets shorter than /31 (network, broadcast and first host; PROTOCOL 7).
     pub fn offers(&self, ip: Ipv4Addr) -> bool {
         let (network, broadcast) = (self.cidr.network(), self.cidr.broadcast());
         let reserved = self.cidr.prefix_len() < 31

@@ -4,10 +4,12 @@ use std::num::NonZeroU64;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What a line or section says, in one word: another hash means that somebody edited it (PROTOCOL 11).
+/// What a line or section says, in one word: another hash means that somebody edited it (PROTOCOL
+/// 11).
 ///
-/// It is taken of what was read, not of the text: the order of columns, comments and blanks are nobody's decision. A field that
-/// is absent leaves no trace, so a later attachd with further fields finds the same hashes in the same files.
+/// It is taken of what was read, not of the text: the order of columns, comments and blanks are
+/// nobody's decision. A field that is absent leaves no trace, so a later attachd with further
+/// fields finds the same hashes in the same files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LineHash(NonZeroU64);
 
@@ -60,7 +62,8 @@ impl Origin {
         Self(line.0.get())
     }
 
-    /// What its line said when it was last adopted. `None`: no file has named it since this is remembered.
+    /// What its line said when it was last adopted. `None`: no file has named it since this is
+    /// remembered.
     #[must_use]
     pub fn line(self) -> Option<LineHash> {
         NonZeroU64::new(self.0 & !FLAGS).map(LineHash)
@@ -84,7 +87,8 @@ impl Origin {
         Self(line.0.get() | self.0 & BY_PERSON)
     }
 
-    /// The same object after a person changed it to what a line with the hash `now` would make of it.
+    /// The same object after a person changed it to what a line with the hash `now` would make of
+    /// it.
     #[must_use]
     pub fn changed(self, now: LineHash) -> Self {
         let same = self.line().is_none_or(|line| line == now || line == now.reinstated());
@@ -104,7 +108,8 @@ impl Origin {
 }
 
 impl Revision {
-    /// Of the next change: above what was, and above the clock, so that nothing that was ever removed comes back with it.
+    /// Of the next change: above what was, and above the clock, so that nothing that was ever
+    /// removed comes back with it.
     #[must_use]
     pub fn next(self, now_micros: u64, origin: Origin) -> Self {
         Self { version: now_micros.max(self.version.saturating_add(1)), origin }

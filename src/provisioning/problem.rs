@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// How many problems of one load are kept. A file of the wrong kind has one in every line, and nobody reads a million.
+/// How many problems of one load are kept. A file of the wrong kind has one in every line, and
+/// nobody reads a million.
 const KEPT: usize = 10_000;
 
 /// One thing that is wrong, or only odd. Displayed in one line: `inventory.toml:12: what; remedy`.
@@ -26,7 +27,8 @@ impl fmt::Display for InventoryProblem {
     }
 }
 
-/// Everything that makes a load impossible, in the order of files (`inventory.toml` first) and lines.
+/// Everything that makes a load impossible, in the order of files (`inventory.toml` first) and
+/// lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InventoryProblems {
     problems: Vec<InventoryProblem>,
@@ -154,7 +156,8 @@ impl ProblemCollector {
         Err(InventoryProblems { problems: self.problems, further: self.further })
     }
 
-    /// Puts the problems of this file in the order of its lines; those of one line stay as they were found.
+    /// Puts the problems of this file in the order of its lines; those of one line stay as they
+    /// were found.
     fn order(&mut self) {
         self.problems[self.own..].sort_by_key(|problem| problem.line);
     }
@@ -164,7 +167,8 @@ impl ProblemCollector {
     }
 }
 
-/// A text in which of every long number only the first digits stand: enough to find it, too few to tell whose it is.
+/// A text in which of every long number only the first digits stand: enough to find it, too few to
+/// tell whose it is.
 fn masked(text: &str) -> String {
     /// No identity is shorter, but for a few MSISDNs.
     const LONG: usize = 7;

@@ -42,7 +42,8 @@ impl ProvisioningState {
     /// | suspended    | suspended | pending  | x         | active | terminated | x         |
     /// | terminated   | x         | x        | x         | x      | x          | pending   |
     ///
-    /// To assign an endpoint that is in a group already is to move it, which is no change of its state (PROTOCOL 11).
+    /// To assign an endpoint that is in a group already is to move it, which is no change of its
+    /// state (PROTOCOL 11).
     pub fn on(self, change: ProvisioningChange) -> Result<Self, Refused> {
         use ProvisioningChange::{Assign, Reinstate, Resume, Suspend, Terminate, Unassign};
         use ProvisioningState::{Active, Pending, Suspended, Terminated};
@@ -61,8 +62,9 @@ impl ProvisioningState {
         }
     }
 
-    /// The state after a reload in which the file says `wanted`. A file moves an endpoint freely, as if by several changes at
-    /// once; only out of termination it must say `reinstated`, and that leads to pending (PROTOCOL 10).
+    /// The state after a reload in which the file says `wanted`. A file moves an endpoint freely,
+    /// as if by several changes at once; only out of termination it must say `reinstated`, and that
+    /// leads to pending (PROTOCOL 10).
     pub fn imported(self, wanted: Self, reinstated: bool) -> Result<Self, Refused> {
         let change = match wanted {
             Self::Terminated => return Ok(wanted),

@@ -19,8 +19,8 @@ pub struct VendorNames<'a> {
     pub group: &'a str,
 }
 
-/// The octets of the longest Access-Accept, its Proxy-States and our own attributes apart: header, Message-Authenticator, address and netmask,
-/// Class, three times, two DNS servers.
+/// The octets of the longest Access-Accept, its Proxy-States and our own attributes apart: header,
+/// Message-Authenticator, address and netmask, Class, three times, two DNS servers.
 const LONGEST_ACCEPT: usize = 20 + 18 + 2 * 6 + 18 + 3 * 6 + 2 * 12;
 
 /// Our own two attributes, each with the longest moniker.
@@ -29,7 +29,8 @@ const NAMES: usize = 2 * (8 + Moniker::MAX);
 /// An Accounting-Response with a Message-Authenticator.
 const LONGEST_RECEIPT: usize = 20 + 18;
 
-/// Whether every reply that this request may get has room for its Proxy-States. Most requests have none.
+/// Whether every reply that this request may get has room for its Proxy-States. Most requests have
+/// none.
 pub fn has_room(request: &Datagram<'_>, vendor_attributes: bool) -> bool {
     if !request.contains(number::PROXY_STATE) {
         return true;
@@ -44,7 +45,8 @@ pub fn has_room(request: &Datagram<'_>, vendor_attributes: bool) -> bool {
     longest + proxy_states.map(|attribute| 2 + attribute.value.len()).sum::<usize>() <= LONGEST
 }
 
-/// Access-Accept. The Message-Authenticator is its first attribute, against BlastRADIUS, as in every reply of this family.
+/// Access-Accept. The Message-Authenticator is its first attribute, against BlastRADIUS, as in
+/// every reply of this family.
 pub fn accept(
     buf: &mut [u8],
     request: &Datagram<'_>,
@@ -108,7 +110,8 @@ pub fn receipt(buf: &mut [u8], request: &Datagram<'_>) -> Result<Draft, TooLong>
     reply.draft_reply(request.authenticator())
 }
 
-/// The answer to Status-Server: the code that the port is used to, a Message-Authenticator, and the Proxy-States (RFC 5997 3).
+/// The answer to Status-Server: the code that the port is used to, a Message-Authenticator, and the
+/// Proxy-States (RFC 5997 3).
 pub fn alive(buf: &mut [u8], request: &Datagram<'_>, code: Code) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(buf, code, request.identifier());
     reply.message_authenticator().copy(request, number::PROXY_STATE);

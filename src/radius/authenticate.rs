@@ -1,4 +1,5 @@
-//! Authenticates a request: the sender must know the secret, and must have signed what has to be signed (PROTOCOL 1).
+//! Authenticates a request: the sender must know the secret, and must have signed what has to be
+//! signed (PROTOCOL 1).
 
 use super::gateways::Gateway;
 use crate::metrics::counters::Dropped;
@@ -18,7 +19,8 @@ pub(super) fn authenticate(
     match request.code() {
         // RFC 5997 3.
         Code::STATUS_SERVER if !is_signed => Err(Dropped::MissingMessageAuthenticator),
-        // What a gateway's settings ask for concerns Access-Requests only, and only those teach "auto" (PROTOCOL 10).
+        // What a gateway's settings ask for concerns Access-Requests only, and only those teach
+        // "auto" (PROTOCOL 10).
         Code::ACCESS_REQUEST if is_signed => {
             gateway.note_signature();
             Ok(())

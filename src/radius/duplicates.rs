@@ -1,12 +1,15 @@
-//! Retransmissions: the same request gets the same reply, and nothing is done twice (RFC 5080 2.2.2).
+//! Retransmissions: the same request gets the same reply, and nothing is done twice (RFC 5080
+//! 2.2.2).
 //!
-//! Each worker has a table of its own and so needs no lock: the kernel gives all datagrams of one peer to one worker. Both the number
-//! of entries and the octets of remembered replies are bounded; the oldest give way. Memory is touched only as it fills.
+//! Each worker has a table of its own and so needs no lock: the kernel gives all datagrams of one
+//! peer to one worker. Both the number of entries and the octets of remembered replies are bounded;
+//! the oldest give way. Memory is touched only as it fills.
 //!
-//! What gives way is the oldest of the gateway that has most where room is needed: one that sends from many ports, or floods, displaces its
-//! own requests and not those of others.
+//! What gives way is the oldest of the gateway that has most where room is needed: one that sends
+//! from many ports, or floods, displaces its own requests and not those of others.
 //!
-//! A peer counts its identifiers up, so neighbours lie beside each other: what one request has brought into the cache serves seven more.
+//! A peer counts its identifiers up, so neighbours lie beside each other: what one request has
+//! brought into the cache serves seven more.
 
 use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +37,8 @@ pub struct DuplicateKey {
 /// What is known of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup<'a> {
-    /// Never seen, or too long ago. It is in flight now, until [`Duplicates::answer`] or [`Duplicates::forget`].
+    /// Never seen, or too long ago. It is in flight now, until [`Duplicates::answer`] or
+    /// [`Duplicates::forget`].
     New(Slot),
     /// Seen, and its reply still waits for something.
     InFlight,
@@ -82,7 +86,8 @@ struct Head {
     tag: u16,
     /// The gateway's handle, or the end of it: whose run this is.
     owner: u16,
-    /// When a request was last seated in it. Milliseconds, modulo 2^32: what is compared are ages far below 49 days.
+    /// When a request was last seated in it. Milliseconds, modulo 2^32: what is compared are ages
+    /// far below 49 days.
     since: u32,
 }
 
@@ -129,7 +134,8 @@ impl Duplicates {
         let sets = capacity.div_ceil(WAYS * RUN).next_power_of_two();
         let lifetime_ms = u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX);
         Self {
-            // Zero pages that the kernel maps when they are first touched. Where there is no memory for so many, one set must do.
+            // Zero pages that the kernel maps when they are first touched. Where there is no memory
+            // for so many, one set must do.
             sets: Set::new_vec_zeroed(sets).unwrap_or_else(|_| vec![Set::new_zeroed()]),
             replies: Remembered::new(octets, lifetime_ms),
             lifetime_ms,
@@ -213,7 +219,8 @@ impl Duplicates {
         })
     }
 
-    /// Remembers the reply of a request in flight. Nothing happens if another has taken its slot in the meantime.
+    /// Remembers the reply of a request in flight. Nothing happens if another has taken its slot in
+    /// the meantime.
     pub fn answer(&mut self, slot: Slot, reply: &[u8]) {
         let Self { sets, replies, .. } = self;
         let Some((entry, owner)) = taken(sets, slot) else { return };
@@ -252,7 +259,8 @@ fn taken(sets: &mut [Set], slot: Slot) -> Option<(&mut Entry, u16)> {
 }
 
 impl Set {
-    /// The run that gives way: an empty one, else the oldest of those whose gateway has most of the set.
+    /// The run that gives way: an empty one, else the oldest of those whose gateway has most of the
+    /// set.
     fn gives_way(&self, now: u32) -> usize {
         let rank = |way: &usize| match self.heads[*way] {
             Head { tag: 0, .. } => (WAYS + 1, 0),
@@ -451,11 +459,13 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map without limits: a table with room enough says the same; one too small may forget, but never says anything else.
+        /// Against a map without limits: a table with room enough says the same; one too small may
+        /// forget, but never says anything else.
         #[test]
         fn it_is_a_map_that_may_forget(steps in steps(), is_small: bool) {
             let mut table = if is_small { Duplicates::new(WAYS, 100, LIFETIME) } else { Duplicates::new(4096, 1 << 16, LIFETIME) };
-            // Each request by its number: of which key, with which authenticator, when; and which reply it got.
+            // Each request by its number: of which key, with which authenticator, when; and which
+            // reply it got.
             let mut model: HashMap<DuplicateKey, Request> = HashMap::new();
             let mut in_flight: Vec<(Slot, DuplicateKey, usize)> = Vec::new();
             let mut now = Timestamp::from_millis(u64::from(u32::MAX) - 30_000);

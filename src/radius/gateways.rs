@@ -15,14 +15,17 @@ use crate::keeping::BackgroundWriter;
 use crate::time::Timestamp;
 use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, Secret};
 
-/// The configured gateways. Never changed, only replaced as a whole; workers look at the current one once per batch.
+/// The configured gateways. Never changed, only replaced as a whole; workers look at the current
+/// one once per batch.
 pub struct Gateways {
     list: Vec<Arc<Gateway>>,
-    /// Of every gateway that ever was, by handle: sessions may still name one that is configured no more.
+    /// Of every gateway that ever was, by handle: sessions may still name one that is configured no
+    /// more.
     names: Vec<String>,
     /// The place of each name.
     places: HashMap<String, usize, foldhash::fast::RandomState>,
-    /// Whether each has ever sent a valid Message-Authenticator, by handle; shared with what follows after a reload.
+    /// Whether each has ever sent a valid Message-Authenticator, by handle; shared with what
+    /// follows after a reload.
     signed: Vec<Arc<AtomicBool>>,
     unrecorded: Unrecorded,
     v4: Prefixes<u32>,
@@ -50,7 +53,8 @@ pub struct Gateway {
 }
 
 impl Gateways {
-    /// `names` are the handles given in an earlier life, in their order: a gateway keeps its handle as long as it keeps its name.
+    /// `names` are the handles given in an earlier life, in their order: a gateway keeps its handle
+    /// as long as it keeps its name.
     pub fn new(settings: &[GatewaySettings], names: Vec<String>) -> Self {
         let places = names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
         let signed = names.iter().map(|_| Arc::default()).collect();
@@ -161,7 +165,8 @@ impl Gateways {
         }
     }
 
-    /// Has every handle recorded with its name: without it nobody could read its sessions after a restart.
+    /// Has every handle recorded with its name: without it nobody could read its sessions after a
+    /// restart.
     pub fn record(&self, writer: &mut BackgroundWriter) {
         for (id, name) in self.handles() {
             writer.gateway(id, name);
@@ -170,8 +175,8 @@ impl Gateways {
 }
 
 impl Gateway {
-    /// The configured addresses that `source` is one of. One address is a single one only if it is all that the gateway has: whoever sends
-    /// from it then speaks for the whole (PROTOCOL 20).
+    /// The configured addresses that `source` is one of. One address is a single one only if it is
+    /// all that the gateway has: whoever sends from it then speaks for the whole (PROTOCOL 20).
     pub fn range_of(&self, source: IpAddr) -> IpNet {
         let covers = self
             .sources
@@ -186,7 +191,8 @@ impl Gateway {
         }
     }
 
-    /// The secret that its sender has, and whether the request is proven; `first` is what the first secret says.
+    /// The secret that its sender has, and whether the request is proven; `first` is what the first
+    /// secret says.
     pub fn prove(
         &self,
         request: &Datagram<'_>,
@@ -208,14 +214,16 @@ impl Gateway {
         }
     }
 
-    /// Whether an Access-Request without credentials may do without one (RFC 3579 3.3 note 1 says it should not).
+    /// Whether an Access-Request without credentials may do without one (RFC 3579 3.3 note 1 says
+    /// it should not).
     pub fn is_lenient(&self) -> bool {
         self.requirement == Requirement::No
     }
 
     /// An Access-Request came with a valid Message-Authenticator: from now on "auto" asks for one.
     pub fn note_signature(&self) {
-        // Written once: a store for each request would fetch the cache line from the other workers for nothing.
+        // Written once: a store for each request would fetch the cache line from the other workers
+        // for nothing.
         if !self.has_signed.load(Ordering::Relaxed) {
             // Of several workers one is the first.
             if !self.has_signed.swap(true, Ordering::Relaxed) {
@@ -245,8 +253,8 @@ impl Others {
         }
     }
 
-    /// Tries one after the other. An Access-Request without Message-Authenticator proves nothing: for it the secret is taken
-    /// that proved a request last.
+    /// Tries one after the other. An Access-Request without Message-Authenticator proves nothing:
+    /// for it the secret is taken that proved a request last.
     fn prove<'a>(
         &'a self,
         own: &'a Secret,
@@ -324,7 +332,8 @@ impl Address for u128 {
     }
 }
 
-/// A token bucket of one second's worth, in one word that all workers share: the time at which it will be full again.
+/// A token bucket of one second's worth, in one word that all workers share: the time at which it
+/// will be full again.
 struct Rate {
     nanos_per_request: u64,
     full_at: AtomicU64,

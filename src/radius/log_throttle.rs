@@ -1,5 +1,6 @@
-//! What goes wrong, told to people at a pace that they can read: each reason of each gateway once a second, with the number of those kept
-//! back. What one gateway does wrong hides nothing of another.
+//! What goes wrong, told to people at a pace that they can read: each reason of each gateway once a
+//! second, with the number of those kept back. What one gateway does wrong hides nothing of
+//! another.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -78,7 +79,8 @@ impl LogThrottle {
         }
     }
 
-    /// Whether a line is due, and how many were kept back before it. There are as many paces as gateways have given reasons.
+    /// Whether a line is due, and how many were kept back before it. There are as many paces as
+    /// gateways have given reasons.
     fn admits(&mut self, what: What, now: Timestamp) -> Option<u32> {
         self.paces.entry(what).or_default().admits(now)
     }

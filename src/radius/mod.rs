@@ -1,4 +1,5 @@
-//! The RADIUS shell: datagrams in, decisions by `aaa`, records to the journal, and replies out once their records are durable.
+//! The RADIUS shell: datagrams in, decisions by `aaa`, records to the journal, and replies out once
+//! their records are durable.
 //!
 //! The files in the order of a datagram's way:
 //!

@@ -176,8 +176,9 @@ impl Pipeline {
 
     /// Serves datagrams: their replies are in `out` afterwards, or their drops are counted.
     ///
-    /// The order is that of PROTOCOL 1: the cheapest refusal comes first, and nothing is believed before its sender is verified.
-    /// Verified in groups of eight: the AVX2 MD5 digests eight at once.
+    /// The order is that of PROTOCOL 1: the cheapest refusal comes first, and nothing is believed
+    /// before its sender is verified. Verified in groups of eight: the AVX2 MD5 digests eight at
+    /// once.
     pub fn handle<'a, R: Records>(
         &mut self,
         gateways: &Gateways,
@@ -252,7 +253,8 @@ impl Pipeline {
         self.buffers = buffers;
     }
 
-    /// Takes in datagrams until there is a candidate for every place, or no datagram any more; gives how many unverified there are.
+    /// Takes in datagrams until there is a candidate for every place, or no datagram any more;
+    /// gives how many unverified there are.
     fn take_in_some<'a, 'p>(
         &mut self,
         unverified: &mut [Option<Unverified<'p>>; AT_ONCE],
@@ -329,7 +331,8 @@ impl Pipeline {
         Ok(Unverified { request, gateway, arrival })
     }
 
-    /// Hears a candidate whose verification has been computed: what is known or needs no decision is answered at once, what is new is read.
+    /// Hears a candidate whose verification has been computed: what is known or needs no decision
+    /// is answered at once, what is new is read.
     fn admit<'p, R: Records>(
         &mut self,
         candidate: &Unverified<'p>,
@@ -401,7 +404,8 @@ impl Pipeline {
         let written = pending.records.octets();
         let answered = match fresh.verified.request.code() {
             _ if self.journal_fails => Err(Dropped::Journal),
-            // Judged before anything is decided: what could never be answered must not move state on each of its retransmissions.
+            // Judged before anything is decided: what could never be answered must not move state
+            // on each of its retransmissions.
             _ if !answer::has_room(&fresh.verified.request, self.config.vendor_attributes) => {
                 Err(Dropped::ReplyTooLong)
             }
@@ -417,14 +421,16 @@ impl Pipeline {
             SendWhen::Delayed if self.shares.may_delay(gateway) => {
                 answer.load = InFlightLoad::DELAYED;
             }
-            // It has so many held back already that this one is not: whoever floods loses the delay, not his neighbours.
+            // It has so many held back already that this one is not: whoever floods loses the
+            // delay, not his neighbours.
             SendWhen::Delayed => answer.send_when = SendWhen::AtOnce,
         }
         self.shares.charge(gateway, answer.load);
         Ok(answer)
     }
 
-    /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject acknowledges nothing.
+    /// May this endpoint attach. An Accept is a receipt for the state it rests on; a Reject
+    /// acknowledges nothing.
     fn authorize<R: Records>(
         &mut self,
         fresh: &Fresh<'_>,
@@ -478,7 +484,8 @@ impl Pipeline {
         })
     }
 
-    /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise it would be sent for ever.
+    /// What a gateway reports. Whatever becomes of it, it is recorded and answered, for otherwise
+    /// it would be sent for ever.
     fn account<R: Records>(
         &mut self,
         fresh: &Fresh<'_>,

@@ -1,10 +1,12 @@
 //! The octets of remembered replies, bounded, and each gateway with its share of them.
 //!
-//! The memory is cut into chunks, and a gateway writes into chunks of its own. When none is left, the chunk begins anew whose replies
-//! nobody can ask for any more, else the oldest of the gateway that has most: one that floods, or has its Proxy-States of four kilobytes
-//! returned, forgets its own replies and not those of others. With one gateway alone it is a ring.
+//! The memory is cut into chunks, and a gateway writes into chunks of its own. When none is left,
+//! the chunk begins anew whose replies nobody can ask for any more, else the oldest of the gateway
+//! that has most: one that floods, or has its Proxy-States of four kilobytes returned, forgets its
+//! own replies and not those of others. With one gateway alone it is a ring.
 
-/// Octets of a chunk where there is much memory. All chunks are looked through when one is full: so it must hold hundreds of replies.
+/// Octets of a chunk where there is much memory. All chunks are looked through when one is full: so
+/// it must hold hundreds of replies.
 const CHUNK: usize = 64 << 10;
 
 /// And where there is little: the longest reply fits.
@@ -85,7 +87,8 @@ impl Remembered {
         }
     }
 
-    /// Copies in a reply to the gateway with this handle, whose request came at `since`. None: it is longer than a chunk.
+    /// Copies in a reply to the gateway with this handle, whose request came at `since`. None: it
+    /// is longer than a chunk.
     pub(crate) fn write(&mut self, gateway: u16, reply: &[u8], since: u32) -> Option<Place> {
         if reply.len() > self.chunk_size || self.chunks.is_empty() {
             return None;

@@ -35,7 +35,8 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Adds a reply that `encode` writes; on an error nothing is added. For the few that are not written elsewhere.
+    /// Adds a reply that `encode` writes; on an error nothing is added. For the few that are not
+    /// written elsewhere.
     pub fn write(
         &mut self,
         route: Route,
@@ -47,7 +48,8 @@ impl Replies {
         Ok(())
     }
 
-    /// Adds a reply that is already written. It takes its own octets and no more: while a disk is slow, thousands wait.
+    /// Adds a reply that is already written. It takes its own octets and no more: while a disk is
+    /// slow, thousands wait.
     pub fn push(&mut self, route: Route, octets: &[u8]) {
         self.octets.extend_from_slice(octets);
         self.list.push((route, octets.len()));

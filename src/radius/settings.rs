@@ -7,11 +7,13 @@ use ipnet::IpNet;
 /// One configured gateway.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GatewaySettings {
-    /// The name in metrics, logs and views. Unique; what a gateway has taught us stays with its name over a reload.
+    /// The name in metrics, logs and views. Unique; what a gateway has taught us stays with its
+    /// name over a reload.
     pub name: String,
     /// The addresses it sends from, at least one; the longest prefix wins.
     pub sources: Vec<IpNet>,
-    /// The shared secrets, at least one and none empty. Any of them proves a request, and signs its reply.
+    /// The shared secrets, at least one and none empty. Any of them proves a request, and signs its
+    /// reply.
     pub secrets: Vec<Box<[u8]>>,
     pub require_message_authenticator: Requirement,
     /// Whether Proxy-State without Message-Authenticator is refused in Access-Requests.

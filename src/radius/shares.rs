@@ -1,20 +1,25 @@
-//! Each gateway's share of what may wait: who asks for much is refused first, and never at the cost of others.
+//! Each gateway's share of what may wait: who asks for much is refused first, and never at the cost
+//! of others.
 //!
-//! The rule is that of shared buffers in switches (dynamic thresholds, Choudhury and Hahne 1998): a gateway may have as much waiting as is
-//! still free. One alone comes to half of all there is, two come to a third each; and whoever has nothing waiting finds room, because the
-//! others always leave some. It needs no count of the gateways and no lock: it compares two numbers of the worker.
+//! The rule is that of shared buffers in switches (dynamic thresholds, Choudhury and Hahne 1998): a
+//! gateway may have as much waiting as is still free. One alone comes to half of all there is, two
+//! come to a third each; and whoever has nothing waiting finds room, because the others always
+//! leave some. It needs no count of the gateways and no lock: it compares two numbers of the
+//! worker.
 
 use crate::identity::GatewayId;
 
-/// Receipts that may wait for the disk. One gateway alone comes to half: at a hundred octets each, this is about what a worker can
-/// acknowledge in a tenth of a second. More would be answered too late to be of use.
+/// Receipts that may wait for the disk. One gateway alone comes to half: at a hundred octets each,
+/// this is about what a worker can acknowledge in a tenth of a second. More would be answered too
+/// late to be of use.
 const MAX_RECEIPTS: u32 = 32_768;
 
 /// Rejects that may be held back by a worker.
 const MAX_DELAYED: u32 = 32_768;
 
-/// How many times its own load a gateway must find free to have a request for more work taken. Reports tell what has happened, an
-/// Access-Request only what somebody would like (RFC 5080 2.2.3): it is refused when a gateway has half of what it may have.
+/// How many times its own load a gateway must find free to have a request for more work taken.
+/// Reports tell what has happened, an Access-Request only what somebody would like (RFC 5080
+/// 2.2.3): it is refused when a gateway has half of what it may have.
 pub const ACCESS: u32 = 3;
 
 /// The same for a report.
@@ -76,7 +81,8 @@ impl Shares {
         self.free.subtract(load);
     }
 
-    /// It waits no longer. Octets of the journal are free for others only when [`Self::set_room`] says so.
+    /// It waits no longer. Octets of the journal are free for others only when [`Self::set_room`]
+    /// says so.
     pub fn give_back(&mut self, gateway: GatewayId, load: InFlightLoad) {
         if let Some(waiting) = self.waiting.get_mut(gateway.index()) {
             waiting.subtract(load);
@@ -185,8 +191,8 @@ mod tests {
     }
 
     proptest! {
-        /// However many gateways ask for however much, the bound holds but for the one request that reaches it, and whoever is refused
-        /// has at least as much waiting as is free.
+        /// However many gateways ask for however much, the bound holds but for the one request that
+        /// reaches it, and whoever is refused has at least as much waiting as is free.
         #[test]
         fn nobody_is_refused_for_what_others_have(requests in prop::collection::vec((0..12usize, 0..16_384usize), 1..400)) {
             const ROOM: u32 = 1 << 20;

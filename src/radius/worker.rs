@@ -1,4 +1,5 @@
-//! One worker: its own sockets on every address, its own runtime, and a [`WorkerCore`]. It waits, feeds, flushes and counts; it decides nothing.
+//! One worker: its own sockets on every address, its own runtime, and a [`WorkerCore`]. It waits,
+//! feeds, flushes and counts; it decides nothing.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,8 +23,8 @@ use crate::runtime::watch::Pulse;
 use crate::time::Timestamp;
 use crate::udp::{Inbox, Outbox, Socket};
 
-/// Datagrams taken from one socket before the next one is read. Accounting is given more: so under load reports are served before new attaches, and
-/// yet nobody starves.
+/// Datagrams taken from one socket before the next one is read. Accounting is given more: so under
+/// load reports are served before new attaches, and yet nobody starves.
 const ACCT_QUOTA: usize = 256;
 const AUTH_QUOTA: usize = 64;
 
@@ -69,7 +70,8 @@ struct BoundSocket {
 }
 
 impl<C: Committer> WorkerParts<C> {
-    /// Works until told to stop, then waits until what was taken in is answered. To be run on the worker's own runtime.
+    /// Works until told to stop, then waits until what was taken in is answered. To be run on the
+    /// worker's own runtime.
     ///
     /// # Errors
     /// If the runtime cannot watch the sockets.
@@ -118,7 +120,8 @@ impl<C: Committer> Worker<C> {
         self.bound_sockets.iter().any(|bound| !bound.is_empty)
     }
 
-    /// Reports what was counted, then sends what may leave: who has a reply finds it in the metrics.
+    /// Reports what was counted, then sends what may leave: who has a reply finds it in the
+    /// metrics.
     fn settle(&mut self) {
         self.core.settle(self.common.clock.now(), outward(&mut self.bound_sockets));
         self.core.report(&mut self.meters);
@@ -175,8 +178,9 @@ trait Source {
     fn is_empty(&self) -> bool;
 }
 
-/// Serves what a source has, until it is empty or `turn` datagrams have been taken in. The clock is read behind each receive: no time is
-/// older than the datagrams it stands for, or a hold would end before its time.
+/// Serves what a source has, until it is empty or `turn` datagrams have been taken in. The clock is
+/// read behind each receive: no time is older than the datagrams it stands for, or a hold would end
+/// before its time.
 fn drain<S: Source>(
     source: &mut S,
     turn: usize,
@@ -195,7 +199,8 @@ fn drain<S: Source>(
 
 impl Source for BoundSocket {
     fn receive(&mut self) -> usize {
-        // An error is about some datagram or peer, never about the socket; a batch that is not full means that no more was there.
+        // An error is about some datagram or peer, never about the socket; a batch that is not full
+        // means that no more was there.
         let received = self.inbox.receive(self.socket.get_ref()).unwrap_or(0);
         self.is_empty = !self.inbox.is_full();
         self.is_stale |= self.is_empty;
@@ -240,8 +245,8 @@ impl BoundSocket {
         })
     }
 
-    /// Whether the kernel has told of something since the last look. It tells only once, so nothing may lie between an empty look and this
-    /// that lets the runtime run.
+    /// Whether the kernel has told of something since the last look. It tells only once, so nothing
+    /// may lie between an empty look and this that lets the runtime run.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.socket.poll_read_ready(context) {
@@ -274,7 +279,8 @@ mod tests {
 
     use super::*;
 
-    /// A socket at which datagrams arrive while it is being read: each receive takes some milliseconds of the clock.
+    /// A socket at which datagrams arrive while it is being read: each receive takes some
+    /// milliseconds of the clock.
     struct Busy<'c> {
         clock: &'c Cell<u64>,
         /// How many datagrams each further receive finds.
@@ -295,7 +301,8 @@ mod tests {
         }
     }
 
-    /// Serves a turn; for each batch: when its newest datagram arrived, and the time it was served with.
+    /// Serves a turn; for each batch: when its newest datagram arrived, and the time it was served
+    /// with.
     fn run_batch(turn: usize, batches: &[usize]) -> Vec<(u64, u64)> {
         let clock = Cell::new(1_000);
         let mut busy = Busy { clock: &clock, batches: batches.to_vec(), newest: 0 };

@@ -1,4 +1,5 @@
-//! One worker without its sockets: datagrams come in batch by batch, and no receipt leaves before its records are durable.
+//! One worker without its sockets: datagrams come in batch by batch, and no receipt leaves before
+//! its records are durable.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use crate::metrics::counters::Dropped;
 use crate::runtime::clock::Now;
 use crate::time::Timestamp;
 
-/// Emptied lists that are kept for the next batches: more than are on their way while the disk is well. What a slow disk made wait beyond
-/// these is given back when it has left.
+/// Emptied lists that are kept for the next batches: more than are on their way while the disk is
+/// well. What a slow disk made wait beyond these is given back when it has left.
 const SPARES: usize = 32;
 
 /// A list that grew beyond this in a storm is given back, too.
@@ -65,7 +66,8 @@ impl<C: Committer> WorkerCore<C> {
         }
     }
 
-    /// Begins a batch: from here on `gateways` are those in force, and what may be taken in is settled.
+    /// Begins a batch: from here on `gateways` are those in force, and what may be taken in is
+    /// settled.
     pub fn begin(&mut self, gateways: &Arc<Gateways>, now: Now, is_ready: bool) {
         if !Arc::ptr_eq(&self.gateways, gateways) {
             self.gateways = Arc::clone(gateways);
@@ -83,7 +85,8 @@ impl<C: Committer> WorkerCore<C> {
         self.pipeline.handle(&self.gateways, arrivals, now, &mut self.out);
     }
 
-    /// Ends the batch: what acknowledges nothing leaves, the records go to the journal, the receipts wait for them.
+    /// Ends the batch: what acknowledges nothing leaves, the records go to the journal, the
+    /// receipts wait for them.
     pub fn end(&mut self, now: Now, mut send: impl FnMut(&Route, &[u8])) {
         release(&mut self.pipeline, &mut self.out.at_once, now, &mut send);
         if !self.out.delayed.is_empty() {
@@ -108,7 +111,8 @@ impl<C: Committer> WorkerCore<C> {
         }
     }
 
-    /// Lets go what has waited long enough: receipts whose records are durable, and rejects whose delay is over.
+    /// Lets go what has waited long enough: receipts whose records are durable, and rejects whose
+    /// delay is over.
     pub fn settle(&mut self, now: Now, mut send: impl FnMut(&Route, &[u8])) {
         let durable = self.committer.durable();
         while self.in_flight.front().is_some_and(|submitted| Some(submitted.ticket) <= durable)
@@ -136,8 +140,8 @@ impl<C: Committer> WorkerCore<C> {
         }
     }
 
-    /// The disk fails: nobody knows when the records will be durable, and a receipt that comes too late is worth nothing. The gateways
-    /// ask again. The addresses go on waiting.
+    /// The disk fails: nobody knows when the records will be durable, and a receipt that comes too
+    /// late is worth nothing. The gateways ask again. The addresses go on waiting.
     fn give_up(&mut self) {
         for submitted in &mut self.in_flight {
             let receipts = std::mem::take(&mut submitted.receipts);

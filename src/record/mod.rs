@@ -1,8 +1,10 @@
 //! What the records say: the kinds, and each kind's way to octets and back.
 //!
-//! Numbers are varints, times are differences to the time of the record, what is absent costs a bit. A list of bits comes first and its
-//! fields follow in the order of the bits; a later version of this format may use further bits, whose fields then stand last and are
-//! passed over by a reader that does not know them. Everything that repeats stands in a block that states its length.
+//! Numbers are varints, times are differences to the time of the record, what is absent costs a
+//! bit. A list of bits comes first and its fields follow in the order of the bits; a later version
+//! of this format may use further bits, whose fields then stand last and are passed over by a
+//! reader that does not know them. Everything that repeats stands in a block that states its
+//! length.
 
 mod endpoint;
 mod octets;
@@ -50,7 +52,8 @@ pub enum Record {
     Group { id: GroupId, place: CatalogEntry<Group> },
     /// All VSlices and groups, each in the place of its handle. Not written any more.
     Catalog { version: u64, catalog: Catalog },
-    /// Everything provisioned is as these files have it, as far as files decide. `None`: an adoption has begun.
+    /// Everything provisioned is as these files have it, as far as files decide. `None`: an
+    /// adoption has begun.
     Inventory { version: u64, fingerprint: Option<Fingerprint> },
     /// The name that a handle stands for.
     Gateway { id: GatewayId, name: String },
@@ -185,7 +188,8 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// If it is of no known kind, or its octets say nothing that can be: names that are no names, numbers that are no identifiers.
+    /// If it is of no known kind, or its octets say nothing that can be: names that are no names,
+    /// numbers that are no identifiers.
     pub fn read(entry: &FramedRecord<'_>) -> Result<Self, Unreadable> {
         let mut reader = FieldReader(entry.payload);
         let iccid = || Iccid::from_raw(entry.key).ok_or(Unreadable("its key is no ICCID"));

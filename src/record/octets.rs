@@ -1,4 +1,5 @@
-//! The smallest parts of a record: numbers, times, texts, blocks. Writing cannot fail; reading believes nothing.
+//! The smallest parts of a record: numbers, times, texts, blocks. Writing cannot fail; reading
+//! believes nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,7 +30,8 @@ impl FieldWriter<'_> {
         self.0.push(number as u8);
     }
 
-    /// As the difference to a time that the reader knows, small ones in few octets, whatever their sign.
+    /// As the difference to a time that the reader knows, small ones in few octets, whatever their
+    /// sign.
     pub(super) fn time(&mut self, time: Timestamp, base: Timestamp) {
         let difference = time.micros().wrapping_sub(base.micros()).cast_signed();
         self.number(((difference << 1) ^ (difference >> 63)).cast_unsigned());
@@ -209,7 +211,8 @@ impl<'a> FieldReader<'a> {
         self.octets().map(Self)
     }
 
-    /// How many things follow. No more than there are octets, so that a bad number reserves no memory.
+    /// How many things follow. No more than there are octets, so that a bad number reserves no
+    /// memory.
     pub(super) fn count(&mut self) -> Option<usize> {
         let count = self.number()?.try_into().ok()?;
         (count <= self.0.len()).then_some(count)

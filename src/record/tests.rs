@@ -375,7 +375,8 @@ fn every_vslice_and_group_has_a_record_of_its_own() {
     );
 }
 
-/// As it was written before each VSlice and each group had its own record: one record, handles in their order.
+/// As it was written before each VSlice and each group had its own record: one record, handles in
+/// their order.
 #[test]
 fn the_catalog_of_an_older_journal_is_read() {
     let octets = hex_octets(OLD_CATALOG);

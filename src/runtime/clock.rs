@@ -44,8 +44,8 @@ impl Clock {
         Now { wall: line.at(running), running }
     }
 
-    /// Begins anew behind `newest`, the last time that the journal knows: before service, so that no time is given twice. Says whether the
-    /// wall clock was set back since then.
+    /// Begins anew behind `newest`, the last time that the journal knows: before service, so that
+    /// no time is given twice. Says whether the wall clock was set back since then.
     pub fn begin_after(&self, newest: Timestamp) -> Option<ClockStep> {
         let mut steady = self.steady.lock();
         let (running, wall) = self.read();
@@ -55,7 +55,8 @@ impl Clock {
         step
     }
 
-    /// Compares the clocks; to be called several times a second. Says whether the wall clock has stepped.
+    /// Compares the clocks; to be called several times a second. Says whether the wall clock has
+    /// stepped.
     pub fn observe(&self) -> Option<ClockStep> {
         let mut steady = self.steady.lock();
         let (running, wall) = self.read();

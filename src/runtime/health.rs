@@ -28,11 +28,13 @@ pub enum HealthSeverity {
 
 /// The phase and the reasons, as all threads see them.
 ///
-/// A reason has a name, so that whoever added it can replace and clear it without knowing of the others.
+/// A reason has a name, so that whoever added it can replace and clear it without knowing of the
+/// others.
 #[derive(Debug)]
 pub struct Health {
     phase: AtomicU8,
-    /// Whether any reason is [`HealthSeverity::NotReady`]: what a worker reads for each batch, without the lock.
+    /// Whether any reason is [`HealthSeverity::NotReady`]: what a worker reads for each batch,
+    /// without the lock.
     is_blocked: AtomicBool,
     /// By name.
     reasons: Mutex<BTreeMap<&'static str, (HealthSeverity, String)>>,
@@ -65,7 +67,8 @@ impl Default for Health {
 }
 
 impl Health {
-    /// From now on there is this reason, in the place of the one of the same name. `reason` is one sentence for an operator.
+    /// From now on there is this reason, in the place of the one of the same name. `reason` is one
+    /// sentence for an operator.
     pub fn add(&self, severity: HealthSeverity, name: &'static str, reason: impl Into<String>) {
         let mut reasons = self.reasons.lock();
         reasons.insert(name, (severity, reason.into()));
@@ -80,7 +83,8 @@ impl Health {
         }
     }
 
-    /// Everything that `/readyz` tells; `blocked` is one more reason for not being ready, known to whoever asks.
+    /// Everything that `/readyz` tells; `blocked` is one more reason for not being ready, known to
+    /// whoever asks.
     pub(crate) fn readiness(&self, blocked: Option<String>) -> Readiness {
         let phase = match self.phase() {
             ServerPhase::Recovering => Some("the journal and the inventory are being loaded"),

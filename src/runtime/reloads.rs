@@ -1,4 +1,5 @@
-//! Reloads that were asked for: by SIGHUP, or by somebody who waits for the outcome. However many ask, one runs and at most one waits.
+//! Reloads that were asked for: by SIGHUP, or by somebody who waits for the outcome. However many
+//! ask, one runs and at most one waits.
 
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ pub struct Applied {
     pub durable: bool,
 }
 
-/// How a reload ended: what was applied; or all that is wrong, one line each, and nothing was applied.
+/// How a reload ended: what was applied; or all that is wrong, one line each, and nothing was
+/// applied.
 pub type ReloadOutcome = Result<Applied, Vec<String>>;
 
 /// Tells `/readyz` how a load of the files ended.
@@ -73,9 +75,11 @@ pub(crate) enum Next {
 }
 
 impl Reloads {
-    /// Asks for a reload that begins after this call. One that has not begun yet serves everybody who has asked.
+    /// Asks for a reload that begins after this call. One that has not begun yet serves everybody
+    /// who has asked.
     ///
-    /// The outcome is for whoever waits for it. If the server stops before, there is none: the receiver ends with an error.
+    /// The outcome is for whoever waits for it. If the server stops before, there is none: the
+    /// receiver ends with an error.
     pub fn request(&self) -> oneshot::Receiver<ReloadOutcome> {
         let (tell, told) = oneshot::channel();
         let mut state = self.state.lock();

@@ -1,4 +1,5 @@
-//! Watches the threads of the server: one that has ended ends the process (fail-stop), one that stands still is told to the operator.
+//! Watches the threads of the server: one that has ended ends the process (fail-stop), one that
+//! stands still is told to the operator.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,7 +76,8 @@ impl ThreadWatch {
             .map(|thread| thread.name.as_str())
     }
 
-    /// Tells of threads that stand still, and of those that move again; calls `count` for each that has come to a stand.
+    /// Tells of threads that stand still, and of those that move again; calls `count` for each that
+    /// has come to a stand.
     pub(crate) fn look(&mut self, running: Duration, health: &Health, mut count: impl FnMut(&str)) {
         let since = running.saturating_sub(std::mem::replace(&mut self.last, running));
         if since > SOON {

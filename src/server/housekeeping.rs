@@ -23,10 +23,12 @@ const PACE: Duration = Duration::from_millis(20);
 /// The time that each endpoint seen is worth: ten million are seen in three minutes.
 const EACH: Duration = Duration::from_micros(20);
 
-/// Endpoints per look, at least a piece of the map: so long the journal's thread may have to wait for the core.
+/// Endpoints per look, at least a piece of the map: so long the journal's thread may have to wait
+/// for the core.
 const BUDGET: usize = 1_000;
 
-/// Looks in which a small fleet is seen once: half a second, since an authorisation may be held for no longer than one.
+/// Looks in which a small fleet is seen once: half a second, since an authorisation may be held for
+/// no longer than one.
 const LOOKS: usize = 25;
 
 /// From one reload to the next, so that a burst of signals is two of them however quick one is.

@@ -25,11 +25,13 @@ pub struct Restored {
     pub memory: Recovered,
 }
 
-/// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is recorded there.
+/// Takes the data folder for this process and restores into `aaa`, which has no memory yet, what is
+/// recorded there.
 ///
-/// Before the first endpoint, `on_inventory` learns which inventory a snapshot is of. There may be another one in force at the end: [`Aaa::inventory`].
-/// `start` learns the last time that a record knows, behind which all that is decided from now on must come, and says at which time the
-/// server goes on.
+/// Before the first endpoint, `on_inventory` learns which inventory a snapshot is of. There may be
+/// another one in force at the end: [`Aaa::inventory`]. `start` learns the last time that a record
+/// knows, behind which all that is decided from now on must come, and says at which time the server
+/// goes on.
 ///
 /// # Errors
 /// If the folder cannot be used, or acknowledged records cannot be read and `on_damage` refuses.

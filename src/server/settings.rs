@@ -8,7 +8,8 @@ use crate::radius::settings::GatewaySettings;
 /// Everything `serve` needs besides the decision and the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Where Access-Requests are received; port 0 lets the kernel choose, and the ready line names what it chose.
+    /// Where Access-Requests are received; port 0 lets the kernel choose, and the ready line names
+    /// what it chose.
     pub auth: Vec<SocketAddr>,
     /// Where Accounting-Requests are received.
     pub acct: Vec<SocketAddr>,

@@ -16,7 +16,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From here on SIGHUP does not end the process. For the first thing that a program does: what it has not read yet it need not read anew.
+    /// From here on SIGHUP does not end the process. For the first thing that a program does: what
+    /// it has not read yet it need not read anew.
     pub fn ignore_hangup() {
         if let Ok(runtime) = Builder::new_current_thread().enable_io().build() {
             let _entered = runtime.enter();
@@ -25,7 +26,8 @@ impl Signals {
         }
     }
 
-    /// From here on no signal ends the process by itself: one that comes while the server still starts is answered as soon as it serves.
+    /// From here on no signal ends the process by itself: one that comes while the server still
+    /// starts is answered as soon as it serves.
     ///
     /// # Errors
     /// If the system lets nobody watch them.

@@ -1,4 +1,5 @@
-//! The thread that writes snapshots: all that is known, in slices, beside the traffic, so that the journal stays short.
+//! The thread that writes snapshots: all that is known, in slices, beside the traffic, so that the
+//! journal stays short.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// After a snapshot that failed, the next is tried not before this.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Endpoints per slice: what is gathered in memory before it is written, in one go on a core that others may wait for. Their entries are
-/// held one lock at a time and only to be copied.
+/// Endpoints per slice: what is gathered in memory before it is written, in one go on a core that
+/// others may wait for. Their entries are held one lock at a time and only to be copied.
 const SLICE: usize = 1_024;
 
 pub(super) struct Snapshots {
@@ -47,7 +48,8 @@ pub(super) struct Files {
 }
 
 impl Snapshots {
-    /// Writes a snapshot whenever one is due, until told to stop. To be run on a runtime of its own.
+    /// Writes a snapshot whenever one is due, until told to stop. To be run on a runtime of its
+    /// own.
     pub(super) async fn run(mut self) {
         let mut pause = PACE;
         while !self.must_stop() {
@@ -73,7 +75,8 @@ impl Snapshots {
         }
     }
 
-    /// `None`: told to stop in the middle of it. What was begun is removed then, and the journal is as it was.
+    /// `None`: told to stop in the middle of it. What was begun is removed then, and the journal is
+    /// as it was.
     fn write(&mut self) -> Result<Option<SnapshotReport>, SnapshotError> {
         // The new segment has begun when this returns: whatever changes from now on is in it.
         let writer = self.journal.begin_snapshot()?;
@@ -94,7 +97,8 @@ impl Snapshots {
         }
     }
 
-    /// A file that is removed while it is open takes records all the same, and nobody will ever read them.
+    /// A file that is removed while it is open takes records all the same, and nobody will ever
+    /// read them.
     fn look_after_files(&mut self) {
         const NAME: &str = "data-folder";
         let running = self.common.clock.now().running;

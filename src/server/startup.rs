@@ -1,4 +1,5 @@
-//! Start-up and shutdown: opens the sockets, starts the threads, serves, and ends everything in order.
+//! Start-up and shutdown: opens the sockets, starts the threads, serves, and ends everything in
+//! order.
 
 #[cfg(test)]
 mod tests;
@@ -45,14 +46,16 @@ use crate::runtime::watch::{LATE, Pulse, SOON, ThreadWatch};
 use crate::time::{ClockStep, Timestamp};
 use crate::udp::Socket;
 
-/// Requests remembered against retransmission, over all workers. A gateway's socket has 256 identifiers, so this is four thousand sockets;
-/// each takes 49 octets, eight neighbours at a time. Of a gateway that takes another port for each request, an eighth as many are remembered.
+/// Requests remembered against retransmission, over all workers. A gateway's socket has 256
+/// identifiers, so this is four thousand sockets; each takes 49 octets, eight neighbours at a time.
+/// Of a gateway that takes another port for each request, an eighth as many are remembered.
 const REMEMBERED: usize = 1 << 20;
 
 /// Octets of their replies: 64 each, and an Accept takes a hundred, a receipt twenty.
 const REMEMBERED_OCTETS: usize = 64 << 20;
 
-/// A disk that takes longer than this for a commit hangs: gateways should ask another server, as they do within seconds.
+/// A disk that takes longer than this for a commit hangs: gateways should ask another server, as
+/// they do within seconds.
 const DISK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the log tells of lines that are missing in it.
@@ -157,8 +160,8 @@ impl Server {
         self.state.common.clock.now().wall
     }
 
-    /// Goes on behind the last time that the journal knows, so that no time is given twice. To be told before anything is decided. Returns
-    /// the time.
+    /// Goes on behind the last time that the journal knows, so that no time is given twice. To be
+    /// told before anything is decided. Returns the time.
     pub fn begin_after(&mut self, newest: Timestamp) -> Timestamp {
         self.stepped = self.state.common.clock.begin_after(newest);
         self.now()
@@ -188,10 +191,12 @@ impl Server {
         Arc::clone(&self.state.common.health)
     }
 
-    /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `names` are the gateways' handles as the journal knows them.
+    /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `names` are the gateways' handles as the
+    /// journal knows them.
     ///
     /// # Errors
-    /// If a thread cannot be made or ends by itself, or the journal could not be written to its end.
+    /// If a thread cannot be made or ends by itself, or the journal could not be written to its
+    /// end.
     pub fn serve(
         self,
         aaa: Aaa,
@@ -284,7 +289,8 @@ impl Server {
             .block_on(guard.watch_until(until(Arc::clone(&common))));
         let threads = guard.threads;
         if let Err(ended @ ServeError::Ended(_)) = outcome {
-            // Fail-stop: nobody knows what is still right in memory. The process ends, and the journal has what was acknowledged.
+            // Fail-stop: nobody knows what is still right in memory. The process ends, and the
+            // journal has what was acknowledged.
             std::mem::forget((aaa, journal, state));
             return Err(ended);
         }
@@ -294,7 +300,8 @@ impl Server {
         drop(stop);
         threads.join();
         drop(state);
-        // The process ends now, and all its memory with it: to give back each of ten million entries before would take seconds.
+        // The process ends now, and all its memory with it: to give back each of ten million
+        // entries before would take seconds.
         std::mem::forget(aaa);
         outcome?;
         match Arc::into_inner(journal) {
@@ -413,7 +420,8 @@ impl Guard<'_> {
         (self.lines.told, self.lines.told_at) = (dropped, running);
     }
 
-    /// A disk that hangs fails nothing and answers nothing: gateways should ask another server until it is back.
+    /// A disk that hangs fails nothing and answers nothing: gateways should ask another server
+    /// until it is back.
     fn look_at_disk(&self) {
         const NAME: &str = "journal-stalled";
         match self.journal.commit_in_progress().filter(|time| *time > DISK_PATIENCE) {
@@ -477,7 +485,8 @@ impl HttpThread {
                     Ok(listener) => listener,
                     Err(error) => return error!("HTTP cannot be served: {error}"),
                 };
-                // Who still reads when we stop gets no more: nothing that is answered here must not be lost.
+                // Who still reads when we stop gets no more: nothing that is answered here must not
+                // be lost.
                 tokio::select! {
                     never = connections::serve(listener, router(state, address), connections::LIMITS) => match never {},
                     never = beat(&beats, &common) => match never {},

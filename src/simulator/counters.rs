@@ -21,7 +21,8 @@ static SHAPE: LazyLock<Histogram<u64>> = LazyLock::new(|| {
     Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS).expect("the bounds are in order")
 });
 
-/// attachd has a dozen reasons; a server that makes up a new one for each reject must not fill the memory or the report.
+/// attachd has a dozen reasons; a server that makes up a new one for each reject must not fill the
+/// memory or the report.
 const MAX_REASONS: usize = 32;
 
 /// What is counted together beyond that.
@@ -37,7 +38,8 @@ pub struct RunCounters {
     pub attaches: u64,
     /// Rejects by reason.
     pub rejects: BTreeMap<String, u64>,
-    /// Answers to requests that were answered already, given up, or repeated under another identifier.
+    /// Answers to requests that were answered already, given up, or repeated under another
+    /// identifier.
     pub repeated: u64,
     pub late: u64,
     pub obsolete: u64,
@@ -62,7 +64,8 @@ pub struct RequestCounts {
     pub answered: u64,
     pub rejected: u64,
     pub unanswered: u64,
-    /// On their way when their gateway restarted: no server is to blame that nobody listens any more.
+    /// On their way when their gateway restarted: no server is to blame that nobody listens any
+    /// more.
     pub forgotten: u64,
     /// From the scheduled time, in microseconds: what an endpoint waits.
     pub latency: LatencyHistogram,
@@ -149,7 +152,8 @@ impl IndexMut<RequestKind> for RunCounters {
 }
 
 impl RunCounters {
-    /// Counts rejects for a reason. The server writes the reasons: only the first few different ones are kept apart.
+    /// Counts rejects for a reason. The server writes the reasons: only the first few different
+    /// ones are kept apart.
     pub fn rejected(&mut self, reason: &str, count: u64) {
         if let Some(known) = self.rejects.get_mut(reason) {
             *known += count;

@@ -1,7 +1,9 @@
-//! The gateway's side: fleets of SIMs behind packet gateways, and a referee that checks what a server answers.
+//! The gateway's side: fleets of SIMs behind packet gateways, and a referee that checks what a
+//! server answers.
 //!
-//! The cut is between machines, which own no socket, thread or clock, and one driver, which decides nothing. So a test plays a day of
-//! traffic against a server in memory, and the same machines play it against a real one.
+//! The cut is between machines, which own no socket, thread or clock, and one driver, which decides
+//! nothing. So a test plays a day of traffic against a server in memory, and the same machines play
+//! it against a real one.
 //!
 //! ```text
 //!   scenario     what a run is told: one TOML schema; built-ins, files and flags merged
@@ -20,10 +22,11 @@
 //!    report      table, lines, JSON, a page with plots, the comparison of two runs
 //! ```
 //!
-//! [`random`] names every random stream by seed, endpoint and step; time is counted from the beginning of the run; [`search`] finds
-//! the highest rate that keeps the limits.
+//! [`random`] names every random stream by seed, endpoint and step; time is counted from the
+//! beginning of the run; [`search`] finds the highest rate that keeps the limits.
 //!
-//! Deliberately absent: the server's code (the referee must not share its mistakes), Disconnect and CoA, TLS.
+//! Deliberately absent: the server's code (the referee must not share its mistakes), Disconnect and
+//! CoA, TLS.
 
 pub mod counters;
 pub mod device;

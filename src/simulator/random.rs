@@ -2,8 +2,9 @@
 
 use rand::RngCore;
 
-/// One stream. Who draws, and for which of its steps, names the stream: so neither the number of threads nor the order in which answers
-/// arrive changes what an endpoint does. The generator is SplitMix64: one word of state, and every starting point is good.
+/// One stream. Who draws, and for which of its steps, names the stream: so neither the number of
+/// threads nor the order in which answers arrive changes what an endpoint does. The generator is
+/// SplitMix64: one word of state, and every starting point is good.
 #[derive(Clone, Debug)]
 pub struct RandomStream(u64);
 

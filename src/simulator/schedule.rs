@@ -77,7 +77,8 @@ impl Schedule {
         !matches!(self.load, Load::Storm { over_s: 0.0, .. })
     }
 
-    /// The time of arrival number `count`. Shards take turns, so that together they are as even as one.
+    /// The time of arrival number `count`. Shards take turns, so that together they are as even as
+    /// one.
     fn at(&mut self, count: u64) -> Option<Timestamp> {
         let of = self.share.of as f64;
         let turn = count as f64 + (self.share.index as f64 + 0.5) / of;

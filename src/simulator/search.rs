@@ -1,4 +1,5 @@
-//! Finds the highest rate of attaches that keeps the limits: doubled until one breaks, then halved between.
+//! Finds the highest rate of attaches that keeps the limits: doubled until one breaks, then halved
+//! between.
 
 use super::scenario::{ArrivalPattern, Loaded, PhaseKind, PhaseSpec, Search};
 

@@ -1,4 +1,5 @@
-//! A point in time as the pure rooms know it: microseconds since the UNIX epoch, always given as an argument.
+//! A point in time as the pure rooms know it: microseconds since the UNIX epoch, always given as an
+//! argument.
 
 mod steady;
 
@@ -10,9 +11,11 @@ use serde::{Serialize, Serializer};
 
 pub use steady::{BELIEVED_AHEAD, ClockLine, ClockStep, SteadyClock};
 
-/// Microseconds since 1970-01-01T00:00:00Z: fine enough that a packet sent upon a reply never arrives at the time of its forerunner.
+/// Microseconds since 1970-01-01T00:00:00Z: fine enough that a packet sent upon a reply never
+/// arrives at the time of its forerunner.
 ///
-/// Only the shells read a clock; everything below receives a `Timestamp`. That is why a day of traffic runs in a test in milliseconds.
+/// Only the shells read a clock; everything below receives a `Timestamp`. That is why a day of
+/// traffic runs in a test in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 

@@ -1,28 +1,34 @@
-//! The time of day that never steps: it runs with the monotonic clock and follows the wall clock slowly (PROTOCOL 19).
+//! The time of day that never steps: it runs with the monotonic clock and follows the wall clock
+//! slowly (PROTOCOL 19).
 
 use std::fmt;
 use std::time::Duration;
 
 use super::Timestamp;
 
-/// So much faster or slower than the monotonic clock does it run while it follows: one part in a hundred. A hold of a minute is then at
-/// most 0.6 s off, and an hour is made up for in four days. A restart takes over the wall clock at once.
+/// So much faster or slower than the monotonic clock does it run while it follows: one part in a
+/// hundred. A hold of a minute is then at most 0.6 s off, and an hour is made up for in four days.
+/// A restart takes over the wall clock at once.
 const SLOWNESS: u64 = 100;
 
 /// Smaller differences lie between the two readings, not between the clocks.
 const TOLERANCE_US: i64 = 1_000;
 
-/// A wall clock that has moved by more than this against the monotonic one has stepped. Less is what NTP corrects every day.
+/// A wall clock that has moved by more than this against the monotonic one has stepped. Less is
+/// what NTP corrects every day.
 const STEP_US: i64 = 60_000_000;
 
-/// A start believes a journal that is ahead of the wall clock up to this; one that is further ahead was written under a wrong clock.
+/// A start believes a journal that is ahead of the wall clock up to this; one that is further ahead
+/// was written under a wrong clock.
 pub const BELIEVED_AHEAD: Duration = Duration::from_secs(86_400);
 
-/// Turns readings of the monotonic and the wall clock into one time that runs evenly and never goes back.
+/// Turns readings of the monotonic and the wall clock into one time that runs evenly and never goes
+/// back.
 #[derive(Clone, Debug)]
 pub struct SteadyClock {
     line: ClockLine,
-    /// How far the wall clock is ahead because of steps that were told already, microseconds; what is followed is taken off.
+    /// How far the wall clock is ahead because of steps that were told already, microseconds; what
+    /// is followed is taken off.
     told_us: i64,
 }
 
@@ -47,7 +53,8 @@ pub struct ClockStep {
 }
 
 impl SteadyClock {
-    /// Begins at the wall clock, or at `newest`, the last time that the journal knows, if that is later and believable.
+    /// Begins at the wall clock, or at `newest`, the last time that the journal knows, if that is
+    /// later and believable.
     ///
     /// A wall clock that is far behind the journal has stepped back since.
     pub fn begin(
@@ -64,7 +71,8 @@ impl SteadyClock {
         (steady, (step_us < -STEP_US).then_some(step))
     }
 
-    /// Looks at both clocks, at best several times a second; says when the wall clock has stepped since the last look.
+    /// Looks at both clocks, at best several times a second; says when the wall clock has stepped
+    /// since the last look.
     pub fn observe(&mut self, running: Duration, wall: Timestamp) -> Option<ClockStep> {
         let time = self.line.at(running);
         let ahead_us = difference_us(wall, time);
@@ -206,7 +214,8 @@ mod tests {
 
     type Case = (&'static str, &'static [(i64, u64)], &'static [i64], f64);
 
-    /// Steps of the wall clock in seconds, each followed by a time; what is told, and how far the time has followed at the end.
+    /// Steps of the wall clock in seconds, each followed by a time; what is told, and how far the
+    /// time has followed at the end.
     #[test]
     fn steps_are_told_and_followed_slowly() {
         let cases: [Case; 8] = [
@@ -257,7 +266,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the wall clock does, the time never goes back, and runs at the pace of the monotonic clock but for one part in a hundred.
+        /// Whatever the wall clock does, the time never goes back, and runs at the pace of the
+        /// monotonic clock but for one part in a hundred.
         #[test]
         fn it_never_goes_back_and_never_runs_away(steps in prop::collection::vec((-10_000_000_000..10_000_000_000i64, 0..5_000u64), 0..100)) {
             let mut clocks = Clocks::new();

@@ -37,7 +37,8 @@ impl TokenCache {
         Self { file, state: Mutex::default() }
     }
 
-    /// The tokens in force. While the file cannot be read, nobody is let in that it may not name any more.
+    /// The tokens in force. While the file cannot be read, nobody is let in that it may not name
+    /// any more.
     ///
     /// # Errors
     /// If the file cannot be read or understood.

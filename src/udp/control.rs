@@ -4,8 +4,8 @@ use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
-/// Room for the control messages of one message: packet info (at most 40 octets with header) and two numbers (24 each), aligned as their
-/// header.
+/// Room for the control messages of one message: packet info (at most 40 octets with header) and
+/// two numbers (24 each), aligned as their header.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub(super) struct Control([u8; 96]);
@@ -15,7 +15,8 @@ pub(super) struct Control([u8; 96]);
 pub(super) struct Heard {
     /// The address it was sent to.
     pub(super) to: Option<IpAddr>,
-    /// How many messages the socket has dropped for want of room since it was opened; absent if none.
+    /// How many messages the socket has dropped for want of room since it was opened; absent if
+    /// none.
     pub(super) drops: Option<u32>,
     /// The length of each datagram, if there are several.
     pub(super) segment: Option<u16>,
@@ -42,7 +43,8 @@ impl Control {
             let Some(data) = self.0.get(start..end) else { break };
             match (header.cmsg_level, header.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                    // ipi_addr, the header's destination, stands behind the interface index and the local address.
+                    // ipi_addr, the header's destination, stands behind the interface index and the
+                    // local address.
                     heard.to = data
                         .get(8..12)
                         .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
@@ -65,12 +67,14 @@ impl Control {
         heard
     }
 
-    /// Writes what shall go with a datagram: the address to send from, and the length at which the kernel cuts it. Gives the octets used.
+    /// Writes what shall go with a datagram: the address to send from, and the length at which the
+    /// kernel cuts it. Gives the octets used.
     pub(super) fn say(&mut self, from: Option<IpAddr>, segment: Option<u16>) -> usize {
         let mut used = 0;
         match from {
             Some(IpAddr::V4(ip)) => {
-                // Interface index, local address, header destination: only the second counts when sending.
+                // Interface index, local address, header destination: only the second counts when
+                // sending.
                 let mut info = [0; size_of::<libc::in_pktinfo>()];
                 info[4..8].copy_from_slice(&ip.octets());
                 used += self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
@@ -97,7 +101,8 @@ impl Control {
         header.cmsg_level = level;
         header.cmsg_type = kind;
         self.0[start..start + data.len()].copy_from_slice(data);
-        // SAFETY: the slice above ends behind the header's place, so the header lies inside the array.
+        // SAFETY: the slice above ends behind the header's place, so the header lies inside the
+        // array.
         unsafe { ptr::write_unaligned(self.0.as_mut_ptr().add(at).cast(), header) };
         (start - at + data.len()).next_multiple_of(size_of::<usize>())
     }

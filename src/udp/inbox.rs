@@ -1,4 +1,5 @@
-//! Receiving: one system call fills a batch of reused buffers, each with one datagram or with many that came together (UDP GRO).
+//! Receiving: one system call fills a batch of reused buffers, each with one datagram or with many
+//! that came together (UDP GRO).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,11 +11,13 @@ use super::control::Control;
 use super::name::SocketName;
 use super::{BATCH, MAX_DATAGRAM, Socket};
 
-/// The most that the kernel puts into one message: an IP packet of the largest size (UDP_GRO of at most 64 datagrams).
+/// The most that the kernel puts into one message: an IP packet of the largest size (UDP_GRO of at
+/// most 64 datagrams).
 const MAX_MESSAGE: usize = 65_536;
 
-/// Buffers lie one cache line more than whole pages apart: at whole pages their beginnings would all fall into the same few cache sets.
-/// What no message has ever reached is no memory but a promise of the kernel.
+/// Buffers lie one cache line more than whole pages apart: at whole pages their beginnings would
+/// all fall into the same few cache sets. What no message has ever reached is no memory but a
+/// promise of the kernel.
 const STRIDE: usize = MAX_MESSAGE + 64;
 
 /// A batch of received datagrams.
@@ -42,7 +45,8 @@ struct Message {
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
     pub from: SocketAddr,
-    /// The address it was sent to, where the socket is bound to all addresses: the reply must leave from there.
+    /// The address it was sent to, where the socket is bound to all addresses: the reply must leave
+    /// from there.
     pub to: Option<IpAddr>,
     pub octets: &'a [u8],
 }
@@ -61,10 +65,12 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Receives what waits at the socket, at most a batch; the batch before is gone. Gives how many datagrams there are.
+    /// Receives what waits at the socket, at most a batch; the batch before is gone. Gives how many
+    /// datagrams there are.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing waits; anything else concerns single datagrams or peers (RFC 792 messages) and is no reason to stop.
+    /// `WouldBlock` if nothing waits; anything else concerns single datagrams or peers (RFC 792
+    /// messages) and is no reason to stop.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         self.messages.clear();
         self.datagrams = 0;
@@ -86,8 +92,9 @@ impl Inbox {
             fresh.msg_hdr.msg_controllen = Control::LEN as _;
             header.write(fresh);
         }
-        // SAFETY: every header is initialised and points to buffers of `self`, each its own, that live until the call returns; the
-        // lengths given are those of the buffers. The kernel keeps no pointer.
+        // SAFETY: every header is initialised and points to buffers of `self`, each its own, that
+        // live until the call returns; the lengths given are those of the buffers. The kernel keeps
+        // no pointer.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -139,7 +146,8 @@ impl Inbox {
         })
     }
 
-    /// How many messages the kernel has dropped at this socket, for want of room, since it was opened. Wraps at 2^32.
+    /// How many messages the kernel has dropped at this socket, for want of room, since it was
+    /// opened. Wraps at 2^32.
     pub const fn drops(&self) -> u32 {
         self.drops
     }

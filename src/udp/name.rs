@@ -3,7 +3,8 @@
 use std::mem::size_of;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// Room for an address of either family: `sockaddr_in6` is the larger, and both begin with the family.
+/// Room for an address of either family: `sockaddr_in6` is the larger, and both begin with the
+/// family.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) union SocketName {
@@ -48,7 +49,8 @@ impl SocketName {
 
     /// The address that the kernel wrote; `None` if it is of another family.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        // SAFETY: every member begins with the family, and all octets are initialised; the member read next is the one it names.
+        // SAFETY: every member begins with the family, and all octets are initialised; the member
+        // read next is the one it names.
         unsafe {
             match i32::from(self.family) {
                 libc::AF_INET => {

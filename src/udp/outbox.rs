@@ -1,4 +1,5 @@
-//! Sending: replies are grouped by peer and length, and each group is one long datagram that the kernel cuts up (UDP GSO).
+//! Sending: replies are grouped by peer and length, and each group is one long datagram that the
+//! kernel cuts up (UDP GSO).
 
 use std::hash::BuildHasher;
 use std::io;
@@ -11,13 +12,15 @@ use super::control::Control;
 use super::name::SocketName;
 use super::{BATCH, Socket};
 
-/// The most segments every kernel with UDP GSO takes (UDP_MAX_SEGMENTS before it was doubled in 6.9).
+/// The most segments every kernel with UDP GSO takes (UDP_MAX_SEGMENTS before it was doubled in
+/// 6.9).
 const MAX_SEGMENTS: usize = 64;
 
 /// The most octets of one long datagram: what IPv4 can carry, less room for options.
 const MAX_GROUP: usize = 65_000;
 
-/// A segment must fit the path's MTU whole; 1232 octets do over IPv6 of the smallest kind (RFC 8200 5). Longer replies go alone.
+/// A segment must fit the path's MTU whole; 1232 octets do over IPv6 of the smallest kind (RFC 8200
+/// 5). Longer replies go alone.
 const MAX_SEGMENT: usize = 1232;
 
 /// Replies on their way out of one socket.
@@ -75,12 +78,14 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Without the kernel's help: every reply is a message of its own. For benches and tests, which compare.
+    /// Without the kernel's help: every reply is a message of its own. For benches and tests, which
+    /// compare.
     pub fn one_by_one() -> Self {
         Self { segmentation: false, ..Self::default() }
     }
 
-    /// Puts a reply in; `from` is the address the request was sent to, if the socket is bound to all.
+    /// Puts a reply in; `from` is the address the request was sent to, if the socket is bound to
+    /// all.
     pub fn push(&mut self, to: SocketAddr, from: Option<IpAddr>, octets: &[u8]) {
         let place = self.replies.len() as u32;
         self.order.push((self.hasher.hash_one((to, from, octets.len())), place));
@@ -111,7 +116,8 @@ impl Outbox {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if group.count > 1 && error.kind() != io::ErrorKind::WouldBlock => {
-                    // EIO: no offload on the way out, now or later. Anything else concerns this group.
+                    // EIO: no offload on the way out, now or later. Anything else concerns this
+                    // group.
                     self.segmentation &= error.raw_os_error() != Some(libc::EIO);
                     self.split(next);
                 }
@@ -193,8 +199,8 @@ fn send(socket: &Socket, groups: &[Group], packed: &[u8]) -> io::Result<usize> {
         header.write(fresh);
     }
     let count = groups.len().min(BATCH) as libc::c_uint;
-    // SAFETY: the first `count` headers are initialised and point to names, controls and octets that live until the call returns; the
-    // lengths given are theirs. The kernel keeps no pointer.
+    // SAFETY: the first `count` headers are initialised and point to names, controls and octets
+    // that live until the call returns; the lengths given are theirs. The kernel keeps no pointer.
     let taken = unsafe {
         libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT)
     };

@@ -22,14 +22,14 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens one socket for each of `workers` on one address; the kernel spreads the peers over them (SO_REUSEPORT).
-    /// Port 0 becomes the same free port for all.
+    /// Opens one socket for each of `workers` on one address; the kernel spreads the peers over
+    /// them (SO_REUSEPORT). Port 0 becomes the same free port for all.
     ///
     /// # Errors
     /// If the address is not ours, is in use by somebody else, or needs a privilege.
     pub fn open_all(address: SocketAddr, workers: usize) -> io::Result<Vec<Self>> {
-        // The first binds alone: with SO_REUSEPORT it would share the port with another attachd of the same user, each getting a part of
-        // the gateways. Only then are the others let in.
+        // The first binds alone: with SO_REUSEPORT it would share the port with another attachd of
+        // the same user, each getting a part of the gateways. Only then are the others let in.
         let first = bind(address, false)?;
         first.set_reuse_port(true)?;
         let address = local_address(&first)?;
@@ -65,7 +65,8 @@ impl Socket {
     /// # Errors
     /// If the runtime cannot watch it.
     pub fn watched(self) -> io::Result<AsyncFd<Self>> {
-        // SAFETY: the socket owns its descriptor, and neither closes nor replaces it before it is dropped.
+        // SAFETY: the socket owns its descriptor, and neither closes nor replaces it before it is
+        // dropped.
         unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }
             .map_err(io::Error::from)
     }
@@ -92,7 +93,8 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<socket2::Socket> {
     let socket =
         socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
-        // `[::]` and `0.0.0.0` may then stand side by side, and no gateway shows up under a mapped address.
+        // `[::]` and `0.0.0.0` may then stand side by side, and no gateway shows up under a mapped
+        // address.
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_port(shared)?;

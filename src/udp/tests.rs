@@ -172,7 +172,8 @@ fn workers_share_a_port_but_not_with_strangers() {
     let stranger = Socket::open_all(ours[0].address(), 1).map(|_| ()).unwrap_err();
     assert_eq!(stranger.kind(), std::io::ErrorKind::AddrInUse);
 
-    // With 64 peers, the chance that one of three gets nothing is 3 * (2/3)^64, far below one in a thousand million.
+    // With 64 peers, the chance that one of three gets nothing is 3 * (2/3)^64, far below one in a
+    // thousand million.
     let peers: Vec<UdpSocket> = (0..64).map(|_| gateway("127.0.0.1:0")).collect();
     for peer in &peers {
         peer.send_to(b"hello", ours[0].address()).unwrap();

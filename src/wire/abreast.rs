@@ -1,8 +1,9 @@
-//! MD5 of eight messages abreast. One digest is a chain in which every step waits for the last; eight chains, a word of each in one vector
-//! of AVX2, take hardly longer than one.
+//! MD5 of eight messages abreast. One digest is a chain in which every step waits for the last;
+//! eight chains, a word of each in one vector of AVX2, take hardly longer than one.
 //!
-//! The only unsafe thing is the call into code for AVX2, behind the look whether there is AVX2. Where there is none, nothing fits into a
-//! lane, and whoever asks computes one digest after the other.
+//! The only unsafe thing is the call into code for AVX2, behind the look whether there is AVX2.
+//! Where there is none, nothing fits into a lane, and whoever asks computes one digest after the
+//! other.
 #![allow(
     unsafe_code,
     reason = "a function compiled for AVX2 may only be called where there is AVX2, which the compiler cannot know"
@@ -17,7 +18,8 @@ pub(super) const WORTH_WHILE: usize = 3;
 /// Blocks of what an HMAC digests in the end: its key, and the digest of the packet.
 pub(super) const OUTER: usize = 2;
 
-/// What is put behind every message, at least: a one bit, and its length (RFC 1321 sections 3.1 and 3.2).
+/// What is put behind every message, at least: a one bit, and its length (RFC 1321 sections 3.1 and
+/// 3.2).
 const PADDING: usize = 9;
 
 /// What digests begin with (RFC 1321 section 3.3).
@@ -68,7 +70,8 @@ impl<const BLOCKS: usize> Lanes<BLOCKS> {
             buf.copy_from_slice(part);
             length += part.len();
         }
-        // RFC 1321 sections 3.1 and 3.2: a one bit, zeros, and the length in bits as the last eight octets of a block.
+        // RFC 1321 sections 3.1 and 3.2: a one bit, zeros, and the length in bits as the last eight
+        // octets of a block.
         let end = (length + PADDING).next_multiple_of(64);
         if end > message.len() || !self.is_possible {
             return false;

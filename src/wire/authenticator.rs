@@ -6,7 +6,8 @@
 //! | Accounting-, CoA-, Disconnect-Request | MD5 with zeros in its place | zeros in its place |
 //! | every reply | MD5 with the request's in its place | the request's in its place |
 //!
-//! Always with zeros in place of the Message-Authenticator itself, which is filled in first (RFC 3579 section 3.2).
+//! Always with zeros in place of the Message-Authenticator itself, which is filled in first (RFC
+//! 3579 section 3.2).
 
 use std::fmt;
 
@@ -29,7 +30,8 @@ pub enum Forged {
 }
 
 impl Datagram<'_> {
-    /// Verifies a request. The Authenticator of an Access-Request or Status-Server proves nothing; their Message-Authenticator does, if present.
+    /// Verifies a request. The Authenticator of an Access-Request or Status-Server proves nothing;
+    /// their Message-Authenticator does, if present.
     pub fn verify_request(&self, secret: &Secret) -> Result<(), Forged> {
         match self.code().signing() {
             Some(Signing::Random) => self.verify_integrity(self.authenticator(), secret),
@@ -76,11 +78,12 @@ impl Datagram<'_> {
 /// Requests that are best verified together.
 pub const AT_ONCE: usize = ABREAST;
 
-/// Blocks of 64 octets that a request may have to be digested abreast: more than any usual one, and few enough to lie in the nearest cache.
+/// Blocks of 64 octets that a request may have to be digested abreast: more than any usual one, and
+/// few enough to lie in the nearest cache.
 const REQUEST: usize = 12;
 
-/// Verifies several requests, each by the rule of [`Datagram::verify_request`] and with its own secret: what nearly all need is computed
-/// side by side, the rest one by one.
+/// Verifies several requests, each by the rule of [`Datagram::verify_request`] and with its own
+/// secret: what nearly all need is computed side by side, the rest one by one.
 pub fn verify_requests<T>(
     requests: &[Option<T>; AT_ONCE],
     of: impl Fn(&T) -> (&Datagram<'_>, &Secret),
@@ -172,12 +175,14 @@ impl Sought {
     }
 }
 
-/// MD5 over code, identifier, length, `in_place`, attributes and secret (RFC 2865 section 3, RFC 2866 section 3).
+/// MD5 over code, identifier, length, `in_place`, attributes and secret (RFC 2865 section 3, RFC
+/// 2866 section 3).
 fn authenticator(packet: &[u8], in_place: &[u8; 16], secret: &Secret) -> [u8; 16] {
     secret.authenticator(&[&packet[..4], in_place, &packet[SHORTEST..]])
 }
 
-/// HMAC-MD5 over the same, with zeros where the Message-Authenticator's value stands (RFC 3579 section 3.2, RFC 5176 section 3.4).
+/// HMAC-MD5 over the same, with zeros where the Message-Authenticator's value stands (RFC 3579
+/// section 3.2, RFC 5176 section 3.4).
 fn message_authenticator(
     packet: &[u8],
     offset: usize,

@@ -6,14 +6,17 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub u8);
 
-/// What the Authenticator field of a packet is computed from, and with it the Message-Authenticator.
+/// What the Authenticator field of a packet is computed from, and with it the
+/// Message-Authenticator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::wire) enum Signing {
     /// Sixteen random octets; nothing to verify (RFC 2865 section 3, RFC 5997 section 3).
     Random,
-    /// A digest of the packet with zeros in place of the authenticator (RFC 2866 section 3, RFC 5176 section 2.3).
+    /// A digest of the packet with zeros in place of the authenticator (RFC 2866 section 3, RFC
+    /// 5176 section 2.3).
     Zeros,
-    /// A digest of the packet with the authenticator of the request in its place (RFC 2865 section 3).
+    /// A digest of the packet with the authenticator of the request in its place (RFC 2865 section
+    /// 3).
     Reply,
 }
 

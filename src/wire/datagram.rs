@@ -13,7 +13,8 @@ pub const LONGEST: usize = 4096;
 
 /// A borrowed view of one packet. Copies nothing.
 ///
-/// Framing gathers in its one pass which attribute numbers occur and where the Message-Authenticator stands.
+/// Framing gathers in its one pass which attribute numbers occur and where the
+/// Message-Authenticator stands.
 #[derive(Clone, Copy)]
 pub struct Datagram<'a> {
     octets: &'a [u8],
@@ -63,7 +64,8 @@ pub struct Attribute<'a> {
     pub value: &'a [u8],
 }
 
-/// The name of a value on the wire: the vendor (0 for the RFCs' own attributes) and the number within it.
+/// The name of a value on the wire: the vendor (0 for the RFCs' own attributes) and the number
+/// within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlatKey {
     pub vendor: u32,
@@ -78,7 +80,8 @@ pub struct Value<'a> {
 }
 
 impl<'a> Datagram<'a> {
-    /// Checks the framing. Octets beyond Length are padding and left out of the view (RFC 2865 section 3).
+    /// Checks the framing. Octets beyond Length are padding and left out of the view (RFC 2865
+    /// section 3).
     pub fn frame(received: &'a [u8]) -> Result<Self, Malformed> {
         let header =
             layout::header(received).ok_or(Malformed::NoHeader { received: received.len() })?;
@@ -146,7 +149,8 @@ impl<'a> Datagram<'a> {
 
     /// The attributes in their order, each Vendor-Specific one replaced by what is in it.
     ///
-    /// One whose inside does not tile is passed over: it is spoilt, the packet is not (RFC 6929 section 2.8).
+    /// One whose inside does not tile is passed over: it is spoilt, the packet is not (RFC 6929
+    /// section 2.8).
     #[must_use]
     pub fn values(&self) -> Values<'a> {
         Values { attributes: self.attributes(), vendor: 0, inside: Attributes { rest: &[] } }
@@ -177,7 +181,8 @@ impl<'a> Datagram<'a> {
         }
     }
 
-    /// What a CHAP-Password answers to: CHAP-Challenge of whatever length, else the Request Authenticator (RFC 2865 section 5.40).
+    /// What a CHAP-Password answers to: CHAP-Challenge of whatever length, else the Request
+    /// Authenticator (RFC 2865 section 5.40).
     #[must_use]
     pub fn chap_challenge(&self) -> &'a [u8] {
         self.first(number::CHAP_CHALLENGE).unwrap_or(self.header.authenticator)
@@ -198,7 +203,8 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Attributes within a value: a vendor's, or TLVs (RFC 6929 section 2.3). None unless they tile it.
+    /// Attributes within a value: a vendor's, or TLVs (RFC 6929 section 2.3). None unless they tile
+    /// it.
     #[must_use]
     pub fn within(value: &'a [u8]) -> Option<Self> {
         layout::tiles(value).then_some(Self { rest: value })
@@ -244,7 +250,8 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// Opens a Vendor-Specific attribute (RFC 2865 section 5.26). None if it is another, or does not hold sub-attributes of the recommended form.
+/// Opens a Vendor-Specific attribute (RFC 2865 section 5.26). None if it is another, or does not
+/// hold sub-attributes of the recommended form.
 #[inline]
 pub(in crate::wire) fn vendor_specific(number: u8, value: &[u8]) -> Option<(u32, Attributes<'_>)> {
     if number != number::VENDOR_SPECIFIC {

@@ -36,7 +36,8 @@ impl<'b> Encoder<'b> {
         encoder
     }
 
-    /// Reserves the Message-Authenticator here, unless it has its place already: there is at most one.
+    /// Reserves the Message-Authenticator here, unless it has its place already: there is at most
+    /// one.
     ///
     /// Replies to an Access-Request or Status-Server have it first, against BlastRADIUS.
     pub fn message_authenticator(&mut self) -> &mut Self {
@@ -47,7 +48,8 @@ impl<'b> Encoder<'b> {
         self
     }
 
-    /// Writes the value exactly as given. Text and strings of no octets must not be sent; that is the caller's to heed (RFC 2865 section 5).
+    /// Writes the value exactly as given. Text and strings of no octets must not be sent; that is
+    /// the caller's to heed (RFC 2865 section 5).
     pub fn attribute(&mut self, number: u8, value: &[u8]) -> &mut Self {
         self.prefixed(number, &[], value)
     }
@@ -83,7 +85,8 @@ impl<'b> Encoder<'b> {
         }
     }
 
-    /// One value inside an extended attribute, in as many fragments as it needs where the attribute is a long one (RFC 6929 section 2).
+    /// One value inside an extended attribute, in as many fragments as it needs where the attribute
+    /// is a long one (RFC 6929 section 2).
     pub fn extended(&mut self, parent: u8, number: u8, value: &[u8]) -> &mut Self {
         if parent < number::EXTENDED_ATTRIBUTE_5 {
             return self.prefixed(parent, &[number], value);
@@ -96,7 +99,8 @@ impl<'b> Encoder<'b> {
         self
     }
 
-    /// Every attribute of this number, as it came and in its order: how Proxy-State is returned (RFC 2865 section 5.33).
+    /// Every attribute of this number, as it came and in its order: how Proxy-State is returned
+    /// (RFC 2865 section 5.33).
     pub fn copy(&mut self, from: &Datagram<'_>, number: u8) -> &mut Self {
         if from.contains(number) {
             for attribute in from.attributes().filter(|attribute| attribute.number == number) {

@@ -1,6 +1,7 @@
 //! The extended attributes 241 to 246, long ones put together from their fragments (RFC 6929).
 //!
-//! Allocates, and believes what it reads: for packets whose sender is verified, or for a person to look at. Bounded by the packet itself.
+//! Allocates, and believes what it reads: for packets whose sender is verified, or for a person to
+//! look at. Bounded by the packet itself.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,7 +34,8 @@ pub(super) const fn is_extended(number: u8) -> bool {
 
 /// Every whole value among these attributes, in the order of their first fragments.
 ///
-/// Left out is what is too short, promises a fragment that does not come, or breaks off before its attribute is full.
+/// Left out is what is too short, promises a fragment that does not come, or breaks off before its
+/// attribute is full.
 #[must_use]
 pub fn extended(attributes: Attributes<'_>) -> Vec<Extended<'_>> {
     let mut whole = Vec::new();
@@ -104,7 +106,8 @@ impl Fragments {
     }
 }
 
-/// Extended-Vendor-Specific carries the vendor and its number in front, in the first fragment only (RFC 6929 section 2.4).
+/// Extended-Vendor-Specific carries the vendor and its number in front, in the first fragment only
+/// (RFC 6929 section 2.4).
 fn opened(
     parent: u8,
     number: u8,
@@ -238,7 +241,8 @@ mod tests {
         );
     }
 
-    /// A19: another attribute between two fragments does no harm; a fragment promised and not sent spoils its own value only.
+    /// A19: another attribute between two fragments does no harm; a fragment promised and not sent
+    /// spoils its own value only.
     #[test]
     fn fragments_are_put_together_across_others() {
         let long = encoded(246, 9, &[b'x'; 300]);

@@ -1,4 +1,5 @@
-//! The layout of octets, in nom: header, attribute, vendor. Beside the values of 3GPP nothing else knows nom.
+//! The layout of octets, in nom: header, attribute, vendor. Beside the values of 3GPP nothing else
+//! knows nom.
 
 use nom::bytes::complete::take;
 use nom::combinator::verify;
@@ -26,7 +27,8 @@ pub(super) fn header(octets: &[u8]) -> Option<PacketHeader<'_>> {
     Some(PacketHeader { code, identifier, length, authenticator: authenticator.try_into().ok()? })
 }
 
-/// One attribute, or one sub-attribute of a vendor, and what follows it: number, length over all, value.
+/// One attribute, or one sub-attribute of a vendor, and what follows it: number, length over all,
+/// value.
 #[inline]
 pub(super) fn attribute(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let prefix: Parsed<'_, _> =
@@ -37,7 +39,8 @@ pub(super) fn attribute(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((number, value, rest))
 }
 
-/// The Vendor-Id that opens a Vendor-Specific value, and the vendor's own octets (RFC 2865 section 5.26).
+/// The Vendor-Id that opens a Vendor-Specific value, and the vendor's own octets (RFC 2865 section
+/// 5.26).
 #[inline]
 pub(super) fn vendor(octets: &[u8]) -> Option<(u32, &[u8])> {
     let parsed: Parsed<'_, _> = be_u32(octets);

@@ -1,13 +1,16 @@
-//! Octets to RADIUS values and back. Pure: no clock, no socket, no map, no runtime, and on the hot path no allocation.
+//! Octets to RADIUS values and back. Pure: no clock, no socket, no map, no runtime, and on the hot
+//! path no allocation.
 //!
-//! In: `Datagram::frame` checks the framing, `verify_request` or `verify_reply` the sender, and only then are `values` worth reading.
-//! Out: an `Encoder` writes into the caller's buffer and signs when it is finished; or leaves a `Draft`, to be signed beside others.
+//! In: `Datagram::frame` checks the framing, `verify_request` or `verify_reply` the sender, and
+//! only then are `values` worth reading. Out: an `Encoder` writes into the caller's buffer and
+//! signs when it is finished; or leaves a `Draft`, to be signed beside others.
 //!
-//! What is known of attributes stands once, in the tables of [`number`]; [`dictionary`] is the same by name, for people. [`tgpp`] reads the
-//! few values of 3GPP that are octets with a meaning. `extended` and `Readable` allocate: they are for people and off the hot path.
+//! What is known of attributes stands once, in the tables of [`number`]; [`dictionary`] is the same
+//! by name, for people. [`tgpp`] reads the few values of 3GPP that are octets with a meaning.
+//! `extended` and `Readable` allocate: they are for people and off the hot path.
 //!
-//! Deliberately absent: what an attribute means for a session, which attributes a packet must have, duplicates, transport, MS-CHAP and
-//! EAP. nom does the parsing and shows in no signature.
+//! Deliberately absent: what an attribute means for a session, which attributes a packet must have,
+//! duplicates, transport, MS-CHAP and EAP. nom does the parsing and shows in no signature.
 
 mod abreast;
 mod authenticator;

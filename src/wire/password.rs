@@ -8,7 +8,8 @@ use super::secret::Secret;
 /// The longest password: eight blocks (RFC 2865 section 5.2).
 pub const LONGEST_PASSWORD: usize = 128;
 
-/// Reveals a User-Password. None unless it is one to eight whole blocks. A wrong secret yields garbage, not an error.
+/// Reveals a User-Password. None unless it is one to eight whole blocks. A wrong secret yields
+/// garbage, not an error.
 #[must_use]
 pub fn pap_password<'o>(
     hidden: &[u8],
@@ -22,7 +23,8 @@ pub fn pap_password<'o>(
     Some(&revealed[..length])
 }
 
-/// Whether a User-Password is this one. Takes the same time for every password of the same hidden length.
+/// Whether a User-Password is this one. Takes the same time for every password of the same hidden
+/// length.
 #[must_use]
 pub fn pap_matches(
     hidden: &[u8],
@@ -41,7 +43,8 @@ pub fn pap_matches(
     revealed.ct_eq(&padded[..revealed.len()]).into()
 }
 
-/// Whether a CHAP-Password, of which `ident` is the first octet and `response` the rest, was made from this password (RFC 2865 section 5.3).
+/// Whether a CHAP-Password, of which `ident` is the first octet and `response` the rest, was made
+/// from this password (RFC 2865 section 5.3).
 #[must_use]
 pub fn chap_matches(ident: u8, response: &[u8], password: &[u8], challenge: &[u8]) -> bool {
     chap_response(ident, password, challenge).ct_eq(response).into()
@@ -58,7 +61,8 @@ pub fn chap_response(ident: u8, password: &[u8], challenge: &[u8]) -> [u8; 16] {
         .into()
 }
 
-/// Hides a password: NULs up to whole blocks, each block masked by a digest of the one before it. None if it is too long.
+/// Hides a password: NULs up to whole blocks, each block masked by a digest of the one before it.
+/// None if it is too long.
 pub(super) fn hide<'o>(
     password: &[u8],
     secret: &Secret,

@@ -14,7 +14,8 @@ use super::tgpp::{TimeZone, UserLocation, unix_seconds};
 /// One value, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// `User-Name`, `Tunnel-Type:1`; `Attr-200` for what the dictionary does not know, or what is no value of its kind.
+    /// `User-Name`, `Tunnel-Type:1`; `Attr-200` for what the dictionary does not know, or what is
+    /// no value of its kind.
     pub name: String,
     /// `1`, `26.10415.22`.
     #[serde(rename = "place")]
@@ -41,7 +42,8 @@ impl<'a> Datagram<'a> {
 }
 
 impl Readable<'_> {
-    /// Every value in the order of the packet: vendors' among the RFCs' own, long extended ones put together.
+    /// Every value in the order of the packet: vendors' among the RFCs' own, long extended ones put
+    /// together.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
         let extended = extended(self.datagram.attributes());

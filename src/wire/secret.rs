@@ -9,7 +9,8 @@ const BLOCK: usize = 64;
 
 /// A shared secret. It never shows itself.
 ///
-/// The two HMAC states that depend on the key alone are computed here, once for a gateway instead of twice for a packet.
+/// The two HMAC states that depend on the key alone are computed here, once for a gateway instead
+/// of twice for a packet.
 #[derive(Clone)]
 pub struct Secret {
     octets: Box<[u8]>,
@@ -20,7 +21,8 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// The secret must not be empty (RFC 2865 section 3); whoever reads the configuration sees to that.
+    /// The secret must not be empty (RFC 2865 section 3); whoever reads the configuration sees to
+    /// that.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         let mut key = [0; BLOCK];

@@ -5,11 +5,13 @@ use super::authenticator::AT_ONCE;
 use super::datagram::SHORTEST;
 use super::secret::Secret;
 
-/// Blocks of 64 octets that a reply may have to be digested abreast, its secret and the padding included.
+/// Blocks of 64 octets that a reply may have to be digested abreast, its secret and the padding
+/// included.
 const REPLY: usize = 6;
 
-/// A packet that is written but not signed: in the place of its authenticator stands what the digests want there (the request's, in a reply), and
-/// zeros in that of its Message-Authenticator (RFC 2865 section 3, RFC 3579 section 3.2).
+/// A packet that is written but not signed: in the place of its authenticator stands what the
+/// digests want there (the request's, in a reply), and zeros in that of its Message-Authenticator
+/// (RFC 2865 section 3, RFC 3579 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draft {
     pub(super) length: usize,
@@ -31,7 +33,8 @@ impl Draft {
         self.length
     }
 
-    /// Fills in its Message-Authenticator alone: its authenticator is the one that stands there. Gives its length.
+    /// Fills in its Message-Authenticator alone: its authenticator is the one that stands there.
+    /// Gives its length.
     pub(super) fn integrate(self, buffer: &mut [u8], secret: &Secret) -> usize {
         self.of(buffer, secret).integrate_alone();
         self.length
@@ -149,7 +152,8 @@ mod tests {
     }
 
     proptest! {
-        /// However many there are, and however long: each verifies, with its own secret and its own request.
+        /// However many there are, and however long: each verifies, with its own secret and its own
+        /// request.
         #[test]
         fn every_reply_verifies(replies in prop::collection::vec((any::<bool>(), 0..500_usize, any::<[u8; 16]>(), "[a-z]{1,70}"), 1..=AT_ONCE)) {
             let secrets: Vec<Secret> = replies.iter().map(|(.., secret)| Secret::new(secret.as_bytes())).collect();

@@ -1,4 +1,5 @@
-//! Tunnel-Password: tag, salt, and a length and password hidden by secret, authenticator and salt (RFC 2868 section 3.5).
+//! Tunnel-Password: tag, salt, and a length and password hidden by secret, authenticator and salt
+//! (RFC 2868 section 3.5).
 
 use super::password::xor;
 use super::secret::Secret;
@@ -12,9 +13,11 @@ pub const LONGEST_TUNNEL_PASSWORD: usize = LONGEST_HIDDEN - 1;
 /// The whole value of the attribute.
 pub const LONGEST_TUNNEL_VALUE: usize = PREFIX + LONGEST_HIDDEN;
 
-/// Reveals a Tunnel-Password of the reply to the request with this authenticator: its tag and password.
+/// Reveals a Tunnel-Password of the reply to the request with this authenticator: its tag and
+/// password.
 ///
-/// None if the length inside does not fit, which is also what a wrong secret mostly looks like. The padding may be anything.
+/// None if the length inside does not fit, which is also what a wrong secret mostly looks like. The
+/// padding may be anything.
 #[must_use]
 pub fn tunnel_password<'o>(
     value: &[u8],
@@ -37,7 +40,8 @@ pub fn tunnel_password<'o>(
     password.get(..usize::from(length)).map(|password| (tag, password))
 }
 
-/// Hides a password: the whole value of the attribute. The salt must be another for each one in a packet; its first bit is set here.
+/// Hides a password: the whole value of the attribute. The salt must be another for each one in a
+/// packet; its first bit is set here.
 ///
 /// None if the password is longer than 239 octets.
 #[must_use]

@@ -1,4 +1,5 @@
-//! What the server holds for true, looked at from the inside: against the model, and against itself.
+//! What the server holds for true, looked at from the inside: against the model, and against
+//! itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -26,7 +27,8 @@ impl Compared {
     }
 }
 
-/// Holds the server's view of every endpoint of a shard against the model's, but for those of which the model `is_unclear`. What the referee has no rule for is added to `complaints`.
+/// Holds the server's view of every endpoint of a shard against the model's, but for those of which
+/// the model `is_unclear`. What the referee has no rule for is added to `complaints`.
 pub fn compare_views(
     aaa: &Aaa,
     wall: Timestamp,
@@ -103,8 +105,8 @@ fn seen(session: &Session) -> ShownSession {
     }
 }
 
-/// What the server says of itself must agree with itself. What does not is told. While the disk takes nothing, pools may hear of releases
-/// very late.
+/// What the server says of itself must agree with itself. What does not is told. While the disk
+/// takes nothing, pools may hear of releases very late.
 pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut owners: HashMap<_, Iccid> = HashMap::new();
@@ -192,7 +194,8 @@ fn is_released(lease: &Lease) -> bool {
     matches!(lease.phase, LeasePhase::Released { .. })
 }
 
-/// What an orderly restart must not change of an endpoint: its state, its leases, and its open sessions with all that is known of them.
+/// What an orderly restart must not change of an endpoint: its state, its leases, and its open
+/// sessions with all that is known of them.
 pub type Memory = (NetworkState, Vec<Lease>, Vec<Session>);
 
 /// A hold that was over by then may be in memory or not: an outage makes it longer.

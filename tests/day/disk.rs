@@ -24,7 +24,8 @@ struct State {
 #[derive(Default)]
 struct Contents {
     octets: Vec<u8>,
-    /// How far it was written, and how much of that is synced. Behind it are at most the zeros of a file that is written over.
+    /// How far it was written, and how much of that is synced. Behind it are at most the zeros of a
+    /// file that is written over.
     written: usize,
     synced: usize,
     /// The length that is synced.

@@ -18,7 +18,8 @@ pub enum Blow {
     Suspend(Duration),
     /// Nothing passes to or from one of the server's addresses.
     PathDown(usize, Duration),
-    /// The machine's clock is set to so many seconds before or after the right time, and back after this.
+    /// The machine's clock is set to so many seconds before or after the right time, and back after
+    /// this.
     ClockStep(i64, Duration),
 }
 
@@ -27,7 +28,8 @@ pub enum Blow {
 pub enum Instant {
     /// At any.
     Now,
-    /// While the journal writes, after so many octets; or, with more octets than there are, while it syncs.
+    /// While the journal writes, after so many octets; or, with more octets than there are, while
+    /// it syncs.
     Writing(usize),
     /// After a sync, before anybody has the replies.
     Synced,
@@ -50,10 +52,12 @@ const CLOCKS: usize = 6;
 const LONGEST_STEP_S: f64 = 7200.0;
 const LONGEST_WRONG_S: f64 = 3600.0;
 
-/// The longest suspension, seconds. What the suspended reported for the last time before it is at most an interim interval old.
+/// The longest suspension, seconds. What the suspended reported for the last time before it is at
+/// most an interim interval old.
 const LONGEST_SUSPENSION_S: f64 = 3600.0;
 
-/// A server that is away for less could meet datagrams from before; one that is away for more is a matter for people.
+/// A server that is away for less could meet datagrams from before; one that is away for more is a
+/// matter for people.
 const SHORTEST_OUTAGE: f64 = 8.0;
 const LONGEST_OUTAGE: f64 = 120.0;
 

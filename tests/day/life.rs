@@ -1,4 +1,5 @@
-//! One life of the server, without threads and sockets: gateways, pipeline, worker cores, decision, journal, walk and snapshots are the real ones.
+//! One life of the server, without threads and sockets: gateways, pipeline, worker cores, decision,
+//! journal, walk and snapshots are the real ones.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -79,7 +80,8 @@ pub struct Reply {
 }
 
 impl Life {
-    /// The server starts on its machine, as `attachd serve` does: memory first, then the inventory, then service.
+    /// The server starts on its machine, as `attachd serve` does: memory first, then the inventory,
+    /// then service.
     ///
     /// # Errors
     /// If the disk does not let it.
@@ -207,8 +209,8 @@ impl Life {
         self.background.housekeep(&self.aaa, &mut self.walk, LOOK, wall);
     }
 
-    /// The next segment is made ready; and a snapshot is begun if one is due, or the next slice of it written. Whether there is more to do; a
-    /// disk that fails ends it.
+    /// The next segment is made ready; and a snapshot is begun if one is due, or the next slice of
+    /// it written. Whether there is more to do; a disk that fails ends it.
     pub fn copy(&mut self, now: Timestamp) -> Step {
         self.manual.fill_spare();
         let Clock { running, wall } = self.clock(now);

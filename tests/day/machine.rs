@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use super::disk::Disk;
 use super::mistake::Mistake;
 
-/// What the server asks gateways for. A session unheard for three times as long is given up; the fixture's `stale_s` is shorter by one
-/// interval and the time that the end of an outage takes.
+/// What the server asks gateways for. A session unheard for three times as long is given up; the
+/// fixture's `stale_s` is shorter by one interval and the time that the end of an outage takes.
 const INTERIM_S: u32 = 3600;
 
 pub struct Machine {
@@ -50,8 +50,8 @@ struct Suspension {
 /// The subnets in force of each group in [`POOLED`].
 type Layout = [Vec<Subnet>; POOLED.len()];
 
-/// A group whose subnets come and go: how its ICCIDs begin, what the scenario calls its network, and the ways to lay subnets over it. In each
-/// there is room for all its endpoints.
+/// A group whose subnets come and go: how its ICCIDs begin, what the scenario calls its network,
+/// and the ways to lay subnets over it. In each there is room for all its endpoints.
 struct Pooled {
     iccid: &'static str,
     network: &'static str,
@@ -80,12 +80,12 @@ const POOLED: &[Pooled] = &[
     },
 ];
 
-/// So long after a change of subnets, who asks again may get another address than the one it was promised, or none: what is in its hold
-/// counts.
+/// So long after a change of subnets, who asks again may get another address than the one it was
+/// promised, or none: what is in its hold counts.
 const UNSETTLED: Duration = Duration::from_secs(180);
 
-/// So long after a suspension the model is unclear about an endpoint: what it opened meanwhile was refused, and the server hears of it again
-/// with the next Interim-Update.
+/// So long after a suspension the model is unclear about an endpoint: what it opened meanwhile was
+/// refused, and the server hears of it again with the next Interim-Update.
 const SUSPENSION_TELLS: Duration = Duration::from_secs(2 * INTERIM_S as u64);
 
 /// The share of endpoints that is suspended together.
@@ -146,7 +146,8 @@ impl Machine {
         machine
     }
 
-    /// The operator adds a group and an endpoint, or changes those of the last time; and lays other subnets over the pooled networks.
+    /// The operator adds a group and an endpoint, or changes those of the last time; and lays other
+    /// subnets over the pooled networks.
     pub fn edit_inventory(&mut self, now: Timestamp) {
         self.edits += 1;
         let random = &mut self.random;
@@ -240,12 +241,14 @@ impl Machine {
         })
     }
 
-    /// Whether something that the referee complains of is the operator's doing: the subnets were changed a moment ago.
+    /// Whether something that the referee complains of is the operator's doing: the subnets were
+    /// changed a moment ago.
     pub fn excuses(&self, violation: &Violation) -> bool {
         self.excuses_suspended(violation) || self.excuses_moved(violation)
     }
 
-    /// The suspended are refused. What they open all the same, their gateways tell again only when they may.
+    /// The suspended are refused. What they open all the same, their gateways tell again only when
+    /// they may.
     fn excuses_suspended(&self, violation: &Violation) -> bool {
         let is_refused =
             violation.rule == Rule::Refused && violation.detail == "said: endpoint-suspended";

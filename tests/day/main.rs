@@ -1,8 +1,11 @@
-//! A day of a thousand endpoints in seconds: the simulator against the server's own decision path, with everything that goes wrong.
+//! A day of a thousand endpoints in seconds: the simulator against the server's own decision path,
+//! with everything that goes wrong.
 //!
-//! All of it happens in one process, on one virtual clock, and follows from the seed. The server is attachd's own, from the datagram to the
-//! octets of the journal and back; only sockets, threads, clocks and the disk are played. `ATTACHD_DAY_SEED=7` plays that day instead of one
-//! that nobody has seen, `ATTACHD_DAY_RUNS=100` so many days from there on, and `cargo test --test day -- --nocapture` tells of each.
+//! All of it happens in one process, on one virtual clock, and follows from the seed. The server is
+//! attachd's own, from the datagram to the octets of the journal and back; only sockets, threads,
+//! clocks and the disk are played. `ATTACHD_DAY_SEED=7` plays that day instead of one that nobody
+//! has seen, `ATTACHD_DAY_RUNS=100` so many days from there on, and `cargo test --test day --
+//! --nocapture` tells of each.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers are tests too")]
 #![allow(
@@ -30,7 +33,8 @@ use rand::Rng as _;
 /// The day that is played each time.
 const KNOWN: u64 = 1;
 
-/// An hour of few endpoints that are hardly ever quiet: what one of the trackers gives back, the next takes as soon as it may.
+/// An hour of few endpoints that are hardly ever quiet: what one of the trackers gives back, the
+/// next takes as soon as it may.
 const RUSH: &[(&str, &str)] = &[
     ("fleet.0.count", "60"),
     ("fleet.2.count", "60"),
@@ -54,7 +58,8 @@ fn a_day_that_nobody_has_seen_leaves_no_doubt() {
     (first..first + days).for_each(leaves_no_doubt);
 }
 
-/// Whatever happened, the referee has nothing to complain of, and at the end the server holds for true what the endpoints do.
+/// Whatever happened, the referee has nothing to complain of, and at the end the server holds for
+/// true what the endpoints do.
 fn leaves_no_doubt(seed: u64) {
     let outcome = play(seed, &[], None);
     println!("day: ATTACHD_DAY_SEED={seed}, digest {:016x}, {:?}", outcome.digest, outcome.count);

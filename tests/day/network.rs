@@ -1,4 +1,5 @@
-//! The virtual network between the gateways and the server: datagrams take their time, come twice, or not at all.
+//! The virtual network between the gateways and the server: datagrams take their time, come twice,
+//! or not at all.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +16,8 @@ const LOST: f64 = 0.005;
 const TWICE: f64 = 0.005;
 const SLOW: f64 = 0.01;
 
-/// The longest way. Whoever is answered later than this after the server's end was answered by another life of it.
+/// The longest way. Whoever is answered later than this after the server's end was answered by
+/// another life of it.
 const SLOWEST_S: f64 = 1.5;
 
 /// Who is meant: a socket of a gateway in one of the shards, and an address of the server.

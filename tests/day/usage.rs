@@ -1,4 +1,5 @@
-//! PROTOCOL 11, "usage is never lost": what gateways reported and the server acknowledged, against what it shows.
+//! PROTOCOL 11, "usage is never lost": what gateways reported and the server acknowledged, against
+//! what it shows.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,8 @@
-//! A small AAA server in memory that can be told to make one mistake: what the referee is tested against.
+//! A small AAA server in memory that can be told to make one mistake: what the referee is tested
+//! against.
 //!
-//! Right by default. It knows its endpoints from their IMSI alone: `..2xx` are static, `..3xx` suspended, all others pooled.
+//! Right by default. It knows its endpoints from their IMSI alone: `..2xx` are static, `..3xx`
+//! suspended, all others pooled.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test")]

@@ -1,4 +1,5 @@
-//! Where octets of others enter: one function for each reader. What holds for any input is asserted inside; nothing may panic.
+//! Where octets of others enter: one function for each reader. What holds for any input is asserted
+//! inside; nothing may panic.
 //!
 //! `tests/fuzz_properties.rs` feeds them on stable, `fuzz/` with libFuzzer.
 

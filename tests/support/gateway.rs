@@ -1,4 +1,5 @@
-//! A gateway with one real socket: requests written as attributes by name, replies verified before anybody sees them.
+//! A gateway with one real socket: requests written as attributes by name, replies verified before
+//! anybody sees them.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the outside tests share: the language of scenario files, attachd as a child process, a gateway that talks to it, and a
-//! fleet that remembers what it was told.
+//! What the outside tests share: the language of scenario files, attachd as a child process, a
+//! gateway that talks to it, and a fleet that remembers what it was told.
 
 #![allow(dead_code, reason = "every test binary uses its part of this")]
 #![allow(

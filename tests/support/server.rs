@@ -1,4 +1,5 @@
-//! attachd as users run it: a child process with a folder of its own. However a test ends, the child ends with it.
+//! attachd as users run it: a child process with a folder of its own. However a test ends, the
+//! child ends with it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -81,7 +82,8 @@ impl Folder {
         self.write(name, &text.replacen(from, to, 1));
     }
 
-    /// As everybody starts it. A file that may not grow any further is an error to it, like a full disk, and not its end.
+    /// As everybody starts it. A file that may not grow any further is an error to it, like a full
+    /// disk, and not its end.
     pub fn command(&self) -> Command {
         let mut command = Command::new("sh");
         command.args([

@@ -270,7 +270,8 @@ fn what_is_too_large_to_be_recorded_is_refused_before_it_is_in_force() {
     assert_eq!(world.records, records);
 }
 
-/// Two endpoints exchange their addresses in the file (issue A5): by a reload, and while the server is down.
+/// Two endpoints exchange their addresses in the file (issue A5): by a reload, and while the server
+/// is down.
 #[test]
 fn addresses_are_exchanged_whenever_the_file_says_so() {
     let [first, second] = [5, 6].map(|host| Ipv4Addr::new(100, 64, 0, host));
@@ -342,7 +343,8 @@ fn a_replaced_sim_loses_its_names_and_its_sessions() {
     }
 }
 
-/// An older journal may contradict itself: the endpoint that was provisioned last has the name, in whatever order they are found.
+/// An older journal may contradict itself: the endpoint that was provisioned last has the name, in
+/// whatever order they are found.
 #[test]
 fn recovery_does_not_depend_on_the_order_of_the_map() {
     let imsi: Imsi = "234500000000001".parse().unwrap();

@@ -1,4 +1,5 @@
-//! A memory restored from its records is the memory that wrote them, whatever the order of concurrent records (PROTOCOL 8).
+//! A memory restored from its records is the memory that wrote them, whatever the order of
+//! concurrent records (PROTOCOL 8).
 
 use std::collections::HashMap;
 
@@ -43,7 +44,8 @@ proptest! {
         for who in WHO {
             let as_kept = |aaa: &Aaa| aaa.look(iccid(who), world.now, |entry, _| {
                 let mut entry = entry.clone();
-                // When it was last heard of is told by the next record; on its own it is not worth one.
+                // When it was last heard of is told by the next record; on its own it is not worth
+                // one.
                 entry.state.last_activity = Timestamp::EPOCH;
                 entry.state.sessions.iter_mut().for_each(|session| session.heard = Timestamp::EPOCH);
                 entry
@@ -102,7 +104,8 @@ fn a_late_record_does_not_bring_back_a_removed_endpoint() {
     assert_eq!(world.restored(0).endpoints(), 10);
 }
 
-/// Nobody can be heard in an outage, and how long it was only a wall clock says, which may have been set meanwhile (PROTOCOL 19).
+/// Nobody can be heard in an outage, and how long it was only a wall clock says, which may have
+/// been set meanwhile (PROTOCOL 19).
 #[test]
 fn an_outage_ends_neither_a_hold_nor_a_promise_nor_a_session() {
     let mut world = World::new();

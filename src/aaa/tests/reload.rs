@@ -261,7 +261,8 @@ fn a_configured_address_is_another_one_in_another_vslice() {
     assert!(objections[0].to_string().contains("is another endpoint's"), "{}", objections[0]);
 }
 
-/// Terminated, moved into another VSlice, pruned: what an endpoint leaves behind is held, and a restart does not cut the hold short.
+/// Terminated, moved into another VSlice, pruned: what an endpoint leaves behind is held, and a
+/// restart does not cut the hold short.
 #[test]
 fn an_address_taken_away_is_held_also_over_a_restart() {
     let (terminated, moved) = (

@@ -1,4 +1,5 @@
-//! Whatever the inventory does to subnets, by reload or by restart: who has an address keeps it, and nobody else gets it (PROTOCOL 11).
+//! Whatever the inventory does to subnets, by reload or by restart: who has an address keeps it,
+//! and nobody else gets it (PROTOCOL 11).
 
 use std::collections::HashMap;
 
@@ -256,7 +257,8 @@ impl Recorder for Deaf {
     fn freed(&mut self, _: FreedAddress) {}
 }
 
-/// Traffic takes one free address after the other, and meets those that an adoption configures at the same time.
+/// Traffic takes one free address after the other, and meets those that an adoption configures at
+/// the same time.
 #[test]
 fn configured_addresses_do_not_race_with_traffic() {
     let (mut catalog, _) = inventory();
@@ -386,7 +388,8 @@ fn take(world: &mut World, step: Step) {
     world.commit();
 }
 
-/// Who has which address of the first VSlice by a lease; and by the pools, which hold configured ones as well.
+/// Who has which address of the first VSlice by a lease; and by the pools, which hold configured
+/// ones as well.
 fn owners(world: &World) -> (HashMap<Ipv4Addr, Iccid>, HashMap<Ipv4Addr, Iccid>) {
     let mut leased = HashMap::new();
     let mut configured = Vec::new();

@@ -1,4 +1,5 @@
-//! Real threads: adoption, changes, traffic, the background walk and snapshots at once, and an audit at the end.
+//! Real threads: adoption, changes, traffic, the background walk and snapshots at once, and an
+//! audit at the end.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

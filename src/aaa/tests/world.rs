@@ -1,4 +1,5 @@
-//! A network of two VSlices with the same addresses, a handful of endpoints, and the packets they cause.
+//! A network of two VSlices with the same addresses, a handful of endpoints, and the packets they
+//! cause.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -177,8 +178,8 @@ impl World {
         self.aaa.free(&std::mem::take(&mut self.freed));
     }
 
-    /// Another decision maker, restored from all records without any time in between. Each may come up to three places early, as workers hand
-    /// over their batches.
+    /// Another decision maker, restored from all records without any time in between. Each may come
+    /// up to three places early, as workers hand over their batches.
     pub(super) fn restored(&self, shuffle: u64) -> Aaa {
         Self::uncontested(self.recovery(shuffle).finish(|newest| newest))
     }
@@ -358,8 +359,9 @@ pub(super) fn iccid(who: &str) -> Iccid {
     Iccid::parse(format!("894450000000{number:07}").as_bytes()).unwrap()
 }
 
-/// VSlices `a` and `b` have the same addresses: a static /29 (5 to give) and a pooled /30 (1 to give). Groups: 0 static in `a`, 1 pooled
-/// in `a`, 2 static in `b` with credentials, 3 disabled, 4 static in `a` too.
+/// VSlices `a` and `b` have the same addresses: a static /29 (5 to give) and a pooled /30 (1 to
+/// give). Groups: 0 static in `a`, 1 pooled in `a`, 2 static in `b` with credentials, 3 disabled, 4
+/// static in `a` too.
 pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
     use ProvisioningState::{Active, Pending, Suspended, Terminated};
 

@@ -1,5 +1,5 @@
-//! Who may ask: a page in a browser must not reach a server that listens on loopback by a name of its own (DNS rebinding), nor make a
-//! person's browser change anything.
+//! Who may ask: a page in a browser must not reach a server that listens on loopback by a name of
+//! its own (DNS rebinding), nor make a person's browser change anything.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,7 +48,8 @@ pub(crate) fn from_this_machine(request: &Request) -> Result<(), Refusal> {
     }
 }
 
-/// In whose name the request came: the target's authority goes before the header (RFC 9112 3.2.2). HTTP/1.0 need not have any.
+/// In whose name the request came: the target's authority goes before the header (RFC 9112 3.2.2).
+/// HTTP/1.0 need not have any.
 fn host(request: &Request) -> Result<Option<&str>, Refusal> {
     let mut named = request.headers().get_all(header::HOST).iter();
     let (first, second) = (named.next(), named.next());

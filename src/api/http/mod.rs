@@ -71,7 +71,8 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
 const DEFAULT_LIMIT: usize = 100;
 const LONGEST_LIST: usize = 1000;
 
-/// Counts what the API was asked. Metrics and health are asked all the time by machines, and would drown it.
+/// Counts what the API was asked. Metrics and health are asked all the time by machines, and would
+/// drown it.
 async fn count(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;

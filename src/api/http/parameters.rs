@@ -5,7 +5,8 @@ use axum::http::Uri;
 
 use super::envelope::Refusal;
 
-/// What stands behind the question mark. An empty value is as good as none: programs that always send every parameter leave them empty.
+/// What stands behind the question mark. An empty value is as good as none: programs that always
+/// send every parameter leave them empty.
 #[derive(Debug)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 

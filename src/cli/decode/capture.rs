@@ -1,7 +1,8 @@
 //! Frames out of a capture file, pcap or pcapng.
 //!
-//! The two formats are read here: the crate that writes captures refuses files that are in order, such as those of
-//! `tcpdump -s 96`, and a comment that is not UTF-8 makes the whole file unreadable to it.
+//! The two formats are read here: the crate that writes captures refuses files that are in order,
+//! such as those of `tcpdump -s 96`, and a comment that is not UTF-8 makes the whole file
+//! unreadable to it.
 
 use std::io::{self, Read};
 
@@ -9,7 +10,8 @@ use super::link::Link;
 use crate::cli::outcome::CommandError;
 use crate::time::Timestamp;
 
-/// No frame and no block is longer; a length beyond it is damage, and must not become an allocation.
+/// No frame and no block is longer; a length beyond it is damage, and must not become an
+/// allocation.
 const LONGEST: usize = 16 << 20;
 
 /// The capture formats, with the first four octets of each.
@@ -88,7 +90,8 @@ impl<F: FnMut(Frame<'_>) -> Result<(), CommandError>> Take for F {}
 /// Hands every frame to `take`.
 ///
 /// # Errors
-/// A file that is damaged or ends within a frame, after its whole frames were handed over; and whatever `take` gives.
+/// A file that is damaged or ends within a frame, after its whole frames were handed over; and
+/// whatever `take` gives.
 pub(super) fn read(
     format: CaptureFormat,
     file: impl Read,
@@ -199,7 +202,8 @@ struct Section {
     interfaces: Vec<Interface>,
 }
 
-/// An interface of a pcapng section. Of its options only those that make times are read: the texts are for people.
+/// An interface of a pcapng section. Of its options only those that make times are read: the texts
+/// are for people.
 #[derive(Clone, Copy)]
 struct Interface {
     link: Link,
@@ -297,7 +301,8 @@ impl Interface {
     }
 }
 
-/// A power of ten, or with the highest bit a power of two. One that no clock has is taken as the longest that fits.
+/// A power of ten, or with the highest bit a power of two. One that no clock has is taken as the
+/// longest that fits.
 fn ticks_of_a_second(resolution: u8) -> u128 {
     const BINARY: u8 = 0x80;
     let exponent = u32::from(resolution & !BINARY);

@@ -16,7 +16,8 @@ use crate::time::Timestamp;
 use crate::wire::dictionary::Dictionary;
 use crate::wire::{Code, Datagram, Secret};
 
-/// Where RADIUS is expected: authentication, accounting, changes of authorisation, and the numbers they had before.
+/// Where RADIUS is expected: authentication, accounting, changes of authorisation, and the numbers
+/// they had before.
 const PORTS: [u16; 6] = [1812, 1813, 3799, 1645, 1646, 1700];
 
 /// Octets of a RADIUS header (RFC 2865 3).
@@ -167,8 +168,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A datagram on a port of RADIUS is shown whatever it holds, any other if it can only be RADIUS. A capture of a
-    /// loopback or of the sending machine shows several packets as one where the kernel was to part them (UDP GSO).
+    /// A datagram on a port of RADIUS is shown whatever it holds, any other if it can only be
+    /// RADIUS. A capture of a loopback or of the sending machine shows several packets as one where
+    /// the kernel was to part them (UDP GSO).
     fn udp(&mut self, at: Option<Timestamp>, udp: &Udp<'_>) -> Result<(), CommandError> {
         let seen = Seen { at, path: Some((udp.source, udp.destination)), vlans: udp.vlans.clone() };
         let missing = udp.length - udp.payload.len();

@@ -1,4 +1,5 @@
-//! Hex dumps as `tcpdump -x`, `xxd`, `hexdump -C` and Wireshark write them: an offset, octets, and often the same as text.
+//! Hex dumps as `tcpdump -x`, `xxd`, `hexdump -C` and Wireshark write them: an offset, octets, and
+//! often the same as text.
 
 use std::ops::Range;
 
@@ -11,8 +12,8 @@ struct Line<'t> {
     octets: &'t str,
 }
 
-/// The frames of a dump, each beginning at offset 0; none if the text is no dump. Lines between them, such as the
-/// headlines of tcpdump, are left out.
+/// The frames of a dump, each beginning at offset 0; none if the text is no dump. Lines between
+/// them, such as the headlines of tcpdump, are left out.
 pub(super) fn frames(text: &str) -> Vec<Vec<u8>> {
     let lines: Vec<Option<Line<'_>>> = text.lines().map(Line::read).collect();
     let mut frames = Vec::new();
@@ -41,7 +42,8 @@ fn extent(lines: &[Option<Line<'_>>], from: usize) -> Range<usize> {
     from..end
 }
 
-/// How many octets a line has, the offset of the next one says; the last has at most as many as the first.
+/// How many octets a line has, the offset of the next one says; the last has at most as many as the
+/// first.
 fn octets(lines: &[Option<Line<'_>>]) -> Vec<u8> {
     let mut frame = Vec::new();
     let lines: Vec<&Line<'_>> = lines.iter().flatten().collect();

@@ -24,8 +24,8 @@ pub(super) enum Input {
     Octets(Vec<u8>),
 }
 
-/// Finds out what the arguments are: nothing or `-` is standard input, a name that exists is a file, anything else must
-/// be hex.
+/// Finds out what the arguments are: nothing or `-` is standard input, a name that exists is a
+/// file, anything else must be hex.
 pub(super) fn of(arguments: &[String]) -> Result<Input, CommandError> {
     match arguments {
         [] if io::stdin().is_terminal() => Err(CommandError::invalid(

@@ -52,7 +52,8 @@ pub(super) struct Udp<'a> {
     pub(super) destination: SocketAddr,
     pub(super) vlans: Vec<u16>,
     pub(super) payload: &'a [u8],
-    /// Octets of the payload when it was sent: more than were captured, if a snap length has cut it.
+    /// Octets of the payload when it was sent: more than were captured, if a snap length has cut
+    /// it.
     pub(super) length: usize,
 }
 
@@ -74,7 +75,8 @@ pub(super) fn open(link: Link, frame: &[u8]) -> Content<'_> {
         Link::LINUX_SLL2 => cooked(frame, 0, 20),
         Link::RAW | Link::IPV4 | Link::IPV6 => LaxSlicedPacket::from_ip(frame).ok(),
         link if Link::RAW_BSD.contains(&link) => LaxSlicedPacket::from_ip(frame).ok(),
-        // Four octets name the protocol, in an order that depends on the machine; the IP version says the same.
+        // Four octets name the protocol, in an order that depends on the machine; the IP version
+        // says the same.
         Link::NULL | Link::LOOP => frame.get(4..).and_then(|ip| LaxSlicedPacket::from_ip(ip).ok()),
         _ => return Content::UnknownLink,
     };

@@ -1,4 +1,5 @@
-//! `attachd decode`: packets from hex, a capture or standard input, in readable form, and verified if the secret is known.
+//! `attachd decode`: packets from hex, a capture or standard input, in readable form, and verified
+//! if the secret is known.
 
 mod capture;
 mod decoder;
@@ -20,7 +21,8 @@ use input::Input;
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Decode {
-    /// Hex octets, a file (pcap, pcapng, hex, a hex dump or raw octets; gzip is unpacked), or - for standard input.
+    /// Hex octets, a file (pcap, pcapng, hex, a hex dump or raw octets; gzip is unpacked), or - for
+    /// standard input.
     #[arg(value_name = "HEX|FILE|-")]
     input: Vec<String>,
     /// Verify authenticators and reveal passwords with this shared secret.

@@ -1,4 +1,5 @@
-//! One request over UDP: the RADIUS client with a socket, until a reply is worth believing or the request is given up.
+//! One request over UDP: the RADIUS client with a socket, until a reply is worth believing or the
+//! request is given up.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -38,7 +39,8 @@ pub(super) const fn policy(first: Duration, retries: u32) -> RetransmissionPolic
     }
 }
 
-/// Sends a request with these attributes until a reply is valid. Others are ignored, as if they had not come.
+/// Sends a request with these attributes until a reply is valid. Others are ignored, as if they had
+/// not come.
 pub(super) fn exchange(
     to: SocketAddr,
     kind: Kind,

@@ -34,7 +34,8 @@ pub(super) struct Send {
     file: Option<String>,
     #[command(flatten)]
     secret: SecretSource,
-    /// How long the first try waits; each further one waits about twice as long, up to 16 s (RFC 5080).
+    /// How long the first try waits; each further one waits about twice as long, up to 16 s (RFC
+    /// 5080).
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     timeout: Duration,
     /// How many times the request is sent again.
@@ -174,7 +175,8 @@ impl Send {
     }
 }
 
-/// The first word without an equals sign is the server, unless it is an attribute that lacks its value.
+/// The first word without an equals sign is the server, unless it is an attribute that lacks its
+/// value.
 fn split(
     dictionary: Dictionary,
     words: &[String],

@@ -67,7 +67,8 @@ fn contents(name: &str) -> Result<String, CommandError> {
     Ok(text)
 }
 
-/// The lines that hold something, numbered from 1. radclient allows comment lines, and a comma at the end.
+/// The lines that hold something, numbered from 1. radclient allows comment lines, and a comma at
+/// the end.
 fn attribute_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines =
         text.lines().map(|line| without_remark(line).trim().trim_end_matches(',').trim_end());

@@ -1,6 +1,8 @@
-//! Where the server's own words go: standard error, in the form and from the level on that the configuration says.
+//! Where the server's own words go: standard error, in the form and from the level on that the
+//! configuration says.
 //!
-//! A thread of its own writes them. A reader that stalls must not stop RADIUS: what does not fit into the queue is given up and counted.
+//! A thread of its own writes them. A reader that stalls must not stop RADIUS: what does not fit
+//! into the queue is given up and counted.
 
 use std::io::{self, IsTerminal};
 
@@ -11,7 +13,8 @@ use tracing_subscriber::fmt;
 use crate::cli::colour;
 use crate::config::{self, LogFormat};
 
-/// Lines that may wait: some seconds of a server that has much to complain of, and about a megabyte.
+/// Lines that may wait: some seconds of a server that has much to complain of, and about a
+/// megabyte.
 const WAITING: usize = 8_192;
 
 /// The log, as long as it is written.
@@ -50,7 +53,8 @@ impl Log {
         self.dropped.dropped_lines() as u64
     }
 
-    /// Writes what waits, as far as somebody reads it within a second. The last thing that is done with a log.
+    /// Writes what waits, as far as somebody reads it within a second. The last thing that is done
+    /// with a log.
     pub(super) fn finish(&self) {
         drop(self.writer.lock().take());
     }

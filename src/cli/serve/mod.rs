@@ -30,8 +30,9 @@ use crate::time::Timestamp;
 pub(super) struct Serve {
     #[command(flatten)]
     sources: Sources,
-    /// Remove the endpoints, groups and VSlices that the inventory made and no longer names; else they are kept and reported. If that is
-    /// more than a tenth of the fleet, only --prune=force does it.
+    /// Remove the endpoints, groups and VSlices that the inventory made and no longer names; else
+    /// they are kept and reported. If that is more than a tenth of the fleet, only --prune=force
+    /// does it.
     #[arg(long, value_name = "force", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = prune)]
     prune: Option<Prune>,
     /// Go on behind damage in the middle of the journal, and tell what is lost.
@@ -113,7 +114,8 @@ impl Serve {
             // Another one came into force, or something of it is missing.
             InventoryChange::Unchanged(..) => Some(self.sources.examine()),
         };
-        // Whether there is a last good inventory, which stays in force if the files are wrong now (PROTOCOL 11).
+        // Whether there is a last good inventory, which stays in force if the files are wrong now
+        // (PROTOCOL 11).
         let is_first =
             aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_slots().len() == 0);
         let loaded =
@@ -160,8 +162,9 @@ impl Serve {
         adopt(aaa, setup.inventory, self.prune.unwrap_or_default(), journal, now, &config.data_dir)
     }
 
-    /// Reads the inventory while the journal is read, unless it is the one that the journal begins with: each takes seconds for ten million
-    /// endpoints. If the journal cannot be had, nobody waits for it.
+    /// Reads the inventory while the journal is read, unless it is the one that the journal begins
+    /// with: each takes seconds for ten million endpoints. If the journal cannot be had, nobody
+    /// waits for it.
     fn begin_reading(
         &self,
         in_force: Receiver<Option<Fingerprint>>,
@@ -265,7 +268,8 @@ fn adopt(
     }
 }
 
-/// The last word is written to standard error, where nobody may read: the process ends all the same.
+/// The last word is written to standard error, where nobody may read: the process ends all the
+/// same.
 fn end_soon(exit: Exit) {
     // Without a thread it ends when somebody has read it.
     let _ = thread::Builder::new().spawn(move || {

@@ -1,7 +1,8 @@
 //! Fail-stop: a panic in any thread ends the process.
 //!
-//! What the thread was about may be half done, and others would go on with it. The journal has everything that was acknowledged, and a start
-//! after a crash is nothing special. Release builds abort by themselves; this makes sure of it in every build, and that the log tells why.
+//! What the thread was about may be half done, and others would go on with it. The journal has
+//! everything that was acknowledged, and a start after a crash is nothing special. Release builds
+//! abort by themselves; this makes sure of it in every build, and that the log tells why.
 
 use std::panic;
 use std::sync::Arc;

@@ -30,7 +30,8 @@ impl JournalFolder {
         Ok(Self { path: path.to_owned(), handle })
     }
 
-    /// Opens a folder, made if it is missing, for this process alone: nobody else can claim it until the claim is dropped.
+    /// Opens a folder, made if it is missing, for this process alone: nobody else can claim it
+    /// until the claim is dropped.
     pub fn claim(path: &Path) -> Result<(Self, FolderLock), OpenError> {
         if !path.exists() {
             create_private(path)
@@ -42,7 +43,8 @@ impl JournalFolder {
     }
 }
 
-/// Makes a folder that nobody else may look into; the folders above it, if they are missing, as everybody makes them.
+/// Makes a folder that nobody else may look into; the folders above it, if they are missing, as
+/// everybody makes them.
 fn create_private(path: &Path) -> io::Result<()> {
     if let Some(above) = path.parent() {
         fs::create_dir_all(above)?;
@@ -50,7 +52,8 @@ fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// The right to write in a folder. The lock is on the folder itself and ends with the process, however it ends.
+/// The right to write in a folder. The lock is on the folder itself and ends with the process,
+/// however it ends.
 #[derive(Debug)]
 pub struct FolderLock {
     lock: File,
@@ -86,7 +89,8 @@ impl Drop for FolderLock {
     fn drop(&mut self) {
         // While the lock is still held: a successor's file cannot be hit.
         let _ = fs::remove_file(&self.pid_file);
-        // To close it is not enough: a child that this process has just forked holds the folder open, too, until it runs its own program.
+        // To close it is not enough: a child that this process has just forked holds the folder
+        // open, too, until it runs its own program.
         let _ = self.lock.unlock();
     }
 }

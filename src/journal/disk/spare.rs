@@ -1,5 +1,6 @@
-//! The next segment, made ready beforehand: a file full of zeros. A commit that writes over them waits for its own octets only; one that
-//! makes a file longer waits for the file system's books, too, and for all that others have entered there.
+//! The next segment, made ready beforehand: a file full of zeros. A commit that writes over them
+//! waits for its own octets only; one that makes a file longer waits for the file system's books,
+//! too, and for all that others have entered there.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::storage::{AppendFile, PIECE, Storage, write_all};
 
-/// What it is called until a segment is begun in it. If a start finds one, nobody knows how far it was filled, and it is removed.
+/// What it is called until a segment is begun in it. If a start finds one, nobody knows how far it
+/// was filled, and it is removed.
 pub(in crate::journal) const NAME: &str = "spare.tmp";
 
 /// The log asks for it and takes it, somebody else fills it. The log can always do without.
@@ -71,7 +73,8 @@ impl Spare {
         }
     }
 
-    /// Fills one if it was asked for. If the disk does not take it, the log will ask again in its next segment.
+    /// Fills one if it was asked for. If the disk does not take it, the log will ask again in its
+    /// next segment.
     pub(in crate::journal) fn fill_if_wanted(&self) {
         if self.pass(Stage::Wanted, Stage::Filling) {
             let is_filled = matches!(self.fill(), Ok(true));

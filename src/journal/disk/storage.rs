@@ -9,13 +9,16 @@ pub struct Stored {
     pub size: u64,
 }
 
-/// Octets written and synced at a time by what is in no hurry: so little is dirty that a commit never waits long behind it.
+/// Octets written and synced at a time by what is in no hurry: so little is dirty that a commit
+/// never waits long behind it.
 pub(in crate::journal) const PIECE: usize = 256 << 10;
 
 /// A folder of files that are written from their start on.
 ///
-/// The rules are those of POSIX: what was written is durable after a successful [`AppendFile::sync`]; a name that was created, renamed
-/// or removed is so durably after [`Self::sync_directory`]; after a failed sync nothing is known about what was written since the last.
+/// The rules are those of POSIX: what was written is durable after a successful
+/// [`AppendFile::sync`]; a name that was created, renamed or removed is so durably after
+/// [`Self::sync_directory`]; after a failed sync nothing is known about what was written since the
+/// last.
 pub trait Storage: Send + Sync {
     /// The regular files, in no order.
     fn list(&self) -> io::Result<Vec<Stored>>;
@@ -38,7 +41,8 @@ pub trait Storage: Send + Sync {
 
 /// A file open for writing.
 pub trait AppendFile: Send {
-    /// Writes some octets from the front of `slices` behind those written before, and says how many.
+    /// Writes some octets from the front of `slices` behind those written before, and says how
+    /// many.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Returns when everything written is durable.
     fn sync(&mut self) -> io::Result<()>;

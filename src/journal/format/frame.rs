@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Octets before the payload: checksum 4, payload length 3, kind 1, key 8, version 8, all little-endian.
+/// Octets before the payload: checksum 4, payload length 3, kind 1, key 8, version 8, all
+/// little-endian.
 pub(crate) const HEAD: usize = 24;
 
 /// What the three octets of the length can say.
@@ -13,13 +14,15 @@ const MAX_PAYLOAD: usize = (1 << 24) - 1;
 pub struct RecordKind(pub u8);
 
 impl RecordKind {
-    /// Stands at the head of every group of records that were written together: see [`GroupHeader`].
+    /// Stands at the head of every group of records that were written together: see
+    /// [`GroupHeader`].
     pub(crate) const GROUP: Self = Self(0);
     /// The last record of a snapshot; its version counts the records before it.
     pub(crate) const END: Self = Self(255);
 }
 
-/// A record as the engine sees it: the newest version of a key wins, and the payload is none of its business.
+/// A record as the engine sees it: the newest version of a key wins, and the payload is none of its
+/// business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FramedRecord<'a> {
     pub kind: RecordKind,
@@ -40,7 +43,8 @@ impl fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-/// Appends one record to `buffer`; `payload` writes its octets behind what is there. On an error nothing is appended.
+/// Appends one record to `buffer`; `payload` writes its octets behind what is there. On an error
+/// nothing is appended.
 pub(crate) fn append(
     buffer: &mut Vec<u8>,
     kind: RecordKind,
@@ -110,10 +114,12 @@ fn entry<'a>(head: &[u8; HEAD], payload: &'a [u8]) -> FramedRecord<'a> {
     FramedRecord { kind: RecordKind(head[7]), key: word(8), version: word(16), payload }
 }
 
-/// The head of a group: says which file this is and how much of it was already durable when the group was written.
+/// The head of a group: says which file this is and how much of it was already durable when the
+/// group was written.
 ///
-/// It is what tells a torn tail from damage: octets that a later group header vouches for had been acknowledged, so a bad record among
-/// them is damage; a bad record that no group header vouches for was never acknowledged, and is the tail of an interrupted write.
+/// It is what tells a torn tail from damage: octets that a later group header vouches for had been
+/// acknowledged, so a bad record among them is damage; a bad record that no group header vouches
+/// for was never acknowledged, and is the tail of an interrupted write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupHeader {
     /// The number of the segment or snapshot.

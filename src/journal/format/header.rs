@@ -63,15 +63,17 @@ impl fmt::Display for FileName {
     }
 }
 
-/// The file that an orderly end leaves: a header whose previous segment is the last one, with its end. Without it nobody could tell a last
-/// segment that was removed or cut from one that was never written.
+/// The file that an orderly end leaves: a header whose previous segment is the last one, with its
+/// end. Without it nobody could tell a last segment that was removed or cut from one that was never
+/// written.
 pub(in crate::journal) const CLEAN_END: &str = "clean-end";
 
 /// The end of a segment, as the next one states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) struct SegmentEnd {
     pub number: u64,
-    /// Octets that count; anything behind them was given up after a failed write and never acknowledged.
+    /// Octets that count; anything behind them was given up after a failed write and never
+    /// acknowledged.
     pub end: u64,
 }
 
@@ -98,7 +100,8 @@ impl FileHeader {
     pub(in crate::journal) const SIZE: usize = 40;
     const MAGIC: [u8; 8] = *b"attachd\n";
 
-    /// Layout: magic 8, format 2, kind 1, zero 1, number 8, previous number 8, previous end 8, checksum 4.
+    /// Layout: magic 8, format 2, kind 1, zero 1, number 8, previous number 8, previous end 8,
+    /// checksum 4.
     pub(in crate::journal) fn octets(&self) -> [u8; Self::SIZE] {
         let previous = self.previous.unwrap_or(SegmentEnd { number: 0, end: 0 });
         let mut octets = [0; Self::SIZE];
@@ -149,7 +152,8 @@ impl FileHeader {
 }
 
 impl FileHeader {
-    /// Whether only the octets that say whose file it is and which format are damaged: the checksum is right for what should stand there.
+    /// Whether only the octets that say whose file it is and which format are damaged: the checksum
+    /// is right for what should stand there.
     fn is_ours_but_for_its_beginning(octets: &[u8; Self::SIZE]) -> bool {
         let mut mended = *octets;
         mended[..8].copy_from_slice(&Self::MAGIC);

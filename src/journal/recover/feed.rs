@@ -1,4 +1,5 @@
-//! One thread reads and verifies, the appliers' threads take what it read: a recovery is as fast as the slower of the two.
+//! One thread reads and verifies, the appliers' threads take what it read: a recovery is as fast as
+//! the slower of the two.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};

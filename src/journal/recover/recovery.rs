@@ -1,4 +1,5 @@
-//! From files back to state: snapshot first, then every segment behind it, the owner keeping the newest version of each key.
+//! From files back to state: snapshot first, then every segment behind it, the owner keeping the
+//! newest version of each key.
 
 use std::io::{self, Read};
 
@@ -18,8 +19,9 @@ pub(in crate::journal) struct ReadJournal {
     /// The number of the next segment.
     pub next: u64,
     pub sealed: Option<SegmentEnd>,
-    /// Records behind the sealed end that nothing vouches for. They were read, but perhaps from the kernel's memory only: the process
-    /// was killed before its sync, or the sync failed. They go into the next segment, and are durable with it.
+    /// Records behind the sealed end that nothing vouches for. They were read, but perhaps from the
+    /// kernel's memory only: the process was killed before its sync, or the sync failed. They go
+    /// into the next segment, and are durable with it.
     pub carried: Vec<u8>,
     leftovers: Vec<String>,
 }
@@ -78,8 +80,9 @@ pub(in crate::journal) fn recover<A: Apply>(
     Ok(ReadJournal { recovered, next: plan.next, sealed, carried, leftovers: plan.leftovers })
 }
 
-/// The end of the segment before the last one, if the last can go because all it holds is carried into the next. Else a server that is started
-/// again and again, and never gets far, would leave a segment each time.
+/// The end of the segment before the last one, if the last can go because all it holds is carried
+/// into the next. Else a server that is started again and again, and never gets far, would leave a
+/// segment each time.
 fn before_the_last(
     plan: &RecoveryPlan,
     recovered: &RecoveryReport,
@@ -174,7 +177,8 @@ impl FileReader<'_> {
         Ok(scanner.vouched())
     }
 
-    /// Where the zeros begin that the segment was made ready with, if it has any behind the bad record at `offset`.
+    /// Where the zeros begin that the segment was made ready with, if it has any behind the bad
+    /// record at `offset`.
     fn written_until(&self, offset: u64) -> Result<u64, OpenError> {
         if self.file.end != ReadLimit::Open {
             return Ok(self.file.size);
@@ -185,7 +189,8 @@ impl FileReader<'_> {
             .map_err(|error| self.failed(error))
     }
 
-    /// Whether the bad record at `offset` was still being written: the file is the last, and nothing behind vouches for it.
+    /// Whether the bad record at `offset` was still being written: the file is the last, and
+    /// nothing behind vouches for it.
     fn is_torn(&self, offset: u64) -> Result<bool, OpenError> {
         Ok(self.is_last
             && self.file.end == ReadLimit::Open

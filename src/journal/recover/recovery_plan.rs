@@ -1,4 +1,5 @@
-//! Which files a recovery reads, found from their names and headers alone: the newest snapshot, then every segment behind it.
+//! Which files a recovery reads, found from their names and headers alone: the newest snapshot,
+//! then every segment behind it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,7 +17,8 @@ use crate::journal::format::header::{
 #[derive(Debug, Default)]
 pub(in crate::journal) struct RecoveryPlan {
     pub files: Vec<PlannedFile>,
-    /// Drafts, what a newer snapshot stands for, and segments that nothing was acknowledged from: can go.
+    /// Drafts, what a newer snapshot stands for, and segments that nothing was acknowledged from:
+    /// can go.
     pub leftovers: Vec<String>,
     /// What is not there, if it was decided to continue without.
     pub lost: Vec<Loss>,
@@ -152,7 +154,8 @@ impl FolderListing {
         Ok(Some(number))
     }
 
-    /// Plans the segments from the newest to the first behind the snapshot, each named by the one after it.
+    /// Plans the segments from the newest to the first behind the snapshot, each named by the one
+    /// after it.
     ///
     /// A segment that none names was given up before anything in it was acknowledged.
     fn follow_chain(
@@ -194,20 +197,23 @@ impl FolderListing {
             next = match previous {
                 _ if number <= first => None,
                 Some((number, end)) if number >= first => Some((number, end)),
-                // The chain must reach the first segment behind the snapshot; without one it may begin anywhere.
+                // The chain must reach the first segment behind the snapshot; without one it may
+                // begin anywhere.
                 Some(_) | None => snapshot.map(|first| (first, ReadLimit::Open)),
             };
         }
         Ok(())
     }
 
-    /// Where a chain that is broken at `number` goes on: the next older segment there is, as far as it can be read.
+    /// Where a chain that is broken at `number` goes on: the next older segment there is, as far as
+    /// it can be read.
     fn guess_before(&self, number: u64) -> Option<(u64, ReadLimit)> {
         self.segments.range(..number).next_back().map(|(number, _)| (*number, ReadLimit::Open))
     }
 }
 
-/// What an orderly end has noted; `None` if it cannot be read, and then a start knows no more than after a crash.
+/// What an orderly end has noted; `None` if it cannot be read, and then a start knows no more than
+/// after a crash.
 fn clean_end(storage: &dyn Storage) -> Result<Option<SegmentEnd>, OpenError> {
     let mut octets = Vec::with_capacity(FileHeader::SIZE);
     storage
@@ -233,7 +239,8 @@ fn header(storage: &dyn Storage, name: FileName) -> Result<Option<FileHeader>, O
     }
 }
 
-/// Whether anything behind `offset` was written when more than `offset` octets were already durable.
+/// Whether anything behind `offset` was written when more than `offset` octets were already
+/// durable.
 pub(in crate::journal) fn vouched_after(
     storage: &dyn Storage,
     name: FileName,

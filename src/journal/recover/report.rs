@@ -1,4 +1,5 @@
-//! What a recovery is told and what it tells: how to treat damage, who takes the records, what was found and lost.
+//! What a recovery is told and what it tells: how to treat damage, who takes the records, what was
+//! found and lost.
 
 use std::fmt;
 
@@ -31,7 +32,8 @@ impl<F: FnMut(FramedRecord<'_>) -> Result<(), Unreadable> + Send> Apply for F {}
 pub struct RecoveryReport {
     /// In the order in which they were read.
     pub files: Vec<FileReport>,
-    /// A torn tail: being written when the process was killed, as far as one can tell. Nothing says that it was durable.
+    /// A torn tail: being written when the process was killed, as far as one can tell. Nothing says
+    /// that it was durable.
     pub cut: Option<Loss>,
     /// Acknowledged records that are gone; only with [`OnDamage::Continue`].
     pub lost: Vec<Loss>,

@@ -88,7 +88,8 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Skips to the next group header of this file, beginning with the octet after the present one; `None` if there is none.
+    /// Skips to the next group header of this file, beginning with the octet after the present one;
+    /// `None` if there is none.
     ///
     /// Returns the offset of the group header, and what it vouches for.
     pub(in crate::journal) fn next_group(&mut self) -> io::Result<Option<(u64, GroupHeader)>> {

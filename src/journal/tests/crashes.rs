@@ -1,4 +1,5 @@
-//! Random traffic, faults, snapshots and power cuts: what was acknowledged is there afterwards, and nothing else than was written.
+//! Random traffic, faults, snapshots and power cuts: what was acknowledged is there afterwards, and
+//! nothing else than was written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,7 +44,8 @@ fn payload(step: usize, size: usize) -> Vec<u8> {
     step.to_le_bytes().iter().copied().cycle().take(size + 8).collect()
 }
 
-/// After a crash: everything acknowledged, nothing invented, and the same again from the second recovery.
+/// After a crash: everything acknowledged, nothing invented, and the same again from the second
+/// recovery.
 fn check(disk: &FaultyDisk, acknowledged: &BTreeMap<u64, u64>, history: &mut History) -> State {
     let (state, recovery) = recover_state(disk, OnDamage::Refuse).unwrap();
     for (key, version) in acknowledged {
@@ -62,7 +64,8 @@ fn check(disk: &FaultyDisk, acknowledged: &BTreeMap<u64, u64>, history: &mut His
         (state.clone(), recovery.recovered),
         "looking changes nothing"
     );
-    // Versions that were lost are given out again, with other contents: the old ones must never come back.
+    // Versions that were lost are given out again, with other contents: the old ones must never
+    // come back.
     history.retain(|(key, version), _| state.get(key).is_some_and(|kept| *version <= kept.0));
     state
 }
@@ -94,8 +97,9 @@ fn run(seed: u64, mode: SyncMode, acts: &[Act]) {
             }
             Act::Full(full) => disk.set_full(*full),
             Act::Crash | Act::Restart => {
-                // With syncs on a timer, an acknowledgement says that the kernel has it: it survives a killed process, but no power
-                // cut, nor a kill while what the disk refused waits to be written again.
+                // With syncs on a timer, an acknowledgement says that the kernel has it: it
+                // survives a killed process, but no power cut, nor a kill while what the disk
+                // refused waits to be written again.
                 let may_lose =
                     mode != SyncMode::Commit && (matches!(act, Act::Crash) || owner.is_failing());
                 let acknowledged =

@@ -65,7 +65,8 @@ proptest! {
                 prop_assert!(damage.file.ends_with(&name) && damage.offset <= offset as u64, "{damage} instead of {offset}");
             }
             Err(other) => prop_assert!(false, "{other}"),
-            // Only the last group header has nothing that vouches for it, and no record of the owner's.
+            // Only the last group header has nothing that vouches for it, and no record of the
+            // owner's.
             Ok(found) => prop_assert_eq!(found, state),
         }
     }

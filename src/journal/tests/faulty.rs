@@ -147,7 +147,8 @@ impl Contents {
         self.dirty.extend(at / PAGE..end.div_ceil(PAGE));
     }
 
-    /// Writes some dirty pages to the disk; the others are forgotten there, though the cache still shows them.
+    /// Writes some dirty pages to the disk; the others are forgotten there, though the cache still
+    /// shows them.
     fn write_back(&mut self, mut chosen: impl FnMut() -> bool) {
         for page in std::mem::take(&mut self.dirty) {
             let range = page * PAGE..((page + 1) * PAGE).min(self.cached.len());

@@ -1,4 +1,5 @@
-//! An owner of state, as the server is one: changes it, submits records, and is told what is durable.
+//! An owner of state, as the server is one: changes it, submits records, and is told what is
+//! durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! A segment made ready beforehand: written over instead of made longer, and its zeros are no contents.
+//! A segment made ready beforehand: written over instead of made longer, and its zeros are no
+//! contents.
 
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds one record; `payload` appends its octets to the buffer it is given, and must leave alone what is in it.
+    /// Adds one record; `payload` appends its octets to the buffer it is given, and must leave
+    /// alone what is in it.
     ///
     /// # Errors
     /// If the payload has 16 MiB or more; the batch is then as it was.

@@ -1,4 +1,5 @@
-//! Group commit: everything that waits, in one write and one sync; then it is published. Time comes in as an argument.
+//! Group commit: everything that waits, in one write and one sync; then it is published. Time comes
+//! in as an argument.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::time::Timestamp;
 pub enum SyncMode {
     /// When the disk has it.
     Commit,
-    /// When the kernel has it; the disk has it so much later. It survives a killed process, but no power cut.
+    /// When the kernel has it; the disk has it so much later. It survives a killed process, but no
+    /// power cut.
     Interval(Duration),
 }
 
@@ -45,10 +47,12 @@ pub(in crate::journal) enum Next {
     Stop,
 }
 
-/// After a round of fewer records the next one does not wait for more: the load is light, and latency matters.
+/// After a round of fewer records the next one does not wait for more: the load is light, and
+/// latency matters.
 const FEW_RECORDS: u64 = 32;
 
-/// The first pause after a failure, and the longest: quick enough for a hiccup, slow enough for a full disk.
+/// The first pause after a failure, and the longest: quick enough for a hiccup, slow enough for a
+/// full disk.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 
@@ -198,7 +202,8 @@ impl GroupCommitter {
         Ok(())
     }
 
-    /// Nothing of the failed group was acknowledged; all of it goes back to the front of what waits.
+    /// Nothing of the failed group was acknowledged; all of it goes back to the front of what
+    /// waits.
     fn fail(&mut self, now: RoundTime, orders: Orders, error: &io::Error) {
         self.unsynced.append(&mut self.waiting);
         std::mem::swap(&mut self.waiting, &mut self.unsynced);

@@ -1,4 +1,5 @@
-//! From submitted batches to durable octets: the queue, the group commit, the segments and the snapshots.
+//! From submitted batches to durable octets: the queue, the group commit, the segments and the
+//! snapshots.
 
 pub(super) mod batch;
 pub(super) mod group_commit;

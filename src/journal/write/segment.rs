@@ -1,4 +1,5 @@
-//! The segment being written: groups of records at its end, and a fresh segment when it is full or cannot be trusted any more.
+//! The segment being written: groups of records at its end, and a fresh segment when it is full or
+//! cannot be trusted any more.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use crate::journal::format::header::{CLEAN_END, FileHeader, FileName, SegmentEnd
 
 /// The writing end of the journal. Knows no clock, thread or queue.
 ///
-/// After any failed write or sync the kernel may have thrown away what it could not write, and reading back proves nothing. So a
-/// segment is given up at the first error: the next one states in its header up to where the old one counts, and the caller writes
-/// again what was not yet durable.
+/// After any failed write or sync the kernel may have thrown away what it could not write, and
+/// reading back proves nothing. So a segment is given up at the first error: the next one states in
+/// its header up to where the old one counts, and the caller writes again what was not yet durable.
 pub(in crate::journal) struct SegmentWriter {
     storage: Arc<dyn Storage>,
     spare: Arc<Spare>,
@@ -38,11 +39,13 @@ struct OpenSegment {
 /// How many batches go into one system call.
 const SLICES: usize = 64;
 
-/// The part of a segment after which the next is asked for: late enough that a quiet server never has one, early enough that it is ready.
+/// The part of a segment after which the next is asked for: late enough that a quiet server never
+/// has one, early enough that it is ready.
 const WELL_BEGUN: u64 = 8;
 
 impl SegmentWriter {
-    /// A log that continues with segment `next` behind `sealed`. Nothing is written until the first call.
+    /// A log that continues with segment `next` behind `sealed`. Nothing is written until the first
+    /// call.
     ///
     /// `carried` are framed records that the next segment begins with.
     pub(in crate::journal) fn new(
@@ -65,7 +68,8 @@ impl SegmentWriter {
         // A number is used once, whatever becomes of it.
         self.next += 1;
         let active = self.begin(name).inspect_err(|_| {
-            // Nothing was acknowledged from it. If it cannot be removed either, recovery will find that no other follows it.
+            // Nothing was acknowledged from it. If it cannot be removed either, recovery will find
+            // that no other follows it.
             let _ = self.storage.remove(&name.draft());
             let _ = self.storage.remove(&name.to_string());
         })?;
@@ -74,7 +78,8 @@ impl SegmentWriter {
         Ok(name.number)
     }
 
-    /// The name is given when the contents are durable: so a segment with a bad header is damage, never an interrupted beginning.
+    /// The name is given when the contents are durable: so a segment with a bad header is damage,
+    /// never an interrupted beginning.
     fn begin(&self, name: FileName) -> io::Result<OpenSegment> {
         let mut file = match self.spare.take(&name.draft()) {
             Some(file) => file,
@@ -136,13 +141,15 @@ impl SegmentWriter {
         self.active.as_ref().is_some_and(|active| active.written >= self.segment_size)
     }
 
-    /// Ends this segment and begins the next; everything written must be durable. Returns the number of the new one.
+    /// Ends this segment and begins the next; everything written must be durable. Returns the
+    /// number of the new one.
     pub(in crate::journal) fn rotate(&mut self) -> io::Result<u64> {
         self.seal();
         self.open()
     }
 
-    /// Writes a last group header, so that even damage to the last group will not pass for a torn tail.
+    /// Writes a last group header, so that even damage to the last group will not pass for a torn
+    /// tail.
     pub(in crate::journal) fn close(&mut self) -> io::Result<()> {
         if self.active.as_ref().is_some_and(|active| active.written > FileHeader::SIZE as u64) {
             self.append(std::iter::empty())?;

@@ -225,7 +225,8 @@ impl Shared {
         self.failure.lock().clone().map_or(JournalHealth::Good, JournalHealth::Failing)
     }
 
-    /// Notes a failed try; the first one of a row wakes everybody, so that waiting replies are dropped.
+    /// Notes a failed try; the first one of a row wakes everybody, so that waiting replies are
+    /// dropped.
     pub(in crate::journal) fn fail(&self, reason: String, now: Timestamp) {
         self.counts.failures.fetch_add(1, Ordering::Relaxed);
         let mut failure = self.failure.lock();

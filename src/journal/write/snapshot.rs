@@ -1,4 +1,5 @@
-//! A snapshot: the last record of every key, written beside the running journal, slowly enough not to be felt.
+//! A snapshot: the last record of every key, written beside the running journal, slowly enough not
+//! to be felt.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -45,10 +46,11 @@ impl std::error::Error for SnapshotError {}
 
 /// A snapshot being written, on a thread of the owner's that may sleep.
 ///
-/// It stands for everything submitted before it was begun, so the owner goes through its state *after* that: slice by slice,
-/// [`Self::put`] under the slice's lock (memory only), [`Self::settle`] outside of it (writes, and rests). What changes meanwhile is in
-/// the segments too, and the newer version wins. A key that was removed must be put as removed, unless its removal is so old that
-/// no worker can still hold an unsubmitted record of it.
+/// It stands for everything submitted before it was begun, so the owner goes through its state
+/// *after* that: slice by slice, [`Self::put`] under the slice's lock (memory only),
+/// [`Self::settle`] outside of it (writes, and rests). What changes meanwhile is in the segments
+/// too, and the newer version wins. A key that was removed must be put as removed, unless its
+/// removal is so old that no worker can still hold an unsubmitted record of it.
 ///
 /// Dropped before [`Self::finish`], it leaves nothing behind.
 pub struct SnapshotWriter {

@@ -1,4 +1,5 @@
-//! What a submitter and the committer share: batches on their way, tickets, and whether more should come.
+//! What a submitter and the committer share: batches on their way, tickets, and whether more should
+//! come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +12,8 @@ use crate::journal::write::batch::Batch;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
 
-/// Whether the journal wants records at present. Ask before state is changed: what has been changed is always taken.
+/// Whether the journal wants records at present. Ask before state is changed: what has been changed
+/// is always taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     Open,
@@ -21,7 +23,8 @@ pub enum Admission {
     Failing,
 }
 
-/// Called after a submitter's tickets became durable, or the journal began to fail: on the committer's thread, so it must only wake somebody.
+/// Called after a submitter's tickets became durable, or the journal began to fail: on the
+/// committer's thread, so it must only wake somebody.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// A batch on its way.
@@ -100,7 +103,8 @@ impl std::fmt::Debug for SubmitterState {
     }
 }
 
-/// Octets that wait for the disk, and whether it takes them: what `Submitter::admission` reads without a lock.
+/// Octets that wait for the disk, and whether it takes them: what `Submitter::admission` reads
+/// without a lock.
 #[derive(Debug)]
 pub(in crate::journal) struct Backpressure {
     pub backlog: AtomicUsize,

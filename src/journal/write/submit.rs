@@ -1,4 +1,5 @@
-//! The hand-over: a worker submits batches and never waits; the committer takes all there are, and says when they are safe.
+//! The hand-over: a worker submits batches and never waits; the committer takes all there are, and
+//! says when they are safe.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,16 @@ use crate::journal::write::submission::{Admission, Submission, SubmitterState, T
 
 /// One worker's way into the journal.
 ///
-/// The order of a round: [`Self::admission`], then change state and put records, then [`Self::submit`], then hold the replies until
-/// [`Self::durable`] reaches the ticket. `submit` takes whatever it is given, because the state has already changed; so the backlog
-/// is bounded by twice its limit and one batch of each worker.
+/// The order of a round: [`Self::admission`], then change state and put records, then
+/// [`Self::submit`], then hold the replies until [`Self::durable`] reaches the ticket. `submit`
+/// takes whatever it is given, because the state has already changed; so the backlog is bounded by
+/// twice its limit and one batch of each worker.
 ///
-/// When the disk fails, nothing that was submitted is given up: the committer keeps the octets and writes them first when the disk
-/// is back. The replies that wait should be dropped ([`Admission::Failing`]); the gateways ask again, and by then the state they are
-/// answered from is on disk. What must follow the record rather than the reply, such as freeing an address, waits for the ticket.
+/// When the disk fails, nothing that was submitted is given up: the committer keeps the octets and
+/// writes them first when the disk is back. The replies that wait should be dropped
+/// ([`Admission::Failing`]); the gateways ask again, and by then the state they are answered from
+/// is on disk. What must follow the record rather than the reply, such as freeing an address, waits
+/// for the ticket.
 #[derive(Debug)]
 pub struct Submitter {
     state: Arc<SubmitterState>,
@@ -41,14 +45,16 @@ impl Submitter {
         self.shared.admission()
     }
 
-    /// Octets that may still wait for the disk: up to twice the limit from which on it is [`Admission::Overloaded`]. Who shares
-    /// what is left among several takes from the upper half only what leaves room for others.
+    /// Octets that may still wait for the disk: up to twice the limit from which on it is
+    /// [`Admission::Overloaded`]. Who shares what is left among several takes from the upper half
+    /// only what leaves room for others.
     #[must_use]
     pub fn room(&self) -> usize {
         self.shared.backpressure.room()
     }
 
-    /// Hands a batch over. An empty one is as good: its ticket is durable when all is that was submitted before it, by anybody.
+    /// Hands a batch over. An empty one is as good: its ticket is durable when all is that was
+    /// submitted before it, by anybody.
     ///
     /// If [`Self::durable`] covers the ticket at once (a journal in memory), no wake follows.
     pub fn submit(&mut self, batch: Batch) -> Ticket {

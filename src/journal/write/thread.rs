@@ -1,4 +1,5 @@
-//! The journal's threads: the committer's, which is the only part of the journal that reads a clock, and that of the spare segment.
+//! The journal's threads: the committer's, which is the only part of the journal that reads a
+//! clock, and that of the spare segment.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub struct Commit {
 /// Called after every commit, on the committer's thread.
 pub type Observer = Arc<dyn Fn(Commit) + Send + Sync>;
 
-/// The threads of a journal. Each ends by an error only if it panicked, and then there is nothing left to write with.
+/// The threads of a journal. Each ends by an error only if it panicked, and then there is nothing
+/// left to write with.
 pub(in crate::journal) struct Threads {
     committer: JoinHandle<()>,
     spare: JoinHandle<()>,
@@ -51,7 +53,8 @@ impl Threads {
         Ok(Self { committer, spare, rounds })
     }
 
-    /// How long the commit in progress has taken so far; what waits behind it waits no longer than that.
+    /// How long the commit in progress has taken so far; what waits behind it waits no longer than
+    /// that.
     pub(in crate::journal) fn commit_in_progress(&self) -> Option<Duration> {
         self.rounds.in_progress()
     }

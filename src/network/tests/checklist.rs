@@ -1,4 +1,5 @@
-//! The accounting part of the conformance checklist (reference/standards.md 6 E), as far as it is about state.
+//! The accounting part of the conformance checklist (reference/standards.md 6 E), as far as it is
+//! about state.
 
 use super::*;
 
@@ -187,7 +188,8 @@ fn e16_a_start_that_comes_after_its_stop_opens_nothing() {
     assert_eq!(tracker.session("a").octets(), (0, 0));
 }
 
-/// The event time is worked out before the machine sees it; here it only must be the one that counts, and not the arrival.
+/// The event time is worked out before the machine sees it; here it only must be the one that
+/// counts, and not the arrival.
 #[test]
 fn e17_e18_the_event_time_orders_and_not_the_arrival() {
     let mut tracker = TestTracker::new();

@@ -1,4 +1,5 @@
-//! The machine from outside: what gateways send, in the order in which it arrives, and what must be true afterwards.
+//! The machine from outside: what gateways send, in the order in which it arrives, and what must be
+//! true afterwards.
 
 mod bound;
 mod checklist;

@@ -169,7 +169,8 @@ proptest! {
                         let opened = endpoint.open_sessions().count() > before.open_sessions().count();
                         prop_assert!(!opened, "opened, and did not say so");
                     }
-                    // A gateway that sends Acct-Multi-Session-Id now and then may mean either of two sessions.
+                    // A gateway that sends Acct-Multi-Session-Id now and then may mean either of
+                    // two sessions.
                     if multi.is_some() {
                         let once = endpoint.clone();
                         deliver(&mut endpoint, &sent, now);
@@ -204,9 +205,10 @@ proptest! {
         }
     }
 
-    /// PROTOCOL 2: accounting is idempotent by content. What could not be applied when it came may count later, when the session it belongs to
-    /// has been heard of; but nothing counts twice. Of one reporter, and one that sends Acct-Multi-Session-Id always or never: else a
-    /// repetition can mean either of two sessions begun since.
+    /// PROTOCOL 2: accounting is idempotent by content. What could not be applied when it came may
+    /// count later, when the session it belongs to has been heard of; but nothing counts twice. Of
+    /// one reporter, and one that sends Acct-Multi-Session-Id always or never: else a repetition
+    /// can mean either of two sessions begun since.
     #[test]
     fn no_packet_counts_twice(multi: bool, packets in proptest::collection::vec((sent(), any::<proptest::sample::Index>()), 1..16)) {
         let mut endpoint = EndpointState::new(NetworkState::Detached);

@@ -42,7 +42,8 @@ fn a_stop_overtaken_by_a_later_interim_still_closes() {
     assert_eq!((repeated.effect, tracker.state()), (Effect::TombstoneHolds, NetworkState::Idle));
 }
 
-/// PROTOCOL 19: its gateway's clock was set back. Nothing says that there was an earlier session of that name.
+/// PROTOCOL 19: its gateway's clock was set back. Nothing says that there was an earlier session of
+/// that name.
 #[test]
 fn a_stop_stamped_before_the_session_closes_it() {
     let mut tracker = TestTracker::new();
@@ -109,7 +110,8 @@ fn an_old_packet_ends_supersedes_and_raises_nothing_newer() {
     assert_eq!(restarts.closes(&tracker.endpoint.sessions[0]), None);
 }
 
-/// A clock that was never set orders its own reports, and is told from a replayed one by where it stands.
+/// A clock that was never set orders its own reports, and is told from a replayed one by where it
+/// stands.
 #[test]
 fn a_clock_that_was_never_set_orders_its_own_reports() {
     let unset = |report: Report<'static>, secs: u64| {
@@ -204,7 +206,8 @@ fn without_a_stamp_nothing_young_is_ended_by_what_does_not_name_it() {
 /// PROTOCOL 19: it names its session, and no earlier one of that name is known.
 #[test]
 fn a_stop_without_a_stamp_closes_the_session_that_it_names() {
-    // The stamp of the Start: none, right, a clock that is ahead by a little, by much, behind by much.
+    // The stamp of the Start: none, right, a clock that is ahead by a little, by much, behind by
+    // much.
     for (order, stamp) in [
         (at(100), Stamp::Absent),
         (at(100), Stamp::Sane),
@@ -227,7 +230,8 @@ fn a_stop_without_a_stamp_closes_the_session_that_it_names() {
 /// One way to hand a report over.
 type Delivery = fn(&mut EndpointState, &Report<'_>, Timestamp) -> Outcome;
 
-/// PROTOCOL 20: what arrives after an On or Off without a stamp is after it, however slow the clock of the stamps is.
+/// PROTOCOL 20: what arrives after an On or Off without a stamp is after it, however slow the clock
+/// of the stamps is.
 #[test]
 fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
     for began_and_heard in [at(0), at(0) + Duration::from_millis(250)] {
@@ -265,7 +269,8 @@ fn what_arrives_after_a_restart_without_a_stamp_is_after_it() {
     }
 }
 
-/// PROTOCOL 6: one name is one session; what tells of another of that name does not open it again beside it.
+/// PROTOCOL 6: one name is one session; what tells of another of that name does not open it again
+/// beside it.
 #[test]
 fn a_session_whose_name_another_has_by_now_is_not_opened_again() {
     let multi = |id, secs| Report { acct_multi_session_id: Some(b"m"), ..report(id, secs) };

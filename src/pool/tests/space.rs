@@ -1,4 +1,5 @@
-//! Subnets come and go; who has which address stays (PROTOCOL 11): against a model, and against a memory restored from records.
+//! Subnets come and go; who has which address stays (PROTOCOL 11): against a model, and against a
+//! memory restored from records.
 
 use super::*;
 

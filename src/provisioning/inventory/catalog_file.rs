@@ -11,14 +11,16 @@ use super::super::{Catalog, GroupFault};
 use super::section::{Lined, Section, Text};
 use crate::identity::{Apn, GroupId, VsliceId};
 
-/// Subnets shorter than this are a slip of the pen: no private network has more than the 16 million addresses of 10.0.0.0/8.
+/// Subnets shorter than this are a slip of the pen: no private network has more than the 16 million
+/// addresses of 10.0.0.0/8.
 const SHORTEST_PREFIX: u8 = 8;
 
 /// What the wire can carry (RFC 2865 5.1, 5.2).
 const LONGEST_USERNAME: usize = 253;
 const LONGEST_PASSWORD: usize = 128;
 
-/// Acct-Interim-Interval "MUST NOT" be below the first and "SHOULD NOT" be below the second (RFC 2869 5.16).
+/// Acct-Interim-Interval "MUST NOT" be below the first and "SHOULD NOT" be below the second (RFC
+/// 2869 5.16).
 const LEAST_INTERIM_S: u32 = 60;
 const ADVISED_INTERIM_S: u32 = 600;
 
@@ -313,8 +315,8 @@ fn credentials(section: &mut Section<'_>, report: &mut ProblemCollector) -> Opti
     Some(Credentials { method, username: username.value.into(), password: password.value.into() })
 }
 
-/// A group that cannot carry sessions is let in: somebody may be about to complete its VSlice. What was switched off on
-/// purpose needs no warning.
+/// A group that cannot carry sessions is let in: somebody may be about to complete its VSlice. What
+/// was switched off on purpose needs no warning.
 fn report_faults(
     catalog: &Catalog,
     groups: &HandlesByName<GroupId>,

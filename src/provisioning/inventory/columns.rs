@@ -91,7 +91,8 @@ impl Columns {
     }
 }
 
-/// What stands between the columns where it is no comma: spreadsheets write semicolons in half of the world.
+/// What stands between the columns where it is no comma: spreadsheets write semicolons in half of
+/// the world.
 fn foreign_separator(header: &ByteRecord) -> Option<char> {
     let is_known = |word: &[u8]| {
         let word = word.trim_ascii();
@@ -134,7 +135,8 @@ impl<'r> Row<'r> {
 /// What a spreadsheet takes for the beginning of a formula.
 const FORMULA: [char; 4] = ['=', '+', '-', '@'];
 
-/// A name as it is written: with an apostrophe before what a spreadsheet would compute, by which it knows a text.
+/// A name as it is written: with an apostrophe before what a spreadsheet would compute, by which it
+/// knows a text.
 pub(super) fn guarded(name: &str) -> Cow<'_, str> {
     if is_formula(name) { format!("'{name}").into() } else { name.into() }
 }
@@ -144,7 +146,8 @@ pub(super) fn unguarded(field: &str) -> &str {
     field.strip_prefix('\'').filter(|name| is_formula(name)).unwrap_or(field)
 }
 
-/// Whether it would be one without the apostrophes, too: else [`unguarded`] would take away one that belongs to the name.
+/// Whether it would be one without the apostrophes, too: else [`unguarded`] would take away one
+/// that belongs to the name.
 fn is_formula(name: &str) -> bool {
     name.trim_start_matches('\'').starts_with(FORMULA)
 }

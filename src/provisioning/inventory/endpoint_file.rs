@@ -39,8 +39,9 @@ pub(super) fn read(
     groups: Groups<'_>,
     report: &mut ProblemCollector,
 ) -> io::Result<ListedEndpoint> {
-    // With LF alone as the terminator, and more at the end, the line number after a record is always that of the next line; a
-    // CR before it is blank space to us. Only a quote that was never closed gets to the end of all.
+    // With LF alone as the terminator, and more at the end, the line number after a record is
+    // always that of the next line; a CR before it is blank space to us. Only a quote that was
+    // never closed gets to the end of all.
     let has_ended = Cell::new(false);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -106,7 +107,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The line of a record that ends in line `last`. `None` if there is nothing on it, or nothing that could be read.
+    /// The line of a record that ends in line `last`. `None` if there is nothing on it, or nothing
+    /// that could be read.
     fn line_of(&mut self, record: &ByteRecord, last: u64) -> Option<u32> {
         let breaks = record.as_slice().split(|octet| *octet == b'\n').skip(1).count() as u64;
         let line = u32::try_from(last.saturating_sub(breaks)).unwrap_or(u32::MAX);
@@ -119,8 +121,8 @@ impl Rows<'_> {
         (!is_blank).then_some(line)
     }
 
-    /// Takes in one row. A row with a problem is listed all the same, so that what it clashes with is found too: nothing
-    /// of a file with a problem is ever used.
+    /// Takes in one row. A row with a problem is listed all the same, so that what it clashes with
+    /// is found too: nothing of a file with a problem is ever used.
     fn take(&mut self, row: &Row<'_>) {
         if row.fields.len() != row.columns.width {
             let what = format!(
@@ -258,7 +260,8 @@ impl Rows<'_> {
         named?.id
     }
 
-    /// An address is worth configuring only where it will be given: in a static subnet of the primary group's VSlice.
+    /// An address is worth configuring only where it will be given: in a static subnet of the
+    /// primary group's VSlice.
     fn static_ip(&mut self, row: &Row<'_>, group: Option<GroupId>) -> Option<Ipv4Addr> {
         if !row.has(Column::StaticIp) {
             return None;
@@ -365,7 +368,8 @@ impl Rows<'_> {
     }
 }
 
-/// Reports every key after its first line. Sorting takes less memory than a set, and files are mostly sorted already.
+/// Reports every key after its first line. Sorting takes less memory than a set, and files are
+/// mostly sorted already.
 fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut ProblemCollector) {
     keys.sort_unstable();
     for same in keys.chunk_by(|one, next| one.0 == next.0).filter(|same| same.len() > 1) {

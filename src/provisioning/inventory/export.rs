@@ -16,8 +16,8 @@ use super::columns::{Column, guarded};
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
 use crate::identity::{Apn, GroupId, Iccid};
 
-/// Writes both files into `dir`, which is created if it is not there. Files of an inventory that is there already are
-/// left alone: that is an error of the kind [`io::ErrorKind::AlreadyExists`].
+/// Writes both files into `dir`, which is created if it is not there. Files of an inventory that is
+/// there already are left alone: that is an error of the kind [`io::ErrorKind::AlreadyExists`].
 pub fn export<'a>(
     dir: &Path,
     catalog: &Catalog,

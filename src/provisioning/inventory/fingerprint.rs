@@ -1,4 +1,5 @@
-//! What tells one state of an inventory's files from another: so that millions of endpoints need not be read and compared at every start.
+//! What tells one state of an inventory's files from another: so that millions of endpoints need
+//! not be read and compared at every start.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -9,15 +10,18 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
 
-/// Rises when a load has come to mean more than before: then what an older attachd adopted is to be read again.
+/// Rises when a load has come to mean more than before: then what an older attachd adopted is to be
+/// read again.
 const EDITION: u8 = 2;
 
 /// Octets read at a time.
 const BLOCK: usize = 1 << 20;
 
-/// The octets of both files, and the version of the attachd that reads them: another one may find other things in them.
+/// The octets of both files, and the version of the attachd that reads them: another one may find
+/// other things in them.
 ///
-/// It tells apart what people and programs write; it is no protection against somebody who wants two inventories to look alike.
+/// It tells apart what people and programs write; it is no protection against somebody who wants
+/// two inventories to look alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub u128);
 

@@ -1,7 +1,8 @@
-//! The inventory: a folder with `inventory.toml` and `endpoints.csv` (or `endpoints.csv.gz`), read whole or not at all.
+//! The inventory: a folder with `inventory.toml` and `endpoints.csv` (or `endpoints.csv.gz`), read
+//! whole or not at all.
 //!
-//! Every problem of both files is found in one go, and one of them refuses the load: half an inventory would detach the
-//! other half. Nothing read here is in force yet; `aaa` adopts it.
+//! Every problem of both files is found in one go, and one of them refuses the load: half an
+//! inventory would detach the other half. Nothing read here is in force yet; `aaa` adopts it.
 
 mod catalog_file;
 mod columns;
@@ -30,7 +31,8 @@ const CATALOG: &str = "inventory.toml";
 const ENDPOINTS: &str = "endpoints.csv";
 pub const ENDPOINTS_GZ: &str = "endpoints.csv.gz";
 
-/// The octets of a short row. Memory for a row too many is never touched; for one too few everything moves.
+/// The octets of a short row. Memory for a row too many is never touched; for one too few
+/// everything moves.
 const SHORT_ROW: u64 = 64;
 
 /// What the files of a folder provide.
@@ -40,7 +42,8 @@ pub struct Inventory {
     pub catalog: Catalog,
     /// In the order of the file. Every ICCID, IMSI and MSISDN stands here once.
     pub endpoints: Vec<(Iccid, Endpoint)>,
-    /// The endpoints (pending) that may leave termination: no other state in a file leads out of it (PROTOCOL 10).
+    /// The endpoints (pending) that may leave termination: no other state in a file leads out of it
+    /// (PROTOCOL 10).
     pub reinstated: Vec<Iccid>,
     /// What does not hinder the load.
     pub warnings: Vec<InventoryProblem>,
@@ -103,7 +106,8 @@ impl Inventory {
         })
     }
 
-    /// What has to be said at each start of files that need not be read again. Only catalogs are warned of.
+    /// What has to be said at each start of files that need not be read again. Only catalogs are
+    /// warned of.
     #[must_use]
     pub fn warnings(dir: &Path) -> Vec<InventoryProblem> {
         let mut report = ProblemCollector::default();
@@ -114,7 +118,8 @@ impl Inventory {
         report.conclude().unwrap_or_default()
     }
 
-    /// Names the endpoints' groups by the handles that the catalog in force has for them, which are told in the order of the own ones.
+    /// Names the endpoints' groups by the handles that the catalog in force has for them, which are
+    /// told in the order of the own ones.
     pub fn rename_groups(&mut self, groups: &[GroupId]) {
         // Almost always the files name the groups in the order in which they were first seen.
         if groups.iter().enumerate().any(|(index, group)| group.index() != index) {

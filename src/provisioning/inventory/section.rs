@@ -1,4 +1,5 @@
-//! A table of `inventory.toml` that is emptied key by key, so that all its problems are found and not only the first.
+//! A table of `inventory.toml` that is emptied key by key, so that all its problems are found and
+//! not only the first.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +12,8 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 use super::super::problem::ProblemCollector;
 use crate::identity::Moniker;
 
-/// The longest name of a VSlice, group or endpoint, in characters: what a table on a screen can show.
+/// The longest name of a VSlice, group or endpoint, in characters: what a table on a screen can
+/// show.
 const LONGEST_NAME: usize = 100;
 
 /// A value of the file and the line where it stands.
@@ -202,7 +204,8 @@ impl Lined<String> {
         self.read(key, "write four numbers, as in \"9.9.9.9\"", parse, report)
     }
 
-    /// An address range, which must be written with its first address: else it is not clear which of two was meant.
+    /// An address range, which must be written with its first address: else it is not clear which
+    /// of two was meant.
     pub(super) fn range(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Net> {
         let parse =
             |text: &str| text.parse::<Ipv4Net>().map_err(|_| format!("{text:?} is no IPv4 range"));

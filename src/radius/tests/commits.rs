@@ -144,7 +144,8 @@ fn receipts_wait_for_their_own_batch_and_rejects_for_none() {
 fn a_report_in_which_nothing_is_new_waits_for_the_records_before_it() {
     let mut worker = TestWorker::new(config());
     worker.receive(&[(Port::Acct, &start(1, TILL))]);
-    // The same session again under another identifier, as a gateway sends it that has changed Acct-Delay-Time.
+    // The same session again under another identifier, as a gateway sends it that has changed
+    // Acct-Delay-Time.
     worker.receive(&[(Port::Acct, &start(2, TILL))]);
     assert_eq!(worker.core.pipeline.counters.repeated, 1);
     worker.settle();
@@ -246,7 +247,8 @@ fn a_slow_disk_sheds_access_first_then_everything_and_recovers_at_once() {
     assert_eq!(worker.taken(), [(Code::ACCESS_REJECT, 1)]);
 }
 
-/// Each took 16 KiB, and kept them: 8,000 receipts of 20 octets behind a disk that stood still were 128 MiB.
+/// Each took 16 KiB, and kept them: 8,000 receipts of 20 octets behind a disk that stood still were
+/// 128 MiB.
 #[test]
 fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
     const RECEIPTS: u16 = 8_000;
@@ -287,7 +289,8 @@ fn flood<C: Committer>(core: &mut WorkerCore<C>, from: &str, packets: &[Vec<u8>]
     taken
 }
 
-/// Interims of ever new sessions: the record of their endpoint grows to its bound, and is written with each.
+/// Interims of ever new sessions: the record of their endpoint grows to its bound, and is written
+/// with each.
 fn ever_new_sessions(imsi: &str, count: usize) -> Vec<Vec<u8>> {
     let report = |nth: usize| {
         request(Code::ACCOUNTING_REQUEST, nth as u8, |packet| {

@@ -1,4 +1,5 @@
-//! The shell as a gateway sees it, datagram by datagram, on a clock of the test's own and without a socket.
+//! The shell as a gateway sees it, datagram by datagram, on a clock of the test's own and without a
+//! socket.
 
 mod answers;
 mod clock_steps;

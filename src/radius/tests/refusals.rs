@@ -299,7 +299,8 @@ fn a_signed_accounting_request_follows_the_zero_rule() {
     let numbers =
         verified(&TestServer::new().acct(&good).reply(), Code::ACCOUNTING_RESPONSE, &good);
     assert_eq!(numbers, [number::MESSAGE_AUTHENTICATOR], "signed, for the request was");
-    // The same, but with the Message-Authenticator of an Access-Request; then the authenticator over that.
+    // The same, but with the Message-Authenticator of an Access-Request; then the authenticator
+    // over that.
     let mut wrong = good.clone();
     let at = wrong.len() - 16;
     wrong[at..].fill(7);

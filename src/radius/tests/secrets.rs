@@ -1,4 +1,5 @@
-//! A gateway whose secret is being replaced: any of its secrets proves a request, and the one that did signs the reply.
+//! A gateway whose secret is being replaced: any of its secrets proves a request, and the one that
+//! did signs the reply.
 
 use super::test_server::*;
 use crate::metrics::counters::Dropped;

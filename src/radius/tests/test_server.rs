@@ -286,8 +286,9 @@ pub(crate) fn start(identifier: u8, imsi: &str) -> Vec<u8> {
     accounting(identifier, imsi, acct_status_type::START)
 }
 
-/// Checks what every reply must be: of this code, the request's identifier, verified, and in the Access family with the
-/// Message-Authenticator first. Gives the numbers of its attributes in order.
+/// Checks what every reply must be: of this code, the request's identifier, verified, and in the
+/// Access family with the Message-Authenticator first. Gives the numbers of its attributes in
+/// order.
 pub(crate) fn verified(reply: &[u8], code: Code, request: &[u8]) -> Vec<u8> {
     let (reply, request) = (Datagram::frame(reply).unwrap(), Datagram::frame(request).unwrap());
     assert_eq!((reply.code(), reply.identifier()), (code, request.identifier()));

@@ -1,7 +1,7 @@
 //! From attributes to the words of the domain: one pass over a verified packet, nothing copied.
 //!
-//! A value of the wrong size for its type is passed over, and spoils nothing else (RFC 6929 2.8). Of attributes that may occur once the
-//! first counts.
+//! A value of the wrong size for its type is passed over, and spoils nothing else (RFC 6929 2.8).
+//! Of attributes that may occur once the first counts.
 
 #[cfg(test)]
 mod tests;
@@ -169,7 +169,8 @@ impl<'a> Fields<'a> {
         is_right && self.subject.user_name == Some(wanted.username.as_bytes())
     }
 
-    /// The accounting request that these attributes make, and which of its times cannot be. `range` has the addresses of the gateway.
+    /// The accounting request that these attributes make, and which of its times cannot be. `range`
+    /// has the addresses of the gateway.
     pub fn accounting(
         &self,
         gateway: GatewayId,
@@ -203,7 +204,8 @@ impl<'a> Fields<'a> {
         (AccountingRequest { kind: self.kind(), subject: self.subject, gateway, report }, odd)
     }
 
-    /// 3GPP-PDP-Type if it is there (TS 29.061 16.4.7.2: 0 is IPv4, 2 IPv6, 3 both), else what the addresses tell.
+    /// 3GPP-PDP-Type if it is there (TS 29.061 16.4.7.2: 0 is IPv4, 2 IPv6, 3 both), else what the
+    /// addresses tell.
     fn families(&self) -> Families {
         match self.pdp_type {
             Some(0) => Families { ipv4: true, ipv6: false },
@@ -213,7 +215,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the 3GPP-User-Location-Info.
+    /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the
+    /// 3GPP-User-Location-Info.
     fn location_info(&self) -> LocationInfo<'a> {
         let of_location = || {
             Plmn::parse(&UserLocation::decode(self.location_info.location?)?.plmn()?.to_ascii())

@@ -113,7 +113,8 @@ fn every_value_finds_its_place() {
     assert_eq!(report.authorisation, Some(77));
 }
 
-/// A value of the wrong size counts as absent, a second one as not there, and neither costs anything else (A16, A17, E23, E24).
+/// A value of the wrong size counts as absent, a second one as not there, and neither costs
+/// anything else (A16, A17, E23, E24).
 #[test]
 fn odd_values_spoil_only_themselves() {
     let write = |packet: &mut Encoder<'_>| {

@@ -1,6 +1,8 @@
-//! One attaching endpoint: what it does next, told by what has happened. Owns no socket, timer or clock.
+//! One attaching endpoint: what it does next, told by what has happened. Owns no socket, timer or
+//! clock.
 //!
-//! `.` stays as it is; "ask" is to ask leave to attach where the fleet does so, else to open a session at once.
+//! `.` stays as it is; "ask" is to ask leave to attach where the fleet does so, else to open a
+//! session at once.
 //!
 //! | now \ event | Summoned | Woken | Granted | Refused | Unanswered | Released | Silenced | Dismissed |
 //! |---|---|---|---|---|---|---|---|---|
@@ -320,7 +322,8 @@ impl Device {
         (State::AWAY, Action::Nothing)
     }
 
-    /// Twice as long after each failure, anywhere between nothing and that: so that a crowd does not come back as a crowd.
+    /// Twice as long after each failure, anywhere between nothing and that: so that a crowd does
+    /// not come back as a crowd.
     fn back_off(
         &mut self,
         now: Timestamp,

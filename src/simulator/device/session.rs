@@ -1,4 +1,5 @@
-//! One session of an endpoint: what the server granted, when it ends and how, and what has been reported of it.
+//! One session of an endpoint: what the server granted, when it ends and how, and what has been
+//! reported of it.
 
 use std::net::Ipv4Addr;
 
@@ -28,7 +29,8 @@ impl Cause {
     pub const SESSION_TIMEOUT: Self = Self(acct_terminate_cause::SESSION_TIMEOUT as u8);
 }
 
-/// The Class attributes of an Accept, in their order, each after its length. Those of most servers fit in without a heap block.
+/// The Class attributes of an Accept, in their order, each after its length. Those of most servers
+/// fit in without a heap block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Classes {
     Few { used: u8, octets: [u8; Self::INLINE] },
@@ -139,7 +141,8 @@ impl DeviceSession {
         CompactTime::of(now) >= self.ends
     }
 
-    /// Whether an interim report is due and none is on its way: only one is ever queued (RFC 2869 2.1).
+    /// Whether an interim report is due and none is on its way: only one is ever queued (RFC 2869
+    /// 2.1).
     pub(super) fn report(&mut self, now: Timestamp, random: &mut RandomStream) -> bool {
         if CompactTime::of(now) < self.interim_due {
             return false;
@@ -153,7 +156,8 @@ impl DeviceSession {
         true
     }
 
-    /// The next report comes after the interval, a twentieth sooner or later: gateways spread them (RFC 2869 2.1).
+    /// The next report comes after the interval, a twentieth sooner or later: gateways spread them
+    /// (RFC 2869 2.1).
     fn plan_report(&mut self, now: Timestamp, random: &mut RandomStream) {
         const SPREAD: f64 = 0.05;
         if self.interim_s > 0 {

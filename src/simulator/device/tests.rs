@@ -205,7 +205,8 @@ fn session_timeout_is_obeyed() {
     assert_eq!(session.usage(Timestamp::from_secs(105)).seconds, 5);
 }
 
-/// Checklist H8: interim reports at the server's interval with some spread, cumulative, and never two on their way.
+/// Checklist H8: interim reports at the server's interval with some spread, cumulative, and never
+/// two on their way.
 #[test]
 fn interim_reports_follow_the_server() {
     let mut device = device(DevicePhase::Authorising);

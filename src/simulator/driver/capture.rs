@@ -1,4 +1,5 @@
-//! Writes a sample of the packets into a pcap file, as if caught on the wire: a request always together with its replies.
+//! Writes a sample of the packets into a pcap file, as if caught on the wire: a request always
+//! together with its replies.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -15,7 +16,8 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use crate::exchange::{Dispatch, SocketId};
 use crate::time::Timestamp;
 
-/// Packets that wait for the disk. When it is slower than the network, the sample becomes thinner; the run does not wait.
+/// Packets that wait for the disk. When it is slower than the network, the sample becomes thinner;
+/// the run does not wait.
 const WAITING: usize = 65_536;
 
 /// Where to write, and how much.
@@ -85,7 +87,8 @@ impl CaptureHandle {
         self.add(at, socket, octets, |gateway| (from, gateway));
     }
 
-    /// The identifier chooses the sample, so that both directions are in it. The gateway's address stands for its socket.
+    /// The identifier chooses the sample, so that both directions are in it. The gateway's address
+    /// stands for its socket.
     fn add(
         &self,
         at: Timestamp,
@@ -116,7 +119,8 @@ fn write(
     epoch: Timestamp,
 ) -> io::Result<()> {
     for Caught { at, from, to, octets } in caught {
-        // Addresses of different families meet only in the file, because a socket has no address of its own.
+        // Addresses of different families meet only in the file, because a socket has no address of
+        // its own.
         let ip = |address: SocketAddr| match address.ip() {
             IpAddr::V4(ip) => ip.octets(),
             IpAddr::V6(_) => [198, 51, 100, 1],

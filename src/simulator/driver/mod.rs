@@ -191,7 +191,8 @@ fn conclude(
     outcome
 }
 
-/// The final view of all endpoints about which something can be said; of very many, every so-and-so-many-th.
+/// The final view of all endpoints about which something can be said; of very many, every
+/// so-and-so-many-th.
 fn compare_views(http: SocketAddr, now: Timestamp, shards: &mut [Shard]) -> View {
     let mut reader = match view::ViewClient::connect(http) {
         Ok(reader) => reader,

@@ -1,4 +1,5 @@
-//! The sockets behind the doors of a shard's gateways: opened when first used, not connected, so that a reply from a wrong port is seen.
+//! The sockets behind the doors of a shard's gateways: opened when first used, not connected, so
+//! that a reply from a wrong port is seen.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -42,7 +43,8 @@ impl Sockets {
         }
     }
 
-    /// Sends everything, in batches by socket. What the system does not take is lost, as on any network, and repeated by the gateway.
+    /// Sends everything, in batches by socket. What the system does not take is lost, as on any
+    /// network, and repeated by the gateway.
     pub(super) fn send(&mut self, outbound: &Outbound) {
         let mut dispatches: Vec<(usize, Dispatch<'_>)> = Vec::with_capacity(outbound.len());
         for dispatch in outbound.iter() {

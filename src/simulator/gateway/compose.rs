@@ -1,4 +1,5 @@
-//! The packets a gateway sends: the attributes of TS 29.061 16.4 in the way packet gateways really fill them in.
+//! The packets a gateway sends: the attributes of TS 29.061 16.4 in the way packet gateways really
+//! fill them in.
 
 use std::net::Ipv4Addr;
 

@@ -1,7 +1,9 @@
-//! One packet gateway's RADIUS side: a client with the profile of a gateway, and its Status-Server timer. Owns no socket or clock.
+//! One packet gateway's RADIUS side: a client with the profile of a gateway, and its Status-Server
+//! timer. Owns no socket or clock.
 //!
-//! [`GatewayMachine::ask`] writes a request and remembers it; [`GatewayMachine::poll`] repeats what is not answered; [`GatewayMachine::receive`] says what a
-//! datagram means. What must be sent is left in an [`Outbound`].
+//! [`GatewayMachine::ask`] writes a request and remembers it; [`GatewayMachine::poll`] repeats what
+//! is not answered; [`GatewayMachine::receive`] says what a datagram means. What must be sent is
+//! left in an [`Outbound`].
 
 mod compose;
 mod kind;
@@ -93,7 +95,8 @@ impl GatewayMachineSettings {
 }
 
 impl GatewayMachine {
-    /// The gateway `number` of a run. `random` gives its authenticators and the jitter of its timers.
+    /// The gateway `number` of a run. `random` gives its authenticators and the jitter of its
+    /// timers.
     pub fn new(
         number: u16,
         profile: Profile,
@@ -118,8 +121,8 @@ impl GatewayMachine {
         self.client.outstanding()
     }
 
-    /// Sends a request; `compose` writes its attributes. False if it was not sent: no identifier is free. The scenario bounds every text
-    /// in it, so nothing we compose is too long.
+    /// Sends a request; `compose` writes its attributes. False if it was not sent: no identifier is
+    /// free. The scenario bounds every text in it, so nothing we compose is too long.
     pub fn ask(
         &mut self,
         now: Timestamp,
@@ -133,7 +136,8 @@ impl GatewayMachine {
             .is_ok()
     }
 
-    /// Repeats what is due and asks for signs of life. Who is not answered any more is added to `unanswered`.
+    /// Repeats what is due and asks for signs of life. Who is not answered any more is added to
+    /// `unanswered`.
     pub fn poll(&mut self, now: Timestamp, out: &mut Outbound, unanswered: &mut Vec<Ticket>) {
         self.client.poll(now, out, unanswered);
         if now >= self.next_status {
@@ -159,7 +163,8 @@ impl GatewayMachine {
         self.client.receive(now, socket, from, octets)
     }
 
-    /// The packets of the exchange that `octets`, received through `socket`, belongs or claims to belong to.
+    /// The packets of the exchange that `octets`, received through `socket`, belongs or claims to
+    /// belong to.
     pub fn evidence(&self, socket: SocketId, identifier: u8) -> Option<Evidence<'_>> {
         self.client.evidence(socket, identifier)
     }
@@ -191,7 +196,8 @@ impl GatewayMachine {
         for server in 0..client.servers() {
             let ticket =
                 Ticket { kind: RequestKind::Status, endpoint: None, serial: 0, scheduled: now };
-            // A server all of whose identifiers wait for answers needs no further sign that it is slow.
+            // A server all of whose identifiers wait for answers needs no further sign that it is
+            // slow.
             let _ = client.send_to(
                 server,
                 now,

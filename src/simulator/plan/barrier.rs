@@ -1,4 +1,5 @@
-//! Where the shards of a run wait for each other: a phase that ends when everyone is served ends for all of them together.
+//! Where the shards of a run wait for each other: a phase that ends when everyone is served ends
+//! for all of them together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -103,7 +103,8 @@ pub struct NetworkHabits {
 const MAX_PORTS: u16 = 256;
 
 impl RunPlan {
-    /// Prepares a run that begins at `epoch` in so many shards. Reads the endpoint files that the scenario names.
+    /// Prepares a run that begins at `epoch` in so many shards. Reads the endpoint files that the
+    /// scenario names.
     ///
     /// # Errors
     /// If one of them cannot be read or is wrong.
@@ -138,7 +139,8 @@ impl RunPlan {
         ((self.epoch.micros() + moment.micros()) / 1_000_000) as u32
     }
 
-    /// What names the bearer of an endpoint's session at its gateway. Other runs against the same server begin elsewhere.
+    /// What names the bearer of an endpoint's session at its gateway. Other runs against the same
+    /// server begin elsewhere.
     pub const fn charging_id(&self, endpoint: u32, serial: u32) -> u32 {
         let start = (self.epoch.secs() as u32).wrapping_mul(0x9E37_79B1);
         start.wrapping_add(serial.wrapping_mul(self.population.len())).wrapping_add(endpoint)

@@ -1,4 +1,5 @@
-//! All endpoints of a run, by number: their identities, what is expected of the server for them, and how they behave.
+//! All endpoints of a run, by number: their identities, what is expected of the server for them,
+//! and how they behave.
 
 use std::io::Read;
 use std::net::Ipv4Addr;
@@ -240,7 +241,8 @@ fn source(
     Ok(Source::Rows(rows))
 }
 
-/// The rows of an inventory's endpoints.csv, which the server has checked; here only what a gateway needs of them.
+/// The rows of an inventory's endpoints.csv, which the server has checked; here only what a gateway
+/// needs of them.
 fn read_rows(
     path: &Path,
     only: &str,

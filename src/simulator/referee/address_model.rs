@@ -1,7 +1,8 @@
 //! Who has which address: the model of all VSlices, shared by the threads of a run.
 //!
-//! A thread writes down a release before the Stop leaves, and looks an address up after the Accept has come. So what one thread reads here
-//! can only be behind what the server knows, never ahead of it, and no right server is ever accused.
+//! A thread writes down a release before the Stop leaves, and looks an address up after the Accept
+//! has come. So what one thread reads here can only be behind what the server knows, never ahead of
+//! it, and no right server is ever accused.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,7 +19,8 @@ use crate::time::Timestamp;
 /// Enough that threads hardly ever meet.
 const SHARDS: usize = 64;
 
-/// Event-Timestamp counts whole seconds, so a server may see a release up to a second earlier than it was.
+/// Event-Timestamp counts whole seconds, so a server may see a release up to a second earlier than
+/// it was.
 const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 
 /// An address of a VSlice. The same address in another VSlice is another one.

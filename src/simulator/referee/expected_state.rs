@@ -1,4 +1,5 @@
-//! The end of a run: what the server shows of an endpoint, compared with what the endpoint knows of itself.
+//! The end of a run: what the server shows of an endpoint, compared with what the endpoint knows of
+//! itself.
 
 use std::net::Ipv4Addr;
 
@@ -12,7 +13,8 @@ pub enum ExpectedState {
     Live { acct_session_id: String, address: Ipv4Addr, reported: Usage },
     /// None does, and the server knows.
     Away,
-    /// It has not attached in this run, something is not answered yet, or ended without a word: nothing can be said.
+    /// It has not attached in this run, something is not answered yet, or ended without a word:
+    /// nothing can be said.
     Unclear,
 }
 

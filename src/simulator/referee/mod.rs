@@ -1,4 +1,5 @@
-//! The referee: knows what a right server does, and shows every breach with the packets that prove it.
+//! The referee: knows what a right server does, and shows every breach with the packets that prove
+//! it.
 
 mod address_model;
 mod expected_state;
@@ -84,7 +85,8 @@ impl Referee {
         }
     }
 
-    /// Says what a discarded datagram proves. Damaged on purpose by the simulated network, it proves nothing.
+    /// Says what a discarded datagram proves. Damaged on purpose by the simulated network, it
+    /// proves nothing.
     pub fn discarded(
         &mut self,
         now: Timestamp,

@@ -107,7 +107,8 @@ fn differ(left: &RunReport, right: &RunReport) -> bool {
     told(left) != told(right)
 }
 
-/// By how much a figure may change from one run to the other: `p99 > +10 %`, `attaches/s < -5 %`, `access p50 > +1`.
+/// By how much a figure may change from one run to the other: `p99 > +10 %`, `attaches/s < -5 %`,
+/// `access p50 > +1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
     figure: String,

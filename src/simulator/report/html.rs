@@ -1,4 +1,5 @@
-//! A report as one page that needs nothing else: no script, no font, no network. Light or dark, as the reader has it.
+//! A report as one page that needs nothing else: no script, no font, no network. Light or dark, as
+//! the reader has it.
 
 use std::fmt::Write;
 

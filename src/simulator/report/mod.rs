@@ -1,4 +1,5 @@
-//! What a run came to, as people and programs read it. The JSON form is the truth; table, page and comparison are views of it.
+//! What a run came to, as people and programs read it. The JSON form is the truth; table, page and
+//! comparison are views of it.
 //!
 //! Its schema is fixtures/simulate/report.schema.json.
 
@@ -27,7 +28,8 @@ use crate::wire::dictionary::Dictionary;
 /// Changes when a program that reads the JSON form would have to change.
 const SCHEMA: u32 = 1;
 
-/// More of what it scheduled than this share came late: the generator, not the server, was measured.
+/// More of what it scheduled than this share came late: the generator, not the server, was
+/// measured.
 const MOST_BEHIND: f64 = 0.01;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -53,7 +55,8 @@ pub struct RunReport {
     pub replies: ReplyFigures,
     pub generator: Generator,
     pub limits: Vec<Checked>,
-    /// What a search for the highest rate has tried, in this order; all else in the report is about the best of them.
+    /// What a search for the highest rate has tried, in this order; all else in the report is about
+    /// the best of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tries: Vec<SearchStep>,
     pub referee: ReportFindings,

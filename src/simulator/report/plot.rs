@@ -267,7 +267,8 @@ fn label(value: f64) -> String {
     format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Text that comes from a scenario or a server must not become markup, nor turn the direction of a line.
+/// Text that comes from a scenario or a server must not become markup, nor turn the direction of a
+/// line.
 pub(super) fn escaped(text: &str) -> String {
     let text = printable::lines(text).to_string();
     text.replace('&', "&amp;")

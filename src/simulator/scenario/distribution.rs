@@ -20,7 +20,8 @@ pub enum Distribution {
     Exponential {
         mean: f64,
     },
-    /// Half of the values lie below `median`; about two thirds within a factor of e^`sigma` around it.
+    /// Half of the values lie below `median`; about two thirds within a factor of e^`sigma` around
+    /// it.
     Lognormal {
         median: f64,
         sigma: f64,

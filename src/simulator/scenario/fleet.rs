@@ -19,10 +19,12 @@ pub struct FleetSpec {
     /// The number of the first endpoint, which the patterns show; the others count up.
     #[serde(default = "first")]
     pub first: u32,
-    /// A file like the inventory's endpoints.csv, instead of the patterns; relative to the folder of the scenario.
+    /// A file like the inventory's endpoints.csv, instead of the patterns; relative to the folder
+    /// of the scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<PathBuf>,
-    /// With `endpoints`: only the rows of this group. With patterns: the group in which the server has them.
+    /// With `endpoints`: only the rows of this group. With patterns: the group in which the server
+    /// has them.
     #[serde(default)]
     pub group: String,
     /// The ICCIDs: `#` stands for a digit of the endpoint's number, a last `L` for the Luhn digit.
@@ -46,7 +48,8 @@ pub struct FleetSpec {
     /// The password that its Access-Requests carry (User-Password, PAP); absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// Whether it asks for permission to attach before each session and reports its detach (Attachd-Network-Event).
+    /// Whether it asks for permission to attach before each session and reports its detach
+    /// (Attachd-Network-Event).
     #[serde(default)]
     pub network_events: bool,
     /// Shares of the radio technologies by number (3GPP TS 29.061 16.4.7.2-21), as pairs.
@@ -58,14 +61,15 @@ pub struct FleetSpec {
     /// How long a session lasts, in seconds.
     #[serde(default = "an_hour")]
     pub session_s: Distribution,
-    /// How long it stays attached without a session between two sessions, in seconds; absent: it detaches.
+    /// How long it stays attached without a session between two sessions, in seconds; absent: it
+    /// detaches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_s: Option<Distribution>,
     /// Octets a second that the device sends; it receives four times as many.
     #[serde(default = "a_meter")]
     pub octets_s: Distribution,
-    /// How long it waits after a failed attempt, in seconds: the first wait, and the longest. Each wait doubles the
-    /// one before, and is shortened at random.
+    /// How long it waits after a failed attempt, in seconds: the first wait, and the longest. Each
+    /// wait doubles the one before, and is shortened at random.
     #[serde(default = "back_off")]
     pub back_off_s: (f64, f64),
 }

@@ -1,4 +1,5 @@
-//! The inventory that a server needs for a scenario, written out: groups, VSlices, subnets, and every endpoint of a pattern.
+//! The inventory that a server needs for a scenario, written out: groups, VSlices, subnets, and
+//! every endpoint of a pattern.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -16,8 +17,9 @@ impl Scenario {
         FILES.iter().map(|name| folder.join(name)).find(|path| path.exists())
     }
 
-    /// Writes `inventory.toml` and `endpoints.csv` into `folder`; gives the number of endpoints. What comes from a file is in an
-    /// inventory already, and what the server must not know is left out.
+    /// Writes `inventory.toml` and `endpoints.csv` into `folder`; gives the number of endpoints.
+    /// What comes from a file is in an inventory already, and what the server must not know is left
+    /// out.
     ///
     /// # Errors
     /// If the folder or a file cannot be written.

@@ -1,6 +1,7 @@
 //! The scenario: everything a run is told, in one schema that is read, merged and printed as TOML.
 //!
-//! Every key has a default, so a file says only what it changes. Names of keys and their units are a contract with the users' files.
+//! Every key has a default, so a file says only what it changes. Names of keys and their units are
+//! a contract with the users' files.
 
 mod builtin;
 mod check;
@@ -40,13 +41,16 @@ pub struct Scenario {
     pub extends: Option<String>,
     /// What the scenario shows, in one line.
     pub about: String,
-    /// The seed of all random numbers: the same seed gives the same schedule and the same endpoints.
+    /// The seed of all random numbers: the same seed gives the same schedule and the same
+    /// endpoints.
     pub seed: u64,
     /// How many threads; 0: one per core.
     pub threads: usize,
-    /// Most requests that are on their way at once; beyond it endpoints wait, and the wait counts as latency.
+    /// Most requests that are on their way at once; beyond it endpoints wait, and the wait counts
+    /// as latency.
     pub outstanding: usize,
-    /// A request that begins later than this after its time has not kept the schedule; more than one in a hundred, and the run has failed.
+    /// A request that begins later than this after its time has not kept the schedule; more than
+    /// one in a hundred, and the run has failed.
     pub tolerance_ms: f64,
     /// How long the end waits for answers that are still owed.
     pub settle_s: f64,
@@ -80,8 +84,8 @@ pub struct Scenario {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {
-    /// Where a reply to an Access-Request has its Message-Authenticator: first, anywhere (present), or perhaps
-    /// nowhere (any).
+    /// Where a reply to an Access-Request has its Message-Authenticator: first, anywhere (present),
+    /// or perhaps nowhere (any).
     pub message_authenticator: IntegrityCheck,
     /// Whether a reject names its reason as attachd does, in Reply-Message.
     pub reasons: bool,

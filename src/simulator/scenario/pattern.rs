@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Digits; one run of `#` for the digits of the endpoint's number; at the end perhaps an `L` for the Luhn digit of all before it.
+/// Digits; one run of `#` for the digits of the endpoint's number; at the end perhaps an `L` for
+/// the Luhn digit of all before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,

@@ -22,7 +22,8 @@ pub struct PhaseSpec {
     /// Attaches a second (steady).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
-    /// How attaches are spread over time (steady); absent: poisson. A burst is a second's worth at once.
+    /// How attaches are spread over time (steady); absent: poisson. A burst is a second's worth at
+    /// once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<ArrivalPattern>,
     /// Share of all endpoints that lose their session and attach anew (storm).
@@ -54,8 +55,8 @@ pub enum Load {
     Ramp { from: f64, to: f64 },
     /// Attaches at one rate.
     Steady { rate: f64, arrival: ArrivalPattern },
-    /// A share of all endpoints loses its session without a word and attaches anew within `over_s`; 0: all at once. The phase ends when
-    /// all of them are served.
+    /// A share of all endpoints loses its session without a word and attaches anew within `over_s`;
+    /// 0: all at once. The phase ends when all of them are served.
     Storm { share: f64, over_s: f64 },
     /// Closed loop: so many attaches on their way at any time. Says nothing about waiting.
     Closed { in_flight: u32 },

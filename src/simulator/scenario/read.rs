@@ -1,4 +1,5 @@
-//! From a name or a file and some flags to one checked scenario. What is wrong is said with file, line and key.
+//! From a name or a file and some flags to one checked scenario. What is wrong is said with file,
+//! line and key.
 
 use std::fmt;
 use std::fs;
@@ -38,7 +39,8 @@ pub struct ScenarioError {
     pub what: String,
 }
 
-/// Reads the scenario `name`: a built-in one, or a file that may extend one. Then makes the changes.
+/// Reads the scenario `name`: a built-in one, or a file that may extend one. Then makes the
+/// changes.
 ///
 /// # Errors
 /// If there is no such scenario, or anything in it is wrong.
@@ -130,7 +132,8 @@ impl Source {
     }
 }
 
-/// Where `phase.1.rate` stands in a text; if it does not, the nearest of `phase.1` and `phase` that does.
+/// Where `phase.1.rate` stands in a text; if it does not, the nearest of `phase.1` and `phase` that
+/// does.
 fn span_of(text: &str, key: &str) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut steps = key.split('.');

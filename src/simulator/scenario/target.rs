@@ -15,12 +15,14 @@ pub struct Target {
     pub acct: Vec<SocketAddr>,
     /// The secret shared with the server.
     pub secret: String,
-    /// Where attachd shows its sessions over HTTP; they are compared with the model at the end. Absent: not compared.
+    /// Where attachd shows its sessions over HTTP; they are compared with the model at the end.
+    /// Absent: not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<SocketAddr>,
     /// The vendor number of attachd's own attributes.
     pub vendor_id: u32,
-    /// Seconds between two Status-Server requests to each server; 0: none (RFC 5997 4.1: off by default).
+    /// Seconds between two Status-Server requests to each server; 0: none (RFC 5997 4.1: off by
+    /// default).
     pub status_interval_s: f64,
     /// The run ends when the server has not given one valid answer for this long, in seconds.
     pub patience_s: f64,

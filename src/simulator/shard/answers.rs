@@ -1,4 +1,5 @@
-//! What comes back: every datagram is judged by the referee, and told to the endpoint that waits for it.
+//! What comes back: every datagram is judged by the referee, and told to the endpoint that waits
+//! for it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -11,7 +12,8 @@ use crate::simulator::gateway::{RequestKind, Ticket};
 use crate::simulator::referee::AddressRequest;
 use crate::time::Timestamp;
 
-/// For so long a server remembers its replies at least (RFC 5080 2.2.2). What it says later it may have decided anew.
+/// For so long a server remembers its replies at least (RFC 5080 2.2.2). What it says later it may
+/// have decided anew.
 const SHORTEST_MEMORY: Duration = Duration::from_secs(5);
 
 impl Shard {

@@ -14,7 +14,8 @@ use crate::simulator::scenario::Roam;
 use crate::time::Timestamp;
 use crate::wire::number::value::acct_status_type;
 
-/// A request that waits until others are answered. In an avalanche nearly everybody does, so it is small.
+/// A request that waits until others are answered. In an avalanche nearly everybody does, so it is
+/// small.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     local: u32,
@@ -32,7 +33,8 @@ pub(super) struct Leaving {
 }
 
 impl Shard {
-    /// Lets `event` happen to a device and does what its gateway must do. `scheduled` is when that had to be.
+    /// Lets `event` happen to a device and does what its gateway must do. `scheduled` is when that
+    /// had to be.
     pub(super) fn drive_device(
         &mut self,
         local: u32,
@@ -127,7 +129,8 @@ impl Shard {
         self.ask(local, now, scheduled);
     }
 
-    /// The old gateway of an endpoint that has arrived at another, or has not, reports the end there. The address goes with the endpoint.
+    /// The old gateway of an endpoint that has arrived at another, or has not, reports the end
+    /// there. The address goes with the endpoint.
     fn stop_leaving(&mut self, local: u32, now: Timestamp) {
         if let Some(leaving) = self.leaving.remove(&local) {
             self.report_stop(local, &leaving, Cause::LOST_CARRIER, now, now);
@@ -343,8 +346,8 @@ fn apn<'a>(plan: &'a super::RunPlan, endpoint: &SimEndpoint<'_>) -> &'a str {
         .map_or("", |group| &group.apn)
 }
 
-/// Different events of one session draw from different streams, so that none depends on how often another happened. What happens
-/// again and again in a session is told apart by its time.
+/// Different events of one session draw from different streams, so that none depends on how often
+/// another happened. What happens again and again in a session is told apart by its time.
 fn stream(
     seed: u64,
     endpoint: u32,

@@ -14,8 +14,8 @@ use crate::wire::{Datagram, Encoder, LONGEST, SHORTEST, Secret, number};
 /// How far a datagram falls behind the others when it is reordered, at most.
 const REORDERED_BY: Duration = Duration::from_millis(20);
 
-/// How far the second of two equal datagrams falls behind the first, at most: some come while the server still works on the first, some
-/// when it has answered.
+/// How far the second of two equal datagrams falls behind the first, at most: some come while the
+/// server still works on the first, some when it has answered.
 const DUPLICATED_BY: Duration = Duration::from_millis(50);
 
 /// The way between the gateways and the sockets.
@@ -122,7 +122,8 @@ impl Impairment {
         self.delayed.peek().map(|Reverse(first)| first.due)
     }
 
-    /// Whether the server cannot rightly answer under this identifier, because it has not seen an intact copy.
+    /// Whether the server cannot rightly answer under this identifier, because it has not seen an
+    /// intact copy.
     pub(super) fn has_only_forged(&self, socket: SocketId, identifier: u8) -> bool {
         self.forged.contains(&(socket, identifier))
     }
@@ -165,8 +166,8 @@ impl Impairment {
         }));
     }
 
-    /// One bit is turned over. Not in code, identifier and length, and not where a Message-Authenticator says what it is: the rest is
-    /// what the server must notice.
+    /// One bit is turned over. Not in code, identifier and length, and not where a
+    /// Message-Authenticator says what it is: the rest is what the server must notice.
     fn damaged(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut damaged = octets.to_vec();
         let spare =

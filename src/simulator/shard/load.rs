@@ -50,8 +50,8 @@ impl Shard {
         self.plan.phases.get(self.phase).is_some_and(|phase| phase.load == Load::Drain)
     }
 
-    /// Brings those who have something to leave to the front of the order, and says how many they are: among all the others a drain
-    /// would not be even.
+    /// Brings those who have something to leave to the front of the order, and says how many they
+    /// are: among all the others a drain would not be even.
     fn present_first(&mut self) -> u32 {
         let Self { order, devices, .. } = self;
         let (present, away): (Vec<u32>, Vec<u32>) =

@@ -1,7 +1,9 @@
-//! A shard: a share of the endpoints, with instances of all gateways of its own. What one thread runs, and what a test runs without any.
+//! A shard: a share of the endpoints, with instances of all gateways of its own. What one thread
+//! runs, and what a test runs without any.
 //!
-//! Shards need nothing of each other but the address model of addresses and the barrier at the end of a phase. An instance of a gateway in
-//! another shard has the same name and other source ports, as a gateway with several cards has.
+//! Shards need nothing of each other but the address model of addresses and the barrier at the end
+//! of a phase. An instance of a gateway in another shard has the same name and other source ports,
+//! as a gateway with several cards has.
 //!
 //! | the driver | the shard |
 //! |---|---|
@@ -139,7 +141,8 @@ impl Shard {
         }
     }
 
-    /// Lets everything happen that is due, or a good part of it: [`Self::next_deadline`] then says that there is more.
+    /// Lets everything happen that is due, or a good part of it: [`Self::next_deadline`] then says
+    /// that there is more.
     pub fn poll(&mut self, now: Timestamp) {
         self.advance_phases(now);
         self.carry_out_restarts(now);
@@ -270,7 +273,8 @@ impl Shard {
                 address,
                 reported: session.reported(),
             },
-            // Of an endpoint that has not been here yet the server may still show what another run left behind.
+            // Of an endpoint that has not been here yet the server may still show what another run
+            // left behind.
             _ if device.went_silently || device.serial() == 0 => ExpectedState::Unclear,
             _ => ExpectedState::Away,
         }

@@ -24,7 +24,8 @@ pub(super) struct AcceptReply {
     pub(super) interim_s: u32,
 }
 
-/// What of a Reply-Message is kept: attachd's longest reason has 26 octets, and whatever a server writes has to fit a line.
+/// What of a Reply-Message is kept: attachd's longest reason has 26 octets, and whatever a server
+/// writes has to fit a line.
 const LONGEST_REASON: usize = 64;
 
 impl ServerReply {
@@ -66,7 +67,8 @@ fn accept(reply: &Datagram<'_>) -> ServerReply {
     })
 }
 
-/// Checklist H10: 255.255.255.255 and .254 leave the choice to the user or the gateway (RFC 2865 5.8).
+/// Checklist H10: 255.255.255.255 and .254 leave the choice to the user or the gateway (RFC 2865
+/// 5.8).
 fn address(reply: &Datagram<'_>) -> Option<Ipv4Addr> {
     const ANY_BY_GATEWAY: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 254);
     let octets: [u8; 4] = reply.first(number::FRAMED_IP_ADDRESS)?.try_into().ok()?;

@@ -36,7 +36,8 @@ const BEFORE_OFF: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LostSession {
     local: u32,
-    /// The session that it lost with the gateway. None: it had ended without a word before, here as far as anybody knows.
+    /// The session that it lost with the gateway. None: it had ended without a word before, here as
+    /// far as anybody knows.
     lost: Option<u32>,
     address: Ipv4Addr,
 }
@@ -75,7 +76,8 @@ impl Shard {
         self.lost_sessions[usize::from(gateway)] = lost_sessions;
     }
 
-    /// The gateway forgets what it asked. Whether its Stops have arrived, nobody knows, and those it has not sent yet never will.
+    /// The gateway forgets what it asked. Whether its Stops have arrived, nobody knows, and those
+    /// it has not sent yet never will.
     fn forget(&mut self, gateway: u16, now: Timestamp) {
         for ticket in self.gateways[usize::from(gateway)].forget() {
             self.counters[ticket.kind].forgotten += 1;

@@ -209,7 +209,8 @@ fn nothing_is_said_about_endpoints_that_were_never_there() {
     assert_eq!(away + unclear, expected_states.len());
 }
 
-/// Device, timer, place in the queues and the address model's entry: a million of them below 200 MB.
+/// Device, timer, place in the queues and the address model's entry: a million of them below 200
+/// MB.
 #[test]
 fn a_million_endpoints_fit() {
     let timer = 16;

@@ -26,7 +26,8 @@ pub struct NotAssigned {
 }
 
 impl Dictionary {
-    /// Reads `Name=Value`, `Name:tag=Value`, or `Attr-26.32473.250=0x01` for an attribute nobody has named.
+    /// Reads `Name=Value`, `Name:tag=Value`, or `Attr-26.32473.250=0x01` for an attribute nobody
+    /// has named.
     pub fn assign(self, text: &str) -> Result<Assignment, NotAssigned> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         let (name, value) = (name.trim(), value.trim());
@@ -61,7 +62,8 @@ impl Dictionary {
 impl Encoder<'_> {
     /// Writes what a person assigned; `authenticator` is the one this request will carry.
     ///
-    /// A CHAP-Password in clear answers the CHAP-Challenge written before it, else the authenticator (RFC 2865 section 5.40).
+    /// A CHAP-Password in clear answers the CHAP-Challenge written before it, else the
+    /// authenticator (RFC 2865 section 5.40).
     pub fn assign(
         &mut self,
         assignment: &Assignment,

@@ -1,4 +1,5 @@
-//! Where an attribute stands, in the dotted form of FreeRADIUS: `1`, `26.10415.1`, `241.3`, `245.26.10415.1`.
+//! Where an attribute stands, in the dotted form of FreeRADIUS: `1`, `26.10415.1`, `241.3`,
+//! `245.26.10415.1`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -10,7 +10,8 @@ pub(in crate::wire) use text::{date, hex};
 use super::number::{self, ALIASES, attachd};
 pub use super::number::{AttributeKey, Definition, ValueKind};
 
-/// The table as one installation sees it: our own attributes stand under the vendor number it has configured.
+/// The table as one installation sees it: our own attributes stand under the vendor number it has
+/// configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dictionary {
     vendor: u32,
@@ -55,7 +56,8 @@ impl Dictionary {
 }
 
 impl Definition {
-    /// Name, with the tag if there is one, and value as text. None if these octets are no value of its kind.
+    /// Name, with the tag if there is one, and value as text. None if these octets are no value of
+    /// its kind.
     pub(in crate::wire) fn show(&self, octets: &[u8]) -> Option<(String, String)> {
         let text::ShownValue { tag, value } = text::show(self.kind, self.values, octets)?;
         Some((

@@ -1,4 +1,5 @@
-//! One value as text and as octets, by its kind. Written as FreeRADIUS writes it, so that radclient's files can be pasted.
+//! One value as text and as octets, by its kind. Written as FreeRADIUS writes it, so that
+//! radclient's files can be pasted.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -135,7 +136,8 @@ pub(super) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
-/// In quotes; what is no printable UTF-8 as an escape of three octal digits, so that nothing is lost at a NUL.
+/// In quotes; what is no printable UTF-8 as an escape of three octal digits, so that nothing is
+/// lost at a NUL.
 fn quoted(octets: &[u8]) -> String {
     let mut text = String::from('"');
     for chunk in octets.utf8_chunks() {
@@ -234,7 +236,8 @@ fn seconds(text: &str) -> Option<u32> {
     u32::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
-/// Reserved octet, prefix length, and as much of the prefix as is sent (RFC 3162 section 2.3, RFC 8044 section 3.10).
+/// Reserved octet, prefix length, and as much of the prefix as is sent (RFC 3162 section 2.3, RFC
+/// 8044 section 3.10).
 fn prefix(octets: &[u8]) -> Option<String> {
     let [_reserved, length @ ..=128, sent @ ..] = octets else { return None };
     let mut address = [0; 16];

@@ -1,4 +1,5 @@
-//! The attributes of Microsoft that packet gateways read: name servers in an Access-Accept (RFC 2548).
+//! The attributes of Microsoft that packet gateways read: name servers in an Access-Accept (RFC
+//! 2548).
 
 /// Microsoft.
 pub const VENDOR: u32 = 311;

@@ -1,4 +1,5 @@
-//! THE table: every attribute's number, name, kind and section, once. All else about attributes is derived from it.
+//! THE table: every attribute's number, name, kind and section, once. All else about attributes is
+//! derived from it.
 //!
 //! The constants stand here under their own names, the vendors' in a module for each vendor.
 
@@ -65,7 +66,8 @@ pub enum ValueKind {
     Container,
 }
 
-/// Every definition, in the order of the tables. Those of [`attachd`] carry its default vendor number.
+/// Every definition, in the order of the tables. Those of [`attachd`] carry its default vendor
+/// number.
 pub(in crate::wire) fn definitions() -> impl Iterator<Item = &'static Definition> {
     [STANDARD, EXTENDED, tgpp::TGPP, microsoft::MICROSOFT, attachd::ATTACHD].into_iter().flatten()
 }
@@ -78,7 +80,8 @@ pub(in crate::wire) const ALIASES: &[(&str, &str)] = &[
     ("3GPP-MS-TimeZone", "3GPP-MS-Time-Zone"),
 ];
 
-/// One table of attributes: `number CONSTANT "Name" ValueKind "section" values`, all of one vendor and one parent.
+/// One table of attributes: `number CONSTANT "Name" ValueKind "section" values`, all of one vendor
+/// and one parent.
 macro_rules! attributes {
     ($table:ident: vendor $vendor:expr, parent $parent:expr;
      $($number:literal $constant:ident $name:literal $kind:ident $section:literal $($values:ident)?;)*) => {

@@ -25,7 +25,8 @@ pub enum Area {
     Ecgi { plmn: Plmn, eci: u32 },
     /// A 5G tracking area; 24 bits.
     FiveGsTai { plmn: Plmn, tac: u32 },
-    /// A 5G cell: all 40 bits, of which 36 name the cell. Implementations disagree on whether the first or the last four are spare.
+    /// A 5G cell: all 40 bits, of which 36 name the cell. Implementations disagree on whether the
+    /// first or the last four are spare.
     Ncgi { plmn: Plmn, nci: u64 },
 }
 
@@ -44,7 +45,8 @@ enum Shape {
     Ncgi,
 }
 
-/// The first octet as TS 29.061 reads it: a number. Node identities (131 to 134, 138, 139) stay octets.
+/// The first octet as TS 29.061 reads it: a number. Node identities (131 to 134, 138, 139) stay
+/// octets.
 const BY_NUMBER: &[(u8, &[Shape])] = &[
     (0, &[Shape::Cgi]),
     (1, &[Shape::Sai]),
@@ -68,9 +70,11 @@ pub struct UserLocation {
 }
 
 impl UserLocation {
-    /// Reads the attribute's value. None for what is spare, identifies a node, or has another length than it should.
+    /// Reads the attribute's value. None for what is spare, identifies a node, or has another
+    /// length than it should.
     ///
-    /// Some gateways copy the element of GTPv2, whose first octet is a bit mask; understood where TS 29.061 has no such number.
+    /// Some gateways copy the element of GTPv2, whose first octet is a bit mask; understood where
+    /// TS 29.061 has no such number.
     #[must_use]
     pub fn decode(octets: &[u8]) -> Option<Self> {
         let (&first, rest) = octets.split_first()?;
@@ -101,7 +105,8 @@ impl UserLocation {
         self.areas.into_iter().flatten()
     }
 
-    /// The network of the first area: where a tracking area and a cell are given, that of the tracking area.
+    /// The network of the first area: where a tracking area and a cell are given, that of the
+    /// tracking area.
     #[must_use]
     pub fn plmn(&self) -> Option<Plmn> {
         self.areas().next().map(|area| match area {
@@ -136,7 +141,8 @@ fn area(shape: Shape, octets: &[u8]) -> IResult<&[u8], Area, ()> {
         }
         Shape::Sai => map((plmn, be_u16, be_u16), |(plmn, lac, sac)| Area::Sai { plmn, lac, sac })
             .parse(octets),
-        // The code of one octet has two on the wire, the second all ones; some gateways leave that out.
+        // The code of one octet has two on the wire, the second all ones; some gateways leave that
+        // out.
         Shape::Rai => map((plmn, be_u16, be_u8, opt(be_u8)), |(plmn, lac, rac, _)| Area::Rai {
             plmn,
             lac,

@@ -1,4 +1,5 @@
-//! What stands in 3GPP attributes as octets: radio access, location, time zone, network (TS 29.061 section 16.4.7.2).
+//! What stands in 3GPP attributes as octets: radio access, location, time zone, network (TS 29.061
+//! section 16.4.7.2).
 
 mod location;
 mod plmn;

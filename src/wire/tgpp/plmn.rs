@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// MCC and MNC as six half-octets: `62 f2 20` is 262-02 (TS 24.008 section 10.5.1.3). Compares by its octets.
+/// MCC and MNC as six half-octets: `62 f2 20` is 262-02 (TS 24.008 section 10.5.1.3). Compares by
+/// its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plmn(pub [u8; 3]);
 

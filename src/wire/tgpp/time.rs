@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// 3GPP-MS-TimeZone: quarters of an hour from UTC, and how much of it is daylight saving (TS 24.008 section 10.5.3.8).
+/// 3GPP-MS-TimeZone: quarters of an hour from UTC, and how much of it is daylight saving (TS 24.008
+/// section 10.5.3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimeZone {
     quarter_hours: i8,
@@ -13,7 +14,8 @@ pub struct TimeZone {
 const WEST: u8 = 0x8;
 
 impl TimeZone {
-    /// Two octets; None for any other number of them, for half-octets that are no digits, and for the reserved daylight saving 3.
+    /// Two octets; None for any other number of them, for half-octets that are no digits, and for
+    /// the reserved daylight saving 3.
     #[must_use]
     pub fn decode(octets: &[u8]) -> Option<Self> {
         let &[zone, saving] = octets else { return None };
@@ -30,7 +32,8 @@ impl TimeZone {
         })
     }
 
-    /// The two octets. None unless the offset is whole quarters of an hour, at most 79 of them, and the saving at most two hours.
+    /// The two octets. None unless the offset is whole quarters of an hour, at most 79 of them, and
+    /// the saving at most two hours.
     #[must_use]
     pub fn encode(offset_minutes: i16, daylight_saving_hours: u8) -> Option<[u8; 2]> {
         let quarters = offset_minutes.unsigned_abs() / 15;
@@ -70,7 +73,8 @@ impl fmt::Display for TimeZone {
 
 /// Seconds since 1970 of an NTP time in seconds, as 3GPP-User-Location-Info-Time has it.
 ///
-/// Without the highest bit it is a time after February 2036, when the 32 bits begin again (RFC 4330 section 3).
+/// Without the highest bit it is a time after February 2036, when the 32 bits begin again (RFC 4330
+/// section 3).
 #[must_use]
 pub const fn unix_seconds(ntp: u32) -> u64 {
     /// From 1900 to 1970.

@@ -1,4 +1,5 @@
-//! What befalls the server: its power fails, it is stopped and started, its disk fills, its inventory is changed.
+//! What befalls the server: its power fails, it is stopped and started, its disk fills, its
+//! inventory is changed.
 
 use std::time::Duration;
 
@@ -37,7 +38,8 @@ impl Day {
 
     fn new_life(&mut self) -> Option<Life> {
         self.lives += 1;
-        // How long it was down a server can only know from this clock, so whoever starts one sets it right.
+        // How long it was down a server can only know from this clock, so whoever starts one sets
+        // it right.
         self.machine.wrong_s = 0;
         let begun = Life::begin(&self.machine, self.lives, self.now);
         if let Err(error) = &begun
@@ -101,7 +103,8 @@ impl Day {
         }
     }
 
-    /// An orderly end. The next life is compared with it before anything else happens, and serves some time later.
+    /// An orderly end. The next life is compared with it before anything else happens, and serves
+    /// some time later.
     fn stop(&mut self, back: Duration) {
         let Some(mut life) = self.life.take() else { return };
         let left = life.drain(self.now);

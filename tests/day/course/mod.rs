@@ -1,4 +1,5 @@
-//! One day: the simulator's shards against the server's decision path, in one process, on one virtual clock.
+//! One day: the simulator's shards against the server's decision path, in one process, on one
+//! virtual clock.
 
 mod blows;
 

@@ -1,4 +1,5 @@
-//! One endpoint as its gateway knows it: what was acknowledged, what was sent and not yet answered, and what must follow from both.
+//! One endpoint as its gateway knows it: what was acknowledged, what was sent and not yet answered,
+//! and what must follow from both.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -152,7 +153,8 @@ impl Device {
         }
     }
 
-    /// Holds what the server shows of it against what it has acknowledged. What was sent and not answered may have happened or not.
+    /// Holds what the server shows of it against what it has acknowledged. What was sent and not
+    /// answered may have happened or not.
     pub(super) fn check(&self, shown: &Value, gateway_restarts: bool) {
         let pending = self.pending.as_ref().map(|(step, _)| *step);
         let fail =

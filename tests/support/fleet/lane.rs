@@ -1,4 +1,5 @@
-//! One gateway of the fleet: one socket, one request at a time, sent again until it is answered or the server is gone.
+//! One gateway of the fleet: one socket, one request at a time, sent again until it is answered or
+//! the server is gone.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -22,8 +23,8 @@ const WAIT: Duration = Duration::from_millis(100);
 pub(super) struct Lane {
     number: usize,
     identifier: u8,
-    /// Its own clock, in seconds. It goes on by one with each report, so that their order is known: what a report without a stamp, or of the
-    /// same second, ends is left open (PROTOCOL 19).
+    /// Its own clock, in seconds. It goes on by one with each report, so that their order is known:
+    /// what a report without a stamp, or of the same second, ends is left open (PROTOCOL 19).
     clock: u64,
     random: ChaCha8Rng,
     pub(super) devices: Vec<Device>,
@@ -157,7 +158,8 @@ impl Lane {
         format!("Event-Timestamp = {}", self.clock)
     }
 
-    /// With an authenticator that never comes again (RFC 2865 section 3): the fleet uses its identifiers faster than they are forgotten.
+    /// With an authenticator that never comes again (RFC 2865 section 3): the fleet uses its
+    /// identifiers faster than they are forgotten.
     fn request(&mut self, code: Code, lines: &[String]) -> Vec<u8> {
         self.identifier = self.identifier.wrapping_add(1);
         let (secret, authenticator) = (Secret::new(SECRET), self.random.random());

@@ -1,4 +1,5 @@
-//! A fleet under way: gateways that send for many endpoints at once, and remember what was acknowledged.
+//! A fleet under way: gateways that send for many endpoints at once, and remember what was
+//! acknowledged.
 
 #![allow(clippy::disallowed_methods, reason = "gateways read the clock")]
 
@@ -22,7 +23,8 @@ use owners::Owners;
 /// How long a released address is nobody else's, in the configuration and in the ledger.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// Ports that the kernel chooses, a short hold so that addresses go round, and one snapshot after the other.
+/// Ports that the kernel chooses, a short hold so that addresses go round, and one snapshot after
+/// the other.
 const SETTINGS: &str = "[radius]\nauth = [\"127.0.0.1:0\"]\nacct = [\"127.0.0.1:0\"]\nworkers = 2\n[http]\nlisten = \"127.0.0.1:0\"\n\
     [sessions]\nauthorization_hold_s = 3600\n[pools]\nhold_time_s = 1\n[journal]\nsnapshot_mib = 0\n";
 
@@ -142,7 +144,8 @@ impl Fleet {
         }
     }
 
-    /// Sends again what nobody has answered, as gateways do. Afterwards nothing is in doubt. Returns how many they were.
+    /// Sends again what nobody has answered, as gateways do. Afterwards nothing is in doubt.
+    /// Returns how many they were.
     pub fn repeat_unanswered(&mut self, server: &Server) -> usize {
         let owners = &self.owners;
         let deadline = Instant::now() + Duration::from_secs(30);

@@ -1,11 +1,13 @@
-//! Who has which address, as the gateways see it: nobody gets one that another has, or had a moment ago.
+//! Who has which address, as the gateways see it: nobody gets one that another has, or had a moment
+//! ago.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// A worker reads its clock before it takes a batch, so a release may be stamped this much before it was sent.
+/// A worker reads its clock before it takes a batch, so a release may be stamped this much before
+/// it was sent.
 const TOLERANCE: Duration = Duration::from_millis(300);
 
 pub(super) struct Owners {

@@ -1,4 +1,5 @@
-//! One endpoint as a scenario tells it: its network state, its sessions and its leases, each a line of words.
+//! One endpoint as a scenario tells it: its network state, its sessions and its leases, each a line
+//! of words.
 
 use attachd::aaa::EndpointEntry;
 use attachd::network::{LeaseKind, LeasePhase, Session, Status};
@@ -32,7 +33,8 @@ pub fn tell(
     (sessions, tell_leases(entry, catalog))
 }
 
-/// Holds what is told against the lines of a scenario. Sessions and leases are compared if any is named, and then all.
+/// Holds what is told against the lines of a scenario. Sessions and leases are compared if any is
+/// named, and then all.
 pub fn compare(told: &[Told], kind: &str, lines: &[&Line]) -> Result<(), (usize, String)> {
     let shown = || {
         if told.is_empty() {

@@ -1,4 +1,5 @@
-//! The inventory of a scenario: the festival, or one written in the file; and names for its endpoints.
+//! The inventory of a scenario: the festival, or one written in the file; and names for its
+//! endpoints.
 
 use std::collections::HashMap;
 use std::fs;
@@ -29,7 +30,8 @@ impl Files {
         })
     }
 
-    /// `$till-1` is the ICCID of the endpoint named "till 1", `$till-1.imsi` its first IMSI, `$till-1.msisdn` its MSISDN.
+    /// `$till-1` is the ICCID of the endpoint named "till 1", `$till-1.imsi` its first IMSI,
+    /// `$till-1.msisdn` its MSISDN.
     pub fn names(&self) -> HashMap<String, String> {
         let (header, rows) = self.rows();
         let column = |name: &str| header.iter().position(|known| known == name);

@@ -1,4 +1,5 @@
-//! Scenario files: packets and what must come of them, run against the real pipeline on a clock that only the file moves.
+//! Scenario files: packets and what must come of them, run against the real pipeline on a clock
+//! that only the file moves.
 //!
 //! The language is told in `tests/scenarios/README.md`.
 

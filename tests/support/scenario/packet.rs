@@ -161,7 +161,8 @@ fn shifted(now: Timestamp, shift: &str) -> Result<Timestamp, String> {
     }
 }
 
-/// The lengths of vendor-specific values that take up so many octets, eight of each for the headers.
+/// The lengths of vendor-specific values that take up so many octets, eight of each for the
+/// headers.
 fn filling(mut octets: usize) -> Vec<usize> {
     const HEADERS: usize = 8;
     let mut lengths = Vec::new();

@@ -9,8 +9,8 @@ use super::below;
 use super::packet::{Names, assign};
 use super::script::{Line, Statement};
 
-/// The rules of every reply: it answers its request, proves itself, and has nothing empty in it. Those of the Access family begin with the
-/// Message-Authenticator (BlastRADIUS).
+/// The rules of every reply: it answers its request, proves itself, and has nothing empty in it.
+/// Those of the Access family begin with the Message-Authenticator (BlastRADIUS).
 pub fn proven<'a>(
     reply: &'a [u8],
     request: &[u8],

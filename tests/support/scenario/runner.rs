@@ -223,7 +223,8 @@ impl Runner {
         Ok(Request { from, port: port(code), octets })
     }
 
-    /// The code, and the lines of the request: what its name says, its own, and those that every request has.
+    /// The code, and the lines of the request: what its name says, its own, and those that every
+    /// request has.
     fn told(&self, statement: &Statement) -> Result<(Code, Vec<Line>), String> {
         let word = statement.word(1);
         let mut lines = Vec::new();
@@ -439,7 +440,8 @@ impl Runner {
         Ok(())
     }
 
-    /// `change $till-1 state=suspended group=`: as if somebody had edited endpoints.csv and reloaded.
+    /// `change $till-1 state=suspended group=`: as if somebody had edited endpoints.csv and
+    /// reloaded.
     fn change(&mut self, statement: &Statement) -> Result<(), String> {
         let iccid = self.names.fill(statement.word(1))?;
         let changes: Option<Vec<_>> =

@@ -1,4 +1,5 @@
-//! The shape of a scenario file: statements that begin at the margin, each with the indented lines below it.
+//! The shape of a scenario file: statements that begin at the margin, each with the indented lines
+//! below it.
 
 /// A file, read but not yet understood.
 pub struct Script {

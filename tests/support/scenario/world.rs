@@ -1,4 +1,5 @@
-//! The server of a scenario: the real worker core, pipeline and decision maker, with a journal and a clock that the scenario moves.
+//! The server of a scenario: the real worker core, pipeline and decision maker, with a journal and
+//! a clock that the scenario moves.
 
 use std::collections::VecDeque;
 use std::fs;
