@@ -58,8 +58,8 @@
 //! # Deliberately absent
 //!
 //! No timers per session: what is due is settled when an endpoint is touched, and a walk touches
-//! everyone in turn. No owner index by address: an address means nothing without its VSlice, and
-//! the lease knows whose it is. No EAP, no proxying, no CoA, no TLS.
+//! everyone in turn. No index of addresses over VSlices: an address means nothing without its VSlice,
+//! whose space of addresses knows the owner of each. No EAP, no proxying, no CoA, no TLS.
 
 pub mod aaa;
 pub mod api;
