@@ -28,14 +28,14 @@ impl Compared {
 }
 
 /// Holds the server's view of every endpoint of a shard against the model's, but for those of which
-/// the model `is_unclear`. What the referee has no rule for is added to `complaints`.
+/// the model `is_unclear`. What the referee has no rule for is added to `problems`.
 pub fn compare_views(
     aaa: &Aaa,
     wall: Timestamp,
     shard: &mut Shard,
     now: Timestamp,
     is_unclear: impl Fn(&str) -> bool,
-    complaints: &mut Vec<String>,
+    problems: &mut Vec<String>,
 ) -> Compared {
     let mut compared = Compared::default();
     for (name, expected) in shard.expected_states() {
@@ -57,7 +57,7 @@ pub fn compare_views(
                     !session.ended
                         && (session.input > reported.input || session.output > reported.output)
                 };
-                complaints.extend(
+                problems.extend(
                     seen.iter()
                         .find(is_more)
                         .map(|session| format!("{name}: {session:?}, but reported {reported:?}")),
@@ -72,7 +72,7 @@ pub fn compare_views(
             ExpectedState::Unclear => true,
         };
         if !is_right {
-            complaints.push(format!("{name} is {}, but {expected:?}", state.moniker()));
+            problems.push(format!("{name} is {}, but {expected:?}", state.moniker()));
         }
         for (rule, detail) in compare(&expected, &seen) {
             let violation = Violation {
@@ -107,7 +107,7 @@ fn seen(session: &Session) -> ShownSession {
 
 /// What the server says of itself must agree with itself. What does not is told. While the disk
 /// takes nothing, pools may hear of releases very late.
-pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
+pub fn contradictions(aaa: &Aaa, is_disk_working: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut owners: HashMap<_, Iccid> = HashMap::new();
     let (mut firm, mut all): (Vec<Lease>, Vec<Lease>) = (Vec::new(), Vec::new());
@@ -160,7 +160,7 @@ pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
         };
         let outside = |leases: &[Lease]| leases.iter().filter(is_outside).count() as u64;
         let (least, most) = (outside(&firm), outside(&all));
-        if vslice.outside < least || vslice.outside > most && is_disk_well {
+        if vslice.outside < least || vslice.outside > most && is_disk_working {
             found.push(format!(
                 "{} of {} are said to be outside, and {least} to {most} are",
                 vslice.outside, vslice.moniker
@@ -179,7 +179,7 @@ pub fn contradictions(aaa: &Aaa, is_disk_well: bool) -> Vec<String> {
             // A release that is not durable yet has not reached the pool.
             let (least, most) = (in_pool(&firm), in_pool(&all));
             let leased = pool.counts.leased;
-            if leased < least || leased > most && is_disk_well {
+            if leased < least || leased > most && is_disk_working {
                 found.push(format!(
                     "{leased} of {} are said to be leased, and {least} to {most} are",
                     pool.cidr

@@ -17,7 +17,7 @@ struct State {
     names: BTreeMap<String, usize>,
     /// The names as of the last sync of the folder.
     synced_names: BTreeMap<String, usize>,
-    mood: Mood,
+    disk_state: DiskState,
     random: RandomStream,
 }
 
@@ -34,8 +34,8 @@ struct Contents {
 
 /// What it does with what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
-    Well,
+pub enum DiskState {
+    Working,
     /// Nothing more fits, for now.
     Full,
     /// The power is about to fail: so many octets are still taken, and no sync comes back.
@@ -47,20 +47,26 @@ pub enum Mood {
 impl Disk {
     pub fn new(random: RandomStream) -> Self {
         let (files, names, synced_names) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { files, names, synced_names, mood: Mood::Well, random })))
+        Self(Arc::new(Mutex::new(State {
+            files,
+            names,
+            synced_names,
+            disk_state: DiskState::Working,
+            random,
+        })))
     }
 
-    pub fn set_mood(&self, mood: Mood) {
-        self.0.lock().mood = mood;
+    pub fn set_state(&self, disk_state: DiskState) {
+        self.0.lock().disk_state = disk_state;
     }
 
-    pub fn is_well(&self) -> bool {
-        self.0.lock().mood == Mood::Well
+    pub fn is_working(&self) -> bool {
+        self.0.lock().disk_state == DiskState::Working
     }
 
     /// The power fails and comes back. A full disk stays full.
     pub fn cut_power(&self) {
-        let State { files, names, synced_names, mood, random } = &mut *self.0.lock();
+        let State { files, names, synced_names, disk_state, random } = &mut *self.0.lock();
         if random.happens(0.5) {
             names.clone_from(synced_names);
         } else {
@@ -69,8 +75,8 @@ impl Disk {
         for file in files.iter_mut() {
             file.tear(random);
         }
-        if matches!(mood, Mood::Failing { .. }) {
-            *mood = Mood::Well;
+        if matches!(disk_state, DiskState::Failing { .. }) {
+            *disk_state = DiskState::Working;
         }
     }
 
@@ -83,7 +89,7 @@ impl Disk {
 impl State {
     /// Changes a name, which is durable only after a sync.
     fn rename(&mut self, change: impl FnOnce(&mut BTreeMap<String, usize>)) -> io::Result<()> {
-        if self.mood != Mood::Well {
+        if self.disk_state != DiskState::Working {
             return Err(ErrorKind::StorageFull.into());
         }
         change(&mut self.names);
@@ -129,11 +135,11 @@ struct OpenFile {
 
 impl AppendFile for OpenFile {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let State { files, mood, .. } = &mut *self.disk.0.lock();
-        let room = match mood {
-            Mood::Well => usize::MAX,
-            Mood::Full => 0,
-            Mood::Failing { octets } => *octets,
+        let State { files, disk_state, .. } = &mut *self.disk.0.lock();
+        let room = match disk_state {
+            DiskState::Working => usize::MAX,
+            DiskState::Full => 0,
+            DiskState::Failing { octets } => *octets,
         };
         let file = &mut files[self.file];
         let before = file.written;
@@ -142,15 +148,15 @@ impl AppendFile for OpenFile {
             file.write(&slice[..slice.len().min(left)]);
         }
         let taken = file.written - before;
-        if let Mood::Failing { octets } = mood {
+        if let DiskState::Failing { octets } = disk_state {
             *octets -= taken;
         }
         if taken == 0 && room == 0 { Err(ErrorKind::StorageFull.into()) } else { Ok(taken) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let State { files, mood, .. } = &mut *self.disk.0.lock();
-        if *mood != Mood::Well {
+        let State { files, disk_state, .. } = &mut *self.disk.0.lock();
+        if *disk_state != DiskState::Working {
             return Err(io::Error::other("the disk does not answer"));
         }
         let file = &mut files[self.file];
@@ -218,7 +224,7 @@ impl Storage for Disk {
 
     fn sync_directory(&self) -> io::Result<()> {
         let state = &mut *self.0.lock();
-        if state.mood != Mood::Well {
+        if state.disk_state != DiskState::Working {
             return Err(io::Error::other("the disk does not answer"));
         }
         state.synced_names.clone_from(&state.names);

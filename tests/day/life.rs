@@ -59,7 +59,7 @@ pub struct Life {
 }
 
 struct Worker {
-    core: WorkerCore<Teller>,
+    core: WorkerCore<TestCommitter>,
     /// What the kernel has received.
     inbox: Vec<Datagram>,
 }
@@ -120,7 +120,7 @@ impl Life {
         );
         let (aaa, gateways) = (Arc::new(aaa), Arc::new(machine.gateways(gateways)));
         let worker = |_| {
-            let teller = Teller {
+            let committer = TestCommitter {
                 committer: JournalCommitter::unwoken(&journal),
                 last: None,
                 is_hasty: mistake == Some(Mistake::HastyReplies),
@@ -130,7 +130,7 @@ impl Life {
                     Arc::clone(&aaa),
                     Arc::clone(&gateways),
                     config(mistake),
-                    teller,
+                    committer,
                 ),
                 inbox: Vec::new(),
             }
@@ -305,13 +305,13 @@ fn config(mistake: Option<Mistake>) -> PipelineConfig {
 }
 
 /// The way into the journal; can be made to say "durable" too early.
-struct Teller {
+struct TestCommitter {
     committer: JournalCommitter,
     last: Option<Ticket>,
     is_hasty: bool,
 }
 
-impl Committer for Teller {
+impl Committer for TestCommitter {
     type Records = JournalRecorder;
     type Ticket = Ticket;
 

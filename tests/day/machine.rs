@@ -241,8 +241,8 @@ impl Machine {
         })
     }
 
-    /// Whether something that the referee complains of is the operator's doing: the subnets were
-    /// changed a moment ago.
+    /// Whether something that the referee reports is due to the operator: the subnets were
+    /// changed shortly before.
     pub fn excuses(&self, violation: &Violation) -> bool {
         self.excuses_suspended(violation) || self.excuses_moved(violation)
     }

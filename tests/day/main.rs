@@ -13,11 +13,11 @@
     reason = "a test binary exports nothing; `pub` says what its other modules may use"
 )]
 
-mod agenda;
 mod audit;
 mod course;
 mod disk;
-mod fate;
+mod event_queue;
+mod fault_plan;
 mod life;
 mod machine;
 mod mistake;
@@ -46,25 +46,25 @@ const RUSH: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_known_day_leaves_no_doubt() {
-    leaves_no_doubt(KNOWN);
+fn a_known_day_breaks_no_rule() {
+    breaks_no_rule(KNOWN);
 }
 
 #[test]
-fn a_day_that_nobody_has_seen_leaves_no_doubt() {
+fn a_random_day_breaks_no_rule() {
     let days = number("ATTACHD_DAY_RUNS").unwrap_or(1);
     let first =
         number("ATTACHD_DAY_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
-    (first..first + days).for_each(leaves_no_doubt);
+    (first..first + days).for_each(breaks_no_rule);
 }
 
-/// Whatever happened, the referee has nothing to complain of, and at the end the server holds for
+/// Whatever happened, the referee reports no violation, and at the end the server holds for
 /// true what the endpoints do.
-fn leaves_no_doubt(seed: u64) {
+fn breaks_no_rule(seed: u64) {
     let outcome = play(seed, &[], None);
     println!("day: ATTACHD_DAY_SEED={seed}, digest {:016x}, {:?}", outcome.digest, outcome.count);
-    let wrong = told(&outcome);
-    let again = format!("\nagain: ATTACHD_DAY_SEED={seed} cargo test --test day nobody");
+    let wrong = problems_of(&outcome);
+    let again = format!("\nagain: ATTACHD_DAY_SEED={seed} cargo test --test day random");
     assert!(
         wrong.is_empty(),
         "{} breaches, the first of them\n{}{again}",
@@ -91,7 +91,7 @@ fn leaves_no_doubt(seed: u64) {
 fn the_same_seed_is_the_same_day() {
     let days = [3, 3, 4].map(|seed| play(seed, RUSH, None));
     for day in &days {
-        assert_eq!(told(day), [""; 0]);
+        assert_eq!(problems_of(day), [""; 0]);
     }
     assert_eq!(days[0].digest, days[1].digest);
     assert_ne!(days[0].digest, days[2].digest);
@@ -113,12 +113,12 @@ fn every_mistake_of_a_server_is_found() {
 }
 
 /// Everything that was wrong, a line each.
-fn told(outcome: &Outcome) -> Vec<String> {
+fn problems_of(outcome: &Outcome) -> Vec<String> {
     let violations = outcome.violations.iter().map(|violation| {
         let endpoint = violation.endpoint.as_deref().unwrap_or_default();
         format!("{:?} {} {endpoint} {}", violation.at, violation.rule.id(), violation.detail)
     });
-    violations.chain(outcome.complaints.iter().cloned()).collect()
+    violations.chain(outcome.problems.iter().cloned()).collect()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -31,14 +31,14 @@ pub struct Way {
 pub struct Network {
     random: RandomStream,
     /// Whose a gateway's address is.
-    doors: HashMap<SocketAddr, (usize, SocketId)>,
+    sockets: HashMap<SocketAddr, (usize, SocketId)>,
     /// Addresses of the server that cannot be reached until then.
     cut: HashMap<SocketAddr, Timestamp>,
 }
 
 impl Network {
     pub fn new(random: RandomStream) -> Self {
-        Self { random, doors: HashMap::new(), cut: HashMap::new() }
+        Self { random, sockets: HashMap::new(), cut: HashMap::new() }
     }
 
     /// When a datagram sent now arrives: never, once or twice.
@@ -67,12 +67,12 @@ impl Network {
     pub fn address(&mut self, shard: usize, socket: SocketId) -> SocketAddr {
         let port = 10_000 + (shard as u16) * 4096 + u16::from(socket.server) * 256 + socket.port;
         let address = SocketAddr::new(machine::source(socket.client), port);
-        self.doors.insert(address, (shard, socket));
+        self.sockets.insert(address, (shard, socket));
         address
     }
 
     /// Whose socket has this address.
     pub fn whose(&self, address: SocketAddr) -> Option<(usize, SocketId)> {
-        self.doors.get(&address).copied()
+        self.sockets.get(&address).copied()
     }
 }

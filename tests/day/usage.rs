@@ -85,7 +85,7 @@ impl Meter {
     }
 
     /// No session that the server shows, open, ending or ended, has less than it acknowledged.
-    pub fn compare(&mut self, aaa: &Aaa, complaints: &mut Vec<String>) {
+    pub fn compare(&mut self, aaa: &Aaa, problems: &mut Vec<String>) {
         let Self { acknowledged, compared, .. } = self;
         aaa.for_each(|iccid, entry| {
             for session in &entry.state.sessions {
@@ -95,7 +95,7 @@ impl Meter {
                 *compared += 1;
                 if shown.0 < reported.0 || shown.1 < reported.1 {
                     let how = session.ended;
-                    complaints.push(format!(
+                    problems.push(format!(
                         "{iccid} {}: {shown:?} octets, but {reported:?} acknowledged at {at:?}; ended {how:?}",
                         bearer.acct_session_id
                     ));

@@ -1,7 +1,7 @@
 //! One day: the simulator's shards against the server's decision path, in one process, on one
 //! virtual clock.
 
-mod blows;
+mod faults;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use attachd::simulator::scenario::{SettingOverride, load};
 use attachd::simulator::shard::Shard;
 use attachd::time::Timestamp;
 
-use super::agenda::Agenda;
 use super::audit::{self, Compared};
-use super::disk::Mood;
-use super::fate::{self, Blow, Instant};
+use super::disk::DiskState;
+use super::event_queue::EventQueue;
+use super::fault_plan::{self, CrashPoint, Fault};
 use super::life::{Datagram, Life, Reply, Step, WORKERS, listeners};
 use super::machine::Machine;
 use super::mistake::Mistake;
@@ -47,7 +47,7 @@ pub struct Outcome {
     /// Breaches of rules that the referee knows.
     pub violations: Vec<Violation>,
     /// What else was wrong.
-    pub complaints: Vec<String>,
+    pub problems: Vec<String>,
     pub counters: RunCounters,
     pub count: Count,
     /// Of all datagrams, both ways, with their times.
@@ -83,17 +83,17 @@ enum Event {
     Look(u32),
     Copy(u32),
     Start,
-    DiskWell,
+    DiskWorks,
     ClockRight,
     /// The suspended may come back.
     Resume,
-    Blow(Blow),
+    Fault(Fault),
     Check,
 }
 
 struct Day {
     now: Timestamp,
-    agenda: Agenda<Event>,
+    queue: EventQueue<Event>,
     random: RandomStream,
     shards: Vec<Shard>,
     /// When each shard wants to be polled.
@@ -109,8 +109,8 @@ struct Day {
     /// Workers that have been called, and the committer.
     called: [bool; WORKERS],
     is_committing: bool,
-    /// A crash that waits for its instant.
-    doom: Option<(Instant, Duration)>,
+    /// A crash that waits for its point.
+    pending_crash: Option<(CrashPoint, Duration)>,
     outcome: Outcome,
 }
 
@@ -132,7 +132,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     let target = &loaded.scenario.target;
     let mut day = Day {
         now: Timestamp::EPOCH,
-        agenda: Agenda::new(),
+        queue: EventQueue::new(),
         random: stream(1),
         shards: (0..SHARDS)
             .map(|index| Shard::new(plan.clone(), addresses.clone(), index))
@@ -147,33 +147,33 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         standby: None,
         called: [false; WORKERS],
         is_committing: false,
-        doom: None,
+        pending_crash: None,
         outcome: Outcome {
             violations: Vec::new(),
-            complaints: Vec::new(),
+            problems: Vec::new(),
             counters: RunCounters::default(),
             count: Count::default(),
             digest: 0,
         },
     };
     let length = plan.phases.iter().map(|phase| phase.length).sum();
-    for (at, blow) in fate::blows(length, day.listeners.len(), &mut stream(4)) {
-        day.agenda.plan(at, Event::Blow(blow));
+    for (at, fault) in fault_plan::faults(length, day.listeners.len(), &mut stream(4)) {
+        day.queue.plan(at, Event::Fault(fault));
     }
-    day.agenda.plan(Timestamp::EPOCH + CHECK, Event::Check);
+    day.queue.plan(Timestamp::EPOCH + CHECK, Event::Check);
     day.start();
     day.run();
-    day.conclude()
+    day.finish()
 }
 
 impl Day {
     fn run(&mut self) {
         while !self.shards.iter().all(|shard| shard.is_over(self.now)) {
             let shards = self.due.iter().flatten().copied();
-            let Some(next) = shards.chain(self.agenda.next()).min() else { break };
+            let Some(next) = shards.chain(self.queue.next()).min() else { break };
             self.now = self.now.max(next);
-            while let Some(event) = self.agenda.take(self.now) {
-                self.happen(event);
+            while let Some(event) = self.queue.take(self.now) {
+                self.handle(event);
             }
             for shard in 0..SHARDS {
                 if self.due[shard].is_some_and(|due| due <= self.now) {
@@ -185,8 +185,8 @@ impl Day {
     }
 
     /// Compares once more, cuts the power, and compares what is left.
-    fn conclude(mut self) -> Outcome {
-        self.machine.disk.set_mood(Mood::Well);
+    fn finish(mut self) -> Outcome {
+        self.machine.disk.set_state(DiskState::Working);
         if self.life.is_none() {
             self.start();
         }
@@ -205,7 +205,7 @@ impl Day {
         self.outcome
     }
 
-    fn happen(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let life = self.life.as_ref().map(|life| life.number);
         let is_present = |number: u32| life == Some(number);
         match event {
@@ -226,11 +226,11 @@ impl Day {
                 self.machine.resume(self.now);
                 self.reload();
             }
-            Event::DiskWell => self.machine.disk.set_mood(Mood::Well),
-            Event::Blow(blow) => self.befall(blow),
+            Event::DiskWorks => self.machine.disk.set_state(DiskState::Working),
+            Event::Fault(fault) => self.apply(fault),
             Event::Check => {
                 self.check();
-                self.agenda.plan(self.now + CHECK, Event::Check);
+                self.queue.plan(self.now + CHECK, Event::Check);
             }
         }
     }
@@ -244,7 +244,7 @@ impl Day {
             self.digest(dispatch.octets);
             self.meter.sent(way, dispatch.octets);
             for arrival in self.network.arrivals(self.now, dispatch.to) {
-                self.agenda.plan(arrival, Event::Request(way, from, dispatch.octets.to_vec()));
+                self.queue.plan(arrival, Event::Request(way, from, dispatch.octets.to_vec()));
             }
         }
         self.due[shard] = self.shards[shard].next_deadline();
@@ -264,13 +264,13 @@ impl Day {
         self.call(worker);
     }
 
-    /// A worker turns to its work a moment later, and finds what has arrived by then.
+    /// A worker turns to its work a little later, and finds what has arrived by then.
     fn call(&mut self, worker: usize) {
         if let Some(life) = &self.life
             && !std::mem::replace(&mut self.called[worker], true)
         {
             let soon = Duration::from_micros(20 + self.random.below(200) as u64);
-            self.agenda.plan(self.now + soon, Event::Turn(life.number, worker));
+            self.queue.plan(self.now + soon, Event::Turn(life.number, worker));
         }
     }
 
@@ -281,7 +281,7 @@ impl Day {
         let (due, is_waiting) = (life.due(worker), life.is_waiting(worker));
         if let Some(due) = due {
             let number = life.number;
-            self.agenda
+            self.queue
                 .plan(due.max(self.now + Duration::from_micros(1)), Event::Turn(number, worker));
         }
         self.send(left);
@@ -301,7 +301,7 @@ impl Day {
                 .unwrap();
             let Some((shard, socket)) = self.network.whose(reply.to) else { continue };
             for arrival in self.network.arrivals(self.now, server) {
-                self.agenda.plan(
+                self.queue.plan(
                     arrival,
                     Event::Reply(Way { shard, socket, server }, reply.octets.clone()),
                 );
@@ -316,7 +316,7 @@ impl Day {
         {
             let slow = if self.random.happens(0.002) { 400_000 } else { 3000 };
             let took = Duration::from_micros(200 + self.random.below(slow) as u64);
-            self.agenda.plan(self.now + took, Event::Commit(life.number));
+            self.queue.plan(self.now + took, Event::Commit(life.number));
         }
     }
 
@@ -325,13 +325,13 @@ impl Day {
             .life
             .as_ref()
             .is_some_and(|life| (0..WORKERS).any(|worker| life.is_waiting(worker)));
-        match self.doom.filter(|_| has_work) {
-            Some((Instant::Writing(octets), back)) => {
-                self.machine.disk.set_mood(Mood::Failing { octets });
+        match self.pending_crash.filter(|_| has_work) {
+            Some((CrashPoint::Writing(octets), back)) => {
+                self.machine.disk.set_state(DiskState::Failing { octets });
                 self.commit();
                 self.crash(Some(back));
             }
-            Some((Instant::Synced, back)) => {
+            Some((CrashPoint::Synced, back)) => {
                 self.commit();
                 self.crash(Some(back));
             }
@@ -345,7 +345,7 @@ impl Day {
         let number = life.number;
         if let Some(again) = life.commit(self.now) {
             self.is_committing = true;
-            self.agenda.plan(again.max(self.now + Duration::from_micros(1)), Event::Commit(number));
+            self.queue.plan(again.max(self.now + Duration::from_micros(1)), Event::Commit(number));
         }
         for worker in 0..WORKERS {
             if self.life.as_ref().is_some_and(|life| life.is_waiting(worker)) {
@@ -359,15 +359,15 @@ impl Day {
         life.observe(&self.machine, self.now);
         life.housekeep(self.now);
         let number = life.number;
-        self.agenda.plan(self.now + LOOK, Event::Look(number));
+        self.queue.plan(self.now + LOOK, Event::Look(number));
         self.call_committer();
     }
 
     fn copy(&mut self) {
         let Some(life) = &mut self.life else { return };
         let (step, number) = (life.copy(self.now), life.number);
-        match (step, self.doom) {
-            (Step::Copied, Some((Instant::Copying, back))) => {
+        match (step, self.pending_crash) {
+            (Step::Copied, Some((CrashPoint::Copying, back))) => {
                 self.outcome.count.halves_of_snapshots += 1;
                 return self.crash(Some(back));
             }
@@ -375,7 +375,7 @@ impl Day {
             (Step::Copied | Step::Nothing, _) => {}
         }
         let pause = if step == Step::Copied { SLICE } else { LOOK };
-        self.agenda.plan(self.now + pause, Event::Copy(number));
+        self.queue.plan(self.now + pause, Event::Copy(number));
     }
 
     /// Everything is compared.
@@ -395,9 +395,9 @@ impl Day {
             ));
         }
         self.meter.compare(&life.aaa, &mut found);
-        found.extend(audit::contradictions(&life.aaa, self.machine.disk.is_well()));
+        found.extend(audit::contradictions(&life.aaa, self.machine.disk.is_working()));
         self.outcome
-            .complaints
+            .problems
             .extend(found.into_iter().map(|what| format!("{:?}: {what}", self.now)));
         compared
     }

@@ -1,12 +1,12 @@
-//! What befalls the server: its power fails, it is stopped and started, its disk fills, its
+//! What happens to the server: its power fails, it is stopped and started, its disk fills, its
 //! inventory is changed.
 
 use std::time::Duration;
 
 use super::{Day, Event, LOOK};
 use crate::audit::{self, Memory};
-use crate::disk::Mood;
-use crate::fate::{Blow, Instant};
+use crate::disk::DiskState;
+use crate::fault_plan::{CrashPoint, Fault};
 use crate::life::{Life, WORKERS};
 
 /// A server that could not start tries again after this.
@@ -16,15 +16,15 @@ impl Day {
     pub(super) fn start(&mut self) {
         let Some(life) = self.standby.take().or_else(|| self.new_life()) else {
             self.outcome.count.failed_starts += 1;
-            self.agenda.plan(self.now + RETRY, Event::Start);
+            self.queue.plan(self.now + RETRY, Event::Start);
             return;
         };
         self.outcome.count.torn_tails += u32::from(life.has_cut);
         let number = life.number;
         self.life = Some(life);
         (self.called, self.is_committing) = ([false; WORKERS], false);
-        self.agenda.plan(self.now + LOOK, Event::Look(number));
-        self.agenda.plan(self.now + LOOK, Event::Copy(number));
+        self.queue.plan(self.now + LOOK, Event::Look(number));
+        self.queue.plan(self.now + LOOK, Event::Copy(number));
         self.check();
     }
 
@@ -43,43 +43,43 @@ impl Day {
         self.machine.wrong_s = 0;
         let begun = Life::begin(&self.machine, self.lives, self.now);
         if let Err(error) = &begun
-            && self.machine.disk.is_well()
+            && self.machine.disk.is_working()
         {
             self.outcome
-                .complaints
+                .problems
                 .push(format!("{:?}: the server does not start: {error}", self.now));
         }
         begun.ok()
     }
 
-    pub(super) fn befall(&mut self, blow: Blow) {
-        match blow {
-            Blow::PathDown(place, lasts) => {
+    pub(super) fn apply(&mut self, fault: Fault) {
+        match fault {
+            Fault::PathDown(place, lasts) => {
                 self.network.cut(self.listeners[place].0, self.now + lasts);
             }
-            Blow::DiskFull(lasts) => {
+            Fault::DiskFull(lasts) => {
                 self.outcome.count.full_disks += 1;
-                self.machine.disk.set_mood(Mood::Full);
-                self.agenda.plan(self.now + lasts, Event::DiskWell);
+                self.machine.disk.set_state(DiskState::Full);
+                self.queue.plan(self.now + lasts, Event::DiskWorks);
             }
-            Blow::Reload => {
+            Fault::Reload => {
                 self.machine.edit_inventory(self.now);
                 self.reload();
             }
-            Blow::Suspend(lasts) => {
+            Fault::Suspend(lasts) => {
                 self.machine.suspend(self.now);
                 self.outcome.count.suspensions += 1;
-                self.agenda.plan(self.now + lasts, Event::Resume);
+                self.queue.plan(self.now + lasts, Event::Resume);
                 self.reload();
             }
-            Blow::ClockStep(by_s, lasts) => {
+            Fault::ClockStep(by_s, lasts) => {
                 self.outcome.count.clock_steps += 1;
                 self.set_clock(by_s);
-                self.agenda.plan(self.now + lasts, Event::ClockRight);
+                self.queue.plan(self.now + lasts, Event::ClockRight);
             }
-            Blow::Crash(Instant::Now, back) => self.crash(Some(back)),
-            Blow::Crash(instant, back) => self.doom = Some((instant, back)),
-            Blow::Stop(back) => self.stop(back),
+            Fault::Crash(CrashPoint::Now, back) => self.crash(Some(back)),
+            Fault::Crash(point, back) => self.pending_crash = Some((point, back)),
+            Fault::Stop(back) => self.stop(back),
         }
     }
 
@@ -94,12 +94,12 @@ impl Day {
     /// The power fails. `None`: nobody starts the server again.
     pub(super) fn crash(&mut self, back: Option<Duration>) {
         let Some(life) = self.life.take() else { return };
-        self.doom = None;
+        self.pending_crash = None;
         drop(life);
         self.machine.disk.cut_power();
         self.outcome.count.crashes += 1;
         if let Some(back) = back {
-            self.agenda.plan(self.now + back, Event::Start);
+            self.queue.plan(self.now + back, Event::Start);
         }
     }
 
@@ -112,9 +112,9 @@ impl Day {
         let (mut before, wall) = (life.memory(self.now), life.wall(self.now));
         life.end(self.now);
         self.outcome.count.stops += 1;
-        self.doom = None;
-        self.agenda.plan(self.now + back, Event::Start);
-        if self.machine.disk.is_well() {
+        self.pending_crash = None;
+        self.queue.plan(self.now + back, Event::Start);
+        if self.machine.disk.is_working() {
             self.standby = self.new_life();
             let mut after =
                 self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
@@ -125,7 +125,7 @@ impl Day {
             let shown = |(iccid, memory): (&String, &Memory)| {
                 format!("{iccid} was {memory:?} and is {:?} after a restart", after.get(iccid))
             };
-            self.outcome.complaints.extend(differ.map(shown));
+            self.outcome.problems.extend(differ.map(shown));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use attachd::time::Timestamp;
 
 /// What happens when; of what happens at the same time, that first which was planned first.
-pub struct Agenda<E> {
+pub struct EventQueue<E> {
     planned: BinaryHeap<Reverse<Planned<E>>>,
     serial: u64,
 }
@@ -17,7 +17,7 @@ struct Planned<E> {
     event: E,
 }
 
-impl<E> Agenda<E> {
+impl<E> EventQueue<E> {
     pub fn new() -> Self {
         Self { planned: BinaryHeap::new(), serial: 0 }
     }

@@ -1,4 +1,4 @@
-//! What befalls the server and the network in a day, decided beforehand by the seed.
+//! The faults of a day, planned beforehand from the seed.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use attachd::time::Timestamp;
 
 /// Something that goes wrong, or is done by somebody.
 #[derive(Clone, Copy, Debug)]
-pub enum Blow {
+pub enum Fault {
     /// The power fails; after this time the server starts again.
-    Crash(Instant, Duration),
+    Crash(CrashPoint, Duration),
     /// The server is stopped in order.
     Stop(Duration),
     DiskFull(Duration),
@@ -23,9 +23,9 @@ pub enum Blow {
     ClockStep(i64, Duration),
 }
 
-/// At which instant the power fails.
+/// At which point of the work the power fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instant {
+pub enum CrashPoint {
     /// At any.
     Now,
     /// While the journal writes, after so many octets; or, with more octets than there are, while
@@ -39,8 +39,8 @@ pub enum Instant {
 
 /// How often in 24 hours.
 const CRASHES: usize = 20;
-/// Each instant has its turn, however short the day.
-const INSTANTS: usize = 5;
+/// Each point has its turn, however short the day.
+const POINTS: usize = 5;
 const STOPS: usize = 4;
 const DISKS: usize = 3;
 const RELOADS: usize = 6;
@@ -61,70 +61,75 @@ const LONGEST_SUSPENSION_S: f64 = 3600.0;
 const SHORTEST_OUTAGE: f64 = 8.0;
 const LONGEST_OUTAGE: f64 = 120.0;
 
-/// All blows of a day of this length against a server with so many addresses.
-pub fn blows(
+/// All faults of a day of this length against a server with so many addresses.
+pub fn faults(
     length: Duration,
     addresses: usize,
     random: &mut RandomStream,
-) -> Vec<(Timestamp, Blow)> {
+) -> Vec<(Timestamp, Fault)> {
     let share = length.as_secs_f64() / 86_400.0;
-    let mut blows = Vec::new();
+    let mut faults = Vec::new();
     let mut add = |often: usize,
                    random: &mut RandomStream,
-                   blow: &dyn Fn(usize, &mut RandomStream) -> Blow| {
-        let least = if often == CRASHES { INSTANTS } else { 1 };
+                   fault: &dyn Fn(usize, &mut RandomStream) -> Fault| {
+        let least = if often == CRASHES { POINTS } else { 1 };
         for number in 0..((often as f64 * share) as usize).max(least) {
             // The end of the day is quiet, so that it can be looked at.
             let at = Timestamp::EPOCH + length.mul_f64(0.02 + 0.95 * random.unit());
-            blows.push((at, blow(number, random)));
+            faults.push((at, fault(number, random)));
         }
     };
-    add(CRASHES, random, &|number, random| Blow::Crash(instant(number, random), outage(random)));
-    add(STOPS, random, &|_, random| Blow::Stop(outage(random)));
-    add(DISKS, random, &|_, random| Blow::DiskFull(outage(random)));
-    add(RELOADS, random, &|_, _| Blow::Reload);
-    add(PATHS, random, &|_, random| Blow::PathDown(random.below(addresses), outage(random)));
+    add(CRASHES, random, &|number, random| {
+        Fault::Crash(crash_point(number, random), outage(random))
+    });
+    add(STOPS, random, &|_, random| Fault::Stop(outage(random)));
+    add(DISKS, random, &|_, random| Fault::DiskFull(outage(random)));
+    add(RELOADS, random, &|_, _| Fault::Reload);
+    add(PATHS, random, &|_, random| Fault::PathDown(random.below(addresses), outage(random)));
     add(CLOCKS, random, &|number, random| {
         let size = (LONGEST_STEP_S * random.unit()) as i64;
         let lasts = Duration::from_secs_f64(LONGEST_WRONG_S * random.unit());
-        Blow::ClockStep(if number % 2 == 0 { size } else { -size }, lasts)
+        Fault::ClockStep(if number % 2 == 0 { size } else { -size }, lasts)
     });
     add(SUSPENSIONS, random, &|_, random| {
-        Blow::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * random.unit()))
+        Fault::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * random.unit()))
     });
-    again(&mut blows, random);
-    blows.sort_by_key(|(at, _)| *at);
-    blows
+    again(&mut faults, random);
+    faults.sort_by_key(|(at, _)| *at);
+    faults
 }
 
 /// Some servers fall again as soon as everybody is coming back, or while the disk is full.
-fn again(blows: &mut Vec<(Timestamp, Blow)>, random: &mut RandomStream) {
+fn again(faults: &mut Vec<(Timestamp, Fault)>, random: &mut RandomStream) {
     let mut second = Vec::new();
-    for (at, blow) in &*blows {
+    for (at, fault) in &*faults {
         let soon = Duration::from_secs_f64(20.0 * random.unit());
-        match blow {
-            Blow::Crash(_, back) if random.happens(0.25) => {
-                second.push((*at + *back + soon, Blow::Crash(instant(1, random), outage(random))));
+        match fault {
+            Fault::Crash(_, back) if random.happens(0.25) => {
+                second.push((
+                    *at + *back + soon,
+                    Fault::Crash(crash_point(1, random), outage(random)),
+                ));
             }
-            Blow::DiskFull(lasts) if random.happens(0.5) => {
+            Fault::DiskFull(lasts) if random.happens(0.5) => {
                 second.push((
                     *at + lasts.mul_f64(0.5),
-                    Blow::Crash(Instant::Now, Duration::from_secs(8)),
+                    Fault::Crash(CrashPoint::Now, Duration::from_secs(8)),
                 ));
             }
             _ => {}
         }
     }
-    blows.append(&mut second);
+    faults.append(&mut second);
 }
 
-fn instant(number: usize, random: &mut RandomStream) -> Instant {
-    match number % INSTANTS {
-        0 => Instant::Now,
-        1 => Instant::Writing(random.below(800)),
-        2 => Instant::Writing(usize::MAX),
-        3 => Instant::Synced,
-        _ => Instant::Copying,
+fn crash_point(number: usize, random: &mut RandomStream) -> CrashPoint {
+    match number % POINTS {
+        0 => CrashPoint::Now,
+        1 => CrashPoint::Writing(random.below(800)),
+        2 => CrashPoint::Writing(usize::MAX),
+        3 => CrashPoint::Synced,
+        _ => CrashPoint::Copying,
     }
 }
 
