@@ -31,7 +31,7 @@ impl Day {
     /// Somebody sets the machine's clock.
     pub(super) fn set_clock(&mut self, wrong_s: i64) {
         self.machine.wrong_s = wrong_s;
-        if let Some(life) = &mut self.life {
+        if let Some(life) = self.life.as_mut().or(self.standby.as_mut()) {
             life.observe(&self.machine, self.now);
         }
     }
@@ -83,9 +83,9 @@ impl Day {
         }
     }
 
-    /// The server, if it lives, reads its files again.
+    /// The server, if it runs or has started and does not serve yet, reads its files again.
     pub(super) fn reload(&mut self) {
-        let Some(life) = &mut self.life else { return };
+        let Some(life) = self.life.as_mut().or(self.standby.as_mut()) else { return };
         life.adopt(self.machine.inventory(), self.now);
         self.outcome.count.reloads += 1;
         self.call_committer();
