@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::Aaa;
 use crate::identity::Iccid;
-use crate::network::{EndpointState, Lease, LeasePhase, Leases, NetworkState};
+use crate::network::{EndpointState, Lease, LeasePhase, Leases, NetworkState, Outages};
 use crate::time::Timestamp;
 
 /// What is left of a removed endpoint.
@@ -34,9 +34,9 @@ impl DepartedList {
         end: u64,
         now: Timestamp,
         hold: Duration,
+        outages: &Outages,
     ) {
-        let is_running =
-            |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if at + hold > now);
+        let is_running = |lease: &Lease| is_held(lease, now, hold, outages);
         let leases: Leases = leases.into_iter().filter(is_running).collect();
         let mut list = self.0.lock();
         while list.front().is_some_and(|oldest| !oldest.state.leases.iter().any(is_running)) {
@@ -57,13 +57,15 @@ impl Aaa {
     #[must_use]
     pub fn departed(&self, now: Timestamp) -> Vec<Departed> {
         let hold = self.settings.hold_time;
-        let is_over = |at| self.outage.deadline(at, hold) <= now;
-        let is_running =
-            |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if !is_over(at));
+        let is_running = |lease: &Lease| is_held(lease, now, hold, &self.outages);
         let list = self.departed.0.lock();
         list.iter()
             .filter(|departed| departed.state.leases.iter().any(is_running))
             .cloned()
             .collect()
     }
+}
+
+fn is_held(lease: &Lease, now: Timestamp, hold: Duration, outages: &Outages) -> bool {
+    matches!(lease.phase, LeasePhase::Released { at } if outages.deadline(at, hold) > now)
 }

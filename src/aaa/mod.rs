@@ -51,7 +51,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::identity::{Iccid, Imsi, Msisdn};
-use crate::network::{EndpointState, Outage, Restarts, SessionLimits, Tracker};
+use crate::network::{EndpointState, Outages, Restarts, SessionLimits, Tracker};
 use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
@@ -132,7 +132,7 @@ pub struct Aaa {
     state_counts: StateCounts,
     departed: DepartedList,
     /// Before this start.
-    outage: Outage,
+    outages: Outages,
     /// Held while anything provisioned changes: one change at a time.
     register: Mutex<Register>,
     /// Endpoints that are other than the files have them.
@@ -151,7 +151,7 @@ impl Aaa {
             restarts: Restarts::default(),
             state_counts: StateCounts::default(),
             departed: DepartedList::default(),
-            outage: Outage::default(),
+            outages: Outages::default(),
             register: Mutex::default(),
             differing: AtomicI64::new(0),
             gone: AtomicUsize::new(0),
@@ -192,6 +192,13 @@ impl Aaa {
     /// No record that was ever written of these removed endpoints is on the disk any more.
     pub fn forget(&self, removed: &[(Iccid, Revision)]) {
         self.register.lock().forget(removed);
+    }
+
+    /// What does not count of the time until this start; to be recorded before anything else, and
+    /// in snapshots.
+    #[must_use]
+    pub const fn outages(&self) -> &Outages {
+        &self.outages
     }
 
     /// The catalog in force.
@@ -257,7 +264,7 @@ impl Aaa {
         self.plan.load()
     }
 
-    fn limits(&self, plan: &AddressPlan, endpoint: &Endpoint) -> SessionLimits {
+    fn limits(&self, plan: &AddressPlan, endpoint: &Endpoint) -> SessionLimits<'_> {
         SessionLimits {
             stale_after: self
                 .settings
@@ -268,7 +275,7 @@ impl Aaa {
             tombstone: self.settings.tombstone,
             promise: self.settings.authorization_hold,
             hold: self.settings.hold_time,
-            outage: self.outage,
+            outages: &self.outages,
         }
     }
 }

@@ -92,6 +92,7 @@ impl<R: Recorder> Provisioner<'_, R> {
             stamp.version,
             self.now,
             self.aaa.settings.hold_time,
+            &self.aaa.outages,
         );
         self.records.provisioned(iccid, stamp, None);
         Some(Changed { kind: ChangeKind::Removed, version: stamp.version })

@@ -11,7 +11,7 @@ use super::register::Removed;
 use super::{Aaa, EndpointEntry, SIDE_BY_SIDE};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::network::{
-    Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outage, Restart, Tracker,
+    Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outages, Restart, Tracker,
 };
 use crate::provisioning::{
     Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Origin, ProvisioningState, Revision,
@@ -202,6 +202,11 @@ impl Recovery {
         }
     }
 
+    /// The outages until an earlier start. The record that was written last counts.
+    pub fn outages(&mut self, outages: Outages) {
+        self.aaa.outages = outages;
+    }
+
     /// A gateway's restart, which some sessions may not have heard of yet.
     pub fn restart(&mut self, restart: Restart) {
         self.aaa.restarts.note(restart);
@@ -213,7 +218,7 @@ impl Recovery {
     pub fn finish(mut self, start: impl FnOnce(Timestamp) -> Timestamp) -> (Aaa, Recovered) {
         self.take_in();
         let Self { mut aaa, catalog, leases_of_removed, removed, newest, .. } = self;
-        aaa.outage = Outage::new(newest, start(newest));
+        aaa.outages.add(newest, start(newest));
         let plan = AddressPlan::renewed(&AddressPlan::default(), catalog, aaa.settings.hold_time);
         let mut recovered = Recovered { endpoints: aaa.tracker.len(), ..Recovered::default() };
         let mut imsis = Vec::with_capacity(recovered.endpoints);
@@ -247,7 +252,14 @@ impl Recovery {
             leases.iter().for_each(|lease| restore_hold(&aaa, &plan, iccid, lease));
             // Whose hold is over by now, the next snapshot will find.
             let end = removed.get(&iccid).map_or(0, |end| end.version);
-            aaa.departed.add(iccid, leases, end, Timestamp::EPOCH, aaa.settings.hold_time);
+            aaa.departed.add(
+                iccid,
+                leases,
+                end,
+                Timestamp::EPOCH,
+                aaa.settings.hold_time,
+                &aaa.outages,
+            );
         }
         // After all that is leased: what an open session uses is not taken from it.
         for (iccid, vslice, ip) in configured {
@@ -354,7 +366,7 @@ fn restore_addresses(
             session.group.and_then(|group| plan.catalog.group(group)).map(|group| group.vslice);
         if let Some((ip, vslice)) = session.ip.zip(vslice) {
             let until =
-                aaa.outage.deadline(session.heard, aaa.limits(plan, &entry.endpoint).stale_after);
+                aaa.outages.deadline(session.heard, aaa.limits(plan, &entry.endpoint).stale_after);
             plan.contest(vslice, ip, iccid, until);
         }
     }
@@ -362,6 +374,6 @@ fn restore_addresses(
 
 fn restore_hold(aaa: &Aaa, plan: &AddressPlan, iccid: Iccid, lease: &Lease) {
     if let LeasePhase::Released { at } = lease.phase {
-        plan.restore_held(lease.vslice, lease.ip, iccid, aaa.outage.postpone(at));
+        plan.restore_held(lease.vslice, lease.ip, iccid, aaa.outages.postpone(at));
     }
 }

@@ -8,7 +8,7 @@ use super::commit::{Committer, JournalCommitter, JournalRecorder, Records};
 use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Journal, Ticket};
-use crate::network::{EndpointState, Restart};
+use crate::network::{EndpointState, Outages, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
@@ -59,6 +59,11 @@ impl BackgroundWriter {
     /// That a gateway has sent a Message-Authenticator: "auto" asks for one after a restart, too.
     pub fn signed(&mut self, id: GatewayId) {
         self.recorder.signed(id);
+    }
+
+    /// The outages of the server, until its start now.
+    pub fn outages(&mut self, outages: &Outages) {
+        self.recorder.outages(outages);
     }
 
     /// Carries out what time has brought to about `budget` more endpoints, and frees what is free

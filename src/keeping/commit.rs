@@ -9,7 +9,7 @@ use crate::aaa::accounting_label;
 use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::journal::{Admission, Batch, Journal, Submitter, Ticket, TooLarge, Wake};
-use crate::network::{EndpointState, Restart};
+use crate::network::{EndpointState, Outages, Restart};
 use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::record::RecordSink;
 use crate::time::Timestamp;
@@ -108,6 +108,11 @@ impl JournalRecorder {
     /// A record of the shell's own: what a gateway's handle stands for.
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
         log_too_large(self.batch.put_gateway(id, name));
+    }
+
+    /// Another: the outages of the server, until its start now.
+    pub fn outages(&mut self, outages: &Outages) {
+        log_too_large(self.batch.put_outages(self.at, outages));
     }
 
     /// Another: that it has sent a Message-Authenticator.

@@ -9,7 +9,7 @@ use super::matching::{Age, Match};
 use super::outcome::Close;
 use super::outcome::{CloseCause, Closed, Effect, Few, Outcome};
 use super::session::{Ended, Ending};
-use super::{Event, Lease, NetworkState, Outage, Report, Restarts, Session, Stamp, Step};
+use super::{Event, Lease, NetworkState, Outages, Report, Restarts, Session, Stamp, Step};
 use crate::prefetch;
 use crate::time::Timestamp;
 
@@ -42,7 +42,7 @@ pub struct EndpointState {
 
 /// The times that end things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionLimits {
+pub struct SessionLimits<'a> {
     /// An open session unheard for this long is lost.
     pub stale_after: Duration,
     /// A session that is ending ends after this long.
@@ -56,7 +56,7 @@ pub struct SessionLimits {
     /// How long a released address is nobody else's.
     pub hold: Duration,
     /// What does not count.
-    pub outage: Outage,
+    pub outages: &'a Outages,
 }
 
 impl Default for EndpointState {
@@ -168,7 +168,7 @@ impl EndpointState {
     pub fn settle(
         &mut self,
         now: Timestamp,
-        limits: &SessionLimits,
+        limits: &SessionLimits<'_>,
         restarts: &Restarts,
     ) -> (Outcome, Option<Timestamp>) {
         let mut outcome = Outcome::new(self.state);
@@ -177,7 +177,7 @@ impl EndpointState {
         self.forget_tombstones(now, limits);
         self.settle_leases(now, limits, |freed| outcome.freed.push(freed));
         if self.state == NetworkState::Idle
-            && limits.outage.deadline(self.last_activity, limits.detach_after) <= now
+            && limits.outages.deadline(self.last_activity, limits.detach_after) <= now
         {
             self.step(Event::Inactive, &mut outcome);
         }
@@ -353,7 +353,7 @@ impl EndpointState {
     /// A session lost ended when it was last heard of, as far as anybody knows: reports that were
     /// held up on their way and tell of later times are news of a living session. One that is
     /// ending is waited for no longer than `ending`.
-    fn close_stale(&mut self, now: Timestamp, limits: &SessionLimits, outcome: &mut Outcome) {
+    fn close_stale(&mut self, now: Timestamp, limits: &SessionLimits<'_>, outcome: &mut Outcome) {
         let last_sign =
             |session: &Session| (live_until(session, limits) <= now).then(|| session.updated());
         self.close_where(last_sign, CloseCause::Stale, now, outcome);
@@ -377,7 +377,7 @@ impl EndpointState {
     }
 
     /// No change worth a record: the time alone implies it.
-    fn forget_tombstones(&mut self, now: Timestamp, limits: &SessionLimits) {
+    fn forget_tombstones(&mut self, now: Timestamp, limits: &SessionLimits<'_>) {
         let is_over =
             |session: &Session| !session.is_live() && tombstone_until(session, limits) <= now;
         if self.sessions.iter().any(is_over) {
@@ -390,7 +390,7 @@ impl EndpointState {
         }
     }
 
-    fn next_deadline(&self, limits: &SessionLimits) -> Option<Timestamp> {
+    fn next_deadline(&self, limits: &SessionLimits<'_>) -> Option<Timestamp> {
         let of_session = |session: &Session| {
             if session.is_live() {
                 live_until(session, limits)
@@ -400,7 +400,7 @@ impl EndpointState {
         };
         let is_idle = self.state == NetworkState::Idle;
         let inactive =
-            is_idle.then(|| limits.outage.deadline(self.last_activity, limits.detach_after));
+            is_idle.then(|| limits.outages.deadline(self.last_activity, limits.detach_after));
         self.sessions
             .iter()
             .map(of_session)
@@ -411,15 +411,15 @@ impl EndpointState {
 }
 
 /// When a session that nothing more is heard of ends.
-fn live_until(session: &Session, limits: &SessionLimits) -> Timestamp {
-    let stale = limits.outage.deadline(session.heard, limits.stale_after);
+fn live_until(session: &Session, limits: &SessionLimits<'_>) -> Timestamp {
+    let stale = limits.outages.deadline(session.heard, limits.stale_after);
     session
         .ending()
-        .map_or(stale, |ending| stale.min(limits.outage.deadline(ending.since, limits.ending)))
+        .map_or(stale, |ending| stale.min(limits.outages.deadline(ending.since, limits.ending)))
 }
 
-fn tombstone_until(session: &Session, limits: &SessionLimits) -> Timestamp {
-    limits.outage.deadline(session.heard, limits.tombstone)
+fn tombstone_until(session: &Session, limits: &SessionLimits<'_>) -> Timestamp {
+    limits.outages.deadline(session.heard, limits.tombstone)
 }
 
 /// Whether a report that needs no name has that of this session, and is not older.

@@ -222,7 +222,7 @@ impl EndpointState {
     pub(crate) fn settle_leases(
         &mut self,
         now: Timestamp,
-        limits: &SessionLimits,
+        limits: &SessionLimits<'_>,
         mut freed: impl FnMut(ReleasedLease),
     ) {
         let mut lapsed = false;
@@ -238,7 +238,7 @@ impl EndpointState {
         if self.leases.len() > 1 {
             self.release_unused(now).into_iter().for_each(freed);
         }
-        let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if limits.outage.deadline(at, limits.hold) <= now);
+        let is_over = |lease: &Lease| matches!(lease.phase, LeasePhase::Released { at } if limits.outages.deadline(at, limits.hold) <= now);
         if self.leases.iter().any(is_over) {
             self.leases.retain(|lease| !is_over(lease));
             self.leases.shrink_to_fit();
@@ -257,10 +257,10 @@ impl EndpointState {
     }
 
     /// When the next lease lapses or leaves its hold.
-    pub(crate) fn next_lease_deadline(&self, limits: &SessionLimits) -> Option<Timestamp> {
+    pub(crate) fn next_lease_deadline(&self, limits: &SessionLimits<'_>) -> Option<Timestamp> {
         let deadline = |lease: &Lease| match lease.phase {
             LeasePhase::Authorised { until, .. } => Some(promised_until(until, limits)),
-            LeasePhase::Released { at } => Some(limits.outage.deadline(at, limits.hold)),
+            LeasePhase::Released { at } => Some(limits.outages.deadline(at, limits.hold)),
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } | LeasePhase::Kept => None,
         };
         self.leases.iter().filter_map(deadline).min()
@@ -268,6 +268,6 @@ impl EndpointState {
 }
 
 /// When a promise lapses that was made until then.
-fn promised_until(until: Timestamp, limits: &SessionLimits) -> Timestamp {
-    limits.outage.deadline(until - limits.promise, limits.promise)
+fn promised_until(until: Timestamp, limits: &SessionLimits<'_>) -> Timestamp {
+    limits.outages.deadline(until - limits.promise, limits.promise)
 }

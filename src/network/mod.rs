@@ -37,7 +37,7 @@ pub use event_time::{
 };
 pub use lease::{Lease, LeaseKind, LeasePhase, ReleasedLease};
 pub use nas::{Nas, Reporter};
-pub use outage::Outage;
+pub use outage::{Outage, Outages};
 pub use outcome::{Close, CloseCause, Closed, Effect, Few, Outcome};
 pub use report::{Counters, Families, LocationInfo, Report};
 pub use restart::{Restart, RestartMark, Restarts};

@@ -12,8 +12,10 @@ mod provisioning;
 mod session;
 #[cfg(test)]
 mod tests;
+use std::time::Duration;
+
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
-use crate::network::{EndpointState, EventTime, Reporter, Restart, Skew, Stamp};
+use crate::network::{EndpointState, EventTime, Outage, Outages, Reporter, Restart, Skew, Stamp};
 use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
 use crate::time::Timestamp;
 
@@ -37,6 +39,7 @@ mod kind {
     pub(super) const SIGNED: RecordKind = RecordKind(16);
     pub(super) const VSLICE: RecordKind = RecordKind(17);
     pub(super) const GROUP: RecordKind = RecordKind(18);
+    pub(super) const OUTAGES: RecordKind = RecordKind(19);
 }
 
 /// A record, read back.
@@ -61,6 +64,8 @@ pub enum Record {
     Signed { id: GatewayId },
     /// A gateway restarted.
     Restart(Restart),
+    /// When the server was down, until its start at this version.
+    Outages { version: u64, outages: Outages },
     /// Recorded without effect. Not for snapshots.
     Note(NoteRecord),
 }
@@ -142,6 +147,13 @@ pub trait RecordSink {
         let key = (restart.gateway.index() as u64) << 32 | u64::from(restart.nas().code);
         self.put(kind::RESTART, key, restart.arrived.micros(), |buffer| {
             write_restart(&mut FieldWriter(buffer), restart);
+        })
+    }
+
+    /// The server has started at `start`; the outages until then.
+    fn put_outages(&mut self, start: Timestamp, outages: &Outages) -> Result<(), TooLarge> {
+        self.put(kind::OUTAGES, 0, start.micros(), |buffer| {
+            write_outages(&mut FieldWriter(buffer), outages);
         })
     }
 
@@ -233,6 +245,9 @@ impl Record {
             kind::RESTART => read_restart(&mut reader)
                 .map(Self::Restart)
                 .ok_or(Unreadable("a restart makes no sense")),
+            kind::OUTAGES => read_outages(&mut reader)
+                .map(|outages| Self::Outages { version: entry.version, outages })
+                .ok_or(Unreadable("the outages of the server make no sense")),
             kind::NOTE => read_note(&mut reader, entry)
                 .map(Self::Note)
                 .ok_or(Unreadable("a note makes no sense")),
@@ -298,6 +313,28 @@ fn read_restart(reader: &mut FieldReader<'_>) -> Option<Restart> {
         nas = reader.nas(nas.code)?;
     }
     Some(Restart::new(&Reporter { gateway, range, nas }, apn, at, stamp, arrived))
+}
+
+/// Each as the time since the one before, and how long it lasted.
+fn write_outages(writer: &mut FieldWriter<'_>, outages: &Outages) {
+    writer.number(outages.iter().len() as u64);
+    let mut before = Timestamp::EPOCH;
+    for outage in outages.iter() {
+        writer.time(outage.since, before);
+        writer.number(u64::try_from(outage.lasted.as_micros()).unwrap_or(u64::MAX));
+        before = outage.since;
+    }
+}
+
+fn read_outages(reader: &mut FieldReader<'_>) -> Option<Outages> {
+    let mut outages = Vec::new();
+    let mut before = Timestamp::EPOCH;
+    for _ in 0..reader.count()? {
+        let since = reader.time(before)?;
+        outages.push(Outage { since, lasted: Duration::from_micros(reader.number()?) });
+        before = since;
+    }
+    Some(Outages::recorded(outages))
 }
 
 fn read_note(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<NoteRecord> {

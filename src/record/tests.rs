@@ -140,8 +140,11 @@ fn golden_octets() {
         .with_static_ip(Ipv4Addr::new(100, 64, 0, 9))
         .named("till 1");
     let restart = restart();
+    let mut outages = Outages::default();
+    outages.add(Timestamp::from_secs(1_789_990_000), Timestamp::from_secs(1_789_990_100));
+    outages.add(Timestamp::from_secs(1_789_999_992), NOW);
     let fingerprint = Fingerprint(0x0123_4567_89ab_cdef);
-    let table: [(&str, Vec<u8>, Record); 9] = [
+    let table: [(&str, Vec<u8>, Record); 10] = [
         (
             "1569cd670b0000010e400b02fc5d010207000000000000001480c097d1edff96030000",
             framed(|batch| batch.put_endpoint(iccid(), &detached)),
@@ -184,6 +187,11 @@ fn golden_octets() {
             "9cb6e6fd0000001003000000000000000100000000000000",
             framed(|batch| batch.put_signed(GatewayId::new(3))),
             Record::Signed { id: GatewayId::new(3) },
+        ),
+        (
+            "fa55669d16000013000000000000000000e025dafe5b06000280f0cfe190ffad0680c2d72f80c88eb94a80a4e803",
+            framed(|batch| batch.put_outages(NOW, &outages)),
+            Record::Outages { version: NOW.micros(), outages: outages.clone() },
         ),
         (
             "119127461000000700000000000000000600000000000000efcdab89674523010000000000000000",

@@ -7,6 +7,7 @@ use crate::identity::GatewayId;
 use crate::journal::{
     self, FramedRecord, Journal, JournalOptions, OnDamage, OpenError, Unreadable,
 };
+use crate::keeping::BackgroundWriter;
 use crate::provisioning::Fingerprint;
 use crate::record::Record;
 use crate::time::Timestamp;
@@ -80,7 +81,12 @@ pub fn restore_from(
         Ok(())
     };
     let (journal, read) = open(&mut apply)?;
-    let (aaa, memory) = recovery.finish(start);
+    let mut started = Timestamp::EPOCH;
+    let (aaa, memory) = recovery.finish(|newest| {
+        started = start(newest);
+        started
+    });
+    record_outages(&journal, &aaa, started);
     Ok(Restored { aaa, journal, gateways, signed, read, memory })
 }
 
@@ -96,7 +102,19 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
         Record::Catalog { catalog, .. } => recovery.catalog(catalog),
         Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
         Record::Restart(restart) => recovery.restart(restart),
+        Record::Outages { outages, .. } => recovery.outages(outages),
         Record::Gateway { .. } | Record::Signed { .. } | Record::Note(_) => {}
+    }
+}
+
+/// The first record of a server that goes on: any other is durable only together with it, so a
+/// start soon after this one knows of this outage as well.
+fn record_outages(journal: &Journal, aaa: &Aaa, start: Timestamp) {
+    if aaa.outages().iter().len() > 0 {
+        let mut writer = BackgroundWriter::new(journal);
+        writer.begin(start);
+        writer.outages(aaa.outages());
+        writer.submit();
     }
 }
 
@@ -113,6 +131,7 @@ fn report_inventory_first(
         | Record::Gateway { .. }
         | Record::Signed { .. }
         | Record::Restart(_)
+        | Record::Outages { .. }
         | Record::Note(_) => return,
     };
     on_inventory.take().into_iter().for_each(|on_inventory| on_inventory(fingerprint));
@@ -124,4 +143,62 @@ fn remember(gateways: &mut Vec<String>, id: GatewayId, name: String) {
         gateways.resize_with(id.index() + 1, String::new);
     }
     gateways[id.index()] = name;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::aaa::AaaSettings;
+    use crate::provisioning::{Inventory, Prune};
+    use crate::radius::gateways::Gateways;
+    use crate::server::Snapshot;
+
+    const DOWN: Duration = Duration::from_secs(7200);
+
+    /// A server that is started after an outage, and again soon: both are known, whether the start
+    /// between them wrote a snapshot or not (PROTOCOL 8).
+    #[test]
+    fn each_start_knows_the_outages_before_it() {
+        for has_snapshot in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let begin = |start: &dyn Fn(Timestamp) -> Timestamp| {
+                restore(
+                    folder.path(),
+                    JournalOptions::default(),
+                    OnDamage::Refuse,
+                    Aaa::new(AaaSettings::default()),
+                    |_| {},
+                    start,
+                )
+                .unwrap()
+            };
+            let noon = Timestamp::from_secs(1_800_000_000);
+            let first = begin(&|_| noon);
+            assert_eq!(first.aaa.outages().iter().len(), 0, "there was nothing before it");
+            let mut writer = BackgroundWriter::new(&first.journal);
+            writer.begin(noon);
+            let inventory = Inventory::load("fixtures/festival".as_ref()).unwrap();
+            first.aaa.adopt(inventory, Prune::No, noon, &mut writer).unwrap();
+            assert!(writer.finish(&first.aaa, DOWN));
+            drop((writer, first));
+
+            let second = begin(&|newest| newest + DOWN);
+            if has_snapshot {
+                let writer = second.journal.begin_snapshot().unwrap();
+                let gateways = Gateways::new(&[], Vec::new());
+                let mut snapshot = Snapshot::begin(writer, &second.aaa, &gateways, noon + DOWN);
+                while snapshot.copy(&second.aaa, 100).unwrap() {}
+                snapshot.finish(&second.aaa).unwrap();
+            }
+            second.journal.close().unwrap();
+            drop(second.aaa);
+
+            let third = begin(&|newest| newest + Duration::from_secs(8));
+            let lasted: Vec<Duration> =
+                third.aaa.outages().iter().map(|outage| outage.lasted).collect();
+            assert_eq!(lasted, [DOWN, Duration::from_secs(8)], "snapshot: {has_snapshot}");
+        }
+    }
 }

@@ -184,6 +184,9 @@ impl Snapshot {
         for id in gateways.signed() {
             note(&mut missing, writer.put_signed(id));
         }
+        if aaa.outages().iter().len() > 0 {
+            note(&mut missing, writer.put_outages(now, aaa.outages()));
+        }
         for restart in aaa.pending_restarts() {
             note(&mut missing, writer.put_restart(&restart));
         }

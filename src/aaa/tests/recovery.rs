@@ -104,6 +104,65 @@ fn a_late_record_does_not_bring_back_a_removed_endpoint() {
     assert_eq!(world.restored(0).endpoints(), 10);
 }
 
+/// What the next snapshot says of a removed endpoint's hold does not depend on who is removed
+/// meanwhile.
+#[test]
+fn the_hold_of_a_removed_endpoint_outlives_an_outage_and_other_removals() {
+    let mut world = World::new();
+    let without = |names: &[&str]| {
+        let (catalog, mut endpoints) = inventory();
+        endpoints.retain(|(who, _)| !names.iter().any(|name| *who == iccid(name)));
+        Inventory { catalog, endpoints, ..Inventory::default() }
+    };
+    let leave = |world: &mut World, who: &str| {
+        world.access(who).accepted();
+        world.start(who, "S");
+        world.stop(who, "S");
+    };
+    leave(&mut world, "sensor");
+    world.prune(without(&["sensor"]));
+    world.later(100_000);
+    let mut world = World { aaa: world.restored_after_outage(), ..world };
+    leave(&mut world, "till");
+    world.prune(without(&["sensor", "till"]));
+    let departed = |world: &World| {
+        world.aaa.departed(world.now).iter().map(|left| left.iccid).collect::<Vec<_>>()
+    };
+    assert_eq!(departed(&world), ["sensor", "till"].map(iccid));
+    world.later(61);
+    assert_eq!(departed(&world), []);
+}
+
+/// A restart soon after a restart: what an outage before the last one has not counted, the last one
+/// does not count either (PROTOCOL 8, 19).
+#[test]
+fn two_outages_in_a_row_end_neither_a_hold_nor_a_session() {
+    let mut world = World::new();
+    world.access("till").accepted();
+    world.start("till", "T1");
+    world.access("sensor").accepted();
+    world.start("sensor", "S1");
+    world.stop("sensor", "S1");
+    world.commit();
+    world.later(100_000);
+    let mut world = World { aaa: world.restored_after_outage(), ..world };
+    world.later(10);
+    // Something is recorded, so that the journal knows how long the server ran.
+    world.access("till").accepted();
+    world.later(8);
+    let mut world = World { aaa: world.restored_after_outage(), ..world };
+    world.housekeep();
+    assert_eq!(world.sessions("till"), ["T1 open 100.64.0.2"]);
+    world.later(49);
+    assert_eq!(
+        world.access("sensor2"),
+        Answer::Reject(RejectReason::PoolExhausted),
+        "of the hold the server has run for 59 s"
+    );
+    world.later(2);
+    world.access("sensor2").accepted();
+}
+
 /// Nobody can be heard in an outage, and how long it was only a wall clock says, which may have
 /// been set meanwhile (PROTOCOL 19).
 #[test]

@@ -62,6 +62,8 @@ pub(super) enum Record {
     Group(GroupId, CatalogEntry<Group>),
     Inventory(Option<Fingerprint>),
     Restart(Restart),
+    /// With the time of the start.
+    Outages(Timestamp, Outages),
 }
 
 /// Records into the counters of a test.
@@ -184,9 +186,11 @@ impl World {
         Self::uncontested(self.recovery(shuffle).finish(|newest| newest))
     }
 
-    /// The same now: what has passed since the last record was an outage.
-    pub(super) fn restored_after_outage(&self) -> Aaa {
-        Self::uncontested(self.recovery(0).finish(|_| self.now))
+    /// The same now: what has passed since the last record was an outage, which is recorded.
+    pub(super) fn restored_after_outage(&mut self) -> Aaa {
+        let aaa = Self::uncontested(self.recovery(0).finish(|_| self.now));
+        self.journal.push(Record::Outages(self.now, aaa.outages().clone()));
+        aaa
     }
 
     fn uncontested((aaa, recovered): (Aaa, Recovered)) -> Aaa {
@@ -217,6 +221,10 @@ impl World {
                 Record::Group(id, location_info) => recovery.group(id, location_info),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
+                Record::Outages(start, outages) => {
+                    recovery.time(start);
+                    recovery.outages(outages);
+                }
             }
         }
         recovery

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::output::Output;
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
-use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Session};
+use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Outage, Session};
 use crate::printable;
 use crate::provisioning::{Catalog, Endpoint, Group, ListingStatus, Revision, Vslice};
 use crate::record::Record;
@@ -25,6 +25,7 @@ pub(super) const fn kind(record: &Record) -> &'static str {
         Record::Gateway { .. } => "gateway",
         Record::Signed { .. } => "signed",
         Record::Restart(_) => "restart",
+        Record::Outages { .. } => "outages",
         Record::Note(_) => "note",
     }
 }
@@ -40,7 +41,8 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
         | Record::Inventory { .. }
         | Record::Gateway { .. }
         | Record::Signed { .. }
-        | Record::Restart(_) => None,
+        | Record::Restart(_)
+        | Record::Outages { .. } => None,
     }
 }
 
@@ -80,6 +82,7 @@ impl HandleNames {
             | Record::Provisioned { .. }
             | Record::Signed { .. }
             | Record::Restart(_)
+            | Record::Outages { .. }
             | Record::Note(_) => {}
         }
     }
@@ -102,6 +105,10 @@ impl HandleNames {
             }
             Record::Gateway { id, name } => json!({"number": id.index(), "name": name}),
             Record::Signed { id } => json!({"number": id.index()}),
+            Record::Outages { version, outages } => json!({
+                "at": Timestamp::from_micros(*version),
+                "outages": outages.iter().map(outage).collect::<Vec<_>>(),
+            }),
             Record::Restart(restart) => json!({
                 "gateway": self.gateway(restart.gateway),
                 "nas": nas(&restart.nas()),
@@ -245,6 +252,10 @@ fn origin(stamp: Revision) -> &'static str {
 
 fn nas(nas: &Nas<'_>) -> String {
     format!("{:08x}", nas.code)
+}
+
+fn outage(outage: &Outage) -> Value {
+    json!({"since": outage.since, "until": outage.since + outage.lasted})
 }
 
 fn at(time: Timestamp) -> Option<Timestamp> {

@@ -59,7 +59,8 @@ fn octets(input: u32, output: u32) -> Counters {
     Counters { input: Some(input), output: Some(output), ..Counters::default() }
 }
 
-fn limits() -> SessionLimits {
+fn limits() -> SessionLimits<'static> {
+    static NO_OUTAGES: Outages = Outages::NONE;
     SessionLimits {
         stale_after: Duration::from_secs(3600),
         ending: Duration::from_secs(3600),
@@ -67,7 +68,7 @@ fn limits() -> SessionLimits {
         tombstone: Duration::from_secs(3600),
         promise: Duration::from_secs(120),
         hold: Duration::from_secs(60),
-        outage: Outage::default(),
+        outages: &NO_OUTAGES,
     }
 }
 
