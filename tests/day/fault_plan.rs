@@ -48,6 +48,15 @@ const SUSPENSIONS: usize = 4;
 const PATHS: usize = 6;
 const CLOCKS: usize = 6;
 
+/// How often the clock is wrong when the server starts, and it is started again soon.
+const WRONG_STARTS: usize = 4;
+
+/// In a short day one for each direction.
+const DIRECTIONS: usize = 2;
+
+/// How far it is then, seconds: longer than any session is unheard.
+const LONGEST_WRONG_START_S: f64 = 21_600.0;
+
 /// The longest step of a clock, seconds, and how long it takes until somebody sets it right.
 const LONGEST_STEP_S: f64 = 7200.0;
 const LONGEST_WRONG_S: f64 = 3600.0;
@@ -94,9 +103,31 @@ pub fn faults(
     add(SUSPENSIONS, random, &|_, random| {
         Fault::Suspend(Duration::from_secs_f64(LONGEST_SUSPENSION_S * random.unit()))
     });
+    for number in 0..((WRONG_STARTS as f64 * share) as usize).max(DIRECTIONS) {
+        let at = Timestamp::EPOCH + length.mul_f64(0.02 + 0.9 * random.unit());
+        faults.extend(wrong_start(at, number % DIRECTIONS == 0, random));
+    }
     again(&mut faults, random);
     faults.sort_by_key(|(at, _)| *at);
     faults
+}
+
+/// The clock is set while the server is down; and soon after it is up, it is started once more.
+fn wrong_start(
+    at: Timestamp,
+    is_ahead: bool,
+    random: &mut RandomStream,
+) -> [(Timestamp, Fault); 3] {
+    let size = (LONGEST_WRONG_START_S * (0.3 + 0.7 * random.unit())) as i64;
+    let by_s = if is_ahead { size } else { -size };
+    let lasts = Duration::from_secs_f64(120.0 + LONGEST_WRONG_S * random.unit());
+    let shortest = Duration::from_secs_f64(SHORTEST_OUTAGE);
+    let runs = Duration::from_secs_f64(2.0 + 18.0 * random.unit());
+    [
+        (at, Fault::Crash(CrashPoint::Now, shortest)),
+        (at + Duration::from_secs(1), Fault::ClockStep(by_s, lasts)),
+        (at + shortest + runs, Fault::Crash(CrashPoint::Now, shortest)),
+    ]
 }
 
 /// Some servers fall again as soon as everybody is coming back, or while the disk is full.

@@ -81,6 +81,7 @@ fn breaks_no_rule(seed: u64) {
             && count.torn_tails > 0
             && count.snapshots > 10
             && count.clock_steps > 2
+            && count.wrong_starts > 4
             && count.suspensions > 0
             && count.metered > 10_000,
         "that was no day: {count:?}{again}"

@@ -16,6 +16,8 @@ pub enum Mistake {
     LostRecords,
     /// Recovery restores sessions, but no leases.
     ForgottenLeases,
+    /// What was recorded of outages is not read.
+    ForgottenOutages,
     /// A released address is anybody's at once.
     NoHold,
     /// A session is given up between two reports.
@@ -33,6 +35,7 @@ impl Mistake {
         ),
         (Self::LostRecords, &[Rule::SessionLost]),
         (Self::ForgottenLeases, &[Rule::AddressDuplicate, Rule::AddressChanged]),
+        (Self::ForgottenOutages, &[Rule::AddressEarly, Rule::SessionLost]),
         (Self::NoHold, &[Rule::AddressEarly]),
         (Self::Impatience, &[Rule::SessionLost]),
         (Self::NoMemoryOfReplies, &[Rule::DuplicateDiffers]),
@@ -45,14 +48,17 @@ impl Mistake {
             Self::HastyReplies
             | Self::LostRecords
             | Self::ForgottenLeases
+            | Self::ForgottenOutages
             | Self::NoMemoryOfReplies => {}
         }
     }
 
     /// What the server reads of a record.
     pub fn read(self, entry: &FramedRecord<'_>, applier: Applier<'_>) -> Result<(), Unreadable> {
-        let Record::Endpoint { iccid, mut state } = Record::read(entry)? else {
-            return applier(*entry);
+        let (iccid, mut state) = match Record::read(entry)? {
+            Record::Endpoint { iccid, state } => (iccid, state),
+            Record::Outages { .. } if self == Self::ForgottenOutages => return Ok(()),
+            _ => return applier(*entry),
         };
         match self {
             // The last digit is a check digit: every eighth of what remains.

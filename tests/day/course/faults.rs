@@ -38,9 +38,7 @@ impl Day {
 
     fn new_life(&mut self) -> Option<Life> {
         self.lives += 1;
-        // How long it was down a server can only know from this clock, so whoever starts one sets
-        // it right.
-        self.machine.wrong_s = 0;
+        self.outcome.count.wrong_starts += u32::from(self.machine.wrong_s != 0);
         let begun = Life::begin(&self.machine, self.lives, self.now);
         if let Err(error) = &begun
             && self.machine.disk.is_working()

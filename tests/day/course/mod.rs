@@ -70,6 +70,8 @@ pub struct Count {
     pub full_disks: u32,
     pub clock_steps: u32,
     pub failed_starts: u32,
+    /// Starts while the machine's clock was wrong.
+    pub wrong_starts: u32,
     /// At the end, after a last crash.
     pub compared: Compared,
 }
