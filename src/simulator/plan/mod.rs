@@ -66,6 +66,8 @@ pub struct PlannedGroup {
 pub struct Site {
     pub profile: Profile,
     pub source: Option<IpAddr>,
+    /// How far its clock is ahead from when on, in seconds; in the order of the times.
+    pub clock: Vec<(Timestamp, i64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -134,9 +136,12 @@ impl RunPlan {
         })
     }
 
-    /// Seconds since 1970, as Event-Timestamp has them.
-    pub const fn seconds(&self, moment: Timestamp) -> u32 {
-        ((self.epoch.micros() + moment.micros()) / 1_000_000) as u32
+    /// Seconds since 1970 by the clock of this gateway, as Event-Timestamp has them.
+    pub fn seconds(&self, gateway: u16, now: Timestamp) -> u32 {
+        let right = ((self.epoch.micros() + now.micros()) / 1_000_000) as u32;
+        let clock = self.gateways.get(usize::from(gateway)).map_or(&[][..], |site| &site.clock);
+        let ahead_s = clock.iter().rev().find(|(since, _)| *since <= now).map_or(0, |set| set.1);
+        right.wrapping_add(ahead_s as u32)
     }
 
     /// What names the bearer of an endpoint's session at its gateway. Other runs against the same
@@ -198,10 +203,20 @@ fn gateways(scenario: &Scenario) -> Vec<Site> {
     });
     let site =
         |(name, (nas_ip, gateway)): (String, (Ipv4Addr, &super::scenario::GatewaySpec))| Site {
+            clock: clock(scenario, &name),
             profile: Profile { name, nas_ip, plmn: gateway.plmn.clone() },
             source: gateway.source,
         };
     scenario.gateway_names().zip(addresses).map(site).collect()
+}
+
+fn clock(scenario: &Scenario, gateway: &str) -> Vec<(Timestamp, i64)> {
+    let own = scenario.clock.iter().filter(|clock| clock.gateway == gateway);
+    let mut set: Vec<(Timestamp, i64)> = own
+        .map(|clock| (Timestamp::EPOCH + Duration::from_secs_f64(clock.at_s), clock.ahead_s))
+        .collect();
+    set.sort_by_key(|(since, _)| *since);
+    set
 }
 
 fn settings(scenario: &Scenario) -> GatewayMachineSettings {

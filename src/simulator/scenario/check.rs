@@ -13,13 +13,17 @@ pub struct ScenarioFault {
     pub what: String,
 }
 
+/// The farthest that a gateway's clock may be off, in seconds: Event-Timestamp has 32 bits, and the
+/// time of day plus ten years still fits.
+const MOST_AHEAD_S: u64 = 10 * 366 * 86_400;
+
 /// The longest a run or a part of it may last: thirty days. The timers' ticks end at fifty.
 const LONGEST_S: f64 = 30.0 * 86_400.0;
 
 type CheckResult = Result<(), ScenarioFault>;
 
 pub(super) fn check(scenario: &Scenario) -> Option<ScenarioFault> {
-    [target, retransmission, groups, gateways, fleets, phases, habits, reboots, search]
+    [target, retransmission, groups, gateways, fleets, phases, habits, reboots, clocks, search]
         .iter()
         .find_map(|check| check(scenario).err())
 }
@@ -226,6 +230,20 @@ fn reboots(scenario: &Scenario) -> CheckResult {
         among(&reboot.gateway, scenario.gateway_names(), &key("gateway"))?;
         seconds(reboot.at_s, &key("at_s"))?;
         seconds(reboot.takes_s, &key("takes_s"))?;
+    }
+    Ok(())
+}
+
+fn clocks(scenario: &Scenario) -> CheckResult {
+    for (index, clock) in scenario.clock.iter().enumerate() {
+        let key = |part: &str| format!("clock.{index}.{part}");
+        among(&clock.gateway, scenario.gateway_names(), &key("gateway"))?;
+        seconds(clock.at_s, &key("at_s"))?;
+        demand(
+            clock.ahead_s.unsigned_abs() <= MOST_AHEAD_S,
+            &key("ahead_s"),
+            "must be at most ten years ahead or behind",
+        )?;
     }
     Ok(())
 }

@@ -78,6 +78,8 @@ pub struct Scenario {
     pub phase: Vec<PhaseSpec>,
     /// Restarts of gateways.
     pub reboot: Vec<RestartSpec>,
+    /// Gateways whose clocks are wrong.
+    pub clock: Vec<ClockSpec>,
 }
 
 /// What the referee may take for granted of the server.
@@ -214,6 +216,20 @@ pub struct RestartSpec {
     pub announced: bool,
 }
 
+/// A gateway's clock is set: what the gateway reports from then on has an Event-Timestamp that is
+/// so far off.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSpec {
+    /// The name of a gateway; of several alike with `-1`, `-2` and so on.
+    pub gateway: String,
+    /// When it is set, in seconds after the start.
+    #[serde(default)]
+    pub at_s: f64,
+    /// How far it is ahead of the right time then, in seconds; negative: behind.
+    pub ahead_s: i64,
+}
+
 /// The search for the highest rate that keeps the limits.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -249,6 +265,7 @@ impl Default for Scenario {
             fleet: Vec::new(),
             phase: Vec::new(),
             reboot: Vec::new(),
+            clock: Vec::new(),
         }
     }
 }

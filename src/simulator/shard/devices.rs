@@ -230,7 +230,7 @@ impl Shard {
         let (gateway, address, serial) =
             (device.gateway, device.address().unwrap_or(Ipv4Addr::UNSPECIFIED), device.serial());
         let ticket = Ticket { kind, endpoint: Some(local), serial, scheduled };
-        let event_s = self.plan.seconds(now);
+        let event_s = self.plan.seconds(gateway, now);
         let session =
             device.session().map(|session| (session.classes().clone(), session.reported()));
         let charging_id = self.plan.charging_id(self.global(local), serial);
@@ -270,7 +270,7 @@ impl Shard {
             Ticket { kind: RequestKind::Stop, endpoint: Some(local), serial: *serial, scheduled };
         let charging_id = self.plan.charging_id(self.global(local), *serial);
         let bearer = BearerUsage { charging_id, address: *address, classes: session.classes() };
-        let (usage, event_s) = (session.usage(now), self.plan.seconds(now));
+        let (usage, event_s) = (session.usage(now), self.plan.seconds(*gateway, now));
         let sent = self.send(*gateway, local, ticket, now, |draft, profile, caller| {
             draft.accounting(profile, caller, &bearer, ReportType::Stop(usage, cause), event_s);
         });
@@ -286,7 +286,7 @@ impl Shard {
             acct_status_type::ACCOUNTING_ON
         };
         let ticket = Ticket { kind, endpoint: None, serial: 0, scheduled: now };
-        let event_s = self.plan.seconds(now);
+        let event_s = self.plan.seconds(gateway, now);
         let Self { gateways, raw, counters, interval, .. } = self;
         let gateway = &mut gateways[usize::from(gateway)];
         let profile = gateway.profile().clone();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::exchange::SocketId;
+use crate::simulator::gateway::RequestKind;
 use crate::simulator::scenario::{SettingOverride, load};
 use crate::time::Timestamp;
 use crate::wire::number::{self, value};
@@ -218,4 +219,24 @@ fn a_million_endpoints_fit() {
     // An entry of the hash map at its worst filling.
     let address = 2 * 24;
     assert!(size_of::<Device>() + timer + queues + address < 200, "{}", size_of::<Device>());
+}
+
+/// Every report has the stamp of its gateway's clock, whoever set that in the meantime.
+#[test]
+fn a_gateway_stamps_with_its_own_clock() {
+    let clock = r#"[{ gateway = "pgw-1", ahead_s = -86400 }, { gateway = "pgw-1", at_s = 10, ahead_s = 300 }]"#;
+    let mut shard = shard(&[ONE_AT_A_TIME, ("clock", clock)]);
+    let stamp = |plan: &RunPlan, gateway, seconds| {
+        i64::from(plan.seconds(gateway, Timestamp::from_secs(seconds))) - 1_700_000_000
+    };
+    let stamps =
+        [(0, 0), (0, 9), (0, 10), (1, 10)].map(|(gateway, at)| stamp(&shard.plan, gateway, at));
+    assert_eq!(stamps, [-86_400, -86_391, 310, 10]);
+    shard.announce(0, RequestKind::On, Timestamp::from_secs(20));
+    shard.poll(Timestamp::from_secs(20));
+    let stamped = sent(&mut shard).iter().any(|(_, _, octets)| {
+        let on = Datagram::frame(octets).unwrap();
+        on.first(number::EVENT_TIMESTAMP) == Some(&1_700_000_320_u32.to_be_bytes()[..])
+    });
+    assert!(stamped);
 }
