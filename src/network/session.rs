@@ -378,11 +378,16 @@ impl Session {
 
     /// Whether this server gave the endpoint the report's Class since the session began.
     fn was_authorised_before(&self, report: &Report<'_>, now: Timestamp) -> bool {
-        let own = Report { authorisation: self.authorisation.map(NonZeroU64::get), ..*report }
-            .authorised_at(now);
+        let own = self.authorised_at(report, now);
         report.authorised_at(now).is_some_and(|given| {
             own.is_none_or(|own| given > own) && given + Duration::from_secs(1) > self.started
         })
+    }
+
+    /// When this server gave the session's own Class. The report names the endpoint.
+    fn authorised_at(&self, report: &Report<'_>, now: Timestamp) -> Option<Timestamp> {
+        Report { authorisation: self.authorisation.map(NonZeroU64::get), ..*report }
+            .authorised_at(now)
     }
 
     /// Whether the sender of a report is the one that reported this session so far.
@@ -400,7 +405,9 @@ impl Session {
     /// of two are compared as they are shown. In whole seconds: one gateway may stamp some packets
     /// itself (seconds) and leave others to our arrival time (microseconds).
     pub(super) fn age(&self, report: &Report<'_>, now: Timestamp) -> Age {
-        if report.authorised_at(now).is_some_and(|given| given > self.started) {
+        // Two Classes of ours are in order by our own clock, however far it is from the gateway's.
+        let own = self.authorised_at(report, now).unwrap_or(self.started);
+        if report.authorised_at(now).is_some_and(|given| given > own) {
             return Age::Since;
         }
         let (time, stamp) = (report.event_time, report.stamp);

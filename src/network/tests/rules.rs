@@ -339,6 +339,23 @@ fn a_class_that_was_given_since_may_be_the_sessions() {
     }
 }
 
+/// A server whose clock is hours ahead of the gateways': a Start that was held up does not end the
+/// session that was authorised and begun after it (PROTOCOL 19).
+#[test]
+fn a_late_start_ends_nothing_newer_however_far_our_clock_is_ahead() {
+    let iccid = crate::identity::Iccid::parse(b"8944500000000000014").unwrap();
+    let ahead = 4 * 3600;
+    let mut tracker = TestTracker::new();
+    let with = |class, report| Report {
+        iccid: Some(iccid),
+        authorisation: Some(authorise(iccid, at(ahead + class))),
+        ..report
+    };
+    tracker.endpoint.start(&with(11, report("newer", 12)), GROUP, at(ahead + 13));
+    let late = tracker.endpoint.start(&with(1, report("older", 2)), GROUP, at(ahead + 14));
+    assert_eq!((late.effect, tracker.open()), (Effect::TombstoneAdded, vec!["newer"]));
+}
+
 /// Issue 11, B7.
 #[test]
 fn what_is_told_apart_does_not_supersede() {
