@@ -94,7 +94,7 @@ impl EndpointState {
         match self.find(report, Status::Stop, Reach::Gateway, now) {
             Some(Found::Live(at)) => self.close_bearer(at, report, now, &mut outcome),
             Some(Found::Past(at)) => outcome.pass_over(at),
-            Some(Found::Ended(at)) if !began_after_end(&self.sessions[at], report) => {
+            Some(Found::Ended(at)) if !is_of_later(&self.sessions[at], report, now) => {
                 self.confirm_end(at, report, now, &mut outcome);
             }
             _ => {
@@ -340,7 +340,9 @@ impl EndpointState {
                 || age == Age::LongBefore && open.is_reported_by(&report.reporter);
             is_older && open.is_rival_of(late)
         };
-        self.open_sessions().find(is_successor).map(Session::began)
+        let began =
+            |open: &Session| late.own_time(open.is_reported_by(&report.reporter), open.began());
+        self.open_sessions().find(is_successor).map(began)
     }
 
     /// Ends the sessions that the one at `by` takes the place of.
@@ -352,7 +354,8 @@ impl EndpointState {
                 && old.is_rival_of(new)
                 && old.may_be_ended_by(report, now)
             {
-                let ended = Ended::new(new.began(), 0, CloseCause::Superseded);
+                let began = old.own_time(old.is_reported_by(&report.reporter), new.began());
+                let ended = Ended::new(began, 0, CloseCause::Superseded);
                 self.end(other, ended, now, outcome);
             }
         }
@@ -558,9 +561,11 @@ fn stopped(report: &Report<'_>) -> Ended {
 }
 
 /// Whether a Stop tells of a later session than the ended one of the same name, of which nothing
-/// else was ever heard.
-fn began_after_end(session: &Session, report: &Report<'_>) -> bool {
+/// else was ever heard. Not if Class or Charging-Id agree, whatever its time says (PROTOCOL 19).
+fn is_of_later(session: &Session, report: &Report<'_>, now: Timestamp) -> bool {
     let ends_before =
         |ended: Ended| report.began().order.secs() > ended.time().order_for(report.stamp).secs();
-    report.session_time_s.is_some() && session.ended.is_some_and(ends_before)
+    report.session_time_s.is_some()
+        && session.ended.is_some_and(ends_before)
+        && session.matches(report, now) != Match::Proven
 }

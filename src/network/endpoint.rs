@@ -123,11 +123,17 @@ impl EndpointState {
         // Of a time more than a week ago it tells only those who were there then.
         let is_heard = report.stamp != Stamp::Old || self.open_sessions().next().is_some();
         if is_heard && self.open_sessions().all(ends) {
-            self.leave(CloseCause::Detach, report.event_time, now, &mut outcome);
+            let ends_at = |session: &Session| {
+                session.own_time(session.is_reported_by(&report.reporter), report.event_time)
+            };
+            self.leave(CloseCause::Detach, ends_at, now, &mut outcome);
         } else {
             outcome.effect = Effect::Outdated;
             self.close_where(
-                |session| ends(session).then_some(report.event_time),
+                |session| {
+                    let is_own_clock = session.is_reported_by(&report.reporter);
+                    ends(session).then(|| session.own_time(is_own_clock, report.event_time))
+                },
                 CloseCause::Detach,
                 now,
                 &mut outcome,
@@ -140,7 +146,7 @@ impl EndpointState {
     /// endpoint may not have any more is ending until its gateway has heard of it.
     pub fn close_all(&mut self, cause: CloseCause, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::new(self.state);
-        self.leave(cause, EventTime::at(now), now, &mut outcome);
+        self.leave(cause, |_| EventTime::at(now), now, &mut outcome);
         self.finish(outcome)
     }
 
@@ -317,7 +323,13 @@ impl EndpointState {
         }
     }
 
-    fn leave(&mut self, cause: CloseCause, at: EventTime, now: Timestamp, outcome: &mut Outcome) {
+    fn leave(
+        &mut self,
+        cause: CloseCause,
+        ends_at: impl Fn(&Session) -> EventTime,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         let event = match cause {
             CloseCause::Detach => Event::Detach,
             CloseCause::Barred => Event::Barred,
@@ -332,6 +344,7 @@ impl EndpointState {
         } else {
             for index in 0..self.sessions.len() {
                 if self.sessions[index].is_live() {
+                    let at = ends_at(&self.sessions[index]);
                     self.leave_tombstone(index, Ended::new(at, 0, cause), now, outcome);
                 }
             }

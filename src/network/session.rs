@@ -193,6 +193,12 @@ impl Session {
         self.skew.event_time(self.started)
     }
 
+    /// That time as this session's gateway stamps it. What another one tells is compared as it is
+    /// shown: its stamps are of another clock.
+    pub(super) fn own_time(&self, is_own_clock: bool, time: EventTime) -> EventTime {
+        if is_own_clock { time } else { self.skew.event_time(time.shown) }
+    }
+
     /// How far what is shown of its beginning is from what was stamped.
     #[must_use]
     pub fn skew(&self) -> Skew {

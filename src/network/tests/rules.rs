@@ -339,6 +339,31 @@ fn a_class_that_was_given_since_may_be_the_sessions() {
     }
 }
 
+/// An endpoint goes from one gateway to another whose clock is elsewhere: the first session's Stop is
+/// its own, however its stamps lie to the end that the second one gave it (PROTOCOL 19).
+#[test]
+fn the_stop_of_a_superseded_session_counts_whatever_the_two_clocks_say() {
+    for (first_ahead, second_ahead) in [(0, 0), (100_000, 0), (0, 100_000), (290, 10), (10, 290)] {
+        let mut tracker = TestTracker::new();
+        let report_at = |id, class, ahead, secs| Report {
+            authorisation: Some(class),
+            event_time: EventTime { shown: at(secs), order: at(secs + ahead) },
+            stamp: if ahead > 300 { Stamp::Ahead } else { Stamp::Sane },
+            ..report(id, secs)
+        };
+        tracker.start(&report_at("a", 1, first_ahead, 1000));
+        let second = Report { reporter: stranger(), ..report_at("b", 2, second_ahead, 2000) };
+        assert_eq!(causes(&tracker.start(&second)), ["superseded"], "{first_ahead} {second_ahead}");
+        tracker.stop(&Report {
+            counters: octets(70, 90),
+            session_time_s: Some(0),
+            ..report_at("a", 1, first_ahead, 2001)
+        });
+        assert_eq!(tracker.endpoint.sessions.len(), 2, "{first_ahead} {second_ahead}");
+        assert_eq!(tracker.session("a").octets(), (70, 90));
+    }
+}
+
 /// A server whose clock is hours ahead of the gateways': a Start that was held up does not end the
 /// session that was authorised and begun after it (PROTOCOL 19).
 #[test]
