@@ -130,6 +130,21 @@ fn wrong_start(
     ]
 }
 
+/// The clocks of the gateways, as the scenario has them. One is right, one is off by what clocks
+/// differ, one by days, perhaps more than a week; and one is set now and then.
+pub fn gateway_clocks(random: &mut RandomStream) -> String {
+    let mut around = |most_s: f64| (most_s * (2.0 * random.unit() - 1.0)) as i64;
+    let mut clocks = vec![("pgw-1", 0, around(290.0)), ("visited", 0, around(10.0 * 86_400.0))];
+    clocks.extend((1..=6).map(|number| {
+        let size = if number % 2 == 0 { 600.0 } else { 7200.0 };
+        ("pgw-3", number * number * 1600, around(size))
+    }));
+    let set = clocks.iter().map(|(gateway, at_s, ahead_s)| {
+        format!("{{ gateway = \"{gateway}\", at_s = {at_s}, ahead_s = {ahead_s} }}")
+    });
+    format!("[{}]", set.collect::<Vec<_>>().join(", "))
+}
+
 /// Some servers fall again as soon as everybody is coming back, or while the disk is full.
 fn again(faults: &mut Vec<(Timestamp, Fault)>, random: &mut RandomStream) {
     let mut second = Vec::new();

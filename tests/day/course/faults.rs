@@ -21,7 +21,8 @@ impl Day {
         };
         self.outcome.count.torn_tails += u32::from(life.has_cut);
         let number = life.number;
-        self.life = Some(life);
+        // Before anything is compared: pools hear of holds that are over only when asked.
+        self.life.insert(life).housekeep(self.now);
         (self.called, self.is_committing) = ([false; WORKERS], false);
         self.queue.plan(self.now + LOOK, Event::Look(number));
         self.queue.plan(self.now + LOOK, Event::Copy(number));

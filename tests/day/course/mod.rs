@@ -124,6 +124,8 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
     };
     let mut changes: Vec<SettingOverride> = changes.iter().map(change).collect();
     changes.push(change(&("seed", &seed.to_string())));
+    let clocks = fault_plan::gateway_clocks(&mut RandomStream::stream(seed, 6, 0xDA1));
+    changes.push(change(&("clock", &clocks)));
     let loaded = load(SCENARIO, &changes).unwrap_or_else(|error| panic!("{error}"));
     let plan = Arc::new(RunPlan::new(&loaded, EPOCH, SHARDS).unwrap());
     let addresses = Arc::new(AddressModel::new(
