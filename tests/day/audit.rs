@@ -11,6 +11,8 @@ use attachd::simulator::referee::{ExpectedState, ShownSession, Violation, compar
 use attachd::simulator::shard::Shard;
 use attachd::time::Timestamp;
 
+use super::operator::Operator;
+
 /// How many endpoints were compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Compared {
@@ -34,15 +36,15 @@ pub fn compare_views(
     wall: Timestamp,
     shard: &mut Shard,
     now: Timestamp,
-    is_unclear: impl Fn(&str) -> bool,
+    operator: &Operator,
     problems: &mut Vec<String>,
 ) -> Compared {
     let mut compared = Compared::default();
     for (name, expected) in shard.expected_states() {
-        if is_unclear(&name) {
+        if operator.was_suspended(&name, now) || operator.was_replaced(&name, now) {
             continue;
         }
-        let iccid = Iccid::parse(name.as_bytes()).unwrap();
+        let iccid = Iccid::parse(operator.owner(&name).as_bytes()).unwrap();
         let view = |entry: &EndpointEntry| {
             (entry.state.state, entry.state.sessions.iter().map(seen).collect::<Vec<_>>())
         };
@@ -67,7 +69,10 @@ pub fn compare_views(
             ExpectedState::Unclear => compared.unclear += 1,
         }
         let is_right = match expected {
-            ExpectedState::Live { .. } => state == NetworkState::Active,
+            // The session of an endpoint that was moved is ending until its gateway stops it.
+            ExpectedState::Live { .. } => {
+                state == NetworkState::Active || operator.has_moved(&name)
+            }
             ExpectedState::Away => state != NetworkState::Active,
             ExpectedState::Unclear => true,
         };
@@ -86,6 +91,32 @@ pub fn compare_views(
         }
     }
     compared
+}
+
+/// Of each row of the inventory, whether another endpoint than its own has its IMSI or MSISDN, or
+/// its own has not (PROTOCOL 11).
+pub fn wrong_owners(aaa: &Aaa, operator: &Operator) -> Vec<String> {
+    let mut owners: HashMap<String, Vec<String>> = HashMap::new();
+    aaa.for_each(|iccid, entry| {
+        let imsi = entry.endpoint.imsi.map(|imsi| format!("IMSI {imsi}"));
+        let msisdn = entry.endpoint.msisdn.map(|msisdn| format!("MSISDN {msisdn}"));
+        for name in imsi.into_iter().chain(msisdn) {
+            owners.entry(name).or_default().push(iccid.to_string());
+        }
+    });
+    let mut found = Vec::new();
+    for row in operator.rows().lines().skip(1) {
+        let mut fields = row.split(',');
+        let own = fields.next().unwrap_or_default();
+        for (kind, value) in ["IMSI", "MSISDN"].into_iter().zip(fields) {
+            let name = format!("{kind} {value}");
+            let has = owners.get(&name).map_or(&[][..], Vec::as_slice);
+            if !value.is_empty() && has != [own] {
+                found.push(format!("{name} of {own} belongs to {has:?}"));
+            }
+        }
+    }
+    found
 }
 
 /// A session as the HTTP interface shows it.

@@ -13,7 +13,14 @@ pub enum Fault {
     /// The server is stopped in order.
     Stop(Duration),
     DiskFull(Duration),
+    /// Other subnets come into force.
     Reload,
+    /// Some endpoints move to a group in another VSlice, and some of them back.
+    Move,
+    /// Some SIMs are replaced: rows of the inventory get other ICCIDs.
+    ReplaceSims,
+    /// Gateways are renamed and split in the configuration.
+    EditGateways,
     /// The operator suspends some endpoints, sessions or not, and resumes them after this.
     Suspend(Duration),
     /// Nothing passes to or from one of the server's addresses.
@@ -44,6 +51,9 @@ const POINTS: usize = 5;
 const STOPS: usize = 4;
 const DISKS: usize = 3;
 const RELOADS: usize = 6;
+const MOVES: usize = 6;
+const REPLACEMENTS: usize = 5;
+const GATEWAY_EDITS: usize = 6;
 const SUSPENSIONS: usize = 4;
 const PATHS: usize = 6;
 const CLOCKS: usize = 6;
@@ -94,6 +104,9 @@ pub fn faults(
     add(STOPS, random, &|_, random| Fault::Stop(outage(random)));
     add(DISKS, random, &|_, random| Fault::DiskFull(outage(random)));
     add(RELOADS, random, &|_, _| Fault::Reload);
+    add(MOVES, random, &|_, _| Fault::Move);
+    add(REPLACEMENTS, random, &|_, _| Fault::ReplaceSims);
+    add(GATEWAY_EDITS, random, &|_, _| Fault::EditGateways);
     add(PATHS, random, &|_, random| Fault::PathDown(random.below(addresses), outage(random)));
     add(CLOCKS, random, &|number, random| {
         let size = (LONGEST_STEP_S * random.unit()) as i64;

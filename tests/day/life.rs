@@ -149,7 +149,7 @@ impl Life {
             journal,
             gateways,
         };
-        life.adopt(machine.inventory(), now);
+        life.adopt(machine.operator.inventory(), now);
         Ok(life)
     }
 
@@ -233,8 +233,17 @@ impl Life {
         }
     }
 
+    /// The server reads its configuration and its inventory again.
+    pub fn reload(&mut self, machine: &Machine, now: Timestamp) {
+        let gateways = self.gateways.reloaded(&machine.gateway_settings());
+        self.adopt(machine.operator.inventory(), now);
+        gateways.record(&mut self.background);
+        self.background.submit();
+        self.gateways = Arc::new(gateways);
+    }
+
     /// An inventory comes into force.
-    pub fn adopt(&mut self, inventory: Inventory, now: Timestamp) {
+    fn adopt(&mut self, inventory: Inventory, now: Timestamp) {
         let wall = self.clock(now).wall;
         self.background.begin(wall);
         let adopted = self.aaa.adopt(inventory, Prune::No, wall, &mut self.background);

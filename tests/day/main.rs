@@ -17,11 +17,13 @@ mod audit;
 mod course;
 mod disk;
 mod event_queue;
+mod excuses;
 mod fault_plan;
 mod life;
 mod machine;
 mod mistake;
 mod network;
+mod operator;
 mod usage;
 
 use std::collections::BTreeSet;

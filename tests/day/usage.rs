@@ -9,6 +9,7 @@ use attachd::time::Timestamp;
 use attachd::wire::{Code, Datagram, Secret, number};
 
 use super::network::Way;
+use super::operator::Operator;
 
 /// Who waits for an answer: a shard's socket, and the identifier of the request.
 type Asked = (usize, SocketId, u8);
@@ -84,13 +85,22 @@ impl Meter {
         }
     }
 
-    /// No session that the server shows, open, ending or ended, has less than it acknowledged.
-    pub fn compare(&mut self, aaa: &Aaa, problems: &mut Vec<String>) {
+    /// No session that the server shows, open, ending or ended, has less than it acknowledged. But
+    /// of an endpoint whose SIM was replaced: the gateways report what it had open as the session of
+    /// the endpoint that took its place.
+    pub fn compare(&mut self, aaa: &Aaa, operator: &Operator, problems: &mut Vec<String>) {
         let Self { acknowledged, compared, .. } = self;
+        let replaced = operator.replaced();
         aaa.for_each(|iccid, entry| {
+            if replaced.contains(&*iccid.to_string()) {
+                return;
+            }
             for session in &entry.state.sessions {
                 let Some(bearer) = session.bearers().next() else { continue };
-                let Some((reported, at)) = acknowledged.get(&*bearer.acct_session_id.to_string()) else { continue };
+                let Some((reported, at)) = acknowledged.get(&*bearer.acct_session_id.to_string())
+                else {
+                    continue;
+                };
                 let shown = session.octets();
                 *compared += 1;
                 if shown.0 < reported.0 || shown.1 < reported.1 {

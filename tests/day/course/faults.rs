@@ -62,11 +62,26 @@ impl Day {
                 self.queue.plan(self.now + lasts, Event::DiskWorks);
             }
             Fault::Reload => {
-                self.machine.edit_inventory(self.now);
+                self.machine.operator.relay_subnets(self.now);
+                self.reload();
+            }
+            Fault::Move => {
+                self.machine.operator.move_endpoints(self.now);
+                self.outcome.count.edits += 1;
+                self.reload();
+            }
+            Fault::ReplaceSims => {
+                self.machine.operator.replace_sims(self.now);
+                self.outcome.count.edits += 1;
+                self.reload();
+            }
+            Fault::EditGateways => {
+                self.machine.edit_gateways();
+                self.outcome.count.edits += 1;
                 self.reload();
             }
             Fault::Suspend(lasts) => {
-                self.machine.suspend(self.now);
+                self.machine.operator.suspend(self.now);
                 self.outcome.count.suspensions += 1;
                 self.queue.plan(self.now + lasts, Event::Resume);
                 self.reload();
@@ -85,7 +100,7 @@ impl Day {
     /// The server, if it runs or has started and does not serve yet, reads its files again.
     pub(super) fn reload(&mut self) {
         let Some(life) = self.life.as_mut().or(self.standby.as_mut()) else { return };
-        life.adopt(self.machine.inventory(), self.now);
+        life.reload(&self.machine, self.now);
         self.outcome.count.reloads += 1;
         self.call_committer();
     }

@@ -65,6 +65,8 @@ pub struct Count {
     pub halves_of_snapshots: u32,
     pub reloads: u32,
     pub suspensions: u32,
+    /// Times that endpoints were moved, SIMs replaced, gateways renamed and split.
+    pub edits: u32,
     /// Sessions whose usage was compared with what their gateways were told.
     pub metered: u64,
     pub full_disks: u32,
@@ -144,7 +146,7 @@ pub fn play(seed: u64, changes: &[(&str, &str)], mistake: Option<Mistake>) -> Ou
         due: vec![Some(Timestamp::EPOCH); SHARDS],
         network: Network::new(stream(2)),
         listeners: listeners(&target.auth, &target.acct),
-        machine: Machine::new(&loaded.scenario, EPOCH, stream(3), stream(5), mistake),
+        machine: Machine::new(&loaded.scenario, EPOCH, [stream(3), stream(5), stream(7)], mistake),
         meter: Meter::new(target.secret.as_bytes()),
         life: None,
         lives: 0,
@@ -204,7 +206,7 @@ impl Day {
             self.outcome.violations.extend_from_slice(shard.referee().violations());
         }
         self.outcome.count.metered = self.meter.compared;
-        self.outcome.violations.retain(|violation| !self.machine.excuses(violation));
+        self.outcome.violations.retain(|violation| !self.machine.operator.excuses(violation));
         self.outcome.violations.sort_by_key(|violation| violation.at);
         self.outcome
     }
@@ -227,7 +229,7 @@ impl Day {
             Event::Start => self.start(),
             Event::ClockRight => self.set_clock(0),
             Event::Resume => {
-                self.machine.resume(self.now);
+                self.machine.operator.resume(self.now);
                 self.reload();
             }
             Event::DiskWorks => self.machine.disk.set_state(DiskState::Working),
@@ -388,17 +390,17 @@ impl Day {
         let Some(life) = &self.life else { return compared };
         let mut found = Vec::new();
         for shard in &mut self.shards {
-            let is_unclear = |iccid: &str| self.machine.was_suspended(iccid, self.now);
             compared.add(audit::compare_views(
                 &life.aaa,
                 life.wall(self.now),
                 shard,
                 self.now,
-                is_unclear,
+                &self.machine.operator,
                 &mut found,
             ));
         }
-        self.meter.compare(&life.aaa, &mut found);
+        found.extend(audit::wrong_owners(&life.aaa, &self.machine.operator));
+        self.meter.compare(&life.aaa, &self.machine.operator, &mut found);
         found.extend(audit::contradictions(&life.aaa, self.machine.disk.is_working()));
         self.outcome
             .problems

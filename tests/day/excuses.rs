@@ -1,0 +1,111 @@
+//! Which violations of the referee, who does not read the inventory files, are due to the operator.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use attachd::provisioning::Subnet;
+use attachd::simulator::referee::{Rule, Violation};
+use ipnet::Ipv4Net;
+
+use super::operator::{ANNEX_NETWORK, CHANGE_TELLS, Operator, POOLED};
+
+/// So long after a change of subnets, who asks again may get another address than the one it was
+/// promised, or none: what is in its hold counts.
+const UNSETTLED: Duration = Duration::from_secs(180);
+
+/// A session that was open when its endpoint was moved is over after this.
+const LONGEST_SESSION: Duration = Duration::from_secs(4 * 3600);
+
+impl Operator {
+    /// Whether something that the referee reports is due to the operator: the subnets were
+    /// changed shortly before.
+    pub fn excuses(&self, violation: &Violation) -> bool {
+        self.excuses_suspended(violation)
+            || self.excuses_other_subnets(violation)
+            || self.excuses_moved(violation)
+            || self.excuses_replaced(violation)
+    }
+
+    /// The suspended are refused. What they open all the same, their gateways tell again only when
+    /// they may.
+    fn excuses_suspended(&self, violation: &Violation) -> bool {
+        let is_refused =
+            violation.rule == Rule::Refused && violation.detail == "said: endpoint-suspended";
+        let is_address = matches!(
+            violation.rule,
+            Rule::AddressDuplicate | Rule::AddressEarly | Rule::AddressChanged
+        );
+        let others = violation.detail.split(' ').chain(violation.endpoint.as_deref());
+        let was_suspended =
+            |after| others.clone().any(|iccid| self.suspended_within(iccid, violation.at, after));
+        is_refused && was_suspended(Duration::from_secs(10))
+            || is_address && was_suspended(CHANGE_TELLS)
+    }
+
+    fn excuses_other_subnets(&self, violation: &Violation) -> bool {
+        let Some(group) = POOLED.iter().position(|pooled| {
+            violation.endpoint.as_ref().is_some_and(|iccid| iccid.starts_with(pooled.iccid))
+        }) else {
+            return false;
+        };
+        let end_of = |place: usize| self.layouts.get(place + 1).map(|(since, _)| *since);
+        let recent = self.layouts.iter().enumerate().filter(|(place, (since, _))| {
+            *since <= violation.at
+                && end_of(*place).is_none_or(|end| end + UNSETTLED >= violation.at)
+        });
+        let recent: Vec<&Vec<Subnet>> = recent.map(|(_, (_, layout))| &layout[group]).collect();
+        match violation.rule {
+            Rule::AddressChanged => {
+                let kept = violation.detail.rsplit(' ').next().and_then(|kept| kept.parse().ok());
+                kept.is_some_and(|kept| {
+                    !recent.iter().all(|subnets| subnets.iter().any(|subnet| subnet.offers(kept)))
+                })
+            }
+            Rule::Refused => violation.detail == "said: pool-exhausted" && recent.len() > 1,
+            _ => false,
+        }
+    }
+
+    /// Who was moved gets an address of the other VSlice, and the referee does not hear that it
+    /// gave back the one it had.
+    fn excuses_moved(&self, violation: &Violation) -> bool {
+        let annex: Ipv4Net = ANNEX_NETWORK.parse().unwrap();
+        let has_moved = violation.endpoint.as_ref().is_some_and(|name| self.has_moved(name));
+        let words = || violation.detail.split([' ', ':']);
+        let addresses: Vec<Ipv4Addr> = words().filter_map(|word| word.parse().ok()).collect();
+        let is_annex = |ip: &&Ipv4Addr| annex.contains(*ip);
+        match violation.rule {
+            Rule::AddressOutside => {
+                has_moved && addresses.first().is_some_and(|ip| annex.contains(ip))
+            }
+            Rule::AddressChanged => has_moved && addresses.iter().filter(is_annex).count() == 1,
+            Rule::AddressDuplicate => {
+                let held = words().filter_map(|word| word.parse::<f64>().ok()).next_back();
+                let since = violation.at
+                    - Duration::from_secs_f64(held.unwrap_or_default())
+                    - LONGEST_SESSION;
+                words()
+                    .filter_map(|word| self.moves.get(word))
+                    .any(|moves| moves.iter().any(|at| *at >= since && *at <= violation.at))
+            }
+            _ => false,
+        }
+    }
+
+    /// The endpoint that takes the place of another has addresses of its own.
+    fn excuses_replaced(&self, violation: &Violation) -> bool {
+        let words = violation.detail.split([' ', ':']).chain(violation.endpoint.as_deref());
+        let was_replaced = |after| {
+            words
+                .clone()
+                .filter_map(|name| self.owners.get(name))
+                .flatten()
+                .any(|(since, _)| *since <= violation.at && *since + after >= violation.at)
+        };
+        match violation.rule {
+            Rule::AddressChanged => was_replaced(Duration::MAX / 4),
+            Rule::AddressDuplicate | Rule::AddressEarly => was_replaced(CHANGE_TELLS * 2),
+            _ => false,
+        }
+    }
+}
