@@ -17,7 +17,7 @@ struct State {
     names: BTreeMap<String, usize>,
     /// The names as of the last sync of the folder.
     synced_names: BTreeMap<String, usize>,
-    disk_state: DiskState,
+    condition: DiskState,
     random: RandomStream,
 }
 
@@ -51,22 +51,22 @@ impl Disk {
             files,
             names,
             synced_names,
-            disk_state: DiskState::Working,
+            condition: DiskState::Working,
             random,
         })))
     }
 
-    pub fn set_state(&self, disk_state: DiskState) {
-        self.0.lock().disk_state = disk_state;
+    pub fn set_state(&self, condition: DiskState) {
+        self.0.lock().condition = condition;
     }
 
     pub fn is_working(&self) -> bool {
-        self.0.lock().disk_state == DiskState::Working
+        self.0.lock().condition == DiskState::Working
     }
 
     /// The power fails and comes back. A full disk stays full.
     pub fn cut_power(&self) {
-        let State { files, names, synced_names, disk_state, random } = &mut *self.0.lock();
+        let State { files, names, synced_names, condition, random } = &mut *self.0.lock();
         if random.happens(0.5) {
             names.clone_from(synced_names);
         } else {
@@ -75,8 +75,8 @@ impl Disk {
         for file in files.iter_mut() {
             file.tear(random);
         }
-        if matches!(disk_state, DiskState::Failing { .. }) {
-            *disk_state = DiskState::Working;
+        if matches!(condition, DiskState::Failing { .. }) {
+            *condition = DiskState::Working;
         }
     }
 
@@ -89,7 +89,7 @@ impl Disk {
 impl State {
     /// Changes a name, which is durable only after a sync.
     fn rename(&mut self, change: impl FnOnce(&mut BTreeMap<String, usize>)) -> io::Result<()> {
-        if self.disk_state != DiskState::Working {
+        if self.condition != DiskState::Working {
             return Err(ErrorKind::StorageFull.into());
         }
         change(&mut self.names);
@@ -135,8 +135,8 @@ struct OpenFile {
 
 impl AppendFile for OpenFile {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let State { files, disk_state, .. } = &mut *self.disk.0.lock();
-        let room = match disk_state {
+        let State { files, condition, .. } = &mut *self.disk.0.lock();
+        let room = match condition {
             DiskState::Working => usize::MAX,
             DiskState::Full => 0,
             DiskState::Failing { octets } => *octets,
@@ -148,15 +148,15 @@ impl AppendFile for OpenFile {
             file.write(&slice[..slice.len().min(left)]);
         }
         let taken = file.written - before;
-        if let DiskState::Failing { octets } = disk_state {
+        if let DiskState::Failing { octets } = condition {
             *octets -= taken;
         }
         if taken == 0 && room == 0 { Err(ErrorKind::StorageFull.into()) } else { Ok(taken) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let State { files, disk_state, .. } = &mut *self.disk.0.lock();
-        if *disk_state != DiskState::Working {
+        let State { files, condition, .. } = &mut *self.disk.0.lock();
+        if *condition != DiskState::Working {
             return Err(io::Error::other("the disk does not answer"));
         }
         let file = &mut files[self.file];
@@ -224,7 +224,7 @@ impl Storage for Disk {
 
     fn sync_directory(&self) -> io::Result<()> {
         let state = &mut *self.0.lock();
-        if state.disk_state != DiskState::Working {
+        if state.condition != DiskState::Working {
             return Err(io::Error::other("the disk does not answer"));
         }
         state.synced_names.clone_from(&state.names);

@@ -13,9 +13,6 @@ use super::operator::{ANNEX_NETWORK, CHANGE_TELLS, Operator, POOLED};
 /// promised, or none: what is in its hold counts.
 const UNSETTLED: Duration = Duration::from_secs(180);
 
-/// A session that was open when its endpoint was moved is over after this.
-const LONGEST_SESSION: Duration = Duration::from_secs(4 * 3600);
-
 impl Operator {
     /// Whether something that the referee reports is due to the operator: the subnets were
     /// changed shortly before.
@@ -67,7 +64,7 @@ impl Operator {
     }
 
     /// Who was moved gets an address of the other VSlice, and the referee does not hear that it
-    /// gave back the one it had.
+    /// gave back the one it had. Whether it is another's as well is compared in the server itself.
     fn excuses_moved(&self, violation: &Violation) -> bool {
         let annex: Ipv4Net = ANNEX_NETWORK.parse().unwrap();
         let has_moved = violation.endpoint.as_ref().is_some_and(|name| self.has_moved(name));
@@ -79,15 +76,7 @@ impl Operator {
                 has_moved && addresses.first().is_some_and(|ip| annex.contains(ip))
             }
             Rule::AddressChanged => has_moved && addresses.iter().filter(is_annex).count() == 1,
-            Rule::AddressDuplicate => {
-                let held = words().filter_map(|word| word.parse::<f64>().ok()).next_back();
-                let since = violation.at
-                    - Duration::from_secs_f64(held.unwrap_or_default())
-                    - LONGEST_SESSION;
-                words()
-                    .filter_map(|word| self.moves.get(word))
-                    .any(|moves| moves.iter().any(|at| *at >= since && *at <= violation.at))
-            }
+            Rule::AddressDuplicate => words().any(|word| self.has_moved(word)),
             _ => false,
         }
     }

@@ -149,7 +149,11 @@ impl Life {
             journal,
             gateways,
         };
-        life.adopt(machine.operator.inventory(), now);
+        let inventory = read_inventory(machine);
+        if life.aaa.inventory() != inventory.fingerprint {
+            life.adopt(inventory, now);
+        }
+        life.record_gateways(now);
         Ok(life)
     }
 
@@ -236,10 +240,16 @@ impl Life {
     /// The server reads its configuration and its inventory again.
     pub fn reload(&mut self, machine: &Machine, now: Timestamp) {
         let gateways = self.gateways.reloaded(&machine.gateway_settings());
-        self.adopt(machine.operator.inventory(), now);
-        gateways.record(&mut self.background);
-        self.background.submit();
+        self.adopt(read_inventory(machine), now);
         self.gateways = Arc::new(gateways);
+        self.record_gateways(now);
+    }
+
+    /// Before a session can name them.
+    fn record_gateways(&mut self, now: Timestamp) {
+        self.gateways.record(&mut self.background);
+        self.background.submit();
+        self.commit(now);
     }
 
     /// An inventory comes into force.
@@ -254,7 +264,6 @@ impl Life {
                 .err()
                 .map(|objections| objections.iter().map(ToString::to_string).collect::<Vec<_>>())
         );
-        self.gateways.record(&mut self.background);
         self.background.submit();
         self.commit(now);
     }
@@ -298,6 +307,12 @@ pub enum Step {
     Nothing,
     Copied,
     Finished,
+}
+
+fn read_inventory(machine: &Machine) -> Inventory {
+    let mut inventory = machine.operator.inventory();
+    machine.mistake.inspect(|mistake| mistake.adopt(&mut inventory));
+    inventory
 }
 
 fn config(mistake: Option<Mistake>) -> PipelineConfig {

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use attachd::aaa::AaaSettings;
+use attachd::identity::Iccid;
 use attachd::journal::{Batch, FramedRecord, Unreadable};
+use attachd::network::{Bearer, EndpointState, Session};
+use attachd::provisioning::Inventory;
 use attachd::record::{Record, RecordSink};
 use attachd::server::Applier;
 use attachd::simulator::referee::Rule;
+
+use super::operator::NEW_SIMS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
@@ -18,6 +23,12 @@ pub enum Mistake {
     ForgottenLeases,
     /// What was recorded of outages is not read.
     ForgottenOutages,
+    /// What ended sessions have used is zero when they are read.
+    ForgottenUsage,
+    /// The rows of replaced SIMs are passed over when the inventory is read.
+    FormerOwners,
+    /// The session of an endpoint that was moved ends at once.
+    NoEnding,
     /// A released address is anybody's at once.
     NoHold,
     /// A session is given up between two reports.
@@ -26,30 +37,60 @@ pub enum Mistake {
     NoMemoryOfReplies,
 }
 
+/// What shows that a mistake was made.
+#[derive(Clone, Copy, Debug)]
+pub enum Evidence {
+    /// One of these rules is broken.
+    Violation(&'static [Rule]),
+    /// There is a problem whose description has these words.
+    Problem(&'static str),
+}
+
 impl Mistake {
-    /// Each, and the rules one of which it must break.
-    pub const ALL: &'static [(Self, &'static [Rule])] = &[
+    /// Each, and how it must be found.
+    pub const ALL: &'static [(Self, Evidence)] = &[
         (
             Self::HastyReplies,
-            &[Rule::SessionLost, Rule::SessionLingers, Rule::CountersLowered, Rule::AddressChanged],
+            Evidence::Violation(&[
+                Rule::SessionLost,
+                Rule::SessionLingers,
+                Rule::CountersLowered,
+                Rule::AddressChanged,
+            ]),
         ),
-        (Self::LostRecords, &[Rule::SessionLost]),
-        (Self::ForgottenLeases, &[Rule::AddressDuplicate, Rule::AddressChanged]),
-        (Self::ForgottenOutages, &[Rule::AddressEarly, Rule::SessionLost]),
-        (Self::NoHold, &[Rule::AddressEarly]),
-        (Self::Impatience, &[Rule::SessionLost]),
-        (Self::NoMemoryOfReplies, &[Rule::DuplicateDiffers]),
+        (Self::LostRecords, Evidence::Violation(&[Rule::SessionLost])),
+        (
+            Self::ForgottenLeases,
+            Evidence::Violation(&[Rule::AddressDuplicate, Rule::AddressChanged]),
+        ),
+        (Self::ForgottenOutages, Evidence::Violation(&[Rule::AddressEarly, Rule::SessionLost])),
+        (Self::ForgottenUsage, Evidence::Problem("acknowledged")),
+        (Self::FormerOwners, Evidence::Problem("belongs to")),
+        (Self::NoEnding, Evidence::Violation(&[Rule::SessionLost])),
+        (Self::NoHold, Evidence::Violation(&[Rule::AddressEarly])),
+        (Self::Impatience, Evidence::Violation(&[Rule::SessionLost])),
+        (Self::NoMemoryOfReplies, Evidence::Violation(&[Rule::DuplicateDiffers])),
     ];
 
     pub fn spoil(self, settings: &mut AaaSettings) {
         match self {
             Self::NoHold => settings.hold_time = Duration::ZERO,
+            Self::NoEnding => settings.ending = Duration::ZERO,
             Self::Impatience => settings.stale_after = Some(Duration::from_secs(300)),
             Self::HastyReplies
             | Self::LostRecords
             | Self::ForgottenLeases
             | Self::ForgottenOutages
+            | Self::ForgottenUsage
+            | Self::FormerOwners
             | Self::NoMemoryOfReplies => {}
+        }
+    }
+
+    /// What the server takes in of the inventory.
+    pub fn adopt(self, inventory: &mut Inventory) {
+        if self == Self::FormerOwners {
+            inventory.endpoints.retain(|(iccid, _)| !iccid.to_string().starts_with(NEW_SIMS));
         }
     }
 
@@ -65,11 +106,33 @@ impl Mistake {
             Self::LostRecords if iccid.raw() / 16 % 8 == 0 => Ok(()),
             Self::ForgottenLeases => {
                 state.leases.clear();
-                let mut batch = Batch::default();
-                batch.put_endpoint(iccid, &state).map_err(|_| Unreadable("too large"))?;
-                batch.entries().try_for_each(applier)
+                apply_changed(iccid, &state, applier)
+            }
+            Self::ForgottenUsage => {
+                let ended = state.sessions.iter_mut().filter(|session| session.ended.is_some());
+                ended.for_each(|session| *session = without_usage(session));
+                apply_changed(iccid, &state, applier)
             }
             _ => applier(*entry),
         }
     }
+}
+
+fn apply_changed(
+    iccid: Iccid,
+    state: &EndpointState,
+    applier: Applier<'_>,
+) -> Result<(), Unreadable> {
+    let mut batch = Batch::default();
+    batch.put_endpoint(iccid, state).map_err(|_| Unreadable("too large"))?;
+    batch.entries().try_for_each(applier)
+}
+
+fn without_usage(session: &Session) -> Session {
+    let first = session.bearers().next().cloned().unwrap();
+    let unused = Bearer { input: 0, output: 0, ..first };
+    let nas = session.nas();
+    let mut without = Session::new(session.gateway, &nas, unused, session.began(), session.heard);
+    without.ended = session.ended;
+    without
 }

@@ -86,6 +86,9 @@ const ANNEX: &str = "meters-annex";
 /// Its addresses, which no group of the scenario has.
 pub(super) const ANNEX_NETWORK: &str = "10.66.0.0/23";
 
+/// How the ICCIDs begin that take the place of others.
+pub const NEW_SIMS: &str = "8944598";
+
 /// How the ICCIDs begin of those who are not known by it on the wire: a replaced SIM has the same
 /// IMSI and MSISDN.
 const REPLACED: [&str; 2] = ["89445020", "89445040"];
@@ -174,7 +177,7 @@ impl Operator {
             if self.random.happens(CHANGED) {
                 self.replaced_sims += 1;
                 let mut iccid = Vec::new();
-                Pattern::parse("8944598###########L")
+                Pattern::parse(&format!("{NEW_SIMS}###########L"))
                     .unwrap()
                     .write(u64::from(self.replaced_sims), &mut iccid);
                 let iccid = String::from_utf8(iccid).unwrap();
