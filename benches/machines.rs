@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
 use attachd::network::{
-    Counters, Cursor, EndpointState, EventTime, Families, LocationInfo, Nas, NetworkState, Outage,
+    Counters, Cursor, EndpointState, EventTime, Families, LocationInfo, Nas, NetworkState, Outages,
     Report, Reporter, Restarts, SessionLimits, Stamp, Tracker,
 };
 use attachd::pool::Pool;
@@ -91,7 +91,7 @@ fn sessions(c: &mut Criterion) {
         tombstone: HOLD,
         promise: HOLD,
         hold: HOLD,
-        outage: Outage::default(),
+        outages: &Outages::NONE,
     };
     let restarts = Restarts::default();
 
