@@ -65,7 +65,7 @@ const WRONG_STARTS: usize = 4;
 const DIRECTIONS: usize = 2;
 
 /// How far it is then, seconds: longer than any session is unheard.
-const LONGEST_WRONG_START_S: f64 = 21_600.0;
+const LONGEST_WRONG_START_S: f64 = 36_000.0;
 
 /// The longest step of a clock, seconds, and how long it takes until somebody sets it right.
 const LONGEST_STEP_S: f64 = 7200.0;
