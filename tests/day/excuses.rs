@@ -81,7 +81,8 @@ impl Operator {
         }
     }
 
-    /// The endpoint that takes the place of another has addresses of its own.
+    /// The endpoint that takes the place of another has addresses of its own, and the referee does
+    /// not hear that the former one was given back.
     fn excuses_replaced(&self, violation: &Violation) -> bool {
         let words = violation.detail.split([' ', ':']).chain(violation.endpoint.as_deref());
         let was_replaced = |after| {
@@ -92,8 +93,8 @@ impl Operator {
                 .any(|(since, _)| *since <= violation.at && *since + after >= violation.at)
         };
         match violation.rule {
-            Rule::AddressChanged => was_replaced(Duration::MAX / 4),
-            Rule::AddressDuplicate | Rule::AddressEarly => was_replaced(CHANGE_TELLS * 2),
+            Rule::AddressChanged | Rule::AddressDuplicate => was_replaced(Duration::MAX / 4),
+            Rule::AddressEarly => was_replaced(CHANGE_TELLS * 2),
             _ => false,
         }
     }

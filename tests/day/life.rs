@@ -285,8 +285,8 @@ impl Life {
         let _ = self.journal.close();
     }
 
-    pub fn memory(&self, now: Timestamp) -> BTreeMap<String, Memory> {
-        audit::memory(&self.aaa, self.wall(now))
+    pub fn memory(&self) -> BTreeMap<String, Memory> {
+        audit::memory(&self.aaa)
     }
 
     /// The time of day.

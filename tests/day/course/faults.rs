@@ -123,15 +123,14 @@ impl Day {
         let Some(mut life) = self.life.take() else { return };
         let left = life.drain(self.now);
         self.send(left);
-        let (mut before, wall) = (life.memory(self.now), life.wall(self.now));
+        let (mut before, wall) = (life.memory(), life.wall(self.now));
         life.end(self.now);
         self.outcome.count.stops += 1;
         self.pending_crash = None;
         self.queue.plan(self.now + back, Event::Start);
         if self.machine.disk.is_working() {
             self.standby = self.new_life();
-            let mut after =
-                self.standby.as_ref().map(|life| life.memory(self.now)).unwrap_or_default();
+            let mut after = self.standby.as_ref().map(Life::memory).unwrap_or_default();
             for memory in [&mut before, &mut after] {
                 audit::forget_ended_holds(memory, wall, self.machine.hold_time());
             }
