@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use attachd::aaa::{Aaa, AaaSettings, FreedAddress, Note, Recorder};
-use attachd::identity::{GroupId, Iccid, Imsi, Moniker, VsliceId};
+use attachd::identity::{GroupId, Iccid, Imsi, Moniker};
 use attachd::keeping::commit::Records;
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{
-    Allocation, Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Inventory, ProvisioningState,
-    Prune, Revision, Subnet, Vslice,
+    AddressFamilies, Allocation, Catalog, CatalogObject, Endpoint, Fingerprint, Group, Inventory,
+    ProvisioningState, Prune, Revision, Subnet, Vslice,
 };
 use attachd::radius::gateways::Gateways;
 use attachd::radius::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
@@ -72,9 +72,7 @@ impl Recorder for Tape {
 
     fn provisioned(&mut self, _: Iccid, _: Revision, _: Option<&Endpoint>) {}
 
-    fn vslice(&mut self, _: VsliceId, _: &CatalogEntry<Vslice>) {}
-
-    fn group(&mut self, _: GroupId, _: &CatalogEntry<Group>) {}
+    fn object(&mut self, _: &CatalogObject) {}
 
     fn inventory(&mut self, _: Option<Fingerprint>) {}
 
@@ -292,6 +290,7 @@ fn fleet(endpoints: u64) -> Inventory {
             allocation: Allocation::Static,
             exclude: Vec::new(),
         }],
+        event_map: None,
     });
     let group: GroupId = catalog.put_group(Group {
         moniker: moniker("bench"),
@@ -304,6 +303,11 @@ fn fleet(endpoints: u64) -> Inventory {
         idle_timeout_s: 0,
         interim_interval_s: 600,
         credentials: None,
+        policy: None,
+        event_map: None,
+        families: AddressFamilies::Ipv4,
+        partial_dual_stack: false,
+        disconnect: true,
     });
     let endpoint = |number: u64| {
         let iccid = Iccid::parse(format!("8944500{number:012}").as_bytes()).expect("an ICCID");

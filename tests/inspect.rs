@@ -70,11 +70,8 @@ fn write_journal(folder: &Path) {
     let till = Iccid::parse(TILL.as_bytes()).unwrap();
     write(folder, |batch| {
         let catalog = &inventory.catalog;
-        for (number, entry) in catalog.vslice_slots().enumerate() {
-            batch.put_vslice(VsliceId::new(number), entry.unwrap()).unwrap();
-        }
-        for (number, entry) in catalog.group_slots().enumerate() {
-            batch.put_group(GroupId::new(number), entry.unwrap()).unwrap();
+        for object in catalog.objects() {
+            batch.put_object(&object).unwrap();
         }
         batch.put_gateway(GatewayId::new(0), "pgw-01").unwrap();
         for (iccid, endpoint) in &inventory.endpoints {

@@ -51,7 +51,7 @@ impl AddressPlan {
     /// The plan for `catalog`, with the addresses of `previous`. Their subnets change at once, for
     /// those, too, who still decide by `previous`: so no address is ever given by two lists.
     pub(super) fn renewed(previous: &Self, catalog: Catalog, hold_time: Duration) -> Self {
-        let vslices = (0..catalog.vslice_slots().len()).map(|index| {
+        let vslices = (0..catalog.places::<Vslice>()).map(|index| {
             let addresses = previous
                 .vslices
                 .get(index)
@@ -71,7 +71,7 @@ impl AddressPlan {
         hold_time: Duration,
     ) -> Self {
         let mut vslices = previous.vslices.clone();
-        vslices.resize_with(catalog.vslice_slots().len(), || Arc::new(Addresses::new(hold_time)));
+        vslices.resize_with(catalog.places::<Vslice>(), || Arc::new(Addresses::new(hold_time)));
         if let Some((id, addresses)) = vslice.and_then(|id| Some((id, vslices.get(id.index())?))) {
             addresses.follow(catalog.vslice(id));
         }
@@ -101,6 +101,26 @@ impl AddressPlan {
     ) -> Result<Option<Allocation>, ClaimError> {
         let addresses = self.addresses(vslice).ok_or(ClaimError::Outside)?;
         addresses.dispute(|space| space.claim(ip, owner, now))
+    }
+
+    /// The same, if it can be undone ([`Self::undo`]).
+    pub(super) fn claim_undoably(
+        &self,
+        vslice: VsliceId,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<Before, ClaimError> {
+        let addresses = self.addresses(vslice).ok_or(ClaimError::Outside)?;
+        addresses.dispute(|space| space.claim_undoably(ip, owner, now))
+    }
+
+    /// How many addresses of a subnet are leased, configured, or in a hold that is not over.
+    pub(super) fn in_use(&self, vslice: VsliceId, subnet: Ipv4Net, now: Timestamp) -> u64 {
+        let Some(addresses) = self.addresses(vslice) else { return 0 };
+        addresses.dispute(|space| space.expire_holds(now, usize::MAX));
+        let fills = self.fills(vslice).into_iter().filter(|fill| fill.cidr == subnet.trunc());
+        fills.map(|fill| fill.counts.leased + fill.counts.held).sum()
     }
 
     /// Takes an address that is configured for `owner`: also one that is in another's hold, or that

@@ -47,7 +47,7 @@ pub(super) fn admit<'c>(
 mod tests {
     use super::*;
     use crate::identity::{Apn, Moniker};
-    use crate::provisioning::{Allocation, Subnet};
+    use crate::provisioning::{AddressFamilies, Allocation, Subnet};
     use ProvisioningState::{Active, Pending, Suspended, Terminated};
 
     /// Group 0 is good and serves `festival.iot`; 1 is disabled, 2 has no subnet of its kind, 3
@@ -65,6 +65,7 @@ mod tests {
             enabled,
             dns: Vec::new(),
             subnets: vec![subnet.clone()],
+            event_map: None,
         };
         let open = catalog.put_vslice(vslice("open", true));
         let shut = catalog.put_vslice(vslice("shut", false));
@@ -85,6 +86,11 @@ mod tests {
                 idle_timeout_s: 0,
                 interim_interval_s: 0,
                 credentials: None,
+                policy: None,
+                event_map: None,
+                families: AddressFamilies::Ipv4,
+                partial_dual_stack: false,
+                disconnect: true,
             });
         }
         catalog

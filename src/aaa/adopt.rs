@@ -98,7 +98,6 @@ impl Aaa {
 
         let after =
             Arc::new(AddressPlan::renewed(&before, merged.catalog, self.settings.hold_time));
-        let catalog = &after.catalog;
         // Traffic goes on: what it has taken since the comparison is seen here, and what is claimed
         // here it does not take.
         match Claims::of(&after, &inventory, &comparison) {
@@ -116,12 +115,7 @@ impl Aaa {
         if register.fingerprint.take().is_some() {
             records.inventory(None);
         }
-        for id in &merged.changed_vslices {
-            catalog.vslice_place(*id).into_iter().for_each(|place| records.vslice(*id, place));
-        }
-        for id in &merged.changed_groups {
-            catalog.group_place(*id).into_iter().for_each(|place| records.group(*id, place));
-        }
+        merged.changed.iter().for_each(|object| records.object(object));
         // Before any record names a handle of them.
         records.hand_over();
         self.plan.store(Arc::clone(&after));

@@ -10,7 +10,7 @@ use super::parallel::parallel_chunks;
 use super::register::Register;
 use super::{Aaa, SIDE_BY_SIDE};
 use crate::identity::{Iccid, VsliceId};
-use crate::provisioning::{Authority, Catalog, Endpoint, LineHash, ProvisioningState};
+use crate::provisioning::{Authority, Catalog, Endpoint, Group, LineHash, ProvisioningState};
 
 /// What is compared, and with what.
 #[derive(Clone, Copy)]
@@ -133,7 +133,7 @@ impl Comparing<'_> {
     /// Who else has its names at present. In a first inventory nobody has.
     fn contests(self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Iccid> {
         let tracker = &self.aaa.tracker;
-        let is_first = self.plan.catalog.group_slots().len() == 0;
+        let is_first = self.plan.catalog.places::<Group>() == 0;
         let imsis =
             next.imsis().filter(move |_| !is_first).filter_map(|imsi| tracker.resolve_imsi(imsi));
         let msisdn =

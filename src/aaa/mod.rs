@@ -16,6 +16,7 @@ mod compare;
 mod departed;
 mod housekeep;
 mod identify;
+mod members;
 mod parallel;
 mod prefetch;
 mod provision;
@@ -30,9 +31,12 @@ mod view;
 
 pub use address_plan::PoolFill;
 pub use adopt::{Adoption, Objection};
-pub use change::{ChangeError, Mutation, Transition};
+pub use change::{
+    BatchErrors, ChangeError, EndpointMutation, EndpointStep, Mutation, Put, PutTarget, Transition,
+};
 pub use departed::Departed;
 pub use housekeep::Walk;
+pub use members::GroupMembers;
 pub use prefetch::SIDE_BY_SIDE;
 pub use provision::{ChangeKind, Changed};
 pub use recorder::{FreedAddress, Note, Recorder};
@@ -58,6 +62,7 @@ use crate::time::Timestamp;
 use address_plan::AddressPlan;
 use departed::DepartedList;
 use identify::IdentityIndex;
+use members::MemberCounts;
 use register::Register;
 use state_counts::StateCounts;
 
@@ -130,6 +135,7 @@ pub struct Aaa {
     tracker: Tracker<EndpointEntry>,
     restarts: Restarts,
     state_counts: StateCounts,
+    members: MemberCounts,
     departed: DepartedList,
     /// Before this start.
     outages: Outages,
@@ -150,6 +156,7 @@ impl Aaa {
             tracker: Tracker::with_capacity(0),
             restarts: Restarts::default(),
             state_counts: StateCounts::default(),
+            members: MemberCounts::default(),
             departed: DepartedList::default(),
             outages: Outages::default(),
             register: Mutex::default(),

@@ -75,6 +75,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         })?;
         let entry = self.aaa.tracker.remove(iccid)?;
         self.aaa.state_counts.left(entry.state.state, old.state);
+        self.aaa.members.moved(Some(&old), None);
         self.unindex(iccid, &old, None);
         let origin = match author {
             Some(Author::Person) => {
@@ -145,6 +146,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         }
         let old = std::mem::replace(&mut entry.endpoint, next.clone());
         self.aaa.state_counts.provisioned(old.state, next.state);
+        self.aaa.members.moved(Some(&old), Some(next));
         self.plan.set_aside(iccid, next);
         // Without a record of its own the state would follow from how the endpoint is provisioned.
         if entry.state.state != first_state(next) {
@@ -175,6 +177,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.aaa.index(iccid, endpoint.imsis(), endpoint.msisdn);
         self.plan.set_aside(iccid, &endpoint);
         self.aaa.state_counts.joined(state.state, endpoint.state);
+        self.aaa.members.moved(None, Some(&endpoint));
         self.records.provisioned(iccid, stamp, Some(&endpoint));
         self.aaa.tracker.insert(iccid, EndpointEntry { endpoint, stamp, state });
         Changed { kind: ChangeKind::Added, version: stamp.version }

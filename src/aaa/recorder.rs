@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::{AccountingKind, RejectReason};
-use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::identity::{Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
 /// Receives the records of a decision. The shell writes them to the journal; a test may just count
@@ -19,11 +19,8 @@ pub trait Recorder {
     /// An endpoint was provisioned, or provisioned differently; `None`: it was removed.
     fn provisioned(&mut self, iccid: Iccid, stamp: Revision, endpoint: Option<&Endpoint>);
 
-    /// A VSlice is new, or other than it was.
-    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>);
-
-    /// A group is new, or other than it was.
-    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>);
+    /// An object of the catalog is new, or other than it was.
+    fn object(&mut self, object: &CatalogObject);
 
     /// An inventory is in force, wholly: adopting the same files once more would change nothing,
     /// and say nothing. `None`: this is so no longer.

@@ -9,13 +9,12 @@ use super::address_plan::AddressPlan;
 use super::provision::first_state;
 use super::register::Removed;
 use super::{Aaa, EndpointEntry, SIDE_BY_SIDE};
-use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::identity::Iccid;
 use crate::network::{
     Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outages, Restart, Tracker,
 };
 use crate::provisioning::{
-    Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Origin, ProvisioningState, Revision,
-    Vslice,
+    Catalog, CatalogObject, Endpoint, Fingerprint, Origin, ProvisioningState, Revision,
 };
 use crate::time::Timestamp;
 
@@ -83,26 +82,9 @@ impl Recovery {
         self.inventory(None);
     }
 
-    /// A VSlice under its handle. The newest version wins.
-    pub fn vslice(&mut self, id: VsliceId, place: CatalogEntry<Vslice>) {
-        if self
-            .catalog
-            .vslice_place(id)
-            .is_none_or(|known| known.stamp.version <= place.stamp.version)
-        {
-            self.catalog.set_vslice(id, place);
-        }
-    }
-
-    /// A group under its handle. The newest version wins.
-    pub fn group(&mut self, id: GroupId, place: CatalogEntry<Group>) {
-        if self
-            .catalog
-            .group_place(id)
-            .is_none_or(|known| known.stamp.version <= place.stamp.version)
-        {
-            self.catalog.set_group(id, place);
-        }
+    /// An object of the catalog. The newest version wins.
+    pub fn object(&mut self, object: CatalogObject) {
+        self.catalog.put_if_newer(object);
     }
 
     /// Catalog and endpoints are those of these files; `None`: they may not be.
@@ -230,6 +212,7 @@ impl Recovery {
                 entry.state.version = entry.stamp.version;
             }
             aaa.state_counts.joined(entry.state.state, entry.endpoint.state);
+            aaa.members.moved(None, Some(&entry.endpoint));
             aaa.count_differing(false, entry.stamp.origin.differs());
             restore_addresses(&aaa, &plan, iccid, entry, &mut recovered);
             configured

@@ -41,6 +41,18 @@ handle! {
     GroupId
 }
 handle! {
+    /// An operator policy of the catalog.
+    PolicyId
+}
+handle! {
+    /// An event handler of the catalog.
+    EventHandlerId
+}
+handle! {
+    /// An event map of the catalog.
+    EventMapId
+}
+handle! {
     /// A configured gateway.
     GatewayId
 }

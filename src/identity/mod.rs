@@ -13,7 +13,7 @@ mod moniker;
 mod subscriber;
 
 pub use apn::{Apn, network_identifier};
-pub use handles::{GatewayId, GroupId, VsliceId};
+pub use handles::{EventHandlerId, EventMapId, GatewayId, GroupId, PolicyId, VsliceId};
 pub use iccid::Iccid;
 pub use moniker::Moniker;
 pub use subscriber::{Imeisv, Imsi, Msisdn, Plmn};

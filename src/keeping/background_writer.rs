@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::commit::{Committer, JournalCommitter, JournalRecorder, Records};
 use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
-use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
+use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Ticket};
 use crate::network::{EndpointState, Outages, Restart};
-use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
 /// A batch is handed over when it has so many octets: an import of ten million endpoints is not one
@@ -125,12 +125,8 @@ impl Recorder for BackgroundWriter {
         self.hand_over_if_large();
     }
 
-    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
-        self.recorder.vslice(id, place);
-    }
-
-    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        self.recorder.group(id, place);
+    fn object(&mut self, object: &CatalogObject) {
+        self.recorder.object(object);
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {

@@ -7,10 +7,10 @@ use tracing::error;
 
 use crate::aaa::accounting_label;
 use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
-use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
+use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Batch, Journal, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Outages, Restart};
-use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 use crate::record::RecordSink;
 use crate::time::Timestamp;
 
@@ -136,12 +136,8 @@ impl Recorder for JournalRecorder {
         log_too_large(self.batch.put_provisioned(iccid, stamp, endpoint));
     }
 
-    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
-        log_too_large(self.batch.put_vslice(id, place));
-    }
-
-    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        log_too_large(self.batch.put_group(id, place));
+    fn object(&mut self, object: &CatalogObject) {
+        log_too_large(self.batch.put_object(object));
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {

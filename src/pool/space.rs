@@ -121,6 +121,23 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         claimed
     }
 
+    /// The same without a word of the kind: [`Self::undo`] gives it back.
+    ///
+    /// # Errors
+    /// As for [`Self::claim`].
+    pub fn claim_undoably(
+        &mut self,
+        ip: Ipv4Addr,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Result<Before, ClaimError> {
+        self.outside.forget(now, self.hold);
+        match self.subnet(ip) {
+            Some(subnet) => subnet.pool.claim(ip, owner, now),
+            None => self.outside.claim(ip, owner),
+        }
+    }
+
     /// Takes an address that is configured for its owner: also out of another's hold, also outside
     /// the subnets, where it waits for the one that will contain it. [`Self::undo`] gives it back.
     ///

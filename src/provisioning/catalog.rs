@@ -1,23 +1,34 @@
-//! The catalog: every VSlice and group, each under a handle that stays its own across reloads.
+//! The catalog: every object that can be referred to, each under a handle that stays its own across
+//! reloads and new names.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use super::{Group, Revision, Vslice};
-use crate::identity::{GroupId, Moniker, VsliceId};
+use uuid::Uuid;
 
-/// All VSlices and groups.
+use super::object::{ObjectKind, ObjectName, ObjectRef};
+use super::spelling::Spelling;
+use super::{EventHandler, EventMap, Group, Policy, RecordTooLarge, Revision, Vslice};
+use crate::identity::{EventHandlerId, EventMapId, GroupId, Moniker, PolicyId, VsliceId};
+
+/// All VSlices, groups, operator policies, event handlers and event maps.
 ///
-/// Leases and sessions name them by handle, so a handle must never come to mean something else:
-/// what is read from the files is merged into the catalog before it ([`Self::merged`]), the same
-/// moniker keeps its place, and no place is ever given up.
+/// Leases, sessions and other objects name them by handle, so a handle must never come to mean
+/// something else: what is read from the files is merged into the catalog before it
+/// ([`Self::merged`]), an object keeps its place whatever it is called, and no place is ever given
+/// up. The one thing that takes over a place is a successor of the same moniker: who still has an
+/// address in a VSlice that was removed keeps it in the one that is made again. Its id is another
+/// one.
 ///
 /// A copy costs a pointer an object: whoever changes one makes a copy with that one replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     /// `None`: a place that a damaged journal says nothing of.
-    pub(super) vslices: Vec<Option<CatalogEntry<Vslice>>>,
-    pub(super) groups: Vec<Option<CatalogEntry<Group>>>,
+    vslices: Vec<Option<CatalogEntry<Vslice>>>,
+    groups: Vec<Option<CatalogEntry<Group>>>,
+    policies: Vec<Option<CatalogEntry<Policy>>>,
+    event_handlers: Vec<Option<CatalogEntry<EventHandler>>>,
+    event_maps: Vec<Option<CatalogEntry<EventMap>>>,
 }
 
 /// Why a group cannot carry sessions. The order is that of the checks.
@@ -32,12 +43,17 @@ pub enum GroupFault {
     NoSubnet,
 }
 
-/// A VSlice or group under its handle.
+/// An object under its handle.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CatalogEntry<T> {
     pub thing: Arc<T>,
     pub status: ListingStatus,
     pub stamp: Revision,
+    /// Its id for programs: the same whatever it is called.
+    pub uuid: Uuid,
+    /// The moniker of its section in the files, if a person has called it otherwise since.
+    pub section: Option<Moniker>,
+    pub spelling: Spelling,
 }
 
 /// Whether a thing is still there, and in the files.
@@ -51,93 +67,303 @@ pub enum ListingStatus {
     Removed,
 }
 
+/// A kind of object, as the catalog holds it.
+pub trait CatalogKind: Clone + Debug + PartialEq + Sized + 'static {
+    /// Its handle.
+    type Id: Copy + Debug + PartialEq;
+    const KIND: ObjectKind;
+
+    fn id(index: usize) -> Self::Id;
+    fn index(id: Self::Id) -> usize;
+    fn moniker(&self) -> &Moniker;
+    /// The other objects that it needs.
+    fn references(&self) -> Vec<ObjectRef>;
+    /// Whether its record has a bounded size.
+    ///
+    /// # Errors
+    /// If it is too large to be put into force.
+    fn record_fits(&self) -> Result<(), RecordTooLarge>;
+    fn slots(catalog: &Catalog) -> &Vec<Option<CatalogEntry<Self>>>;
+    fn slots_mut(catalog: &mut Catalog) -> &mut Vec<Option<CatalogEntry<Self>>>;
+    fn object(id: Self::Id, entry: CatalogEntry<Self>) -> CatalogObject;
+}
+
+/// Declares the kinds, and the one type that any of them is recorded as.
+macro_rules! kinds {
+    ($($kind:ident($handle:ident) in $slots:ident, refers to $references:expr;)*) => {
+        /// An object of any kind in its place.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum CatalogObject {
+            $($kind($handle, CatalogEntry<$kind>)),*
+        }
+
+        impl CatalogObject {
+            /// Where it is.
+            #[must_use]
+            pub const fn place(&self) -> ObjectRef {
+                match self {
+                    $(Self::$kind(id, _) => {
+                        ObjectRef { kind: ObjectKind::$kind, index: id.index() }
+                    })*
+                }
+            }
+
+            #[must_use]
+            pub const fn stamp(&self) -> Revision {
+                match self { $(Self::$kind(_, entry) => entry.stamp),* }
+            }
+
+            #[must_use]
+            pub const fn uuid(&self) -> Uuid {
+                match self { $(Self::$kind(_, entry) => entry.uuid),* }
+            }
+
+            #[must_use]
+            pub const fn status(&self) -> ListingStatus {
+                match self { $(Self::$kind(_, entry) => entry.status),* }
+            }
+        }
+
+        impl Catalog {
+            /// Puts an object into its place, whatever is there.
+            pub fn put(&mut self, object: CatalogObject) {
+                match object { $(CatalogObject::$kind(id, entry) => self.set(id, entry)),* }
+            }
+
+            /// Puts an object into its place, unless a newer version of it is there.
+            pub fn put_if_newer(&mut self, object: CatalogObject) {
+                let known = match &object {
+                    $(CatalogObject::$kind(id, _) => self.place(*id).map(|entry: &CatalogEntry<$kind>| entry.stamp)),*
+                };
+                if known.is_none_or(|known| known.version <= object.stamp().version) {
+                    self.put(object);
+                }
+            }
+
+            /// Every place ever taken, kind by kind, in the order of the handles.
+            pub fn objects(&self) -> impl Iterator<Item = CatalogObject> {
+                std::iter::empty()
+                    $(.chain(self.entries::<$kind>().map(|(id, entry)| {
+                        CatalogObject::$kind(id, entry.clone())
+                    })))*
+            }
+
+            /// Who refers to an object.
+            #[must_use]
+            pub fn users_of(&self, object: ObjectRef) -> Vec<ObjectName> {
+                let mut users = Vec::new();
+                $(users.extend(
+                    self.all::<$kind>()
+                        .filter(|(_, thing)| thing.references().contains(&object))
+                        .map(|(_, thing)| ObjectName {
+                            kind: ObjectKind::$kind,
+                            moniker: thing.moniker.clone(),
+                        }),
+                );)*
+                users
+            }
+
+            /// Whether an object is there.
+            #[must_use]
+            pub fn has(&self, object: ObjectRef) -> bool {
+                match object.kind {
+                    $(ObjectKind::$kind => self.get::<$kind>($handle::new(object.index)).is_some()),*
+                }
+            }
+
+            /// How many objects are other than the files have them: changed, made or removed by a
+            /// person, or kept though they are gone.
+            #[must_use]
+            pub fn differing(&self) -> usize {
+                0 $(+ self.entries::<$kind>().filter(|(_, entry)| entry.differs()).count())*
+            }
+        }
+
+        $(impl CatalogKind for $kind {
+            type Id = $handle;
+            const KIND: ObjectKind = ObjectKind::$kind;
+
+            fn id(index: usize) -> $handle {
+                $handle::new(index)
+            }
+
+            fn index(id: $handle) -> usize {
+                id.index()
+            }
+
+            fn moniker(&self) -> &Moniker {
+                &self.moniker
+            }
+
+            fn references(&self) -> Vec<ObjectRef> {
+                let references: fn(&$kind) -> Vec<ObjectRef> = $references;
+                references(self)
+            }
+
+            fn record_fits(&self) -> Result<(), RecordTooLarge> {
+                Self::record_fits(self)
+            }
+
+            fn slots(catalog: &Catalog) -> &Vec<Option<CatalogEntry<Self>>> {
+                &catalog.$slots
+            }
+
+            fn slots_mut(catalog: &mut Catalog) -> &mut Vec<Option<CatalogEntry<Self>>> {
+                &mut catalog.$slots
+            }
+
+            fn object(id: $handle, entry: CatalogEntry<Self>) -> CatalogObject {
+                CatalogObject::$kind(id, entry)
+            }
+        })*
+    };
+}
+
+kinds! {
+    Policy(PolicyId) in policies, refers to |_| Vec::new();
+    EventHandler(EventHandlerId) in event_handlers, refers to |_| Vec::new();
+    EventMap(EventMapId) in event_maps, refers to |map| {
+        map.subscriptions.iter().map(|to| reference::<EventHandler>(to.handler)).collect()
+    };
+    Vslice(VsliceId) in vslices, refers to |vslice| {
+        vslice.event_map.map(reference::<EventMap>).into_iter().collect()
+    };
+    Group(GroupId) in groups, refers to |group| {
+        let policy = group.policy.map(reference::<Policy>);
+        let map = group.event_map.map(reference::<EventMap>);
+        [reference::<Vslice>(group.vslice)].into_iter().chain(policy).chain(map).collect()
+    };
+}
+
+fn reference<T: CatalogKind>(id: T::Id) -> ObjectRef {
+    ObjectRef { kind: T::KIND, index: T::index(id) }
+}
+
 impl Catalog {
-    /// The VSlices of all places ever taken, in the order of their handles.
-    pub fn vslice_slots(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Vslice>>> {
-        self.vslices.iter().map(Option::as_ref)
+    /// How many places of a kind were ever taken.
+    #[must_use]
+    pub fn places<T: CatalogKind>(&self) -> usize {
+        T::slots(self).len()
     }
 
-    /// The groups of all places ever taken, in the order of their handles.
-    pub fn group_slots(&self) -> impl ExactSizeIterator<Item = Option<&CatalogEntry<Group>>> {
-        self.groups.iter().map(Option::as_ref)
+    /// The place of a handle, whatever its status.
+    #[must_use]
+    pub fn place<T: CatalogKind>(&self, id: T::Id) -> Option<&CatalogEntry<T>> {
+        T::slots(self).get(T::index(id))?.as_ref()
+    }
+
+    /// Puts a thing into the place of its handle.
+    pub fn set<T: CatalogKind>(&mut self, id: T::Id, entry: CatalogEntry<T>) {
+        let (slots, index) = (T::slots_mut(self), T::index(id));
+        if slots.len() <= index {
+            slots.resize_with(index + 1, || None);
+        }
+        slots[index] = Some(entry);
+    }
+
+    /// All places of a kind that something is known of, whatever their status.
+    pub fn entries<T: CatalogKind>(&self) -> impl Iterator<Item = (T::Id, &CatalogEntry<T>)> {
+        let known = T::slots(self).iter().enumerate();
+        known.filter_map(|(index, entry)| Some((T::id(index), entry.as_ref()?)))
+    }
+
+    #[must_use]
+    pub fn get<T: CatalogKind>(&self, id: T::Id) -> Option<&T> {
+        self.place(id)?.present()
+    }
+
+    /// All of a kind that are there.
+    pub fn all<T: CatalogKind>(&self) -> impl Iterator<Item = (T::Id, &T)> {
+        self.entries::<T>().filter_map(|(id, entry)| Some((id, entry.present()?)))
+    }
+
+    /// By moniker.
+    #[must_use]
+    pub fn find<T: CatalogKind>(&self, moniker: &str) -> Option<(T::Id, &CatalogEntry<T>)> {
+        self.entries::<T>().find(|(_, entry)| {
+            entry.present().is_some_and(|thing| thing.moniker().as_str() == moniker)
+        })
+    }
+
+    /// By id.
+    #[must_use]
+    pub fn find_uuid<T: CatalogKind>(&self, uuid: Uuid) -> Option<(T::Id, &CatalogEntry<T>)> {
+        self.entries::<T>().find(|(_, entry)| entry.uuid == uuid && entry.present().is_some())
+    }
+
+    /// The handle that a moniker has, or will have: that of the last object that was removed under
+    /// it, else one that nobody ever had.
+    #[must_use]
+    pub fn handle<T: CatalogKind>(&self, moniker: &Moniker) -> T::Id {
+        if let Some((id, _)) = self.find::<T>(moniker.as_str()) {
+            return id;
+        }
+        let former = self.entries::<T>().filter(|(_, entry)| entry.thing.moniker() == moniker);
+        let last = former.max_by_key(|(_, entry)| entry.stamp.version);
+        last.map_or_else(|| T::id(self.places::<T>()), |(id, _)| id)
+    }
+
+    /// Lists a thing, in place of the one with the same moniker.
+    pub fn list<T: CatalogKind>(&mut self, thing: T) -> T::Id {
+        let id = self.handle::<T>(thing.moniker());
+        self.set(id, CatalogEntry::new(thing, Revision::default()));
+        id
+    }
+
+    /// What is kept though it is gone from the files.
+    pub fn gone<T: CatalogKind>(&self) -> impl Iterator<Item = &T> {
+        let gone = self.entries::<T>().filter(|(_, entry)| entry.status == ListingStatus::Gone);
+        gone.map(|(_, entry)| &*entry.thing)
+    }
+
+    /// The moniker by which the files call what is in this place; empty if nothing is.
+    #[must_use]
+    pub fn section_of<T: CatalogKind>(&self, id: T::Id) -> &str {
+        self.place::<T>(id).map_or("", |entry| entry.section_moniker().as_str())
     }
 
     /// The place of a handle, whatever its status.
     pub fn vslice_place(&self, id: VsliceId) -> Option<&CatalogEntry<Vslice>> {
-        self.vslices.get(id.index())?.as_ref()
+        self.place(id)
     }
 
     /// The place of a handle, whatever its status.
     pub fn group_place(&self, id: GroupId) -> Option<&CatalogEntry<Group>> {
-        self.groups.get(id.index())?.as_ref()
-    }
-
-    /// Puts a VSlice into the place of its handle.
-    pub fn set_vslice(&mut self, id: VsliceId, slot: CatalogEntry<Vslice>) {
-        set(&mut self.vslices, id.index(), slot);
-    }
-
-    /// Puts a group into the place of its handle.
-    pub fn set_group(&mut self, id: GroupId, slot: CatalogEntry<Group>) {
-        set(&mut self.groups, id.index(), slot);
-    }
-
-    /// The handle that a moniker has, or will have.
-    pub fn vslice_handle(&self, moniker: &Moniker) -> VsliceId {
-        VsliceId::new(place_of(&self.vslices, moniker))
-    }
-
-    /// The handle that a moniker has, or will have.
-    pub fn group_handle(&self, moniker: &Moniker) -> GroupId {
-        GroupId::new(place_of(&self.groups, moniker))
+        self.place(id)
     }
 
     /// Lists a VSlice, in place of the one with the same moniker.
     pub fn put_vslice(&mut self, vslice: Vslice) -> VsliceId {
-        let id = self.vslice_handle(&vslice.moniker);
-        self.set_vslice(id, CatalogEntry::new(vslice, Revision::default()));
-        id
+        self.list(vslice)
     }
 
     /// Lists a group, in place of the one with the same moniker.
     pub fn put_group(&mut self, group: Group) -> GroupId {
-        let id = self.group_handle(&group.moniker);
-        self.set_group(id, CatalogEntry::new(group, Revision::default()));
-        id
+        self.list(group)
     }
 
     pub fn vslice(&self, id: VsliceId) -> Option<&Vslice> {
-        self.vslice_place(id)?.present()
+        self.get(id)
     }
 
     pub fn group(&self, id: GroupId) -> Option<&Group> {
-        self.group_place(id)?.present()
+        self.get(id)
     }
 
     pub fn vslice_by_moniker(&self, moniker: &str) -> Option<(VsliceId, &Vslice)> {
-        self.vslices().find(|(_, vslice)| vslice.moniker.as_str() == moniker)
+        self.find(moniker).map(|(id, entry)| (id, &*entry.thing))
     }
 
     pub fn group_by_moniker(&self, moniker: &str) -> Option<(GroupId, &Group)> {
-        self.groups().find(|(_, group)| group.moniker.as_str() == moniker)
+        self.find(moniker).map(|(id, entry)| (id, &*entry.thing))
     }
 
     pub fn vslices(&self) -> impl Iterator<Item = (VsliceId, &Vslice)> {
-        present(&self.vslices).map(|(index, vslice)| (VsliceId::new(index), vslice))
+        self.all()
     }
 
     pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group)> {
-        present(&self.groups).map(|(index, group)| (GroupId::new(index), group))
-    }
-
-    /// The VSlices that are kept though they are gone from the files.
-    pub fn gone_vslices(&self) -> impl Iterator<Item = &Vslice> {
-        gone(&self.vslices)
-    }
-
-    /// The groups that are kept though they are gone from the files.
-    pub fn gone_groups(&self) -> impl Iterator<Item = &Group> {
-        gone(&self.groups)
+        self.all()
     }
 
     /// The group and its VSlice, if sessions may be opened in it (PROTOCOL 4, `group-invalid`).
@@ -157,72 +383,41 @@ impl Catalog {
     pub fn fault(&self, id: GroupId) -> Option<GroupFault> {
         self.usable(id).err()
     }
-
-    /// How many VSlices and groups are other than the files have them: changed, made or removed by
-    /// a person, or kept though they are gone.
-    #[must_use]
-    pub fn differing(&self) -> usize {
-        self.vslices.iter().flatten().filter(|slot| slot.differs()).count()
-            + self.groups.iter().flatten().filter(|slot| slot.differs()).count()
-    }
-}
-
-/// A thing that is found again by its moniker.
-pub(super) trait Named {
-    fn moniker(&self) -> &Moniker;
-}
-
-impl Named for Vslice {
-    fn moniker(&self) -> &Moniker {
-        &self.moniker
-    }
-}
-
-impl Named for Group {
-    fn moniker(&self) -> &Moniker {
-        &self.moniker
-    }
-}
-
-fn set<T>(slots: &mut Vec<Option<CatalogEntry<T>>>, index: usize, slot: CatalogEntry<T>) {
-    if slots.len() <= index {
-        slots.resize_with(index + 1, || None);
-    }
-    slots[index] = Some(slot);
-}
-
-/// The index of a moniker's place; the one behind all if it has none.
-fn place_of<T: Named>(slots: &[Option<CatalogEntry<T>>], moniker: &Moniker) -> usize {
-    let is_its = |slot: &Option<CatalogEntry<T>>| {
-        slot.as_ref().is_some_and(|slot| slot.thing.moniker() == moniker)
-    };
-    slots.iter().position(is_its).unwrap_or(slots.len())
-}
-
-fn present<T>(slots: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = (usize, &T)> {
-    slots.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.as_ref()?.present()?)))
-}
-
-fn gone<T>(slots: &[Option<CatalogEntry<T>>]) -> impl Iterator<Item = &T> {
-    slots
-        .iter()
-        .flatten()
-        .filter(|slot| slot.status == ListingStatus::Gone)
-        .map(|slot| &*slot.thing)
 }
 
 impl<T> Clone for CatalogEntry<T> {
     fn clone(&self) -> Self {
-        Self { thing: Arc::clone(&self.thing), status: self.status, stamp: self.stamp }
+        Self {
+            thing: Arc::clone(&self.thing),
+            status: self.status,
+            stamp: self.stamp,
+            uuid: self.uuid,
+            section: self.section.clone(),
+            spelling: self.spelling.clone(),
+        }
+    }
+}
+
+impl<T: CatalogKind> CatalogEntry<T> {
+    /// Of a thing that is listed, with the id that its moniker gives.
+    pub fn new(thing: T, stamp: Revision) -> Self {
+        Self {
+            uuid: T::KIND.uuid_of(thing.moniker()),
+            thing: Arc::new(thing),
+            status: ListingStatus::Listed,
+            stamp,
+            section: None,
+            spelling: Spelling::default(),
+        }
+    }
+
+    /// The moniker by which the files call it.
+    pub fn section_moniker(&self) -> &Moniker {
+        self.section.as_ref().unwrap_or_else(|| self.thing.moniker())
     }
 }
 
 impl<T> CatalogEntry<T> {
-    /// Of a thing that is listed.
-    pub fn new(thing: T, stamp: Revision) -> Self {
-        Self { thing: Arc::new(thing), status: ListingStatus::Listed, stamp }
-    }
-
     /// The thing, unless it was removed.
     pub fn present(&self) -> Option<&T> {
         (self.status != ListingStatus::Removed).then_some(&*self.thing)
@@ -255,7 +450,7 @@ impl std::error::Error for GroupFault {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provisioning::{Allocation, Subnet};
+    use crate::provisioning::{AddressFamilies, Allocation, Subnet};
 
     fn vslice(moniker: &str) -> Vslice {
         let subnet = Subnet {
@@ -269,6 +464,7 @@ mod tests {
             enabled: true,
             dns: Vec::new(),
             subnets: vec![subnet],
+            event_map: None,
         }
     }
 
@@ -284,6 +480,11 @@ mod tests {
             idle_timeout_s: 0,
             interim_interval_s: 600,
             credentials: None,
+            policy: None,
+            event_map: None,
+            families: AddressFamilies::Ipv4,
+            partial_dual_stack: false,
+            disconnect: true,
         }
     }
 

@@ -199,7 +199,7 @@ impl std::error::Error for NoGroup {}
 mod tests {
     use super::*;
     use crate::identity::{Apn, Moniker};
-    use crate::provisioning::{Allocation, Vslice};
+    use crate::provisioning::{AddressFamilies, Allocation, Vslice};
 
     /// Three groups: two list their APNs, `any` serves every one.
     fn catalog() -> (Catalog, [GroupId; 3]) {
@@ -210,6 +210,7 @@ mod tests {
             enabled: true,
             dns: Vec::new(),
             subnets: Vec::new(),
+            event_map: None,
         });
         let ids = [
             ("tills", &["tills.iot", "shared.iot"][..]),
@@ -228,6 +229,11 @@ mod tests {
                 idle_timeout_s: 0,
                 interim_interval_s: 0,
                 credentials: None,
+                policy: None,
+                event_map: None,
+                families: AddressFamilies::Ipv4,
+                partial_dual_stack: false,
+                disconnect: true,
             })
         });
         (catalog, ids)

@@ -4,15 +4,17 @@ use std::net::Ipv4Addr;
 
 use smallvec::SmallVec;
 
-use super::{Catalog, Endpoint, Group, LineHash, Vslice};
+use super::catalog::CatalogKind;
+use super::{
+    AddressFamilies, Catalog, Endpoint, EventHandler, EventMap, Group, LineHash, Policy, Vslice,
+};
+use crate::identity::{EventMapId, Moniker, PolicyId};
 
 impl LineHash {
     /// Of a line that says so of an endpoint.
     #[must_use]
     pub fn of_endpoint(endpoint: &Endpoint, catalog: &Catalog) -> Self {
-        let moniker = |group| {
-            catalog.group_place(group).map_or("", |place| place.thing.moniker.as_str()).as_bytes()
-        };
+        let moniker = |group| catalog.section_of::<Group>(group).as_bytes();
         let mut fields = Fields::default();
         fields.put(1, &[endpoint.state.key()]);
         endpoint.imsis().for_each(|imsi| fields.put(2, &imsi.raw().to_le_bytes()));
@@ -24,14 +26,28 @@ impl LineHash {
         Self::of(fields.octets())
     }
 
-    /// Of a section that says so of a VSlice.
+    /// Of an object that a person has put there: what its section would have to say.
     #[must_use]
-    pub fn of_vslice(vslice: &Vslice) -> Self {
+    pub fn of_entry<T: Hashed>(thing: &T, section: Option<&Moniker>, catalog: &Catalog) -> Self {
+        let line = thing.line(catalog);
+        let is_renamed = section.is_some_and(|section| section != thing.moniker());
+        if is_renamed { line.renamed(thing.moniker().as_str()) } else { line }
+    }
+}
+
+/// What a section can say something of.
+pub trait Hashed: CatalogKind {
+    /// The hash of a section that says so; others are named as the files name them.
+    fn line(&self, catalog: &Catalog) -> LineHash;
+}
+
+impl Hashed for Vslice {
+    fn line(&self, catalog: &Catalog) -> LineHash {
         let mut fields = Fields::default();
-        fields.put(1, vslice.name.as_bytes());
-        fields.put(2, &[vslice.enabled.into()]);
-        vslice.dns.iter().for_each(|server| fields.put(3, &server.octets()));
-        for subnet in &vslice.subnets {
+        fields.put(1, self.name.as_bytes());
+        fields.put(2, &[self.enabled.into()]);
+        self.dns.iter().for_each(|server| fields.put(3, &server.octets()));
+        for subnet in &self.subnets {
             let range = |range: ipnet::Ipv4Net| -> [u8; 5] {
                 range_octets(range.addr(), range.prefix_len())
             };
@@ -39,30 +55,78 @@ impl LineHash {
             fields.put(5, subnet.allocation.moniker().as_bytes());
             subnet.exclude.iter().for_each(|excluded| fields.put(6, &range(*excluded)));
         }
-        Self::of(fields.octets())
+        self.event_map.iter().for_each(|map| fields.put(7, event_map(*map, catalog)));
+        LineHash::of(fields.octets())
     }
+}
 
-    /// Of a section that says so of a group; `vslice` is the moniker of its VSlice.
-    #[must_use]
-    pub fn of_group(group: &Group, vslice: &str) -> Self {
+impl Hashed for Group {
+    fn line(&self, catalog: &Catalog) -> LineHash {
         let mut fields = Fields::default();
-        fields.put(1, group.name.as_bytes());
-        fields.put(2, vslice.as_bytes());
-        fields.put(3, &[group.enabled.into()]);
-        fields.put(4, group.allocation.moniker().as_bytes());
-        group.apns.iter().for_each(|apn| fields.put(5, apn.as_str().as_bytes()));
+        fields.put(1, self.name.as_bytes());
+        fields.put(2, catalog.section_of::<Vslice>(self.vslice).as_bytes());
+        fields.put(3, &[self.enabled.into()]);
+        fields.put(4, self.allocation.moniker().as_bytes());
+        self.apns.iter().for_each(|apn| fields.put(5, apn.as_str().as_bytes()));
         for (tag, seconds) in
-            [(6, group.session_timeout_s), (7, group.idle_timeout_s), (8, group.interim_interval_s)]
+            [(6, self.session_timeout_s), (7, self.idle_timeout_s), (8, self.interim_interval_s)]
         {
             fields.put(tag, &seconds.to_le_bytes());
         }
-        if let Some(credentials) = &group.credentials {
+        if let Some(credentials) = &self.credentials {
             fields.put(9, &[credentials.method as u8]);
             fields.put(10, credentials.username.as_bytes());
             fields.put(11, credentials.password.as_bytes());
         }
-        Self::of(fields.octets())
+        let policy = |policy: &PolicyId| catalog.section_of::<Policy>(*policy).as_bytes();
+        self.policy.iter().for_each(|named| fields.put(12, policy(named)));
+        self.event_map.iter().for_each(|map| fields.put(13, event_map(*map, catalog)));
+        if self.families != AddressFamilies::default() {
+            fields.put(14, self.families.monikers().concat().as_bytes());
+        }
+        if self.partial_dual_stack {
+            fields.put(15, &[]);
+        }
+        if !self.disconnect {
+            fields.put(16, &[]);
+        }
+        LineHash::of(fields.octets())
     }
+}
+
+impl Hashed for Policy {
+    fn line(&self, _: &Catalog) -> LineHash {
+        let mut fields = Fields::default();
+        fields.put(1, self.name.as_bytes());
+        fields.put(2, &[self.allow_2g.into(), self.allow_3g.into(), self.allow_45g.into()]);
+        fields.put(3, &[self.when_missing.number(), self.imei_lock.number()]);
+        for entry in &self.entries {
+            fields.put(4, &[entry.action.number(), entry.international.into()]);
+            entry.operator.iter().for_each(|plmn| fields.put(5, &plmn.raw().to_le_bytes()));
+            entry.country.iter().for_each(|country| fields.put(6, country.as_str().as_bytes()));
+            entry.radio.iter().for_each(|class| fields.put(7, &[class.number()]));
+            entry.tac.iter().for_each(|tac| fields.put(8, &tac.number().to_le_bytes()));
+        }
+        LineHash::of(fields.octets())
+    }
+}
+
+/// Never in a file.
+macro_rules! unlisted {
+    ($($kind:ident),*) => {
+        $(impl Hashed for $kind {
+            fn line(&self, _: &Catalog) -> LineHash {
+                LineHash::of(&[])
+            }
+        })*
+    };
+}
+
+unlisted!(EventHandler, EventMap);
+
+/// Maps are made by persons only: a section names one as it is called.
+fn event_map(id: EventMapId, catalog: &Catalog) -> &[u8] {
+    catalog.place::<EventMap>(id).map_or("", |map| map.thing.moniker.as_str()).as_bytes()
 }
 
 fn range_octets(ip: Ipv4Addr, prefix: u8) -> [u8; 5] {

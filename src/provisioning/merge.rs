@@ -5,9 +5,15 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::catalog::Named;
-use super::{Catalog, CatalogEntry, Group, LineHash, ListingStatus, Origin, Revision};
-use crate::identity::{GroupId, Moniker, VsliceId};
+use super::catalog::{CatalogKind, CatalogObject};
+use super::line_hash::Hashed;
+use super::object::ObjectName;
+use super::spelling::Spelling;
+use super::{
+    Catalog, CatalogEntry, EventMap, Group, LineHash, ListingStatus, Origin, Policy, Revision,
+    Vslice,
+};
+use crate::identity::{GroupId, Moniker, PolicyId};
 
 /// Who is believed where the files and a person say different things (PROTOCOL 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,10 +44,11 @@ pub struct Merged {
     /// The handle of each group of the files, in their order.
     pub groups: Vec<GroupId>,
     /// The places that are to be recorded.
-    pub changed_vslices: Vec<VsliceId>,
-    pub changed_groups: Vec<GroupId>,
+    pub changed: Vec<CatalogObject>,
     /// How many sections were applied.
     pub applied: usize,
+    /// What sections refer to, and neither the files nor the catalog have.
+    pub missing: Vec<ObjectName>,
 }
 
 impl Catalog {
@@ -54,39 +61,58 @@ impl Catalog {
         prune: Prune,
         now_micros: u64,
     ) -> Merged {
-        let mut catalog = self.clone();
         let rules = Rules { authority, prune: prune != Prune::No, now_micros };
-        let listed = files
-            .vslices()
-            .map(|(id, vslice)| (id.index(), vslice.clone(), LineHash::of_vslice(vslice)));
-        let vslices = rules.merge(&mut catalog.vslices, listed);
-        let handle = |id: VsliceId| {
-            vslices.handles.get(&id.index()).map_or(id, |index| VsliceId::new(*index))
+        let mut merged = Merged {
+            catalog: self.clone(),
+            groups: Vec::new(),
+            changed: Vec::new(),
+            applied: 0,
+            missing: Vec::new(),
         };
-        let listed = files.groups().map(|(id, group)| {
-            let vslice = files.vslice(group.vslice).map_or("", |vslice| vslice.moniker.as_str());
-            let own = Group { vslice: handle(group.vslice), ..group.clone() };
-            (id.index(), own, LineHash::of_group(group, vslice))
+        let policies = rules.merge(&mut merged, files, |policy: &Policy, _| policy.clone());
+        let vslices = rules.merge(&mut merged, files, |vslice: &Vslice, merged| {
+            let event_map =
+                vslice.event_map.and_then(|map| merged.elsewhere::<EventMap>(files, map));
+            Vslice { event_map, ..vslice.clone() }
         });
-        let groups = rules.merge(&mut catalog.groups, listed);
-        let group_handle =
-            |index: usize| GroupId::new(groups.handles.get(&index).copied().unwrap_or(index));
-        Merged {
-            groups: (0..files.group_slots().len()).map(group_handle).collect(),
-            changed_vslices: vslices.changed.iter().map(|index| VsliceId::new(*index)).collect(),
-            changed_groups: groups.changed.iter().map(|index| GroupId::new(*index)).collect(),
-            applied: vslices.applied + groups.applied,
-            catalog,
-        }
+        let groups = rules.merge(&mut merged, files, |group: &Group, merged| {
+            let own = |policy| policies.get(&PolicyId::index(policy)).copied();
+            Group {
+                vslice: vslices.get(&group.vslice.index()).copied().unwrap_or(group.vslice),
+                policy: group.policy.and_then(|policy| {
+                    own(policy).or_else(|| merged.elsewhere::<Policy>(files, policy))
+                }),
+                event_map: group.event_map.and_then(|map| merged.elsewhere::<EventMap>(files, map)),
+                ..group.clone()
+            }
+        });
+        let handle = |index: usize| groups.get(&index).copied().unwrap_or(GroupId::new(index));
+        merged.groups = (0..files.places::<Group>()).map(handle).collect();
+        merged
     }
+}
 
-    /// What a section would say of the group as it is.
-    #[must_use]
-    pub fn hash_of_group(&self, group: &Group) -> LineHash {
-        LineHash::of_group(
-            group,
-            self.vslice_place(group.vslice).map_or("", |place| place.thing.moniker.as_str()),
-        )
+impl Merged {
+    /// The handle of what the files refer to and do not describe: the catalog has to have it.
+    fn elsewhere<T: CatalogKind>(&mut self, files: &Catalog, named: T::Id) -> Option<T::Id> {
+        let moniker = files.place::<T>(named)?.thing.moniker();
+        let found = self.catalog.named_by_files::<T>(moniker);
+        if found.is_none() {
+            self.missing.push(ObjectName { kind: T::KIND, moniker: moniker.clone() });
+        }
+        found
+    }
+}
+
+impl Catalog {
+    /// What the files mean by a moniker: what is called so, else what was called so before a person
+    /// gave it another name.
+    fn named_by_files<T: CatalogKind>(&self, moniker: &Moniker) -> Option<T::Id> {
+        let is_meant = |entry: &CatalogEntry<T>| {
+            entry.present().is_some() && entry.section.as_ref() == Some(moniker)
+        };
+        let by_name = self.find::<T>(moniker.as_str()).map(|(id, _)| id);
+        by_name.or_else(|| self.entries::<T>().find(|(_, entry)| is_meant(entry)).map(|(id, _)| id))
     }
 }
 
@@ -97,56 +123,85 @@ struct Rules {
     now_micros: u64,
 }
 
-/// What came of one kind of section.
+/// The places of a catalog, by the names that the files may have for them.
 #[derive(Default)]
-struct Merging {
-    /// The place of each listed thing, by its index in the files.
-    handles: HashMap<usize, usize>,
-    changed: Vec<usize>,
-    applied: usize,
+struct PlacesByName {
+    /// Of what is called so.
+    named: HashMap<Moniker, usize>,
+    /// Of what a person called otherwise, or removed after that, by the moniker of its section.
+    renamed: HashMap<Moniker, usize>,
+    /// Of what was removed last under a moniker.
+    removed: HashMap<Moniker, usize>,
+}
+
+impl PlacesByName {
+    fn of<T: CatalogKind>(catalog: &Catalog) -> Self {
+        let mut entries: Vec<_> = catalog.entries::<T>().collect();
+        // The last one with a name has it.
+        entries
+            .sort_by_key(|(_, entry)| (entry.status == ListingStatus::Listed, entry.stamp.version));
+        let mut places = Self::default();
+        for (id, entry) in entries {
+            let (index, moniker) = (T::index(id), entry.thing.moniker());
+            let remembers = entry.present().is_some() || entry.stamp.origin.line().is_some();
+            let section = entry.section.as_ref().filter(|section| remembers && *section != moniker);
+            if let Some(section) = section {
+                places.renamed.insert(section.clone(), index);
+            }
+            if entry.present().is_some() {
+                places.named.insert(moniker.clone(), index);
+            } else if section.is_none() {
+                places.removed.insert(moniker.clone(), index);
+            }
+        }
+        places
+    }
 }
 
 impl Rules {
-    fn merge<T: Named + PartialEq + Clone>(
+    /// Merges the sections of one kind. Returns the handle of each, by its index in the files.
+    fn merge<T: Hashed>(
         self,
-        places: &mut Vec<Option<CatalogEntry<T>>>,
-        listed: impl Iterator<Item = (usize, T, LineHash)>,
-    ) -> Merging {
-        let known = places
-            .iter()
-            .enumerate()
-            .filter_map(|(index, place)| Some((place.as_ref()?.thing.moniker().clone(), index)));
-        let mut known: HashMap<Moniker, usize> = known.collect();
-        let mut merging = Merging::default();
-        let mut is_listed = vec![false; places.len()];
-        for (own, thing, line) in listed {
-            let index = *known.entry(thing.moniker().clone()).or_insert(places.len());
-            if index == places.len() {
-                places.push(None);
-                is_listed.push(false);
-            }
-            is_listed[index] = true;
-            merging.handles.insert(own, index);
-            let (place, has_spoken) = self.listed(places[index].as_ref(), thing, line);
-            merging.applied += usize::from(has_spoken);
-            if let Some(place) = place {
-                places[index] = Some(place);
-                merging.changed.push(index);
+        merged: &mut Merged,
+        files: &Catalog,
+        own: impl Fn(&T, &mut Merged) -> T,
+    ) -> HashMap<usize, T::Id> {
+        let places = PlacesByName::of::<T>(&merged.catalog);
+        let mut is_listed = vec![false; merged.catalog.places::<T>()];
+        let mut handles: HashMap<usize, T::Id> = HashMap::default();
+        // A name that is there is meant before one that was: so no two end up with one name.
+        for by in [&places.named, &places.renamed, &places.removed] {
+            for (id, section) in files.all::<T>() {
+                let place = by.get(section.moniker()).filter(|index| !is_listed[**index]);
+                let Some(index) = place.filter(|_| !handles.contains_key(&T::index(id))) else {
+                    continue;
+                };
+                is_listed[*index] = true;
+                handles.insert(T::index(id), T::id(*index));
             }
         }
-        for (index, place) in places.iter_mut().enumerate().filter(|(index, _)| !is_listed[*index])
-        {
-            if let Some(unlisted) = place.as_ref().and_then(|place| self.unlisted(place)) {
-                *place = Some(unlisted);
-                merging.changed.push(index);
-            }
+        let sections: Vec<(T::Id, T, LineHash)> = files
+            .all::<T>()
+            .map(|(id, section)| (id, own(section, merged), section.line(files)))
+            .collect();
+        for (own, thing, line) in sections {
+            let next = merged.catalog.places::<T>();
+            let id = *handles.entry(T::index(own)).or_insert(T::id(next));
+            let (entry, has_spoken) = self.listed(merged.catalog.place::<T>(id), thing, line);
+            merged.applied += usize::from(has_spoken);
+            merged.set(id, entry);
         }
-        merging
+        for (index, _) in is_listed.iter().enumerate().filter(|(_, is_listed)| !**is_listed) {
+            let unlisted = merged.catalog.place::<T>(T::id(index));
+            let unlisted = unlisted.and_then(|entry| self.unlisted(entry));
+            merged.set(T::id(index), unlisted);
+        }
+        handles
     }
 
     /// What becomes of a place that the files name, if anything; and whether the section was
     /// applied.
-    fn listed<T: PartialEq>(
+    fn listed<T: CatalogKind>(
         self,
         place: Option<&CatalogEntry<T>>,
         thing: T,
@@ -169,10 +224,23 @@ impl Rules {
             };
             return (returns.then(listed), false);
         }
-        let origin = if is_removed { Origin::file(line) } else { place.stamp.origin.adopted(line) };
+        if is_removed {
+            // Another object than the one that was removed.
+            let stamp = place.stamp.next(self.now_micros, Origin::file(line));
+            return (Some(CatalogEntry::new(thing, stamp)), true);
+        }
+        let stamp = place.stamp.next(self.now_micros, place.stamp.origin.adopted(line));
         let thing = if is_same { Arc::clone(&place.thing) } else { Arc::new(thing) };
-        let stamp = place.stamp.next(self.now_micros, origin);
-        (Some(CatalogEntry { thing, status: ListingStatus::Listed, stamp }), !is_same)
+        let spelling = if is_same { place.spelling.clone() } else { Spelling::default() };
+        let listed = CatalogEntry {
+            thing,
+            status: ListingStatus::Listed,
+            stamp,
+            uuid: place.uuid,
+            section: None,
+            spelling,
+        };
+        (Some(listed), !is_same)
     }
 
     /// What becomes of a place that the files do not name, if anything.
@@ -191,18 +259,25 @@ impl Rules {
             }
             ListingStatus::Gone | ListingStatus::Removed => return None,
         };
-        Some(CatalogEntry {
-            thing: Arc::clone(&place.thing),
-            status,
-            stamp: place.stamp.next(self.now_micros, origin),
-        })
+        let stamp = place.stamp.next(self.now_micros, origin);
+        Some(CatalogEntry { status, stamp, ..place.clone() })
+    }
+}
+
+impl Merged {
+    fn set<T: CatalogKind>(&mut self, id: T::Id, entry: Option<CatalogEntry<T>>) {
+        if let Some(entry) = entry {
+            self.changed.push(T::object(id, entry.clone()));
+            self.catalog.set(id, entry);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provisioning::{Allocation, GroupFault, Subnet, Vslice};
+    use crate::identity::VsliceId;
+    use crate::provisioning::{AddressFamilies, Allocation, GroupFault, Subnet, Vslice};
 
     fn vslice(moniker: &str, name: &str) -> Vslice {
         let subnet = Subnet {
@@ -216,6 +291,7 @@ mod tests {
             enabled: true,
             dns: Vec::new(),
             subnets: vec![subnet],
+            event_map: None,
         }
     }
 
@@ -231,6 +307,11 @@ mod tests {
             idle_timeout_s: 0,
             interim_interval_s: 600,
             credentials: None,
+            policy: None,
+            event_map: None,
+            families: AddressFamilies::Ipv4,
+            partial_dual_stack: false,
+            disconnect: true,
         }
     }
 
@@ -247,8 +328,8 @@ mod tests {
         let id = catalog.vslice_by_moniker(moniker).unwrap().0;
         let place = catalog.vslice_place(id).unwrap().clone();
         let thing = vslice(moniker, name);
-        let stamp = place.stamp.next(0, place.stamp.origin.changed(LineHash::of_vslice(&thing)));
-        catalog.set_vslice(id, CatalogEntry { thing: Arc::new(thing), stamp, ..place });
+        let stamp = place.stamp.next(0, place.stamp.origin.changed(thing.line(catalog)));
+        catalog.set(id, CatalogEntry { thing: Arc::new(thing), stamp, ..place });
     }
 
     fn name(catalog: &Catalog, moniker: &str) -> String {
@@ -286,11 +367,11 @@ mod tests {
             "what is gone from the files is kept"
         );
         assert_eq!(
-            second.gone_vslices().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(),
+            second.gone::<Vslice>().map(|vslice| vslice.moniker.as_str()).collect::<Vec<_>>(),
             ["old"]
         );
         assert_eq!(
-            second.gone_groups().map(|group| group.moniker.as_str()).collect::<Vec<_>>(),
+            second.gone::<Group>().map(|group| group.moniker.as_str()).collect::<Vec<_>>(),
             ["old"]
         );
         assert_eq!((second.fault(old_group), second.differing()), (None, 2));
@@ -362,8 +443,7 @@ mod tests {
             .merged(&files(&[("a", "one")]), Authority::LastWriter, Prune::No, 9)
             .catalog;
         let place = catalog.vslice_place(VsliceId::new(0)).unwrap().clone();
-        catalog
-            .set_vslice(VsliceId::new(0), CatalogEntry { status: ListingStatus::Removed, ..place });
+        catalog.set(VsliceId::new(0), CatalogEntry { status: ListingStatus::Removed, ..place });
         let merge = |name: &str, authority| {
             catalog.merged(&files(&[("a", name)]), authority, Prune::No, 10).catalog
         };
@@ -386,7 +466,7 @@ mod tests {
     fn what_a_person_made_is_not_pruned() {
         let mut catalog = Catalog::default();
         let stamp = Revision { version: 1, origin: Origin::PERSON };
-        catalog.set_vslice(VsliceId::new(0), CatalogEntry::new(vslice("by-hand", "h"), stamp));
+        catalog.set(VsliceId::new(0), CatalogEntry::new(vslice("by-hand", "h"), stamp));
         assert_eq!(catalog.differing(), 1);
         let merged = catalog
             .merged(&files(&[("by-hand", "f")]), Authority::LastWriter, Prune::No, 10)

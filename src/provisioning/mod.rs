@@ -5,19 +5,33 @@
 
 mod catalog;
 mod endpoint;
+mod events;
 mod inventory;
 mod line_hash;
 mod merge;
 mod model;
+mod object;
 mod origin;
+mod policy;
 mod problem;
+mod spelling;
 mod state;
 
-pub use catalog::{Catalog, CatalogEntry, GroupFault, ListingStatus};
+pub use catalog::{Catalog, CatalogEntry, CatalogKind, CatalogObject, GroupFault, ListingStatus};
 pub use endpoint::{Endpoint, NoGroup};
+pub use events::{EventHandler, EventMap, EventScope, EventType, Subscription, Webhook};
 pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, Rules, export};
+pub use line_hash::Hashed;
 pub use merge::{Authority, Merged, Prune};
-pub use model::{Allocation, CredentialMethod, Credentials, Group, RecordTooLarge, Subnet, Vslice};
+pub use model::{
+    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, RecordTooLarge, Subnet,
+    Vslice,
+};
+pub use object::{ObjectKind, ObjectName, ObjectRef, random_uuid};
 pub use origin::{LineHash, Origin, Revision};
+pub use policy::{
+    CountryCode, ImeiLock, Policy, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
+};
 pub use problem::{InventoryProblem, InventoryProblems};
+pub use spelling::Spelling;
 pub use state::{ProvisioningChange, ProvisioningState, Refused};

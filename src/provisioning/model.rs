@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use compact_str::CompactString;
 use ipnet::Ipv4Net;
 
-use crate::identity::{Apn, Moniker, VsliceId};
+use crate::identity::{Apn, EventMapId, Moniker, PolicyId, VsliceId};
 
 /// How long an address stays an endpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +37,8 @@ pub struct Vslice {
     pub dns: Vec<Ipv4Addr>,
     /// In the order in which they are used.
     pub subnets: Vec<Subnet>,
+    /// Who is told of what happens in it. Stored and shown only.
+    pub event_map: Option<EventMapId>,
 }
 
 /// How a group wants its users to prove themselves.
@@ -80,6 +82,25 @@ pub struct Group {
     pub interim_interval_s: u32,
     /// `None`: the network has authenticated the SIM, and that is enough.
     pub credentials: Option<Credentials>,
+    /// Where its endpoints may be used. This and what follows is stored and shown only.
+    pub policy: Option<PolicyId>,
+    /// Who is told of what happens to its endpoints.
+    pub event_map: Option<EventMapId>,
+    /// What is granted where a request asks for no family (PROTOCOL 14).
+    pub families: AddressFamilies,
+    /// Whether one family is granted where the other has no address left.
+    pub partial_dual_stack: bool,
+    /// Whether its endpoints' sessions are disconnected when the endpoints are barred.
+    pub disconnect: bool,
+}
+
+/// The address families that a group grants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AddressFamilies {
+    #[default]
+    Ipv4,
+    Ipv6,
+    Both,
 }
 
 /// What would take more room in the journal than an object may have, so that one change cannot hold
@@ -93,7 +114,7 @@ pub struct RecordTooLarge {
 
 impl RecordTooLarge {
     /// Of a VSlice or a group: some hundred thousand ranges, or ten thousand APNs.
-    const MOST: usize = 1 << 20;
+    pub(super) const MOST: usize = 1 << 20;
 
     pub(super) const fn check(what: &'static str, octets: usize, most: usize) -> Result<(), Self> {
         if octets <= most { Ok(()) } else { Err(Self { what, octets, most }) }
@@ -125,6 +146,41 @@ impl Allocation {
 impl fmt::Display for Allocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.moniker())
+    }
+}
+
+impl AddressFamilies {
+    pub const ALL: [Self; 3] = [Self::Ipv4, Self::Ipv6, Self::Both];
+
+    /// The words of the list in files and JSON.
+    pub const fn monikers(self) -> &'static [&'static str] {
+        match self {
+            Self::Ipv4 => &["ipv4"],
+            Self::Ipv6 => &["ipv6"],
+            Self::Both => &["ipv4", "ipv6"],
+        }
+    }
+
+    /// By the words, in any order.
+    ///
+    /// # Errors
+    /// If there are none, or others.
+    pub fn parse<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<Self, &'static str> {
+        const RULE: &str = "families holds \"ipv4\", \"ipv6\" or both";
+        let (mut has_ipv4, mut has_ipv6) = (false, false);
+        for word in words {
+            match word {
+                "ipv4" => has_ipv4 = true,
+                "ipv6" => has_ipv6 = true,
+                _ => return Err(RULE),
+            }
+        }
+        match (has_ipv4, has_ipv6) {
+            (true, false) => Ok(Self::Ipv4),
+            (false, true) => Ok(Self::Ipv6),
+            (true, true) => Ok(Self::Both),
+            (false, false) => Err(RULE),
+        }
     }
 }
 

@@ -45,6 +45,11 @@ impl LineHash {
         Self(NonZeroU64::new(bits & !FLAGS).unwrap_or(LEAST))
     }
 
+    /// Of what a section would say if it called its object so: another moniker is another section.
+    pub(super) fn renamed(self, moniker: &str) -> Self {
+        Self::from_bits(self.0.get() ^ xxh3_64(moniker.as_bytes()))
+    }
+
     /// Of the same line, if its state is written `reinstated`.
     #[must_use]
     pub fn reinstated(self) -> Self {

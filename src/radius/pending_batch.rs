@@ -1,9 +1,9 @@
 //! The records of one batch, and what has to wait until they are durable.
 
 use crate::aaa::{FreedAddress, Note, Recorder};
-use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::identity::Iccid;
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 
 /// Passes records on, keeps addresses back, and knows whether anything was recorded.
 #[derive(Debug)]
@@ -42,14 +42,9 @@ impl<R: Recorder> Recorder for PendingBatch<R> {
         self.records.provisioned(iccid, stamp, endpoint);
     }
 
-    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
+    fn object(&mut self, object: &CatalogObject) {
         self.entries += 1;
-        self.records.vslice(id, place);
-    }
-
-    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        self.entries += 1;
-        self.records.group(id, place);
+        self.records.object(object);
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {

@@ -6,6 +6,7 @@
 //! reader that does not know them. Everything that repeats stands in a block that states its
 //! length.
 
+mod catalog;
 mod endpoint;
 mod octets;
 mod provisioning;
@@ -14,9 +15,9 @@ mod session;
 mod tests;
 use std::time::Duration;
 
-use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
+use crate::identity::{GatewayId, Iccid};
 use crate::network::{EndpointState, EventTime, Outage, Outages, Reporter, Restart, Skew, Stamp};
-use crate::provisioning::{Catalog, CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use crate::provisioning::{Catalog, CatalogObject, Endpoint, Fingerprint, ObjectKind, Revision};
 use crate::time::Timestamp;
 
 use crate::journal::Batch;
@@ -40,6 +41,19 @@ mod kind {
     pub(super) const VSLICE: RecordKind = RecordKind(17);
     pub(super) const GROUP: RecordKind = RecordKind(18);
     pub(super) const OUTAGES: RecordKind = RecordKind(19);
+    pub(super) const POLICY: RecordKind = RecordKind(32);
+    pub(super) const EVENT_HANDLER: RecordKind = RecordKind(33);
+    pub(super) const EVENT_MAP: RecordKind = RecordKind(34);
+
+    pub(super) const fn of(object: super::ObjectKind) -> RecordKind {
+        match object {
+            super::ObjectKind::Vslice => VSLICE,
+            super::ObjectKind::Group => GROUP,
+            super::ObjectKind::Policy => POLICY,
+            super::ObjectKind::EventHandler => EVENT_HANDLER,
+            super::ObjectKind::EventMap => EVENT_MAP,
+        }
+    }
 }
 
 /// A record, read back.
@@ -49,10 +63,8 @@ pub enum Record {
     Endpoint { iccid: Iccid, state: EndpointState },
     /// How an endpoint is provisioned; `None`: no longer.
     Provisioned { iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint> },
-    /// A VSlice under its handle.
-    Vslice { id: VsliceId, place: CatalogEntry<Vslice> },
-    /// A group under its handle.
-    Group { id: GroupId, place: CatalogEntry<Group> },
+    /// An object of the catalog under its handle; its version is the record's.
+    Object(CatalogObject),
     /// All VSlices and groups, each in the place of its handle. Not written any more.
     Catalog { version: u64, catalog: Catalog },
     /// Everything provisioned is as these files have it, as far as files decide. `None`: an
@@ -109,15 +121,10 @@ pub trait RecordSink {
         })
     }
 
-    fn put_vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) -> Result<(), TooLarge> {
-        self.put(kind::VSLICE, id.index() as u64, place.stamp.version, |buffer| {
-            provisioning::write_vslice_place(&mut FieldWriter(buffer), place);
-        })
-    }
-
-    fn put_group(&mut self, id: GroupId, place: &CatalogEntry<Group>) -> Result<(), TooLarge> {
-        self.put(kind::GROUP, id.index() as u64, place.stamp.version, |buffer| {
-            provisioning::write_group_place(&mut FieldWriter(buffer), place);
+    fn put_object(&mut self, object: &CatalogObject) -> Result<(), TooLarge> {
+        let place = object.place();
+        self.put(kind::of(place.kind), place.index as u64, object.stamp().version, |buffer| {
+            catalog::write(&mut FieldWriter(buffer), object);
         })
     }
 
@@ -220,14 +227,8 @@ impl Record {
                     endpoint,
                 })
             }
-            kind::VSLICE => {
-                read_vslice(&mut reader, entry).ok_or(Unreadable("a VSlice makes no sense"))
-            }
-            kind::GROUP => {
-                read_group(&mut reader, entry).ok_or(Unreadable("a group makes no sense"))
-            }
             kind::CATALOG => {
-                let catalog = provisioning::read_catalog(&mut reader, entry.version)
+                let catalog = catalog::read_catalog(&mut reader, entry.version)
                     .ok_or(Unreadable("the catalog makes no sense"))?;
                 Ok(Self::Catalog { version: entry.version, catalog })
             }
@@ -251,25 +252,26 @@ impl Record {
             kind::NOTE => read_note(&mut reader, entry)
                 .map(Self::Note)
                 .ok_or(Unreadable("a note makes no sense")),
-            _ => Err(Unreadable("no kind of record that this attachd knows")),
+            other => {
+                let object = ObjectKind::ALL.into_iter().find(|object| kind::of(*object) == other);
+                let object =
+                    object.ok_or(Unreadable("no kind of record that this attachd knows"))?;
+                catalog::read(&mut reader, object, entry.key, entry.version)
+                    .map(Self::Object)
+                    .ok_or(Unreadable(senseless(object)))
+            }
         }
     }
 }
 
-fn read_vslice(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
-    let id = VsliceId::new(provisioned_handle(entry.key)?);
-    Some(Record::Vslice { id, place: provisioning::read_vslice_place(reader, entry.version)? })
-}
-
-fn read_group(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
-    let id = GroupId::new(provisioned_handle(entry.key)?);
-    Some(Record::Group { id, place: provisioning::read_group_place(reader, entry.version)? })
-}
-
-/// Handles are given one after the other: a large one is no handle, and would only reserve memory.
-fn provisioned_handle(key: u64) -> Option<usize> {
-    const MOST: usize = 1 << 24;
-    octets::handle(key).filter(|index| *index < MOST)
+const fn senseless(object: ObjectKind) -> &'static str {
+    match object {
+        ObjectKind::Vslice => "a VSlice makes no sense",
+        ObjectKind::Group => "a group makes no sense",
+        ObjectKind::Policy => "an operator policy makes no sense",
+        ObjectKind::EventHandler => "an event handler makes no sense",
+        ObjectKind::EventMap => "an event map makes no sense",
+    }
 }
 
 fn read_inventory(entry: &FramedRecord<'_>) -> Option<Record> {

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::identity::GatewayId;
 use crate::network::Nas;
+use crate::provisioning::Origin;
 use crate::time::Timestamp;
 
 /// Appends to a record.
@@ -217,6 +218,35 @@ impl<'a> FieldReader<'a> {
         let count = self.number()?.try_into().ok()?;
         (count <= self.0.len()).then_some(count)
     }
+}
+
+/// Its octets are random: a varint would take two more.
+pub(super) fn write_origin(writer: &mut FieldWriter<'_>, origin: Origin) {
+    writer.raw(&origin.bits().to_le_bytes());
+}
+
+pub(super) fn read_origin(reader: &mut FieldReader<'_>) -> Option<Origin> {
+    reader.array().map(u64::from_le_bytes).map(Origin::from_bits)
+}
+
+/// How many, then each.
+pub(super) fn list<T, I: Iterator<Item = T>>(
+    writer: &mut FieldWriter<'_>,
+    things: impl Fn() -> I,
+    mut write: impl FnMut(&mut FieldWriter<'_>, T),
+) {
+    writer.number(things().count() as u64);
+    for thing in things() {
+        write(writer, thing);
+    }
+}
+
+pub(super) fn read_list<'a, T>(
+    reader: &mut FieldReader<'a>,
+    mut read: impl FnMut(&mut FieldReader<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let count = reader.count()?;
+    (0..count).map(|_| read(reader)).collect()
 }
 
 /// What stands for the addresses of a gateway in records from before they were kept: nobody's.

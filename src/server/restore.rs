@@ -97,8 +97,7 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
         Record::Provisioned { iccid, stamp, endpoint } => {
             recovery.provisioned(iccid, stamp, endpoint);
         }
-        Record::Vslice { id, place } => recovery.vslice(id, place),
-        Record::Group { id, place } => recovery.group(id, place),
+        Record::Object(object) => recovery.object(object),
         Record::Catalog { catalog, .. } => recovery.catalog(catalog),
         Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
         Record::Restart(restart) => recovery.restart(restart),
@@ -125,8 +124,7 @@ fn report_inventory_first(
     let fingerprint = match record {
         Record::Inventory { fingerprint, .. } => *fingerprint,
         Record::Endpoint { .. } | Record::Provisioned { .. } => None,
-        Record::Vslice { .. }
-        | Record::Group { .. }
+        Record::Object(_)
         | Record::Catalog { .. }
         | Record::Gateway { .. }
         | Record::Signed { .. }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::aaa::{Aaa, Provisioned, Walk};
-use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::identity::Iccid;
 use crate::journal::{Journal, SnapshotError, SnapshotReport, SnapshotWriter, TooLarge};
 use crate::provisioning::Revision;
 use crate::radius::context::ServerContext;
@@ -147,19 +147,8 @@ impl Snapshot {
     ) -> Self {
         let mut missing = None;
         let Provisioned { catalog, fingerprint, removed, forgotten } = aaa.provisioned(now);
-        for (id, place) in catalog
-            .vslice_slots()
-            .zip(0..)
-            .filter_map(|(place, index)| Some((VsliceId::new(index), place?)))
-        {
-            note(&mut missing, writer.put_vslice(id, place));
-        }
-        for (id, place) in catalog
-            .group_slots()
-            .zip(0..)
-            .filter_map(|(place, index)| Some((GroupId::new(index), place?)))
-        {
-            note(&mut missing, writer.put_group(id, place));
+        for object in catalog.objects() {
+            note(&mut missing, writer.put_object(&object));
         }
         if fingerprint.is_some() {
             note(&mut missing, writer.put_inventory(now.micros(), fingerprint));

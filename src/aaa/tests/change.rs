@@ -4,14 +4,21 @@ use super::world::{iccid, inventory};
 use super::*;
 use crate::identity::{GroupId, Moniker, VsliceId};
 use crate::provisioning::ProvisioningState::{Active as Usable, Pending, Suspended, Terminated};
-use crate::provisioning::{Authority, Inventory};
+use crate::provisioning::{Authority, Inventory, ObjectKind, ObjectName, random_uuid};
 
 fn endpoint(world: &World, who: &str) -> Endpoint {
     world.aaa.look(iccid(who), world.now, |entry, _| entry.endpoint.clone()).unwrap()
 }
 
 fn step(world: &mut World, who: &str, transition: Transition) -> Result<Changed, ChangeError> {
-    world.change(Mutation::StepEndpoint { iccid: iccid(who), transition }, None)
+    world.change(
+        Mutation::Endpoint(EndpointMutation {
+            iccid: iccid(who),
+            step: EndpointStep::Step(transition),
+            expected: None,
+        }),
+        None,
+    )
 }
 
 fn put(
@@ -21,7 +28,14 @@ fn put(
 ) -> Result<Changed, ChangeError> {
     let mut next = endpoint(world, who);
     change(&mut next);
-    world.change(Mutation::PutEndpoint { iccid: iccid(who), endpoint: next }, None)
+    world.change(
+        Mutation::Endpoint(EndpointMutation {
+            iccid: iccid(who),
+            step: EndpointStep::Put(next),
+            expected: None,
+        }),
+        None,
+    )
 }
 
 /// The files once more, with one endpoint's line edited.
@@ -73,7 +87,16 @@ fn what_a_person_changes_back_differs_no_more() {
 #[test]
 fn what_a_person_removed_comes_back_by_another_line_only() {
     let mut world = World::new();
-    world.change(Mutation::RemoveEndpoint { iccid: iccid("till") }, None).unwrap();
+    world
+        .change(
+            Mutation::Endpoint(EndpointMutation {
+                iccid: iccid("till"),
+                step: EndpointStep::Remove,
+                expected: None,
+            }),
+            None,
+        )
+        .unwrap();
     let mut world = World { aaa: world.restored(0), ..world };
     assert_eq!((reload(&mut world, "till2", |_| {}).added, world.aaa.differing()), (0, 1));
     assert_eq!(world.access("till"), Answer::Reject(RejectReason::EndpointUnknown));
@@ -85,7 +108,16 @@ fn what_a_person_removed_comes_back_by_another_line_only() {
 fn what_a_person_made_no_file_removes() {
     let mut world = World::new();
     let made = Endpoint::new(Usable).in_group(GroupId::new(0));
-    world.change(Mutation::PutEndpoint { iccid: iccid("nobody"), endpoint: made }, None).unwrap();
+    world
+        .change(
+            Mutation::Endpoint(EndpointMutation {
+                iccid: iccid("nobody"),
+                step: EndpointStep::Put(made),
+                expected: None,
+            }),
+            None,
+        )
+        .unwrap();
     assert_eq!(world.aaa.differing(), 1);
     let (catalog, endpoints) = inventory();
     let pruned = world.prune(Inventory { catalog, endpoints, ..Inventory::default() });
@@ -113,8 +145,13 @@ fn versions_do_not_depend_on_the_clock_alone() {
 #[test]
 fn an_object_changes_only_from_the_version_that_is_expected() {
     let mut world = World::new();
-    let suspend =
-        || Mutation::StepEndpoint { iccid: iccid("till"), transition: Transition::Suspend };
+    let suspend = || {
+        Mutation::Endpoint(EndpointMutation {
+            iccid: iccid("till"),
+            step: EndpointStep::Step(Transition::Suspend),
+            expected: None,
+        })
+    };
     let first = step(&mut world, "till", Transition::Resume).unwrap();
     assert_eq!(first.kind, ChangeKind::Unchanged);
     let wrong = world.change(suspend(), Some(first.version + 1));
@@ -127,7 +164,14 @@ fn an_object_changes_only_from_the_version_that_is_expected() {
     let repeated = world.change(suspend(), Some(second.version)).unwrap();
     assert_eq!(repeated, Changed { kind: ChangeKind::Unchanged, version: second.version });
     assert_eq!(
-        world.change(Mutation::RemoveEndpoint { iccid: iccid("nobody") }, None),
+        world.change(
+            Mutation::Endpoint(EndpointMutation {
+                iccid: iccid("nobody"),
+                step: EndpointStep::Remove,
+                expected: None
+            }),
+            None
+        ),
         Err(ChangeError::NotFound)
     );
 }
@@ -205,7 +249,7 @@ fn a_group_that_moves_takes_its_members_along() {
         world.start("till", "S1");
         let mut group = world.aaa.catalog().group(GroupId::new(0)).unwrap().clone();
         group.vslice = VsliceId::new(1);
-        world.change(Mutation::PutGroup(group), None).unwrap();
+        world.change(Mutation::PutGroup(Put::existing(GroupId::new(0), group)), None).unwrap();
         if by_walk {
             world.housekeep();
             assert_eq!(world.sessions("till"), ["S1 ending 100.64.0.2"]);
@@ -229,18 +273,29 @@ fn vslices_and_groups_come_and_go() {
     let moniker = |text: &str| Moniker::parse(text).unwrap();
     let mut vslice = catalog.vslice(VsliceId::new(0)).unwrap().clone();
     vslice.moniker = moniker("new");
-    let added = world.change(Mutation::PutVslice(vslice.clone()), None).unwrap();
+    let added = world
+        .change(Mutation::PutVslice(Put::new(random_uuid([1; 16]), vslice.clone())), None)
+        .unwrap();
     assert_eq!(added.kind, ChangeKind::Added);
+    let id = world.aaa.catalog().vslice_by_moniker("new").unwrap().0;
     assert_eq!(
-        world.change(Mutation::PutVslice(vslice), Some(added.version)).unwrap().kind,
+        world
+            .change(Mutation::PutVslice(Put::existing(id, vslice)), Some(added.version))
+            .unwrap()
+            .kind,
         ChangeKind::Unchanged
     );
-    let id = world.aaa.catalog().vslice_by_moniker("new").unwrap().0;
     let mut group = catalog.group(GroupId::new(0)).unwrap().clone();
     (group.moniker, group.vslice) = (moniker("added"), id);
-    world.change(Mutation::PutGroup(group), None).unwrap();
+    world.change(Mutation::PutGroup(Put::new(random_uuid([2; 16]), group)), None).unwrap();
     let in_use = world.change(Mutation::RemoveVslice(id), None);
-    assert_eq!(in_use, Err(ChangeError::InUse { groups: vec![moniker("added")] }));
+    assert_eq!(
+        in_use,
+        Err(ChangeError::InUse {
+            object: ObjectName { kind: ObjectKind::Vslice, moniker: moniker("new") },
+            by: vec![ObjectName { kind: ObjectKind::Group, moniker: moniker("added") }],
+        })
+    );
     let group = world.aaa.catalog().group_by_moniker("added").unwrap().0;
     world.change(Mutation::RemoveGroup(group), None).unwrap();
     world.change(Mutation::RemoveVslice(id), None).unwrap();
@@ -258,7 +313,7 @@ fn what_is_too_large_to_be_recorded_is_refused_before_it_is_in_force() {
     vslice.subnets[0].exclude = vec!["100.64.0.4/32".parse().unwrap(); 300_000];
     let records = world.records;
     assert!(matches!(
-        world.change(Mutation::PutVslice(vslice), None),
+        world.change(Mutation::PutVslice(Put::existing(VsliceId::new(0), vslice)), None),
         Err(ChangeError::TooLarge(_))
     ));
     let many = |till: &mut Endpoint| {

@@ -3,6 +3,7 @@
 mod accounting;
 mod addresses;
 mod change;
+mod objects;
 mod recovery;
 mod reload;
 mod subnets;

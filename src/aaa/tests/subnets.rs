@@ -10,7 +10,7 @@ use super::world::{iccid, inventory};
 use super::*;
 use crate::identity::{GroupId, VsliceId};
 use crate::provisioning::{
-    Allocation, CatalogEntry, Fingerprint, Group, Inventory, Prune, Subnet, Vslice,
+    Allocation, CatalogObject, Fingerprint, Inventory, Prune, Subnet, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -249,8 +249,7 @@ struct Deaf;
 impl Recorder for Deaf {
     fn endpoint(&mut self, _: Iccid, _: &EndpointState) {}
     fn provisioned(&mut self, _: Iccid, _: Revision, _: Option<&Endpoint>) {}
-    fn vslice(&mut self, _: VsliceId, _: &CatalogEntry<Vslice>) {}
-    fn group(&mut self, _: GroupId, _: &CatalogEntry<Group>) {}
+    fn object(&mut self, _: &CatalogObject) {}
     fn inventory(&mut self, _: Option<Fingerprint>) {}
     fn restart(&mut self, _: &crate::network::Restart) {}
     fn noted(&mut self, _: &Note) {}

@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::world::RecordingRecorder;
 use super::*;
 use crate::identity::{GroupId, Moniker};
-use crate::provisioning::{Allocation, Group, Inventory, ProvisioningState, Prune, Subnet, Vslice};
+use crate::provisioning::{
+    AddressFamilies, Allocation, Group, Inventory, ProvisioningState, Prune, Subnet, Vslice,
+};
 use crate::time::Timestamp;
 
 const FLEET: u64 = 300;
@@ -40,6 +42,7 @@ fn files(version: u64) -> Inventory {
             subnet("100.64.0.0/22", Allocation::Static),
             subnet("100.65.0.0/24", Allocation::Pooled),
         ],
+        event_map: None,
     });
     for (moniker, allocation) in [("fixed", Allocation::Static), ("moving", Allocation::Pooled)] {
         catalog.put_group(Group {
@@ -53,6 +56,11 @@ fn files(version: u64) -> Inventory {
             idle_timeout_s: 0,
             interim_interval_s: 600,
             credentials: None,
+            policy: None,
+            event_map: None,
+            families: AddressFamilies::Ipv4,
+            partial_dual_stack: false,
+            disconnect: true,
         });
     }
     let endpoint = |number: u64| {
@@ -123,7 +131,11 @@ fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
         }
         scope.spawn(each_until_the_end(Box::new(move |txn| {
             let transition = if txn % 2 == 0 { Transition::Suspend } else { Transition::Resume };
-            let mutation = Mutation::StepEndpoint { iccid: iccid(txn / 2 % FLEET), transition };
+            let mutation = Mutation::Endpoint(EndpointMutation {
+                iccid: iccid(txn / 2 % FLEET),
+                step: EndpointStep::Step(transition),
+                expected: None,
+            });
             act(aaa, |tape| _ = aaa.change(mutation, None, now, tape));
         })));
         scope.spawn(each_until_the_end(Box::new(move |_| {

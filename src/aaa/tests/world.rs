@@ -5,14 +5,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::aaa::*;
-use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker, VsliceId};
+use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker};
 use crate::network::{
     self, Counters, EventTime, Families, LocationInfo, Nas, NetworkState, Report, Reporter,
     Restart, Stamp,
 };
 use crate::provisioning::{
-    Allocation, Catalog, CatalogEntry, CredentialMethod, Credentials, Endpoint, Fingerprint, Group,
-    Inventory, ProvisioningState, Prune, Revision, Subnet, Vslice,
+    AddressFamilies, Allocation, Catalog, CatalogObject, CredentialMethod, Credentials, Endpoint,
+    Fingerprint, Group, Inventory, ProvisioningState, Prune, Revision, Subnet, Vslice,
 };
 use crate::time::Timestamp;
 
@@ -58,8 +58,7 @@ pub(super) struct World {
 pub(super) enum Record {
     Endpoint(Iccid, EndpointState),
     Provisioned(Iccid, Revision, Option<Endpoint>),
-    Vslice(VsliceId, CatalogEntry<Vslice>),
-    Group(GroupId, CatalogEntry<Group>),
+    Object(CatalogObject),
     Inventory(Option<Fingerprint>),
     Restart(Restart),
     /// With the time of the start.
@@ -83,12 +82,8 @@ impl Recorder for RecordingRecorder<'_> {
         self.write(Record::Provisioned(iccid, stamp, endpoint.cloned()));
     }
 
-    fn vslice(&mut self, id: VsliceId, location_info: &CatalogEntry<Vslice>) {
-        self.write(Record::Vslice(id, location_info.clone()));
-    }
-
-    fn group(&mut self, id: GroupId, location_info: &CatalogEntry<Group>) {
-        self.write(Record::Group(id, location_info.clone()));
+    fn object(&mut self, object: &CatalogObject) {
+        self.write(Record::Object(object.clone()));
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
@@ -217,8 +212,7 @@ impl World {
                 Record::Provisioned(iccid, stamp, endpoint) => {
                     recovery.provisioned(iccid, stamp, endpoint);
                 }
-                Record::Vslice(id, location_info) => recovery.vslice(id, location_info),
-                Record::Group(id, location_info) => recovery.group(id, location_info),
+                Record::Object(object) => recovery.object(object),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
                 Record::Outages(start, outages) => {
@@ -336,7 +330,10 @@ impl World {
             .sum()
     }
 
-    fn run<T>(&mut self, act: impl FnOnce(&Aaa, Timestamp, &mut RecordingRecorder<'_>) -> T) -> T {
+    pub(super) fn run<T>(
+        &mut self,
+        act: impl FnOnce(&Aaa, Timestamp, &mut RecordingRecorder<'_>) -> T,
+    ) -> T {
         let mut tape = RecordingRecorder {
             journal: &mut self.journal,
             records: &mut self.records,
@@ -389,6 +386,7 @@ pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
                 subnet("100.64.0.0/29", Allocation::Static),
                 subnet("100.64.1.0/30", Allocation::Pooled),
             ],
+            event_map: None,
         })
     });
     let demanded = Credentials {
@@ -418,6 +416,11 @@ pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
             idle_timeout_s: 0,
             interim_interval_s: 600,
             credentials,
+            policy: None,
+            event_map: None,
+            families: AddressFamilies::Ipv4,
+            partial_dual_stack: false,
+            disconnect: true,
         });
     }
     let group_of = |who: &str| match who {

@@ -1,5 +1,6 @@
 //! `attachd inspect`: what is in a data folder, without changing it; beside a running server, too.
 
+mod objects;
 mod records;
 
 use std::collections::BTreeMap;

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::super::output::Output;
+use super::objects::{self, origin};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Outage, Session};
 use crate::printable;
-use crate::provisioning::{Catalog, Endpoint, Group, ListingStatus, Revision, Vslice};
+use crate::provisioning::{Catalog, Endpoint, Revision};
 use crate::record::Record;
 use crate::time::Timestamp;
 use crate::wire::tgpp::RatType;
@@ -18,8 +19,7 @@ pub(super) const fn kind(record: &Record) -> &'static str {
     match record {
         Record::Endpoint { .. } => "endpoint",
         Record::Provisioned { .. } => "provisioned",
-        Record::Vslice { .. } => "vslice",
-        Record::Group { .. } => "group",
+        Record::Object(object) => object.place().kind.moniker(),
         Record::Catalog { .. } => "catalog",
         Record::Inventory { .. } => "inventory",
         Record::Gateway { .. } => "gateway",
@@ -35,8 +35,7 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
     match record {
         Record::Endpoint { iccid, .. } | Record::Provisioned { iccid, .. } => Some(*iccid),
         Record::Note(note) => note.iccid,
-        Record::Vslice { .. }
-        | Record::Group { .. }
+        Record::Object(_)
         | Record::Catalog { .. }
         | Record::Inventory { .. }
         | Record::Gateway { .. }
@@ -58,24 +57,7 @@ impl HandleNames {
         match record {
             // Never written behind a record of one of its things.
             Record::Catalog { catalog, .. } => self.catalog = catalog,
-            Record::Vslice { id, place } => {
-                if self
-                    .catalog
-                    .vslice_place(id)
-                    .is_none_or(|known| known.stamp.version <= place.stamp.version)
-                {
-                    self.catalog.set_vslice(id, place);
-                }
-            }
-            Record::Group { id, place } => {
-                if self
-                    .catalog
-                    .group_place(id)
-                    .is_none_or(|known| known.stamp.version <= place.stamp.version)
-                {
-                    self.catalog.set_group(id, place);
-                }
-            }
+            Record::Object(object) => self.catalog.put_if_newer(object),
             Record::Gateway { id, name } => _ = self.gateways.insert(id, name),
             Record::Inventory { .. }
             | Record::Endpoint { .. }
@@ -93,13 +75,8 @@ impl HandleNames {
             Record::Provisioned { iccid, stamp, endpoint } => {
                 self.provisioned(*iccid, *stamp, endpoint.as_ref())
             }
-            Record::Vslice { id, place } => {
-                with_stamp(place.stamp, place.status, describe_vslice((*id, &place.thing)))
-            }
-            Record::Group { id, place } => {
-                with_stamp(place.stamp, place.status, self.describe_group((*id, &place.thing)))
-            }
-            Record::Catalog { version, catalog } => self.catalog(*version, catalog),
+            Record::Object(object) => objects::describe(object, &self.catalog),
+            Record::Catalog { version, catalog } => Self::catalog(*version, catalog),
             Record::Inventory { version, fingerprint } => {
                 json!({"at": Timestamp::from_micros(*version), "fingerprint": fingerprint.map(|fingerprint| fingerprint.to_string())})
             }
@@ -196,18 +173,11 @@ impl HandleNames {
     }
 
     /// Without the passwords.
-    fn catalog(&self, version: u64, catalog: &Catalog) -> Value {
+    fn catalog(version: u64, catalog: &Catalog) -> Value {
         json!({
             "version": version,
-            "vslices": catalog.vslices().map(describe_vslice).collect::<Vec<_>>(),
-            "groups": catalog.groups().map(|group| self.describe_group(group)).collect::<Vec<_>>(),
-        })
-    }
-
-    fn describe_group(&self, (id, group): (GroupId, &Group)) -> Value {
-        json!({
-            "number": id.index(), "moniker": group.moniker, "name": group.name.as_str(), "enabled": group.enabled,
-            "vslice": self.vslice(group.vslice), "allocation": group.allocation.moniker(), "apns": group.apns,
+            "vslices": catalog.vslices().map(|(id, vslice)| objects::vslice(id, vslice)).collect::<Vec<_>>(),
+            "groups": catalog.groups().map(|(id, group)| objects::group(id, group, catalog)).collect::<Vec<_>>(),
         })
     }
 
@@ -226,28 +196,6 @@ impl HandleNames {
             .vslice(id)
             .map_or_else(|| format!("#{}", id.index()), |vslice| vslice.moniker.to_string())
     }
-}
-
-fn describe_vslice((id, vslice): (VsliceId, &Vslice)) -> Value {
-    let subnets =
-        vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
-    json!({
-        "number": id.index(), "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled,
-        "subnets": subnets.collect::<Vec<_>>(),
-    })
-}
-
-fn with_stamp(stamp: Revision, status: ListingStatus, mut body: Value) -> Value {
-    body["version"] = stamp.version.into();
-    body["origin"] = origin(stamp).into();
-    body["differs"] = stamp.origin.differs().into();
-    body["removed"] = (status == ListingStatus::Removed).into();
-    body
-}
-
-/// Who made a thing.
-fn origin(stamp: Revision) -> &'static str {
-    if stamp.origin.is_by_person() { "api" } else { "file" }
 }
 
 fn nas(nas: &Nas<'_>) -> String {

@@ -117,7 +117,7 @@ impl Serve {
         // Whether there is a last good inventory, which stays in force if the files are wrong now
         // (PROTOCOL 11).
         let is_first =
-            aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.vslice_slots().len() == 0);
+            aaa.endpoints() == 0 && aaa.with_catalog(|catalog| catalog.objects().next().is_none());
         let loaded =
             setup.map_or(Ok(()), |setup| self.load(setup, &aaa, &journal, shell.now(), &config));
         match loaded {

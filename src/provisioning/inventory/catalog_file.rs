@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use foldhash::fast::RandomState;
 
-use super::super::model::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
+use super::super::model::{
+    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice,
+};
 use super::super::problem::ProblemCollector;
 use super::super::{Catalog, GroupFault};
 use super::section::{Lined, Section, Text};
@@ -111,7 +113,8 @@ fn vslice(
         }
     }
     let subnets = subnets.into_iter().map(|(_, subnet)| subnet).collect();
-    let vslice = Vslice { moniker: moniker.moniker(report)?, name, enabled, dns, subnets };
+    let vslice =
+        Vslice { moniker: moniker.moniker(report)?, name, enabled, dns, subnets, event_map: None };
     if let Err(too_large) = vslice.record_fits() {
         report.problem(section.line, too_large.to_string(), "exclude fewer, larger ranges");
     }
@@ -232,6 +235,11 @@ fn group(
         idle_timeout_s,
         interim_interval_s,
         credentials,
+        policy: None,
+        event_map: None,
+        families: AddressFamilies::Ipv4,
+        partial_dual_stack: false,
+        disconnect: true,
     };
     if let Err(too_large) = group.record_fits() {
         report.problem(section.line, too_large.to_string(), "list fewer APNs");

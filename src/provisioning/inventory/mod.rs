@@ -24,7 +24,7 @@ pub use self::fingerprint::Fingerprint;
 use self::fingerprint::{Digest, Digesting};
 pub use super::problem::Rules;
 use super::problem::{InventoryProblem, InventoryProblems, ProblemCollector};
-use super::{Catalog, Endpoint};
+use super::{Catalog, Endpoint, Group, Policy, Vslice};
 use crate::identity::{GroupId, Iccid, Moniker};
 
 const CATALOG: &str = "inventory.toml";
@@ -132,15 +132,16 @@ impl Inventory {
     /// What of a catalog is gone from these files and kept, as warnings.
     #[must_use]
     pub fn gone(&self, catalog: &Catalog) -> Vec<InventoryProblem> {
-        let vslices = catalog.gone_vslices().map(|vslice| ("VSlice", &vslice.moniker));
-        let groups = catalog.gone_groups().map(|group| ("group", &group.moniker));
+        let vslices = catalog.gone::<Vslice>().map(|vslice| ("VSlice", &vslice.moniker));
+        let groups = catalog.gone::<Group>().map(|group| ("group", &group.moniker));
+        let policies = catalog.gone::<Policy>().map(|policy| ("policy", &policy.moniker));
         let warning = |(kind, moniker): (&str, &Moniker)| InventoryProblem {
             file: self.file.clone(),
             line: None,
             what: format!("{kind} {moniker} is gone from the file and kept"),
             remedy: "put it back, or reload with --prune".to_owned(),
         };
-        vslices.chain(groups).map(warning).collect()
+        vslices.chain(groups).chain(policies).map(warning).collect()
     }
 
     /// Where the endpoint at this place of [`Self::endpoints`] stands.

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aaa::{Aaa, AaaSettings, FreedAddress, Note, Recorder};
-use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::identity::Iccid;
 use crate::keeping::commit::Records;
 use crate::metrics::counters::Dropped;
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{
-    CatalogEntry, Endpoint, Fingerprint, Group, Inventory, Prune, Revision, Vslice,
-};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Inventory, Prune, Revision};
 use crate::radius::gateways::Gateways;
 use crate::radius::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
 use crate::radius::{GatewaySettings, Requirement};
@@ -140,11 +138,7 @@ impl Recorder for RecordingRecorder {
         self.records += 1;
     }
 
-    fn vslice(&mut self, _: VsliceId, _: &CatalogEntry<Vslice>) {
-        self.records += 1;
-    }
-
-    fn group(&mut self, _: GroupId, _: &CatalogEntry<Group>) {
+    fn object(&mut self, _: &CatalogObject) {
         self.records += 1;
     }
 

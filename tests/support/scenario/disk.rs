@@ -5,19 +5,18 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use attachd::aaa::{AccountingKind, FreedAddress, Note, Recorder};
-use attachd::identity::{GroupId, Iccid, VsliceId};
+use attachd::identity::Iccid;
 use attachd::journal::Admission;
 use attachd::keeping::commit::{Committer, Records};
 use attachd::network::{EndpointState, Restart};
-use attachd::provisioning::{CatalogEntry, Endpoint, Fingerprint, Group, Revision, Vslice};
+use attachd::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 
 /// One record, as it was handed over.
 #[derive(Clone)]
 pub enum Record {
     Endpoint(Iccid, EndpointState),
     Provisioned(Iccid, Revision, Option<Endpoint>),
-    Vslice(VsliceId, CatalogEntry<Vslice>),
-    Group(GroupId, CatalogEntry<Group>),
+    Object(CatalogObject),
     Inventory(Option<Fingerprint>),
     Restart(Restart),
     Note(Note),
@@ -150,12 +149,8 @@ impl Recorder for Pages {
         self.records.push(Record::Provisioned(iccid, stamp, endpoint.cloned()));
     }
 
-    fn vslice(&mut self, id: VsliceId, place: &CatalogEntry<Vslice>) {
-        self.records.push(Record::Vslice(id, place.clone()));
-    }
-
-    fn group(&mut self, id: GroupId, place: &CatalogEntry<Group>) {
-        self.records.push(Record::Group(id, place.clone()));
+    fn object(&mut self, object: &CatalogObject) {
+        self.records.push(Record::Object(object.clone()));
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {
@@ -197,8 +192,6 @@ fn tell(record: &Record) -> Option<String> {
                 format!("note {kind} {}", reason.moniker())
             }))
         }
-        Record::Provisioned(..) | Record::Vslice(..) | Record::Group(..) | Record::Inventory(_) => {
-            None
-        }
+        Record::Provisioned(..) | Record::Object(_) | Record::Inventory(_) => None,
     }
 }

@@ -172,8 +172,7 @@ impl World {
                 Record::Provisioned(iccid, stamp, endpoint) => {
                     recovery.provisioned(iccid, stamp, endpoint);
                 }
-                Record::Vslice(id, place) => recovery.vslice(id, place),
-                Record::Group(id, place) => recovery.group(id, place),
+                Record::Object(object) => recovery.object(object),
                 Record::Inventory(fingerprint) => recovery.inventory(fingerprint),
                 Record::Restart(restart) => recovery.restart(restart),
                 Record::Note(_) => {}

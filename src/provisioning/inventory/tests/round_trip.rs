@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::{Apn, Imsi, Moniker};
-use crate::provisioning::{Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice};
+use crate::provisioning::{
+    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice,
+};
 
 #[test]
 fn the_festival_comes_back() {
@@ -89,6 +91,7 @@ fn vslice() -> impl Strategy<Value = Vslice> {
                 enabled,
                 dns,
                 subnets,
+                event_map: None,
             }
         },
     )
@@ -121,6 +124,11 @@ fn group() -> impl Strategy<Value = (prop::sample::Index, Group)> {
                     username: username.into(),
                     password: password.into(),
                 }),
+                policy: None,
+                event_map: None,
+                families: AddressFamilies::Ipv4,
+                partial_dual_stack: false,
+                disconnect: true,
             };
             (place, group)
         })

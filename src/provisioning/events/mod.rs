@@ -1,0 +1,11 @@
+//! Who is told of what: event types, maps that subscribe to them, and the handlers they go to.
+//!
+//! Stored and shown; no event is made of it yet.
+
+mod event_type;
+mod handler;
+mod map;
+
+pub use event_type::{EventScope, EventType};
+pub use handler::{EventHandler, Webhook};
+pub use map::{EventMap, Subscription};

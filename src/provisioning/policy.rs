@@ -1,0 +1,272 @@
+//! Operator policies: where, by which radio and with which device an endpoint may be used.
+//!
+//! Stored and shown; the decision does not ask them yet.
+
+use std::fmt;
+
+use compact_str::CompactString;
+
+use super::model::RecordTooLarge;
+use crate::identity::{Moniker, Plmn};
+
+/// What a group's endpoints may do in visited networks. The most specific entry decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub moniker: Moniker,
+    pub name: CompactString,
+    pub allow_2g: bool,
+    pub allow_3g: bool,
+    /// 4G and 5G.
+    pub allow_45g: bool,
+    /// What becomes of a request that does not say what an entry asks for.
+    pub when_missing: WhenMissing,
+    pub imei_lock: ImeiLock,
+    pub entries: Vec<PolicyEntry>,
+}
+
+/// One rule of a policy. Operator before country before international before the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyEntry {
+    pub operator: Option<Plmn>,
+    pub country: Option<CountryCode>,
+    /// Networks of no country: satellites, ships, aircraft.
+    pub international: bool,
+    /// Empty: any.
+    pub radio: Vec<RadioClass>,
+    /// Type allocation codes, the first eight digits of an IMEI. Empty: any.
+    pub tac: Vec<Tac>,
+    pub action: PolicyAction,
+}
+
+/// What an entry does with what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyAction {
+    Allow,
+    Reject,
+    RejectHard,
+    RejectSoft,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenMissing {
+    #[default]
+    Allow,
+    Reject,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ImeiLock {
+    #[default]
+    Off,
+    /// The first device that is seen is the only one.
+    Learn,
+}
+
+/// A country in ISO 3166-1 letters, two or three, as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CountryCode([u8; 3]);
+
+/// A type allocation code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tac(u32);
+
+/// Declares an enumeration of words, each with the number that stands for it in records.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $number:literal $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word in files and JSON.
+            #[must_use]
+            pub const fn moniker(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+
+            /// The number in records; never given to another word.
+            #[must_use]
+            pub const fn number(self) -> u8 {
+                match self { $(Self::$variant => $number),* }
+            }
+
+            /// By the word, whatever its case.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|own| own.moniker().eq_ignore_ascii_case(word))
+            }
+
+            #[must_use]
+            pub fn from_number(number: u8) -> Option<Self> {
+                Self::ALL.iter().copied().find(|own| own.number() == number)
+            }
+        }
+    };
+}
+pub(super) use words;
+
+/// The kinds of radio that a policy tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RadioClass {
+    TwoG,
+    ThreeG,
+    FourG,
+    NbIot,
+    LteM,
+    Nr,
+    Wifi,
+    Satellite,
+    Other,
+}
+
+words!(RadioClass {
+    TwoG = 1 "2g",
+    ThreeG = 2 "3g",
+    FourG = 3 "4g",
+    NbIot = 4 "nb-iot",
+    LteM = 5 "lte-m",
+    Nr = 6 "nr",
+    Wifi = 7 "wi-fi",
+    Satellite = 8 "satellite",
+    Other = 9 "other",
+});
+
+words!(PolicyAction {
+    Allow = 1 "allow",
+    Reject = 2 "reject",
+    RejectHard = 3 "reject-hard",
+    RejectSoft = 4 "reject-soft",
+});
+
+words!(WhenMissing { Allow = 1 "allow", Reject = 2 "reject" });
+
+words!(ImeiLock { Off = 1 "off", Learn = 2 "learn" });
+
+impl CountryCode {
+    /// # Errors
+    /// If these are not two or three letters.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let letters = text.as_bytes();
+        if !matches!(letters.len(), 2 | 3) || !letters.iter().all(u8::is_ascii_alphabetic) {
+            return Err("a country has two or three letters (ISO 3166-1)");
+        }
+        let mut code = [0; 3];
+        code[..letters.len()].copy_from_slice(&letters.to_ascii_uppercase());
+        Ok(Self(code))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|octet| *octet == 0).unwrap_or(self.0.len());
+        str::from_utf8(&self.0[..length]).unwrap_or_default()
+    }
+}
+
+impl Tac {
+    /// # Errors
+    /// If these are not eight digits.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let is_good = text.len() == 8 && text.bytes().all(|octet| octet.is_ascii_digit());
+        let number = is_good.then(|| text.parse().ok()).flatten();
+        number.map(Self).ok_or("a type allocation code has eight digits")
+    }
+
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        (number < 100_000_000).then_some(Self(number))
+    }
+}
+
+impl Policy {
+    /// With its defaults and no entries: everything is allowed.
+    #[must_use]
+    pub fn new(moniker: Moniker, name: &str) -> Self {
+        Self {
+            moniker,
+            name: name.into(),
+            allow_2g: true,
+            allow_3g: true,
+            allow_45g: true,
+            when_missing: WhenMissing::default(),
+            imei_lock: ImeiLock::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Whether its record has a bounded size.
+    ///
+    /// # Errors
+    /// If it is too large to be put into force.
+    pub fn record_fits(&self) -> Result<(), RecordTooLarge> {
+        let lists = |entry: &PolicyEntry| 16 + entry.radio.len() + 5 * entry.tac.len();
+        let entries: usize = self.entries.iter().map(lists).sum();
+        RecordTooLarge::check(
+            "an operator policy",
+            1024 + self.name.len() + entries,
+            RecordTooLarge::MOST,
+        )
+    }
+}
+
+impl PolicyEntry {
+    /// One that matches everything.
+    #[must_use]
+    pub const fn everywhere(action: PolicyAction) -> Self {
+        Self {
+            operator: None,
+            country: None,
+            international: false,
+            radio: Vec::new(),
+            tac: Vec::new(),
+            action,
+        }
+    }
+
+    /// Whether both ask for the same: then one of them says nothing.
+    #[must_use]
+    pub fn matches_same(&self, other: &Self) -> bool {
+        Self { action: other.action, ..self.clone() } == *other
+    }
+}
+
+impl fmt::Display for Tac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08}", self.0)
+    }
+}
+
+impl fmt::Display for CountryCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_codes_are_read_as_they_are_written() {
+        for class in RadioClass::ALL {
+            assert_eq!(RadioClass::parse(class.moniker()), Some(*class));
+            assert_eq!(RadioClass::from_number(class.number()), Some(*class));
+        }
+        assert_eq!(PolicyAction::parse("Reject-Hard"), Some(PolicyAction::RejectHard));
+        assert_eq!(PolicyAction::parse("refuse"), None);
+        for country in ["DE", "DZA"] {
+            assert_eq!(CountryCode::parse(country).unwrap().to_string(), country);
+        }
+        assert_eq!(CountryCode::parse("de"), CountryCode::parse("DE"));
+        for text in ["", "D", "D1", "ABCD"] {
+            assert!(CountryCode::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Tac::parse("01349006").unwrap().to_string(), "01349006");
+        for text in ["1349006", "353490061", "3534900a", "+3534900"] {
+            assert!(Tac::parse(text).is_err(), "{text}");
+        }
+    }
+}
