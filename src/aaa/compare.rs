@@ -103,8 +103,11 @@ impl Comparing<'_> {
     fn one(self, iccid: Iccid, next: &Endpoint, index: usize, comparison: &mut Comparison) {
         let line = line_of(iccid, next, self.catalog, self.reinstated);
         let known = self.aaa.tracker.read(iccid, |entry| {
-            let is_silent =
-                self.is_silent(entry.stamp.origin.line(), line, entry.endpoint == *next);
+            let is_silent = self.is_silent(
+                entry.stamp.origin.line(),
+                line,
+                entry.endpoint.is_written_like(next),
+            );
             (is_silent, (!is_silent).then_some(entry.endpoint.state))
         });
         comparison.known += usize::from(known.is_some());

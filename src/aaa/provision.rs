@@ -131,6 +131,11 @@ impl<R: Recorder> Provisioner<'_, R> {
             Author::Line(line) => before.adopted(line),
             Author::Person => before.changed(LineHash::of_endpoint(next, &self.plan.catalog)),
         };
+        // No file says what persons have done to it.
+        let history = entry.endpoint.history();
+        let kept = (matches!(author, Author::Line(_)) && history != next.history())
+            .then(|| next.clone().with_history(history.clone()));
+        let next = kept.as_ref().unwrap_or(next);
         let is_same = entry.endpoint == *next;
         if !is_same || origin != before {
             self.leave(iccid, entry, next);

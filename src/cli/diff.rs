@@ -103,7 +103,7 @@ fn differences(memory: &Aaa, mut inventory: Inventory, authority: Authority) -> 
     memory.for_each(|iccid, entry| {
         let what = match written.remove(&iccid) {
             None => "is not in the files".to_owned(),
-            Some(line) if line == entry.endpoint => return,
+            Some(line) if line.is_written_like(&entry.endpoint) => return,
             Some(line) => changes(
                 &endpoint_fields(&entry.endpoint, &merged.catalog),
                 &endpoint_fields(&line, &merged.catalog),
@@ -225,6 +225,9 @@ fn endpoint_fields(endpoint: &Endpoint, catalog: &Catalog) -> Fields {
         ("secondary_groups", list(endpoint.secondary_groups().iter().copied().map(moniker))),
         ("static_ip", list(endpoint.static_ip.into_iter())),
         ("name", endpoint.name.as_deref().unwrap_or_default().to_owned()),
+        ("reference", list(endpoint.labels().reference.iter())),
+        ("tags", list(endpoint.labels().tags.iter())),
+        ("imei", list(endpoint.imei().into_iter())),
     ]
 }
 

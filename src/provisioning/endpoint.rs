@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{Catalog, Group, ProvisioningState, RecordTooLarge};
-use crate::identity::{GroupId, Imsi, Msisdn};
+use crate::identity::{GroupId, Imeisv, Imsi, Msisdn};
+use crate::time::Timestamp;
 
 /// What is provisioned for one ICCID. Kept small: there may be ten million of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,66 @@ pub struct Endpoint {
 struct RareFields {
     imsis: Vec<Imsi>,
     secondary_groups: Vec<GroupId>,
+    labels: Labels,
+    imei: Option<Imeisv>,
+    history: EndpointHistory,
 }
+
+/// What people call an endpoint by, besides its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    pub reference: Option<Box<str>>,
+    /// In the order in which they were given.
+    pub tags: Vec<Box<str>>,
+}
+
+/// What became of an endpoint by a person. No file says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointHistory {
+    pub activated_at: Option<Timestamp>,
+    /// Why it is in its state.
+    pub state_reason: Option<Box<str>>,
+}
+
+impl Labels {
+    /// The longest reference or reason, in characters.
+    pub const LONGEST: usize = 100;
+    pub const MOST_TAGS: usize = 20;
+    /// In characters.
+    pub const LONGEST_TAG: usize = 50;
+
+    /// Whether they can be shown and written.
+    ///
+    /// # Errors
+    /// The rule that they break, with the key that it is about.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let is_long = |text: &str, most: usize| text.chars().count() > most;
+        if let Some(reference) = &self.reference {
+            if is_long(reference, Self::LONGEST) {
+                return Err("reference: a reference has at most 100 characters");
+            }
+            if reference.chars().any(char::is_control) {
+                return Err("reference: a reference has no control characters");
+            }
+        }
+        if self.tags.len() > Self::MOST_TAGS {
+            return Err("tags: an endpoint has at most 20 tags");
+        }
+        for tag in &self.tags {
+            if tag.is_empty() || is_long(tag, Self::LONGEST_TAG) {
+                return Err("tags: a tag has 1 to 50 characters");
+            }
+            if tag.contains(';') || tag.chars().any(char::is_control) {
+                return Err("tags: a tag has neither semicolons nor control characters");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What endpoints without them show.
+static NO_LABELS: Labels = Labels { reference: None, tags: Vec::new() };
+static NO_HISTORY: EndpointHistory = EndpointHistory { activated_at: None, state_reason: None };
 
 /// Why no group of an endpoint takes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +188,52 @@ impl Endpoint {
         self
     }
 
+    #[must_use]
+    pub fn with_labels(self, labels: Labels) -> Self {
+        self.with_rare(|more| more.labels = labels)
+    }
+
+    /// The device that it may be used with.
+    #[must_use]
+    pub fn with_imei(self, imei: Option<Imeisv>) -> Self {
+        self.with_rare(|more| more.imei = imei)
+    }
+
+    #[must_use]
+    pub fn with_history(self, history: EndpointHistory) -> Self {
+        self.with_rare(|more| more.history = history)
+    }
+
+    /// Nothing rare takes no room.
+    fn with_rare(mut self, change: impl FnOnce(&mut RareFields)) -> Self {
+        change(self.more.get_or_insert_default());
+        self.more.take_if(|more| **more == RareFields::default());
+        self
+    }
+
+    pub fn labels(&self) -> &Labels {
+        self.more.as_ref().map_or(&NO_LABELS, |more| &more.labels)
+    }
+
+    pub fn imei(&self) -> Option<Imeisv> {
+        self.more.as_ref()?.imei
+    }
+
+    pub fn history(&self) -> &EndpointHistory {
+        self.more.as_ref().map_or(&NO_HISTORY, |more| &more.history)
+    }
+
+    /// Whether a file has the same to say of both.
+    #[must_use]
+    pub fn is_written_like(&self, other: &Self) -> bool {
+        let has_history = *self.history() != NO_HISTORY || *other.history() != NO_HISTORY;
+        if !has_history {
+            return self == other;
+        }
+        let written = |one: &Self| one.clone().with_history(EndpointHistory::default());
+        written(self) == written(other)
+    }
+
     /// All its IMSIs, in the order of the inventory.
     pub fn imsis(&self) -> impl Iterator<Item = Imsi> {
         let further = self.more.as_ref().map_or(&[][..], |more| &more.imsis);
@@ -142,9 +248,18 @@ impl Endpoint {
         let names = self.name.as_ref().map_or(0, |name| name.len());
         RecordTooLarge::check(
             "an endpoint",
-            64 + names + 10 * self.imsis().count() + 5 * self.secondary_groups().len(),
+            64 + names
+                + self.rare_octets()
+                + 10 * self.imsis().count()
+                + 5 * self.secondary_groups().len(),
             16 << 10,
         )
+    }
+
+    fn rare_octets(&self) -> usize {
+        let (labels, reason) = (self.labels(), self.history().state_reason.as_ref());
+        let texts = labels.reference.iter().chain(&labels.tags).chain(reason);
+        32 + texts.map(|text| 4 + text.len()).sum::<usize>()
     }
 
     /// All its groups, primary first.
@@ -312,6 +427,38 @@ mod tests {
             endpoint.without_identities(&endpoint),
             Endpoint::new(ProvisioningState::Active)
         );
+    }
+
+    #[test]
+    fn labels_have_limits_and_what_is_rare_takes_room_only_where_it_is() {
+        let labels = |reference: &str, tags: &[&str]| Labels {
+            reference: (!reference.is_empty()).then(|| reference.into()),
+            tags: tags.iter().map(|tag| (*tag).into()).collect(),
+        };
+        assert_eq!(labels("order 7", &["north", "ä"]).check(), Ok(()));
+        let long = "x".repeat(51);
+        for wrong in [
+            labels(&"x".repeat(101), &[]),
+            labels("a\nb", &[]),
+            labels("", &[""]),
+            labels("", &[&long]),
+            labels("", &["a;b"]),
+            labels("", &["x"; 21]),
+        ] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
+        let bare = Endpoint::new(ProvisioningState::Active);
+        let labelled = bare.clone().with_labels(labels("order 7", &["north"]));
+        assert_eq!(labelled.labels().tags, ["north".into()]);
+        let bare_again = labelled.with_labels(Labels::default()).with_imei(None);
+        assert_eq!((bare_again.more.is_none(), bare_again == bare), (true, true));
+
+        let activated_at = Some(Timestamp::from_secs(1_800_000_000));
+        let history = EndpointHistory { activated_at, state_reason: None };
+        let activated = bare.clone().with_history(history);
+        assert!(activated.is_written_like(&bare) && activated != bare);
+        let named = bare.clone().named("till");
+        assert!(!activated.is_written_like(&named));
     }
 
     #[test]

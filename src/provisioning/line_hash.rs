@@ -23,6 +23,10 @@ impl LineHash {
         endpoint.name.iter().for_each(|name| fields.put(5, name.as_bytes()));
         endpoint.group.iter().for_each(|group| fields.put(6, moniker(*group)));
         endpoint.secondary_groups().iter().for_each(|group| fields.put(7, moniker(*group)));
+        let labels = endpoint.labels();
+        labels.reference.iter().for_each(|reference| fields.put(8, reference.as_bytes()));
+        labels.tags.iter().for_each(|tag| fields.put(9, tag.as_bytes()));
+        endpoint.imei().iter().for_each(|imei| fields.put(10, &imei.raw().to_le_bytes()));
         Self::of(fields.octets())
     }
 
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
     use crate::identity::GroupId;
     use crate::provisioning::ProvisioningState::{Active, Pending};
-    use crate::provisioning::{Origin, Revision};
+    use crate::provisioning::{Labels, Origin, Revision};
 
     fn hash(endpoint: &Endpoint) -> LineHash {
         LineHash::of_endpoint(endpoint, &Catalog::default())
@@ -179,6 +183,9 @@ mod tests {
             base().named("till 1"),
             base().also_in_group(GroupId::new(1)),
             base().in_groups(None, []),
+            base().with_labels(Labels { reference: Some("north".into()), ..Labels::default() }),
+            base().with_labels(Labels { tags: vec!["north".into()], ..Labels::default() }),
+            base().with_imei("35349006987300".parse().ok()),
         ];
         let mut seen = vec![hash(&base()), hash(&base()).reinstated()];
         for other in &others {

@@ -18,7 +18,7 @@ mod spelling;
 mod state;
 
 pub use catalog::{Catalog, CatalogEntry, CatalogKind, CatalogObject, GroupFault, ListingStatus};
-pub use endpoint::{Endpoint, NoGroup};
+pub use endpoint::{Endpoint, EndpointHistory, Labels, NoGroup};
 pub use events::{EventHandler, EventMap, EventScope, EventType, Subscription, Webhook};
 pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, Rules, export};
 pub use line_hash::Hashed;

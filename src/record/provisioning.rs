@@ -1,8 +1,9 @@
 //! How an endpoint is provisioned, a record each.
 
-use super::octets::{FieldReader, FieldWriter, handle, list, read_origin, write_origin};
-use crate::identity::{GroupId, Imsi, Msisdn};
-use crate::provisioning::{Endpoint, Origin, ProvisioningState};
+use super::octets::{FieldReader, FieldWriter, handle, list, read_list, read_origin, write_origin};
+use crate::identity::{GroupId, Imeisv, Imsi, Msisdn};
+use crate::provisioning::{Endpoint, EndpointHistory, Labels, Origin, ProvisioningState};
+use crate::time::Timestamp;
 
 /// What an endpoint may have, in the order in which it is written.
 mod has {
@@ -11,6 +12,11 @@ mod has {
     pub(super) const NAME: u64 = 1 << 2;
     pub(super) const GROUP: u64 = 1 << 3;
     pub(super) const ORIGIN: u64 = 1 << 4;
+    pub(super) const REFERENCE: u64 = 1 << 5;
+    pub(super) const TAGS: u64 = 1 << 6;
+    pub(super) const IMEI: u64 = 1 << 7;
+    pub(super) const ACTIVATED_AT: u64 = 1 << 8;
+    pub(super) const STATE_REASON: u64 = 1 << 9;
 }
 
 /// Stands where a state would: the endpoint was removed, and its origin follows.
@@ -29,12 +35,18 @@ pub(super) fn write_endpoint(
         }
         return;
     };
+    let (labels, history) = (endpoint.labels(), endpoint.history());
     let bits = [
         (endpoint.msisdn.is_some(), has::MSISDN),
         (endpoint.static_ip.is_some(), has::STATIC_IP),
         (endpoint.name.is_some(), has::NAME),
         (endpoint.group.is_some(), has::GROUP),
         (origin != Origin::default(), has::ORIGIN),
+        (labels.reference.is_some(), has::REFERENCE),
+        (!labels.tags.is_empty(), has::TAGS),
+        (endpoint.imei().is_some(), has::IMEI),
+        (history.activated_at.is_some(), has::ACTIVATED_AT),
+        (history.state_reason.is_some(), has::STATE_REASON),
     ];
     writer.octet(endpoint.state.key());
     writer.number(
@@ -53,6 +65,13 @@ pub(super) fn write_endpoint(
     if origin != Origin::default() {
         write_origin(writer, origin);
     }
+    labels.reference.iter().for_each(|reference| writer.text(reference));
+    if !labels.tags.is_empty() {
+        list(writer, || labels.tags.iter(), |writer, tag| writer.text(tag));
+    }
+    endpoint.imei().iter().for_each(|imei| writer.number(imei.raw()));
+    history.activated_at.iter().for_each(|at| writer.time(*at, Timestamp::EPOCH));
+    history.state_reason.iter().for_each(|reason| writer.text(reason));
 }
 
 /// The endpoint, unless it was removed, and its origin.
@@ -85,7 +104,23 @@ pub(super) fn read_endpoint(reader: &mut FieldReader<'_>) -> Option<(Option<Endp
         endpoint.group = Some(GroupId::new(handle(reader.number()?)?));
     }
     let origin = if bits & has::ORIGIN == 0 { Origin::default() } else { read_origin(reader)? };
-    Some((Some(endpoint), origin))
+    let (mut labels, mut history) = (Labels::default(), EndpointHistory::default());
+    if bits & has::REFERENCE != 0 {
+        labels.reference = Some(reader.text()?.into());
+    }
+    if bits & has::TAGS != 0 {
+        labels.tags = read_list(reader, |reader| reader.text().map(Into::into))?;
+    }
+    if bits & has::IMEI != 0 {
+        endpoint = endpoint.with_imei(Some(Imeisv::from_raw(reader.number()?)?));
+    }
+    if bits & has::ACTIVATED_AT != 0 {
+        history.activated_at = Some(reader.time(Timestamp::EPOCH)?);
+    }
+    if bits & has::STATE_REASON != 0 {
+        history.state_reason = Some(reader.text()?.into());
+    }
+    Some((Some(endpoint.with_labels(labels).with_history(history)), origin))
 }
 
 fn state_from(key: u8) -> Option<ProvisioningState> {

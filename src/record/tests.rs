@@ -17,9 +17,10 @@ use crate::network::{
 };
 use crate::provisioning::{
     AddressFamilies, Allocation, CatalogEntry, CatalogKind, CatalogObject, CountryCode,
-    CredentialMethod, Credentials, EventHandler, EventMap, EventScope, EventType, Group, ImeiLock,
-    ListingStatus, Origin, Policy, PolicyAction, PolicyEntry, ProvisioningState, RadioClass,
-    Spelling, Subnet, Subscription, Tac, Vslice, Webhook, WhenMissing, random_uuid,
+    CredentialMethod, Credentials, EndpointHistory, EventHandler, EventMap, EventScope, EventType,
+    Group, ImeiLock, Labels, ListingStatus, Origin, Policy, PolicyAction, PolicyEntry,
+    ProvisioningState, RadioClass, Spelling, Subnet, Subscription, Tac, Vslice, Webhook,
+    WhenMissing, random_uuid,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -677,5 +678,24 @@ proptest! {
                 let _ = Record::read(&FramedRecord { kind, key: iccid().raw(), version: 1, payload: &payload[..at] });
             }
         }
+    }
+}
+
+#[test]
+fn what_few_endpoints_have_is_read_as_it_was_written() {
+    let labels = Labels {
+        reference: Some("order 7".into()),
+        tags: ["north", "gate"].map(Into::into).into(),
+    };
+    let history = EndpointHistory { activated_at: Some(NOW), state_reason: Some("stolen".into()) };
+    let endpoint = Endpoint::new(ProvisioningState::Suspended)
+        .with_labels(labels)
+        .with_imei("35349006987300".parse().ok())
+        .with_history(history);
+    for endpoint in [endpoint.clone(), endpoint.named("till").in_group(GroupId::new(3))] {
+        let stamp = stamp(9, ORIGIN);
+        let octets = framed(|batch| batch.put_provisioned(iccid(), stamp, Some(&endpoint)));
+        let wanted = Record::Provisioned { iccid: iccid(), stamp, endpoint: Some(endpoint) };
+        assert_eq!(read(&octets), Ok(wanted));
     }
 }

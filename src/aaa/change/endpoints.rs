@@ -99,7 +99,7 @@ impl<R: Recorder> Provisioner<'_, R> {
 
     fn judge_one(
         &self,
-        EndpointMutation { iccid, step, expected }: EndpointMutation,
+        EndpointMutation { iccid, step, reason, expected }: EndpointMutation,
         taken: &mut Taken,
         claimed: &mut Vec<ClaimedAddress>,
     ) -> Result<Judged, ChangeError> {
@@ -126,6 +126,7 @@ impl<R: Recorder> Provisioner<'_, R> {
             }
         };
         let known = known.map(|(endpoint, _)| endpoint);
+        let next = self.with_history(known.as_ref(), next, reason);
         self.permit(known.as_ref(), &next)?;
         next.record_fits().map_err(ChangeError::TooLarge)?;
         self.take_names(iccid, &next, taken)?;
@@ -137,6 +138,28 @@ impl<R: Recorder> Provisioner<'_, R> {
             claimed.push(ClaimedAddress { vslice, ip, before });
         }
         Ok(Judged::Put(iccid, next))
+    }
+
+    /// When it was activated, and why it is in its state: whatever the change says of both.
+    fn with_history(
+        &self,
+        known: Option<&Endpoint>,
+        next: Endpoint,
+        reason: Option<Box<str>>,
+    ) -> Endpoint {
+        use ProvisioningState::{Active, Pending};
+
+        let mut history = known.map(|known| known.history().clone()).unwrap_or_default();
+        let was = known.map(|known| known.state);
+        if was != Some(next.state) {
+            history.state_reason = reason;
+        }
+        match (was, next.state) {
+            (None | Some(Pending), Active) => history.activated_at = Some(self.now),
+            (_, Pending) => history.activated_at = None,
+            _ => {}
+        }
+        next.with_history(history)
     }
 
     fn carry_out(&mut self, judged: Judged) -> Changed {

@@ -28,8 +28,18 @@ pub enum Mutation {
 pub struct EndpointMutation {
     pub iccid: Iccid,
     pub step: EndpointStep,
+    /// Why its state changes, for people: kept until the next change of its state.
+    pub reason: Option<Box<str>>,
     /// The version that it has to have; `None`: any.
     pub expected: Option<u64>,
+}
+
+impl EndpointMutation {
+    /// Whatever version it has, without a reason.
+    #[must_use]
+    pub const fn new(iccid: Iccid, step: EndpointStep) -> Self {
+        Self { iccid, step, reason: None, expected: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,11 +12,7 @@ fn endpoint(world: &World, who: &str) -> Endpoint {
 
 fn step(world: &mut World, who: &str, transition: Transition) -> Result<Changed, ChangeError> {
     world.change(
-        Mutation::Endpoint(EndpointMutation {
-            iccid: iccid(who),
-            step: EndpointStep::Step(transition),
-            expected: None,
-        }),
+        Mutation::Endpoint(EndpointMutation::new(iccid(who), EndpointStep::Step(transition))),
         None,
     )
 }
@@ -29,11 +25,7 @@ fn put(
     let mut next = endpoint(world, who);
     change(&mut next);
     world.change(
-        Mutation::Endpoint(EndpointMutation {
-            iccid: iccid(who),
-            step: EndpointStep::Put(next),
-            expected: None,
-        }),
+        Mutation::Endpoint(EndpointMutation::new(iccid(who), EndpointStep::Put(next))),
         None,
     )
 }
@@ -89,11 +81,7 @@ fn what_a_person_removed_comes_back_by_another_line_only() {
     let mut world = World::new();
     world
         .change(
-            Mutation::Endpoint(EndpointMutation {
-                iccid: iccid("till"),
-                step: EndpointStep::Remove,
-                expected: None,
-            }),
+            Mutation::Endpoint(EndpointMutation::new(iccid("till"), EndpointStep::Remove)),
             None,
         )
         .unwrap();
@@ -110,11 +98,7 @@ fn what_a_person_made_no_file_removes() {
     let made = Endpoint::new(Usable).in_group(GroupId::new(0));
     world
         .change(
-            Mutation::Endpoint(EndpointMutation {
-                iccid: iccid("nobody"),
-                step: EndpointStep::Put(made),
-                expected: None,
-            }),
+            Mutation::Endpoint(EndpointMutation::new(iccid("nobody"), EndpointStep::Put(made))),
             None,
         )
         .unwrap();
@@ -146,11 +130,10 @@ fn versions_do_not_depend_on_the_clock_alone() {
 fn an_object_changes_only_from_the_version_that_is_expected() {
     let mut world = World::new();
     let suspend = || {
-        Mutation::Endpoint(EndpointMutation {
-            iccid: iccid("till"),
-            step: EndpointStep::Step(Transition::Suspend),
-            expected: None,
-        })
+        Mutation::Endpoint(EndpointMutation::new(
+            iccid("till"),
+            EndpointStep::Step(Transition::Suspend),
+        ))
     };
     let first = step(&mut world, "till", Transition::Resume).unwrap();
     assert_eq!(first.kind, ChangeKind::Unchanged);
@@ -165,11 +148,7 @@ fn an_object_changes_only_from_the_version_that_is_expected() {
     assert_eq!(repeated, Changed { kind: ChangeKind::Unchanged, version: second.version });
     assert_eq!(
         world.change(
-            Mutation::Endpoint(EndpointMutation {
-                iccid: iccid("nobody"),
-                step: EndpointStep::Remove,
-                expected: None
-            }),
+            Mutation::Endpoint(EndpointMutation::new(iccid("nobody"), EndpointStep::Remove)),
             None
         ),
         Err(ChangeError::NotFound)

@@ -267,12 +267,12 @@ fn change_endpoint(
     who: &str,
     step: EndpointStep,
 ) -> Result<Changed, ChangeError> {
-    let mutation = EndpointMutation { iccid: iccid(who), step, expected: None };
+    let mutation = EndpointMutation::new(iccid(who), step);
     world.change(Mutation::Endpoint(mutation), None)
 }
 
 fn batch(steps: Vec<(&str, EndpointStep)>) -> Vec<EndpointMutation> {
-    let mutation = |(who, step)| EndpointMutation { iccid: iccid(who), step, expected: None };
+    let mutation = |(who, step)| EndpointMutation::new(iccid(who), step);
     steps.into_iter().map(mutation).collect()
 }
 
@@ -389,4 +389,30 @@ fn a_removed_object_is_not_there_for_anybody() {
     assert_eq!(entry.status, ListingStatus::Removed);
     assert_eq!((catalog.find::<Policy>("home-only"), catalog.all::<Policy>().count()), (None, 0));
     assert_eq!(Policy::KIND, ObjectKind::Policy);
+}
+
+#[test]
+fn a_person_s_words_stay_with_the_endpoint_and_no_file_takes_them_away() {
+    let mut world = World::new();
+    let seen = |world: &World| {
+        let history = |entry: &EndpointEntry, _: &_| entry.endpoint.history().clone();
+        world.aaa.look(iccid("till"), world.now, history).unwrap()
+    };
+    let suspend = EndpointMutation {
+        reason: Some("stolen".into()),
+        ..EndpointMutation::new(iccid("till"), EndpointStep::Step(Transition::Suspend))
+    };
+    world.change(Mutation::Endpoint(suspend), None).unwrap();
+    assert_eq!(seen(&world).state_reason.as_deref(), Some("stolen"));
+    let (catalog, mut endpoints) = inventory();
+    endpoints[0].1.name = Some("till at the gate".into());
+    endpoints[0].1.state = crate::provisioning::ProvisioningState::Suspended;
+    world.load(catalog, endpoints, &[]).unwrap();
+    let mut world = World { aaa: world.restored(0), ..world };
+    assert_eq!(seen(&world).state_reason.as_deref(), Some("stolen"));
+    change_endpoint(&mut world, "till", EndpointStep::Step(Transition::Unassign)).unwrap();
+    let assign = EndpointStep::Step(Transition::Assign(TILLS));
+    change_endpoint(&mut world, "till", assign).unwrap();
+    let history = seen(&world);
+    assert_eq!((history.activated_at, history.state_reason), (Some(world.now), None));
 }

@@ -131,11 +131,10 @@ fn whoever_changes_at_once_every_name_and_address_has_one_owner() {
         }
         scope.spawn(each_until_the_end(Box::new(move |txn| {
             let transition = if txn % 2 == 0 { Transition::Suspend } else { Transition::Resume };
-            let mutation = Mutation::Endpoint(EndpointMutation {
-                iccid: iccid(txn / 2 % FLEET),
-                step: EndpointStep::Step(transition),
-                expected: None,
-            });
+            let mutation = Mutation::Endpoint(EndpointMutation::new(
+                iccid(txn / 2 % FLEET),
+                EndpointStep::Step(transition),
+            ));
             act(aaa, |tape| _ = aaa.change(mutation, None, now, tape));
         })));
         scope.spawn(each_until_the_end(Box::new(move |_| {

@@ -169,6 +169,11 @@ impl HandleNames {
             "groups": endpoint.groups().map(|id| self.group(id)).collect::<Vec<_>>(),
             "staticIp": endpoint.static_ip,
             "name": endpoint.name,
+            "reference": endpoint.labels().reference,
+            "tags": endpoint.labels().tags,
+            "imei": endpoint.imei(),
+            "activatedAt": endpoint.history().activated_at,
+            "stateReason": endpoint.history().state_reason,
         })
     }
 

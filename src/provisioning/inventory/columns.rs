@@ -36,6 +36,9 @@ columns! {
     SecondaryGroups = "secondary_groups",
     StaticIp = "static_ip",
     Name = "name",
+    Reference = "reference",
+    Tags = "tags",
+    Imei = "imei",
 }
 
 /// The place of each column in a row. All but `iccid` may be left out: their fields are then empty.

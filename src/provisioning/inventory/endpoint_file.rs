@@ -8,11 +8,11 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::super::model::{Allocation, Subnet};
 use super::super::problem::ProblemCollector;
-use super::super::{Catalog, Endpoint, ProvisioningState};
+use super::super::{Catalog, Endpoint, Labels, ProvisioningState};
 use super::catalog_file::HandlesByName;
 use super::columns::{Column, Columns, Row, unguarded};
 use super::section::check_name;
-use crate::identity::{GroupId, Iccid, IdentityError, Imsi, Msisdn};
+use crate::identity::{GroupId, Iccid, IdentityError, Imeisv, Imsi, Msisdn};
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -156,7 +156,12 @@ impl Rows<'_> {
         }
         endpoint = self.in_groups(row, endpoint);
         endpoint.static_ip = self.static_ip(row, endpoint.group);
-        endpoint = endpoint.named(self.name(row));
+        endpoint = endpoint.named(self.name(row)).with_labels(self.labels(row));
+        if row.has(Column::Imei) {
+            let imei = row.field(Column::Imei);
+            let imei = self.identity(row, Column::Imei, imei, Imeisv::parse);
+            endpoint = endpoint.with_imei(imei);
+        }
         if let Err(too_large) = endpoint.record_fits() {
             self.report.problem(row.line, too_large.to_string(), "give it fewer IMSIs and groups");
         }
@@ -308,6 +313,29 @@ impl Rows<'_> {
             self.report.problem(row.line, rule, "choose another name");
             ""
         })
+    }
+
+    fn labels(&mut self, row: &Row<'_>) -> Labels {
+        let mut labels = Labels::default();
+        for (column, fault) in [
+            (Column::Reference, "reference: this is no UTF-8"),
+            (Column::Tags, "tags: this is no UTF-8"),
+        ] {
+            let Ok(text) = std::str::from_utf8(row.field(column)).map(unguarded) else {
+                self.report.problem(row.line, fault, "save the file as UTF-8");
+                continue;
+            };
+            if column == Column::Reference {
+                labels.reference = (!text.is_empty()).then(|| text.into());
+            } else {
+                let tags = text.split(';').map(str::trim).filter(|tag| !tag.is_empty());
+                labels.tags = tags.map(Into::into).collect();
+            }
+        }
+        if let Err(rule) = labels.check() {
+            self.report.problem(row.line, rule, "shorten it, or leave some out");
+        }
+        labels
     }
 
     /// What may well be meant, and is worth a look.

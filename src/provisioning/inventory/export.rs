@@ -176,6 +176,9 @@ fn write_field(
         }
         Column::StaticIp => show(field, endpoint.static_ip),
         Column::Name => show(field, endpoint.name.as_deref().map(guarded)),
+        Column::Reference => show(field, endpoint.labels().reference.as_deref().map(guarded)),
+        Column::Tags => field.write_str(&guarded(&endpoint.labels().tags.join(";"))),
+        Column::Imei => show(field, endpoint.imei()),
     };
     written.map_err(io::Error::other)
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::{Apn, Imsi, Moniker};
 use crate::provisioning::{
-    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice,
+    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Labels, Subnet, Vslice,
 };
 
 #[test]
@@ -187,6 +187,13 @@ impl Draft {
         }
         if self.has_msisdn {
             endpoint.msisdn = Some(format!("4477{number:05}").parse().unwrap());
+        }
+        let label = self.name.replace(';', ",").trim().to_owned();
+        if !label.is_empty() {
+            endpoint = endpoint.with_imei("35349006987300".parse().ok()).with_labels(Labels {
+                reference: Some(self.name.as_str().into()),
+                tags: [label.as_str(), "north"].map(Into::into).into(),
+            });
         }
         if self.has_address {
             endpoint.static_ip = free_address(&endpoint, number, catalog);
