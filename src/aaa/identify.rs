@@ -101,13 +101,17 @@ impl Numbers {
         Some(owner.into_iter().collect())
     }
 
-    /// The owner of digits that another attribute holds as well, so that nobody need be asked how
-    /// else they could be read.
-    fn said_before(&self, imsis: &[Option<Imsi>], msisdn: Option<Msisdn>) -> Option<Iccid> {
+    /// Whose the digits are that another attribute holds as well: they are the same number, so
+    /// nobody need be asked how else they could be read. `None`: no other attribute holds them.
+    fn said_before(
+        &self,
+        imsis: &[Option<Imsi>],
+        msisdn: Option<Msisdn>,
+    ) -> Option<Option<Iccid>> {
         let by_imsi =
-            self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).and_then(|(_, owner)| owner);
+            self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).map(|(_, owner)| owner);
         let by_msisdn =
-            || self.msisdn.filter(|(said, _)| msisdn == Some(*said)).and_then(|(_, owner)| owner);
+            || self.msisdn.filter(|(said, _)| msisdn == Some(*said)).map(|(_, owner)| owner);
         by_imsi.or_else(by_msisdn)
     }
 }
@@ -131,7 +135,7 @@ fn by_user_name(name: &[u8], numbers: &Numbers, directory: &impl IdentityIndex) 
         return None;
     }
     if let Some(owner) = numbers.said_before(&imsis, msisdn) {
-        return Some(Owners::from_iter([owner]));
+        return Some(owner.into_iter().collect());
     }
     let by_imsi = imsis.into_iter().flatten().filter_map(|imsi| directory.by_imsi(imsi));
     let by_msisdn = msisdn.into_iter().filter_map(|msisdn| directory.by_msisdn(msisdn));
