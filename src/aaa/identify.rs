@@ -33,6 +33,13 @@ pub(super) fn identify(
             IdentityKind::Iccid => numbers.iccid.map(|iccid| known(iccid, directory)),
             IdentityKind::Imsi => numbers.imsi.map(|(_, owner)| owner.into_iter().collect()),
             IdentityKind::Msisdn => numbers.by_calling_station_id(subject, directory),
+            // Many gateways write the same number into both: it is read and looked up once.
+            IdentityKind::UserName if subject.user_name == subject.calling_station_id => {
+                numbers.msisdn.map_or_else(
+                    || by_user_name(subject.user_name?, &numbers, directory),
+                    |(_, owner)| Some(owner.into_iter().collect()),
+                )
+            }
             IdentityKind::UserName => {
                 subject.user_name.and_then(|name| by_user_name(name, &numbers, directory))
             }
@@ -103,11 +110,7 @@ impl Numbers {
 
     /// Whose the digits are that another attribute holds as well: they are the same number, so
     /// nobody need be asked how else they could be read. `None`: no other attribute holds them.
-    fn said_before(
-        &self,
-        imsis: &[Option<Imsi>],
-        msisdn: Option<Msisdn>,
-    ) -> Option<Option<Iccid>> {
+    fn said_before(&self, imsis: &[Option<Imsi>], msisdn: Option<Msisdn>) -> Option<Option<Iccid>> {
         let by_imsi =
             self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).map(|(_, owner)| owner);
         let by_msisdn =

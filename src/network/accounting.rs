@@ -1,14 +1,17 @@
 //! Start, Interim-Update and Stop: what each does to the sessions of its endpoint (PROTOCOL 5 and
 //! 6).
 
+use std::cell::Cell;
 use std::cmp::Reverse;
+
+use smallvec::SmallVec;
 
 use super::bearer::BearerCounters;
 use super::matching::{self, Age, Belongs, Match};
 use super::outcome::{CloseCause, Effect, Outcome};
 use super::session::{Ended, ReportOrder};
 use super::{
-    Bearer, EndpointState, Event, EventTime, NetworkState, Report, Session, Stamp, Status,
+    Bearer, EndpointState, Event, EventTime, NetworkState, Report, Reporter, Session, Stamp, Status,
 };
 use crate::identity::GroupId;
 use crate::time::Timestamp;
@@ -21,6 +24,10 @@ enum Found {
     /// It has the name of this one, and tells of another that is long over.
     Past(usize),
 }
+
+/// Sessions as places in the list, and what a report that has their name is to each. Room for all
+/// tombstones and some live ones without the heap.
+type Named = SmallVec<[(usize, Match); 20]>;
 
 /// Who may tell of a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,19 +120,13 @@ impl EndpointState {
         reach: Reach,
         now: Timestamp,
     ) -> Option<Found> {
-        let exact = |session: &Session| session.is_reported_by(&report.reporter);
-        let matches = |at: &usize| {
-            (
-                self.sessions[*at].matches(report, now),
-                self.sessions[*at].is_named_in_full_by(report),
-            )
-        };
-        let live = self
-            .places(|session| session.is_live() && exact(session))
-            .filter(|at| matches(at).0 != Match::Other);
-        let ended = self.ended_before(report, now, exact);
-        match (live.max_by_key(|at| (matches(at), Reverse(*at))), ended) {
-            (Some(at), ended) => Some(self.weigh(at, ended, report, status, now)),
+        let named = self.named_by(report, now, is_from(&report.reporter));
+        let live = named.iter().filter(|(at, _)| self.sessions[*at].is_live());
+        let live = live.max_by_key(|(at, matching)| {
+            (*matching, self.sessions[*at].is_named_in_full_by(report), Reverse(*at))
+        });
+        match (live, self.ended_before(&named, report, now)) {
+            (Some(live), ended) => Some(self.weigh(*live, ended, report, status, now)),
             (None, Some(at)) => Some(self.ended_or_past(at, report, now)),
             (None, None) if reach == Reach::Gateway => self.find_near(report, now),
             (None, None) => None,
@@ -136,7 +137,7 @@ impl EndpointState {
     /// name.
     fn weigh(
         &self,
-        live: usize,
+        (live, matching): (usize, Match),
         ended: Option<usize>,
         report: &Report<'_>,
         status: Status,
@@ -156,7 +157,7 @@ impl EndpointState {
                 || age == Age::Before && report.stamp == Stamp::Absent && ended.could_repeat(report)
         };
         let ended = ended.filter(is_of_ended);
-        match (matching::belongs(session.matches(report, now), age, ended.is_some()), ended) {
+        match (matching::belongs(matching, age, ended.is_some()), ended) {
             (Belongs::Tombstone, Some(at)) => self.ended_or_past(at, report, now),
             (Belongs::Past, _) => Found::Past(live),
             (Belongs::Session | Belongs::Tombstone, _) => Found::Live(live),
@@ -166,13 +167,11 @@ impl EndpointState {
     /// The session of another reporter behind the same configured gateway, if only one can be
     /// meant.
     fn find_near(&self, report: &Report<'_>, now: Timestamp) -> Option<Found> {
-        let near = |session: &Session| {
-            session.is_near(&report.reporter) && session.matches(report, now) != Match::Other
-        };
-        let mut live = self.places(|session| session.is_live() && near(session));
-        let ended = self.ended_before(report, now, |session| session.is_near(&report.reporter));
+        let named = self.named_by(report, now, |session| session.is_near(&report.reporter));
+        let mut live = named.iter().copied().filter(|(at, _)| self.sessions[*at].is_live());
+        let ended = self.ended_before(&named, report, now);
         match (live.next(), live.next()) {
-            (Some(at), None) => Some(self.weigh(at, ended, report, Status::Interim, now)),
+            (Some(live), None) => Some(self.weigh(live, ended, report, Status::Interim, now)),
             (None, _) => ended.map(|at| self.ended_or_past(at, report, now)),
             (Some(_), Some(_)) => None,
         }
@@ -191,32 +190,36 @@ impl EndpointState {
         }
     }
 
-    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer
-    /// before one that does not; then the first that ended since, or else the last of all.
-    fn ended_before(
+    /// The sessions that have the name a report gives, of those that are meant, and what the report
+    /// is to each.
+    fn named_by(
         &self,
         report: &Report<'_>,
         now: Timestamp,
         is_meant: impl Fn(&Session) -> bool,
-    ) -> Option<usize> {
-        let is_ended = |session: &Session| {
-            !session.is_live() && is_meant(session) && session.matches(report, now) != Match::Other
+    ) -> Named {
+        let named = |(at, session): (usize, &Session)| {
+            let matching = session.matches(report, now);
+            (matching != Match::Other && is_meant(session)).then_some((at, matching))
         };
-        let ended = || self.places(&is_ended);
+        self.sessions.iter().enumerate().filter_map(named).collect()
+    }
+
+    /// Of the ended sessions meant, the one that the report belongs to: one that knows the bearer
+    /// before one that does not; then the first that ended since, or else the last of all.
+    fn ended_before(
+        &self,
+        named: &[(usize, Match)],
+        report: &Report<'_>,
+        now: Timestamp,
+    ) -> Option<usize> {
+        let ended = || named.iter().map(|(at, _)| *at).filter(|at| !self.sessions[*at].is_live());
         let end = |at: usize| self.sessions[at].ended.map(|ended| ended.time().order);
         let knows = |at: usize| self.sessions[at].knows(report.acct_session_id);
         let since = ended().filter(|at| self.sessions[*at].has_ended_by(report, now));
         since
             .min_by_key(|at| (!knows(*at), end(*at), Reverse(*at)))
             .or_else(|| ended().max_by_key(|at| (knows(*at), end(*at))))
-    }
-
-    fn places(&self, is_meant: impl Fn(&Session) -> bool) -> impl Iterator<Item = usize> {
-        self.sessions
-            .iter()
-            .enumerate()
-            .filter(move |(_, session)| is_meant(session))
-            .map(|(at, _)| at)
     }
 
     fn open(
@@ -548,6 +551,20 @@ impl EndpointState {
             self.version += 1;
         }
         effect
+    }
+}
+
+/// Whether a session is reported by this sender. The sessions of an endpoint are nearly all of one
+/// NAS, which is compared once.
+fn is_from(reporter: &Reporter<'_>) -> impl Fn(&Session) -> bool {
+    let last = Cell::new(None);
+    move |session| match (session.sender(), last.get()) {
+        (Some(sender), Some((known, is_it))) if sender == known => is_it,
+        (sender, _) => {
+            let is_it = session.is_reported_by(reporter);
+            last.set(sender.map(|sender| (sender, is_it)));
+            is_it
+        }
     }
 }
 

@@ -83,6 +83,12 @@ impl PackedLocationInfo {
         self.charging_id.map(NonZeroU32::get)
     }
 
+    /// The location, as it was sent.
+    pub(super) fn location(&self) -> Option<&[u8]> {
+        let sent = self.location.octets.get(..usize::from(self.location.len));
+        sent.filter(|raw| !raw.is_empty())
+    }
+
     /// What is known here, unpacked.
     pub(super) fn location_info(&self) -> LocationInfo<'_> {
         let [high, low] = self.imeisv;
@@ -90,11 +96,7 @@ impl PackedLocationInfo {
             rat: self.rat,
             plmn: Plmn::from_raw(u64::from(self.plmn)),
             serving_node: self.serving_node.map(IpAddr::V4),
-            location: self
-                .location
-                .octets
-                .get(..usize::from(self.location.len))
-                .filter(|raw| !raw.is_empty()),
+            location: self.location(),
             imeisv: Imeisv::from_raw(u64::from(high) << 32 | u64::from(low)),
             time_zone: self.time_zone,
             charging_id: self.charging_id.map(NonZeroU32::get),

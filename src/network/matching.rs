@@ -23,7 +23,11 @@ pub(super) enum Match {
 
 /// Compares what a session and a report of its name have. `is_given_since`: this server gave the
 /// endpoint the report's Class since the session began, so it may be the session's too.
-pub(super) fn compare(session: Proofs, report: Proofs, is_given_since: bool) -> Match {
+pub(super) fn compare(
+    session: Proofs,
+    report: Proofs,
+    is_given_since: impl FnOnce() -> bool,
+) -> Match {
     match (session.charging_id, report.charging_id) {
         (Some(own), Some(sent)) if own == sent => return Match::Proven,
         (Some(_), Some(_)) => return Match::Other,
@@ -31,7 +35,7 @@ pub(super) fn compare(session: Proofs, report: Proofs, is_given_since: bool) -> 
     }
     match (session.authorisation, report.authorisation) {
         (Some(own), Some(sent)) if own == sent => Match::Proven,
-        (Some(_), Some(_)) if !is_given_since => Match::Other,
+        (Some(_), Some(_)) if !is_given_since() => Match::Other,
         (None, _) | (_, None) | (Some(_), Some(_)) => Match::Named,
     }
 }
@@ -103,8 +107,9 @@ mod tests {
         ];
         for &((class, charging), (sent_class, sent_charging), is_given_since, wanted) in cases {
             let proofs = |authorisation, charging_id| Proofs { authorisation, charging_id };
-            let found =
-                compare(proofs(class, charging), proofs(sent_class, sent_charging), is_given_since);
+            let found = compare(proofs(class, charging), proofs(sent_class, sent_charging), || {
+                is_given_since
+            });
             assert_eq!(
                 found, wanted,
                 "{class:?} {charging:?}, {sent_class:?} {sent_charging:?}, {is_given_since}"

@@ -277,6 +277,16 @@ impl Session {
         location_info
     }
 
+    /// 3GPP-User-Location-Info, as it was sent.
+    pub(super) fn location(&self) -> Option<&[u8]> {
+        self.packed_location.location().or_else(|| self.rare.as_ref()?.location.as_deref())
+    }
+
+    /// The Acct-Session-Id of a session that has one bearer, and nothing else that few have.
+    pub(super) fn plain_acct_session_id(&self) -> Option<&str> {
+        self.rare.is_none().then_some(self.first.acct_session_id.as_str())
+    }
+
     /// A number for people and programs: the same for the life of the session, also over restarts.
     /// 53 bits, so that JavaScript keeps it whole.
     #[must_use]
@@ -379,7 +389,7 @@ impl Session {
             authorisation: report.authorisation,
             charging_id: report.location_info.charging_id,
         };
-        matching::compare(own, sent, self.was_authorised_before(report, now))
+        matching::compare(own, sent, || self.was_authorised_before(report, now))
     }
 
     /// Whether this server gave the endpoint the report's Class since the session began.
@@ -400,6 +410,12 @@ impl Session {
     pub(super) fn is_reported_by(&self, reporter: &Reporter<'_>) -> bool {
         let nas = self.nas();
         reporter.is_of(self.gateway, nas.source) && reporter.nas.is_same(&nas)
+    }
+
+    /// The gateway and the shared NAS that it was reported from: sessions that have both in common
+    /// are reported by the same sender. `None`: its NAS is not shared.
+    pub(super) fn sender(&self) -> Option<(GatewayId, SharedNas)> {
+        Some((self.gateway, self.nas?))
     }
 
     /// Whether the sender of a report is behind the same configured gateway, and says who it is.
@@ -504,6 +520,10 @@ impl Session {
     /// Takes over what its gateway says of itself now: it may have been renamed, and may say more
     /// than before.
     fn learn_reporter(&mut self, reporter: &Reporter<'_>) {
+        // Nearly every report: it says of its sender what the last one said.
+        if self.gateway == reporter.gateway && self.nas() == reporter.nas {
+            return;
+        }
         if !self.is_reported_by(reporter) {
             return;
         }
@@ -534,7 +554,7 @@ impl Session {
     /// apart: one name is one session (PROTOCOL 6).
     pub(super) fn is_replacement_of(&self, other: &Self) -> bool {
         self.is_namesake_of(other)
-            && matching::compare(self.proofs(), other.proofs(), false) != Match::Other
+            && matching::compare(self.proofs(), other.proofs(), || false) != Match::Other
     }
 
     /// Of its first bearer.
