@@ -52,8 +52,8 @@ impl Sources {
     ) -> InventoryChange {
         let (config, mut problems) = Config::examine(self.config.as_deref());
         let folder = self.inventory.as_ref().unwrap_or(&config.inventory);
-        let unchanged =
-            in_force().filter(|in_force| Fingerprint::of(folder).is_ok_and(|own| own == *in_force));
+        let of_files = || Fingerprint::of(folder, rules(&config));
+        let unchanged = in_force().filter(|in_force| of_files().is_ok_and(|own| own == *in_force));
         let Some(fingerprint) = unchanged else {
             return InventoryChange::Changed(Box::new(self.examine()));
         };
@@ -128,12 +128,15 @@ impl Setup {
     }
 }
 
-fn inventory(config: &Config, problems: &mut Vec<ConfigProblem>) -> Inventory {
-    let rules = Rules {
+fn rules(config: &Config) -> Rules {
+    Rules {
         luhn_refuses: config.luhn == ProblemSeverity::Error,
         masks_identities: config.server.mask_identities,
-    };
-    match Inventory::load_by(&config.inventory, rules) {
+    }
+}
+
+fn inventory(config: &Config, problems: &mut Vec<ConfigProblem>) -> Inventory {
+    match Inventory::load_by(&config.inventory, rules(config)) {
         Ok(mut inventory) => {
             problems.extend(
                 std::mem::take(&mut inventory.warnings)

@@ -1,5 +1,6 @@
 //! The documented keys and defaults, and a table of what is refused in which words.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::read::config;
@@ -28,6 +29,35 @@ fn refused(text: &str) -> String {
 #[test]
 fn the_documented_file_is_the_defaults() {
     assert_eq!(read(DOCUMENTED).unwrap(), read("").unwrap());
+}
+
+/// The keys of every table of a file, as `table.key`.
+fn keys(text: &str) -> BTreeSet<String> {
+    fn gather(table: &toml::Table, path: &str, keys: &mut BTreeSet<String>) {
+        for (key, value) in table {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match value {
+                toml::Value::Table(inner) => gather(inner, &path, keys),
+                toml::Value::Array(list) if list.iter().all(toml::Value::is_table) => {
+                    list.iter().filter_map(toml::Value::as_table).for_each(|inner| {
+                        gather(inner, &path, keys);
+                    });
+                }
+                _ => _ = keys.insert(path),
+            }
+        }
+    }
+    let mut all = BTreeSet::new();
+    gather(&text.parse().unwrap(), "", &mut all);
+    all
+}
+
+/// A new key of the reader has to come into the expected configuration below, and from there into
+/// the documented file; from here it comes into the example that new users start with.
+#[test]
+fn the_festival_names_every_documented_key() {
+    let festival = include_str!("../../fixtures/festival/attachd.toml");
+    assert_eq!(keys(festival), keys(DOCUMENTED));
 }
 
 #[test]

@@ -8,17 +8,17 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
+use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ, Rules};
 
 /// Rises when a load has come to mean more than before: then what an older attachd adopted is to be
 /// read again.
-const EDITION: u8 = 2;
+const EDITION: u8 = 3;
 
 /// Octets read at a time.
 const BLOCK: usize = 1 << 20;
 
-/// The octets of both files, and the version of the attachd that reads them: another one may find
-/// other things in them.
+/// The octets of both files, the rules under which they are read, and the version of the attachd
+/// that reads them: under other rules, or with another version, other things may be found in them.
 ///
 /// It tells apart what people and programs write; it is no protection against somebody who wants
 /// two inventories to look alike.
@@ -26,11 +26,11 @@ const BLOCK: usize = 1 << 20;
 pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
-    /// Of the files in a folder.
+    /// Of the files in a folder, as they are read under these rules.
     ///
     /// # Errors
     /// If one cannot be read, or stands there twice.
-    pub fn of(dir: &Path) -> io::Result<Self> {
+    pub fn of(dir: &Path, rules: Rules) -> io::Result<Self> {
         let catalog = Digest::of(&fs::read(dir.join(CATALOG))?);
         let (plain, packed) = (dir.join(ENDPOINTS), dir.join(ENDPOINTS_GZ));
         let endpoints = match (plain.exists(), packed.exists()) {
@@ -39,13 +39,14 @@ impl Fingerprint {
             (false, true) => Some(Digest::of_file(&packed)?),
             (false, false) => None,
         };
-        Ok(Self::joined(catalog, endpoints))
+        Ok(Self::joined(catalog, endpoints, rules))
     }
 
-    pub(super) fn joined(catalog: Digest, endpoints: Option<Digest>) -> Self {
+    pub(super) fn joined(catalog: Digest, endpoints: Option<Digest>, rules: Rules) -> Self {
+        let Rules { luhn_refuses, masks_identities: _ } = rules;
         let mut both = Xxh3::new();
         both.update(env!("CARGO_PKG_VERSION").as_bytes());
-        both.update(&[EDITION]);
+        both.update(&[EDITION, u8::from(luhn_refuses)]);
         both.update(&catalog.0.to_le_bytes());
         if let Some(endpoints) = endpoints {
             both.update(&endpoints.0.to_le_bytes());

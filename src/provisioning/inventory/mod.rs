@@ -162,7 +162,7 @@ fn read(
         read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
     let (listed, endpoints) =
         read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report)?;
-    Some((catalog, listed, Fingerprint::joined(Digest::of(&octets?), endpoints)))
+    Some((catalog, listed, Fingerprint::joined(Digest::of(&octets?), endpoints, report.rules)))
 }
 
 fn read_octets(path: &Path, report: &mut ProblemCollector) -> Option<Vec<u8>> {

@@ -482,8 +482,9 @@ fn the_fingerprint_tells_whether_to_read_the_files_again() {
     const ROWS: &str = "iccid,imsi\n8944500000000000014,234500000000001\n";
     let dir = folder(CATALOG_TEXT, ROWS.as_bytes());
     let read = || Inventory::load(dir.path()).unwrap().fingerprint.unwrap();
+    let of = |dir: &Path| Fingerprint::of(dir, Rules::default());
     let first = read();
-    assert_eq!(Fingerprint::of(dir.path()).unwrap(), first);
+    assert_eq!(of(dir.path()).unwrap(), first);
     let mut all = vec![first];
     let changes = [
         (CATALOG, format!("{CATALOG_TEXT}\n")),
@@ -492,7 +493,7 @@ fn the_fingerprint_tells_whether_to_read_the_files_again() {
     ];
     for (file, text) in changes {
         fs::write(dir.path().join(file), text).unwrap();
-        let changed = Fingerprint::of(dir.path()).unwrap();
+        let changed = of(dir.path()).unwrap();
         assert!(!all.contains(&changed), "{file}");
         all.push(changed);
     }
@@ -504,10 +505,20 @@ fn the_fingerprint_tells_whether_to_read_the_files_again() {
     );
     packer.write_all(ROWS.as_bytes()).unwrap();
     packer.finish().unwrap();
-    assert!(Fingerprint::of(dir.path()).is_err(), "which of the two");
+    assert!(of(dir.path()).is_err(), "which of the two");
     fs::remove_file(dir.path().join(ENDPOINTS)).unwrap();
-    assert_eq!(Fingerprint::of(dir.path()).unwrap(), read());
-    assert!(Fingerprint::of(Path::new("nowhere")).is_err());
+    assert_eq!(of(dir.path()).unwrap(), read());
+    assert!(of(Path::new("nowhere")).is_err());
+}
+
+#[test]
+fn files_are_read_again_under_rules_that_find_other_things_in_them() {
+    let dir = folder(CATALOG_TEXT, b"iccid,imsi\n8944500000000000014,234500000000001\n");
+    let of = |rules| Fingerprint::of(dir.path(), rules).unwrap();
+    let strict = Rules::default();
+    let lenient = Rules { luhn_refuses: false, ..strict };
+    assert_ne!(of(lenient), of(strict), "what was a warning may be an error now");
+    assert_eq!(of(Rules { masks_identities: false, ..strict }), of(strict), "only words differ");
 }
 
 #[test]
