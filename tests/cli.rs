@@ -157,6 +157,47 @@ fn every_shell_gets_its_completions() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    assert_eq!(attachd(&["man", "--dir", dir]).exit, 0);
+    let help = attachd(&["--help"]).stdout;
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let verbs = listed.lines().take_while(|line| !line.is_empty());
+    // What is wrapped goes on further to the right.
+    let is_first = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let verbs: Vec<&str> =
+        verbs.filter(is_first).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.contains(&"serve") && verbs.contains(&"man"), "{verbs:?}");
+    for verb in verbs.into_iter().filter(|verb| *verb != "help") {
+        let page = fs::read_to_string(folder.path().join(format!("attachd-{verb}.1"))).unwrap();
+        assert!(page.contains(".TH") && page.contains(".SH SYNOPSIS"), "{verb}: {page}");
+    }
+    assert_eq!(
+        attachd(&["man"]).stdout,
+        fs::read_to_string(folder.path().join("attachd.1")).unwrap()
+    );
+}
+
+#[test]
+fn an_inventory_that_is_there_is_overwritten_only_if_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |force: &[&str]| {
+        let dir = folder.path().to_str().unwrap();
+        attachd(&[&["simulate", "smoke", "--write-inventory", dir], force].concat())
+    };
+    assert_eq!(write(&[]).exit, 0);
+    let endpoints = folder.path().join("endpoints.csv");
+    fs::write(&endpoints, "somebody's own\n").unwrap();
+    let refused = write(&[]);
+    assert_eq!(refused.exit, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("is there already"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(&endpoints).unwrap(), "somebody's own\n");
+    assert_eq!(write(&["--force"]).exit, 0);
+    assert_ne!(fs::read_to_string(&endpoints).unwrap(), "somebody's own\n");
+}
+
+#[test]
 fn decode_knows_what_comes_in() {
     let capture = fs::read(fixtures().join("decode/freeradius.pcap")).unwrap();
     let from_file = attachd(&["decode", "decode/freeradius.pcap"]);

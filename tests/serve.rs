@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::net::UdpSocket;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use attachd::wire::Code;
 use support::gateway::{Gateway, Reply};
@@ -317,6 +320,62 @@ fn a_signal_that_comes_early_is_answered() {
         }
         let ended = server.ended();
         assert_eq!(ended.status.code(), Some(0), "{signal}: {}", ended.stderr);
+    }
+}
+
+/// The configuration is a pipe that nobody writes to: the server has done nothing yet but to open
+/// it when the signals come.
+#[test]
+fn a_hangup_in_the_first_moments_does_not_end_it() {
+    let folder = Folder::new();
+    let path = folder.path("attachd.toml");
+    let settings = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let (mut server, stdout) = Server::spawn(&mut folder.command());
+    // Returns when the server has opened it for reading.
+    let mut pipe = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    server.signals("HUP", 20);
+    pipe.write_all(&settings).unwrap();
+    // Before the pipe ends: whoever reads the configuration next reads a file.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &settings).unwrap();
+    drop(pipe);
+    server.read_addresses(&stdout.recv_timeout(TIMEOUT).unwrap());
+    assert_eq!(server.get("/readyz").0, 200);
+    assert_eq!(server.terminate().status.code(), Some(0));
+}
+
+/// "auto": whoever has sent a Message-Authenticator once is asked for one from then on.
+#[test]
+fn who_has_signed_once_is_asked_to_sign_after_a_restart_too() {
+    // Without credentials it would have to be signed in any case (RFC 3579 3.3).
+    const WITH_PASSWORD: [&str; 2] = [TILL_IMSI, "User-Password = anything"];
+    for is_orderly in [true, false] {
+        let folder = Folder::new();
+        let server = folder.serve();
+        let mut gateway = Gateway::facing(server.auth[0]);
+        let unsigned = gateway.unsigned_access_request(&WITH_PASSWORD);
+        assert!(!gateway.hears_nothing(server.auth[0], &unsigned), "nobody has signed yet");
+        assert_eq!(attach(&mut gateway, &server, TILL_IMSI).code, Code::ACCESS_ACCEPT);
+        if is_orderly {
+            server.terminate();
+        } else {
+            // The record of it follows within a round of housekeeping.
+            thread::sleep(Duration::from_secs(2));
+            server.kill();
+        }
+        let server = folder.serve();
+        let unsigned = gateway.unsigned_access_request(&WITH_PASSWORD);
+        assert!(gateway.hears_nothing(server.auth[0], &unsigned), "orderly: {is_orderly}");
+        let metrics = server.get("/metrics").1;
+        assert!(
+            metrics.lines().any(|line| line.contains("missing-message-authenticator")
+                && line.starts_with("radius_dropped_total")
+                && line.ends_with(" 1")),
+            "{metrics}"
+        );
+        assert_eq!(attach(&mut gateway, &server, TILL_IMSI).code, Code::ACCESS_ACCEPT);
     }
 }
 

@@ -106,6 +106,8 @@ impl Housekeeper {
                 self.metrics.upkeep();
             }
         }
+        // What was learned since the last round.
+        self.common.gateways.load().record_signed(&mut self.writer);
         if !self.writer.finish(&self.aaa, TIMEOUT) {
             warn!("the last changes are not durable yet");
         }

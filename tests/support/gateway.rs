@@ -39,11 +39,20 @@ impl Gateway {
     }
 
     pub fn request(&mut self, code: Code, lines: &[&str]) -> Vec<u8> {
+        self.encode(code, lines, code != Code::ACCOUNTING_REQUEST)
+    }
+
+    /// Without Message-Authenticator, as old gateways send it.
+    pub fn unsigned_access_request(&mut self, lines: &[&str]) -> Vec<u8> {
+        self.encode(Code::ACCESS_REQUEST, lines, false)
+    }
+
+    fn encode(&mut self, code: Code, lines: &[&str], is_signed: bool) -> Vec<u8> {
         self.next = self.next.wrapping_add(1);
         let (secret, authenticator) = (Secret::new(SECRET), [self.next ^ 0x5a; 16]);
         let mut buffer = vec![0; LONGEST];
         let mut encoder = Encoder::new(&mut buffer, code, self.next);
-        if code != Code::ACCOUNTING_REQUEST {
+        if is_signed {
             encoder.message_authenticator();
         }
         for line in lines {
