@@ -110,12 +110,12 @@ impl Numbers {
 
     /// Whose the digits are that another attribute holds as well: they are the same number, so
     /// nobody need be asked how else they could be read. `None`: no other attribute holds them.
-    fn said_before(&self, imsis: &[Option<Imsi>], msisdn: Option<Msisdn>) -> Option<Option<Iccid>> {
+    fn said_before(&self, imsis: &[Option<Imsi>], msisdn: Option<Msisdn>) -> Option<Owners> {
         let by_imsi =
             self.imsi.filter(|(said, _)| imsis.contains(&Some(*said))).map(|(_, owner)| owner);
         let by_msisdn =
             || self.msisdn.filter(|(said, _)| msisdn == Some(*said)).map(|(_, owner)| owner);
-        by_imsi.or_else(by_msisdn)
+        by_imsi.or_else(by_msisdn).map(|owner| owner.into_iter().collect())
     }
 }
 
@@ -137,8 +137,8 @@ fn by_user_name(name: &[u8], numbers: &Numbers, directory: &impl IdentityIndex) 
     if imsis == [None; 2] && msisdn.is_none() {
         return None;
     }
-    if let Some(owner) = numbers.said_before(&imsis, msisdn) {
-        return Some(owner.into_iter().collect());
+    if let Some(owners) = numbers.said_before(&imsis, msisdn) {
+        return Some(owners);
     }
     let by_imsi = imsis.into_iter().flatten().filter_map(|imsi| directory.by_imsi(imsi));
     let by_msisdn = msisdn.into_iter().filter_map(|msisdn| directory.by_msisdn(msisdn));
