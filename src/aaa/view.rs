@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
 use super::{Aaa, EndpointEntry, PoolFill};
-use crate::identity::{Iccid, Moniker};
+use crate::identity::{Iccid, Moniker, VsliceId};
 use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState};
 use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState};
 use crate::time::Timestamp;
@@ -72,6 +72,12 @@ impl Aaa {
             written.push((iccid, endpoint));
         });
         written
+    }
+
+    /// How full each subnet of a VSlice is, in its order.
+    #[must_use]
+    pub fn fills(&self, vslice: VsliceId) -> Vec<PoolFill> {
+        self.plan().fills(vslice)
     }
 
     #[must_use]

@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use super::http::Peer;
+use super::http::dialect::normalize;
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -225,6 +226,7 @@ impl Service<Request<Incoming>> for Visit {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.place.begin();
         request.extensions_mut().insert(self.peer);
+        normalize(request.uri_mut());
         let answer = self.router.call(request);
         let place = Arc::clone(&self.place);
         Box::pin(async move {

@@ -1,5 +1,10 @@
-//! The HTTP shell: metrics, health and the views of endpoints and sessions.
+//! The HTTP shell: the management API, metrics, health, and the views of endpoints and sessions.
 
+pub(crate) mod access;
+pub(crate) mod changes;
 pub(crate) mod connections;
+pub(crate) mod envelope;
+mod families;
 pub(crate) mod http;
+mod refusal;
 pub(crate) mod view;

@@ -57,5 +57,5 @@ pub use recover::report::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unr
 pub use write::shared::{JournalFigures, JournalHealth, WriteFailure};
 pub use write::snapshot::{SnapshotError, SnapshotReport, SnapshotWriter};
 pub use write::submission::{Admission, Ticket, Wake};
-pub use write::submit::Submitter;
+pub use write::submit::{Pending, Submitter};
 pub use write::thread::{Commit, Observer};

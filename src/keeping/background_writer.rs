@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::commit::{Committer, JournalCommitter, JournalRecorder, Records};
 use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
 use crate::identity::{GatewayId, Iccid};
-use crate::journal::{Admission, Journal, Ticket};
+use crate::journal::{Admission, Journal, Pending, Ticket};
 use crate::network::{EndpointState, Outages, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
@@ -86,6 +86,12 @@ impl BackgroundWriter {
         fresh.at = self.recorder.at;
         let ticket = self.committer.submit(std::mem::replace(&mut self.recorder, fresh));
         self.waiting.push_back((ticket, std::mem::take(&mut self.freed)));
+    }
+
+    /// Hands over what has been recorded. To be waited for: all that was handed over so far.
+    pub fn submit_all(&mut self) -> Pending {
+        self.submit();
+        self.committer.pending()
     }
 
     /// Frees the addresses whose release is durable.

@@ -8,7 +8,7 @@ use tracing::error;
 use crate::aaa::accounting_label;
 use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, Iccid};
-use crate::journal::{Admission, Batch, Journal, Submitter, Ticket, TooLarge, Wake};
+use crate::journal::{Admission, Batch, Journal, Pending, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Outages, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 use crate::record::RecordSink;
@@ -59,6 +59,11 @@ impl JournalCommitter {
     /// One without a wake-up, for callers that poll.
     pub fn unwoken(journal: &Journal) -> Self {
         Self::new(journal, Arc::new(|| {}))
+    }
+
+    /// What was submitted last, to be waited for.
+    pub fn pending(&self) -> Pending {
+        self.0.pending(self.0.last())
     }
 
     /// Waits until a batch is durable, at most so long; not for workers. Whether it is.

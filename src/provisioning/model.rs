@@ -185,6 +185,29 @@ impl AddressFamilies {
 }
 
 impl Group {
+    /// With the defaults of the files: enabled, static addresses, any APN, interims every ten
+    /// minutes.
+    #[must_use]
+    pub fn new(moniker: Moniker, name: &str, vslice: VsliceId) -> Self {
+        Self {
+            moniker,
+            name: name.into(),
+            vslice,
+            enabled: true,
+            allocation: Allocation::Static,
+            apns: Vec::new(),
+            session_timeout_s: 0,
+            idle_timeout_s: 0,
+            interim_interval_s: 600,
+            credentials: None,
+            policy: None,
+            event_map: None,
+            families: AddressFamilies::default(),
+            partial_dual_stack: false,
+            disconnect: true,
+        }
+    }
+
     /// Whether its record has a bounded size.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use super::settings::ServerSettings;
 use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
 use crate::aaa::Aaa;
+use crate::api::changes::ChangeWriter;
 use crate::api::connections;
 use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, router};
 use crate::identity::GatewayId;
@@ -44,6 +45,7 @@ use crate::runtime::reloads::publish;
 use crate::runtime::watch;
 use crate::runtime::watch::{LATE, Pulse, SOON, ThreadWatch};
 use crate::time::{ClockStep, Timestamp};
+use crate::tokens::TokenCache;
 use crate::udp::Socket;
 
 /// Requests remembered against retransmission, over all workers. A gateway's socket has 256
@@ -134,6 +136,7 @@ impl Server {
             names: if settings.freeradius_metrics { Names::OwnAndFreeradius } else { Names::Own },
             serving: OnceLock::new(),
             reloads: Semaphore::new(WAITING_FOR_RELOAD),
+            tokens: OnceLock::new(),
         });
         let (stop, stopped) = channel(());
         let start = |listener| HttpThread::start(listener, Arc::clone(&state), stopped);
@@ -153,6 +156,11 @@ impl Server {
     /// Where to learn how many log lines were given up so far, because nobody reads them.
     pub fn count_dropped_log_lines(&mut self, dropped: impl Fn() -> u64 + Send + 'static) {
         self.log_lines_dropped = Box::new(dropped);
+    }
+
+    /// Who may use the management API. It fails only if it was told before, which nobody does.
+    pub fn admit(&self, tokens: TokenCache) {
+        let _ = self.state.tokens.set(tokens);
     }
 
     /// The time, for what is to be decided before the server serves.
@@ -271,7 +279,11 @@ impl Server {
             threads.add("http", thread, pulse, SOON);
         }
         // It fails only if the views have been opened before, which nobody does.
-        let _ = state.serving.set(Serving { aaa: Arc::clone(&aaa), journal: Arc::clone(&journal) });
+        let _ = state.serving.set(Serving {
+            aaa: Arc::clone(&aaa),
+            journal: Arc::clone(&journal),
+            changes: ChangeWriter::new(&journal),
+        });
         state.metrics.loaded(common.clock.now().wall);
         common.health.enter(ServerPhase::Serving);
         // If nobody reads it, nobody misses it.

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::envelope::Refusal;
+use crate::api::refusal::Refusal;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct IsLocal(pub(crate) bool);
 /// Refuses what was asked in another server's name.
 pub(crate) async fn guard(
     State(IsLocal(is_local)): State<IsLocal>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
     let host = host(&request)?;
@@ -37,6 +37,7 @@ pub(crate) async fn guard(
     {
         return Err(Refusal::forbidden("a page of another origin cannot change anything here"));
     }
+    request.extensions_mut().insert(IsLocal(is_local));
     Ok(next.run(request).await)
 }
 
@@ -54,13 +55,13 @@ fn host(request: &Request) -> Result<Option<&str>, Refusal> {
     let mut named = request.headers().get_all(header::HOST).iter();
     let (first, second) = (named.next(), named.next());
     if second.is_some() || (first.is_none() && request.version() > axum::http::Version::HTTP_10) {
-        return Err(Refusal::bad_host("a request has one header Host (RFC 9112 3.2)"));
+        return Err(Refusal::query("a request has one header Host (RFC 9112 3.2)"));
     }
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.as_str()));
     }
     first
-        .map(|value| value.to_str().map_err(|_| Refusal::bad_host("the header Host is no text")))
+        .map(|value| value.to_str().map_err(|_| Refusal::query("the header Host is no text")))
         .transpose()
 }
 

@@ -1,20 +1,25 @@
 //! Metrics, health, two views and the reload, over HTTP.
 
-mod envelope;
+pub(super) mod dialect;
 mod guard;
-mod parameters;
+pub(super) mod parameters;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::Semaphore;
 
+use super::access::MayView;
+use super::changes::ChangeWriter;
+use super::envelope::{Answer, Page, data, list};
+use super::families;
+use super::refusal::Refusal;
 use super::view::{EndpointView, SessionView};
 use crate::aaa::Aaa;
 use crate::identity::{Iccid, IdentityError};
@@ -23,9 +28,8 @@ use crate::metrics::{Metrics, Names};
 use crate::radius::context::ServerContext;
 use crate::runtime::Applied;
 use crate::runtime::health::Readiness;
-use envelope::{Answer, Page, Refusal, data, list};
-use guard::IsLocal;
-pub(crate) use guard::Peer;
+use crate::tokens::TokenCache;
+pub(crate) use guard::{IsLocal, Peer};
 use parameters::Parameters;
 
 /// What the views look at.
@@ -38,11 +42,14 @@ pub(crate) struct HttpState {
     pub(crate) serving: OnceLock<Serving>,
     /// Who may wait for a reload at the same time; each keeps a connection.
     pub(crate) reloads: Semaphore,
+    /// Who may use the management API. Set when it is known where the data folder is.
+    pub(crate) tokens: OnceLock<TokenCache>,
 }
 
 pub(crate) struct Serving {
     pub(crate) aaa: Arc<Aaa>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) changes: ChangeWriter,
 }
 
 /// How many may wait for a reload at the same time: people and their scripts, not a crowd.
@@ -58,10 +65,12 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .route("/api/v1/endpoints/{iccid}", get(endpoint))
         .route("/api/v1/sessions", get(sessions))
         .route("/api/v1/server/reload", post(reload))
+        .merge(families::routes())
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
         })
+        .layer(from_fn(dialect::told))
         .layer(from_fn_with_state(Arc::clone(&state), count))
         .layer(from_fn_with_state(is_local, guard::guard))
         .with_state(state)
@@ -112,6 +121,7 @@ async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, Json<Readine
 /// What is no ICCID, or not even text, names no endpoint.
 async fn endpoint(
     State(state): State<Arc<HttpState>>,
+    _permission: MayView,
     uri: Uri,
     named: Result<Path<String>, PathRejection>,
 ) -> Answer<EndpointView> {
@@ -121,7 +131,11 @@ async fn endpoint(
     look(&state, iccid).map(data)
 }
 
-async fn sessions(State(state): State<Arc<HttpState>>, uri: Uri) -> Answer<Vec<SessionView>> {
+async fn sessions(
+    State(state): State<Arc<HttpState>>,
+    _permission: MayView,
+    uri: Uri,
+) -> Answer<Vec<SessionView>> {
     let parameters = Parameters::of(&uri, &["iccid", "limit", "offset"])?;
     let iccid =
         parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
@@ -164,7 +178,7 @@ fn look(state: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
 }
 
 impl HttpState {
-    fn readiness(&self) -> Readiness {
+    pub(super) fn readiness(&self) -> Readiness {
         let blocked = match self.serving.get().map(|serving| serving.journal.health()) {
             Some(JournalHealth::Failing(failure)) => Some(failure.to_string()),
             Some(JournalHealth::Good) | None => None,
@@ -172,7 +186,7 @@ impl HttpState {
         self.common.health.readiness(blocked)
     }
 
-    fn not_ready(&self) -> Refusal {
+    pub(super) fn not_ready(&self) -> Refusal {
         Refusal::not_ready(self.readiness().into_reasons())
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::Query;
 use axum::http::Uri;
 
-use super::envelope::Refusal;
+use crate::api::refusal::Refusal;
 
 /// What stands behind the question mark. An empty value is as good as none: programs that always
 /// send every parameter leave them empty.

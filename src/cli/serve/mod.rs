@@ -23,6 +23,7 @@ use crate::keeping::BackgroundWriter;
 use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
 use crate::server::{Reload, Reloaded, Restored, ServeError, Server, Signals, restore};
 use crate::time::Timestamp;
+use crate::tokens::{TokenCache, TokenFile};
 
 /// Serve packet gateways, until SIGTERM or SIGINT; SIGHUP loads gateways and inventory anew.
 #[derive(Args)]
@@ -74,6 +75,7 @@ impl Serve {
         let mut shell = Server::open(config.server.clone()).map_err(|error| failed(&error))?;
         let dropped = Arc::clone(log);
         shell.count_dropped_log_lines(move || dropped.dropped());
+        shell.admit(TokenCache::new(TokenFile::in_folder(&config.data_dir)));
         let config::JournalConfig { sync, snapshot_least } = config.journal;
         let options = JournalOptions {
             sync,

@@ -78,16 +78,34 @@ impl Submitter {
     /// Waits until the ticket is durable, at most so long; for imports and tests, not for workers.
     #[must_use]
     pub fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
+        self.pending(ticket).wait(timeout)
+    }
+
+    /// The ticket as something to wait for, while others submit.
+    #[must_use]
+    pub fn pending(&self, ticket: Ticket) -> Pending {
+        Pending { state: Arc::clone(&self.state), ticket }
+    }
+}
+
+/// What was submitted up to a ticket, until it is durable.
+#[derive(Debug)]
+pub struct Pending {
+    state: Arc<SubmitterState>,
+    ticket: Ticket,
+}
+
+impl Pending {
+    /// Waits until it is durable, at most so long. Whether it is.
+    #[must_use]
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let is_waited_for = || self.state.durable() < self.ticket;
         let mut waiters = self.state.waiters.lock();
-        if self.durable() < ticket {
+        if is_waited_for() {
             *waiters += 1;
-            self.state.published.wait_while_for(
-                &mut waiters,
-                |_| self.state.durable() < ticket,
-                timeout,
-            );
+            self.state.published.wait_while_for(&mut waiters, |_| is_waited_for(), timeout);
             *waiters -= 1;
         }
-        self.durable() >= ticket
+        !is_waited_for()
     }
 }

@@ -1,0 +1,114 @@
+//! Who asks: from the token of a request to a permission. A handler that looks or changes has to
+//! hold the permission as a value, so none can forget to ask for it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::http::{HttpState, IsLocal, Peer};
+use super::refusal::Refusal;
+use crate::tokens::{TokenRole, Tokens};
+
+/// Whoever has a valid token.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenBearer {
+    pub(crate) token: String,
+    pub(crate) role: TokenRole,
+    /// When the token ends, as a date; `None`: never.
+    pub(crate) expires: Option<String>,
+}
+
+/// The permission to look at everything but secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct MayRead(pub(crate) TokenBearer);
+
+/// The permission to change objects and single endpoints.
+#[derive(Clone, Debug)]
+pub(crate) struct MayWrite(pub(crate) TokenBearer);
+
+/// The permission to look at what was open before there were tokens: a token that may read; or
+/// none, on this machine, as long as no token exists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MayView;
+
+impl FromRequestParts<Arc<HttpState>> for MayRead {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HttpState>,
+    ) -> Result<Self, Refusal> {
+        caller(parts, state, TokenRole::Read).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<HttpState>> for MayWrite {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HttpState>,
+    ) -> Result<Self, Refusal> {
+        caller(parts, state, TokenRole::Write).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<HttpState>> for MayView {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HttpState>,
+    ) -> Result<Self, Refusal> {
+        if is_open_here(parts) && tokens(state)?.is_none_or(|tokens| tokens.is_empty()) {
+            return Ok(Self);
+        }
+        caller(parts, state, TokenRole::Read).map(|_| Self)
+    }
+}
+
+/// Whether the listener, and whoever asks, are on this machine.
+fn is_open_here(parts: &Parts) -> bool {
+    let is_local = parts.extensions.get::<IsLocal>().is_some_and(|IsLocal(is_local)| *is_local);
+    let peer = parts.extensions.get::<Peer>();
+    is_local && peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback())
+}
+
+fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBearer, Refusal> {
+    let mut given = parts.headers.get_all(AUTHORIZATION).iter();
+    let (Some(given), None) = (given.next(), given.next()) else {
+        return Err(Refusal::unauthenticated());
+    };
+    let secret = given.to_str().ok().and_then(|text| {
+        let (scheme, secret) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then(|| secret.trim())
+    });
+    let secret = secret.ok_or_else(Refusal::unauthenticated)?;
+    let tokens = tokens(state)?.ok_or_else(|| state.not_ready())?;
+    let now = state.common.clock.now().wall;
+    let token = tokens.verify(secret, now).ok_or_else(Refusal::unauthenticated)?;
+    if token.role < needed {
+        return Err(Refusal::forbidden(format!(
+            "token \"{}\" has role {}; this needs {}",
+            token.name.as_str(),
+            token.role.as_str(),
+            needed.as_str()
+        )));
+    }
+    let date = |time: crate::time::Timestamp| time.to_string().chars().take(10).collect();
+    Ok(TokenBearer {
+        token: token.name.as_str().to_owned(),
+        role: token.role,
+        expires: token.expires.map(date),
+    })
+}
+
+/// The tokens in force; `None` while the server has not opened its data folder.
+fn tokens(state: &HttpState) -> Result<Option<Arc<Tokens>>, Refusal> {
+    let Some(cache) = state.tokens.get() else { return Ok(None) };
+    let unreadable =
+        |error| Refusal::not_ready(vec![format!("the tokens cannot be read: {error}")]);
+    cache.tokens(state.common.clock.now().wall).map(Some).map_err(unreadable)
+}

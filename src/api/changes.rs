@@ -1,0 +1,64 @@
+//! The way of a change: it is decided, recorded, and answered when it is durable. However many
+//! change something at a time, what they record shares commits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::task::spawn_blocking;
+
+use super::http::HttpState;
+use super::refusal::Refusal;
+use crate::aaa::{Aaa, ChangeError};
+use crate::journal::Journal;
+use crate::keeping::BackgroundWriter;
+use crate::time::Timestamp;
+
+/// Programs give up after ten seconds: they should hear before that what holds their change up.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The writer of all changes that are asked for over HTTP.
+#[derive(Debug)]
+pub(crate) struct ChangeWriter(Mutex<BackgroundWriter>);
+
+impl ChangeWriter {
+    pub(crate) fn new(journal: &Journal) -> Self {
+        Self(Mutex::new(BackgroundWriter::new(journal)))
+    }
+}
+
+/// Carries out what `act` changes and records, and returns when it is durable. It is carried out to
+/// its end though whoever asked has gone meanwhile.
+///
+/// # Errors
+/// Why nothing was changed; or that the change is in force and not durable yet, while the disk
+/// hangs.
+pub(crate) async fn carry_out<T: Send + 'static>(
+    state: &Arc<HttpState>,
+    act: impl FnOnce(&Aaa, Timestamp, &mut BackgroundWriter) -> Result<T, ChangeError> + Send + 'static,
+) -> Result<T, Refusal> {
+    let state = Arc::clone(state);
+    let done = spawn_blocking(move || {
+        let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+        let readiness = state.readiness();
+        if !readiness.is_ready() {
+            return Err(Refusal::not_ready(readiness.into_reasons()));
+        }
+        let now = state.common.clock.now().wall;
+        let (changed, pending) = {
+            let mut writer = serving.changes.0.lock();
+            writer.begin(now);
+            let changed = act(&serving.aaa, now, &mut writer)?;
+            (changed, writer.submit_all())
+        };
+        let is_durable = pending.wait(PATIENCE);
+        serving.changes.0.lock().settle(&serving.aaa);
+        if is_durable {
+            Ok(changed)
+        } else {
+            let reason = "the change is in force, and the disk has not taken it yet".to_owned();
+            Err(Refusal::not_ready(vec![reason]))
+        }
+    });
+    done.await.unwrap_or_else(|_| Err(Refusal::not_ready(vec!["the server ends".to_owned()])))
+}

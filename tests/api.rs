@@ -1,0 +1,390 @@
+//! The management API as programs meet it: the built program, a token, real connections. The calls
+//! of the platform's Terraform provider are replayed as it makes them.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::server::{Folder, Server, TIMEOUT};
+
+/// One program with a token.
+struct Client<'s> {
+    server: &'s Server,
+    token: String,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    json: Value,
+}
+
+/// Makes a token of the folder's data.
+fn token(folder: &Folder, name: &str, role: &str) -> String {
+    let made = Command::new(env!("CARGO_BIN_EXE_attachd"))
+        .args(["token", "create", "--name", name, "--role", role, "--output", "json", "--data-dir"])
+        .arg(folder.path("attachd-data"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(made.stdout).unwrap();
+    let said: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+    said["token"].as_str().unwrap().to_owned()
+}
+
+impl<'s> Client<'s> {
+    fn new(folder: &Folder, server: &'s Server, role: &str) -> Self {
+        let client = Self { server, token: token(folder, role, role) };
+        server.until("the token is known", |_| client.get("/apitokens/verify").status == 200);
+        client
+    }
+
+    /// As Go's client does: a content type on every request.
+    fn call(&self, method: &str, path: &str, more: &str, body: Option<&Value>) -> Answer {
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect(self.server.http).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        write!(
+            stream,
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n{more}Connection: close\r\n\r\n{body}",
+            self.server.http,
+            self.token,
+            body.len()
+        )
+        .unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let json = serde_json::from_str(body).unwrap_or(Value::Null);
+        Answer { status, head: head.to_lowercase(), json }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, "", None)
+    }
+
+    /// The data of something that is there.
+    fn data(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert!(answer.status == 200 && answer.json["success"] == true, "{path}: {}", answer.json);
+        answer.json["data"].clone()
+    }
+
+    /// A write that succeeds; its data.
+    fn write(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.call(method, path, "", Some(body));
+        let is_done = answer.status == 200 && answer.json["success"] == true;
+        assert!(is_done, "{method} {path} {body}: {} {}", answer.status, answer.json);
+        answer.json["data"].clone()
+    }
+
+    fn delete(&self, path: &str) -> Answer {
+        self.call("DELETE", path, "", None)
+    }
+}
+
+impl Answer {
+    fn is_refused(&self, status: u16, code: &str, message: &str) {
+        let told = self.json["messages"].to_string();
+        assert_eq!(self.status, status, "{}", self.json);
+        assert_eq!(self.json["success"], false, "{}", self.json);
+        assert_eq!(self.json["code"], code, "{}", self.json);
+        assert!(self.json["data"].is_null() && told.contains(message), "{}", self.json);
+    }
+}
+
+/// What Terraform's provider does for a VSlice and a group: create, read back by the id, refresh by
+/// the moniker, update, rename, delete.
+#[test]
+fn terraform_keeps_vslices_and_groups() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    let vslice = json!({
+        "name": "Terra & form", "moniker": "terra", "dnsServers": ["9.9.9.9", "1.1.1.1"],
+        "dnsMode": "custom", "ipAddressFamily": "Ipv4", "subnetAddress": "100.70.0.0/16",
+        "ipAllocationType": "static", "eventMap": "",
+    });
+    let id = client.write("POST", "/vslices", &vslice);
+    let shown = client.data(&format!("/vslices/{}", id.as_str().unwrap()));
+    assert_eq!(shown, client.data("//vslices/terra"), "by id and by moniker");
+    for (key, wanted) in [
+        ("id", id.clone()),
+        ("name", json!("Terra & form")),
+        ("moniker", json!("terra")),
+        ("subnets", json!(["100.70.0.0/16"])),
+        ("dnsServers", json!(["9.9.9.9", "1.1.1.1"])),
+        ("eventMap", Value::Null),
+        ("endpointGroupCount", json!(0)),
+        ("endpointCount", json!(0)),
+    ] {
+        assert_eq!(shown[key], wanted, "{key}");
+    }
+    let family = json!({"key": 10, "moniker": "Ipv4", "name": "IPv4", "active": true});
+    assert_eq!(shown["ipAddressFamily"], family, "spelled as it was written");
+    let mode = json!({"key": 20, "moniker": "custom", "name": "Custom", "active": true});
+    assert_eq!(shown["dnsMode"], mode);
+
+    let group = json!({
+        "name": "Tills", "moniker": "terra-tills", "eventMap": null, "routingPolicy": null,
+        "steeringProfile": null, "regionalGatewayPolicy": "automatic",
+        "ipAllocationType": "static", "vslice": "terra",
+    });
+    let group_id = client.write("POST", "/EndpointGroups", &group);
+    let shown = client.data(&format!("/endpointgroups/{}", group_id.as_str().unwrap()));
+    assert_eq!(shown["vslice"], json!({"id": id, "moniker": "terra", "name": "Terra & form"}));
+    for absent in ["eventMap", "routingPolicy", "steeringProfile"] {
+        assert!(shown[absent].is_null(), "{absent}");
+    }
+    assert_eq!(shown["regionalGatewayPolicy"]["moniker"], "automatic");
+    assert_eq!(shown["endpointsAssigned"], 0);
+    assert_eq!(client.data("/vslices/terra")["endpointGroupCount"], 1);
+
+    // What Terraform does not know is set by others, and left alone by its updates.
+    client.write("PATCH", "/endpointgroups/terra-tills", &json!({"apns": ["till.iot"]}));
+    let mut renamed = group.clone();
+    renamed["name"] = json!("All tills");
+    renamed["id"] = group_id.clone();
+    client.write("PUT", "/EndpointGroups/terra-tills", &renamed);
+    let shown = client.data("/EndpointGroups/terra-tills");
+    assert_eq!((&shown["name"], &shown["apns"]), (&json!("All tills"), &json!(["till.iot"])));
+
+    // A new moniker comes as a PUT to it, with the id; references follow.
+    let mut moved = vslice.clone();
+    moved["moniker"] = json!("terra-two");
+    moved["dnsServers"] = Value::Null;
+    moved["dnsMode"] = json!("auto");
+    client.call("PUT", "/vslices/terra-two", "", Some(&moved)).is_refused(
+        200,
+        "not-found",
+        "Record not found",
+    );
+    moved["id"] = id.clone();
+    assert_eq!(client.write("PUT", "/vslices/terra-two", &moved), id);
+    let shown = client.data("/vslices/terra-two");
+    assert_eq!((&shown["id"], &shown["dnsServers"]), (&id, &Value::Null));
+    assert_eq!(client.data("/EndpointGroups/terra-tills")["vslice"]["moniker"], "terra-two");
+    client.get("/vslices/terra").is_refused(200, "not-found", "Record not found");
+
+    // Terraform's order: what refers goes first.
+    client.delete("/vslices/terra-two").is_refused(
+        200,
+        "in-use",
+        "VSlice terra-two is used by endpoint group terra-tills",
+    );
+    assert_eq!(client.delete("/EndpointGroups/terra-tills").json["data"], group_id);
+    assert_eq!(client.delete("/vslices/terra-two").json["data"], id);
+    let gone = client.get("/vslices/terra-two");
+    assert_eq!(gone.json["messages"], json!(["Record not found"]), "exactly so, and alone");
+    // A moniker is free at once.
+    assert_ne!(client.write("POST", "/vslices", &vslice), id);
+}
+
+/// Sub-lists come twice, and null is told from an empty list.
+#[test]
+fn terraform_keeps_handlers_maps_and_policies() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    let handler = json!({
+        "name": "Hooks", "moniker": "hooks", "eventEndpointType": "webhook",
+        "configurationData": {"webhookConfig": {
+            "bearerToken": "s3cret", "username": null, "password": null, "timeout": "10",
+            "url": "https://ops.example/hook",
+        }},
+    });
+    let id = client.write("POST", "/EventHandlers", &handler);
+    let shown = client.data("/EventHandlers/hooks");
+    assert_eq!(shown["configurationData"], handler["configurationData"], "back exactly");
+    assert_eq!(shown["summaryDescription"], "POST https://ops.example/hook");
+    let reader = Client::new(&folder, &server, "read");
+    let secret = &reader.data("/EventHandlers/hooks")["configurationData"]["webhookConfig"];
+    assert!(secret["bearerToken"].is_null(), "secrets are not for readers");
+
+    let one = json!([{"eventEndpointId": "hooks", "eventTypeId": "endpointauthenticated_v1"}]);
+    let map = json!({"name": "Map A", "moniker": "map-a", "eventScope": "endpoint", "subscriptions": one});
+    client.write("POST", "/EventMaps", &map);
+    let again = client.write("POST", "/EventMaps/map-a/subscriptions", &one);
+    assert_eq!(again.as_array().unwrap().len(), 1, "the second is \"make sure these are there\"");
+    assert_eq!(again[0]["eventEndpointId"], id);
+    assert_eq!(again[0]["eventHandler"]["moniker"], "hooks");
+    let listed = client.data("/EventMaps/map-a/subscriptions");
+    assert_eq!(listed[0]["eventEndpoint"]["type"], "webhook", "a text");
+    assert_eq!(listed[0]["eventType"]["moniker"], "endpointauthenticated_v1");
+    assert_eq!(listed[0]["eventMap"]["moniker"], "map-a");
+    client.delete("/EventHandlers/hooks").is_refused(200, "in-use", "event map map-a");
+    for (written, shown) in [(json!([]), json!([])), (Value::Null, Value::Null)] {
+        client.write("PUT", "/EventMaps/map-a", &json!({"subscriptions": written}));
+        assert_eq!(client.data("/EventMaps/map-a")["subscriptions"], shown);
+    }
+
+    let entries = json!([
+        {"operatorId": null, "iso3": null, "steeringProfileEntryAction": "reject-hard"},
+        {"operatorId": 60303, "iso3": "DZA", "steeringProfileEntryAction": "allow"},
+    ]);
+    let policy = json!({"name": "Home", "moniker": "home-only", "entries": entries});
+    client.write("POST", "/OperatorPolicies", &policy);
+    client.write("POST", "/OperatorPolicies/home-only/entries", &entries);
+    let shown = client.data("/OperatorPolicies/home-only/entries");
+    assert_eq!(shown.as_array().unwrap().len(), 2);
+    assert!(shown[0]["operatorId"].is_null() && shown[0]["iso3"].is_null());
+    assert_eq!((&shown[1]["operatorId"], &shown[1]["iso3"]), (&json!(60303), &json!("DZA")));
+    assert_eq!(shown[0]["steeringProfileEntryAction"]["moniker"], "reject-hard");
+    client.write("PUT", "/OperatorPolicies/home-only", &json!({"entries": [entries[1]]}));
+    assert_eq!(client.data("/OperatorPolicies/home-only")["entries"].as_array().unwrap().len(), 1);
+}
+
+/// Each refusal with its status, its code, and words that say what to write instead.
+#[test]
+fn what_is_wrong_is_told_with_pointer_and_remedy() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    let vslice = |key: &str, value: Value| {
+        let mut body = json!({"name": "V", "moniker": "v", "subnetAddress": "10.9.0.0/16"});
+        body[key] = value;
+        body
+    };
+    for (path, body, code, message) in [
+        ("/vslices", vslice("moniker", json!("a_b")), "invalid", "/moniker: "),
+        ("/vslices", vslice("moniker", json!("V")), "invalid", "write 1 to 30 of a-z, 0-9 and -"),
+        (
+            "/vslices",
+            vslice("moniker", json!("festival")),
+            "moniker-taken",
+            "is already used by VSlice",
+        ),
+        (
+            "/vslices",
+            vslice("subnetAddress", json!("10.1.2.3/16")),
+            "invalid",
+            "/subnetAddress: 10.1.2.3/16 has host bits; the network is 10.1.0.0/16",
+        ),
+        ("/vslices", vslice("ipAddressFamily", json!("ipv6")), "invalid", "/ipAddressFamily: IPv6"),
+        ("/vslices", vslice("colour", json!("red")), "unknown-key", "/colour: unknown key"),
+        ("/vslices", vslice("name", json!(7)), "invalid", "/name: a number where a text is wanted"),
+        (
+            "/vslices",
+            vslice("eventMap", json!("no-map")),
+            "reference",
+            "/eventMap: there is no event map",
+        ),
+        (
+            "/endpointgroups",
+            json!({"name": "G", "moniker": "g", "vslice": "festivl"}),
+            "reference",
+            "/vslice: there is no VSlice \\\"festivl\\\"",
+        ),
+        (
+            "/endpointgroups",
+            json!({"name": "G", "moniker": "g", "vslice": "festival", "routingPolicy": "fw"}),
+            "unsupported",
+            "does not route packets",
+        ),
+        ("/routingpolicies", json!({"name": "R"}), "unsupported", "does not route packets"),
+        ("/regionalpolicies", json!({"name": "R"}), "unsupported", "automatic"),
+    ] {
+        client.call("POST", path, "", Some(&body)).is_refused(200, code, message);
+    }
+    assert_eq!(client.data("/routingtargets"), json!([]));
+    assert_eq!(client.data("/RegionalPolicies/automatic")["isFixed"], true);
+    client.get("/vslices/").is_refused(200, "moniker-missing", "reads by moniker");
+    client.get("/nothing").is_refused(404, "no-such-path", "/api/v1/nothing");
+    client.call("PATCH", "/vslices", "", Some(&json!({}))).is_refused(405, "method", "PATCH");
+
+    let problem = client.call(
+        "POST",
+        "/vslices",
+        "Accept: application/problem+json\r\n",
+        Some(&vslice("moniker", json!("festival"))),
+    );
+    assert_eq!(problem.status, 409);
+    assert!(problem.head.contains("content-type: application/problem+json"), "{}", problem.head);
+    assert_eq!(problem.json["type"], "urn:attachd:problem:moniker-taken");
+}
+
+#[test]
+fn a_version_is_shown_demanded_and_spared() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    let shown = client.get("/vslices/festival");
+    let version = shown.json["data"]["version"].as_u64().unwrap();
+    assert!(shown.head.contains(&format!("etag: \"{version}\"")), "{}", shown.head);
+    let known = format!("If-None-Match: \"{version}\"\r\n");
+    assert_eq!(client.call("GET", "/vslices/festival", &known, None).status, 304);
+    let name = json!({"name": "Festival, changed"});
+    let expected = |version: u64| format!("If-Match: \"{version}\"\r\n");
+    client.call("PUT", "/vslices/festival", &expected(version - 1), Some(&name)).is_refused(
+        412,
+        "precondition",
+        "version is",
+    );
+    let changed = client.call("PUT", "/vslices/festival", &expected(version), Some(&name));
+    assert_eq!(changed.status, 200, "{}", changed.json);
+    assert!(client.data("/vslices/festival")["version"].as_u64().unwrap() > version);
+}
+
+/// Who may do what; and what is open before the first token.
+#[test]
+fn a_token_and_its_role_decide() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let nobody = Client { server: &server, token: "0".repeat(32) };
+    let till = "/endpoints/8944500000000000014";
+    assert_eq!(nobody.get(till).status, 200, "open on this machine until there is a token");
+    nobody.get("/vslices").is_refused(401, "unauthenticated", "no or unknown token");
+    let reader = Client::new(&folder, &server, "read");
+    assert_eq!(reader.get("/vslices").status, 200);
+    assert_eq!(
+        reader.get("/ApiTokens/Verify").json["messages"],
+        json!(["token \"read\" works: role read, never expires"])
+    );
+    let body = json!({"name": "V", "moniker": "v"});
+    reader.call("POST", "/vslices", "", Some(&body)).is_refused(
+        403,
+        "forbidden",
+        "token \\\"read\\\" has role read; this needs write",
+    );
+    nobody.get(till).is_refused(401, "unauthenticated", "no or unknown token");
+    assert_eq!(server.get("/metrics").0, 200, "metrics and health stay open");
+}
+
+/// A write was answered, so it is there after a crash, with its id, and a reload leaves it alone.
+#[test]
+fn what_was_answered_survives_a_crash_and_a_reload() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    let body = json!({
+        "name": "Kept", "moniker": "kept", "subnetAddress": "10.9.0.0/16", "ipAddressFamily": "ipv4",
+    });
+    let id = client.write("POST", "/vslices", &body);
+    client.write(
+        "POST",
+        "/vslices/kept/subnets",
+        &json!({"cidr": "10.10.0.0/24", "ipAllocationType": "pooled"}),
+    );
+    client.write("PUT", "/vslices/festival", &json!({"name": "Renamed"}));
+    let before = client.data("/vslices/kept");
+    let token = client.token;
+    server.kill();
+    let server = folder.serve();
+    let client = Client { server: &server, token };
+    assert_eq!(client.data(&format!("/vslices/{}", id.as_str().unwrap())), before);
+    assert_eq!(before["subnets"], json!(["10.9.0.0/16", "10.10.0.0/24"]));
+    server.signal("HUP");
+    server.until("reloaded", |server| server.log().contains("reloaded"));
+    assert_eq!(client.data("/vslices/kept"), before);
+    assert_eq!(client.data("/vslices/festival")["name"], "Renamed");
+    let pools = client.data("/vslices/kept/subnets");
+    assert_eq!(pools[1]["free"], 253, "{pools}");
+    let removed = client.delete("/vslices/kept/subnets/10.10.0.0/24");
+    assert_eq!(removed.json["success"], true, "{}", removed.json);
+}
