@@ -388,3 +388,194 @@ fn what_was_answered_survives_a_crash_and_a_reload() {
     let removed = client.delete("/vslices/kept/subnets/10.10.0.0/24");
     assert_eq!(removed.json["success"], true, "{}", removed.json);
 }
+
+const TILL: &str = "8944500000000000014";
+
+/// The life of a SIM, step by step, each with what it leads to.
+#[test]
+fn an_endpoint_is_suspended_resumed_moved_and_ended() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "admin");
+    let step = |word: &str, body: Option<&Value>| {
+        client.call("POST", &format!("/endpoints/{TILL}/{word}"), "", body)
+    };
+    let till = client.data(&format!("/endpoints/{TILL}"));
+    let uuid = till["id"].as_str().unwrap();
+    for id in [uuid, "imsi:234500000000001", "MSISDN:447700000001"] {
+        assert_eq!(client.data(&format!("/endpoints/{id}"))["iccid"], TILL, "{id}");
+    }
+    client.get("/endpoints/imsi:999999999999999").is_refused(404, "not-found", "Record not found");
+
+    let suspended = step("suspend", Some(&json!({"reason": "stolen"})));
+    assert_eq!(suspended.json["data"]["provisioningState"]["key"], 60, "{}", suspended.json);
+    let till = client.data(&format!("/endpoints/{TILL}"));
+    assert_eq!((&till["stateReason"], &till["origin"]), (&json!("stolen"), &json!("file")));
+    let again = step("suspend", None);
+    assert_eq!(again.json["messages"], json!(["already suspended"]));
+    assert_eq!(
+        again.head.lines().find(|line| line.starts_with("etag")),
+        suspended.head.lines().find(|line| line.starts_with("etag"))
+    );
+    step("reinstate", None).is_refused(409, "state", "suspended");
+
+    let body = json!({"name": "till one", "reference": "inv-7", "tags": ["bar", "east"]});
+    client.write("PATCH", &format!("/endpoints/{TILL}"), &body);
+    let till = client.data(&format!("/endpoints/{TILL}"));
+    assert_eq!((&till["reference"], &till["tags"]), (&json!("inv-7"), &json!(["bar", "east"])));
+    assert_eq!(till["provisioningState"]["key"], 60, "a change of names is none of the state");
+
+    assert_eq!(step("resume", None).json["data"]["provisioningState"]["key"], 50);
+    client.write("PATCH", &format!("/endpoints/{TILL}"), &json!({"endpointGroup": null}));
+    assert_eq!(client.data(&format!("/endpoints/{TILL}"))["provisioningState"]["key"], 30);
+    client.write("PATCH", &format!("/endpoints/{TILL}"), &json!({"endpointGroup": "epos"}));
+    assert_eq!(client.data(&format!("/endpoints/{TILL}"))["provisioningState"]["key"], 50);
+    let outside = json!({"staticIp": "10.0.0.1"});
+    client
+        .call("PATCH", &format!("/endpoints/{TILL}"), "", Some(&outside))
+        .is_refused(422, "address", "10.0.0.1");
+    assert_eq!(step("terminate", None).json["data"]["provisioningState"]["key"], 70);
+    step("resume", None).is_refused(409, "state", "reinstate it first");
+    assert_eq!(step("reinstate", None).json["data"]["provisioningState"]["key"], 30);
+
+    // What was answered is there after a crash.
+    let before = client.data(&format!("/endpoints/{TILL}"));
+    let token = client.token.clone();
+    server.kill();
+    let server = folder.serve();
+    let client = Client { server: &server, token };
+    assert_eq!(client.data(&format!("/endpoints/{TILL}")), before);
+}
+
+#[test]
+fn endpoints_are_listed_page_by_page_and_searched() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "read");
+    let all = client.get("/endpoints?limit=1000").json;
+    let total = all["totalItems"].as_u64().unwrap();
+    assert_eq!(all["data"].as_array().unwrap().len() as u64, total);
+    assert!(all["nextCursor"].is_null() && all["data"][0].get("sessions").is_none());
+
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client.get(&format!("/endpoints?limit=37&cursor={cursor}")).json;
+        assert_eq!(page["totalItems"], total);
+        let iccids = page["data"].as_array().unwrap().iter().map(|one| one["iccid"].clone());
+        seen.extend(iccids.map(|iccid| iccid.as_str().unwrap().to_owned()));
+        match page["nextCursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len() as u64, total);
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len() as u64, total, "none twice");
+
+    let count = |query: &str| client.get(&format!("/endpoints?{query}")).json["totalItems"].clone();
+    for (query, wanted) in [
+        (format!("filter=iccid:{TILL}"), 1),
+        ("filter=imsi:234500000000001".to_owned(), 1),
+        ("filter=imsi:234500000000001,provisioningState:suspended".to_owned(), 0),
+        ("filter=name:till%201,msisdn:447700000001".to_owned(), 1),
+        ("q=447700000001".to_owned(), 1),
+        ("filter=networkState:40".to_owned(), 0),
+    ] {
+        assert_eq!(count(&query), wanted, "{query}");
+    }
+    for bad in ["filter=colour:red", "offset=5", "sortBy=asc(name)", "cursor=zz", "limit=1001"] {
+        assert_eq!(client.get(&format!("/endpoints?{bad}")).status, 400, "{bad}");
+    }
+}
+
+/// All or nothing, and exactly as many as expected.
+#[test]
+fn many_endpoints_are_changed_at_once_or_none() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let admin = Client::new(&folder, &server, "admin");
+    let one =
+        |iccid: &str, imsi: &str| json!({"iccid": iccid, "imsi": imsi, "endpointGroup": "epos"});
+    let good = one("8944500000000900000", "234500000900000");
+    let taken = one("8944500000000900018", "234500000000001");
+    let both = json!({"items": [good, taken]});
+    admin.call("POST", "/endpoints/batch", "", Some(&both)).is_refused(
+        422,
+        "invalid",
+        "/items/1: the IMSI belongs to",
+    );
+    admin.get("/endpoints/8944500000000900000").is_refused(404, "not-found", "Record not found");
+    let dry = admin.write("POST", "/endpoints/batch", &json!({"dryRun": true, "items": [good]}));
+    assert_eq!(
+        dry,
+        json!([{"row": 0, "iccid": "8944500000000900000", "ok": true, "code": null, "message": null}])
+    );
+    admin.get("/endpoints/8944500000000900000").is_refused(404, "not-found", "Record not found");
+    let loose = json!({"atomic": false, "items": [good, taken]});
+    let rows = admin.write("POST", "/endpoints/batch", &loose);
+    assert_eq!((&rows[0]["ok"], &rows[1]["ok"]), (&json!(true), &json!(false)), "{rows}");
+    assert_eq!(admin.data("/endpoints/8944500000000900000")["provisioningState"]["key"], 50);
+
+    let of_group = "filter=endpointGroup:epos";
+    let count = admin.get(&format!("/endpoints?{of_group}")).json["totalItems"].as_u64().unwrap();
+    let action = |expect: u64| json!({"action": "suspend", "filter": "endpointGroup:epos,provisioningState:active", "expect": expect});
+    admin.call("POST", "/endpoints/actions", "", Some(&action(count + 1000))).is_refused(
+        409,
+        "precondition",
+        "endpoints match",
+    );
+    let active = format!("/endpoints?{of_group},provisioningState:active");
+    let active = admin.get(&active).json["totalItems"].as_u64().unwrap();
+    assert!(active > 1, "{active}");
+    let done = admin.write("POST", "/endpoints/actions", &action(active));
+    assert_eq!(done["changed"], active);
+    let suspended = format!("/endpoints?{of_group},provisioningState:suspended");
+    assert!(admin.get(&suspended).json["totalItems"].as_u64().unwrap() >= active);
+}
+
+/// The same for people, by the command line.
+#[test]
+fn the_command_line_does_what_the_api_does() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "admin");
+    let run = |arguments: &[&str]| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_attachd"))
+            .arg("endpoint")
+            .args(arguments)
+            .env("ATTACHD_URL", format!("http://{}", server.http))
+            .env("ATTACHD_TOKEN", &client.token)
+            .output()
+            .unwrap();
+        let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+        (ran.status.code().unwrap(), text(ran.stdout), text(ran.stderr))
+    };
+    let (exit, table, told) = run(&["suspend", TILL, "--reason", "lost"]);
+    assert_eq!(exit, 0, "{told}");
+    assert!(table.contains("suspended") && table.contains("till 1"), "{table}");
+    let (_, _, told) = run(&["suspend", "imsi:234500000000001"]);
+    assert!(told.contains("already suspended"), "{told}");
+    let (exit, json, _) = run(&["show", TILL, "--output", "json"]);
+    let shown: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((exit, &shown[0]["stateReason"]), (0, &json!("lost")));
+    assert_eq!(run(&["resume", TILL]).0, 0);
+    let (exit, table, _) = run(&["list", "--filter", "endpointGroup:epos", "--limit", "2"]);
+    assert!(
+        exit == 0 && table.lines().filter(|line| line.contains("89445")).count() == 2,
+        "{table}"
+    );
+    let (exit, _, told) = run(&["show", "8944500000000999999"]);
+    assert!(exit == 1 && told.contains("Record not found"), "{told}");
+    let (exit, _, told) = run(&["move", TILL, "--group", "nowhere"]);
+    assert!(exit == 2 && told.contains("there is no endpoint group"), "{told}");
+    let (exit, _, told) = run(&["show", "100.64.0.16"]);
+    assert!(exit == 1 && told.contains("--vslice"), "{told}");
+    let refused = Command::new(env!("CARGO_BIN_EXE_attachd"))
+        .args(["endpoint", "list", "--url", &format!("http://{}", server.http)])
+        .env_remove("ATTACHD_TOKEN")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("attachd token create"), "{told}");
+}

@@ -319,6 +319,6 @@ fn the_exposition_is_sorted_complete_from_the_start_and_knows_other_names() {
     let line = "freeradius_total_access_accepts 1";
     server.until(line, |server| server.has_metric(line));
     server.endpoint(TILL);
-    let line = "attachd_api_requests_total{path=\"/api/v1/endpoints/{iccid}\",status=\"200\"} 1";
+    let line = "attachd_api_requests_total{path=\"/api/v1/endpoints/{id}\",status=\"200\"} 1";
     server.until(line, |server| server.has_metric(line));
 }

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
 use super::{Aaa, EndpointEntry, PoolFill};
-use crate::identity::{Iccid, Moniker, VsliceId};
-use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState};
+use crate::identity::{Iccid, Imsi, Moniker, Msisdn, VsliceId};
+use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState, Tracker};
 use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState};
 use crate::time::Timestamp;
 
@@ -57,6 +57,38 @@ impl Aaa {
     /// Every endpoint in turn, as it is kept; the order means nothing.
     pub fn for_each(&self, see: impl FnMut(Iccid, &EndpointEntry)) {
         self.tracker.for_each(see);
+    }
+
+    /// How many pieces all endpoints are looked at in.
+    pub const PIECES: usize = Tracker::<EndpointEntry>::PIECES;
+
+    /// The endpoints of one piece as they are kept, in no order. An endpoint is always of the same
+    /// piece; nobody waits longer than a piece takes.
+    pub fn look_at_piece(
+        &self,
+        piece: usize,
+        catalog: &Catalog,
+        mut see: impl FnMut(Iccid, &EndpointEntry, &Catalog),
+    ) {
+        self.tracker.look_at_piece(piece, |iccid, entry| see(iccid, entry, catalog));
+    }
+
+    /// Which piece an endpoint is of.
+    #[must_use]
+    pub const fn piece_of(iccid: Iccid) -> usize {
+        Tracker::<EndpointEntry>::piece_of(iccid)
+    }
+
+    /// Whose an IMSI is.
+    #[must_use]
+    pub fn by_imsi(&self, imsi: Imsi) -> Option<Iccid> {
+        self.tracker.resolve_imsi(imsi)
+    }
+
+    /// Whose an MSISDN is.
+    #[must_use]
+    pub fn by_msisdn(&self, msisdn: Msisdn) -> Option<Iccid> {
+        self.tracker.resolve_msisdn(msisdn)
     }
 
     /// Every endpoint as a line of the files has to say it, to bring about what is there now: with

@@ -28,6 +28,10 @@ pub(crate) struct MayRead(pub(crate) TokenBearer);
 #[derive(Clone, Debug)]
 pub(crate) struct MayWrite(pub(crate) TokenBearer);
 
+/// The permission to change many endpoints at once, and what else is not for everybody.
+#[derive(Clone, Debug)]
+pub(crate) struct MayAdminister(pub(crate) TokenBearer);
+
 /// The permission to look at what was open before there were tokens: a token that may read; or
 /// none, on this machine, as long as no token exists.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +56,32 @@ impl FromRequestParts<Arc<HttpState>> for MayWrite {
         state: &Arc<HttpState>,
     ) -> Result<Self, Refusal> {
         caller(parts, state, TokenRole::Write).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<HttpState>> for MayAdminister {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HttpState>,
+    ) -> Result<Self, Refusal> {
+        caller(parts, state, TokenRole::Admin).map(Self)
+    }
+}
+
+impl TokenBearer {
+    /// Whether the token's role is enough for something that only some requests ask for.
+    pub(crate) fn needs(&self, needed: TokenRole) -> Result<(), Refusal> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        Err(Refusal::forbidden(format!(
+            "token \"{}\" has role {}; this needs {}",
+            self.token,
+            self.role.as_str(),
+            needed.as_str()
+        )))
     }
 }
 
@@ -89,20 +119,14 @@ fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBe
     let tokens = tokens(state)?.ok_or_else(|| state.not_ready())?;
     let now = state.common.clock.now().wall;
     let token = tokens.verify(secret, now).ok_or_else(Refusal::unauthenticated)?;
-    if token.role < needed {
-        return Err(Refusal::forbidden(format!(
-            "token \"{}\" has role {}; this needs {}",
-            token.name.as_str(),
-            token.role.as_str(),
-            needed.as_str()
-        )));
-    }
     let date = |time: crate::time::Timestamp| time.to_string().chars().take(10).collect();
-    Ok(TokenBearer {
+    let bearer = TokenBearer {
         token: token.name.as_str().to_owned(),
         role: token.role,
         expires: token.expires.map(date),
-    })
+    };
+    bearer.needs(needed)?;
+    Ok(bearer)
 }
 
 /// The tokens in force; `None` while the server has not opened its data folder.

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod changes;
 pub(crate) mod connections;
+mod endpoints;
 pub(crate) mod envelope;
 mod families;
 pub(crate) mod http;

@@ -113,6 +113,21 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "limit", vec![message])
     }
 
+    pub(crate) fn too_many(most: usize, has: usize) -> Self {
+        let message = format!("at most {most} rows, this has {has}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "limit", vec![message])
+    }
+
+    /// Several things stand in the way.
+    pub(crate) fn conflict_of_many(code: &'static str, messages: Vec<String>) -> Self {
+        Self::outcome(StatusCode::CONFLICT, code, messages)
+    }
+
+    /// All it says.
+    pub(crate) fn words(&self) -> String {
+        self.messages.join("; ")
+    }
+
     pub(crate) fn unauthenticated() -> Self {
         let message = "no or unknown token".to_owned();
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", vec![message])

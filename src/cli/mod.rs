@@ -8,6 +8,7 @@ mod completions;
 mod data_folder;
 mod decode;
 mod diff;
+mod endpoint;
 mod export;
 mod inspect;
 mod man;
@@ -60,6 +61,7 @@ enum Verb {
     Scenario(scenario::ScenarioVerb),
     Report(report::ReportCommand),
     Token(token::TokenVerb),
+    Endpoint(endpoint::EndpointVerb),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -89,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Scenario(verb) => verb.run(&mut output),
         Verb::Report(verb) => verb.run(&mut output),
         Verb::Token(verb) => verb.run(&mut output),
+        Verb::Endpoint(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
         Verb::Man(verb) => verb.run(&mut output),
     };

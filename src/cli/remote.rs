@@ -32,6 +32,14 @@ impl Remote {
     /// # Errors
     /// What the server refuses for what it was given is [`Exit::Invalid`], all else a failure.
     pub(super) fn post(&self, path: &str) -> Result<Value, CommandError> {
+        self.ask(&Ask::Post(path, None)).map(|mut answer| answer["data"].take())
+    }
+
+    /// Asks, and returns the whole answer, which is a success.
+    ///
+    /// # Errors
+    /// The same as of [`Self::post`].
+    pub(super) fn ask(&self, ask: &Ask<'_>) -> Result<Value, CommandError> {
         let base = self.url.trim_end_matches('/');
         let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
         let config = ureq::Agent::config_builder()
@@ -42,16 +50,37 @@ impl Remote {
             .proxy(None)
             .timeout_connect(Some(CONNECTING))
             .timeout_global(Some(ANSWERING));
-        let mut request = ureq::Agent::from(config.build()).post(format!("{base}{path}"));
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
+        let agent = ureq::Agent::from(config.build());
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let sent = match *ask {
+            Ask::Get(path) => {
+                let request = agent.get(format!("{base}{path}"));
+                match &bearer {
+                    Some(bearer) => request.header("Authorization", bearer).call(),
+                    None => request.call(),
+                }
+            }
+            Ask::Post(path, body) | Ask::Patch(path, body) => {
+                let url = format!("{base}{path}");
+                let is_patch = matches!(ask, Ask::Patch(..));
+                let mut request = if is_patch { agent.patch(url) } else { agent.post(url) };
+                if let Some(bearer) = &bearer {
+                    request = request.header("Authorization", bearer);
+                }
+                match body {
+                    Some(body) => request
+                        .header("Content-Type", "application/json")
+                        .send(body.to_string().as_bytes()),
+                    None => request.send_empty(),
+                }
+            }
+        };
         let unreachable = |error: ureq::Error| {
             CommandError::failed(format!(
                 "{base}: {error}; does attachd run there, and is its [http] listen this address? (--url)"
             ))
         };
-        let mut response = request.send_empty().map_err(unreachable)?;
+        let mut response = sent.map_err(unreachable)?;
         let status = response.status();
         let text = response
             .body_mut()
@@ -66,11 +95,18 @@ impl Remote {
         };
         let answer: Value = serde_json::from_str(&text).map_err(|_| foreign())?;
         if answer["success"].as_bool().ok_or_else(foreign)? {
-            Ok(answer["data"].clone())
+            Ok(answer)
         } else {
             Err(refused(status.as_u16(), &answer))
         }
     }
+}
+
+/// What is asked: a path behind the server's address, and a body where there can be one.
+pub(super) enum Ask<'a> {
+    Get(&'a str),
+    Post(&'a str, Option<&'a Value>),
+    Patch(&'a str, Option<&'a Value>),
 }
 
 fn refused(status: u16, answer: &Value) -> CommandError {
@@ -78,6 +114,10 @@ fn refused(status: u16, answer: &Value) -> CommandError {
     let messages = messages.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     match status {
         400 | 422 => CommandError::Listed(Exit::Invalid, messages),
+        401 => CommandError::failed(format!(
+            "{}; make one with `attachd token create`, and give it as --token or ATTACHD_TOKEN",
+            messages.join("; ")
+        )),
         _ => CommandError::failed(messages.join("; ")),
     }
 }

@@ -169,6 +169,16 @@ impl<E> Tracker<E> {
         None
     }
 
+    /// How many pieces a walk has, each with its own locks.
+    pub const PIECES: usize = PIECES;
+
+    /// All endpoints of one piece; an endpoint is always of the same piece.
+    pub fn look_at_piece(&self, piece: usize, mut look: impl FnMut(Iccid, &E)) {
+        if let Some(piece) = self.pieces.get(piece) {
+            in_turn(piece.iter(), |entry| look(*entry.key(), &entry));
+        }
+    }
+
     pub fn for_each(&self, mut look: impl FnMut(Iccid, &E)) {
         for piece in &self.pieces {
             in_turn(piece.iter(), |entry| look(*entry.key(), &entry));
@@ -183,11 +193,16 @@ impl<E> Tracker<E> {
         self.pieces.iter().all(DashMap::is_empty)
     }
 
-    fn piece(&self, iccid: Iccid) -> &Map<Iccid, Box<E>> {
+    /// Which piece an endpoint is of.
+    pub const fn piece_of(iccid: Iccid) -> usize {
         // Fibonacci hashing: the upper bits of the product are well mixed, and have nothing to do
         // with the hash inside the piece.
         let mixed = iccid.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &self.pieces[(mixed >> (64 - PIECES.ilog2())) as usize]
+        (mixed >> (64 - PIECES.ilog2())) as usize
+    }
+
+    fn piece(&self, iccid: Iccid) -> &Map<Iccid, Box<E>> {
+        &self.pieces[Self::piece_of(iccid)]
     }
 }
 

@@ -25,7 +25,7 @@ use super::snapshots::{Files, Snapshots};
 use crate::aaa::Aaa;
 use crate::api::changes::ChangeWriter;
 use crate::api::connections;
-use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, router};
+use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, WALKS, router};
 use crate::identity::GatewayId;
 use crate::journal::{Commit, Journal, Observer, WriteFailure};
 use crate::keeping::BackgroundWriter;
@@ -136,6 +136,7 @@ impl Server {
             names: if settings.freeradius_metrics { Names::OwnAndFreeradius } else { Names::Own },
             serving: OnceLock::new(),
             reloads: Semaphore::new(WAITING_FOR_RELOAD),
+            walks: Arc::new(Semaphore::new(WALKS)),
             tokens: OnceLock::new(),
         });
         let (stop, stopped) = channel(());

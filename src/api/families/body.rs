@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use crate::api::refusal::Refusal;
 
 /// Octets of a body.
-pub(super) const LONGEST_BODY: usize = 1 << 20;
+pub(in crate::api) const LONGEST_BODY: usize = 1 << 20;
 
 /// What a request says of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Given<T> {
+pub(in crate::api) enum Given<T> {
     /// Nothing: it keeps its value.
     Absent,
     /// `null`: it is cleared.
@@ -23,7 +23,7 @@ pub(super) enum Given<T> {
 }
 
 impl<T> Given<T> {
-    pub(super) fn value(self) -> Option<T> {
+    pub(in crate::api) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
             Self::Absent | Self::Null => None,
@@ -33,23 +33,23 @@ impl<T> Given<T> {
 
 /// What is wrong with a body, and which code says so.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(in crate::api) struct Problems {
     code: Option<&'static str>,
     messages: Vec<String>,
 }
 
 impl Problems {
-    pub(super) fn add(&mut self, code: &'static str, pointer: &str, what: impl AsRef<str>) {
+    pub(in crate::api) fn add(&mut self, code: &'static str, pointer: &str, what: impl AsRef<str>) {
         // The first code is told: a program looks at one, a person reads all.
         self.code.get_or_insert(code);
         self.messages.push(format!("{pointer}: {}", what.as_ref()));
     }
 
-    pub(super) fn invalid(&mut self, pointer: &str, what: impl AsRef<str>) {
+    pub(in crate::api) fn invalid(&mut self, pointer: &str, what: impl AsRef<str>) {
         self.add("invalid", pointer, what);
     }
 
-    pub(super) fn result(self) -> Result<(), Refusal> {
+    pub(in crate::api) fn result(self) -> Result<(), Refusal> {
         match self.code {
             Some(code) => Err(Refusal::refused(code, self.messages)),
             None => Ok(()),
@@ -58,15 +58,15 @@ impl Problems {
 }
 
 /// An object whose keys are taken one by one; what nobody took is unknown.
-pub(super) struct Fields<'p> {
+pub(in crate::api) struct Fields<'p> {
     pointer: String,
     entries: Map<String, Value>,
     known: Vec<&'static str>,
-    pub(super) problems: &'p mut Problems,
+    pub(in crate::api) problems: &'p mut Problems,
 }
 
 /// The body of a request that changes something.
-pub(super) fn json(
+pub(in crate::api) fn json(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Value, Refusal> {
@@ -83,7 +83,7 @@ pub(super) fn json(
 }
 
 impl<'p> Fields<'p> {
-    pub(super) fn new(value: Value, pointer: &str, problems: &'p mut Problems) -> Self {
+    pub(in crate::api) fn new(value: Value, pointer: &str, problems: &'p mut Problems) -> Self {
         let entries = match value {
             Value::Object(entries) => entries,
             other => {
@@ -94,21 +94,21 @@ impl<'p> Fields<'p> {
         Self { pointer: pointer.to_owned(), entries, known: Vec::new(), problems }
     }
 
-    pub(super) fn pointer(&self, key: &str) -> String {
+    pub(in crate::api) fn pointer(&self, key: &str) -> String {
         format!("{}/{key}", self.pointer)
     }
 
-    pub(super) fn invalid(&mut self, key: &str, what: impl AsRef<str>) {
+    pub(in crate::api) fn invalid(&mut self, key: &str, what: impl AsRef<str>) {
         let pointer = self.pointer(key);
         self.problems.invalid(&pointer, what);
     }
 
-    pub(super) fn refuse(&mut self, code: &'static str, key: &str, what: impl AsRef<str>) {
+    pub(in crate::api) fn refuse(&mut self, code: &'static str, key: &str, what: impl AsRef<str>) {
         let pointer = self.pointer(key);
         self.problems.add(code, &pointer, what);
     }
 
-    pub(super) fn take(&mut self, key: &'static str) -> Given<Value> {
+    pub(in crate::api) fn take(&mut self, key: &'static str) -> Given<Value> {
         self.known.push(key);
         match self.entries.remove(key) {
             None => Given::Absent,
@@ -136,12 +136,12 @@ impl<'p> Fields<'p> {
         }
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Given<String> {
+    pub(in crate::api) fn text(&mut self, key: &'static str) -> Given<String> {
         self.read(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 
     /// A text that is read by `parse`, whose error says what to write instead.
-    pub(super) fn parsed<T>(
+    pub(in crate::api) fn parsed<T>(
         &mut self,
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -159,24 +159,24 @@ impl<'p> Fields<'p> {
         }
     }
 
-    pub(super) fn flag(&mut self, key: &'static str) -> Given<bool> {
+    pub(in crate::api) fn flag(&mut self, key: &'static str) -> Given<bool> {
         self.read(key, "true or false", Value::as_bool)
     }
 
     /// A whole number from 0 on.
-    pub(super) fn number(&mut self, key: &'static str, most: u32) -> Given<u32> {
+    pub(in crate::api) fn number(&mut self, key: &'static str, most: u32) -> Given<u32> {
         let wanted = format!("a whole number from 0 to {most}");
         self.read(key, &wanted, |value| {
             value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|n| *n <= most)
         })
     }
 
-    pub(super) fn array(&mut self, key: &'static str) -> Given<Vec<Value>> {
+    pub(in crate::api) fn array(&mut self, key: &'static str) -> Given<Vec<Value>> {
         self.read(key, "a list", |value| value.as_array().cloned())
     }
 
     /// Refuses the keys that nobody took.
-    pub(super) fn finish(mut self) {
+    pub(in crate::api) fn finish(mut self) {
         let known = self.known.join(", ");
         for key in std::mem::take(&mut self.entries).keys() {
             let shown: String = key.chars().take(40).collect();

@@ -37,11 +37,9 @@ impl Query {
             })
         };
         let mut filter = Vec::new();
-        for term in parameters.text("filter").map(terms).unwrap_or_default() {
-            let (name, wanted) = term.split_once(':').ok_or_else(|| {
-                Refusal::query("filter is property:text, several parted by commas")
-            })?;
-            filter.push((known(name.trim())?, unescape(wanted)));
+        for (name, wanted) in parameters.text("filter").map(terms).transpose()?.unwrap_or_default()
+        {
+            filter.push((known(&name)?, wanted));
         }
         let mut sort = Vec::new();
         for term in parameters.text("sortBy").map(|text| text.split(',')).into_iter().flatten() {
@@ -80,8 +78,8 @@ impl Query {
     }
 }
 
-/// Parts a filter at its commas; `\,` is one of the text.
-fn terms(text: &str) -> Vec<String> {
+/// The terms of a filter, `property:text,property:text`; `\,` is a comma of the text.
+pub(in crate::api) fn terms(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     let mut terms = Vec::new();
     let mut term = String::new();
     let mut letters = text.chars();
@@ -96,8 +94,12 @@ fn terms(text: &str) -> Vec<String> {
         }
     }
     terms.push(term);
-    terms.retain(|term| !term.is_empty());
-    terms
+    let parted = terms.iter().filter(|term| !term.is_empty()).map(|term| {
+        let parts = term.split_once(':');
+        parts.map(|(name, wanted)| (name.trim().to_owned(), unescape(wanted)))
+    });
+    let parted: Option<Vec<_>> = parted.collect();
+    parted.ok_or_else(|| Refusal::query("filter is property:text, several parted by commas"))
 }
 
 fn unescape(text: &str) -> String {

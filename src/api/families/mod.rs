@@ -1,7 +1,7 @@
 //! The families of objects that the platform has as well: each is listed, made, shown, changed and
 //! removed in the same way.
 
-mod body;
+pub(super) mod body;
 mod fixed;
 mod groups;
 mod handlers;
@@ -25,6 +25,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use self::body::{Fields, Given, LONGEST_BODY, Problems};
+pub(super) use self::listing::terms;
 use super::access::{MayRead, MayWrite, TokenBearer};
 use super::changes::carry_out;
 use super::envelope::{Answer, Envelope, data};
@@ -277,7 +278,7 @@ fn object_name(text: &str) -> Result<String, String> {
 }
 
 /// By id or moniker.
-fn find<'c, T: CatalogKind>(
+pub(super) fn find<'c, T: CatalogKind>(
     catalog: &'c Catalog,
     id: &str,
 ) -> Result<(T::Id, &'c CatalogEntry<T>), Refusal> {
@@ -314,7 +315,7 @@ fn meant<'c, T: CatalogKind>(
 }
 
 /// The handle of an object that a body refers to, by id or moniker.
-fn reference<T: CatalogKind>(
+pub(super) fn reference<T: CatalogKind>(
     fields: &mut Fields<'_>,
     key: &'static str,
     catalog: &Catalog,
@@ -336,7 +337,7 @@ fn reference<T: CatalogKind>(
 }
 
 /// An optional value after a request: kept if nothing was said of it.
-fn after<T>(given: Given<T>, before: Option<T>) -> Option<T> {
+pub(super) fn after<T>(given: Given<T>, before: Option<T>) -> Option<T> {
     match given {
         Given::Absent => before,
         Given::Null => None,
@@ -375,12 +376,12 @@ fn whole<T: Family>(shown: &Shown<'_, T>) -> Value {
     Value::Object(all)
 }
 
-fn tag(version: u64) -> String {
+pub(super) fn tag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
 /// Whether the caller has this version already (If-None-Match, RFC 9110 13.1.2).
-fn is_known(headers: &HeaderMap, version: u64) -> bool {
+pub(super) fn is_known(headers: &HeaderMap, version: u64) -> bool {
     let given = headers.get(header::IF_NONE_MATCH).and_then(|given| given.to_str().ok());
     given.is_some_and(|given| {
         given
@@ -391,7 +392,7 @@ fn is_known(headers: &HeaderMap, version: u64) -> bool {
 }
 
 /// The version that the caller expects (If-Match, RFC 9110 13.1.1).
-fn expected(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+pub(super) fn expected(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let Some(given) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let version = given.to_str().ok().map(str::trim).filter(|given| *given != "*");
     let Some(version) = version else { return Ok(None) };

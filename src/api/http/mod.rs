@@ -6,8 +6,7 @@ pub(super) mod parameters;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{MatchedPath, Path, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::access::MayView;
 use super::changes::ChangeWriter;
+use super::endpoints;
 use super::envelope::{Answer, Page, data, list};
 use super::families;
 use super::refusal::Refusal;
@@ -42,6 +42,8 @@ pub(crate) struct HttpState {
     pub(crate) serving: OnceLock<Serving>,
     /// Who may wait for a reload at the same time; each keeps a connection.
     pub(crate) reloads: Semaphore,
+    /// How many lists may be made at the same time that look at every endpoint.
+    pub(crate) walks: Arc<Semaphore>,
     /// Who may use the management API. Set when it is known where the data folder is.
     pub(crate) tokens: OnceLock<TokenCache>,
 }
@@ -51,6 +53,9 @@ pub(crate) struct Serving {
     pub(crate) journal: Arc<Journal>,
     pub(crate) changes: ChangeWriter,
 }
+
+/// How many walks over all endpoints may run at the same time.
+pub(crate) const WALKS: usize = 2;
 
 /// How many may wait for a reload at the same time: people and their scripts, not a crowd.
 pub(crate) const WAITING_FOR_RELOAD: usize = 16;
@@ -62,10 +67,10 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/api/v1/endpoints/{iccid}", get(endpoint))
         .route("/api/v1/sessions", get(sessions))
         .route("/api/v1/server/reload", post(reload))
         .merge(families::routes())
+        .merge(endpoints::routes())
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
@@ -116,19 +121,6 @@ async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, Json<Readine
     let status =
         if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
-}
-
-/// What is no ICCID, or not even text, names no endpoint.
-async fn endpoint(
-    State(state): State<Arc<HttpState>>,
-    _permission: MayView,
-    uri: Uri,
-    named: Result<Path<String>, PathRejection>,
-) -> Answer<EndpointView> {
-    Parameters::of(&uri, &[])?;
-    let iccid =
-        named.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(Refusal::not_found)?;
-    look(&state, iccid).map(data)
 }
 
 async fn sessions(
