@@ -9,7 +9,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
+use attachd::wire::Code;
 use serde_json::{Value, json};
+use support::gateway::Gateway;
 use support::server::{Folder, Server, TIMEOUT};
 
 /// One program with a token.
@@ -578,4 +580,53 @@ fn the_command_line_does_what_the_api_does() {
         .unwrap();
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("attachd token create"), "{told}");
+}
+
+/// What is explained is what a gateway is told, whatever the fault.
+#[test]
+fn why_says_what_a_gateway_is_told() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "admin");
+    let path = format!("/endpoints/{TILL}");
+    let told = |apn: &str| {
+        let why = client.data(&format!("{path}/why?apn={apn}&gateway=here"));
+        let apn = format!("Called-Station-Id = {apn}");
+        let mut gateway = Gateway::facing(server.auth[0]);
+        let imsi = "3GPP-IMSI = 234500000000001";
+        let reply = gateway.ask(server.auth[0], Code::ACCESS_REQUEST, &[imsi, &apn]);
+        let reason =
+            reply.value("Reply-Message").unwrap_or("accepted").trim_matches('"').to_owned();
+        (why, reason)
+    };
+    let expect = |apn: &str, reason: &str, check: &str| {
+        let (why, told) = told(apn);
+        let explained = why["reason"].as_str().unwrap_or("accepted");
+        assert_eq!((explained, told.as_str()), (reason, reason), "{why}");
+        let steps = why["steps"].as_array().unwrap();
+        let last = steps.last().unwrap();
+        assert_eq!(
+            (&last["check"], &last["passed"]),
+            (&json!(check), &json!(reason == "accepted"))
+        );
+        assert_eq!(steps[0]["check"], "gateway");
+    };
+    expect("festival.iot", "accepted", "address");
+    expect("elsewhere.iot", "apn-not-allowed", "apn");
+    client.write("PATCH", "/endpointgroups/epos", &json!({"enabled": false}));
+    expect("festival.iot", "group-invalid", "group");
+    client.write("PATCH", "/endpointgroups/epos", &json!({"enabled": true}));
+    client.call("POST", &format!("{path}/suspend"), "", None);
+    expect("festival.iot", "endpoint-suspended", "state");
+    client.write("PATCH", &path, &json!({"endpointGroup": null}));
+    expect("festival.iot", "endpoint-pending", "state");
+    client.call("POST", &format!("{path}/terminate"), "", None);
+    expect("festival.iot", "endpoint-terminated", "state");
+    let unknown = client.data(&format!("{path}/why?gateway=nobody"));
+    assert_eq!(unknown["steps"][0]["passed"], false, "{unknown}");
+    client.get("/endpoints/8944500000000999999/why").is_refused(
+        404,
+        "not-found",
+        "Record not found",
+    );
 }

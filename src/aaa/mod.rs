@@ -14,6 +14,7 @@ mod change;
 mod claims;
 mod compare;
 mod departed;
+mod explain;
 mod housekeep;
 mod identify;
 mod members;
@@ -35,6 +36,7 @@ pub use change::{
     BatchErrors, ChangeError, EndpointMutation, EndpointStep, Mutation, Put, PutTarget, Transition,
 };
 pub use departed::Departed;
+pub use explain::{ExplainedStep, Explanation};
 pub use housekeep::Walk;
 pub use members::GroupMembers;
 pub use prefetch::SIDE_BY_SIDE;

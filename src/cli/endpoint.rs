@@ -237,7 +237,7 @@ fn write(
 }
 
 /// Percent-encoded for a path segment or a query value (RFC 3986 2.3).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len());
     for octet in text.bytes() {

@@ -26,6 +26,7 @@ mod setup;
 mod simulate;
 mod table;
 mod token;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ enum Verb {
     Report(report::ReportCommand),
     Token(token::TokenVerb),
     Endpoint(endpoint::EndpointVerb),
+    Why(why::Why),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -92,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Report(verb) => verb.run(&mut output),
         Verb::Token(verb) => verb.run(&mut output),
         Verb::Endpoint(verb) => verb.run(&mut output),
+        Verb::Why(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
         Verb::Man(verb) => verb.run(&mut output),
     };

@@ -50,6 +50,17 @@ pub enum CredentialMethod {
     Chap,
 }
 
+impl CredentialMethod {
+    /// The name in files and JSON.
+    #[must_use]
+    pub const fn moniker(self) -> &'static str {
+        match self {
+            Self::Pap => "pap",
+            Self::Chap => "chap",
+        }
+    }
+}
+
 /// The user name and password that a group demands.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {

@@ -4,6 +4,7 @@ mod change;
 mod filter;
 mod id;
 mod list;
+mod why;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .route("/api/v1/endpoints", get(list::list))
         .route("/api/v1/endpoints/{id}", get(show).put(change::update).patch(change::update))
         .route("/api/v1/endpoints/{id}/sessions", get(sessions))
+        .route("/api/v1/endpoints/{id}/why", get(why::why))
         .route("/api/v1/endpoints/{id}/{step}", post(change::step))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .merge(batches)

@@ -85,7 +85,7 @@ impl Family for Group {
     fn show(&self, of: &Shown<'_, Self>) -> Map<String, Value> {
         let credentials = self.credentials.as_ref().map(|credentials| {
             json!({
-                "method": method(credentials.method),
+                "method": credentials.method.moniker(),
                 "username": &*credentials.username,
                 "password": of.shows_secrets.then_some(&*credentials.password),
             })
@@ -228,7 +228,7 @@ fn read_credentials(fields: &mut Fields<'_>) -> Given<Credentials> {
             let kind = inner.parsed("method", |text| {
                 [CredentialMethod::Pap, CredentialMethod::Chap]
                     .into_iter()
-                    .find(|own| method(*own).eq_ignore_ascii_case(text))
+                    .find(|own| own.moniker().eq_ignore_ascii_case(text))
                     .ok_or_else(|| "unknown; write pap or chap".to_owned())
             });
             let (username, password) = (inner.text("username"), inner.text("password"));
@@ -245,12 +245,5 @@ fn read_credentials(fields: &mut Fields<'_>) -> Given<Credentials> {
             inner.finish();
             read
         }
-    }
-}
-
-const fn method(method: CredentialMethod) -> &'static str {
-    match method {
-        CredentialMethod::Pap => "pap",
-        CredentialMethod::Chap => "chap",
     }
 }

@@ -1,0 +1,213 @@
+//! Why: the decision about an Access-Request, told step by step and without effect (PROTOCOL 17).
+
+use std::net::Ipv4Addr;
+
+use super::address_plan::AddressPlan;
+use super::admission::{AdmittedGroup, admit};
+use super::{Aaa, EndpointEntry, RejectReason};
+use crate::identity::{Iccid, Moniker};
+use crate::provisioning::{Allocation, ProvisioningState};
+use crate::time::Timestamp;
+
+/// What would be decided, and each step on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// In the order of the checks (PROTOCOL 4); the last one is where it ends.
+    pub steps: Vec<ExplainedStep>,
+    /// Why the request would be rejected; `None`: it would be accepted, if its credentials are
+    /// right.
+    pub rejected: Option<RejectReason>,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedStep {
+    /// What is looked at.
+    pub check: &'static str,
+    pub passed: bool,
+    /// What was found.
+    pub found: String,
+    /// What that means, and what to do about it.
+    pub message: String,
+}
+
+impl Aaa {
+    /// What an Access-Request of this endpoint for an APN would come to now. Nothing changes.
+    /// `None`: there is no such endpoint.
+    #[must_use]
+    pub fn explain(&self, iccid: Iccid, apn: Option<&str>, now: Timestamp) -> Option<Explanation> {
+        let plan = self.plan();
+        let mut entry = self.tracker.read(iccid, EndpointEntry::clone)?;
+        entry.state.settle(now, &self.limits(&plan, &entry.endpoint), &self.restarts);
+        let mut explanation = Explanation { steps: Vec::new(), rejected: None };
+        let admitted = admit(&entry.endpoint, &plan.catalog, apn.map(str::as_bytes));
+        explanation.endpoint(iccid, &entry);
+        match admitted {
+            Err(reason) => explanation.refusal(reason, &entry, &plan, apn),
+            Ok(admitted) => explanation.admitted(&admitted, iccid, &entry, &plan, apn),
+        }
+        Some(explanation)
+    }
+}
+
+impl Explanation {
+    fn passed(
+        &mut self,
+        check: &'static str,
+        found: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let (found, message) = (found.into(), message.into());
+        self.steps.push(ExplainedStep { check, passed: true, found, message });
+    }
+
+    fn failed(
+        &mut self,
+        reason: RejectReason,
+        check: &'static str,
+        found: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let (found, message) = (found.into(), message.into());
+        self.steps.push(ExplainedStep { check, passed: false, found, message });
+        self.rejected = Some(reason);
+    }
+
+    fn endpoint(&mut self, iccid: Iccid, entry: &EndpointEntry) {
+        self.passed("endpoint", iccid.to_string(), "the endpoint is known");
+        if entry.endpoint.state == ProvisioningState::Active {
+            self.passed("state", "active", "an active endpoint may attach");
+        }
+    }
+
+    fn refusal(
+        &mut self,
+        reason: RejectReason,
+        entry: &EndpointEntry,
+        plan: &AddressPlan,
+        apn: Option<&str>,
+    ) {
+        let state = entry.endpoint.state.moniker();
+        let groups: Vec<_> =
+            entry.endpoint.groups().filter_map(|id| Some((id, plan.catalog.group(id)?))).collect();
+        match reason {
+            RejectReason::EndpointPending => {
+                self.failed(reason, "state", state, "put it into a group, and it is active");
+            }
+            RejectReason::EndpointSuspended => self.failed(reason, "state", state, "resume it"),
+            RejectReason::EndpointTerminated => {
+                self.failed(reason, "state", state, "reinstate it, and put it into a group");
+            }
+            RejectReason::GroupMissing => {
+                self.failed(reason, "group", "none", "put it into a group");
+            }
+            RejectReason::GroupInvalid => {
+                let fault = entry.endpoint.groups().find_map(|id| {
+                    let fault = plan.catalog.fault(id)?;
+                    let moniker = plan.catalog.group(id).map(|group| group.moniker.to_string());
+                    Some((moniker.unwrap_or_else(|| "none".to_owned()), fault.to_string()))
+                });
+                let (group, fault) = fault.unwrap_or_default();
+                self.failed(reason, "group", group, fault);
+            }
+            _ => {
+                let served = groups.iter().map(|(_, group)| {
+                    let apns: Vec<&str> = group.apns.iter().map(|apn| apn.as_str()).collect();
+                    format!("{} serves {}", group.moniker, apns.join(", "))
+                });
+                let served = served.collect::<Vec<_>>().join("; ");
+                let apn = apn.unwrap_or("none");
+                self.failed(
+                    reason,
+                    "apn",
+                    apn,
+                    format!("no group of it serves this APN: {served}"),
+                );
+            }
+        }
+    }
+
+    fn admitted(
+        &mut self,
+        admitted: &AdmittedGroup<'_>,
+        iccid: Iccid,
+        entry: &EndpointEntry,
+        plan: &AddressPlan,
+        apn: Option<&str>,
+    ) {
+        let AdmittedGroup { group, vslice, .. } = *admitted;
+        let any = if group.apns.is_empty() { "it serves any APN" } else { "it serves this APN" };
+        self.passed("apn", apn.unwrap_or("none"), format!("group {}: {any}", group.moniker));
+        self.passed("group", group.moniker.as_str(), "the group is enabled");
+        let kind = group.allocation;
+        let message = format!("the VSlice is enabled, and has a {kind} subnet");
+        self.passed("vslice", vslice.moniker.as_str(), message);
+        match &group.credentials {
+            None => self.passed("credentials", "none", "the group asks for none"),
+            Some(demanded) => self.passed(
+                "credentials",
+                demanded.method.moniker(),
+                "the group asks for user name and password, which are not judged here",
+            ),
+        }
+        match address(admitted, iccid, entry, plan) {
+            Ok((found, message)) => self.passed("address", found, message),
+            Err((found, message)) => {
+                self.failed(RejectReason::PoolExhausted, "address", found, message);
+            }
+        }
+    }
+}
+
+type Told = (String, String);
+
+/// Which address it would be.
+fn address(
+    admitted: &AdmittedGroup<'_>,
+    iccid: Iccid,
+    entry: &EndpointEntry,
+    plan: &AddressPlan,
+) -> Result<Told, Told> {
+    let AdmittedGroup { id, group, vslice } = *admitted;
+    let offers = |kind, ip| plan.offers(group.vslice, kind, ip);
+    let subnet = |ip: Ipv4Addr| {
+        let found = vslice.subnets.iter().find(|subnet| subnet.cidr.contains(&ip));
+        found.map_or_else(|| "no subnet".to_owned(), |subnet| subnet.cidr.to_string())
+    };
+    let configured = entry
+        .endpoint
+        .static_ip
+        .filter(|ip| entry.endpoint.group == Some(id) && offers(Allocation::Static, *ip));
+    let lease = entry.state.lease(id).filter(|lease| lease.vslice == group.vslice);
+    if let Some(lease) = lease {
+        let is_right = lease.phase.is_in_use()
+            || configured.map_or_else(|| offers(group.allocation, lease.ip), |ip| ip == lease.ip);
+        if is_right && !plan.is_awaited_by_another(group.vslice, lease.ip, iccid) {
+            let message = format!("its own address, of {}", subnet(lease.ip));
+            return Ok((lease.ip.to_string(), message));
+        }
+    }
+    if let Some(ip) = configured {
+        return match plan.owner(group.vslice, ip) {
+            Some(owner) if owner != iccid => {
+                let message = format!("configured for it, and {owner} uses it still");
+                Err((ip.to_string(), message))
+            }
+            _ => Ok((ip.to_string(), format!("configured for it, of {}", subnet(ip)))),
+        };
+    }
+    let mut kinds = vslice.subnets_of(group.allocation).map(|subnet| subnet.cidr);
+    let fills = plan.fills(group.vslice);
+    let free: u64 = kinds
+        .by_ref()
+        .filter_map(|cidr| fills.iter().find(|fill| fill.cidr == cidr))
+        .map(|fill| fill.counts.free)
+        .sum();
+    let moniker: &Moniker = &vslice.moniker;
+    if free == 0 {
+        let message = format!("no {} subnet of {moniker} has an address left", group.allocation);
+        return Err(("none".to_owned(), message));
+    }
+    let message = format!("{free} {} addresses of {moniker} are free", group.allocation);
+    Ok(("the next".to_owned(), message))
+}

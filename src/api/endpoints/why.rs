@@ -1,0 +1,59 @@
+//! `GET /endpoints/{id}/why`: what an attach would come to, step by step.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::id;
+use crate::aaa::{ExplainedStep, RejectReason};
+use crate::api::access::MayRead;
+use crate::api::envelope::{Answer, data};
+use crate::api::http::HttpState;
+use crate::api::http::parameters::Parameters;
+use crate::api::refusal::Refusal;
+
+pub(super) async fn why(
+    State(state): State<Arc<HttpState>>,
+    _permission: MayRead,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer<Value> {
+    let parameters = Parameters::of(&uri, &["apn", "gateway"])?;
+    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let iccid = id::named(&serving.aaa, &id)?;
+    let now = state.common.clock.now().wall;
+    let explanation =
+        serving.aaa.explain(iccid, parameters.text("apn"), now).ok_or_else(Refusal::not_found)?;
+    let gateway = parameters.text("gateway").map(|name| {
+        let is_known = state.common.gateways.load().configured().any(|known| known == name);
+        let message = if is_known {
+            "the gateway is configured"
+        } else {
+            "no [[gateway]] of attachd.toml has this name: its requests are dropped"
+        };
+        (is_known, step("gateway", is_known, name, message))
+    });
+    let is_heard = gateway.as_ref().is_none_or(|(is_known, _)| *is_known);
+    let steps = explanation
+        .steps
+        .iter()
+        .map(|one: &ExplainedStep| step(one.check, one.passed, &one.found, &one.message));
+    let steps: Vec<Value> = gateway.into_iter().map(|(_, step)| step).chain(steps).collect();
+    let verdict = match explanation.rejected {
+        _ if !is_heard => "drop",
+        Some(_) => "reject",
+        None => "accept",
+    };
+    Ok(data(json!({
+        "iccid": iccid,
+        "verdict": verdict,
+        "reason": explanation.rejected.map(RejectReason::moniker),
+        "steps": steps,
+    })))
+}
+
+fn step(check: &str, passed: bool, found: &str, message: &str) -> Value {
+    json!({"check": check, "passed": passed, "found": found, "message": message})
+}
