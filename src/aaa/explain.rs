@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::address_plan::AddressPlan;
 use super::admission::{AdmittedGroup, admit};
 use super::{Aaa, EndpointEntry, RejectReason};
-use crate::identity::{Iccid, Moniker};
+use crate::identity::{Apn, Iccid, Moniker};
 use crate::provisioning::{Allocation, ProvisioningState};
 use crate::time::Timestamp;
 
@@ -112,7 +112,7 @@ impl Explanation {
             }
             _ => {
                 let served = groups.iter().map(|(_, group)| {
-                    let apns: Vec<&str> = group.apns.iter().map(|apn| apn.as_str()).collect();
+                    let apns: Vec<&str> = group.apns.iter().map(Apn::as_str).collect();
                     format!("{} serves {}", group.moniker, apns.join(", "))
                 });
                 let served = served.collect::<Vec<_>>().join("; ");
