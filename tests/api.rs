@@ -268,7 +268,12 @@ fn what_is_wrong_is_told_with_pointer_and_remedy() {
             "invalid",
             "/subnetAddress: 10.1.2.3/16 has host bits; the network is 10.1.0.0/16",
         ),
-        ("/vslices", vslice("ipAddressFamily", json!("ipv6")), "invalid", "/ipAddressFamily: IPv6"),
+        (
+            "/vslices",
+            vslice("ipAddressFamily", json!("ipv6")),
+            "unsupported",
+            "/ipAddressFamily: IPv6",
+        ),
         ("/vslices", vslice("colour", json!("red")), "unknown-key", "/colour: unknown key"),
         ("/vslices", vslice("name", json!(7)), "invalid", "/name: a number where a text is wanted"),
         (
@@ -629,4 +634,73 @@ fn why_says_what_a_gateway_is_told() {
         "not-found",
         "Record not found",
     );
+}
+
+/// Whoever writes at the same time as others undoes nothing of theirs.
+#[test]
+fn writes_at_the_same_time_are_all_kept() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    let keys = ["sessionTimeoutS", "idleTimeoutS", "interimIntervalS"];
+    for round in 1..=5_u64 {
+        std::thread::scope(|scope| {
+            for key in keys {
+                let client = &client;
+                let body = json!({key: 600 + round});
+                scope.spawn(move || client.write("PATCH", "/endpointgroups/epos", &body));
+            }
+            for number in 0..4 {
+                let client = &client;
+                let body = json!({"cidr": format!("10.{round}.{number}.0/24")});
+                scope.spawn(move || client.write("POST", "/vslices/festival/subnets", &body));
+            }
+        });
+        let group = client.data("/endpointgroups/epos");
+        for key in keys {
+            assert_eq!(group[key], json!(600 + round), "{key}: {group}");
+        }
+        let subnets = client.data("/vslices/festival/subnets");
+        let shown = subnets.to_string();
+        for number in 0..4 {
+            assert!(shown.contains(&format!("10.{round}.{number}.0/24")), "{shown}");
+        }
+    }
+}
+
+/// While nothing can be recorded, nobody is told that something is not there.
+#[test]
+fn a_server_that_cannot_record_never_says_that_a_record_is_not_there() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "admin");
+    let paths = ["/vslices/nowhere", "/eventhandlers/nobody", "/endpoints/8944500000000999999"];
+    server.limit_files(Some(1));
+    client.call("POST", &format!("/endpoints/{TILL}/suspend"), "", None);
+    server.until("it is not ready", |server| server.get("/readyz").0 == 503);
+    for path in paths {
+        for method in ["GET", "DELETE", "PUT"] {
+            let answer = client.call(method, path, "", Some(&json!({"name": "x"})));
+            let told = answer.json.to_string();
+            assert!(!told.contains("Record not found"), "{method} {path}: {told}");
+        }
+        client.get(path).is_refused(503, "not-ready", "");
+    }
+    server.limit_files(None);
+    server.until("it is ready again", |server| server.get("/readyz").0 == 200);
+    assert!(paths.iter().all(|path| client.get(path).json["code"] == "not-found"));
+}
+
+/// Once there are tokens, a reload needs one.
+#[test]
+fn a_reload_needs_a_token_once_there_is_one() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let open = Client { server: &server, token: String::new() };
+    assert_eq!(open.call("POST", "/server/reload", "", None).status, 200, "no token exists");
+    let reader = Client::new(&folder, &server, "read");
+    open.call("POST", "/server/reload", "", None).is_refused(401, "unauthenticated", "token");
+    reader.call("POST", "/server/reload", "", None).is_refused(403, "forbidden", "needs write");
+    let writer = Client::new(&folder, &server, "write");
+    assert_eq!(writer.call("POST", "/server/reload", "", None).status, 200);
 }

@@ -37,6 +37,11 @@ pub(crate) struct MayAdminister(pub(crate) TokenBearer);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MayView;
 
+/// The permission to ask for a reload, from this machine only: a token that may write; or none, as
+/// long as no token exists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MayReload;
+
 impl FromRequestParts<Arc<HttpState>> for MayRead {
     type Rejection = Refusal;
 
@@ -99,11 +104,32 @@ impl FromRequestParts<Arc<HttpState>> for MayView {
     }
 }
 
+impl FromRequestParts<Arc<HttpState>> for MayReload {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HttpState>,
+    ) -> Result<Self, Refusal> {
+        if !is_peer_local(parts) {
+            return Err(Refusal::forbidden("this can be asked from this machine only"));
+        }
+        if tokens(state)?.is_none_or(|tokens| tokens.is_empty()) {
+            return Ok(Self);
+        }
+        caller(parts, state, TokenRole::Write).map(|_| Self)
+    }
+}
+
 /// Whether the listener, and whoever asks, are on this machine.
 fn is_open_here(parts: &Parts) -> bool {
     let is_local = parts.extensions.get::<IsLocal>().is_some_and(|IsLocal(is_local)| *is_local);
+    is_local && is_peer_local(parts)
+}
+
+fn is_peer_local(parts: &Parts) -> bool {
     let peer = parts.extensions.get::<Peer>();
-    is_local && peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback())
+    peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback())
 }
 
 fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBearer, Refusal> {

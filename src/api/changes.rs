@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 /// Programs give up after ten seconds: they should hear before that what holds their change up.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// What others changed meanwhile is looked at again, so often.
+pub(crate) const TRIES: usize = 8;
+
 /// The writer of all changes that are asked for over HTTP.
 #[derive(Debug)]
 pub(crate) struct ChangeWriter(Mutex<BackgroundWriter>);
@@ -39,7 +42,7 @@ pub(crate) async fn carry_out<T: Send + 'static>(
 ) -> Result<T, Refusal> {
     let state = Arc::clone(state);
     let done = spawn_blocking(move || {
-        let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+        let serving = state.serving()?;
         let readiness = state.readiness();
         if !readiness.is_ready() {
             return Err(Refusal::not_ready(readiness.into_reasons()));

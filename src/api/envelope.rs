@@ -47,6 +47,10 @@ impl<T> Envelope<T> {
         self
     }
 
+    pub(crate) const fn data(&self) -> &T {
+        &self.data
+    }
+
     /// With something that a person should know.
     pub(crate) fn telling(mut self, message: impl Into<String>) -> Self {
         self.messages.push(message.into());

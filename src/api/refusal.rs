@@ -61,6 +61,10 @@ impl Refusal {
         Self::outcome(StatusCode::NOT_FOUND, "not-found", vec!["Record not found".to_owned()])
     }
 
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.code == "not-found"
+    }
+
     /// An object was asked for without saying which.
     pub(crate) fn moniker_missing() -> Self {
         let message = "no id or moniker after the slash; the list is at the path without it. terraform import of this provider reads by moniker and sends none";

@@ -16,11 +16,12 @@ use crate::aaa::{
     Aaa, ChangeError, ChangeKind, EndpointMutation, EndpointStep, Mutation, Transition,
 };
 use crate::api::access::{MayAdminister, MayWrite, TokenBearer};
-use crate::api::changes::carry_out;
+use crate::api::changes::{TRIES, carry_out};
 use crate::api::envelope::{Answer, Envelope, data};
 use crate::api::families::body::{self, Fields, Given, Problems};
-use crate::api::families::{after, expected, find, reference};
+use crate::api::families::lookup::{after, find, reference};
 use crate::api::http::HttpState;
+use crate::api::http::precondition::expected;
 use crate::api::refusal::Refusal;
 use crate::identity::{GroupId, Iccid};
 use crate::provisioning::{Allocation, Catalog, Endpoint, Group, Labels, ProvisioningState};
@@ -29,9 +30,6 @@ use crate::tokens::TokenRole;
 /// Endpoints that one request may change; more than `SMALL` only by an administrator.
 const MOST: usize = 10_000;
 const SMALL: usize = 100;
-
-/// What changed meanwhile is looked at again, so often.
-const TRIES: usize = 3;
 
 /// The words of a path that are steps. Bringing many back, or ending many, is an administrator's.
 const STEPS: [(&str, Transition, &str); 4] = [
@@ -59,7 +57,7 @@ pub(super) async fn step(
     }
     let reason = reason(&headers, body)?;
     let expected = expected(&headers)?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let iccid = id::named(&serving.aaa, &id)?;
     let open = move |aaa: &Aaa, now| {
         aaa.look(iccid, now, |entry, _| entry.state.open_sessions().count()).unwrap_or_default()
@@ -125,7 +123,7 @@ pub(super) async fn update(
 ) -> Answer<String> {
     let body = body::json(&headers, body)?;
     let wanted = expected(&headers)?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let iccid = id::named(&serving.aaa, &id)?;
     for _ in 0..TRIES {
         let now = state.common.clock.now().wall;
@@ -285,7 +283,7 @@ pub(super) async fn batch(
     if items.len() > MOST {
         return Err(Refusal::too_many(MOST, items.len()));
     }
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let read: Vec<Result<(Iccid, Endpoint), String>> = serving
         .aaa
         .with_catalog(|catalog| items.into_iter().map(|item| item_of(item, catalog)).collect());
@@ -414,7 +412,7 @@ pub(super) async fn actions(
     }
     fields.finish();
     problems.result()?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let meant: Vec<Iccid> = match (iccids, filter) {
         (Some(list), _) => {
             let read = list.iter().map(|one| one.as_str().and_then(|text| text.parse().ok()));

@@ -68,7 +68,7 @@ pub(super) async fn list(
     let limit =
         parameters.number("limit", LONGEST_LIST)?.filter(|n| *n > 0).unwrap_or(DEFAULT_LIMIT);
     let from = parameters.text("cursor").map(PagePlace::parse).transpose()?.unwrap_or_default();
-    state.serving.get().ok_or_else(|| state.not_ready())?;
+    state.serving()?;
     let walk =
         Arc::clone(&state).walks.clone().try_acquire_owned().map_err(|_| {
             Refusal::busy("two lists are being made already; ask again in a moment")
@@ -86,7 +86,7 @@ fn page(
     limit: usize,
     from: PagePlace,
 ) -> Result<Response, Refusal> {
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let aaa = &serving.aaa;
     let gateways = state.common.gateways.load();
     let now = state.common.clock.now().wall;

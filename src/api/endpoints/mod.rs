@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use super::access::MayView;
 use super::envelope::{Answer, data};
 use super::families::body::LONGEST_BODY;
-use super::families::{is_known, tag};
 use super::http::HttpState;
 use super::http::parameters::Parameters;
+use super::http::precondition::{is_known, tag};
 use super::refusal::Refusal;
 use super::view::EndpointView;
 use crate::aaa::{Aaa, EndpointEntry};
@@ -78,7 +78,7 @@ async fn sessions(
 }
 
 fn one(state: &HttpState, id: &str) -> Result<(Value, u64), Refusal> {
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let iccid = id::named(&serving.aaa, id)?;
     let gateways = state.common.gateways.load();
     let now = state.common.clock.now().wall;

@@ -21,7 +21,7 @@ pub(super) async fn why(
     uri: Uri,
 ) -> Answer<Value> {
     let parameters = Parameters::of(&uri, &["apn", "gateway"])?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let iccid = id::named(&serving.aaa, &id)?;
     let now = state.common.clock.now().wall;
     let explanation =

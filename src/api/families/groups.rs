@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::body::{Fields, Given};
-use super::{Family, Named, Shown, after, enumerated, link, reference};
+use super::lookup::{after, link, reference};
+use super::{Family, Named, Shown, enumerated};
 use crate::aaa::{Mutation, Put};
 use crate::identity::{Apn, GroupId, Moniker};
 use crate::provisioning::{

@@ -7,7 +7,8 @@ use compact_str::CompactString;
 use serde_json::{Map, Value, json};
 
 use super::body::{Fields, Given};
-use super::{Family, Named, Shown, after, enumerated};
+use super::lookup::after;
+use super::{Family, Named, Shown, enumerated};
 use crate::aaa::{Mutation, Put};
 use crate::identity::EventHandlerId;
 use crate::provisioning::{Catalog, CatalogEntry, EventHandler, Spelling, Webhook};

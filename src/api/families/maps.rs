@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::body::{Fields, Given, Problems};
-use super::{
-    Family, Named, Shown, body, enumerated, expected, find, finish, handlers, link, listing,
-};
+use super::lookup::{find, link, reference};
+use super::write::{Read, Revised, revise};
+use super::{Family, Named, Shown, body, enumerated, handlers, listing};
 use crate::aaa::{Mutation, Put};
 use crate::api::access::{MayRead, MayWrite};
 use crate::api::envelope::{Answer, data};
@@ -132,7 +132,7 @@ fn read_subscriptions(
     for (at, value) in list.into_iter().enumerate() {
         let pointer = format!("{pointer}/{at}");
         let mut fields = Fields::new(value, &pointer, problems);
-        let handler = super::reference::<EventHandler>(&mut fields, "eventEndpointId", catalog);
+        let handler = reference::<EventHandler>(&mut fields, "eventEndpointId", catalog);
         let event = fields.parsed("eventTypeId", |text| {
             let known = EventType::parse(text).ok_or_else(|| {
                 let shown: String = text.chars().take(60).collect();
@@ -223,7 +223,7 @@ async fn list(
     uri: Uri,
 ) -> Answer<Value> {
     Parameters::of(&uri, &[])?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     serving.aaa.with_catalog(|catalog| {
         let (id, entry) = find::<EventMap>(catalog, &id)?;
         let shown = subscriptions(catalog, id, entry);
@@ -243,26 +243,26 @@ async fn add(
         Value::Array(list) => list,
         one => vec![one],
     };
-    let expected = expected(&headers)?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
-    let (target, uuid, map, spelling) = serving.aaa.with_catalog(|catalog| {
+    let answer = revise::<EventMap>(&state, &caller, &headers, |catalog| {
         let (target, entry) = find::<EventMap>(catalog, &id)?;
         let mut problems = Problems::default();
+        let list = list.clone();
         let added = read_subscriptions(list, "", entry.thing.scope, catalog, &mut problems);
         problems.result()?;
-        let mut map = (*entry.thing).clone();
+        let mut thing = (*entry.thing).clone();
         let is_new = |one: &Subscription| !entry.thing.subscriptions.contains(one);
-        map.subscriptions.extend(added.into_iter().filter(is_new));
-        if map.subscriptions.len() > MOST {
+        thing.subscriptions.extend(added.into_iter().filter(is_new));
+        if thing.subscriptions.len() > MOST {
             let message = format!("/: at most {MOST} subscriptions");
             return Err(Refusal::invalid(vec![message]));
         }
-        Ok((target, entry.uuid, map, entry.spelling.clone()))
-    })?;
-    let put = Put { spelling, ..Put::existing(target, map) };
-    finish(&state, &caller, EventMap::put(put), expected, uuid, Vec::new()).await?;
-    serving.aaa.with_catalog(|catalog| {
-        let (_, entry) = find::<EventMap>(catalog, &uuid.to_string())?;
+        let spelling = entry.spelling.clone();
+        Ok(Revised::of(target, entry, Read { thing, spelling, advice: Vec::new() }))
+    })
+    .await?;
+    state.serving()?.aaa.with_catalog(|catalog| {
+        let (_, entry) = find::<EventMap>(catalog, answer.data())?;
+        let uuid = entry.uuid;
         let shown = |one: &Subscription| {
             let handler = catalog.place::<EventHandler>(one.handler)?;
             Some(json!({

@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::body::{Fields, Given, Problems};
-use super::{Family, Named, Shown, after, body, enumerated, expected, find, finish};
+use super::lookup::{after, find};
+use super::write::{Read, Revised, revise};
+use super::{Family, Named, Shown, body, enumerated};
 use crate::aaa::{Mutation, Put};
 use crate::api::access::{MayRead, MayWrite};
 use crate::api::envelope::{Answer, data};
@@ -232,7 +234,7 @@ async fn list(
     uri: Uri,
 ) -> Answer<Value> {
     Parameters::of(&uri, &[])?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     serving.aaa.with_catalog(|catalog| {
         let shown = entries(find::<Policy>(catalog, &id)?.1);
         Ok(data(if shown.is_null() { json!([]) } else { shown }))
@@ -251,26 +253,23 @@ async fn add(
         Value::Array(list) => list,
         one => vec![one],
     };
-    let expected = expected(&headers)?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
-    let (target, uuid, policy, spelling) = serving.aaa.with_catalog(|catalog| {
+    revise::<Policy>(&state, &caller, &headers, |catalog| {
         let (target, entry) = find::<Policy>(catalog, &id)?;
         let mut problems = Problems::default();
         let mut spelling = entry.spelling.clone().with("entries", "[]");
-        let added = read_entries(list, "", &mut spelling, &mut problems);
+        let added = read_entries(list.clone(), "", &mut spelling, &mut problems);
         problems.result()?;
-        let mut policy = (*entry.thing).clone();
+        let mut thing = (*entry.thing).clone();
         for one in added {
-            match policy.entries.iter_mut().find(|own| own.matches_same(&one)) {
+            match thing.entries.iter_mut().find(|own| own.matches_same(&one)) {
                 Some(own) => *own = one,
-                None => policy.entries.push(one),
+                None => thing.entries.push(one),
             }
         }
-        if policy.entries.len() > MOST {
+        if thing.entries.len() > MOST {
             return Err(Refusal::invalid(vec![format!("/: at most {MOST} entries")]));
         }
-        Ok((target, entry.uuid, policy, spelling))
-    })?;
-    let put = Put { spelling, ..Put::existing(target, policy) };
-    finish(&state, &caller, Policy::put(put), expected, uuid, Vec::new()).await
+        Ok(Revised::of(target, entry, Read { thing, spelling, advice: Vec::new() }))
+    })
+    .await
 }

@@ -11,12 +11,14 @@ use axum::http::{HeaderMap, Uri};
 use axum::routing::{delete, get};
 use serde_json::{Value, json};
 
+use super::body;
 use super::body::{Fields, Given, Problems};
 use super::groups::read_allocation;
 use super::listing::Query;
+use super::lookup::find;
 use super::vslices::subnet_address;
-use super::{Family, body, expected, find, finish};
-use crate::aaa::{PoolFill, Put};
+use super::write::{Read, Revised, revise};
+use crate::aaa::PoolFill;
 use crate::api::access::{MayRead, MayWrite, TokenBearer};
 use crate::api::envelope::{Answer, data};
 use crate::api::http::HttpState;
@@ -41,7 +43,7 @@ async fn list(
     uri: Uri,
 ) -> Answer<Vec<Value>> {
     Parameters::of(&uri, &[])?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let (id, vslice) = serving.aaa.with_catalog(|catalog| {
         find::<Vslice>(catalog, &id).map(|(id, entry)| (id, Arc::clone(&entry.thing)))
     })?;
@@ -55,7 +57,7 @@ async fn pools(
     uri: Uri,
 ) -> Answer<Vec<Value>> {
     let query = Query::of(&uri, &["vslice", "subnet", "allocation"])?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let vslices: Vec<_> = serving.aaa.with_catalog(|catalog| {
         let entries = catalog.entries::<Vslice>();
         let present = entries.filter(|(_, entry)| entry.present().is_some());
@@ -130,7 +132,7 @@ async fn add(
         if vslice.subnets.len() >= MOST {
             return Err(Refusal::invalid(vec![format!("/cidr: at most {MOST} subnets")]));
         }
-        vslice.subnets.push(subnet);
+        vslice.subnets.push(subnet.clone());
         Ok(())
     })
     .await
@@ -156,16 +158,14 @@ async fn change(
     caller: &TokenBearer,
     id: &str,
     headers: &HeaderMap,
-    act: impl FnOnce(&mut Vslice) -> Result<(), Refusal>,
+    act: impl Fn(&mut Vslice) -> Result<(), Refusal>,
 ) -> Answer<String> {
-    let expected = expected(headers)?;
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
-    let (target, uuid, vslice, spelling) = serving.aaa.with_catalog(|catalog| {
+    revise::<Vslice>(state, caller, headers, |catalog| {
         let (target, entry) = find::<Vslice>(catalog, id)?;
-        let mut vslice = (*entry.thing).clone();
-        act(&mut vslice)?;
-        Ok::<_, Refusal>((target, entry.uuid, vslice, entry.spelling.clone()))
-    })?;
-    let put = Put { spelling, ..Put::existing(target, vslice) };
-    finish(state, caller, Vslice::put(put), expected, uuid, Vec::new()).await
+        let mut thing = (*entry.thing).clone();
+        act(&mut thing)?;
+        let spelling = entry.spelling.clone();
+        Ok(Revised::of(target, entry, Read { thing, spelling, advice: Vec::new() }))
+    })
+    .await
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::body::{Fields, Given};
 use super::groups::{allocation, read_allocation};
-use super::{Family, Named, Shown, after, enumerated, link, reference};
+use super::lookup::{after, link, reference};
+use super::{Family, Named, Shown, enumerated};
 use crate::aaa::{Mutation, Put};
 use crate::identity::VsliceId;
 use crate::provisioning::{
@@ -40,7 +41,7 @@ impl Family for Vslice {
     ) -> Option<(Self, Spelling)> {
         let old = before.map(|entry| &*entry.thing);
         let mut spelling = before.map(|entry| entry.spelling.clone()).unwrap_or_default();
-        let family = fields.parsed("ipAddressFamily", address_family).value();
+        let family = address_family(fields);
         if let Some(family) = family {
             spelling = spelling.with("ipAddressFamily", &family);
         }
@@ -125,14 +126,19 @@ impl Family for Vslice {
     }
 }
 
-fn address_family(text: &str) -> Result<String, String> {
+/// The family as it was written, if it was.
+fn address_family(fields: &mut Fields<'_>) -> Option<String> {
+    const KEY: &str = "ipAddressFamily";
+    let text = fields.text(KEY).value()?;
     if text.eq_ignore_ascii_case("ipv4") {
-        Ok(text.to_owned())
-    } else if text.eq_ignore_ascii_case("ipv6") {
-        Err("IPv6 VSlices are not supported; write Ipv4".to_owned())
-    } else {
-        Err("unknown address family; write Ipv4".to_owned())
+        return Some(text);
     }
+    if text.eq_ignore_ascii_case("ipv6") {
+        fields.refuse("unsupported", KEY, "IPv6 VSlices are not supported; write Ipv4");
+    } else {
+        fields.invalid(KEY, "unknown address family; write Ipv4");
+    }
+    None
 }
 
 /// A network without host bits.

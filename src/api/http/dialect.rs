@@ -1,11 +1,14 @@
 //! The dialect of all paths under `/api/v1`: how they may be written, and in which form a refusal is
 //! told.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::HttpState;
 use crate::api::refusal::Refusal;
 
 /// The families that the platform has as well, in lower case: their outcomes have status 200.
@@ -76,13 +79,21 @@ fn is_platform(path: &str) -> bool {
     })
 }
 
-/// Tells refusals in the form of the family, and as the caller asked for it.
-pub(super) async fn told(request: Request, next: Next) -> Response {
+/// Tells refusals in the form of the family, and as the caller asked for it. A server that cannot
+/// record does not say that something is not there: what removed it may not be durable.
+pub(super) async fn told(
+    State(state): State<Arc<HttpState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_platform = is_platform(request.uri().path());
     let headers = request.headers().clone();
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Refusal>() {
-        Some(refusal) => {
+        Some(mut refusal) => {
+            if refusal.is_not_found() && !state.readiness().is_ready() {
+                refusal = state.not_ready();
+            }
             let mut told = refusal.answer(is_platform, &headers);
             // What the router adds, as the methods that a path takes.
             for (name, value) in response.headers() {

@@ -41,14 +41,6 @@ pub(crate) async fn guard(
     Ok(next.run(request).await)
 }
 
-/// What may be asked only from this machine.
-pub(crate) fn from_this_machine(request: &Request) -> Result<(), Refusal> {
-    match request.extensions().get() {
-        Some(Peer(address)) if address.ip().to_canonical().is_loopback() => Ok(()),
-        _ => Err(Refusal::forbidden("this can be asked from this machine only")),
-    }
-}
-
 /// In whose name the request came: the target's authority goes before the header (RFC 9112 3.2.2).
 /// HTTP/1.0 need not have any.
 fn host(request: &Request) -> Result<Option<&str>, Refusal> {

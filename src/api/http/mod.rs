@@ -3,18 +3,19 @@
 pub(super) mod dialect;
 mod guard;
 pub(super) mod parameters;
+pub(super) mod precondition;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::Semaphore;
 
-use super::access::MayView;
+use super::access::{MayReload, MayView};
 use super::changes::ChangeWriter;
 use super::endpoints;
 use super::envelope::{Answer, Page, data, list};
@@ -75,7 +76,7 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
         })
-        .layer(from_fn(dialect::told))
+        .layer(from_fn_with_state(Arc::clone(&state), dialect::told))
         .layer(from_fn_with_state(Arc::clone(&state), count))
         .layer(from_fn_with_state(is_local, guard::guard))
         .with_state(state)
@@ -143,10 +144,13 @@ async fn sessions(
 }
 
 /// Reloads gateways and inventory as SIGHUP does, and answers when that is over.
-async fn reload(State(state): State<Arc<HttpState>>, request: Request) -> Answer<Applied> {
-    guard::from_this_machine(&request)?;
+async fn reload(
+    State(state): State<Arc<HttpState>>,
+    _permission: MayReload,
+    request: Request,
+) -> Answer<Applied> {
     Parameters::of(request.uri(), &[])?;
-    state.serving.get().ok_or_else(|| state.not_ready())?;
+    state.serving()?;
     let _place = state
         .reloads
         .try_acquire()
@@ -159,7 +163,7 @@ async fn reload(State(state): State<Arc<HttpState>>, request: Request) -> Answer
 }
 
 fn look(state: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
-    let serving = state.serving.get().ok_or_else(|| state.not_ready())?;
+    let serving = state.serving()?;
     let gateways = state.common.gateways.load();
     serving
         .aaa
@@ -176,6 +180,11 @@ impl HttpState {
             Some(JournalHealth::Good) | None => None,
         };
         self.common.health.readiness(blocked)
+    }
+
+    /// What serves, once something does.
+    pub(super) fn serving(&self) -> Result<&Serving, Refusal> {
+        self.serving.get().ok_or_else(|| self.not_ready())
     }
 
     pub(super) fn not_ready(&self) -> Refusal {
