@@ -13,6 +13,7 @@ use super::error::OpenError;
 use super::format::header::{FileKind, FileName};
 use super::recover::recovery::{ReadJournal, recover};
 use super::recover::report::{Apply, OnDamage, RecoveryReport};
+use super::tail::reader::{Tail, TailStart};
 use super::write::group_commit::{GroupCommitter, SyncMode};
 use super::write::segment::SegmentWriter;
 use super::write::shared::{JournalFigures, JournalHealth, Shared, WriteFailure};
@@ -36,6 +37,9 @@ pub struct JournalOptions {
     pub snapshot_least: u64,
     /// Octets a second at which a snapshot is written, and the next segment made ready.
     pub snapshot_rate: u64,
+    /// Octets of segments that a snapshot stands for, kept for readers that have not passed them:
+    /// see [`Tail`]. Beyond it the oldest go, and the reader is told of a gap.
+    pub tail_limit: u64,
     pub observer: Observer,
 }
 
@@ -48,6 +52,7 @@ impl Default for JournalOptions {
             gather: Duration::from_micros(800),
             snapshot_least: 256 << 20,
             snapshot_rate: 32 << 20,
+            tail_limit: 0,
             observer: Arc::new(|_| {}),
         }
     }
@@ -168,7 +173,7 @@ impl Journal {
             recovery.carried.clone(),
         );
         let segment = log.open().map_err(|error| unwritable(&**storage, recovery.next, error))?;
-        recovery.tidy(&**storage);
+        recovery.tidy(&**storage, options.tail_limit > 0);
 
         let shared = Shared::new(options.backlog, false);
         let counts = &shared.counts;
@@ -188,6 +193,10 @@ impl Journal {
             recovery.recovered.files.first().map_or(segment, |file| file.name.number),
             Ordering::Relaxed,
         );
+        if let Some((active, _)) = log.durable() {
+            let covered = counts.covered.load(Ordering::Relaxed);
+            shared.committed.begin(&**storage, active, covered);
+        }
         counts.snapshot_wanted.store(!recovery.recovered.lost.is_empty(), Ordering::Relaxed);
 
         let committer = GroupCommitter::new(Arc::clone(&shared), log, options.sync, options.gather);
@@ -265,6 +274,14 @@ impl Journal {
             && self.health() == JournalHealth::Good
     }
 
+    /// A reader of what is committed, from `start` on. `None`: nothing is kept in memory.
+    #[must_use]
+    pub fn tail(&self, start: TailStart) -> Option<Tail> {
+        let disk = self.disk.as_ref()?;
+        let storage = Arc::clone(&disk.storage);
+        Some(Tail::begin(Arc::clone(&self.shared), storage, self.options.tail_limit, start))
+    }
+
     /// Begins a snapshot. Waits for the committer to begin a new segment, so not on a worker's
     /// thread.
     pub fn begin_snapshot(&self) -> Result<SnapshotWriter, SnapshotError> {
@@ -279,7 +296,8 @@ impl Journal {
         let disk = self.disk.as_ref().ok_or(SnapshotError::NotKept)?;
         let permit = SnapshotPermit::take(&self.shared)?;
         round();
-        SnapshotWriter::begin(permit, Arc::clone(&disk.storage), self.options.snapshot_rate)
+        let JournalOptions { snapshot_rate, tail_limit, .. } = self.options;
+        SnapshotWriter::begin(permit, Arc::clone(&disk.storage), snapshot_rate, tail_limit)
     }
 
     /// Writes everything submitted, and ends.

@@ -30,7 +30,10 @@
 //!   segment is as whole as the others, or damaged.
 //! - A segment may end in zeros, never written over: they are neither a torn tail nor damage.
 //!
-//! Deliberately absent: deletes (a record may say "removed"), reads, indexes, compression,
+//! Who wants to learn what was committed reads it behind the writers (`tail`): a segment that a
+//! snapshot stands for stays until every reader has passed it, within a bound.
+//!
+//! Deliberately absent: deletes (a record may say "removed"), reads by key, indexes, compression,
 //! replication.
 
 pub(crate) mod disk;
@@ -39,6 +42,7 @@ pub(crate) mod format;
 mod handle;
 mod manual;
 pub(crate) mod recover;
+pub(crate) mod tail;
 #[cfg(test)]
 mod tests;
 pub(crate) mod write;
@@ -54,6 +58,8 @@ pub use write::group_commit::SyncMode;
 
 pub use disk::storage::{AppendFile, Storage, Stored};
 pub use recover::report::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
+pub use tail::committed::JournalPosition;
+pub use tail::reader::{Tail, TailStart, TailStep};
 pub use write::shared::{JournalFigures, JournalHealth, WriteFailure};
 pub use write::snapshot::{SnapshotError, SnapshotReport, SnapshotWriter};
 pub use write::submission::{Admission, Ticket, Wake};

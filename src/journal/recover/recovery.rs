@@ -9,7 +9,7 @@ use super::scan::{self, ScanStep, Scanner};
 use crate::journal::disk::storage::Storage;
 use crate::journal::error::{Damage, OpenError};
 use crate::journal::format::frame::{self, RecordKind};
-use crate::journal::format::header::{FileHeader, FileKind, SegmentEnd};
+use crate::journal::format::header::{FileHeader, FileKind, FileName, SegmentEnd};
 use crate::journal::recover::report::{Apply, FileReport, Loss, OnDamage, RecoveryReport};
 
 /// A recovery that went well, and what the writing end needs to continue.
@@ -101,8 +101,19 @@ fn before_the_last(
 
 impl ReadJournal {
     /// Removes what is left over. Only after the next segment has begun.
-    pub(in crate::journal) fn tidy(&self, storage: &dyn Storage) {
+    ///
+    /// Whole segments that the snapshot stands for stay if there may be readers that have not
+    /// passed them; the next snapshot removes them.
+    pub(in crate::journal) fn tidy(&self, storage: &dyn Storage, may_be_read: bool) {
+        let first = self.recovered.files.first().map(|file| file.name);
         for name in &self.leftovers {
+            let is_covered = FileName::parse(name).is_some_and(|name| {
+                name.kind == FileKind::Segment
+                    && first.is_some_and(|first| name.number < first.number)
+            });
+            if is_covered && may_be_read {
+                continue;
+            }
             // What cannot be removed now is left over again the next time.
             let _ = storage.remove(name);
         }

@@ -8,3 +8,4 @@ mod faulty;
 mod handle;
 mod owner;
 mod spare;
+mod tail;

@@ -15,7 +15,7 @@ use crate::journal::write::shared::Shared;
 use crate::journal::write::snapshot::{SnapshotPermit, SnapshotWriter};
 use crate::journal::{
     Batch, FramedRecord, OnDamage, OpenError, RecordKind, RecoveryReport, Storage, Submitter,
-    SyncMode, Ticket,
+    SyncMode, Tail, TailStart, Ticket,
 };
 use crate::time::Timestamp;
 
@@ -90,8 +90,12 @@ impl TestOwner {
             recovery.carried.clone(),
         );
         log.open().unwrap();
-        recovery.tidy(disk);
+        recovery.tidy(disk, true);
         let shared = Shared::new(1 << 20, false);
+        let covered = recovery.recovered.files.first().map_or(0, |file| file.name.number);
+        let active = log.durable().unwrap().0;
+        shared.committed.begin(disk, active, covered);
+        shared.counts.segment.store(active.number, std::sync::atomic::Ordering::Relaxed);
         let committer =
             GroupCommitter::new(Arc::clone(&shared), log, mode, JournalOptions::default().gather);
         let worker = || Worker {
@@ -157,8 +161,9 @@ impl TestOwner {
                 self.round(Duration::from_secs(10));
             }
             let storage = on(&self.disk);
-            self.snapshot =
-                SnapshotWriter::begin(permit, storage, u64::MAX).ok().map(|writer| (writer, None));
+            self.snapshot = SnapshotWriter::begin(permit, storage, u64::MAX, u64::MAX)
+                .ok()
+                .map(|writer| (writer, None));
             return;
         };
         let slice: Vec<_> = self.state.range(after.map_or(0, |key| key + 1)..).take(8).collect();
@@ -173,6 +178,11 @@ impl TestOwner {
             // An error leaves the journal as it was.
             let _ = writer.finish();
         }
+    }
+
+    /// A reader of what this owner has committed.
+    pub(super) fn tail(&self, start: TailStart) -> Tail {
+        Tail::begin(Arc::clone(&self.shared), on(&self.disk), u64::MAX, start)
     }
 
     pub(super) fn fill_spare(&self) {

@@ -120,13 +120,15 @@ impl GroupCommitter {
 
     fn attempt(&mut self, now: RoundTime, orders: Orders) -> io::Result<u64> {
         let segment = self.log.open()?;
-        self.shared.counts.segment.store(segment, Ordering::Relaxed);
+        self.note_segment(segment);
         let records = self.write()?;
         let ends_segment = orders != Orders::default() || self.log.is_full();
         let syncs = ends_segment || self.sync_is_due(now);
         if syncs {
             self.log.sync()?;
             self.synced_at = now.running;
+            // Before the submitters learn of it: what is acknowledged can be read.
+            self.tell_readers();
         }
         // Before the wakes: whoever is woken finds the journal well.
         self.shared.recovered();
@@ -135,6 +137,7 @@ impl GroupCommitter {
         }
         if syncs {
             self.release();
+            self.shared.committed.wake();
         }
         if orders.stop {
             self.log.close()?;
@@ -142,6 +145,20 @@ impl GroupCommitter {
             self.rotate(orders)?;
         }
         Ok(records)
+    }
+
+    /// Each segment is told of when it begins: so those that read behind know the whole chain, also
+    /// of segments that were given up at once.
+    fn note_segment(&self, segment: u64) {
+        if self.shared.counts.segment.swap(segment, Ordering::Relaxed) != segment {
+            self.tell_readers();
+        }
+    }
+
+    fn tell_readers(&self) {
+        if let Some((active, sealed)) = self.log.durable() {
+            self.shared.committed.advance(active, sealed);
+        }
     }
 
     fn write(&mut self) -> io::Result<u64> {
@@ -194,7 +211,7 @@ impl GroupCommitter {
 
     fn rotate(&mut self, orders: Orders) -> io::Result<()> {
         let segment = self.log.rotate()?;
-        self.shared.counts.segment.store(segment, Ordering::Relaxed);
+        self.note_segment(segment);
         if orders.rotate {
             let octets = self.shared.counts.log_octets.load(Ordering::Relaxed);
             self.shared.answer_rotation(Ok(Rotated { segment, octets }));

@@ -136,6 +136,12 @@ impl SegmentWriter {
         }
     }
 
+    /// The segment being written and how much of it is durable, and the one before it.
+    pub(in crate::journal) fn durable(&self) -> Option<(SegmentEnd, Option<SegmentEnd>)> {
+        let active = self.active.as_ref()?;
+        Some((SegmentEnd { number: active.number, end: active.durable }, self.sealed))
+    }
+
     /// Whether it is time for the next segment.
     pub(in crate::journal) fn is_full(&self) -> bool {
         self.active.as_ref().is_some_and(|active| active.written >= self.segment_size)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::submission::{Admission, Backpressure, Submission, SubmitterState};
+use crate::journal::tail::committed::Committed;
 use crate::time::Timestamp;
 
 /// Whether the disk takes records.
@@ -79,6 +80,7 @@ pub(in crate::journal) struct Shared {
     submitters: Mutex<Vec<Weak<SubmitterState>>>,
     failure: Mutex<Option<WriteFailure>>,
     pub counts: JournalCounts,
+    pub committed: Committed,
     /// Nothing is kept: every submission is complete at once.
     memory: bool,
 }
@@ -121,6 +123,7 @@ impl Shared {
             submitters: Mutex::default(),
             failure: Mutex::default(),
             counts: JournalCounts::default(),
+            committed: Committed::default(),
             memory,
         })
     }

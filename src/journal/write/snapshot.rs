@@ -12,7 +12,7 @@ use super::shared::{Rotated, Shared};
 use crate::journal::disk::storage::{AppendFile, PIECE, Storage, write_all};
 use crate::journal::format::frame;
 use crate::journal::format::frame::{GroupHeader, RecordKind, TooLarge};
-use crate::journal::format::header::{FileHeader, FileName};
+use crate::journal::format::header::{FileHeader, FileKind, FileName};
 
 /// A snapshot that could not be begun or finished. The journal is as it was before.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub struct SnapshotWriter {
     records: u64,
     /// Octets a second.
     rate: u64,
+    /// Octets of covered segments that may be kept for readers.
+    tail_limit: u64,
     finished: bool,
 }
 
@@ -83,6 +85,7 @@ impl SnapshotWriter {
         permit: SnapshotPermit,
         storage: Arc<dyn Storage>,
         rate: u64,
+        tail_limit: u64,
     ) -> Result<Self, SnapshotError> {
         let covers = permit.0.await_rotation().map_err(SnapshotError::Failing)?;
         let name = FileName::snapshot(covers.segment);
@@ -100,6 +103,7 @@ impl SnapshotWriter {
             written: 0,
             records: 0,
             rate: rate.max(1),
+            tail_limit,
             finished,
         })
     }
@@ -169,12 +173,15 @@ impl SnapshotWriter {
     /// What cannot be removed now is removed by the next recovery.
     fn remove_covered(&self) {
         for file in self.storage.list().unwrap_or_default() {
-            let is_covered =
-                FileName::parse(&file.name).is_some_and(|name| name.number < self.name.number);
-            if is_covered {
+            let is_older = FileName::parse(&file.name).is_some_and(|name| {
+                name.kind == FileKind::Snapshot && name.number < self.name.number
+            });
+            if is_older {
                 let _ = self.storage.remove(&file.name);
             }
         }
+        self.permit.0.committed.cover(self.name.number);
+        self.permit.0.committed.sweep(&*self.storage, self.tail_limit);
     }
 }
 
