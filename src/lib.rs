@@ -36,7 +36,8 @@
 //! - [`aaa`]: the decision. Request, one endpoint's state and the time in; verdict and records out.
 //! - [`record`]: what is recorded of a decision, as octets. [`journal`]: octets made durable, and
 //!   read back after a crash.
-//! - [`keeping`]: the way into the journal: records in, tickets out.
+//! - [`message_log`]: messages that were committed, in files of their own, to be read from a cursor.
+//! - [`keeping`]: the way into the journal: records in, tickets out; and out of it: messages.
 //! - [`runtime`], [`metrics`]: what the shells of the server share: clocks, health, reloads;
 //!   everything that is counted.
 //! - [`radius`]: the RADIUS shell: workers, gateways, duplicates, commit before reply.
@@ -69,6 +70,7 @@ pub mod exchange;
 pub mod identity;
 pub mod journal;
 pub mod keeping;
+pub mod message_log;
 pub mod metrics;
 pub mod network;
 pub mod pool;

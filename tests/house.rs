@@ -90,7 +90,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", &["runtime", "aaa", "journal", "network", "wire", "identity", "time"]),
-    ("keeping", &["aaa", "record", "journal", "network", "provisioning", "identity", "time"]),
+    (
+        "keeping",
+        &["aaa", "message_log", "record", "journal", "network", "provisioning", "identity", "time"],
+    ),
+    ("message_log", &["journal", "time"]),
     ("runtime", &["time"]),
     ("simulator", &["exchange", "wire", "udp", "identity", "timers", "time", "printable"]),
     ("exchange", &["wire", "timers", "time"]),

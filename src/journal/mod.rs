@@ -56,6 +56,7 @@ pub use manual::ManualJournal;
 pub use write::batch::Batch;
 pub use write::group_commit::SyncMode;
 
+pub(crate) use disk::storage::write_all;
 pub use disk::storage::{AppendFile, Storage, Stored};
 pub use recover::report::{Apply, FileReport, Loss, OnDamage, RecoveryReport, Unreadable};
 pub use tail::committed::JournalPosition;

@@ -3,4 +3,6 @@
 
 pub(crate) mod background_writer;
 pub mod commit;
+pub(crate) mod message_feed;
 pub use background_writer::BackgroundWriter;
+pub use message_feed::MessageFeed;

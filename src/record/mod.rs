@@ -8,6 +8,7 @@
 
 mod catalog;
 mod endpoint;
+mod message;
 mod octets;
 mod provisioning;
 mod session;
@@ -19,6 +20,8 @@ use crate::identity::{GatewayId, Iccid};
 use crate::network::{EndpointState, EventTime, Outage, Outages, Reporter, Restart, Skew, Stamp};
 use crate::provisioning::{Catalog, CatalogObject, Endpoint, Fingerprint, ObjectKind, Revision};
 use crate::time::Timestamp;
+
+pub use message::{Message, Topic};
 
 use crate::journal::Batch;
 use crate::journal::SnapshotWriter;
@@ -44,6 +47,7 @@ mod kind {
     pub(super) const POLICY: RecordKind = RecordKind(32);
     pub(super) const EVENT_HANDLER: RecordKind = RecordKind(33);
     pub(super) const EVENT_MAP: RecordKind = RecordKind(34);
+    pub(super) const MESSAGE: RecordKind = RecordKind(35);
 
     pub(super) const fn of(object: super::ObjectKind) -> RecordKind {
         match object {
@@ -80,6 +84,9 @@ pub enum Record {
     Outages { version: u64, outages: Outages },
     /// Recorded without effect. Not for snapshots.
     Note(NoteRecord),
+    /// Told of what the records beside it did. No state, and not for snapshots: whoever wants to
+    /// know reads it from the journal's tail.
+    Message { topic: Topic, key: u64, at: Timestamp },
 }
 
 /// A report that moved nothing.
@@ -161,6 +168,21 @@ pub trait RecordSink {
     fn put_outages(&mut self, start: Timestamp, outages: &Outages) -> Result<(), TooLarge> {
         self.put(kind::OUTAGES, 0, start.micros(), |buffer| {
             write_outages(&mut FieldWriter(buffer), outages);
+        })
+    }
+
+    /// Tells readers of the journal's tail something, in the same commit as the records before and
+    /// behind it in this batch. `key` says of whom, as the topic has it.
+    fn put_message(
+        &mut self,
+        topic: Topic,
+        key: u64,
+        at: Timestamp,
+        octets: &[u8],
+    ) -> Result<(), TooLarge> {
+        self.put(kind::MESSAGE, key, at.micros(), |buffer| {
+            buffer.push(topic as u8);
+            buffer.extend_from_slice(octets);
         })
     }
 
@@ -252,6 +274,11 @@ impl Record {
             kind::NOTE => read_note(&mut reader, entry)
                 .map(Self::Note)
                 .ok_or(Unreadable("a note makes no sense")),
+            kind::MESSAGE => {
+                let message = Message::read(entry).ok_or(Unreadable("a message makes no sense"))?;
+                let Message { topic, key, at, .. } = message;
+                Ok(Self::Message { topic, key, at })
+            }
             other => {
                 let object = ObjectKind::ALL.into_iter().find(|object| kind::of(*object) == other);
                 let object =

@@ -314,6 +314,21 @@ fn a_note_says_what_was_refused() {
     }
 }
 
+#[test]
+fn a_message_comes_back_and_is_no_state() {
+    let octets = framed(|batch| batch.put_message(Topic::Event, 7, NOW, b"{}"));
+    let message = Record::Message { topic: Topic::Event, key: 7, at: NOW };
+    assert_eq!(read(&octets), Ok(message));
+    let (_, entry) = crate::journal::format::frame::verified(&octets).next().unwrap();
+    let read = Message { topic: Topic::Event, key: 7, at: NOW, octets: b"{}" };
+    assert_eq!(Message::read(&entry), Some(read));
+    let note = framed(|batch| batch.put_note(NOW, None, "start", None));
+    assert_eq!(
+        Message::read(&crate::journal::format::frame::verified(&note).next().unwrap().1),
+        None
+    );
+}
+
 const OLD_CATALOG: &str = "2746a5f4c30000030000000000000000090000000000000002a70003036f6c640e4d7573696320666573746976616c0101090909090164400000100101644000001cac000108666573746976616c0e4d7573696320666573746976616c0101090909090164400000100101644000001c02ad00020465706f730e65506f73207465726d696e616c73010002010c666573746976616c2e696f7480a30500d80400b90001036261720e65506f73207465726d696e616c73010002010c666573746976616c2e696f7480a30500d8040102047573657206736563726574";
 
 /// Arbitrary, as the hash of a line is.

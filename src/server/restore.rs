@@ -102,7 +102,10 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
         Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
         Record::Restart(restart) => recovery.restart(restart),
         Record::Outages { outages, .. } => recovery.outages(outages),
-        Record::Gateway { .. } | Record::Signed { .. } | Record::Note(_) => {}
+        Record::Gateway { .. }
+        | Record::Signed { .. }
+        | Record::Note(_)
+        | Record::Message { .. } => {}
     }
 }
 
@@ -130,7 +133,8 @@ fn report_inventory_first(
         | Record::Signed { .. }
         | Record::Restart(_)
         | Record::Outages { .. }
-        | Record::Note(_) => return,
+        | Record::Note(_)
+        | Record::Message { .. } => return,
     };
     on_inventory.take().into_iter().for_each(|on_inventory| on_inventory(fingerprint));
 }

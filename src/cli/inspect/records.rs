@@ -27,6 +27,7 @@ pub(super) const fn kind(record: &Record) -> &'static str {
         Record::Restart(_) => "restart",
         Record::Outages { .. } => "outages",
         Record::Note(_) => "note",
+        Record::Message { .. } => "message",
     }
 }
 
@@ -41,7 +42,8 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
         | Record::Gateway { .. }
         | Record::Signed { .. }
         | Record::Restart(_)
-        | Record::Outages { .. } => None,
+        | Record::Outages { .. }
+        | Record::Message { .. } => None,
     }
 }
 
@@ -65,7 +67,8 @@ impl HandleNames {
             | Record::Signed { .. }
             | Record::Restart(_)
             | Record::Outages { .. }
-            | Record::Note(_) => {}
+            | Record::Note(_)
+            | Record::Message { .. } => {}
         }
     }
 
@@ -95,6 +98,9 @@ impl HandleNames {
             }),
             Record::Note(note) => {
                 json!({"iccid": note.iccid, "at": note.at, "what": note.what, "refused": note.refused})
+            }
+            Record::Message { topic, key, at } => {
+                json!({"topic": topic.name(), "key": key, "at": at})
             }
         };
         with_kind(kind(record), body)

@@ -49,7 +49,7 @@ pub trait AppendFile: Send {
 }
 
 /// Writes all of `slices`, however short the single writes are.
-pub(in crate::journal) fn write_all(
+pub(crate) fn write_all(
     file: &mut dyn AppendFile,
     mut slices: &mut [IoSlice<'_>],
 ) -> io::Result<()> {

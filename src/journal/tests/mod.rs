@@ -5,6 +5,7 @@ mod clean_end;
 mod crashes;
 mod damage;
 mod faulty;
+mod feed;
 mod handle;
 mod owner;
 mod spare;
