@@ -14,7 +14,7 @@ use super::compare::{Comparing, Comparison, Fault, Found, line_of};
 use super::provision::{Author, ChangeKind, Provisioner};
 use super::{Aaa, Recorder, SIDE_BY_SIDE};
 use crate::identity::Iccid;
-use crate::provisioning::{Authority, Endpoint, Inventory, InventoryProblem, Prune};
+use crate::provisioning::{Authority, Endpoint, Inventory, InventoryProblem, ObjectName, Prune};
 use crate::time::Timestamp;
 
 /// What the adoption of an inventory changed.
@@ -68,6 +68,7 @@ impl Aaa {
         let before = self.plan.load_full();
         let merged =
             before.catalog.merged(&inventory.catalog, self.settings.authority, prune, now.micros());
+        refuse_missing(&inventory, &merged.missing)?;
         inventory.rename_groups(&merged.groups);
         let reinstated: HashSet<Iccid> = inventory.reinstated.iter().copied().collect();
         let comparing = Comparing {
@@ -208,6 +209,21 @@ impl Aaa {
         }
         if objections.is_empty() { Ok(()) } else { Err(objections) }
     }
+}
+
+/// What sections that are applied refer to must be there.
+fn refuse_missing(inventory: &Inventory, missing: &[ObjectName]) -> Result<(), Vec<Objection>> {
+    let named = inventory.elsewhere.iter().filter(|named| missing.contains(&named.object));
+    let objections: Vec<Objection> = named
+        .map(|named| Objection {
+            file: inventory.file.clone(),
+            line: Some(named.line),
+            iccid: None,
+            what: named.what(),
+            remedy: named.remedy(),
+        })
+        .collect();
+    if objections.is_empty() { Ok(()) } else { Err(objections) }
 }
 
 #[derive(Default)]

@@ -14,7 +14,9 @@ use crate::aaa::Objection;
 use crate::config::{Config, ConfigProblem, ProblemSeverity};
 use crate::journal::Journal;
 use crate::keeping::BackgroundWriter;
-use crate::provisioning::{Allocation, Inventory, ProvisioningState, Prune, Subnet};
+use crate::provisioning::{
+    Allocation, Inventory, NamedElsewhere, ProvisioningState, Prune, Subnet,
+};
 use crate::radius::{GatewaySettings, Requirement};
 use crate::time::Timestamp;
 
@@ -43,8 +45,11 @@ Exit codes: 0 `serve` would start, 2 it would refuse.";
 impl Check {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let mut setup = self.sources.examine().with_advice();
-        if let Some(data_dir) = self.data_dir.filter(|_| setup.is_valid()) {
-            setup.problems.extend(objections(self.sources.examine(), &data_dir)?);
+        if setup.is_valid() {
+            setup.problems.extend(match self.data_dir {
+                Some(data_dir) => objections(self.sources.examine(), &data_dir)?,
+                None => named_elsewhere(&setup.inventory),
+            });
         }
         match self.forms.form() {
             OutputFormat::Json => {
@@ -78,6 +83,18 @@ fn objections(setup: Setup, data_dir: &Path) -> Result<Vec<ConfigProblem>, Comma
         remedy: objection.remedy.to_owned(),
     };
     Ok(adopted.err().into_iter().flatten().map(problem).collect())
+}
+
+/// What a first start would refuse: objects that are made over the API are nowhere yet.
+fn named_elsewhere(inventory: &Inventory) -> Vec<ConfigProblem> {
+    let problem = |named: &NamedElsewhere| ConfigProblem {
+        severity: ProblemSeverity::Error,
+        file: Some(inventory.file.clone()),
+        line: Some(named.line as usize),
+        what: named.what(),
+        remedy: format!("{}; if a server has it already, name its --data-dir", named.remedy()),
+    };
+    inventory.elsewhere.iter().map(problem).collect()
 }
 
 fn write_tables(

@@ -16,11 +16,12 @@ use super::table::TextTable;
 use crate::aaa::Aaa;
 use crate::identity::{GroupId, Iccid};
 use crate::provisioning::{
-    Authority, Catalog, Endpoint, Group, Inventory, Prune, Revision, Vslice,
+    Authority, Catalog, CatalogKind, Endpoint, EventMap, Group, Inventory, Policy, PolicyEntry,
+    Prune, Revision, Vslice,
 };
 
-/// List the endpoints, groups and VSlices that are other than the inventory has them; beside a
-/// running server, too.
+/// List the endpoints, groups, VSlices and policies that are other than the inventory has them;
+/// beside a running server, too.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Diff {
@@ -75,13 +76,24 @@ fn differences(memory: &Aaa, mut inventory: Inventory, authority: Authority) -> 
     let catalog = memory.catalog();
     let mut rows = Vec::new();
     let files = &inventory.catalog;
-    let vslices =
-        (catalog.vslices().map(|(_, vslice)| vslice), files.vslices().map(|(_, vslice)| vslice));
+    let policies = (
+        catalog.all::<Policy>().map(|(_, policy)| policy),
+        files.all::<Policy>().map(|(_, policy)| policy),
+    );
+    compare_sections(
+        "policy",
+        policies,
+        |policy| policy.moniker.as_str(),
+        |policy| policy_fields(policy),
+        &mut rows,
+    );
+    let in_force = catalog.vslices().map(|(_, vslice)| (vslice, &catalog));
+    let written = files.vslices().map(|(_, vslice)| (vslice, files));
     compare_sections(
         "vslice",
-        vslices,
-        |vslice| vslice.moniker.as_str(),
-        |vslice| vslice_fields(vslice),
+        (in_force, written),
+        |(vslice, _)| vslice.moniker.as_str(),
+        |(vslice, of)| vslice_fields(vslice, of),
         &mut rows,
     );
     let in_force = catalog.groups().map(|(_, group)| (group, &catalog));
@@ -171,7 +183,25 @@ fn list(values: impl Iterator<Item = impl ToString>) -> String {
     values.map(|value| value.to_string()).collect::<Vec<_>>().join(";")
 }
 
-fn vslice_fields(vslice: &Vslice) -> Fields {
+/// What another object is called, of whatever status: the files name some that they do not describe.
+fn name_of<T: CatalogKind>(catalog: &Catalog, id: Option<T::Id>) -> String {
+    let named = id.and_then(|id| catalog.place::<T>(id));
+    named.map(|entry| entry.thing.moniker().to_string()).unwrap_or_default()
+}
+
+fn policy_fields(policy: &Policy) -> Fields {
+    vec![
+        ("name", policy.name.to_string()),
+        ("allow_2g", policy.allow_2g.to_string()),
+        ("allow_3g", policy.allow_3g.to_string()),
+        ("allow_45g", policy.allow_45g.to_string()),
+        ("when_missing", policy.when_missing.moniker().to_owned()),
+        ("imei_lock", policy.imei_lock.moniker().to_owned()),
+        ("entries", list(policy.entries.iter().map(PolicyEntry::to_string))),
+    ]
+}
+
+fn vslice_fields(vslice: &Vslice, catalog: &Catalog) -> Fields {
     let subnets = vslice.subnets.iter().map(|subnet| {
         let excluded = list(subnet.exclude.iter());
         format!(
@@ -186,6 +216,7 @@ fn vslice_fields(vslice: &Vslice) -> Fields {
         ("enabled", vslice.enabled.to_string()),
         ("dns", list(vslice.dns.iter())),
         ("subnets", list(subnets)),
+        ("event_map", name_of::<EventMap>(catalog, vslice.event_map)),
     ]
 }
 
@@ -210,6 +241,11 @@ fn group_fields(group: &Group, catalog: &Catalog) -> Fields {
         ("interim_interval_s", group.interim_interval_s.to_string()),
         ("credentials", credentials.unwrap_or_default()),
         ("password", demanded.map(|demanded| demanded.password.to_string()).unwrap_or_default()),
+        ("policy", name_of::<Policy>(catalog, group.policy)),
+        ("event_map", name_of::<EventMap>(catalog, group.event_map)),
+        ("families", list(group.families.monikers().iter())),
+        ("partial_dual_stack", group.partial_dual_stack.to_string()),
+        ("disconnect", group.disconnect.to_string()),
     ]
 }
 
@@ -238,6 +274,7 @@ fn origin(stamp: Revision) -> &'static str {
 /// Who made a section's object that is in force.
 fn origin_of(catalog: &Catalog, row: &Row) -> Option<&'static str> {
     let stamp = match row.kind {
+        "policy" => catalog.find::<Policy>(&row.id).map(|(_, entry)| entry.stamp),
         "vslice" => catalog
             .vslice_by_moniker(&row.id)
             .and_then(|(id, _)| catalog.vslice_place(id))

@@ -180,13 +180,20 @@ impl Rules {
                 handles.insert(T::index(id), T::id(*index));
             }
         }
-        let sections: Vec<(T::Id, T, LineHash)> = files
-            .all::<T>()
-            .map(|(id, section)| (id, own(section, merged), section.line(files)))
-            .collect();
-        for (own, thing, line) in sections {
+        let mut sections = Vec::new();
+        for (id, section) in files.all::<T>() {
+            let known = merged.missing.len();
+            let thing = own(section, merged);
+            sections.push((id, thing, section.line(files), merged.missing.split_off(known)));
+        }
+        for (own, thing, line, missing) in sections {
             let next = merged.catalog.places::<T>();
             let id = *handles.entry(T::index(own)).or_insert(T::id(next));
+            let place = merged.catalog.place::<T>(id);
+            // What is not applied need not be complete.
+            if self.speaks(place, &thing, line) {
+                merged.missing.extend(missing);
+            }
             let (entry, has_spoken) = self.listed(merged.catalog.place::<T>(id), thing, line);
             merged.applied += usize::from(has_spoken);
             merged.set(id, entry);
@@ -197,6 +204,20 @@ impl Rules {
             merged.set(T::id(index), unlisted);
         }
         handles
+    }
+
+    /// Whether a section has something new to say of a place.
+    fn speaks<T: CatalogKind>(
+        self,
+        place: Option<&CatalogEntry<T>>,
+        thing: &T,
+        line: LineHash,
+    ) -> bool {
+        place.is_none_or(|place| {
+            let is_same = place.status != ListingStatus::Removed && *place.thing == *thing;
+            place.stamp.origin.line() != Some(line)
+                || (self.authority == Authority::Files && !is_same)
+        })
     }
 
     /// What becomes of a place that the files name, if anything; and whether the section was
@@ -213,9 +234,7 @@ impl Rules {
         };
         let is_removed = place.status == ListingStatus::Removed;
         let is_same = !is_removed && *place.thing == thing;
-        let speaks = place.stamp.origin.line() != Some(line)
-            || (self.authority == Authority::Files && !is_same);
-        if !speaks {
+        if !self.speaks(Some(place), &thing, line) {
             let returns = place.status == ListingStatus::Gone;
             let listed = || CatalogEntry {
                 status: ListingStatus::Listed,

@@ -20,7 +20,7 @@ mod state;
 pub use catalog::{Catalog, CatalogEntry, CatalogKind, CatalogObject, GroupFault, ListingStatus};
 pub use endpoint::{Endpoint, EndpointHistory, Labels, NoGroup};
 pub use events::{EventHandler, EventMap, EventScope, EventType, Subscription, Webhook};
-pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, Rules, export};
+pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, NamedElsewhere, Rules, export};
 pub use line_hash::Hashed;
 pub use merge::{Authority, Merged, Prune};
 pub use model::{

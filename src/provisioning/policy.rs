@@ -233,6 +233,25 @@ impl PolicyEntry {
     }
 }
 
+/// As people are told of it: `operator 26201, radio nb-iot: allow`.
+impl fmt::Display for PolicyEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.operator, self.country) {
+            (Some(operator), _) => write!(f, "operator {operator}")?,
+            (None, Some(country)) => write!(f, "country {country}")?,
+            (None, None) if self.international => f.write_str("international")?,
+            (None, None) => f.write_str("everywhere")?,
+        }
+        for (index, class) in self.radio.iter().enumerate() {
+            write!(f, "{}{}", if index == 0 { ", radio " } else { "|" }, class.moniker())?;
+        }
+        for (index, tac) in self.tac.iter().enumerate() {
+            write!(f, "{}{tac}", if index == 0 { ", tac " } else { "|" })?;
+        }
+        write!(f, ": {}", self.action.moniker())
+    }
+}
+
 impl fmt::Display for Tac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08}", self.0)

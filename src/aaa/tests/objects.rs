@@ -416,3 +416,22 @@ fn a_person_s_words_stay_with_the_endpoint_and_no_file_takes_them_away() {
     let history = seen(&world);
     assert_eq!((history.activated_at, history.state_reason), (Some(world.now), None));
 }
+
+/// A file names an event map that only the API makes (PROTOCOL 11).
+#[test]
+fn a_file_that_names_what_nobody_has_made_is_refused_with_its_line() {
+    let text = "[[vslice]]\nmoniker = \"a\"\nevent_map = \"ours\"\n\
+                [[vslice.subnet]]\ncidr = \"100.64.0.0/24\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("inventory.toml"), text).unwrap();
+    let load = || crate::provisioning::Inventory::load(folder.path()).unwrap();
+    let mut world = World::new();
+    let objections = world.adopt(load()).unwrap_err();
+    let said = objections.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("inventory.toml:3: there is no event map \"ours\"; "), "{said}");
+
+    let map = EventMap::new(moniker("ours"), "Ours", EventScope::Vslice);
+    world.change(Mutation::PutEventMap(Put::new(random_uuid([1; 16]), map)), None).unwrap();
+    world.adopt(load()).unwrap();
+    assert!(vslice(&world, A).event_map.is_some());
+}

@@ -9,9 +9,11 @@ use super::super::model::{
     AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice,
 };
 use super::super::problem::ProblemCollector;
-use super::super::{Catalog, GroupFault};
+use super::super::{Catalog, GroupFault, Policy};
+use super::elsewhere::{Elsewhere, NamedElsewhere};
+use super::policy_section::policy;
 use super::section::{Lined, Section, Text};
-use crate::identity::{Apn, GroupId, VsliceId};
+use crate::identity::{Apn, GroupId, PolicyId, VsliceId};
 
 /// Subnets shorter than this are a slip of the pen: no private network has more than the 16 million
 /// addresses of 10.0.0.0/8.
@@ -34,29 +36,54 @@ pub(super) struct NamedHandle<Id> {
     pub(super) id: Option<Id>,
 }
 
+/// What the file says.
+#[derive(Default)]
+pub(super) struct CatalogFile {
+    pub(super) catalog: Catalog,
+    pub(super) groups: HandlesByName<GroupId>,
+    /// What it refers to and does not describe.
+    pub(super) elsewhere: Vec<NamedElsewhere>,
+}
+
 /// Reads the file. `None` if it is no TOML at all.
-pub(super) fn read(
-    text: &str,
-    report: &mut ProblemCollector,
-) -> Option<(Catalog, HandlesByName<GroupId>)> {
+pub(super) fn read(text: &str, report: &mut ProblemCollector) -> Option<CatalogFile> {
     let text = Text::new(text);
     let mut file = Section::document(&text, report)?;
     let mut catalog = Catalog::default();
+    let mut policies = HandlesByName::default();
+    for section in file.sections("policy", "[[policy]]", report) {
+        put(&mut policies, section, policy, |policy| catalog.list(policy), report);
+    }
+    let mut elsewhere = Elsewhere::beside(catalog.places::<Policy>());
     let mut vslices = HandlesByName::default();
     for section in file.sections("vslice", "[[vslice]]", report) {
-        put(&mut vslices, section, vslice, |vslice| catalog.put_vslice(vslice), report);
+        let read =
+            |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut ProblemCollector| {
+                vslice(section, moniker, &mut elsewhere, report)
+            };
+        put(&mut vslices, section, read, |vslice| catalog.put_vslice(vslice), report);
     }
     let mut groups = HandlesByName::default();
     for section in file.sections("group", "[[group]]", report) {
         let read =
             |section: &mut Section<'_>, moniker: &Lined<String>, report: &mut ProblemCollector| {
-                group(section, moniker, &vslices, report)
+                let mut named =
+                    Named { vslices: &vslices, policies: &policies, elsewhere: &mut elsewhere };
+                group(section, moniker, &mut named, report)
             };
         put(&mut groups, section, read, |group| catalog.put_group(group), report);
     }
     file.close(report);
     report_faults(&catalog, &groups, report);
-    Some((catalog, groups))
+    let elsewhere = elsewhere.listed_in(&mut catalog);
+    Some(CatalogFile { catalog, groups, elsewhere })
+}
+
+/// What a group may refer to.
+struct Named<'n> {
+    vslices: &'n HandlesByName<VsliceId>,
+    policies: &'n HandlesByName<PolicyId>,
+    elsewhere: &'n mut Elsewhere,
 }
 
 /// Reads one section and lists what it describes under its moniker.
@@ -88,6 +115,7 @@ fn put<T, Id>(
 fn vslice(
     section: &mut Section<'_>,
     moniker: &Lined<String>,
+    elsewhere: &mut Elsewhere,
     report: &mut ProblemCollector,
 ) -> Option<Vslice> {
     let name = section.name(&moniker.value, report);
@@ -113,8 +141,9 @@ fn vslice(
         }
     }
     let subnets = subnets.into_iter().map(|(_, subnet)| subnet).collect();
-    let vslice =
-        Vslice { moniker: moniker.moniker(report)?, name, enabled, dns, subnets, event_map: None };
+    let event_map = elsewhere.event_map(section, report);
+    let moniker = moniker.moniker(report)?;
+    let vslice = Vslice { moniker, name, enabled, dns, subnets, event_map };
     if let Err(too_large) = vslice.record_fits() {
         report.problem(section.line, too_large.to_string(), "exclude fewer, larger ranges");
     }
@@ -196,7 +225,7 @@ fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut ProblemCollector) {
 fn group(
     section: &mut Section<'_>,
     moniker: &Lined<String>,
-    vslices: &HandlesByName<VsliceId>,
+    named: &mut Named<'_>,
     report: &mut ProblemCollector,
 ) -> Option<Group> {
     let name = section.name(&moniker.value, report);
@@ -213,17 +242,13 @@ fn group(
     let idle_timeout_s = section.take("idle_timeout_s", report).map_or(0, |seconds| seconds.value);
     let interim_interval_s = interim_interval(section, report);
     let credentials = credentials(section, report);
-    let vslice = vslice.and_then(|named| {
-        let known = vslices.get(named.value.as_bytes());
-        if known.is_none() {
-            report.problem(
-                named.line,
-                format!("there is no VSlice {:?}", named.value),
-                "add a [[vslice]] with this moniker, or correct it",
-            );
-        }
-        known?.id
-    });
+    let vslice = vslice.and_then(|vslice| named.vslice(&vslice, report));
+    let policy =
+        section.take::<String>("policy", report).and_then(|policy| named.policy(&policy, report));
+    let event_map = named.elsewhere.event_map(section, report);
+    let families = families(section, report);
+    let partial_dual_stack = section.flag("partial_dual_stack", false, report);
+    let disconnect = section.flag("disconnect", true, report);
     let group = Group {
         moniker: moniker.moniker(report)?,
         name,
@@ -235,16 +260,56 @@ fn group(
         idle_timeout_s,
         interim_interval_s,
         credentials,
-        policy: None,
-        event_map: None,
-        families: AddressFamilies::Ipv4,
-        partial_dual_stack: false,
-        disconnect: true,
+        policy,
+        event_map,
+        families,
+        partial_dual_stack,
+        disconnect,
     };
     if let Err(too_large) = group.record_fits() {
         report.problem(section.line, too_large.to_string(), "list fewer APNs");
     }
     Some(group)
+}
+
+impl Named<'_> {
+    fn vslice(&self, vslice: &Lined<String>, report: &mut ProblemCollector) -> Option<VsliceId> {
+        let known = self.vslices.get(vslice.value.as_bytes());
+        if known.is_none() {
+            report.problem(
+                vslice.line,
+                format!("there is no VSlice {:?}", vslice.value),
+                "add a [[vslice]] with this moniker, or correct it",
+            );
+        }
+        known?.id
+    }
+
+    /// A policy that is not in the file may be one that a person made.
+    fn policy(
+        &mut self,
+        policy: &Lined<String>,
+        report: &mut ProblemCollector,
+    ) -> Option<PolicyId> {
+        match self.policies.get(policy.value.as_bytes()) {
+            Some(known) => known.id,
+            None => self.elsewhere.policy(policy, report),
+        }
+    }
+}
+
+/// Families are named once each; without the key, IPv4 alone.
+fn families(section: &mut Section<'_>, report: &mut ProblemCollector) -> AddressFamilies {
+    if !section.has("families") {
+        return AddressFamilies::default();
+    }
+    let line = section.line;
+    let words = section.list("families", report);
+    let line = words.first().map_or(line, |word| word.line);
+    AddressFamilies::parse(words.iter().map(|word| word.value.as_str())).unwrap_or_else(|rule| {
+        report.problem(line, rule, "write [\"ipv4\"], [\"ipv6\"] or [\"ipv4\", \"ipv6\"]");
+        AddressFamilies::default()
+    })
 }
 
 /// `None` if it is written and is neither; without it, the address stays the endpoint's.

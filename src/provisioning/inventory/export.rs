@@ -10,8 +10,9 @@ use std::path::Path;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use super::super::model::{CredentialMethod, Group, Subnet, Vslice};
-use super::super::{Catalog, Endpoint};
+use super::super::model::{AddressFamilies, CredentialMethod, Group, Subnet, Vslice};
+use super::super::policy::{CountryCode, Policy, PolicyEntry};
+use super::super::{Catalog, CatalogKind, Endpoint, EventMap};
 use super::columns::{Column, guarded};
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
 use crate::identity::{Apn, GroupId, Iccid};
@@ -43,6 +44,8 @@ fn create_private(path: &Path) -> io::Result<File> {
 /// The layout of `inventory.toml`. What has its default value is left out.
 #[derive(Serialize)]
 struct FileLayout<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policy: Vec<PolicyLayout<'a>>,
     vslice: Vec<VsliceLayout<'a>>,
     group: Vec<GroupLayout<'a>>,
 }
@@ -54,6 +57,8 @@ struct VsliceLayout<'a> {
     enabled: bool,
     #[serde(skip_serializing_if = "is_empty")]
     dns: &'a [Ipv4Addr],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_map: Option<&'a str>,
     subnet: Vec<SubnetLayout<'a>>,
 }
 
@@ -82,6 +87,47 @@ struct GroupLayout<'a> {
     username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_map: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    families: Option<&'static [&'static str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial_dual_stack: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnect: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct PolicyLayout<'a> {
+    moniker: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_2g: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_3g: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_45g: Option<bool>,
+    when_missing: &'static str,
+    imei_lock: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    entry: Vec<PolicyEntryLayout<'a>>,
+}
+
+#[derive(Serialize)]
+struct PolicyEntryLayout<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    international: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    radio: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tac: Vec<String>,
+    action: &'static str,
 }
 
 fn catalog_text(catalog: &Catalog) -> io::Result<String> {
@@ -89,18 +135,57 @@ fn catalog_text(catalog: &Catalog) -> io::Result<String> {
         .groups()
         .map(|(_, group)| group_layout(group, catalog))
         .collect::<io::Result<_>>()?;
-    let vslice = catalog.vslices().map(|(_, vslice)| vslice_layout(vslice)).collect();
-    toml::to_string(&FileLayout { vslice, group }).map_err(io::Error::other)
+    let vslice = catalog
+        .vslices()
+        .map(|(_, vslice)| vslice_layout(vslice, catalog))
+        .collect::<io::Result<_>>()?;
+    let policy = catalog.all::<Policy>().map(|(_, policy)| policy_layout(policy)).collect();
+    toml::to_string(&FileLayout { policy, vslice, group }).map_err(io::Error::other)
 }
 
-fn vslice_layout(vslice: &Vslice) -> VsliceLayout<'_> {
-    VsliceLayout {
+fn policy_layout(policy: &Policy) -> PolicyLayout<'_> {
+    let unless_default = |allows: bool| (!allows).then_some(false);
+    PolicyLayout {
+        moniker: policy.moniker.as_str(),
+        name: &policy.name,
+        allow_2g: unless_default(policy.allow_2g),
+        allow_3g: unless_default(policy.allow_3g),
+        allow_45g: unless_default(policy.allow_45g),
+        when_missing: policy.when_missing.moniker(),
+        imei_lock: policy.imei_lock.moniker(),
+        entry: policy.entries.iter().map(entry_layout).collect(),
+    }
+}
+
+fn entry_layout(entry: &PolicyEntry) -> PolicyEntryLayout<'_> {
+    PolicyEntryLayout {
+        operator: entry.operator.map(|plmn| plmn.to_string()),
+        country: entry.country.as_ref().map(CountryCode::as_str),
+        international: entry.international.then_some(true),
+        radio: entry.radio.iter().map(|class| class.moniker()).collect(),
+        tac: entry.tac.iter().map(ToString::to_string).collect(),
+        action: entry.action.moniker(),
+    }
+}
+
+/// What the files call an object that another names.
+fn named<T: CatalogKind>(catalog: &Catalog, id: Option<T::Id>) -> io::Result<Option<&str>> {
+    let moniker = |id| {
+        let thing = catalog.get::<T>(id).ok_or_else(|| missing(T::KIND.name()))?;
+        Ok(thing.moniker().as_str())
+    };
+    id.map(moniker).transpose()
+}
+
+fn vslice_layout<'a>(vslice: &'a Vslice, catalog: &'a Catalog) -> io::Result<VsliceLayout<'a>> {
+    Ok(VsliceLayout {
         moniker: vslice.moniker.as_str(),
         name: &vslice.name,
         enabled: vslice.enabled,
         dns: &vslice.dns,
+        event_map: named::<EventMap>(catalog, vslice.event_map)?,
         subnet: vslice.subnets.iter().map(subnet_layout).collect(),
-    }
+    })
 }
 
 fn subnet_layout(subnet: &Subnet) -> SubnetLayout<'_> {
@@ -131,6 +216,12 @@ fn group_layout<'a>(group: &'a Group, catalog: &'a Catalog) -> io::Result<GroupL
         },
         username: credentials.map(|credentials| credentials.username.as_str()),
         password: credentials.map(|credentials| credentials.password.as_str()),
+        policy: named::<Policy>(catalog, group.policy)?,
+        event_map: named::<EventMap>(catalog, group.event_map)?,
+        families: (group.families != AddressFamilies::default())
+            .then_some(group.families.monikers()),
+        partial_dual_stack: group.partial_dual_stack.then_some(true),
+        disconnect: (!group.disconnect).then_some(false),
     })
 }
 

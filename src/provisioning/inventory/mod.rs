@@ -6,9 +6,11 @@
 
 mod catalog_file;
 mod columns;
+mod elsewhere;
 mod endpoint_file;
 mod export;
 mod fingerprint;
+mod policy_section;
 mod section;
 
 use std::fs::{self, File};
@@ -17,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use self::catalog_file::HandlesByName;
+use self::catalog_file::{CatalogFile, HandlesByName};
+pub use self::elsewhere::NamedElsewhere;
 use self::endpoint_file::{Groups, ListedEndpoint};
 pub use self::export::export;
 pub use self::fingerprint::Fingerprint;
@@ -56,6 +59,8 @@ pub struct Inventory {
     pub lines: Vec<u32>,
     /// Of the files it was read from.
     pub fingerprint: Option<Fingerprint>,
+    /// What its sections refer to and it does not describe: somebody must have made it.
+    pub elsewhere: Vec<NamedElsewhere>,
 }
 
 impl Inventory {
@@ -87,7 +92,7 @@ impl Inventory {
         let warnings = report.conclude()?;
         let file = dir.join(CATALOG);
         // What could not be read is among the problems.
-        let Some((catalog, listed, fingerprint)) = read else {
+        let Some(ReadFolder { catalog, elsewhere, listed, fingerprint }) = read else {
             return Ok(Self { warnings, advice, file, ..Self::default() });
         };
         let ListedEndpoint { endpoints, reinstated, lines } = listed;
@@ -103,6 +108,7 @@ impl Inventory {
             endpoint_file,
             lines,
             fingerprint: Some(fingerprint),
+            elsewhere,
         })
     }
 
@@ -151,18 +157,24 @@ impl Inventory {
     }
 }
 
+/// What both files say.
+struct ReadFolder {
+    catalog: Catalog,
+    elsewhere: Vec<NamedElsewhere>,
+    listed: ListedEndpoint,
+    fingerprint: Fingerprint,
+}
+
 /// Both files; the endpoints are checked even if the catalog could not be read.
-fn read(
-    dir: &Path,
-    report: &mut ProblemCollector,
-) -> Option<(Catalog, ListedEndpoint, Fingerprint)> {
+fn read(dir: &Path, report: &mut ProblemCollector) -> Option<ReadFolder> {
     let octets = read_octets(&dir.join(CATALOG), report);
     let read = octets.as_ref().and_then(|octets| read_catalog(octets, report));
-    let (catalog, names) =
-        read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
-    let (listed, endpoints) =
-        read_endpoints(dir, Groups { catalog: &catalog, names: names.as_ref() }, report)?;
-    Some((catalog, listed, Fingerprint::joined(Digest::of(&octets?), endpoints, report.rules)))
+    let is_read = read.is_some();
+    let CatalogFile { catalog, groups, elsewhere } = read.unwrap_or_default();
+    let names = is_read.then_some(&groups);
+    let (listed, endpoints) = read_endpoints(dir, Groups { catalog: &catalog, names }, report)?;
+    let fingerprint = Fingerprint::joined(Digest::of(&octets?), endpoints, report.rules);
+    Some(ReadFolder { catalog, elsewhere, listed, fingerprint })
 }
 
 fn read_octets(path: &Path, report: &mut ProblemCollector) -> Option<Vec<u8>> {
@@ -170,10 +182,7 @@ fn read_octets(path: &Path, report: &mut ProblemCollector) -> Option<Vec<u8>> {
     fs::read(path).map_err(|error| report_unreadable(&error, report)).ok()
 }
 
-fn read_catalog(
-    octets: &[u8],
-    report: &mut ProblemCollector,
-) -> Option<(Catalog, HandlesByName<GroupId>)> {
+fn read_catalog(octets: &[u8], report: &mut ProblemCollector) -> Option<CatalogFile> {
     match std::str::from_utf8(octets) {
         Ok(text) => catalog_file::read(text.trim_start_matches('\u{feff}'), report),
         Err(error) => {

@@ -153,8 +153,23 @@ impl<'t> Section<'t> {
             .collect()
     }
 
+    /// Whether a key is there, and has not been taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Yes or no; as given here if it is not written.
+    pub(super) fn flag(
+        &mut self,
+        key: &str,
+        otherwise: bool,
+        report: &mut ProblemCollector,
+    ) -> bool {
+        self.take(key, report).map_or(otherwise, |written| written.value)
+    }
+
     pub(super) fn enabled(&mut self, report: &mut ProblemCollector) -> bool {
-        self.take("enabled", report).is_none_or(|enabled| enabled.value)
+        self.flag("enabled", true, report)
     }
 
     /// The display name; without one the moniker is shown.

@@ -1,5 +1,6 @@
 //! Whole folders in, inventories or problems out.
 
+mod policies;
 mod round_trip;
 
 use std::fs;
@@ -455,8 +456,9 @@ fn nearly_catalog() -> impl Strategy<Value = String> {
 fn judge(catalog: &str, endpoints: &[u8]) {
     let mut report = ProblemCollector::default();
     let read = catalog_file::read(catalog, &mut report);
-    let (catalog, names) =
-        read.map_or_else(Default::default, |(catalog, names)| (catalog, Some(names)));
+    let is_read = read.is_some();
+    let CatalogFile { catalog, groups, .. } = read.unwrap_or_default();
+    let names = is_read.then_some(groups);
     let groups = Groups { catalog: &catalog, names: names.as_ref() };
     endpoint_file::read(endpoints, 0, groups, &mut report).unwrap();
     for problem in report.conclude().err().iter().flat_map(InventoryProblems::iter) {

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::{Apn, Imsi, Moniker};
 use crate::provisioning::{
-    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Labels, Subnet, Vslice,
+    AddressFamilies, Allocation, CountryCode, CredentialMethod, Credentials, Group, ImeiLock,
+    Labels, Policy, PolicyAction, PolicyEntry, RadioClass, Subnet, Tac, Vslice, WhenMissing,
 };
 
 #[test]
@@ -41,14 +42,19 @@ fn reloaded(catalog: &Catalog, endpoints: &[(Iccid, Endpoint)]) -> Parts {
 }
 
 fn inventory() -> impl Strategy<Value = Parts> {
-    (vec(vslice(), 1..4), vec(group(), 1..6), vec(endpoint(), 0..20)).prop_map(
-        |(vslices, groups, endpoints)| {
+    (vec(policy(), 1..3), vec(vslice(), 1..4), vec(group(), 1..6), vec(endpoint(), 0..20)).prop_map(
+        |(policies, vslices, groups, endpoints)| {
             let mut catalog = Catalog::default();
+            let policies: Vec<_> = numbered(policies)
+                .map(|(moniker, policy)| catalog.list(Policy { moniker, ..policy }))
+                .collect();
             let vslices: Vec<_> = numbered(vslices)
                 .map(|(moniker, vslice)| catalog.put_vslice(Vslice { moniker, ..vslice }))
                 .collect();
             for (moniker, (place, group)) in numbered(groups) {
-                catalog.put_group(Group { moniker, vslice: *place.get(&vslices), ..group });
+                let policy = group.enabled.then(|| *place.get(&policies));
+                let vslice = *place.get(&vslices);
+                catalog.put_group(Group { moniker, vslice, policy, ..group });
             }
             let endpoints = endpoints
                 .into_iter()
@@ -70,6 +76,30 @@ fn numbered<T>(things: Vec<T>) -> impl Iterator<Item = (Moniker, T)> {
 /// Names with everything that has a meaning in one of the two formats.
 fn name() -> impl Strategy<Value = String> {
     r#"[a-z0-9äß中,;"'\\#=\[\] ]{0,20}"#.prop_map(|name| name.trim().to_owned())
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let entry = (0..4usize, any::<prop::sample::Index>(), option::of(0..100_000_000u32));
+    (name(), any::<[bool; 5]>(), vec(entry, 0..4)).prop_map(|(name, flags, entries)| {
+        let mut policy = Policy::new(Moniker::parse("later").unwrap(), &name);
+        [policy.allow_2g, policy.allow_3g, policy.allow_45g, ..] = flags;
+        policy.when_missing = if flags[3] { WhenMissing::Allow } else { WhenMissing::Reject };
+        policy.imei_lock = if flags[4] { ImeiLock::Off } else { ImeiLock::Learn };
+        for (place, index, tac) in entries {
+            let new = PolicyEntry {
+                operator: (place == 0).then(|| "310410".parse().unwrap()),
+                country: (place == 1).then(|| CountryCode::parse("DE").unwrap()),
+                international: place == 2,
+                radio: vec![*index.get(RadioClass::ALL)],
+                tac: tac.and_then(Tac::from_number).into_iter().collect(),
+                action: *index.get(PolicyAction::ALL),
+            };
+            if !policy.entries.iter().any(|other| other.matches_same(&new)) {
+                policy.entries.push(new);
+            }
+        }
+        policy
+    })
 }
 
 fn vslice() -> impl Strategy<Value = Vslice> {
@@ -103,35 +133,37 @@ fn group() -> impl Strategy<Value = (prop::sample::Index, Group)> {
     (
         any::<prop::sample::Index>(),
         name(),
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         vec("[a-z]{1,9}(\\.[a-z]{1,9})?", 0..3),
         timers,
         credentials,
     )
-        .prop_map(|(place, name, (enabled, is_static), apns, timers, credentials)| {
-            let group = Group {
-                moniker: Moniker::parse("later").unwrap(),
-                name: name.into(),
-                vslice: crate::identity::VsliceId::new(0),
-                enabled,
-                allocation: if is_static { Allocation::Static } else { Allocation::Pooled },
-                apns: apns.iter().map(|apn| Apn::parse(apn).unwrap()).collect(),
-                session_timeout_s: timers.0,
-                idle_timeout_s: timers.1,
-                interim_interval_s: timers.2,
-                credentials: credentials.map(|(is_pap, username, password)| Credentials {
-                    method: if is_pap { CredentialMethod::Pap } else { CredentialMethod::Chap },
-                    username: username.into(),
-                    password: password.into(),
-                }),
-                policy: None,
-                event_map: None,
-                families: AddressFamilies::Ipv4,
-                partial_dual_stack: false,
-                disconnect: true,
-            };
-            (place, group)
-        })
+        .prop_map(
+            |(place, name, (enabled, is_static, is_plain), apns, timers, credentials)| {
+                let group = Group {
+                    moniker: Moniker::parse("later").unwrap(),
+                    name: name.into(),
+                    vslice: crate::identity::VsliceId::new(0),
+                    enabled,
+                    allocation: if is_static { Allocation::Static } else { Allocation::Pooled },
+                    apns: apns.iter().map(|apn| Apn::parse(apn).unwrap()).collect(),
+                    session_timeout_s: timers.0,
+                    idle_timeout_s: timers.1,
+                    interim_interval_s: timers.2,
+                    credentials: credentials.map(|(is_pap, username, password)| Credentials {
+                        method: if is_pap { CredentialMethod::Pap } else { CredentialMethod::Chap },
+                        username: username.into(),
+                        password: password.into(),
+                    }),
+                    policy: None,
+                    event_map: None,
+                    families: if is_plain { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
+                    partial_dual_stack: !is_plain,
+                    disconnect: is_plain,
+                };
+                (place, group)
+            },
+        )
 }
 
 /// An endpoint before its number and its groups are known.
