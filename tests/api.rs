@@ -1,105 +1,15 @@
 //! The management API as programs meet it: the built program, a token, real connections. The calls
 //! of the platform's Terraform provider are replayed as it makes them.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
-
 mod support;
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::Command;
 
 use attachd::wire::Code;
 use serde_json::{Value, json};
+use support::client::Client;
 use support::gateway::Gateway;
-use support::server::{Folder, Server, TIMEOUT};
-
-/// One program with a token.
-struct Client<'s> {
-    server: &'s Server,
-    token: String,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    json: Value,
-}
-
-/// Makes a token of the folder's data.
-fn token(folder: &Folder, name: &str, role: &str) -> String {
-    let made = Command::new(env!("CARGO_BIN_EXE_attachd"))
-        .args(["token", "create", "--name", name, "--role", role, "--output", "json", "--data-dir"])
-        .arg(folder.path("attachd-data"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(made.stdout).unwrap();
-    let said: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
-    said["token"].as_str().unwrap().to_owned()
-}
-
-impl<'s> Client<'s> {
-    fn new(folder: &Folder, server: &'s Server, role: &str) -> Self {
-        let client = Self { server, token: token(folder, role, role) };
-        server.until("the token is known", |_| client.get("/apitokens/verify").status == 200);
-        client
-    }
-
-    /// As Go's client does: a content type on every request.
-    fn call(&self, method: &str, path: &str, more: &str, body: Option<&Value>) -> Answer {
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        let mut stream = TcpStream::connect(self.server.http).unwrap();
-        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        write!(
-            stream,
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n{more}Connection: close\r\n\r\n{body}",
-            self.server.http,
-            self.token,
-            body.len()
-        )
-        .unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let json = serde_json::from_str(body).unwrap_or(Value::Null);
-        Answer { status, head: head.to_lowercase(), json }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.call("GET", path, "", None)
-    }
-
-    /// The data of something that is there.
-    fn data(&self, path: &str) -> Value {
-        let answer = self.get(path);
-        assert!(answer.status == 200 && answer.json["success"] == true, "{path}: {}", answer.json);
-        answer.json["data"].clone()
-    }
-
-    /// A write that succeeds; its data.
-    fn write(&self, method: &str, path: &str, body: &Value) -> Value {
-        let answer = self.call(method, path, "", Some(body));
-        let is_done = answer.status == 200 && answer.json["success"] == true;
-        assert!(is_done, "{method} {path} {body}: {} {}", answer.status, answer.json);
-        answer.json["data"].clone()
-    }
-
-    fn delete(&self, path: &str) -> Answer {
-        self.call("DELETE", path, "", None)
-    }
-}
-
-impl Answer {
-    fn is_refused(&self, status: u16, code: &str, message: &str) {
-        let told = self.json["messages"].to_string();
-        assert_eq!(self.status, status, "{}", self.json);
-        assert_eq!(self.json["success"], false, "{}", self.json);
-        assert_eq!(self.json["code"], code, "{}", self.json);
-        assert!(self.json["data"].is_null() && told.contains(message), "{}", self.json);
-    }
-}
+use support::server::Folder;
 
 /// What Terraform's provider does for a VSlice and a group: create, read back by the id, refresh by
 /// the moniker, update, rename, delete.
@@ -696,7 +606,7 @@ fn a_server_that_cannot_record_never_says_that_a_record_is_not_there() {
 fn a_reload_needs_a_token_once_there_is_one() {
     let folder = Folder::new();
     let server = folder.serve();
-    let open = Client { server: &server, token: String::new() };
+    let open = Client::without_token(&server);
     assert_eq!(open.call("POST", "/server/reload", "", None).status, 200, "no token exists");
     let reader = Client::new(&folder, &server, "read");
     open.call("POST", "/server/reload", "", None).is_refused(401, "unauthenticated", "token");

@@ -21,7 +21,10 @@ impl Aaa {
     ) -> Verdict {
         let iccid = match identify(&request.subject, &self.settings.identity_order, &self.tracker) {
             Ok(iccid) => iccid,
-            Err(reason) => return Verdict::Reject(reason),
+            Err(reason) => {
+                self.note_refused(&request.subject, reason, now);
+                return Verdict::Reject(reason);
+            }
         };
         let plan = self.plan();
         let decided = self.tracker.with(iccid, |entry| {

@@ -39,7 +39,10 @@ impl Aaa {
                         Ok(accounted) => return accounted,
                         Err(reason) => (Some(iccid), reason),
                     },
-                    Err(reason) => (None, reason),
+                    Err(reason) => {
+                        self.note_refused(&request.subject, reason, now);
+                        (None, reason)
+                    }
                 }
             }
         };

@@ -12,7 +12,7 @@ use super::address_plan::AddressPlan;
 use super::claims::{Claims, Losers};
 use super::compare::{Comparing, Comparison, Fault, Found, line_of};
 use super::provision::{Author, ChangeKind, Provisioner};
-use super::{Aaa, Recorder, SIDE_BY_SIDE};
+use super::{Aaa, Recorder, SIDE_BY_SIDE, StockAdoption};
 use crate::identity::Iccid;
 use crate::provisioning::{Authority, Endpoint, Inventory, InventoryProblem, ObjectName, Prune};
 use crate::time::Timestamp;
@@ -33,6 +33,7 @@ pub struct Adoption {
     pub kept: Vec<InventoryProblem>,
     /// Objects that are other than the files have them, from now on.
     pub differing: usize,
+    pub stock: StockAdoption,
 }
 
 /// Why an inventory that is right in itself does not fit what is running.
@@ -147,13 +148,18 @@ impl Aaa {
             .zip(comparison.is_silent)
             .filter_map(|(listed, is_silent)| (!is_silent).then_some(listed));
         provisioner.apply(speaking, &reinstated, &mut adoption);
+        if let Some(listed) = &inventory.stock {
+            adoption.stock = provisioner.adopt_stock(listed, prune);
+        }
 
-        adoption.applied = merged.applied + adoption.added + adoption.changed;
+        adoption.applied =
+            merged.applied + adoption.added + adoption.changed + adoption.stock.applied;
         self.gone.store(if adoption.pruned { 0 } else { gone.len() }, Ordering::Relaxed);
         adoption.gone = gone;
         adoption.differing = self.differing();
         // What is kept is told of at each start.
-        let is_whole = adoption.kept.is_empty() && (adoption.gone.is_empty() || adoption.pruned);
+        let are_gone = adoption.gone.is_empty() && adoption.stock.gone == 0;
+        let is_whole = adoption.kept.is_empty() && (are_gone || adoption.pruned);
         if let Some(fingerprint) = inventory.fingerprint.filter(|_| is_whole) {
             register.fingerprint = Some(fingerprint);
             records.inventory(Some(fingerprint));

@@ -26,7 +26,9 @@ mod recover;
 mod register;
 mod request;
 mod state_counts;
+mod stock;
 mod transaction;
+mod unknown_attempts;
 mod verdict;
 mod view;
 
@@ -46,6 +48,7 @@ pub use recover::{Recovered, Recovery};
 pub use request::{
     AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject, accounting_label,
 };
+pub use stock::StockAdoption;
 pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
 pub use view::{Stats, VsliceStats};
 
@@ -67,6 +70,7 @@ use identify::IdentityIndex;
 use members::MemberCounts;
 use register::Register;
 use state_counts::StateCounts;
+use stock::Stock;
 
 /// What an operator may set about decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +143,7 @@ pub struct Aaa {
     state_counts: StateCounts,
     members: MemberCounts,
     departed: DepartedList,
+    stock: Stock,
     /// Before this start.
     outages: Outages,
     /// Held while anything provisioned changes: one change at a time.
@@ -160,6 +165,7 @@ impl Aaa {
             state_counts: StateCounts::default(),
             members: MemberCounts::default(),
             departed: DepartedList::default(),
+            stock: Stock::default(),
             outages: Outages::default(),
             register: Mutex::default(),
             differing: AtomicI64::new(0),

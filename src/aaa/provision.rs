@@ -184,6 +184,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.aaa.state_counts.joined(state.state, endpoint.state);
         self.aaa.members.moved(None, Some(&endpoint));
         self.records.provisioned(iccid, stamp, Some(&endpoint));
+        self.leave_stock(iccid);
         self.aaa.tracker.insert(iccid, EndpointEntry { endpoint, stamp, state });
         Changed { kind: ChangeKind::Added, version: stamp.version }
     }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{AccountingKind, RejectReason};
 use crate::identity::{Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
-use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
 use crate::time::Timestamp;
 
 /// Receives the records of a decision. The shell writes them to the journal; a test may just count
@@ -21,6 +21,10 @@ pub trait Recorder {
 
     /// An object of the catalog is new, or other than it was.
     fn object(&mut self, object: &CatalogObject);
+
+    /// A SIM came into the stock, is other than it was, or left it (`None`). Nobody but who
+    /// provisions changes the stock: all others need not know.
+    fn stock(&mut self, _: Iccid, _version: u64, _: Option<&StockEntry>) {}
 
     /// An inventory is in force, wholly: adopting the same files once more would change nothing,
     /// and say nothing. `None`: this is so no longer.

@@ -14,7 +14,7 @@ use crate::network::{
     Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outages, Restart, Tracker,
 };
 use crate::provisioning::{
-    Catalog, CatalogObject, Endpoint, Fingerprint, Origin, ProvisioningState, Revision,
+    Catalog, CatalogObject, Endpoint, Fingerprint, Origin, ProvisioningState, Revision, StockEntry,
 };
 use crate::time::Timestamp;
 
@@ -182,6 +182,11 @@ impl Recovery {
                 },
             );
         }
+    }
+
+    /// A SIM of the stock; `None`: it left. The newest version wins.
+    pub fn stock(&mut self, iccid: Iccid, version: u64, entry: Option<&StockEntry>) {
+        self.aaa.stock.recover(iccid, version, entry);
     }
 
     /// The outages until an earlier start. The record that was written last counts.

@@ -63,5 +63,5 @@ pub(crate) async fn carry_out<T: Send + 'static>(
             Err(Refusal::not_ready(vec![reason]))
         }
     });
-    done.await.unwrap_or_else(|_| Err(Refusal::not_ready(vec!["the server ends".to_owned()])))
+    done.await.unwrap_or_else(|_| Err(Refusal::ending()))
 }

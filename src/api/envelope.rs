@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::refusal::Refusal;
 
@@ -27,6 +28,50 @@ pub(crate) struct Page {
     pub(crate) total_items: usize,
     pub(crate) limit: usize,
     pub(crate) offset: usize,
+}
+
+/// A page of a list that is paged by cursor, since it is too long to be sorted.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CursorPage {
+    success: bool,
+    messages: Vec<String>,
+    data: Vec<Value>,
+    total_items: usize,
+    /// There may be more than were counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    total_is_lower_bound: bool,
+    limit: usize,
+    offset: usize,
+    /// Where the next page begins; `None`: this was the last.
+    next_cursor: Option<String>,
+}
+
+impl CursorPage {
+    pub(crate) const fn new(data: Vec<Value>, total_items: usize, limit: usize) -> Self {
+        let messages = Vec::new();
+        let (total_is_lower_bound, offset, next_cursor) = (false, 0, None);
+        Self {
+            success: true,
+            messages,
+            data,
+            total_items,
+            total_is_lower_bound,
+            limit,
+            offset,
+            next_cursor,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn next(self, next_cursor: Option<String>) -> Self {
+        Self { next_cursor, ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn lower_bound(self, total_is_lower_bound: bool) -> Self {
+        Self { total_is_lower_bound, ..self }
+    }
 }
 
 /// What a handler of the API answers.

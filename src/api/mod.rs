@@ -1,6 +1,7 @@
 //! The HTTP shell: the management API, metrics, health, and the views of endpoints and sessions.
 
 pub(crate) mod access;
+pub(crate) mod activation;
 pub(crate) mod changes;
 pub(crate) mod connections;
 mod endpoints;
@@ -8,4 +9,5 @@ pub(crate) mod envelope;
 mod families;
 pub(crate) mod http;
 mod refusal;
+mod stock;
 pub(crate) mod view;

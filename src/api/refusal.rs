@@ -1,6 +1,8 @@
 //! Every refusal of the API: a code for programs, a status, words for people, and where in what was
 //! sent each problem is.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -61,8 +63,8 @@ impl Refusal {
         Self::outcome(StatusCode::NOT_FOUND, "not-found", vec!["Record not found".to_owned()])
     }
 
-    pub(crate) fn is_not_found(&self) -> bool {
-        self.code == "not-found"
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
     }
 
     /// An object was asked for without saying which.
@@ -149,6 +151,17 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", reasons)
     }
 
+    /// Whoever was at it is gone: the server ends.
+    pub(crate) fn ending() -> Self {
+        Self::not_ready(vec!["the server ends".to_owned()])
+    }
+
+    /// Too much was asked; another try makes sense after so long.
+    pub(crate) fn limited(message: impl Into<String>, wait: Duration) -> Self {
+        let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+        Self { retry_after_s: Some(seconds), ..Self::busy(message) }
+    }
+
     /// As many as allowed are at it already.
     pub(crate) fn busy(message: impl Into<String>) -> Self {
         Self {
@@ -209,6 +222,7 @@ impl From<ChangeError> for Refusal {
         match error {
             ChangeError::NotFound => Self::not_found(),
             ChangeError::Version { .. } => Self::precondition(message),
+            ChangeError::Activation => Self::refused("activation", vec![message]),
             ChangeError::Exists | ChangeError::Refused(_) => Self::conflict("state", message),
             ChangeError::ImsiTaken { .. }
             | ChangeError::MsisdnTaken { .. }

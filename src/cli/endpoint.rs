@@ -23,6 +23,7 @@ Examples:
   export ATTACHD_TOKEN=$(attachd token create --name me --role admin --output json | jq -r .token)
   attachd endpoint list --filter endpointGroup:epos,provisioningState:active
   attachd endpoint show imsi:234500000000001
+  attachd endpoint activate 8944500000000900015 --code K7QF-22PD --group epos
   attachd endpoint suspend 8944500000000000014 --reason stolen
   attachd endpoint move 8944500000000000014 --group sensors
   attachd endpoint suspend 100.64.0.16 --vslice festival
@@ -36,6 +37,8 @@ enum Action {
     List(List),
     /// Show endpoints with all that is known of them.
     Show(Show),
+    /// Make an endpoint of a SIM of the stock, with its activation code.
+    Activate(Activate),
     /// Refuse endpoints until they are resumed; their open sessions end.
     Suspend(Step),
     /// Let suspended endpoints attach again.
@@ -81,6 +84,26 @@ struct Meant {
 }
 
 #[derive(Args)]
+struct Activate {
+    /// The ICCID that is printed on the SIM.
+    #[arg(value_name = "ICCID")]
+    iccid: String,
+    /// The code that came with the SIM.
+    #[arg(long, value_name = "CODE")]
+    code: String,
+    /// The group that it is put into; without one it waits, pending, for a group.
+    #[arg(long, value_name = "MONIKER")]
+    group: Option<String>,
+    /// What people call it.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    forms: OutputArgs,
+}
+
+#[derive(Args)]
 struct Show {
     #[command(flatten)]
     meant: Meant,
@@ -109,6 +132,7 @@ impl EndpointVerb {
         match self.action {
             Action::List(list) => list.run(output),
             Action::Show(Show { meant }) => meant.each(output, |_| Ok(Vec::new())),
+            Action::Activate(activate) => activate.run(output),
             Action::Suspend(step) => step.run("suspend", output),
             Action::Resume(step) => step.run("resume", output),
             Action::Terminate(step) => step.run("terminate", output),
@@ -120,6 +144,21 @@ impl EndpointVerb {
                 })
             }
         }
+    }
+}
+
+impl Activate {
+    fn run(&self, output: &mut Output) -> Result<Exit, CommandError> {
+        let mut body = json!({"iccid": self.iccid, "activationCode": self.code});
+        for (key, value) in [("endpointGroup", &self.group), ("name", &self.name)] {
+            if let Some(value) = value {
+                body[key] = json!(value);
+            }
+        }
+        let answer = self.remote.ask(&Ask::Post("/api/v1/endpoints", Some(&body)))?;
+        let id = answer["data"].as_str().unwrap_or_default();
+        let shown = self.remote.ask(&Ask::Get(&format!("/api/v1/endpoints/{id}")))?["data"].take();
+        write(&[shown], &self.forms, output)
     }
 }
 

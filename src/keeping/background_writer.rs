@@ -9,7 +9,7 @@ use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Pending, Ticket};
 use crate::network::{EndpointState, Outages, Restart};
-use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
 use crate::time::Timestamp;
 
 /// A batch is handed over when it has so many octets: an import of ten million endpoints is not one
@@ -133,6 +133,11 @@ impl Recorder for BackgroundWriter {
 
     fn object(&mut self, object: &CatalogObject) {
         self.recorder.object(object);
+    }
+
+    fn stock(&mut self, iccid: Iccid, version: u64, entry: Option<&StockEntry>) {
+        self.recorder.stock(iccid, version, entry);
+        self.hand_over_if_large();
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {

@@ -10,7 +10,7 @@ use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Batch, Journal, Pending, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Outages, Restart};
-use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
+use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
 use crate::record::RecordSink;
 use crate::time::Timestamp;
 
@@ -143,6 +143,10 @@ impl Recorder for JournalRecorder {
 
     fn object(&mut self, object: &CatalogObject) {
         log_too_large(self.batch.put_object(object));
+    }
+
+    fn stock(&mut self, iccid: Iccid, version: u64, entry: Option<&StockEntry>) {
+        log_too_large(self.batch.put_stock(iccid, version, entry));
     }
 
     fn inventory(&mut self, fingerprint: Option<Fingerprint>) {

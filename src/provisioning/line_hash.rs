@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use super::catalog::CatalogKind;
 use super::{
-    AddressFamilies, Catalog, Endpoint, EventHandler, EventMap, Group, LineHash, Policy, Vslice,
+    AddressFamilies, Catalog, Endpoint, EventHandler, EventMap, Group, LineHash, Policy, StockSim,
+    Vslice,
 };
 use crate::identity::{EventMapId, Moniker, PolicyId};
 
@@ -27,6 +28,17 @@ impl LineHash {
         labels.reference.iter().for_each(|reference| fields.put(8, reference.as_bytes()));
         labels.tags.iter().for_each(|tag| fields.put(9, tag.as_bytes()));
         endpoint.imei().iter().for_each(|imei| fields.put(10, &imei.raw().to_le_bytes()));
+        Self::of(fields.octets())
+    }
+
+    /// Of a line that lists a SIM of the stock.
+    #[must_use]
+    pub fn of_sim(sim: &StockSim) -> Self {
+        let mut fields = Fields::default();
+        sim.imsis().for_each(|imsi| fields.put(1, &imsi.raw().to_le_bytes()));
+        sim.msisdn.iter().for_each(|msisdn| fields.put(2, &msisdn.raw().to_le_bytes()));
+        // Under the key: its hash alone would let short codes be guessed.
+        fields.put(3, &sim.code.0);
         Self::of(fields.octets())
     }
 

@@ -16,11 +16,14 @@ mod policy;
 mod problem;
 mod spelling;
 mod state;
+mod stock;
 
 pub use catalog::{Catalog, CatalogEntry, CatalogKind, CatalogObject, GroupFault, ListingStatus};
 pub use endpoint::{Endpoint, EndpointHistory, Labels, NoGroup};
 pub use events::{EventHandler, EventMap, EventScope, EventType, Subscription, Webhook};
-pub use inventory::{ENDPOINTS_GZ, Fingerprint, Inventory, NamedElsewhere, Rules, export};
+pub use inventory::{
+    ENDPOINTS_GZ, Fingerprint, Inventory, NamedElsewhere, Rules, export, read_endpoints, read_stock,
+};
 pub use line_hash::Hashed;
 pub use merge::{Authority, Merged, Prune};
 pub use model::{
@@ -35,3 +38,6 @@ pub use policy::{
 pub use problem::{InventoryProblem, InventoryProblems};
 pub use spelling::Spelling;
 pub use state::{ProvisioningChange, ProvisioningState, Refused};
+pub use stock::{
+    ActivationCode, CodeDigest, CodeHash, ListedSim, StockEntry, StockKey, StockSim, StockTable,
+};

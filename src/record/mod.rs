@@ -12,13 +12,16 @@ mod message;
 mod octets;
 mod provisioning;
 mod session;
+mod stock;
 #[cfg(test)]
 mod tests;
 use std::time::Duration;
 
 use crate::identity::{GatewayId, Iccid};
 use crate::network::{EndpointState, EventTime, Outage, Outages, Reporter, Restart, Skew, Stamp};
-use crate::provisioning::{Catalog, CatalogObject, Endpoint, Fingerprint, ObjectKind, Revision};
+use crate::provisioning::{
+    Catalog, CatalogObject, Endpoint, Fingerprint, ObjectKind, Revision, StockEntry,
+};
 use crate::time::Timestamp;
 
 pub use message::{Message, Topic};
@@ -48,6 +51,7 @@ mod kind {
     pub(super) const EVENT_HANDLER: RecordKind = RecordKind(33);
     pub(super) const EVENT_MAP: RecordKind = RecordKind(34);
     pub(super) const MESSAGE: RecordKind = RecordKind(35);
+    pub(super) const STOCK: RecordKind = RecordKind(63);
 
     pub(super) const fn of(object: super::ObjectKind) -> RecordKind {
         match object {
@@ -67,6 +71,8 @@ pub enum Record {
     Endpoint { iccid: Iccid, state: EndpointState },
     /// How an endpoint is provisioned; `None`: no longer.
     Provisioned { iccid: Iccid, stamp: Revision, endpoint: Option<Endpoint> },
+    /// A SIM of the stock; `None`: it left.
+    Stock { iccid: Iccid, version: u64, entry: Option<StockEntry> },
     /// An object of the catalog under its handle; its version is the record's.
     Object(CatalogObject),
     /// All VSlices and groups, each in the place of its handle. Not written any more.
@@ -125,6 +131,17 @@ pub trait RecordSink {
     ) -> Result<(), TooLarge> {
         self.put(kind::PROVISIONED, iccid.raw(), stamp.version, |buffer| {
             provisioning::write_endpoint(&mut FieldWriter(buffer), endpoint, stamp.origin);
+        })
+    }
+
+    fn put_stock(
+        &mut self,
+        iccid: Iccid,
+        version: u64,
+        entry: Option<&StockEntry>,
+    ) -> Result<(), TooLarge> {
+        self.put(kind::STOCK, iccid.raw(), version, |buffer| {
+            stock::write(&mut FieldWriter(buffer), entry);
         })
     }
 
@@ -248,6 +265,12 @@ impl Record {
                     stamp: Revision { version: entry.version, origin },
                     endpoint,
                 })
+            }
+            kind::STOCK => {
+                let version = entry.version;
+                let entry = stock::read(&mut reader, version)
+                    .ok_or(Unreadable("a SIM of the stock makes no sense"))?;
+                Ok(Self::Stock { iccid: iccid()?, version, entry })
             }
             kind::CATALOG => {
                 let catalog = catalog::read_catalog(&mut reader, entry.version)

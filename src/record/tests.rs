@@ -16,10 +16,10 @@ use crate::network::{
     NetworkState, Session, Status,
 };
 use crate::provisioning::{
-    AddressFamilies, Allocation, CatalogEntry, CatalogKind, CatalogObject, CountryCode,
+    AddressFamilies, Allocation, CatalogEntry, CatalogKind, CatalogObject, CodeDigest, CountryCode,
     CredentialMethod, Credentials, EndpointHistory, EventHandler, EventMap, EventScope, EventType,
     Group, ImeiLock, Labels, ListingStatus, Origin, Policy, PolicyAction, PolicyEntry,
-    ProvisioningState, RadioClass, Spelling, Subnet, Subscription, Tac, Vslice, Webhook,
+    ProvisioningState, RadioClass, Spelling, StockSim, Subnet, Subscription, Tac, Vslice, Webhook,
     WhenMissing, random_uuid,
 };
 
@@ -149,7 +149,17 @@ fn golden_octets() {
     outages.add(Timestamp::from_secs(1_789_990_000), Timestamp::from_secs(1_789_990_100));
     outages.add(Timestamp::from_secs(1_789_999_992), NOW);
     let fingerprint = Fingerprint(0x0123_4567_89ab_cdef);
-    let table: [(&str, Vec<u8>, Record); 10] = [
+    let stock = StockEntry {
+        sim: StockSim {
+            imsi: endpoint.imsi,
+            further_imsis: Box::new([Imsi::parse(b"901670000000002").unwrap()]),
+            msisdn: endpoint.msisdn,
+            code: CodeDigest([0xab; 16]),
+            is_activated: true,
+        },
+        stamp: stamp(9, 0x10),
+    };
+    let table: [(&str, Vec<u8>, Record); 12] = [
         (
             "1569cd670b0000010e400b02fc5d010207000000000000001480c097d1edff96030000",
             framed(|batch| batch.put_endpoint(iccid(), &detached)),
@@ -187,6 +197,16 @@ fn golden_octets() {
             "4680b2650700000403000000000000000100000000000000067067772d3031",
             framed(|batch| batch.put_gateway(GatewayId::new(3), "pgw-01")),
             Record::Gateway { id: GatewayId::new(3), name: "pgw-01".into() },
+        ),
+        (
+            "52e9b5833000003f0e400b02fc5d0102090000000000000003abababababababababababababababab10000000000000000281d0e6efd6d8980282f8d1e6f0b1b00381da938d912a",
+            framed(|batch| batch.put_stock(iccid(), 9, Some(&stock))),
+            Record::Stock { iccid: iccid(), version: 9, entry: Some(stock.clone()) },
+        ),
+        (
+            "696ce1970000003f0e400b02fc5d01020a00000000000000",
+            framed(|batch| batch.put_stock(iccid(), 10, None)),
+            Record::Stock { iccid: iccid(), version: 10, entry: None },
         ),
         (
             "9cb6e6fd0000001003000000000000000100000000000000",

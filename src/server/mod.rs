@@ -14,6 +14,7 @@ mod settings;
 mod signals;
 mod snapshots;
 mod startup;
+mod stock_key;
 
 pub use housekeeping::{Reload, Reloaded};
 
@@ -22,3 +23,4 @@ pub use settings::ServerSettings;
 pub use signals::Signals;
 pub use snapshots::Snapshot;
 pub use startup::{ServeError, Server};
+pub use stock_key::stock_key;

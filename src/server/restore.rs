@@ -97,6 +97,9 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
         Record::Provisioned { iccid, stamp, endpoint } => {
             recovery.provisioned(iccid, stamp, endpoint);
         }
+        Record::Stock { iccid, version, entry } => {
+            recovery.stock(iccid, version, entry.as_ref());
+        }
         Record::Object(object) => recovery.object(object),
         Record::Catalog { catalog, .. } => recovery.catalog(catalog),
         Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
@@ -128,6 +131,7 @@ fn report_inventory_first(
         Record::Inventory { fingerprint, .. } => *fingerprint,
         Record::Endpoint { .. } | Record::Provisioned { .. } => None,
         Record::Object(_)
+        | Record::Stock { .. }
         | Record::Catalog { .. }
         | Record::Gateway { .. }
         | Record::Signed { .. }

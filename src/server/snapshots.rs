@@ -135,6 +135,9 @@ pub struct Snapshot {
     missing: Option<TooLarge>,
     /// Endpoints that were removed so long ago that this snapshot says nothing of them any more.
     forgotten: Vec<(Iccid, Revision)>,
+    /// The SIM of the stock that was copied last, and whether all were.
+    stock: Option<Iccid>,
+    stock_is_whole: bool,
 }
 
 impl Snapshot {
@@ -179,7 +182,8 @@ impl Snapshot {
         for restart in aaa.pending_restarts() {
             note(&mut missing, writer.put_restart(&restart));
         }
-        Self { writer, walk: aaa.walk(), missing, forgotten }
+        let (stock, stock_is_whole) = (None, false);
+        Self { writer, walk: aaa.walk(), missing, forgotten, stock, stock_is_whole }
     }
 
     /// Copies about so many more endpoints, and writes them. Whether there are more.
@@ -187,7 +191,19 @@ impl Snapshot {
     /// # Errors
     /// If they could not be written.
     pub fn copy(&mut self, aaa: &Aaa, endpoints: usize) -> Result<bool, SnapshotError> {
-        let Self { writer, walk, missing, .. } = self;
+        let Self { writer, walk, missing, stock, stock_is_whole, .. } = self;
+        if !*stock_is_whole {
+            let some = aaa.stock_behind(*stock, endpoints);
+            for (iccid, entry) in &some {
+                note(missing, writer.put_stock(*iccid, entry.stamp.version, Some(entry)));
+            }
+            *stock = some.last().map(|(iccid, _)| *iccid);
+            *stock_is_whole = stock.is_none();
+            if !*stock_is_whole {
+                writer.settle()?;
+                return Ok(true);
+            }
+        }
         let came_round = aaa.observe(walk, endpoints, |iccid, entry| {
             note(missing, writer.put_provisioned(iccid, entry.stamp, Some(&entry.endpoint)));
             if !entry.is_untouched() {

@@ -23,6 +23,7 @@ use super::settings::ServerSettings;
 use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
 use crate::aaa::Aaa;
+use crate::api::activation::ActivationLimits;
 use crate::api::changes::ChangeWriter;
 use crate::api::connections;
 use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, WALKS, router};
@@ -137,6 +138,7 @@ impl Server {
             serving: OnceLock::new(),
             reloads: Semaphore::new(WAITING_FOR_RELOAD),
             walks: Arc::new(Semaphore::new(WALKS)),
+            activations: ActivationLimits::default(),
             tokens: OnceLock::new(),
         });
         let (stop, stopped) = channel(());

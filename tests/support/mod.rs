@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
+pub mod client;
 pub mod fleet;
 pub mod gateway;
 pub mod scenario;

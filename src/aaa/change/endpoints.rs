@@ -109,6 +109,18 @@ impl<R: Recorder> Provisioner<'_, R> {
         let next = match (step, &known) {
             (EndpointStep::Add(_), Some(_)) => return Err(ChangeError::Exists),
             (EndpointStep::Put(next) | EndpointStep::Add(next), _) => next,
+            (EndpointStep::Activate(code, next), known) => {
+                let sim = self.aaa.stock.matching(iccid, &code).ok_or(ChangeError::Activation)?;
+                if known.is_some() {
+                    return Err(ChangeError::Exists);
+                }
+                if sim.is_activated {
+                    return Err(ChangeError::Activation);
+                }
+                let mut next = sim.imsis().fold(next, Endpoint::with_imsi);
+                next.msisdn = sim.msisdn;
+                next
+            }
             (EndpointStep::Step(_) | EndpointStep::Remove, None) => {
                 return Err(ChangeError::NotFound);
             }

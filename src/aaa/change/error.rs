@@ -22,6 +22,9 @@ pub enum ChangeError {
     Repeated {
         first: usize,
     },
+    /// No SIM of the stock has this ICCID and this activation code: whether it is unknown, wrong or
+    /// used is told to nobody.
+    Activation,
     /// The object has another version than was expected.
     Version {
         expected: u64,
@@ -84,6 +87,7 @@ impl fmt::Display for ChangeError {
             Self::Repeated { first } => {
                 write!(f, "the endpoint is in the batch twice: first at place {first}")
             }
+            Self::Activation => f.write_str("ICCID and activation code do not belong together"),
             Self::Version { expected, found } => write!(f, "version is {found}, not {expected}"),
             Self::Refused(refused) => write!(f, "{refused}"),
             Self::ImsiTaken { owner, .. } => write!(f, "the IMSI belongs to {owner}"),

@@ -73,7 +73,7 @@ impl Aaa {
         self.provision(now, records, |provisioner| provisioner.judge_endpoints(mutations))
     }
 
-    fn provision<R: Recorder, T>(
+    pub(in crate::aaa) fn provision<R: Recorder, T>(
         &self,
         now: Timestamp,
         records: &mut R,

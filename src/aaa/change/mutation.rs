@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::identity::{EventHandlerId, EventMapId, GroupId, Iccid, PolicyId, VsliceId};
 use crate::provisioning::{
-    CatalogKind, Endpoint, EventHandler, EventMap, Group, Policy, Spelling, Vslice,
+    CatalogKind, CodeHash, Endpoint, EventHandler, EventMap, Group, Policy, Spelling, Vslice,
 };
 
 /// What is to change.
@@ -48,6 +48,9 @@ pub enum EndpointStep {
     Put(Endpoint),
     /// Only if there is none yet.
     Add(Endpoint),
+    /// The same, out of the stock, with the activation code of its SIM, whose IMSIs and MSISDN it
+    /// takes.
+    Activate(CodeHash, Endpoint),
     Step(Transition),
     Remove,
 }

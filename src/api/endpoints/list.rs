@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
@@ -13,6 +12,7 @@ use super::filter::{Exact, Filter};
 use super::{shown, shown_one};
 use crate::aaa::Aaa;
 use crate::api::access::MayRead;
+use crate::api::envelope::CursorPage;
 use crate::api::http::HttpState;
 use crate::api::http::parameters::Parameters;
 use crate::api::refusal::Refusal;
@@ -24,23 +24,6 @@ const LONGEST_LIST: usize = 1_000;
 
 /// Matches are counted up to here.
 const MOST_COUNTED: usize = 100_000;
-
-/// A page of a walk.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EndpointPage {
-    success: bool,
-    messages: Vec<String>,
-    data: Vec<Value>,
-    total_items: usize,
-    /// There may be more than were counted.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    total_is_lower_bound: bool,
-    limit: usize,
-    offset: usize,
-    /// Where the next page begins; `None`: this was the last.
-    next_cursor: Option<String>,
-}
 
 /// Behind which endpoint a page begins. Endpoints are listed piece by piece, in each by ICCID: so a
 /// page misses none that was there all the time, however many come and go.
@@ -69,15 +52,13 @@ pub(super) async fn list(
         parameters.number("limit", LONGEST_LIST)?.filter(|n| *n > 0).unwrap_or(DEFAULT_LIMIT);
     let from = parameters.text("cursor").map(PagePlace::parse).transpose()?.unwrap_or_default();
     state.serving()?;
-    let walk =
-        Arc::clone(&state).walks.clone().try_acquire_owned().map_err(|_| {
-            Refusal::busy("two lists are being made already; ask again in a moment")
-        })?;
+    let walk = state.walk()?;
     let page = spawn_blocking(move || {
         let _walk = walk;
         page(&state, &filter, limit, from)
     });
-    page.await.unwrap_or_else(|_| Err(Refusal::not_ready(vec!["the server ends".to_owned()])))
+    let page = page.await.unwrap_or_else(|_| Err(Refusal::ending()))?;
+    Ok(axum::Json(page).into_response())
 }
 
 fn page(
@@ -85,7 +66,7 @@ fn page(
     filter: &Filter,
     limit: usize,
     from: PagePlace,
-) -> Result<Response, Refusal> {
+) -> Result<CursorPage, Refusal> {
     let serving = state.serving()?;
     let aaa = &serving.aaa;
     let gateways = state.common.gateways.load();
@@ -103,7 +84,8 @@ fn page(
             })
         });
         let data: Vec<Value> = one.flatten().into_iter().collect();
-        return Ok(answer(data.len(), data, limit, None, false));
+        let total = data.len();
+        return Ok(CursorPage::new(data, total, limit));
     }
     let catalog = aaa.catalog();
     let (mut found, mut count) = (Vec::new(), 0);
@@ -138,27 +120,7 @@ fn page(
     let data = found.iter().filter_map(|iccid| shown_one(aaa, *iccid, now, &gateways)).collect();
     let total = if filter.is_empty() { aaa.endpoints() } else { count.min(MOST_COUNTED) };
     let is_lower_bound = !filter.is_empty() && count >= MOST_COUNTED;
-    Ok(answer(total, data, limit, next, is_lower_bound))
-}
-
-fn answer(
-    total_items: usize,
-    data: Vec<Value>,
-    limit: usize,
-    next_cursor: Option<String>,
-    total_is_lower_bound: bool,
-) -> Response {
-    axum::Json(EndpointPage {
-        success: true,
-        messages: Vec::new(),
-        data,
-        total_items,
-        total_is_lower_bound,
-        limit,
-        offset: 0,
-        next_cursor,
-    })
-    .into_response()
+    Ok(CursorPage::new(data, total, limit).lower_bound(is_lower_bound).next(next))
 }
 
 impl PagePlace {

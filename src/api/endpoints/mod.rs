@@ -1,9 +1,13 @@
 //! `/endpoints`: the SIMs, one by one and in lists; what becomes of them.
 
+mod actions;
+mod activate;
+mod batch;
 mod change;
 mod filter;
 mod id;
 mod list;
+mod read;
 mod why;
 
 use std::sync::Arc;
@@ -31,16 +35,21 @@ use crate::radius::gateways::Gateways;
 use crate::time::Timestamp;
 
 /// Octets of a batch.
-const LONGEST_BATCH: usize = 16 << 20;
+pub(super) const LONGEST_BATCH: usize = 16 << 20;
+
+/// Rows of a batch, and endpoints that one request may change; more than `SMALL` only by an
+/// administrator.
+pub(super) const MOST: usize = 10_000;
+const SMALL: usize = 100;
 
 /// All paths of endpoints.
 pub(super) fn routes() -> Router<Arc<HttpState>> {
     let batches = Router::new()
-        .route("/api/v1/endpoints/batch", post(change::batch))
-        .route("/api/v1/endpoints/actions", post(change::actions))
+        .route("/api/v1/endpoints/batch", post(batch::batch))
+        .route("/api/v1/endpoints/actions", post(actions::actions))
         .layer(DefaultBodyLimit::max(LONGEST_BATCH));
     Router::new()
-        .route("/api/v1/endpoints", get(list::list))
+        .route("/api/v1/endpoints", get(list::list).post(activate::activate))
         .route("/api/v1/endpoints/{id}", get(show).put(change::update).patch(change::update))
         .route("/api/v1/endpoints/{id}/sessions", get(sessions))
         .route("/api/v1/endpoints/{id}/why", get(why::why))

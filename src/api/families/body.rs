@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::api::refusal::Refusal;
+use crate::identity::Imsi;
 
 /// Octets of a body.
 pub(in crate::api) const LONGEST_BODY: usize = 1 << 20;
@@ -70,16 +71,55 @@ pub(in crate::api) fn json(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Value, Refusal> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(LONGEST_BODY),
-        _ => Refusal::query("the body did not come whole"),
-    })?;
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
+    let body = whole(body)?;
+    if !is_of_kind(headers, "application/json") {
         return Err(Refusal::media_type());
     }
     serde_json::from_slice(&body).map_err(|error| Refusal::query(format!("not JSON: {error}")))
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(LONGEST_BODY),
+        _ => Refusal::query("the body did not come whole"),
+    })
+}
+
+fn is_of_kind(headers: &HeaderMap, wanted: &str) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
+}
+
+/// What a request sends that takes rows as well.
+pub(in crate::api) enum Body {
+    Json(Value),
+    /// Rows, as the file of the same name has them.
+    Csv(Bytes),
+}
+
+/// The body of a request that takes JSON or `text/csv`.
+pub(in crate::api) fn of_either_kind(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Body, Refusal> {
+    if !is_of_kind(headers, "text/csv") {
+        return json(headers, body).map(Body::Json);
+    }
+    whole(body).map(Body::Csv)
+}
+
+/// IMSIs of a SIM: one as `imsi`, several as `imsis`.
+pub(in crate::api) fn imsis(fields: &mut Fields<'_>) -> Vec<Imsi> {
+    let list = fields.array("imsis").value().unwrap_or_default();
+    let single = fields.text("imsi").value().map(Value::String);
+    let mut imsis = Vec::new();
+    for imsi in list.into_iter().chain(single) {
+        match imsi.as_str().map(str::parse) {
+            Some(Ok(imsi)) => imsis.push(imsi),
+            _ => fields.invalid("imsi", "no IMSI; write 6 to 15 digits"),
+        }
+    }
+    imsis
 }
 
 impl<'p> Fields<'p> {

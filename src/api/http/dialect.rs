@@ -91,7 +91,7 @@ pub(super) async fn told(
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Refusal>() {
         Some(mut refusal) => {
-            if refusal.is_not_found() && !state.readiness().is_ready() {
+            if refusal.code() == "not-found" && !state.readiness().is_ready() {
                 refusal = state.not_ready();
             }
             let mut told = refusal.answer(is_platform, &headers);

@@ -13,14 +13,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access::{MayReload, MayView};
+use super::activation::ActivationLimits;
 use super::changes::ChangeWriter;
 use super::endpoints;
 use super::envelope::{Answer, Page, data, list};
 use super::families;
 use super::refusal::Refusal;
+use super::stock;
 use super::view::{EndpointView, SessionView};
 use crate::aaa::Aaa;
 use crate::identity::{Iccid, IdentityError};
@@ -45,6 +47,8 @@ pub(crate) struct HttpState {
     pub(crate) reloads: Semaphore,
     /// How many lists may be made at the same time that look at every endpoint.
     pub(crate) walks: Arc<Semaphore>,
+    /// The wrong activation codes of late.
+    pub(crate) activations: ActivationLimits,
     /// Who may use the management API. Set when it is known where the data folder is.
     pub(crate) tokens: OnceLock<TokenCache>,
 }
@@ -72,6 +76,7 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .route("/api/v1/server/reload", post(reload))
         .merge(families::routes())
         .merge(endpoints::routes())
+        .merge(stock::routes())
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
@@ -185,6 +190,13 @@ impl HttpState {
     /// What serves, once something does.
     pub(super) fn serving(&self) -> Result<&Serving, Refusal> {
         self.serving.get().ok_or_else(|| self.not_ready())
+    }
+
+    /// The permission to look at every endpoint, kept while it is done.
+    pub(super) fn walk(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.walks)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::busy("two lists are being made already; ask again in a moment"))
     }
 
     pub(super) fn not_ready(&self) -> Refusal {

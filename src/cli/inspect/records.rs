@@ -10,7 +10,7 @@ use super::objects::{self, origin};
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId};
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Nas, Outage, Session};
 use crate::printable;
-use crate::provisioning::{Catalog, Endpoint, Revision};
+use crate::provisioning::{Catalog, Endpoint, Revision, StockEntry};
 use crate::record::Record;
 use crate::time::Timestamp;
 use crate::wire::tgpp::RatType;
@@ -19,6 +19,7 @@ pub(super) const fn kind(record: &Record) -> &'static str {
     match record {
         Record::Endpoint { .. } => "endpoint",
         Record::Provisioned { .. } => "provisioned",
+        Record::Stock { .. } => "stock",
         Record::Object(object) => object.place().kind.moniker(),
         Record::Catalog { .. } => "catalog",
         Record::Inventory { .. } => "inventory",
@@ -34,7 +35,9 @@ pub(super) const fn kind(record: &Record) -> &'static str {
 /// The endpoint that a record is about.
 pub(super) fn iccid(record: &Record) -> Option<Iccid> {
     match record {
-        Record::Endpoint { iccid, .. } | Record::Provisioned { iccid, .. } => Some(*iccid),
+        Record::Endpoint { iccid, .. }
+        | Record::Provisioned { iccid, .. }
+        | Record::Stock { iccid, .. } => Some(*iccid),
         Record::Note(note) => note.iccid,
         Record::Object(_)
         | Record::Catalog { .. }
@@ -64,6 +67,7 @@ impl HandleNames {
             Record::Inventory { .. }
             | Record::Endpoint { .. }
             | Record::Provisioned { .. }
+            | Record::Stock { .. }
             | Record::Signed { .. }
             | Record::Restart(_)
             | Record::Outages { .. }
@@ -78,6 +82,7 @@ impl HandleNames {
             Record::Provisioned { iccid, stamp, endpoint } => {
                 self.provisioned(*iccid, *stamp, endpoint.as_ref())
             }
+            Record::Stock { iccid, version, entry } => stock(*iccid, *version, entry.as_ref()),
             Record::Object(object) => objects::describe(object, &self.catalog),
             Record::Catalog { version, catalog } => Self::catalog(*version, catalog),
             Record::Inventory { version, fingerprint } => {
@@ -267,6 +272,20 @@ fn word(value: &Value) -> String {
         Value::Object(enumerated) => enumerated.get("moniker").map(word).unwrap_or_default(),
         other => other.to_string(),
     }
+}
+
+/// A SIM of the stock, without its code.
+fn stock(iccid: Iccid, version: u64, entry: Option<&StockEntry>) -> Value {
+    let sim = entry.map(|entry| &entry.sim);
+    json!({
+        "iccid": iccid,
+        "version": version,
+        "removed": entry.is_none(),
+        "imsis": sim.map(|sim| sim.imsis().collect::<Vec<_>>()),
+        "msisdn": sim.and_then(|sim| sim.msisdn),
+        "activated": sim.map(|sim| sim.is_activated),
+        "origin": entry.map(|entry| origin(entry.stamp)),
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::config::{self, Config, ConfigProblem, ProblemSeverity};
 use crate::journal::{Journal, JournalOptions, OnDamage};
 use crate::keeping::BackgroundWriter;
 use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
-use crate::server::{Reload, Reloaded, Restored, ServeError, Server, Signals, restore};
+use crate::server::{Reload, Reloaded, Restored, ServeError, Server, Signals, restore, stock_key};
 use crate::time::Timestamp;
 use crate::tokens::{TokenCache, TokenFile};
 
@@ -83,6 +83,8 @@ impl Serve {
             observer: shell.observer(),
             ..JournalOptions::default()
         };
+        let key =
+            stock_key(&config.data_dir).map_err(|error| CommandError::failed(error.to_string()))?;
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
         let (tell, told) = mpsc::channel();
         let reading = self.begin_reading(told)?;
@@ -91,7 +93,7 @@ impl Serve {
             &config.data_dir,
             options,
             on_damage,
-            Aaa::new(config.aaa.clone()),
+            Aaa::new(config.aaa.clone()).with_stock_key(key),
             on_inventory,
             |newest| shell.begin_after(newest),
         )

@@ -9,7 +9,7 @@ use super::super::model::{
     AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice,
 };
 use super::super::problem::ProblemCollector;
-use super::super::{Catalog, GroupFault, Policy};
+use super::super::{Catalog, CatalogEntry, GroupFault, Policy};
 use super::elsewhere::{Elsewhere, NamedElsewhere};
 use super::policy_section::policy;
 use super::section::{Lined, Section, Text};
@@ -43,6 +43,16 @@ pub(super) struct CatalogFile {
     pub(super) groups: HandlesByName<GroupId>,
     /// What it refers to and does not describe.
     pub(super) elsewhere: Vec<NamedElsewhere>,
+}
+
+/// The groups of a catalog in force, as if a file named them.
+pub(super) fn names_in_force(catalog: &Catalog) -> HandlesByName<GroupId> {
+    let present = catalog.entries::<Group>().filter(|(_, entry)| entry.present().is_some());
+    let named = |(id, entry): (GroupId, &CatalogEntry<Group>)| {
+        let name = entry.thing.moniker.as_str().as_bytes().into();
+        (name, NamedHandle { line: 0, id: Some(id) })
+    };
+    present.map(named).collect()
 }
 
 /// Reads the file. `None` if it is no TOML at all.

@@ -1,16 +1,16 @@
 //! `endpoints.csv`: one endpoint a line.
 
-use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
 
-use csv::{ByteRecord, ReaderBuilder, Terminator};
+use csv::ByteRecord;
 
 use super::super::model::{Allocation, Subnet};
 use super::super::problem::ProblemCollector;
 use super::super::{Catalog, Endpoint, Labels, ProvisioningState};
 use super::catalog_file::HandlesByName;
 use super::columns::{Column, Columns, Row, unguarded};
+use super::csv_lines::CsvLines;
 use super::section::check_name;
 use crate::identity::{GroupId, Iccid, IdentityError, Imeisv, Imsi, Msisdn};
 
@@ -39,16 +39,6 @@ pub(super) fn read(
     groups: Groups<'_>,
     report: &mut ProblemCollector,
 ) -> io::Result<ListedEndpoint> {
-    // With LF alone as the terminator, and more at the end, the line number after a record is
-    // always that of the next line; a CR before it is blank space to us. Only a quote that was
-    // never closed gets to the end of all.
-    let has_ended = Cell::new(false);
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .terminator(Terminator::Any(b'\n'))
-        .buffer_capacity(1 << 18)
-        .from_reader(Watched { reader: file.chain(&b"\n\n"[..]), has_ended: &has_ended });
     let mut rows = Rows {
         groups,
         report,
@@ -59,10 +49,9 @@ pub(super) fn read(
     rows.listed.endpoints.reserve(expected);
     rows.listed.lines.reserve(expected);
     let mut columns = None;
+    let mut lines = CsvLines::new(file);
     let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(io::Error::from)? {
-        let last = reader.position().line().saturating_sub(u64::from(!has_ended.get()));
-        let Some(line) = rows.line_of(&record, last) else { continue };
+    while let Some(line) = lines.next(&mut record, rows.report)? {
         if let Some(columns) = &columns {
             rows.take(&Row { columns, fields: &record, line });
             continue;
@@ -82,20 +71,6 @@ pub(super) fn read(
     Ok(rows.listed)
 }
 
-/// A reader of which one can tell whether all has been read.
-struct Watched<'a, R> {
-    reader: R,
-    has_ended: &'a Cell<bool>,
-}
-
-impl<R: Read> Read for Watched<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.has_ended.set(count == 0);
-        Ok(count)
-    }
-}
-
 struct Rows<'a> {
     groups: Groups<'a>,
     report: &'a mut ProblemCollector,
@@ -107,20 +82,6 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The line of a record that ends in line `last`. `None` if there is nothing on it, or nothing
-    /// that could be read.
-    fn line_of(&mut self, record: &ByteRecord, last: u64) -> Option<u32> {
-        let breaks = record.as_slice().split(|octet| *octet == b'\n').skip(1).count() as u64;
-        let line = u32::try_from(last.saturating_sub(breaks)).unwrap_or(u32::MAX);
-        if breaks > 0 {
-            let what = "a quoted field goes beyond the end of its line";
-            self.report.problem(line, what, "close the quotes, or double those inside the field");
-            return None;
-        }
-        let is_blank = record.len() == 1 && record.as_slice().trim_ascii().is_empty();
-        (!is_blank).then_some(line)
-    }
-
     /// Takes in one row. A row with a problem is listed all the same, so that what it clashes with
     /// is found too: nothing of a file with a problem is ever used.
     fn take(&mut self, row: &Row<'_>) {
@@ -171,17 +132,7 @@ impl Rows<'_> {
 
     fn iccid(&mut self, row: &Row<'_>) -> Option<Iccid> {
         let iccid = self.identity(row, Column::Iccid, row.field(Column::Iccid), Iccid::parse)?;
-        if !iccid.luhn_is_valid() {
-            let (last, wanted) = iccid.check_digits();
-            let what =
-                format!("iccid: the check digit (Luhn) is wrong: {wanted} is expected, not {last}");
-            let remedy = "compare with the SIM: a digit was mistyped";
-            if self.report.rules.luhn_refuses {
-                self.report.problem(row.line, what, remedy);
-            } else {
-                self.report.warning(row.line, what, remedy);
-            }
-        }
+        check_luhn(iccid, row.line, self.report);
         Some(iccid)
     }
 
@@ -396,9 +347,24 @@ impl Rows<'_> {
     }
 }
 
+/// A wrong check digit is a problem, or a warning where cards without one are in use.
+pub(super) fn check_luhn(iccid: Iccid, line: u32, report: &mut ProblemCollector) {
+    if iccid.luhn_is_valid() {
+        return;
+    }
+    let (last, wanted) = iccid.check_digits();
+    let what = format!("iccid: the check digit (Luhn) is wrong: {wanted} is expected, not {last}");
+    let remedy = "compare with the SIM: a digit was mistyped";
+    if report.rules.luhn_refuses {
+        report.problem(line, what, remedy);
+    } else {
+        report.warning(line, what, remedy);
+    }
+}
+
 /// Reports every key after its first line. Sorting takes less memory than a set, and files are
 /// mostly sorted already.
-fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut ProblemCollector) {
+pub(super) fn report_twice(what: &str, mut keys: Vec<(u64, u32)>, report: &mut ProblemCollector) {
     keys.sort_unstable();
     for same in keys.chunk_by(|one, next| one.0 == next.0).filter(|same| same.len() > 1) {
         let first = same[0].1;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ, Rules};
+use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ, Rules, STOCK};
 
 /// Rises when a load has come to mean more than before: then what an older attachd adopted is to be
 /// read again.
@@ -17,7 +17,7 @@ const EDITION: u8 = 3;
 /// Octets read at a time.
 const BLOCK: usize = 1 << 20;
 
-/// The octets of both files, the rules under which they are read, and the version of the attachd
+/// The octets of all files, the rules under which they are read, and the version of the attachd
 /// that reads them: under other rules, or with another version, other things may be found in them.
 ///
 /// It tells apart what people and programs write; it is no protection against somebody who wants
@@ -39,10 +39,17 @@ impl Fingerprint {
             (false, true) => Some(Digest::of_file(&packed)?),
             (false, false) => None,
         };
-        Ok(Self::joined(catalog, endpoints, rules))
+        let stock = dir.join(STOCK);
+        let stock = stock.exists().then(|| Digest::of_file(&stock)).transpose()?;
+        Ok(Self::joined(catalog, endpoints, stock, rules))
     }
 
-    pub(super) fn joined(catalog: Digest, endpoints: Option<Digest>, rules: Rules) -> Self {
+    pub(super) fn joined(
+        catalog: Digest,
+        endpoints: Option<Digest>,
+        stock: Option<Digest>,
+        rules: Rules,
+    ) -> Self {
         let Rules { luhn_refuses, masks_identities: _ } = rules;
         let mut both = Xxh3::new();
         both.update(env!("CARGO_PKG_VERSION").as_bytes());
@@ -50,6 +57,10 @@ impl Fingerprint {
         both.update(&catalog.0.to_le_bytes());
         if let Some(endpoints) = endpoints {
             both.update(&endpoints.0.to_le_bytes());
+        }
+        if let Some(stock) = stock {
+            both.update(b"stock");
+            both.update(&stock.0.to_le_bytes());
         }
         Self(both.digest128())
     }

@@ -6,12 +6,14 @@
 
 mod catalog_file;
 mod columns;
+mod csv_lines;
 mod elsewhere;
 mod endpoint_file;
 mod export;
 mod fingerprint;
 mod policy_section;
 mod section;
+mod stock_file;
 
 use std::fs::{self, File};
 use std::io;
@@ -25,14 +27,17 @@ use self::endpoint_file::{Groups, ListedEndpoint};
 pub use self::export::export;
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::{Digest, Digesting};
+use self::stock_file::ListedStock;
 pub use super::problem::Rules;
 use super::problem::{InventoryProblem, InventoryProblems, ProblemCollector};
+use super::stock::ListedSim;
 use super::{Catalog, Endpoint, Group, Policy, Vslice};
 use crate::identity::{GroupId, Iccid, Moniker};
 
 const CATALOG: &str = "inventory.toml";
 const ENDPOINTS: &str = "endpoints.csv";
 pub const ENDPOINTS_GZ: &str = "endpoints.csv.gz";
+const STOCK: &str = "stock.csv";
 
 /// The octets of a short row. Memory for a row too many is never touched; for one too few
 /// everything moves.
@@ -57,6 +62,8 @@ pub struct Inventory {
     /// Where the endpoints stand, and in which line each.
     pub endpoint_file: PathBuf,
     pub lines: Vec<u32>,
+    /// The SIMs of `stock.csv`; `None`: there is no such file, which says nothing of the stock.
+    pub stock: Option<Vec<ListedSim>>,
     /// Of the files it was read from.
     pub fingerprint: Option<Fingerprint>,
     /// What its sections refer to and it does not describe: somebody must have made it.
@@ -92,7 +99,7 @@ impl Inventory {
         let warnings = report.conclude()?;
         let file = dir.join(CATALOG);
         // What could not be read is among the problems.
-        let Some(ReadFolder { catalog, elsewhere, listed, fingerprint }) = read else {
+        let Some(ReadFolder { catalog, elsewhere, listed, stock, fingerprint }) = read else {
             return Ok(Self { warnings, advice, file, ..Self::default() });
         };
         let ListedEndpoint { endpoints, reinstated, lines } = listed;
@@ -107,6 +114,7 @@ impl Inventory {
             file,
             endpoint_file,
             lines,
+            stock: stock.map(|stock| stock.sims),
             fingerprint: Some(fingerprint),
             elsewhere,
         })
@@ -162,6 +170,7 @@ struct ReadFolder {
     catalog: Catalog,
     elsewhere: Vec<NamedElsewhere>,
     listed: ListedEndpoint,
+    stock: Option<ListedStock>,
     fingerprint: Fingerprint,
 }
 
@@ -172,9 +181,29 @@ fn read(dir: &Path, report: &mut ProblemCollector) -> Option<ReadFolder> {
     let is_read = read.is_some();
     let CatalogFile { catalog, groups, elsewhere } = read.unwrap_or_default();
     let names = is_read.then_some(&groups);
-    let (listed, endpoints) = read_endpoints(dir, Groups { catalog: &catalog, names }, report)?;
-    let fingerprint = Fingerprint::joined(Digest::of(&octets?), endpoints, report.rules);
-    Some(ReadFolder { catalog, elsewhere, listed, fingerprint })
+    let (listed, endpoints) = read_endpoints_of(dir, Groups { catalog: &catalog, names }, report)?;
+    let (stock, of_stock) = read_stock_of(dir, report)?.unzip();
+    let fingerprint = Fingerprint::joined(Digest::of(&octets?), endpoints, of_stock, report.rules);
+    Some(ReadFolder { catalog, elsewhere, listed, stock, fingerprint })
+}
+
+/// The stock, if there is a file of it; the outer `None`: it cannot be read.
+#[expect(clippy::option_option, reason = "no file is not the same as one that cannot be read")]
+fn read_stock_of(
+    dir: &Path,
+    report: &mut ProblemCollector,
+) -> Option<Option<(ListedStock, Digest)>> {
+    let path = dir.join(STOCK);
+    if !path.exists() {
+        return Some(None);
+    }
+    report.turn_to(&path);
+    let read = File::open(&path).and_then(|file| {
+        let mut file = Digesting::new(file);
+        let listed = stock_file::read(&mut file, report)?;
+        Ok(Some((listed, file.digest())))
+    });
+    read.map_err(|error| report_unreadable(&error, report)).ok()
 }
 
 fn read_octets(path: &Path, report: &mut ProblemCollector) -> Option<Vec<u8>> {
@@ -194,7 +223,7 @@ fn read_catalog(octets: &[u8], report: &mut ProblemCollector) -> Option<CatalogF
     }
 }
 
-fn read_endpoints(
+fn read_endpoints_of(
     dir: &Path,
     groups: Groups<'_>,
     report: &mut ProblemCollector,
@@ -246,6 +275,35 @@ fn report_unreadable(error: &io::Error, report: &mut ProblemCollector) {
         }
         _ => report.problem(None, format!("cannot be read: {error}"), "write it anew"),
     }
+}
+
+/// Reads rows as `stock.csv` has them, which did not come from that file.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn read_stock(octets: &[u8]) -> Result<Vec<ListedSim>, InventoryProblems> {
+    let mut report = ProblemCollector::default();
+    report.turn_to(Path::new(STOCK));
+    let read = stock_file::read(octets, &mut report);
+    let listed = read.map_err(|error| report_unreadable(&error, &mut report)).unwrap_or_default();
+    report.conclude().map(|_| listed.sims)
+}
+
+/// Reads rows as `endpoints.csv` has them, of groups that are in force.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn read_endpoints(
+    octets: &[u8],
+    catalog: &Catalog,
+) -> Result<Vec<(Iccid, Endpoint)>, InventoryProblems> {
+    let mut report = ProblemCollector::default();
+    report.turn_to(Path::new(ENDPOINTS));
+    let names = catalog_file::names_in_force(catalog);
+    let groups = Groups { catalog, names: Some(&names) };
+    let read = endpoint_file::read(octets, 0, groups, &mut report);
+    let listed = read.map_err(|error| report_unreadable(&error, &mut report)).unwrap_or_default();
+    report.conclude().map(|_| listed.endpoints)
 }
 
 #[cfg(test)]
