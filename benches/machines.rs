@@ -13,12 +13,16 @@ use attachd::network::{
     Counters, Cursor, EndpointState, EventTime, Families, LocationInfo, Nas, NetworkState, Outages,
     Report, Reporter, Restarts, SessionLimits, Stamp, Tracker,
 };
+use attachd::policy::{
+    Circumstances, CompiledPolicy, CountryCode, ImeiLock, PolicyAction, PolicyEntry, PolicyTerms,
+    RadioClass, Tac, WhenMissing,
+};
 use attachd::pool::Pool;
 use attachd::provisioning::{Endpoint, ProvisioningState};
 use attachd::time::Timestamp;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
-criterion_group!(machines, addresses, sessions, tracker);
+criterion_group!(machines, addresses, sessions, tracker, policies);
 criterion_main!(machines);
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -49,6 +53,39 @@ fn addresses(c: &mut Criterion) {
                 };
                 pool.release(old, owner, now).unwrap();
             });
+        });
+    }
+    bench.finish();
+}
+
+/// One verdict of a policy with two thousand operators, a country, and devices.
+fn policies(c: &mut Criterion) {
+    let mut bench = c.benchmark_group("verdict of a policy of 2000 entries");
+    let entry = PolicyEntry::everywhere;
+    let mut entries: Vec<PolicyEntry> = (0..1998)
+        .map(|number| PolicyEntry {
+            operator: format!("3{:02}{:03}", 10 + number % 7, number / 7).parse().ok(),
+            radio: vec![RadioClass::FourG],
+            tac: vec![Tac::parse("35349006").unwrap()],
+            ..entry(PolicyAction::Allow)
+        })
+        .collect();
+    let germany = CountryCode::parse("DE").ok();
+    entries.push(PolicyEntry { country: germany, ..entry(PolicyAction::Allow) });
+    entries.push(entry(PolicyAction::Reject));
+    let policy = CompiledPolicy::new(PolicyTerms {
+        allow_2g: true,
+        allow_3g: true,
+        allow_45g: true,
+        when_missing: WhenMissing::Reject,
+        imei_lock: ImeiLock::Learn,
+        entries: &entries,
+    });
+    for (name, plmn) in [("operator", "310041"), ("country", "26202"), ("neither", "20801")] {
+        let imeisv = "3534900698730012".parse().ok();
+        let at = Circumstances { plmn: plmn.parse().ok(), rat: Some(6), imeisv };
+        bench.bench_function(BenchmarkId::from_parameter(name), |b| {
+            b.iter(|| black_box(policy.judge(black_box(&at), None)));
         });
     }
     bench.finish();

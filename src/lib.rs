@@ -32,6 +32,7 @@
 //!   the inventory and its files.
 //! - [`network`]: what is happening: the network-state machine, sessions, leases, and the tracker
 //!   of all endpoints by ICCID.
+//! - [`policy`]: where, by which radio and with which device an endpoint may be used.
 //! - [`pool`]: the addresses of a VSlice.
 //! - [`aaa`]: the decision. Request, one endpoint's state and the time in; verdict and records out.
 //! - [`record`]: what is recorded of a decision, as octets. [`journal`]: octets made durable, and
@@ -73,6 +74,7 @@ pub mod keeping;
 pub mod message_log;
 pub mod metrics;
 pub mod network;
+pub mod policy;
 pub mod pool;
 pub mod prefetch;
 pub mod printable;

@@ -15,9 +15,10 @@ use super::setup::Sources;
 use super::table::TextTable;
 use crate::aaa::Aaa;
 use crate::identity::{GroupId, Iccid};
+use crate::policy::PolicyEntry;
 use crate::provisioning::{
-    Authority, Catalog, CatalogKind, Endpoint, EventMap, Group, Inventory, Policy, PolicyEntry,
-    Prune, Revision, Vslice,
+    Authority, Catalog, CatalogKind, Endpoint, EventMap, Group, Inventory, Policy, Prune, Revision,
+    Vslice,
 };
 
 /// List the endpoints, groups, VSlices and policies that are other than the inventory has them;

@@ -9,12 +9,14 @@ mod apn;
 mod digits;
 mod handles;
 mod iccid;
+mod imei;
 mod moniker;
 mod subscriber;
 
 pub use apn::{Apn, network_identifier};
 pub use handles::{EventHandlerId, EventMapId, GatewayId, GroupId, PolicyId, VsliceId};
 pub use iccid::Iccid;
+pub use imei::Imei;
 pub use moniker::Moniker;
 pub use subscriber::{Imeisv, Imsi, Msisdn, Plmn};
 

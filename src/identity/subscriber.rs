@@ -98,6 +98,31 @@ subscriber_number! {
     Plmn, (5..=6), without_filler, "a PLMN has 5 or 6 digits"
 }
 
+impl Plmn {
+    /// The MCC: the first three digits.
+    #[must_use]
+    pub fn mcc(self) -> u16 {
+        let (number, digits) = self.number();
+        (number / 10u64.pow(digits - 3)) as u16
+    }
+
+    /// The same network if the first digit of a three-digit MNC is a padding zero. `None`: it
+    /// cannot be.
+    #[must_use]
+    pub fn without_padding(self) -> Option<Self> {
+        let (number, digits) = self.number();
+        let (mcc, mnc) = (number / 1000, number % 1000);
+        (digits == 6 && mnc < 100).then(|| Self::from_raw(100_000 + mcc * 100 + mnc)).flatten()
+    }
+
+    /// Its digits as a number, and how many they are.
+    fn number(self) -> (u64, u32) {
+        // One digit before the others keeps their leading zeros.
+        let raw = self.raw();
+        if raw < 1_000_000 { (raw - 100_000, 5) } else { (raw - 1_000_000, 6) }
+    }
+}
+
 fn imsi_digits(text: &[u8]) -> &[u8] {
     let text = without_filler(text);
     after_scheme(text, "imsi-").unwrap_or(text)

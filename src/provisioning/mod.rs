@@ -32,9 +32,7 @@ pub use model::{
 };
 pub use object::{ObjectKind, ObjectName, ObjectRef, random_uuid};
 pub use origin::{LineHash, Origin, Revision};
-pub use policy::{
-    CountryCode, ImeiLock, Policy, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
-};
+pub use policy::Policy;
 pub use problem::{InventoryProblem, InventoryProblems};
 pub use spelling::Spelling;
 pub use state::{ProvisioningChange, ProvisioningState, Refused};

@@ -14,11 +14,13 @@ use super::octets::{FieldReader, FieldWriter, handle, list, read_list, read_orig
 use crate::identity::{
     Apn, EventHandlerId, EventMapId, GroupId, Moniker, Plmn, PolicyId, VsliceId,
 };
+use crate::policy::{
+    CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
+};
 use crate::provisioning::{
-    AddressFamilies, Allocation, Catalog, CatalogEntry, CatalogKind, CatalogObject, CountryCode,
-    CredentialMethod, Credentials, EventHandler, EventMap, EventScope, EventType, Group, ImeiLock,
-    ListingStatus, ObjectKind, Origin, Policy, PolicyAction, PolicyEntry, RadioClass, Revision,
-    Subnet, Subscription, Tac, Vslice, Webhook, WhenMissing,
+    AddressFamilies, Allocation, Catalog, CatalogEntry, CatalogKind, CatalogObject,
+    CredentialMethod, Credentials, EventHandler, EventMap, EventScope, EventType, Group,
+    ListingStatus, ObjectKind, Origin, Policy, Revision, Subnet, Subscription, Vslice, Webhook,
 };
 
 /// A kind of object on its way to octets and back.

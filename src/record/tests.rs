@@ -15,12 +15,14 @@ use crate::network::{
     Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
     NetworkState, Session, Status,
 };
+use crate::policy::{
+    CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
+};
 use crate::provisioning::{
-    AddressFamilies, Allocation, CatalogEntry, CatalogKind, CatalogObject, CodeDigest, CountryCode,
+    AddressFamilies, Allocation, CatalogEntry, CatalogKind, CatalogObject, CodeDigest,
     CredentialMethod, Credentials, EndpointHistory, EventHandler, EventMap, EventScope, EventType,
-    Group, ImeiLock, Labels, ListingStatus, Origin, Policy, PolicyAction, PolicyEntry,
-    ProvisioningState, RadioClass, Spelling, StockSim, Subnet, Subscription, Tac, Vslice, Webhook,
-    WhenMissing, random_uuid,
+    Group, Labels, ListingStatus, Origin, Policy, ProvisioningState, Spelling, StockSim, Subnet,
+    Subscription, Vslice, Webhook, random_uuid,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);

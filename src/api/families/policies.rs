@@ -22,10 +22,11 @@ use crate::api::http::HttpState;
 use crate::api::http::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::identity::{Plmn, PolicyId};
-use crate::provisioning::{
-    Catalog, CatalogEntry, CountryCode, ImeiLock, Policy, PolicyAction, PolicyEntry, RadioClass,
-    Spelling, Tac, WhenMissing,
+use crate::policy::{
+    CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing, is_country,
+    is_in_country,
 };
+use crate::provisioning::{Catalog, CatalogEntry, Policy, Spelling};
 
 /// Entries of one policy.
 const MOST: usize = 2_000;
@@ -126,17 +127,27 @@ fn read_entries(
         let mut fields = Fields::new(value, &pointer, problems);
         fields.take("id");
         let operator = read_operator(&mut fields);
-        let country =
-            fields.parsed("iso3", |text| CountryCode::parse(text).map_err(ToOwned::to_owned));
+        let country = fields.parsed("iso3", |text| match CountryCode::parse(text) {
+            Ok(country) if is_country(country) => Ok(country),
+            Ok(_) => Err("there is no such country (ISO 3166-1)".to_owned()),
+            Err(rule) => Err(rule.to_owned()),
+        });
         let international = fields.flag("international").value().unwrap_or(false);
         let radio = read_words(&mut fields, "radio", "a radio class", RadioClass::parse);
-        let tac = read_words(&mut fields, "tac", "eight digits", |text| Tac::parse(text).ok());
+        let tac =
+            read_words(&mut fields, "tac", "one to eight digits", |text| Tac::parse(text).ok());
         let action = fields.parsed("steeringProfileEntryAction", |text| {
             PolicyAction::parse(text).map(|action| (action, text.to_owned())).ok_or_else(|| {
                 "unknown; write allow, reject, reject-hard or reject-soft".to_owned()
             })
         });
-        let (country, operator) = (country.value(), operator);
+        let country = country.value();
+        if let Some((operator, country)) = operator.zip(country)
+            && !is_in_country(operator, country)
+        {
+            let what = format!("operator {operator} is not in {country}: its MCC is another's");
+            fields.invalid("operatorId", what);
+        }
         if let Given::Value((action, written)) = action {
             let entry = PolicyEntry { operator, country, international, radio, tac, action };
             if all.iter().any(|other| other.matches_same(&entry)) {

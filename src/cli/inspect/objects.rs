@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::identity::{GroupId, VsliceId};
+use crate::policy::PolicyEntry;
 use crate::provisioning::{
     Catalog, CatalogEntry, CatalogKind, CatalogObject, EventHandler, EventMap, Group,
-    ListingStatus, Policy, PolicyEntry, Revision, Vslice,
+    ListingStatus, Policy, Revision, Vslice,
 };
 
 /// An object, and what stands beside it. Others are named as `catalog` knows them.

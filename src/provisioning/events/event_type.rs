@@ -1,6 +1,6 @@
 //! The table of event types: every one that can be subscribed to, and whether this server makes it.
 
-use super::super::policy::words;
+use crate::policy::words;
 
 /// What an event is about. A map of a scope may subscribe to what the scope includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

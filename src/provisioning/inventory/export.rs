@@ -11,11 +11,11 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::super::model::{AddressFamilies, CredentialMethod, Group, Subnet, Vslice};
-use super::super::policy::{CountryCode, Policy, PolicyEntry};
-use super::super::{Catalog, CatalogKind, Endpoint, EventMap};
+use super::super::{Catalog, CatalogKind, Endpoint, EventMap, Policy};
 use super::columns::{Column, guarded};
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
 use crate::identity::{Apn, GroupId, Iccid};
+use crate::policy::{CountryCode, PolicyEntry};
 
 /// Writes both files into `dir`, which is created if it is not there. Files of an inventory that is
 /// there already are left alone: that is an error of the kind [`io::ErrorKind::AlreadyExists`].

@@ -1,12 +1,13 @@
 //! `[[policy]]` of `inventory.toml`: where, by which radio and with which device endpoints may be
 //! used.
 
-use super::super::policy::{
-    CountryCode, ImeiLock, Policy, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
-};
+use super::super::Policy;
 use super::super::problem::ProblemCollector;
 use super::section::{Lined, Section};
 use crate::identity::Plmn;
+use crate::policy::{
+    CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing, is_country,
+};
 
 pub(super) fn policy(
     section: &mut Section<'_>,
@@ -83,8 +84,12 @@ fn entry(mut section: Section<'_>, report: &mut ProblemCollector) -> Option<Poli
         plmn.read("operator", by_plmn, |text| Plmn::parse(text.as_bytes()), report)
     });
     let by_letters = "write two letters, as in \"DE\"";
-    let country =
-        country.and_then(|iso| iso.read("country", by_letters, CountryCode::parse, report));
+    let known = |text: &str| match CountryCode::parse(text) {
+        Ok(country) if is_country(country) => Ok(country),
+        Ok(_) => Err("there is no such country (ISO 3166-1)"),
+        Err(rule) => Err(rule),
+    };
+    let country = country.and_then(|iso| iso.read("country", by_letters, known, report));
     let classes = "write 2g, 3g, 4g, nb-iot, lte-m, nr, wi-fi, satellite or other";
     let radio = radio.iter().filter_map(|word| {
         let parse = |text: &str| RadioClass::parse(text).ok_or("this is no class of radio");

@@ -15,11 +15,11 @@ use crate::network::{
     Counters, Families, LocationInfo, Nas, OddTimes, Report, Reporter, is_sane_session_time,
     read_event_time,
 };
+use crate::policy::serving_network;
 use crate::provisioning::{CredentialMethod, Credentials};
 use crate::time::Timestamp;
 use crate::wire::number::value::{acct_status_type, network_event};
 use crate::wire::number::{self, attachd, tgpp};
-use crate::wire::tgpp::UserLocation;
 use crate::wire::{Datagram, Secret, Value, chap_matches, pap_matches};
 
 /// What the attributes of one request say.
@@ -45,6 +45,7 @@ pub struct Fields<'a> {
     has_ipv6: bool,
     counters: Counters,
     location_info: LocationInfo<'a>,
+    twan: Option<&'a [u8]>,
     session_time_s: Option<u32>,
     terminate_cause: Option<u32>,
     last_bearer: bool,
@@ -130,6 +131,7 @@ impl<'a> Fields<'a> {
                 <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat),
             ),
             tgpp::USER_LOCATION_INFO => text(&mut self.location_info.location, octets),
+            tgpp::TWAN_IDENTIFIER => text(&mut self.twan, octets),
             tgpp::MS_TIME_ZONE => first(&mut self.location_info.time_zone, octets.try_into().ok()),
             _ => {}
         }
@@ -215,14 +217,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The network that serves is the one of 3GPP-SGSN-MCC-MNC, else the one of the
-    /// 3GPP-User-Location-Info.
-    fn location_info(&self) -> LocationInfo<'a> {
-        let of_location = || {
-            Plmn::parse(&UserLocation::decode(self.location_info.location?)?.plmn()?.to_ascii())
-                .ok()
-        };
-        LocationInfo { plmn: self.location_info.plmn.or_else(of_location), ..self.location_info }
+    /// Where and in what the device is.
+    pub fn location_info(&self) -> LocationInfo<'a> {
+        let LocationInfo { plmn, location, .. } = self.location_info;
+        LocationInfo { plmn: serving_network(plmn, location, self.twan), ..self.location_info }
     }
 
     fn kind(&self) -> AccountingKind {

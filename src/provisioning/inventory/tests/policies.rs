@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::policy::{ImeiLock, PolicyEntry, WhenMissing};
 use crate::provisioning::{
-    AddressFamilies, CatalogEntry, EventMap, EventScope, Group, ImeiLock, ListingStatus, Policy,
-    PolicyEntry, WhenMissing,
+    AddressFamilies, CatalogEntry, EventMap, EventScope, Group, ListingStatus, Policy,
 };
 
 const WITH_POLICY: &str = r#"

@@ -8,9 +8,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::{Apn, Imsi, Moniker};
+use crate::policy::{
+    CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
+};
 use crate::provisioning::{
-    AddressFamilies, Allocation, CountryCode, CredentialMethod, Credentials, Group, ImeiLock,
-    Labels, Policy, PolicyAction, PolicyEntry, RadioClass, Subnet, Tac, Vslice, WhenMissing,
+    AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Labels, Policy, Subnet,
+    Vslice,
 };
 
 #[test]
