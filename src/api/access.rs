@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use super::audit::{Call, CallerSlot};
 use super::http::{HttpState, IsLocal, Peer};
 use super::refusal::Refusal;
 use crate::tokens::{TokenRole, Tokens};
@@ -18,6 +19,8 @@ pub(crate) struct TokenBearer {
     pub(crate) role: TokenRole,
     /// When the token ends, as a date; `None`: never.
     pub(crate) expires: Option<String>,
+    /// What it asks for.
+    pub(crate) call: Call,
 }
 
 /// The permission to look at everything but secrets.
@@ -133,6 +136,16 @@ fn is_peer_local(parts: &Parts) -> bool {
 }
 
 fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBearer, Refusal> {
+    let bearer = bearer(parts, state)?;
+    if let Some(slot) = parts.extensions.get::<CallerSlot>() {
+        slot.set(&bearer);
+    }
+    bearer.needs(needed)?;
+    Ok(bearer)
+}
+
+/// Who asks, whatever for.
+pub(super) fn bearer(parts: &Parts, state: &HttpState) -> Result<TokenBearer, Refusal> {
     let mut given = parts.headers.get_all(AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(Refusal::unauthenticated());
@@ -146,13 +159,12 @@ fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBe
     let now = state.common.clock.now().wall;
     let token = tokens.verify(secret, now).ok_or_else(Refusal::unauthenticated)?;
     let date = |time: crate::time::Timestamp| time.to_string().chars().take(10).collect();
-    let bearer = TokenBearer {
+    Ok(TokenBearer {
         token: token.name.as_str().to_owned(),
         role: token.role,
         expires: token.expires.map(date),
-    };
-    bearer.needs(needed)?;
-    Ok(bearer)
+        call: Call::of(parts),
+    })
 }
 
 /// The tokens in force; `None` while the server has not opened its data folder.

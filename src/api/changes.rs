@@ -7,11 +7,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
+use super::audit::{Audit, AuditEntry, AuditOutcome};
 use super::http::HttpState;
 use super::refusal::Refusal;
 use crate::aaa::{Aaa, ChangeError};
 use crate::journal::Journal;
 use crate::keeping::BackgroundWriter;
+use crate::record::Topic;
 use crate::time::Timestamp;
 
 /// Programs give up after ten seconds: they should hear before that what holds their change up.
@@ -30,7 +32,8 @@ impl ChangeWriter {
     }
 }
 
-/// Carries out what `act` changes and records, and returns when it is durable. It is carried out to
+/// Carries out what `act` changes and records, with its entry in the audit log, and returns when it
+/// is durable. It is carried out to
 /// its end though whoever asked has gone meanwhile.
 ///
 /// # Errors
@@ -38,6 +41,7 @@ impl ChangeWriter {
 /// hangs.
 pub(crate) async fn carry_out<T: Send + 'static>(
     state: &Arc<HttpState>,
+    audit: Audit,
     act: impl FnOnce(&Aaa, Timestamp, &mut BackgroundWriter) -> Result<T, ChangeError> + Send + 'static,
 ) -> Result<T, Refusal> {
     let state = Arc::clone(state);
@@ -51,7 +55,20 @@ pub(crate) async fn carry_out<T: Send + 'static>(
         let (changed, pending) = {
             let mut writer = serving.changes.0.lock();
             writer.begin(now);
+            let Audit { bearer, target, watch } = audit;
+            let before = watch(&serving.aaa);
             let changed = act(&serving.aaa, now, &mut writer)?;
+            let entry = AuditEntry {
+                at: now,
+                call: bearer.call.clone(),
+                bearer: Some(bearer),
+                target,
+                outcome: AuditOutcome::Done,
+                code: None,
+                before,
+                after: watch(&serving.aaa),
+            };
+            put(&entry, &mut writer);
             (changed, writer.submit_all())
         };
         let is_durable = pending.wait(PATIENCE);
@@ -64,4 +81,21 @@ pub(crate) async fn carry_out<T: Send + 'static>(
         }
     });
     done.await.unwrap_or_else(|_| Err(Refusal::ending()))
+}
+
+fn put(entry: &AuditEntry, writer: &mut BackgroundWriter) {
+    for octets in entry.octets() {
+        writer.message(Topic::Audit, 0, entry.at, &octets);
+    }
+}
+
+impl HttpState {
+    /// Records an entry by itself. Nobody waits for it.
+    pub(super) fn record_audit(&self, entry: &AuditEntry) {
+        if let Some(serving) = self.serving.get() {
+            let mut writer = serving.changes.0.lock();
+            put(entry, &mut writer);
+            writer.submit();
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 pub(crate) mod access;
 pub(crate) mod activation;
+pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod connections;
 mod endpoints;
 pub(crate) mod envelope;
 mod families;
 pub(crate) mod http;
+pub(crate) mod idempotency;
 mod refusal;
 mod stock;
 pub(crate) mod view;

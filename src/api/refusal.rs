@@ -63,6 +63,10 @@ impl Refusal {
         Self::outcome(StatusCode::NOT_FOUND, "not-found", vec!["Record not found".to_owned()])
     }
 
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) const fn code(&self) -> &'static str {
         self.code
     }

@@ -12,6 +12,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::access::{MayAdminister, MayRead};
+use super::audit::{Audit, AuditTarget};
 use super::changes::carry_out;
 use super::endpoints::{LONGEST_BATCH, MOST};
 use super::envelope::{Answer, CursorPage, data};
@@ -147,7 +148,9 @@ async fn add(
         return Err(Refusal::too_many(MOST, listed.len()));
     }
     let count = listed.len();
-    let errors = carry_out(&state, move |aaa, now, writer| {
+    let iccids = listed.iter().map(|sim| sim.iccid).collect();
+    let audit = Audit::of_many(&bearer, AuditTarget::many("stock", iccids));
+    let errors = carry_out(&state, audit, move |aaa, now, writer| {
         Ok(aaa.stock_up(&listed, now, writer).err().unwrap_or_default())
     })
     .await?;
@@ -206,7 +209,9 @@ async fn remove(
     Path(iccid): Path<String>,
 ) -> Answer<String> {
     let iccid: Iccid = iccid.parse().map_err(|_| Refusal::not_found())?;
-    carry_out(&state, move |aaa, now, writer| aaa.remove_from_stock(iccid, now, writer)).await?;
+    let audit = Audit::of_many(&bearer, AuditTarget::many("stock", vec![iccid]));
+    carry_out(&state, audit, move |aaa, now, writer| aaa.remove_from_stock(iccid, now, writer))
+        .await?;
     tracing::info!(token = bearer.token, "a SIM was taken out of the stock by the API");
     Ok(data(iccid.to_string()))
 }

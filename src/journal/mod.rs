@@ -47,7 +47,7 @@ pub(crate) mod tail;
 mod tests;
 pub(crate) mod write;
 
-pub use disk::directory::JournalFolder;
+pub use disk::directory::{FolderLock, JournalFolder};
 pub use error::{Damage, OpenError};
 pub use format::frame::{FramedRecord, RecordKind, TooLarge};
 pub use format::header::{FileKind, FileName};

@@ -10,6 +10,7 @@ use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Pending, Ticket};
 use crate::network::{EndpointState, Outages, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
+use crate::record::Topic;
 use crate::time::Timestamp;
 
 /// A batch is handed over when it has so many octets: an import of ten million endpoints is not one
@@ -59,6 +60,11 @@ impl BackgroundWriter {
     /// That a gateway has sent a Message-Authenticator: "auto" asks for one after a restart, too.
     pub fn signed(&mut self, id: GatewayId) {
         self.recorder.signed(id);
+    }
+
+    /// Tells readers of a topic something, in the same commit as what was recorded before it.
+    pub fn message(&mut self, topic: Topic, key: u64, at: Timestamp, octets: &[u8]) {
+        self.recorder.message(topic, key, at, octets);
     }
 
     /// The outages of the server, until its start now.

@@ -11,7 +11,7 @@ use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Batch, Journal, Pending, Submitter, Ticket, TooLarge, Wake};
 use crate::network::{EndpointState, Outages, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
-use crate::record::RecordSink;
+use crate::record::{RecordSink, Topic};
 use crate::time::Timestamp;
 
 /// One worker's way into the journal.
@@ -113,6 +113,11 @@ impl JournalRecorder {
     /// A record of the shell's own: what a gateway's handle stands for.
     pub fn gateway(&mut self, id: GatewayId, name: &str) {
         log_too_large(self.batch.put_gateway(id, name));
+    }
+
+    /// Another: something that is told, and changes nothing.
+    pub fn message(&mut self, topic: Topic, key: u64, at: Timestamp, octets: &[u8]) {
+        log_too_large(self.batch.put_message(topic, key, at, octets));
     }
 
     /// Another: the outages of the server, until its start now.

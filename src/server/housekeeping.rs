@@ -6,11 +6,13 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::aaa::Aaa;
+use crate::api::audit::AuditEntry;
 use crate::keeping::BackgroundWriter;
 use crate::metrics::Metrics;
 use crate::provisioning::{Inventory, Prune};
 use crate::radius::GatewaySettings;
 use crate::radius::context::ServerContext;
+use crate::record::Topic;
 use crate::runtime::HealthSeverity;
 use crate::runtime::reloads::{Next, publish};
 use crate::runtime::watch::Pulse;
@@ -81,6 +83,7 @@ impl Housekeeper {
             match self.common.reloads.next(pause, self.common.clock.now().running < rests_until) {
                 Next::Reload(waiting) => {
                     let outcome = self.reload();
+                    self.record_reload(&outcome);
                     self.metrics.reload(&outcome, self.common.clock.now().wall);
                     tell(&outcome);
                     publish(&self.common.health, outcome.is_ok());
@@ -129,6 +132,15 @@ impl Housekeeper {
         self.metrics.clock_stepped();
         self.common.health.add(HealthSeverity::Degraded, STEPPED, step.to_string());
         self.step_told_until = Some(running + STEP_IS_NEWS);
+    }
+
+    /// What a reload came to, for the audit log.
+    fn record_reload(&mut self, outcome: &ReloadOutcome) {
+        let now = self.common.clock.now().wall;
+        for octets in AuditEntry::of_reload(outcome, now).octets() {
+            self.writer.message(Topic::Audit, 0, now, &octets);
+        }
+        self.writer.submit();
     }
 
     /// All of it or nothing.

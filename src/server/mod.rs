@@ -5,9 +5,11 @@
 //! startup      binds, starts the threads, ends them in order
 //! signals      what the operator tells the process
 //! housekeeping what falls due, and reloads; its records go through keeping::background_writer
+//! feeds        messages on their way from the journal into their logs
 //! snapshots    all that is known, written beside the traffic
 //! ```
 
+mod feeds;
 mod housekeeping;
 mod restore;
 mod settings;

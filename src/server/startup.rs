@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
+use super::feeds::OpenFeed;
 use super::housekeeping::{Housekeeper, Reload};
 use super::settings::ServerSettings;
 use super::signals::Signals;
@@ -27,16 +29,19 @@ use crate::api::activation::ActivationLimits;
 use crate::api::changes::ChangeWriter;
 use crate::api::connections;
 use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, WALKS, router};
+use crate::api::idempotency::IdempotentReplies;
 use crate::identity::GatewayId;
-use crate::journal::{Commit, Journal, Observer, WriteFailure};
+use crate::journal::{Commit, Journal, Observer, OpenError, WriteFailure};
 use crate::keeping::BackgroundWriter;
 use crate::keeping::commit::JournalCommitter;
+use crate::message_log::LogOptions;
 use crate::metrics::{Metrics, Names};
 use crate::radius::context::ServerContext;
 use crate::radius::gateways::Gateways;
 use crate::radius::pipeline::{Listener, PipelineConfig, Port};
 use crate::radius::worker::WorkerParts;
 use crate::radius::worker_core::WorkerCore;
+use crate::record::Topic;
 use crate::runtime::Health;
 use crate::runtime::HealthSeverity;
 use crate::runtime::Reloads;
@@ -78,6 +83,8 @@ pub struct Server {
     signed: Vec<GatewayId>,
     /// Log lines given up so far.
     log_lines_dropped: LinesDropped,
+    /// Logs of messages.
+    feeds: Vec<OpenFeed>,
 }
 
 type LinesDropped = Box<dyn Fn() -> u64 + Send>;
@@ -140,6 +147,8 @@ impl Server {
             walks: Arc::new(Semaphore::new(WALKS)),
             activations: ActivationLimits::default(),
             tokens: OnceLock::new(),
+            replies: IdempotentReplies::default(),
+            audit: OnceLock::new(),
         });
         let (stop, stopped) = channel(());
         let start = |listener| HttpThread::start(listener, Arc::clone(&state), stopped);
@@ -153,12 +162,40 @@ impl Server {
             stepped: None,
             signed: Vec::new(),
             log_lines_dropped: Box::new(|| 0),
+            feeds: Vec::new(),
         })
     }
 
     /// Where to learn how many log lines were given up so far, because nobody reads them.
     pub fn count_dropped_log_lines(&mut self, dropped: impl Fn() -> u64 + Send + 'static) {
         self.log_lines_dropped = Box::new(dropped);
+    }
+
+    /// Keeps the messages of a topic in a log below the data folder. To be told before anything is
+    /// decided, or the log lacks what was told meanwhile.
+    ///
+    /// # Errors
+    /// If the folder cannot be used.
+    pub fn keep_messages(
+        &mut self,
+        journal: &Journal,
+        data_dir: &Path,
+        topic: Topic,
+        options: LogOptions,
+    ) -> Result<(), OpenError> {
+        let mut feed = OpenFeed::open(journal, data_dir, topic, options)?;
+        if topic == Topic::Audit {
+            let now = self.now();
+            feed.catch_up(now);
+            let view = feed.view();
+            if let Err(error) = self.state.replies.recall(&view, now) {
+                warn!("what was answered before this start is not known: {error}");
+            }
+            // It fails only if it was told before, which nobody does.
+            let _ = self.state.audit.set(view);
+        }
+        self.feeds.push(feed);
+        Ok(())
     }
 
     /// Who may use the management API. It fails only if it was told before, which nobody does.
@@ -229,8 +266,17 @@ impl Server {
         until: impl FnOnce(Arc<ServerContext>) -> U,
     ) -> Result<(), ServeError> {
         let (aaa, journal) = (Arc::new(aaa), Arc::new(journal));
-        let Self { settings, sockets, state, http, stop, stepped, signed, log_lines_dropped } =
-            self;
+        let Self {
+            settings,
+            sockets,
+            state,
+            http,
+            stop,
+            stepped,
+            signed,
+            log_lines_dropped,
+            feeds,
+        } = self;
         let common = Arc::clone(&state.common);
         let mut writer = BackgroundWriter::new(&journal);
         let gateways = Gateways::new(&settings.gateways, names);
@@ -278,6 +324,12 @@ impl Server {
             beside.block_on(snapshots.run());
         })?;
         threads.add("snapshots", snapshots, pulse, LATE);
+        for feed in feeds {
+            let (common, pulse, stop) = (Arc::clone(&common), Pulse::default(), stop.subscribe());
+            let (name, beats) = (feed.topic.name(), pulse.clone());
+            let thread = spawn(name, move || feed.run(&common, &beats, &stop))?;
+            threads.add(name, thread, pulse, LATE);
+        }
         if let Some(HttpThread { thread, pulse, .. }) = http {
             threads.add("http", thread, pulse, SOON);
         }

@@ -15,6 +15,7 @@ use super::read::short_text;
 use super::{MOST, SMALL};
 use crate::aaa::{Aaa, EndpointMutation, EndpointStep, Transition};
 use crate::api::access::MayWrite;
+use crate::api::audit::{Audit, AuditTarget};
 use crate::api::changes::carry_out;
 use crate::api::envelope::{Answer, Envelope, data};
 use crate::api::families::body::{self, Fields, Given, Problems};
@@ -79,7 +80,9 @@ pub(super) async fn actions(
             ..EndpointMutation::new(iccid, EndpointStep::Step(action))
         })
         .collect();
-    let errors = carry_out(&state, move |aaa, now, writer| {
+    let iccids = mutations.iter().map(|one| one.iccid).collect();
+    let audit = Audit::of_many(&bearer, AuditTarget::many("endpoint", iccids));
+    let errors = carry_out(&state, audit, move |aaa, now, writer| {
         Ok(aaa.change_endpoints(mutations, now, writer).err().unwrap_or_default())
     })
     .await?;

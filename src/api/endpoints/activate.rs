@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 
-use super::change::tell;
+use super::change::{audit, tell};
 use super::id;
 use super::read::read;
 use crate::aaa::{ChangeError, EndpointMutation, EndpointStep, Mutation};
@@ -50,7 +50,7 @@ pub(super) async fn activate(
     };
     admit_code(&state, &bearer, iccid, &code)?;
     let mutation = EndpointMutation::new(iccid, EndpointStep::Activate(code, next));
-    let changed = carry_out(&state, move |aaa, now, writer| {
+    let changed = carry_out(&state, audit(&state, &bearer, iccid), move |aaa, now, writer| {
         aaa.change(Mutation::Endpoint(mutation), None, now, writer)
     })
     .await?;

@@ -15,6 +15,7 @@ use super::read::read;
 use super::{MOST, SMALL};
 use crate::aaa::{ChangeError, EndpointMutation, EndpointStep, Mutation};
 use crate::api::access::{MayWrite, TokenBearer};
+use crate::api::audit::{Audit, AuditTarget};
 use crate::api::changes::carry_out;
 use crate::api::envelope::{Answer, data};
 use crate::api::families::body::{self, Body, Fields, Given, Problems};
@@ -66,7 +67,9 @@ pub(super) async fn batch(
         })
         .collect();
     let may_be_done = !is_atomic || mutations.len() == rows.len();
-    let errors = carry_out(&state, move |aaa, now, writer| {
+    let iccids = mutations.iter().map(|one| one.iccid).collect();
+    let audit = Audit::of_many(&bearer, AuditTarget::many("endpoint", iccids));
+    let errors = carry_out(&state, audit, move |aaa, now, writer| {
         if is_dry || !may_be_done {
             return Ok(aaa.judge_endpoints(mutations, now, writer).err().unwrap_or_default());
         }

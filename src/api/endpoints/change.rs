@@ -9,12 +9,13 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::id;
 use super::read::{read, short_text};
+use super::{id, shown_one};
 use crate::aaa::{
     Aaa, ChangeError, ChangeKind, EndpointMutation, EndpointStep, Mutation, Transition,
 };
 use crate::api::access::{MayWrite, TokenBearer};
+use crate::api::audit::{Audit, AuditTarget};
 use crate::api::changes::{TRIES, carry_out};
 use crate::api::envelope::{Answer, data};
 use crate::api::families::body::{self, Fields, Problems};
@@ -57,12 +58,13 @@ pub(super) async fn step(
     };
     let step = EndpointStep::Step(transition);
     let mutation = EndpointMutation { reason, expected, ..EndpointMutation::new(iccid, step) };
-    let (changed, closed) = carry_out(&state, move |aaa, now, writer| {
-        let before = open(aaa, now);
-        let changed = aaa.change(Mutation::Endpoint(mutation), expected, now, writer)?;
-        Ok((changed, before.saturating_sub(open(aaa, now))))
-    })
-    .await?;
+    let (changed, closed) =
+        carry_out(&state, audit(&state, &bearer, iccid), move |aaa, now, writer| {
+            let before = open(aaa, now);
+            let changed = aaa.change(Mutation::Endpoint(mutation), expected, now, writer)?;
+            Ok((changed, before.saturating_sub(open(aaa, now))))
+        })
+        .await?;
     let (mut shown, version) = super::one(&state, &iccid.to_string())?;
     let answer = data(json!({
         "provisioningState": shown["provisioningState"].take(),
@@ -131,7 +133,7 @@ pub(super) async fn update(
             expected: Some(wanted.unwrap_or(version)),
             ..EndpointMutation::new(iccid, step)
         };
-        let done = carry_out(&state, move |aaa, now, writer| {
+        let done = carry_out(&state, audit(&state, &bearer, iccid), move |aaa, now, writer| {
             match aaa.change(Mutation::Endpoint(mutation), None, now, writer) {
                 Err(ChangeError::Version { .. }) if wanted.is_none() => Ok(None),
                 done => done.map(Some),
@@ -144,4 +146,13 @@ pub(super) async fn update(
         }
     }
     Err(Refusal::busy("the endpoint changes all the time; ask again"))
+}
+
+/// What the audit log says of a change of an endpoint.
+pub(super) fn audit(state: &Arc<HttpState>, bearer: &TokenBearer, iccid: Iccid) -> Audit {
+    let common = Arc::clone(&state.common);
+    Audit::new(bearer, AuditTarget::endpoint(iccid, id::uuid_of(iccid)), move |aaa| {
+        let now = common.clock.now().wall;
+        shown_one(aaa, iccid, now, &common.gateways.load()).unwrap_or_default()
+    })
 }

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
 }
 
 async fn verify(MayRead(caller): MayRead) -> Envelope<Value> {
-    let TokenBearer { token, role, expires } = caller;
+    let TokenBearer { token, role, expires, .. } = caller;
     let ends = expires.map_or_else(|| "never expires".to_owned(), |date| format!("expires {date}"));
     let message = format!("token \"{token}\" works: role {}, {ends}", role.as_str());
     data(json!({"name": token, "role": role.as_str()})).telling(message)

@@ -21,6 +21,7 @@ pub(super) const AUTOMATIC: &str = "automatic";
 
 impl Family for Group {
     const PATH: &'static str = "endpointgroups";
+    const AUDITED: &'static str = "group";
     const PROPERTIES: &'static [&'static str] = &[
         "id",
         "name",

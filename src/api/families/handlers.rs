@@ -22,6 +22,7 @@ const LONGEST_TEXT: usize = 2_000;
 
 impl Family for EventHandler {
     const PATH: &'static str = "eventhandlers";
+    const AUDITED: &'static str = "handler";
     const PROPERTIES: &'static [&'static str] =
         &["id", "name", "moniker", "summaryDescription", "eventEndpointType"];
 

@@ -32,6 +32,7 @@ const MOST: usize = 1_000;
 
 impl Family for EventMap {
     const PATH: &'static str = "eventmaps";
+    const AUDITED: &'static str = "map";
     const PROPERTIES: &'static [&'static str] = &["id", "name", "moniker", "eventScope"];
 
     fn read(

@@ -45,6 +45,8 @@ use crate::tokens::TokenRole;
 trait Family: CatalogKind<Id: Send + Sync> + Send + Sync {
     /// In paths, in lower case.
     const PATH: &'static str;
+    /// In the audit log.
+    const AUDITED: &'static str;
     /// What lists can be filtered and sorted by.
     const PROPERTIES: &'static [&'static str];
 
@@ -168,7 +170,7 @@ async fn create<T: Family>(
     let uuid = random_uuid(rand::random());
     let read = serving.aaa.with_catalog(|catalog| read::<T>(body, None, catalog))?;
     let put = Put { target: PutTarget::New(uuid), thing: read.thing, spelling: read.spelling };
-    finish(&state, &caller, T::put(put), None, uuid, read.advice).await
+    finish::<T>(&state, &caller, T::put(put), None, uuid, read.advice).await
 }
 
 async fn update<T: Family>(
@@ -197,7 +199,7 @@ async fn remove<T: Family>(
     let (target, uuid) = serving.aaa.with_catalog(|catalog| {
         find::<T>(catalog, &id).map(|(target, entry)| (target, entry.uuid))
     })?;
-    finish(&state, &caller, T::remove(target), expected, uuid, Vec::new()).await
+    finish::<T>(&state, &caller, T::remove(target), expected, uuid, Vec::new()).await
 }
 
 /// A value of an enumeration, spelled as it was written.

@@ -33,6 +33,7 @@ const MOST: usize = 2_000;
 
 impl Family for Policy {
     const PATH: &'static str = "operatorpolicies";
+    const AUDITED: &'static str = "policy";
     const PROPERTIES: &'static [&'static str] =
         &["id", "name", "moniker", "allow2g", "allow3g", "allow45g", "whenMissing", "imeiLock"];
 

@@ -20,6 +20,7 @@ const DNS_MODES: [(u32, &str, &str); 2] = [(10, "auto", "Auto"), (20, "custom", 
 
 impl Family for Vslice {
     const PATH: &'static str = "vslices";
+    const AUDITED: &'static str = "vslice";
     const PROPERTIES: &'static [&'static str] = &[
         "id",
         "name",

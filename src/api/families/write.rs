@@ -8,9 +8,10 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::body::{Fields, Given, Problems};
-use super::{Family, Named};
+use super::{Family, Named, Shown, whole};
 use crate::aaa::{ChangeError, Changed, Mutation, Put, PutTarget};
 use crate::api::access::TokenBearer;
+use crate::api::audit::{Audit, AuditTarget};
 use crate::api::changes::{TRIES, carry_out};
 use crate::api::envelope::{Answer, Envelope, data};
 use crate::api::http::HttpState;
@@ -20,7 +21,7 @@ use crate::identity::Moniker;
 use crate::provisioning::{Catalog, CatalogEntry, Spelling};
 
 /// Carries out a change, and answers with the object's id.
-pub(super) async fn finish(
+pub(super) async fn finish<T: Family>(
     state: &Arc<HttpState>,
     caller: &TokenBearer,
     mutation: Mutation,
@@ -28,10 +29,23 @@ pub(super) async fn finish(
     uuid: Uuid,
     advice: Vec<String>,
 ) -> Answer<String> {
-    let changed =
-        carry_out(state, move |aaa, now, writer| aaa.change(mutation, expected, now, writer))
-            .await?;
+    let changed = carry_out(state, audit::<T>(caller, uuid), move |aaa, now, writer| {
+        aaa.change(mutation, expected, now, writer)
+    })
+    .await?;
     Ok(told(caller, uuid, &changed, advice))
+}
+
+/// What the audit log says of a change of an object.
+fn audit<T: Family>(caller: &TokenBearer, uuid: Uuid) -> Audit {
+    Audit::new(caller, AuditTarget::object(T::AUDITED, uuid), move |aaa| {
+        aaa.with_catalog(|catalog| {
+            let found = catalog.find_uuid::<T>(uuid);
+            found.map_or(Value::Null, |(id, entry)| {
+                whole(&Shown { id, entry, catalog, aaa, shows_secrets: true })
+            })
+        })
+    })
 }
 
 fn told(
@@ -73,7 +87,7 @@ pub(super) async fn revise<T: Family>(
         let Revised { target, uuid, version, read } = serving.aaa.with_catalog(&next)?;
         let Read { thing, spelling, advice } = read;
         let mutation = T::put(Put { target: PutTarget::Existing(target), thing, spelling });
-        let done = carry_out(state, move |aaa, now, writer| {
+        let done = carry_out(state, audit::<T>(caller, uuid), move |aaa, now, writer| {
             match aaa.change(mutation, Some(wanted.unwrap_or(version)), now, writer) {
                 Err(ChangeError::Version { .. }) if wanted.is_none() => Ok(None),
                 done => done.map(Some),

@@ -17,16 +17,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access::{MayReload, MayView};
 use super::activation::ActivationLimits;
+use super::audit;
 use super::changes::ChangeWriter;
 use super::endpoints;
 use super::envelope::{Answer, Page, data, list};
 use super::families;
+use super::idempotency::{self, IdempotentReplies};
 use super::refusal::Refusal;
 use super::stock;
 use super::view::{EndpointView, SessionView};
 use crate::aaa::Aaa;
 use crate::identity::{Iccid, IdentityError};
 use crate::journal::{Journal, JournalHealth};
+use crate::message_log::LogView;
 use crate::metrics::{Metrics, Names};
 use crate::radius::context::ServerContext;
 use crate::runtime::Applied;
@@ -49,6 +52,10 @@ pub(crate) struct HttpState {
     pub(crate) walks: Arc<Semaphore>,
     /// The wrong activation codes of late.
     pub(crate) activations: ActivationLimits,
+    /// What was answered to requests that may be repeated.
+    pub(crate) replies: IdempotentReplies,
+    /// What was asked for earlier. Set before the server begins to serve.
+    pub(crate) audit: OnceLock<LogView>,
     /// Who may use the management API. Set when it is known where the data folder is.
     pub(crate) tokens: OnceLock<TokenCache>,
 }
@@ -77,10 +84,13 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .merge(families::routes())
         .merge(endpoints::routes())
         .merge(stock::routes())
+        .merge(audit::routes())
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
         })
+        .layer(from_fn_with_state(Arc::clone(&state), idempotency::once))
+        .layer(from_fn_with_state(Arc::clone(&state), audit::refused))
         .layer(from_fn_with_state(Arc::clone(&state), dialect::told))
         .layer(from_fn_with_state(Arc::clone(&state), count))
         .layer(from_fn_with_state(is_local, guard::guard))

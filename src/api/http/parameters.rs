@@ -4,6 +4,7 @@ use axum::extract::Query;
 use axum::http::Uri;
 
 use crate::api::refusal::Refusal;
+use crate::time::Timestamp;
 
 /// What stands behind the question mark. An empty value is as good as none: programs that always
 /// send every parameter leave them empty.
@@ -37,6 +38,16 @@ impl Parameters {
             .iter()
             .find(|(known, value)| known == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// A time (RFC 3339), or a day, which stands for its beginning in UTC.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let time = humantime::parse_rfc3339(&whole).ok().map(Timestamp::from);
+        time.map(Some).ok_or_else(|| {
+            Refusal::query(format!("{name} is a time in UTC, as 2026-07-04T21:15:00Z, or a day"))
+        })
     }
 
     /// A whole number up to `most`.

@@ -20,7 +20,9 @@ use crate::aaa::{Aaa, Adoption, Objection};
 use crate::config::{self, Config, ConfigProblem, ProblemSeverity};
 use crate::journal::{Journal, JournalOptions, OnDamage};
 use crate::keeping::BackgroundWriter;
+use crate::message_log::LogOptions;
 use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
+use crate::record::Topic;
 use crate::server::{Reload, Reloaded, Restored, ServeError, Server, Signals, restore, stock_key};
 use crate::time::Timestamp;
 use crate::tokens::{TokenCache, TokenFile};
@@ -55,6 +57,17 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 /// How long the records of the first import may take: ten million endpoints on a slow disk.
 const IMPORT: Duration = Duration::from_secs(600);
 
+/// Octets of the journal kept for the logs that are read from it: with a disk that does not take
+/// them, about an hour of a busy server.
+const TAIL_LIMIT: u64 = 1 << 30;
+
+/// How the audit log is kept: 90 days, as far as it has room.
+const AUDIT: LogOptions = LogOptions {
+    file_size: LogOptions::FILE_SIZE,
+    keep_for: Duration::from_secs(90 * 86_400),
+    keep_size: 512 << 20,
+};
+
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, CommandError> {
         let signals = Signals::catch()
@@ -81,6 +94,8 @@ impl Serve {
             sync,
             snapshot_least,
             observer: shell.observer(),
+            // The logs of messages are read from the journal, and may be so far behind.
+            tail_limit: TAIL_LIMIT,
             ..JournalOptions::default()
         };
         let key =
@@ -101,6 +116,9 @@ impl Serve {
         tell_of(&restored);
         let Restored { aaa, journal, gateways, signed, read, .. } = restored;
         shell.recall(signed);
+        shell
+            .keep_messages(&journal, &config.data_dir, Topic::Audit, AUDIT)
+            .map_err(|error| CommandError::failed(error.to_string()))?;
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             InventoryChange::Changed(setup) => Some(*setup),
