@@ -75,7 +75,7 @@ fn every_refusal_has_its_status_and_the_envelope() {
     let server = folder.serve();
     let till = format!("/api/v1/endpoints/{TILL}");
     let twice = format!("/api/v1/sessions?iccid={TILL}&iccid={TILL}");
-    let unknown = format!("/api/v1/sessions?iccid={TILL}&apn=festival.iot");
+    let unknown = format!("/api/v1/sessions?iccid={TILL}&colour=red");
     for (method, path, status, code) in [
         ("GET", "/nowhere", 404, "no-such-path"),
         ("GET", "/api/v1/nowhere", 404, "no-such-path"),

@@ -124,10 +124,6 @@ impl EndpointView {
                 .collect(),
         }
     }
-
-    pub(crate) fn into_sessions(self) -> Vec<SessionView> {
-        self.sessions
-    }
 }
 
 /// The leases, and the address configured by hand if it is not among them yet. What no subnet has
@@ -172,7 +168,7 @@ fn addresses(entry: &EndpointEntry, catalog: &Catalog) -> Vec<AddressView> {
 }
 
 impl SessionView {
-    fn of(session: &Session, gateways: &Gateways) -> Self {
+    pub(crate) fn of(session: &Session, gateways: &Gateways) -> Self {
         let gateway = gateways.name(session.gateway);
         let (input_octets, output_octets) = session.octets();
         let location_info = session.location_info();

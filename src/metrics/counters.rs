@@ -202,6 +202,13 @@ impl WorkerCounters {
         }
     }
 
+    /// The gateways of which a verified request came since the last report.
+    pub fn heard(&self) -> impl Iterator<Item = GatewayId> {
+        let heard =
+            |gateway: &GatewayId| self.gateways[gateway.index()].requests != [0; REQUESTS.len()];
+        self.touched.iter().copied().filter(heard)
+    }
+
     /// Reports what was counted by gateway, and begins anew.
     pub fn drain_gateways(&mut self, mut report: impl FnMut(GatewayId, Traffic)) {
         for gateway in self.touched.drain(..) {

@@ -4,6 +4,7 @@
 //! Workers count in a [`WorkerCounters`] and report once per batch; what others count is read when
 //! somebody scrapes.
 
+mod by_gateway;
 pub mod counters;
 mod exposition;
 mod freeradius;
@@ -29,6 +30,7 @@ use crate::aaa::accounting_label;
 use crate::identity::GatewayId;
 use crate::runtime::ReloadOutcome;
 use crate::time::Timestamp;
+pub use by_gateway::GatewayFigures;
 use counters::{ACCOUNTING, Dropped, ODD_TIMES, REQUESTS, RESPONSES, WorkerCounters};
 use latencies::SharedLatencies;
 

@@ -27,6 +27,8 @@ pub struct Gateways {
     /// Whether each has ever sent a valid Message-Authenticator, by handle; shared with what
     /// follows after a reload.
     signed: Vec<Arc<AtomicBool>>,
+    /// When each was heard, by handle; shared with what follows after a reload.
+    heard: Vec<Arc<HeardTimes>>,
     unrecorded: Unrecorded,
     v4: Prefixes<u32>,
     v6: Prefixes<u128>,
@@ -48,8 +50,26 @@ pub struct Gateway {
     pub limit_proxy_state: bool,
     requirement: Requirement,
     has_signed: Arc<AtomicBool>,
+    heard: Arc<HeardTimes>,
     unrecorded: Unrecorded,
     rate: Option<Rate>,
+}
+
+/// When a gateway was heard last since the process began, as numbers that all workers share;
+/// 0: never.
+#[derive(Debug, Default)]
+struct HeardTimes {
+    request: AtomicU64,
+    restart: AtomicU64,
+}
+
+/// When a gateway was heard last since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatewaySeen {
+    /// Its last verified request.
+    pub heard: Option<Timestamp>,
+    /// Its last Accounting-On or -Off.
+    pub restarted: Option<Timestamp>,
 }
 
 impl Gateways {
@@ -58,12 +78,14 @@ impl Gateways {
     pub fn new(settings: &[GatewaySettings], names: Vec<String>) -> Self {
         let places = names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
         let signed = names.iter().map(|_| Arc::default()).collect();
+        let heard = names.iter().map(|_| Arc::default()).collect();
         let unrecorded = Unrecorded::default();
         Self {
             list: Vec::new(),
             names,
             places,
             signed,
+            heard,
             unrecorded,
             v4: Prefixes::default(),
             v6: Prefixes::default(),
@@ -76,16 +98,32 @@ impl Gateways {
         self.list.iter().map(|gateway| gateway.name.as_str())
     }
 
+    /// Those that are configured now, in the order of the file.
+    pub fn in_force(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.list.iter()
+    }
+
+    /// A verified request of this gateway came at this time. Of many, one a second is noted.
+    pub fn note_heard(&self, id: GatewayId, now: Timestamp) {
+        let Some(heard) = self.heard.get(id.index()) else { return };
+        // Read first: a store would fetch the cache line from the other workers.
+        if heard.request.load(Ordering::Relaxed) + 1_000 < now.millis() {
+            heard.request.store(now.millis(), Ordering::Relaxed);
+        }
+    }
+
     /// The gateways after a reload. What one has taught us stays with its name.
     #[must_use]
     pub fn reloaded(&self, settings: &[GatewaySettings]) -> Self {
         let (names, places) = (self.names.clone(), self.places.clone());
         let (signed, unrecorded) = (self.signed.clone(), Arc::clone(&self.unrecorded));
+        let heard = self.heard.clone();
         let mut next = Self {
             list: Vec::new(),
             names,
             places,
             signed,
+            heard,
             unrecorded,
             v4: Prefixes::default(),
             v6: Prefixes::default(),
@@ -108,6 +146,7 @@ impl Gateways {
                 limit_proxy_state: one.limit_proxy_state,
                 requirement: one.require_message_authenticator,
                 has_signed: Arc::clone(&next.signed[id.index()]),
+                heard: Arc::clone(&next.heard[id.index()]),
                 unrecorded: Arc::clone(&next.unrecorded),
                 rate: Rate::of(one.rate_limit),
             }));
@@ -120,6 +159,7 @@ impl Gateways {
             self.names.push(name.to_owned());
             self.places.insert(name.to_owned(), self.names.len() - 1);
             self.signed.push(Arc::default());
+            self.heard.push(Arc::default());
             self.names.len() - 1
         });
         GatewayId::new(index)
@@ -175,6 +215,29 @@ impl Gateways {
 }
 
 impl Gateway {
+    /// The addresses that it sends from, as configured.
+    pub fn sources(&self) -> &[IpNet] {
+        &self.sources
+    }
+
+    /// Whether it has ever sent a valid Message-Authenticator.
+    pub fn has_signed(&self) -> bool {
+        self.has_signed.load(Ordering::Relaxed)
+    }
+
+    pub fn seen(&self) -> GatewaySeen {
+        let time = |millis: &AtomicU64| match millis.load(Ordering::Relaxed) {
+            0 => None,
+            millis => Some(Timestamp::from_millis(millis)),
+        };
+        GatewaySeen { heard: time(&self.heard.request), restarted: time(&self.heard.restart) }
+    }
+
+    /// It has restarted.
+    pub fn note_restart(&self, now: Timestamp) {
+        self.heard.restart.store(now.millis(), Ordering::Relaxed);
+    }
+
     /// The configured addresses that `source` is one of. One address is a single one only if it is
     /// all that the gateway has: whoever sends from it then speaks for the whole (PROTOCOL 20).
     pub fn range_of(&self, source: IpAddr) -> IpNet {

@@ -13,7 +13,7 @@ use super::pending_batch::PendingBatch;
 use super::replies::{Replies, Route};
 use super::shares::{ACCESS, InFlightLoad, REPORT, Shares};
 use super::translate::Fields;
-use crate::aaa::{Aaa, Accept, AccessRequest, Verdict};
+use crate::aaa::{Aaa, Accept, AccessRequest, AccountingKind, Verdict};
 use crate::keeping::commit::Records;
 use crate::metrics::counters::{Dropped, WorkerCounters};
 use crate::provisioning::Credentials;
@@ -500,6 +500,9 @@ impl Pipeline {
             *now,
         );
         let accounted = self.aaa.account(&report, *now, pending);
+        if report.kind == AccountingKind::GatewayRestart {
+            gateway.note_restart(*now);
+        }
         self.counters.accounted(report.kind);
         self.counters.odd_times(odd);
         self.counters.lowered_counters += u32::from(accounted.counters_lowered);

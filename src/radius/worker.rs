@@ -123,8 +123,9 @@ impl<C: Committer> Worker<C> {
     /// Reports what was counted, then sends what may leave: who has a reply finds it in the
     /// metrics.
     fn settle(&mut self) {
-        self.core.settle(self.common.clock.now(), outward(&mut self.bound_sockets));
-        self.core.report(&mut self.meters);
+        let now = self.common.clock.now();
+        self.core.settle(now, outward(&mut self.bound_sockets));
+        self.core.report(now.wall, &mut self.meters);
         for bound in &mut self.bound_sockets {
             let outcome = bound.outbox.flush(bound.socket.get_ref());
             self.core.pipeline.counters.strangers[Dropped::Unsent as usize] += outcome.lost as u32;

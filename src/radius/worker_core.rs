@@ -172,7 +172,10 @@ impl<C: Committer> WorkerCore<C> {
     }
 
     /// Adds what was counted to the metrics.
-    pub fn report(&mut self, meters: &mut Meters) {
+    pub fn report(&mut self, now: Timestamp, meters: &mut Meters) {
+        for gateway in self.pipeline.counters.heard() {
+            self.gateways.note_heard(gateway, now);
+        }
         meters.report(&mut self.pipeline.counters, |id| self.gateways.name(id));
     }
 

@@ -15,19 +15,20 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::access::{MayReload, MayView};
+use super::access::MayReload;
 use super::activation::ActivationLimits;
 use super::audit;
 use super::changes::ChangeWriter;
 use super::endpoints;
-use super::envelope::{Answer, Page, data, list};
+use super::envelope::{Answer, data};
 use super::families;
+use super::gateways;
 use super::idempotency::{self, IdempotentReplies};
 use super::refusal::Refusal;
+use super::server_view;
+use super::sessions;
 use super::stock;
-use super::view::{EndpointView, SessionView};
 use crate::aaa::Aaa;
-use crate::identity::{Iccid, IdentityError};
 use crate::journal::{Journal, JournalHealth};
 use crate::message_log::LogView;
 use crate::metrics::{Metrics, Names};
@@ -79,7 +80,10 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/api/v1/sessions", get(sessions))
+        .route("/api/v1/sessions", get(sessions::sessions))
+        .route("/api/v1/server", get(server_view::server))
+        .route("/api/v1/gateways", get(gateways::gateways))
+        .route("/api/v1/gateways/{name}", get(gateways::one_gateway))
         .route("/api/v1/server/reload", post(reload))
         .merge(families::routes())
         .merge(endpoints::routes())
@@ -96,10 +100,6 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .layer(from_fn_with_state(is_local, guard::guard))
         .with_state(state)
 }
-
-/// How many sessions a list shows if nobody says otherwise, and how many at most.
-const DEFAULT_LIMIT: usize = 100;
-const LONGEST_LIST: usize = 1000;
 
 /// Counts what the API was asked. Metrics and health are asked all the time by machines, and would
 /// drown it.
@@ -139,25 +139,6 @@ async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, Json<Readine
     (status, Json(readiness))
 }
 
-async fn sessions(
-    State(state): State<Arc<HttpState>>,
-    _permission: MayView,
-    uri: Uri,
-) -> Answer<Vec<SessionView>> {
-    let parameters = Parameters::of(&uri, &["iccid", "limit", "offset"])?;
-    let iccid =
-        parameters.text("iccid").ok_or_else(|| Refusal::query("say which endpoint: ?iccid="))?;
-    let iccid = iccid.parse().map_err(|error: IdentityError| Refusal::query(error.rule))?;
-    let limit = parameters
-        .number("limit", LONGEST_LIST)?
-        .filter(|limit| *limit > 0)
-        .unwrap_or(DEFAULT_LIMIT);
-    let offset = parameters.number("offset", usize::MAX)?.unwrap_or(0);
-    let all = look(&state, iccid)?.into_sessions();
-    let page = Page { total_items: all.len(), limit, offset };
-    Ok(list(all.into_iter().skip(offset).take(limit).collect(), page))
-}
-
 /// Reloads gateways and inventory as SIGHUP does, and answers when that is over.
 async fn reload(
     State(state): State<Arc<HttpState>>,
@@ -175,17 +156,6 @@ async fn reload(
         Ok(Err(problems)) => Err(Refusal::invalid(problems)),
         Err(_) => Err(state.not_ready()),
     }
-}
-
-fn look(state: &HttpState, iccid: Iccid) -> Result<EndpointView, Refusal> {
-    let serving = state.serving()?;
-    let gateways = state.common.gateways.load();
-    serving
-        .aaa
-        .look(iccid, state.common.clock.now().wall, |entry, catalog| {
-            EndpointView::of(iccid, entry, catalog, &gateways)
-        })
-        .ok_or_else(Refusal::not_found)
 }
 
 impl HttpState {

@@ -231,7 +231,12 @@ fn the_views_say_what_is_wrong_with_a_question() {
             "invalid",
             "an ICCID has 19 or 20 digits and begins with 89",
         ),
-        ("/api/v1/sessions", 400, "invalid", "say which endpoint: ?iccid="),
+        (
+            "/api/v1/sessions?offset=1",
+            400,
+            "invalid",
+            "sessions are paged by cursor, not by offset: take nextCursor",
+        ),
         (
             "/api/v1/sessions?iccid=8944500000000000014&limit=all",
             400,
@@ -248,7 +253,7 @@ fn the_views_say_what_is_wrong_with_a_question() {
             "/api/v1/sessions?icid=8944500000000000014",
             400,
             "unknown-key",
-            "unknown parameter \"icid\"; known are iccid, limit, offset",
+            "unknown parameter \"icid\"; known are iccid, vslice, endpointGroup, gateway, apn, ip, state, startedAfter, limit, offset, cursor",
         ),
         ("/api/v1/nothing", 404, "no-such-path", "there is no path /api/v1/nothing here"),
     ] {
