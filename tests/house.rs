@@ -149,6 +149,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "journal/write/thread",
         ],
     ),
+    ("sd_notify::", &["server/notify"]),
     ("unsafe {", &["udp/", "wire/abreast", "prefetch"]),
     ("libc::", &["udp/"]),
 ];

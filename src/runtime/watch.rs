@@ -104,6 +104,11 @@ impl ThreadWatch {
         }
     }
 
+    /// Whether none stood still at the last look.
+    pub(crate) fn all_move(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.stands_still)
+    }
+
     fn tell(&self, health: &Health) {
         const NAME: &str = "threads";
         let names: Vec<_> = self
@@ -182,6 +187,7 @@ mod tests {
             }
             watch.look(running, &health, |name| stalls.push((second, name.to_owned())));
             assert_eq!(health.is_ready(), !(10..12).contains(&second), "second {second}");
+            assert_eq!(watch.all_move(), health.is_ready());
         }
         assert_eq!(stalls, [(10, "worker-0".to_owned())], "counted once");
         drop(stay);

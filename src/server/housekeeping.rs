@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::notify;
 use crate::aaa::Aaa;
 use crate::api::audit::AuditEntry;
 use crate::keeping::BackgroundWriter;
@@ -82,8 +83,10 @@ impl Housekeeper {
         loop {
             match self.common.reloads.next(pause, self.common.clock.now().running < rests_until) {
                 Next::Reload(waiting) => {
+                    notify::reloading();
                     let outcome = self.reload();
                     self.record_reload(&outcome);
+                    notify::reloaded(outcome.is_ok());
                     self.metrics.reload(&outcome, self.common.clock.now().wall);
                     tell(&outcome);
                     publish(&self.common.health, outcome.is_ok());

@@ -3,6 +3,7 @@
 //! ```text
 //! restore      the state that the journal holds
 //! startup      binds, starts the threads, ends them in order
+//! notify       what the service manager is told
 //! signals      what the operator tells the process
 //! housekeeping what falls due, and reloads; its records go through keeping::background_writer
 //! feeds        messages on their way from the journal into their logs
@@ -11,6 +12,7 @@
 
 mod feeds;
 mod housekeeping;
+mod notify;
 mod restore;
 mod settings;
 mod signals;

@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 
 use super::feeds::OpenFeed;
 use super::housekeeping::{Housekeeper, Reload};
+use super::notify::{self, Watchdog};
 use super::settings::ServerSettings;
 use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
@@ -343,12 +344,14 @@ impl Server {
         common.health.enter(ServerPhase::Serving);
         // If nobody reads it, nobody misses it.
         let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
+        notify::ready(&ready);
 
         let mut guard = Guard {
             common: &common,
             metrics: &state.metrics,
             journal: &journal,
             threads,
+            watchdog: Watchdog::wanted(),
             lines: Lines { dropped: log_lines_dropped, told: 0, told_at: Duration::ZERO },
         };
         let outcome = runtime()
@@ -362,6 +365,7 @@ impl Server {
             return Err(ended);
         }
         common.health.enter(ServerPhase::Stopping);
+        notify::stopping();
         info!("stopping");
         common.reloads.end();
         drop(stop);
@@ -435,6 +439,7 @@ struct Guard<'s> {
     metrics: &'s Metrics,
     journal: &'s Journal,
     threads: ThreadWatch,
+    watchdog: Watchdog,
     lines: Lines,
 }
 
@@ -468,6 +473,9 @@ impl Guard<'_> {
         }
         let running = self.common.clock.now().running;
         self.threads.look(running, &self.common.health, |name| self.metrics.thread_stalled(name));
+        if self.threads.all_move() {
+            self.watchdog.all_is_well(running);
+        }
         self.look_at_disk();
         self.look_at_log(running);
         Ok(())
