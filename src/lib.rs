@@ -37,6 +37,7 @@
 //! - [`aaa`]: the decision. Request, one endpoint's state and the time in; verdict and records out.
 //! - [`record`]: what is recorded of a decision, as octets. [`journal`]: octets made durable, and
 //!   read back after a crash.
+//! - [`event`]: what is told of a change, as JSON, and which types anybody wants.
 //! - [`message_log`]: messages that were committed, in files of their own, to be read from a cursor.
 //! - [`keeping`]: the way into the journal: records in, tickets out; and out of it: messages.
 //! - [`runtime`], [`metrics`]: what the shells of the server share: clocks, health, reloads;
@@ -67,6 +68,7 @@ pub mod aaa;
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod event;
 pub mod exchange;
 pub mod identity;
 pub mod journal;

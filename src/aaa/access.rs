@@ -5,6 +5,7 @@ use super::admission::admit;
 use super::identify::identify;
 use super::transaction::EndpointTxn;
 use super::{Aaa, Accept, AccessRequest, Class, Recorder, RejectReason, Verdict};
+use crate::event::EventKind;
 use crate::identity::Iccid;
 use crate::network::{authorise, mix};
 use crate::provisioning::Allocation;
@@ -30,10 +31,20 @@ impl Aaa {
         let decided = self.tracker.with(iccid, |entry| {
             let mut txn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
             let decided = txn.authorize(request);
-            if decided.is_ok() {
-                txn.attest();
-            } else {
-                txn.end();
+            match &decided {
+                Ok(accept) => {
+                    txn.tell(EventKind::Authenticated, |detail| {
+                        let apn = request.apn.map(String::from_utf8_lossy);
+                        detail.text_or_null("apn", apn.as_deref());
+                        detail.plain_or_null("ip", accept.ip);
+                        detail.flag("attachOnly", request.attach_only);
+                    });
+                    txn.attest();
+                }
+                Err(reason) => {
+                    txn.tell_refusal(*reason, request.apn);
+                    txn.end();
+                }
             }
             decided
         });

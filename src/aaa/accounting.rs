@@ -3,8 +3,10 @@
 
 use super::admission::admit;
 use super::identify::identify;
+use super::recorder::RecorderSink;
 use super::transaction::{EndpointTxn, ReportedAddress};
 use super::{Aaa, Accounted, AccountingKind, AccountingRequest, Note, Recorder, RejectReason};
+use crate::event::{Departure, EventKind};
 use crate::identity::Iccid;
 use crate::network::{Effect, Outcome, Report, Restart, Session};
 use crate::time::Timestamp;
@@ -22,6 +24,11 @@ impl Aaa {
             AccountingKind::GatewayRestart => {
                 let restart = Restart::of(&request.report, now);
                 records.restart(&restart);
+                let sink = &mut RecorderSink(records);
+                self.events.about(EventKind::GatewayRestarted, None, now, sink, |detail| {
+                    self.events.gateway(detail, Some(restart.gateway));
+                    detail.text_or_null("apn", restart.apn.as_deref());
+                });
                 self.restarts.note(restart);
                 return Accounted::default();
             }
@@ -62,10 +69,12 @@ impl Aaa {
         let accounted = self.tracker.with(iccid, |entry| {
             let mut txn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
             let accounted = txn.account(request);
-            if accounted.is_ok() {
-                txn.attest();
-            } else {
-                txn.end();
+            match accounted {
+                Ok(_) => txn.attest(),
+                Err(reason) => {
+                    txn.tell_refusal(reason, request.report.apn);
+                    txn.end();
+                }
             }
             accounted
         });
@@ -100,6 +109,9 @@ impl<R: Recorder> EndpointTxn<'_, R> {
             | AccountingKind::Other
             | AccountingKind::Invalid => state.start(report, group, now),
         };
+        if request.kind == AccountingKind::Detach {
+            self.departure = Some(Departure::Detach);
+        }
         self.follow(&outcome);
         if let Some(reason) = reason.filter(|_| outcome.effect == Effect::Refused) {
             return Err(reason);

@@ -120,6 +120,7 @@ impl Aaa {
         merged.changed.iter().for_each(|object| records.object(object));
         // Before any record names a handle of them.
         records.hand_over();
+        self.events.demand.follow(&after.catalog);
         self.plan.store(Arc::clone(&after));
 
         let mut adoption = Adoption {

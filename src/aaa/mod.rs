@@ -19,6 +19,7 @@ mod housekeep;
 mod identify;
 mod members;
 mod parallel;
+mod pool_watch;
 mod prefetch;
 mod provision;
 mod recorder;
@@ -41,6 +42,7 @@ pub use departed::Departed;
 pub use explain::{ExplainedStep, Explanation};
 pub use housekeep::Walk;
 pub use members::GroupMembers;
+pub use pool_watch::PoolWatch;
 pub use prefetch::SIDE_BY_SIDE;
 pub use provision::{ChangeKind, Changed};
 pub use recorder::{FreedAddress, Note, Recorder};
@@ -59,6 +61,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use crate::event::{EventMaker, TypeSet};
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::network::{EndpointState, Outages, Restarts, SessionLimits, Tracker};
 use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
@@ -92,6 +95,8 @@ pub struct AaaSettings {
     pub hold_time: Duration,
     /// Whether a line of the files speaks when it changes, or at every load.
     pub authority: Authority,
+    /// Types of events that are recorded though no map and no stream wants them.
+    pub kept_events: TypeSet,
 }
 
 impl Default for AaaSettings {
@@ -110,6 +115,7 @@ impl Default for AaaSettings {
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
             authority: Authority::default(),
+            kept_events: TypeSet::default(),
         }
     }
 }
@@ -152,11 +158,14 @@ pub struct Aaa {
     differing: AtomicI64,
     /// Endpoints that files made, and the files read last do not have.
     gone: AtomicUsize,
+    events: EventMaker,
 }
 
 impl Aaa {
     #[must_use]
     pub fn new(settings: AaaSettings) -> Self {
+        let events = EventMaker::new([0, 0]);
+        events.demand.keep(settings.kept_events);
         Self {
             settings,
             plan: ArcSwap::default(),
@@ -170,7 +179,21 @@ impl Aaa {
             register: Mutex::default(),
             differing: AtomicI64::new(0),
             gone: AtomicUsize::new(0),
+            events,
         }
+    }
+
+    /// The same, with random numbers for the ids of its events.
+    #[must_use]
+    pub fn seeded(mut self, seed: [u64; 2]) -> Self {
+        self.events.seed(seed);
+        self
+    }
+
+    /// What makes events, and knows which are wanted.
+    #[must_use]
+    pub const fn events(&self) -> &EventMaker {
+        &self.events
     }
 
     /// The files whose adoption would change nothing, and say nothing. Waits for one that is at

@@ -2,9 +2,11 @@
 //! counts follow, and one record each.
 
 use super::address_plan::AddressPlan;
+use super::recorder::RecorderSink;
 use super::register::{Register, Removed};
-use super::transaction::EndpointTxn;
+use super::transaction::{EndpointTxn, subject};
 use super::{Aaa, EndpointEntry, Recorder};
+use crate::event::{Departure, EventKind, EventSubject};
 use crate::identity::{GroupId, Iccid};
 use crate::network::{CloseCause, EndpointState, Lease, NetworkState};
 use crate::provisioning::{Endpoint, LineHash, Origin, ProvisioningState, Revision};
@@ -25,6 +27,21 @@ pub(super) enum Author {
     /// A line of the files, with this hash.
     Line(LineHash),
     Person,
+}
+
+impl Author {
+    /// By whom, as events say it.
+    const fn moniker(self) -> &'static str {
+        match self {
+            Self::Line(_) => "file",
+            Self::Person => "api",
+        }
+    }
+}
+
+/// Why the endpoint is out of the network: somebody changed how it is provisioned.
+fn forced(author: Option<Author>, reason: Option<&str>) -> Departure {
+    Departure::Forced { by: author.map_or("file", Author::moniker), reason: reason.map(Into::into) }
 }
 
 /// What a change came to.
@@ -64,10 +81,11 @@ impl<R: Recorder> Provisioner<'_, R> {
         // nobody would give back.
         let old = self.aaa.tracker.with(iccid, |entry| {
             let pending = Endpoint::new(ProvisioningState::Pending);
-            self.leave(iccid, entry, &pending);
+            self.leave(iccid, entry, &pending, author);
             // Nobody will close what would go on as ending.
             let mut txn =
                 EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+            txn.departure = Some(forced(author, None));
             let ended = txn.entry.state.end_all(self.now);
             txn.follow(&ended);
             txn.end();
@@ -105,6 +123,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         let stripped = self.aaa.tracker.with(iccid, |entry| {
             let mut txn =
                 EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+            txn.departure = Some(forced(None, None));
             txn.leave_network();
             txn.end();
             let mut next = entry.endpoint.without_identities(winner);
@@ -138,7 +157,8 @@ impl<R: Recorder> Provisioner<'_, R> {
         let next = kept.as_ref().unwrap_or(next);
         let is_same = entry.endpoint == *next;
         if !is_same || origin != before {
-            self.leave(iccid, entry, next);
+            self.tell(iccid, entry, next, author);
+            self.leave(iccid, entry, next, Some(author));
             let highest =
                 Revision { version: entry.stamp.version.max(entry.state.version), origin };
             entry.stamp = highest.next(self.now.micros(), origin);
@@ -185,16 +205,58 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.aaa.members.moved(None, Some(&endpoint));
         self.records.provisioned(iccid, stamp, Some(&endpoint));
         self.leave_stock(iccid);
-        self.aaa.tracker.insert(iccid, EndpointEntry { endpoint, stamp, state });
+        let entry = EndpointEntry { endpoint, stamp, state };
+        // A file that brings a whole fleet is no news of each of it.
+        if author == Author::Person {
+            let after = subject(iccid, self.plan, &entry, self.now);
+            let sink = &mut RecorderSink(&mut *self.records);
+            let kind = EventKind::of_state(entry.endpoint.state);
+            self.aaa.events.about_endpoint(kind, &after, sink, |detail| {
+                detail.null("from");
+                detail.text("by", author.moniker());
+            });
+        }
+        self.aaa.tracker.insert(iccid, entry);
         Changed { kind: ChangeKind::Added, version: stamp.version }
     }
 
+    /// Tells that its provisioning state or its group is to be another.
+    fn tell(&mut self, iccid: Iccid, entry: &EndpointEntry, next: &Endpoint, author: Author) {
+        let (events, now) = (&self.aaa.events, self.now);
+        let known = &entry.endpoint;
+        let after = EventSubject { endpoint: next, ..subject(iccid, self.plan, entry, now) };
+        let sink = &mut RecorderSink(&mut *self.records);
+        if known.state != next.state {
+            events.about_endpoint(EventKind::of_state(next.state), &after, sink, |detail| {
+                detail.text("from", known.state.moniker());
+                detail.text("by", author.moniker());
+                detail.text_or_null("reason", next.history().state_reason.as_deref());
+            });
+        }
+        if known.group != next.group {
+            let moniker = |id: Option<GroupId>| {
+                id.and_then(|id| self.plan.catalog.group(id)).map(|group| group.moniker.as_str())
+            };
+            events.about_endpoint(EventKind::GroupChanged, &after, sink, |detail| {
+                detail.text_or_null("old", moniker(known.group));
+                detail.text_or_null("new", moniker(next.group));
+            });
+        }
+    }
+
     /// Ends what `next` will no longer allow: sessions, leases, the configured address.
-    fn leave(&mut self, iccid: Iccid, entry: &mut EndpointEntry, next: &Endpoint) {
+    fn leave(
+        &mut self,
+        iccid: Iccid,
+        entry: &mut EndpointEntry,
+        next: &Endpoint,
+        author: Option<Author>,
+    ) {
         if entry.endpoint == *next {
             return;
         }
         let mut txn = EndpointTxn::begin(self.aaa, self.plan, iccid, entry, self.now, self.records);
+        txn.departure = Some(forced(author, next.history().state_reason.as_deref()));
         txn.give_up_groups(next);
         txn.change_state(next);
         txn.give_up_configured(next);
@@ -245,6 +307,7 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         for group in left {
             self.leave_group(group);
             if self.entry.endpoint.group == Some(group) {
+                self.departure = Some(forced(None, None));
                 self.leave_network();
             }
         }

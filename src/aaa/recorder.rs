@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{AccountingKind, RejectReason};
+use crate::event::EventSink;
 use crate::identity::{Iccid, VsliceId};
 use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
@@ -44,9 +45,24 @@ pub trait Recorder {
     /// Recorded and answered, without effect.
     fn noted(&mut self, note: &Note);
 
+    /// Something to be told of what is recorded beside it, in the same commit; `write` appends its
+    /// octets.
+    fn event(&mut self, iccid: Option<Iccid>, at: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        let _ = (iccid, at, write);
+    }
+
     /// An address that is to become free: hand it to [`super::Aaa::free`] once everything recorded
     /// so far is durable.
     fn freed(&mut self, freed: FreedAddress);
+}
+
+/// Puts events where the records of a decision are put.
+pub(super) struct RecorderSink<'r, R>(pub &'r mut R);
+
+impl<R: Recorder> EventSink for RecorderSink<'_, R> {
+    fn event(&mut self, iccid: Option<Iccid>, at: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        self.0.event(iccid, at, write);
+    }
 }
 
 /// An accounting report that moved nothing.

@@ -282,6 +282,7 @@ impl Recovery {
             aaa.count_differing(false, stamp.origin.line().is_some());
             aaa.register.get_mut().remove(iccid, Removed { stamp, at: Timestamp::EPOCH });
         }
+        aaa.events.demand.follow(&plan.catalog);
         aaa.plan.store(plan.into());
         (aaa, recovered)
     }

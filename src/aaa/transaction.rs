@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 
 use super::address_plan::AddressPlan;
 use super::admission::AdmittedGroup;
-use super::{Aaa, EndpointEntry, FreedAddress, Recorder};
+use super::recorder::RecorderSink;
+use super::{Aaa, EndpointEntry, FreedAddress, Recorder, RejectReason};
+use crate::event::{Departure, EndpointBefore, EndpointNow, EventKind, EventSubject, JsonObject};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{self, Close, Effect, Lease, LeaseKind, LeasePhase, Outcome};
+use crate::network::{self, Close, Effect, Lease, LeaseKind, LeasePhase, NetworkState, Outcome};
 use crate::pool::ClaimError;
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
@@ -24,6 +26,10 @@ pub(super) struct EndpointTxn<'t, R> {
     pub(super) now: Timestamp,
     records: &'t mut R,
     version: u64,
+    /// How it was, if anybody wants to be told of changes.
+    before: Option<EndpointBefore>,
+    /// Why it is not in the network any more, if that is so.
+    pub(super) departure: Option<Departure>,
 }
 
 /// What the reported address turned out to be.
@@ -46,9 +52,15 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         records: &'t mut R,
     ) -> Self {
         let version = entry.state.version;
-        let mut txn = Self { aaa, plan, iccid, entry, now, records, version };
+        let before = aaa.events.demand.is_any().then(|| entry.state.clone());
+        let departure = None;
+        let mut txn = Self { aaa, plan, iccid, entry, now, records, version, before, departure };
         let limits = aaa.limits(plan, &txn.entry.endpoint);
         let (settled, _) = txn.entry.state.settle(now, &limits, &aaa.restarts);
+        // Time alone leads there only from idle, be it that the last session has just ended.
+        if settled.before != settled.after && settled.after == NetworkState::Detached {
+            txn.departure = Some(Departure::Silence);
+        }
         txn.follow(&settled);
         txn.follow_groups();
         txn
@@ -72,6 +84,37 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
 
     fn record(self) {
         self.records.endpoint(self.iccid, &self.entry.state);
+        if let Some(before) = &self.before {
+            let now = EndpointNow {
+                subject: subject(self.iccid, self.plan, self.entry, self.now),
+                state: &self.entry.state,
+                departure: self.departure.as_ref(),
+            };
+            self.aaa.events.tell_changes(before, &now, &mut RecorderSink(self.records));
+        }
+    }
+
+    /// Tells something about the endpoint that its state does not show.
+    pub(super) fn tell(&mut self, kind: EventKind, detail: impl FnOnce(&mut JsonObject<'_>)) {
+        let subject = subject(self.iccid, self.plan, self.entry, self.now);
+        let sink = &mut RecorderSink(&mut *self.records);
+        self.aaa.events.about_endpoint(kind, &subject, sink, detail);
+    }
+
+    /// Tells that it was refused, once a minute for each reason.
+    pub(super) fn tell_refusal(&mut self, reason: RejectReason, apn: Option<&[u8]>) {
+        let events = &self.aaa.events;
+        if !events.wants(EventKind::CreateFailed) {
+            return;
+        }
+        if let Some(repeats) = events.untold_failures(self.iccid, reason as u8, self.now) {
+            self.tell(EventKind::CreateFailed, |detail| {
+                detail.text("reason", reason.moniker());
+                let apn = apn.map(String::from_utf8_lossy);
+                detail.text_or_null("apn", apn.as_deref());
+                detail.number("repeats", repeats);
+            });
+        }
     }
 
     /// What is configured for another endpoint is kept only as long as a session uses it, or may be
@@ -378,6 +421,22 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
             ip: freed.ip,
             at: freed.at,
         });
+    }
+}
+
+/// The endpoint as an event is about it.
+pub(super) fn subject<'a>(
+    iccid: Iccid,
+    plan: &'a AddressPlan,
+    entry: &'a EndpointEntry,
+    now: Timestamp,
+) -> EventSubject<'a> {
+    EventSubject {
+        iccid,
+        endpoint: &entry.endpoint,
+        catalog: &plan.catalog,
+        network: entry.state.state,
+        now,
     }
 }
 

@@ -16,6 +16,7 @@ use tracing::level_filters::LevelFilter;
 pub use problem::{ConfigProblem, ConfigProblems, ProblemSeverity, summed_up};
 
 use crate::journal::SyncMode;
+use crate::message_log::LogOptions;
 use crate::{aaa, server};
 
 /// The secret of the gateway that attachd knows without a configuration. Everybody knows it, so it
@@ -36,6 +37,8 @@ pub struct Config {
     /// The tables sessions and pools, and the order of identities.
     pub aaa: aaa::AaaSettings,
     pub journal: JournalConfig,
+    /// How events are kept.
+    pub events: LogOptions,
     pub log: LogConfig,
     /// What is allowed but hardly meant.
     pub warnings: Vec<ConfigProblem>,

@@ -18,13 +18,21 @@ use super::table::{
 use super::{Config, JournalConfig, LogConfig, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::config::source::ConfigSource;
+use crate::event::TypeSet;
 use crate::journal::SyncMode;
+use crate::message_log::LogOptions;
 use crate::provisioning::Authority;
 use crate::radius::GatewaySettings;
 use crate::server::ServerSettings;
 
 /// A year: longer than anything here is meant to last.
 const YEAR_S: u64 = 365 * 86_400;
+
+const DAY_S: u64 = 86_400;
+
+/// Everything that is not as frequent as the packets themselves (PROTOCOL 17).
+pub(super) const KEPT_EVENTS: [&str; 3] =
+    ["*", "-endpointauthenticated_v1", "-endpointdatasessionextended_v1"];
 
 /// Private enterprise numbers have 24 bits here: the first octet of Vendor-Id is zero (RFC 2865
 /// 5.26).
@@ -54,14 +62,22 @@ pub(super) fn config(source: &ConfigSource<'_>) -> (Config, Vec<ConfigProblem>) 
     let mut radius = root.section("radius");
     let mut log = root.section("log");
     let (inventory, luhn, authority) = inventory(source, root.section("inventory"));
+    let (events, kept_events) = events(root.section("events"));
     let config = Config {
         data_dir: root
             .take("data_dir", source.resolve("attachd-data"), |value| folder(source, value)),
-        aaa: aaa(&mut radius, root.section("sessions"), root.section("pools"), authority),
+        aaa: aaa(
+            &mut radius,
+            root.section("sessions"),
+            root.section("pools"),
+            authority,
+            kept_events,
+        ),
         server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory,
         luhn,
         journal: journal(root.section("journal")),
+        events,
         log: logging(&mut log),
         warnings: Vec::new(),
     };
@@ -264,6 +280,7 @@ fn aaa(
     mut sessions: TomlTable<'_, '_>,
     mut pools: TomlTable<'_, '_>,
     authority: Authority,
+    kept_events: TypeSet,
 ) -> aaa::AaaSettings {
     let default = aaa::AaaSettings::default();
     let stale_after_s = sessions.take("stale_after_s", 0, number(0..=YEAR_S));
@@ -280,6 +297,7 @@ fn aaa(
         ),
         hold_time: pools.take("hold_time_s", default.hold_time, seconds(0..=YEAR_S)),
         authority,
+        kept_events,
     };
     sessions.finish();
     pools.finish();
@@ -296,6 +314,31 @@ fn journal(mut table: TomlTable<'_, '_>) -> JournalConfig {
     };
     table.finish();
     journal
+}
+
+/// How long events are kept, and which.
+fn events(mut table: TomlTable<'_, '_>) -> (LogOptions, TypeSet) {
+    let keep_size = table.take("keep_mib", 1024, number(1..=1 << 20)) << 20;
+    let options = LogOptions {
+        file_size: LogOptions::FILE_SIZE.min(keep_size / 4),
+        keep_for: table.take("keep_days", Duration::from_secs(7 * DAY_S), |value| {
+            number(1..=3650)(value).map(|days| Duration::from_secs(days * DAY_S))
+        }),
+        keep_size,
+    };
+    let default = TypeSet::parse(KEPT_EVENTS).unwrap_or_default();
+    let kept = table.take("keep", default, |value| {
+        let words = list(text)(value)?;
+        TypeSet::parse(words.iter().map(|(_, word)| word.as_str())).or_else(|unknown| {
+            fault(
+                value,
+                format!("{unknown:?} is no type of event"),
+                "write types of docs/events.md, \"*\" for all of them, or a type with - in front",
+            )
+        })
+    });
+    table.finish();
+    (options, kept)
 }
 
 fn logging(table: &mut TomlTable<'_, '_>) -> LogConfig {

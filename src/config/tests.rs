@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::read::KEPT_EVENTS;
 use super::read::config;
 use super::source::ConfigSource;
 use super::*;
 use crate::aaa::IdentityKind;
+use crate::event::TypeSet;
 use crate::provisioning::Authority;
 use crate::radius::{GatewaySettings, Requirement};
 use std::net::SocketAddr;
@@ -79,6 +81,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
             authority: Authority::LastWriter,
+            kept_events: TypeSet::parse(KEPT_EVENTS).unwrap(),
         },
         server: server::ServerSettings {
             auth: local(1812),
@@ -103,6 +106,11 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
         inventory: "inventory".into(),
         luhn: ProblemSeverity::Error,
         journal: JournalConfig { sync: SyncMode::Commit, snapshot_least: 256 << 20 },
+        events: LogOptions {
+            file_size: 4 << 20,
+            keep_for: Duration::from_secs(7 * 86_400),
+            keep_size: 1024 << 20,
+        },
         log: LogConfig { format: LogFormat::Text, level: LevelFilter::INFO },
         warnings: vec![],
     };
@@ -167,6 +175,7 @@ fn every_documented_key_can_be_changed() {
             authorization_hold: Duration::from_secs(30),
             hold_time: Duration::ZERO,
             authority: Authority::LastWriter,
+            kept_events: TypeSet::parse(KEPT_EVENTS).unwrap(),
         }
     );
     assert_eq!(
@@ -205,6 +214,13 @@ fn every_documented_key_can_be_changed() {
         read("[journal]\nsync = \"interval\"").unwrap().journal.sync,
         SyncMode::Interval(Duration::from_millis(100))
     );
+    let events =
+        read("[events]\nkeep_days = 1\nkeep_mib = 4\nkeep = [\"poolexhausted_v1\"]").unwrap();
+    assert_eq!(
+        (events.events.keep_for, events.events.keep_size, events.events.file_size),
+        (Duration::from_secs(86_400), 4 << 20, 1 << 20)
+    );
+    assert_eq!(events.aaa.kept_events, TypeSet::parse(["poolexhausted_v1"]).unwrap());
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LevelFilter::DEBUG });
 }
 

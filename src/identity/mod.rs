@@ -7,6 +7,7 @@
 
 mod apn;
 mod digits;
+mod endpoint_uuid;
 mod handles;
 mod iccid;
 mod imei;
@@ -14,6 +15,7 @@ mod moniker;
 mod subscriber;
 
 pub use apn::{Apn, network_identifier};
+pub use endpoint_uuid::{endpoint_uuid, iccid_of_uuid};
 pub use handles::{EventHandlerId, EventMapId, GatewayId, GroupId, PolicyId, VsliceId};
 pub use iccid::Iccid;
 pub use imei::Imei;

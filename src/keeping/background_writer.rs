@@ -171,6 +171,11 @@ impl Recorder for BackgroundWriter {
         self.recorder.noted(note);
     }
 
+    fn event(&mut self, iccid: Option<Iccid>, at: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        self.recorder.event(iccid, at, write);
+        self.hand_over_if_large();
+    }
+
     fn freed(&mut self, freed: FreedAddress) {
         self.freed.push(freed);
     }

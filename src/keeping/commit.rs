@@ -171,6 +171,11 @@ impl Recorder for JournalRecorder {
         ));
     }
 
+    fn event(&mut self, iccid: Option<Iccid>, at: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        let key = iccid.map_or(0, Iccid::raw);
+        log_too_large(self.batch.put_message_with(Topic::Event, key, at, write));
+    }
+
     /// Nothing: the endpoint's own record says that the address is released.
     fn freed(&mut self, _: FreedAddress) {}
 }

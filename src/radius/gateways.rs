@@ -180,6 +180,10 @@ impl Gateways {
     }
 
     /// Every handle ever given, with its name.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.handles().map(|(_, name)| name.to_owned()).collect()
+    }
+
     pub fn handles(&self) -> impl Iterator<Item = (GatewayId, &str)> {
         self.names.iter().enumerate().map(|(index, name)| (GatewayId::new(index), name.as_str()))
     }

@@ -4,6 +4,7 @@ use crate::aaa::{FreedAddress, Note, Recorder};
 use crate::identity::Iccid;
 use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
+use crate::time::Timestamp;
 
 /// Passes records on, keeps addresses back, and knows whether anything was recorded.
 #[derive(Debug)]
@@ -60,6 +61,11 @@ impl<R: Recorder> Recorder for PendingBatch<R> {
     fn noted(&mut self, note: &Note) {
         self.entries += 1;
         self.records.noted(note);
+    }
+
+    fn event(&mut self, iccid: Option<Iccid>, at: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        self.entries += 1;
+        self.records.event(iccid, at, write);
     }
 
     fn freed(&mut self, freed: FreedAddress) {

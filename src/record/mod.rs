@@ -197,9 +197,20 @@ pub trait RecordSink {
         at: Timestamp,
         octets: &[u8],
     ) -> Result<(), TooLarge> {
+        self.put_message_with(topic, key, at, &mut |buffer| buffer.extend_from_slice(octets))
+    }
+
+    /// The same, where `write` appends the octets.
+    fn put_message_with(
+        &mut self,
+        topic: Topic,
+        key: u64,
+        at: Timestamp,
+        write: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<(), TooLarge> {
         self.put(kind::MESSAGE, key, at.micros(), |buffer| {
             buffer.push(topic as u8);
-            buffer.extend_from_slice(octets);
+            write(buffer);
         })
     }
 

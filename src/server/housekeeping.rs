@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::notify;
-use crate::aaa::Aaa;
+use crate::aaa::{Aaa, PoolWatch};
 use crate::api::audit::AuditEntry;
 use crate::keeping::BackgroundWriter;
 use crate::metrics::Metrics;
@@ -72,6 +72,7 @@ pub(super) struct Housekeeper {
     pub(super) step_told_until: Option<Duration>,
     /// A step that was found at the start.
     pub(super) stepped: Option<ClockStep>,
+    pub(super) pools: PoolWatch,
 }
 
 impl Housekeeper {
@@ -110,6 +111,7 @@ impl Housekeeper {
             if now.running >= tidied + UPKEEP {
                 tidied = now.running;
                 self.metrics.upkeep();
+                self.aaa.watch_pools(&mut self.pools, now.wall, &mut self.writer);
             }
         }
         // What was learned since the last round.
@@ -158,6 +160,7 @@ impl Housekeeper {
         gateways.record(&mut self.writer);
         // Before a session can name them.
         self.writer.submit();
+        self.aaa.events().name_gateways(gateways.names());
         self.common.gateways.store(Arc::new(gateways));
         Ok(Applied {
             added: adoption.added,

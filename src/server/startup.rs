@@ -25,7 +25,7 @@ use super::notify::{self, Watchdog};
 use super::settings::ServerSettings;
 use super::signals::Signals;
 use super::snapshots::{Files, Snapshots};
-use crate::aaa::Aaa;
+use crate::aaa::{Aaa, PoolWatch};
 use crate::api::activation::ActivationLimits;
 use crate::api::changes::ChangeWriter;
 use crate::api::connections;
@@ -150,6 +150,7 @@ impl Server {
             tokens: OnceLock::new(),
             replies: IdempotentReplies::default(),
             audit: OnceLock::new(),
+            events: OnceLock::new(),
         });
         let (stop, stopped) = channel(());
         let start = |listener| HttpThread::start(listener, Arc::clone(&state), stopped);
@@ -194,6 +195,10 @@ impl Server {
             }
             // It fails only if it was told before, which nobody does.
             let _ = self.state.audit.set(view);
+        }
+        if topic == Topic::Event {
+            // The same.
+            let _ = self.state.events.set(feed.view());
         }
         self.feeds.push(feed);
         Ok(())
@@ -284,6 +289,7 @@ impl Server {
         gateways.recall(&signed);
         gateways.record(&mut writer);
         writer.submit();
+        aaa.events().name_gateways(gateways.names());
         common.gateways.store(Arc::new(gateways));
 
         let ready = ready_line(
@@ -306,6 +312,7 @@ impl Server {
             reload,
             step_told_until: None,
             stepped,
+            pools: PoolWatch::default(),
         };
         let pulse = housekeeper.pulse.clone();
         threads.add("housekeeper", spawn("housekeeper", move || housekeeper.run())?, pulse, LATE);

@@ -186,6 +186,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         let vslice = (place.kind == ObjectKind::Vslice).then(|| VsliceId::new(place.index));
         let mut catalog: Catalog = self.plan.catalog.clone();
         catalog.put(object);
+        self.aaa.events.demand.follow(&catalog);
         self.aaa.plan.store(
             AddressPlan::with_one_changed(self.plan, catalog, vslice, self.aaa.settings.hold_time)
                 .into(),

@@ -3,6 +3,7 @@
 mod accounting;
 mod addresses;
 mod change;
+mod events;
 mod objects;
 mod recovery;
 mod reload;

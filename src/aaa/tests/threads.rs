@@ -89,6 +89,7 @@ fn act<T>(aaa: &Aaa, step: impl FnOnce(&mut RecordingRecorder<'_>) -> T) -> T {
         records: &mut records,
         notes: &mut notes,
         freed: &mut freed,
+        events: &mut Vec::new(),
     });
     aaa.free(&freed);
     done

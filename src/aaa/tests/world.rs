@@ -49,6 +49,7 @@ pub(super) struct World {
     pub(super) records: usize,
     pub(super) notes: Vec<Note>,
     pub(super) journal: Vec<Record>,
+    pub(super) events: Vec<Vec<u8>>,
     /// Releases not yet durable. [`World::commit`] makes them so.
     pub(super) freed: Vec<FreedAddress>,
 }
@@ -71,6 +72,7 @@ pub(super) struct RecordingRecorder<'w> {
     pub(super) records: &'w mut usize,
     pub(super) notes: &'w mut Vec<Note>,
     pub(super) freed: &'w mut Vec<FreedAddress>,
+    pub(super) events: &'w mut Vec<Vec<u8>>,
 }
 
 impl Recorder for RecordingRecorder<'_> {
@@ -101,6 +103,12 @@ impl Recorder for RecordingRecorder<'_> {
     fn freed(&mut self, freed: FreedAddress) {
         self.freed.push(freed);
     }
+
+    fn event(&mut self, _: Option<Iccid>, _: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        let mut octets = Vec::new();
+        write(&mut octets);
+        self.events.push(octets);
+    }
 }
 
 impl RecordingRecorder<'_> {
@@ -130,6 +138,7 @@ impl World {
             notes: Vec::new(),
             freed: Vec::new(),
             journal: Vec::new(),
+            events: Vec::new(),
         };
         let (catalog, endpoints) = inventory();
         world.load(catalog, endpoints, &[]).unwrap();
@@ -339,6 +348,7 @@ impl World {
             records: &mut self.records,
             notes: &mut self.notes,
             freed: &mut self.freed,
+            events: &mut self.events,
         };
         act(&self.aaa, self.now, &mut tape)
     }

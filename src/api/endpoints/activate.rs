@@ -9,7 +9,6 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 
 use super::change::{audit, tell};
-use super::id;
 use super::read::read;
 use crate::aaa::{ChangeError, EndpointMutation, EndpointStep, Mutation};
 use crate::api::access::{MayWrite, TokenBearer};
@@ -19,7 +18,7 @@ use crate::api::envelope::{Answer, data};
 use crate::api::families::body::{self, Fields, Given, Problems};
 use crate::api::http::HttpState;
 use crate::api::refusal::Refusal;
-use crate::identity::Iccid;
+use crate::identity::{Iccid, endpoint_uuid};
 use crate::provisioning::{ActivationCode, CodeHash, Endpoint, ProvisioningState};
 
 pub(super) async fn activate(
@@ -55,7 +54,7 @@ pub(super) async fn activate(
     })
     .await?;
     tell(&bearer, iccid, "activated");
-    Ok(data(id::uuid_of(iccid).to_string()).versioned(changed.version))
+    Ok(data(endpoint_uuid(iccid).to_string()).versioned(changed.version))
 }
 
 /// The activation code of a body, if there is one. Whatever else stands there is a wrong code, and

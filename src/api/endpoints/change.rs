@@ -22,7 +22,7 @@ use crate::api::families::body::{self, Fields, Problems};
 use crate::api::http::HttpState;
 use crate::api::http::precondition::expected;
 use crate::api::refusal::Refusal;
-use crate::identity::Iccid;
+use crate::identity::{Iccid, endpoint_uuid};
 use crate::tokens::TokenRole;
 
 /// The words of a path that are steps. Bringing many back, or ending many, is an administrator's.
@@ -142,7 +142,7 @@ pub(super) async fn update(
         .await?;
         if let Some(changed) = done {
             tell(&bearer, iccid, "keys");
-            return Ok(data(id::uuid_of(iccid).to_string()).versioned(changed.version));
+            return Ok(data(endpoint_uuid(iccid).to_string()).versioned(changed.version));
         }
     }
     Err(Refusal::busy("the endpoint changes all the time; ask again"))
@@ -151,7 +151,7 @@ pub(super) async fn update(
 /// What the audit log says of a change of an endpoint.
 pub(super) fn audit(state: &Arc<HttpState>, bearer: &TokenBearer, iccid: Iccid) -> Audit {
     let common = Arc::clone(&state.common);
-    Audit::new(bearer, AuditTarget::endpoint(iccid, id::uuid_of(iccid)), move |aaa| {
+    Audit::new(bearer, AuditTarget::endpoint(iccid, endpoint_uuid(iccid)), move |aaa| {
         let now = common.clock.now().wall;
         shown_one(aaa, iccid, now, &common.gateways.load()).unwrap_or_default()
     })

@@ -29,7 +29,7 @@ use super::http::precondition::{is_known, tag};
 use super::refusal::Refusal;
 use super::view::EndpointView;
 use crate::aaa::{Aaa, EndpointEntry};
-use crate::identity::Iccid;
+use crate::identity::{Iccid, endpoint_uuid};
 use crate::provisioning::Catalog;
 use crate::radius::gateways::Gateways;
 use crate::time::Timestamp;
@@ -125,7 +125,7 @@ fn whole(iccid: Iccid, entry: &EndpointEntry, catalog: &Catalog, gateways: &Gate
     let place = last.map(|session| session.location_info()).unwrap_or_default();
     let labels = endpoint.labels();
     let more = json!({
-        "id": id::uuid_of(iccid),
+        "id": endpoint_uuid(iccid),
         "reference": labels.reference,
         "tags": labels.tags,
         "staticIp": endpoint.static_ip,

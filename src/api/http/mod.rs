@@ -59,6 +59,8 @@ pub(crate) struct HttpState {
     pub(crate) audit: OnceLock<LogView>,
     /// Who may use the management API. Set when it is known where the data folder is.
     pub(crate) tokens: OnceLock<TokenCache>,
+    /// The log of events. Set before the server begins to serve.
+    pub(crate) events: OnceLock<LogView>,
 }
 
 pub(crate) struct Serving {

@@ -108,7 +108,7 @@ impl Serve {
             &config.data_dir,
             options,
             on_damage,
-            Aaa::new(config.aaa.clone()).with_stock_key(key),
+            Aaa::new(config.aaa.clone()).seeded(rand::random()).with_stock_key(key),
             on_inventory,
             |newest| shell.begin_after(newest),
         )
@@ -118,6 +118,9 @@ impl Serve {
         shell.recall(signed);
         shell
             .keep_messages(&journal, &config.data_dir, Topic::Audit, AUDIT)
+            .and_then(|()| {
+                shell.keep_messages(&journal, &config.data_dir, Topic::Event, config.events)
+            })
             .map_err(|error| CommandError::failed(error.to_string()))?;
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {

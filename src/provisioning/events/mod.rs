@@ -1,6 +1,4 @@
 //! Who is told of what: event types, maps that subscribe to them, and the handlers they go to.
-//!
-//! Stored and shown; no event is made of it yet.
 
 mod event_type;
 mod handler;

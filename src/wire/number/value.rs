@@ -11,6 +11,12 @@ macro_rules! values {
                 $($(#[doc = concat!($name, ".")] pub const $constant: u32 = $number;)?)*
 
                 pub(in crate::wire) const NAMES: &[(u32, &str)] = &[$(($number, $name)),*];
+
+                /// The name of a value, if it has one.
+                #[must_use]
+                pub fn name(value: u32) -> Option<&'static str> {
+                    NAMES.iter().find(|(number, _)| *number == value).map(|(_, name)| *name)
+                }
             }
         )*
     };

@@ -18,10 +18,7 @@ impl RatType {
 
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        rat_type::NAMES
-            .iter()
-            .find(|(number, _)| *number == u32::from(self.0))
-            .map(|(_, name)| *name)
+        rat_type::name(self.0.into())
     }
 }
 
