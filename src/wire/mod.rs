@@ -9,6 +9,22 @@
 //! by name, for people. [`tgpp`] reads the few values of 3GPP that are octets with a meaning.
 //! `extended` and `Readable` allocate: they are for people and off the hot path.
 //!
+//! ```
+//! use attachd::wire::{Code, Datagram, Encoder, Secret};
+//!
+//! const USER_NAME: u8 = 1; // RFC 2865 5.1
+//! let secret = Secret::new(b"testing123");
+//! let mut buffer = [0; 4096];
+//! let mut encoder = Encoder::new(&mut buffer, Code::ACCESS_REQUEST, 7);
+//! encoder.message_authenticator().attribute(USER_NAME, b"234500000000001");
+//! let length = encoder.finish_request(&secret, [0x5a; 16]).unwrap();
+//!
+//! let datagram = Datagram::frame(&buffer[..length]).unwrap();
+//! assert_eq!(datagram.first(USER_NAME), Some(&b"234500000000001"[..]));
+//! assert!(datagram.verify_request(&secret).is_ok());
+//! assert!(datagram.verify_request(&Secret::new(b"another")).is_err());
+//! ```
+//!
 //! Deliberately absent: what an attribute means for a session, which attributes a packet must have,
 //! duplicates, transport, MS-CHAP and EAP. nom does the parsing and shows in no signature.
 
