@@ -1,6 +1,8 @@
 //! The management API as programs meet it: the built program, a token, real connections. The calls
 //! of the platform's Terraform provider are replayed as it makes them.
 
+#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
+
 mod support;
 
 use std::process::Command;
@@ -537,6 +539,17 @@ fn why_says_what_a_gateway_is_told() {
     expect("festival.iot", "endpoint-pending", "state");
     client.call("POST", &format!("{path}/terminate"), "", None);
     expect("festival.iot", "endpoint-terminated", "state");
+    let last = client.data(&format!("{path}/why"))["lastRefusals"].clone();
+    let reasons: Vec<&str> =
+        last.as_array().unwrap().iter().map(|one| one["reason"].as_str().unwrap()).collect();
+    let wanted = [
+        "endpoint-terminated",
+        "endpoint-pending",
+        "endpoint-suspended",
+        "group-invalid",
+        "apn-not-allowed",
+    ];
+    assert_eq!(reasons, wanted, "{last}");
     let unknown = client.data(&format!("{path}/why?gateway=nobody"));
     assert_eq!(unknown["steps"][0]["passed"], false, "{unknown}");
     client.get("/endpoints/8944500000000999999/why").is_refused(

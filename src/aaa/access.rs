@@ -50,7 +50,10 @@ impl Aaa {
         });
         match decided {
             Some(Ok(accept)) => Verdict::Accept(accept),
-            Some(Err(reason)) => Verdict::Reject(reason),
+            Some(Err(reason)) => {
+                self.refusals.note(iccid, reason, false, now);
+                Verdict::Reject(reason)
+            }
             None => Verdict::Reject(RejectReason::EndpointUnknown),
         }
     }

@@ -44,7 +44,10 @@ impl Aaa {
                 match identify(&request.subject, &self.settings.identity_order, &self.tracker) {
                     Ok(iccid) => match self.account_of(iccid, request, now, records) {
                         Ok(accounted) => return accounted,
-                        Err(reason) => (Some(iccid), reason),
+                        Err(reason) => {
+                            self.refusals.note(iccid, reason, true, now);
+                            (Some(iccid), reason)
+                        }
                     },
                     Err(reason) => {
                         self.note_refused(&request.subject, reason, now);

@@ -22,6 +22,7 @@ mod parallel;
 mod pool_watch;
 mod prefetch;
 mod provision;
+mod recent_refusals;
 mod recorder;
 mod recover;
 mod register;
@@ -45,6 +46,7 @@ pub use members::GroupMembers;
 pub use pool_watch::PoolWatch;
 pub use prefetch::SIDE_BY_SIDE;
 pub use provision::{ChangeKind, Changed};
+pub use recent_refusals::RecentRefusal;
 pub use recorder::{FreedAddress, Note, Recorder};
 pub use recover::{Recovered, Recovery};
 pub use request::{
@@ -71,6 +73,7 @@ use address_plan::AddressPlan;
 use departed::DepartedList;
 use identify::IdentityIndex;
 use members::MemberCounts;
+use recent_refusals::RecentRefusals;
 use register::Register;
 use state_counts::StateCounts;
 use stock::Stock;
@@ -150,6 +153,7 @@ pub struct Aaa {
     members: MemberCounts,
     departed: DepartedList,
     stock: Stock,
+    refusals: RecentRefusals,
     /// Before this start.
     outages: Outages,
     /// Held while anything provisioned changes: one change at a time.
@@ -175,6 +179,7 @@ impl Aaa {
             members: MemberCounts::default(),
             departed: DepartedList::default(),
             stock: Stock::default(),
+            refusals: RecentRefusals::default(),
             outages: Outages::default(),
             register: Mutex::default(),
             differing: AtomicI64::new(0),

@@ -67,6 +67,14 @@ impl Why {
             Some(reason) => writeln!(output, "{}: {reason}", text(&told["verdict"]))?,
             None => writeln!(output, "{}", text(&told["verdict"]))?,
         }
+        for refusal in told["lastRefusals"].as_array().into_iter().flatten() {
+            let times = match refusal["times"].as_u64() {
+                Some(1) | None => String::new(),
+                Some(times) => format!(", {times} times in a row"),
+            };
+            let (at, reason) = (text(&refusal["at"]), text(&refusal["reason"]));
+            writeln!(output, "refused {at}: {reason} ({}{times})", text(&refusal["request"]))?;
+        }
         Ok(exit)
     }
 }

@@ -46,11 +46,21 @@ pub(super) async fn why(
         Some(_) => "reject",
         None => "accept",
     };
+    let last = serving.aaa.recent_refusals(iccid).into_iter().map(|refusal| {
+        json!({
+            "at": refusal.at,
+            "reason": refusal.reason.moniker(),
+            "request": if refusal.is_accounting { "accounting" } else { "access" },
+            "times": refusal.times,
+        })
+    });
+    let last: Vec<Value> = last.collect();
     Ok(data(json!({
         "iccid": iccid,
         "verdict": verdict,
         "reason": explanation.rejected.map(RejectReason::moniker),
         "steps": steps,
+        "lastRefusals": last,
     })))
 }
 
