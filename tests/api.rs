@@ -1,8 +1,6 @@
 //! The management API as programs meet it: the built program, a token, real connections. The calls
 //! of the platform's Terraform provider are replayed as it makes them.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are tests, too")]
-
 mod support;
 
 use std::process::Command;
