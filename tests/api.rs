@@ -625,3 +625,65 @@ fn a_reload_needs_a_token_once_there_is_one() {
     let writer = Client::new(&folder, &server, "write");
     assert_eq!(writer.call("POST", "/server/reload", "", None).status, 200);
 }
+
+/// By address, now and at an instant; after the session, as long as it is remembered.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test over real sockets")]
+fn who_has_an_address_and_who_had_it() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "read");
+    let mut gateway = Gateway::facing(server.acct[0]);
+    let session = ["3GPP-IMSI = 234500000000001", "Acct-Session-Id = S1"];
+    let mut report = |status: &str, stamp: &str| {
+        let status = format!("Acct-Status-Type = {status}");
+        let stamp = format!("Event-Timestamp = {stamp}");
+        let address = "Framed-IP-Address = 100.64.0.16";
+        let attributes = [&status, session[0], session[1], address, &stamp];
+        gateway.ask(server.acct[0], Code::ACCOUNTING_REQUEST, &attributes);
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let began = now.as_secs() - 120;
+    report("Start", &began.to_string());
+    let path = "/addresses?vslice=festival&address=100.64.0.16";
+    let at = |seconds: u64| {
+        let time = attachd::time::Timestamp::from_secs(seconds).to_string();
+        client.data(&format!("{path}&at={time}"))
+    };
+    let told = |found: &Value| {
+        let found = found.as_array().unwrap();
+        assert!(found.len() <= 1, "{found:?}");
+        found.first().map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or("-").to_owned();
+            format!(
+                "{} {} {} {}",
+                text("iccid"),
+                text("state"),
+                text("source"),
+                text("acctSessionId")
+            )
+        })
+    };
+    let owner = |state: &str| Some(format!("{TILL} {state} session S1"));
+    assert_eq!(told(&client.data(path)), owner("open"));
+    assert_eq!((told(&at(began + 60)), told(&at(began - 60))), (owner("open"), None));
+    report("Stop", &(began + 90).to_string());
+    // The address is static: it stays the till's.
+    assert_eq!(told(&client.data(path)), Some(format!("{TILL} leased lease -")));
+    assert_eq!((told(&at(began + 60)), told(&at(began + 100))), (owner("ended"), None));
+    assert_eq!(client.data("/addresses?vslice=festival&address=100.64.9.9"), json!([]));
+    client.get("/addresses?vslice=festivl&address=1.2.3.4").is_refused(400, "invalid", "festivl");
+    client.get("/addresses?address=till").is_refused(400, "invalid", "no IPv4 address");
+    let run = |address: &str| {
+        let done = Command::new(env!("CARGO_BIN_EXE_attachd"))
+            .args(["who", address, "--vslice", "festival"])
+            .args(["--url", &format!("http://{}", server.http)])
+            .env("ATTACHD_TOKEN", &client.token)
+            .output()
+            .unwrap();
+        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (exit, table) = run("100.64.0.16");
+    assert!(exit == 0 && table.contains(TILL), "{table}");
+    assert_eq!(run("100.64.9.9").0, 3);
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activation;
+mod addresses;
 pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod connections;

@@ -63,10 +63,16 @@ pub(crate) struct SessionView {
 
 /// A state with the number that SIM platforms give it.
 #[derive(Debug, Serialize)]
-struct Enumerated {
+pub(crate) struct Enumerated {
     key: u8,
     moniker: &'static str,
     name: &'static str,
+}
+
+impl Enumerated {
+    pub(crate) const fn moniker(&self) -> &'static str {
+        self.moniker
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -201,7 +207,7 @@ impl SessionView {
     }
 }
 
-fn session_state(session: &Session) -> Enumerated {
+pub(crate) fn session_state(session: &Session) -> Enumerated {
     match (session.is_open(), session.is_live()) {
         (true, _) => Enumerated { key: 10, moniker: "open", name: "Open" },
         (false, true) => Enumerated { key: 20, moniker: "ending", name: "Ending" },

@@ -26,6 +26,7 @@ mod setup;
 mod simulate;
 mod table;
 mod token;
+mod who;
 mod why;
 
 use std::ffi::OsString;
@@ -64,6 +65,7 @@ enum Verb {
     Token(token::TokenVerb),
     Endpoint(endpoint::EndpointVerb),
     Why(why::Why),
+    Who(who::Who),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -95,6 +97,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Token(verb) => verb.run(&mut output),
         Verb::Endpoint(verb) => verb.run(&mut output),
         Verb::Why(verb) => verb.run(&mut output),
+        Verb::Who(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
         Verb::Man(verb) => verb.run(&mut output),
     };

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access::MayReload;
 use super::activation::ActivationLimits;
+use super::addresses;
 use super::audit;
 use super::changes::ChangeWriter;
 use super::endpoints;
@@ -91,6 +92,7 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .merge(endpoints::routes())
         .merge(stock::routes())
         .merge(audit::routes())
+        .merge(addresses::routes())
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
