@@ -398,6 +398,11 @@ fn endpoints_are_listed_page_by_page_and_searched() {
         ("filter=name:till%201,msisdn:447700000001".to_owned(), 1),
         ("q=447700000001".to_owned(), 1),
         ("filter=networkState:40".to_owned(), 0),
+        ("filter=country:DE".to_owned(), 0),
+        ("filter=ratType:NB-IoT".to_owned(), 0),
+        ("filter=msisdn:4477000000,name:till%201,provisioningState:active".to_owned(), 11),
+        ("filter=lastActivityAfter:2020-01-01T00:00:00Z".to_owned(), 0),
+        ("filter=lastActivityBefore:2020-01-01".to_owned(), 0),
     ] {
         assert_eq!(count(&query), wanted, "{query}");
     }

@@ -4,15 +4,17 @@ use std::net::Ipv4Addr;
 
 use crate::aaa::EndpointEntry;
 use crate::api::families::terms;
-use crate::api::http::parameters::Parameters;
+use crate::api::http::parameters::{Parameters, read_time};
 use crate::api::refusal::Refusal;
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::network::Session;
+use crate::policy::country_of;
 use crate::provisioning::Catalog;
 use crate::radius::gateways::Gateways;
+use crate::wire::tgpp::RatType;
 
 /// What an endpoint can be asked for.
-const PROPERTIES: [&str; 13] = [
+const PROPERTIES: [&str; 17] = [
     "iccid",
     "imsi",
     "msisdn",
@@ -25,7 +27,11 @@ const PROPERTIES: [&str; 13] = [
     "networkState",
     "gateway",
     "plmn",
+    "country",
+    "ratType",
     "ip",
+    "lastActivityBefore",
+    "lastActivityAfter",
 ];
 
 /// What an endpoint has to be like.
@@ -57,6 +63,10 @@ impl Filter {
                 let known = PROPERTIES.join(", ");
                 Refusal::query(format!("unknown property {name:?}; known are {known}"))
             })?;
+            let wanted = match known {
+                "lastActivityBefore" | "lastActivityAfter" => micros(known, &wanted)?,
+                _ => wanted,
+            };
             all.push((known, wanted));
         }
         Ok(Self { terms: all, anywhere: anywhere.map(str::to_owned) })
@@ -124,9 +134,28 @@ impl Looked<'_> {
             }
             "gateway" => open.any(|session| self.gateways.name(session.gateway) == Some(wanted)),
             "plmn" => open.any(|session| plmn(session).as_deref() == Some(wanted)),
+            "country" => open.any(|session| {
+                let country = session.location_info().plmn.and_then(country_of);
+                country.is_some_and(|country| country.eq_ignore_ascii_case(wanted))
+            }),
+            "ratType" => open.any(|session| {
+                let rat = session.location_info().rat;
+                rat.is_some_and(|rat| is_enumerated(wanted, rat, &RatType(rat).to_string()))
+            }),
+            "lastActivityBefore" => {
+                self.heard_at().is_some_and(|at| wanted.parse().is_ok_and(|end: u64| at <= end))
+            }
+            "lastActivityAfter" => {
+                self.heard_at().is_some_and(|at| wanted.parse().is_ok_and(|from: u64| at >= from))
+            }
             "ip" => wanted.parse().is_ok_and(|ip| self.has_ip(ip)),
             _ => false,
         }
+    }
+
+    /// Microseconds; `None`: nothing was ever heard of it.
+    fn heard_at(&self) -> Option<u64> {
+        Some(self.entry.state.last_activity.micros()).filter(|at| *at > 0)
     }
 
     fn has_ip(&self, ip: Ipv4Addr) -> bool {
@@ -146,6 +175,14 @@ impl Looked<'_> {
             || labels.tags.iter().any(|tag| tag.contains(text))
             || text.parse().is_ok_and(|ip| self.has_ip(ip))
     }
+}
+
+/// A time, in the form in which it is compared ten million times.
+fn micros(name: &str, text: &str) -> Result<String, Refusal> {
+    let time = read_time(text).ok_or_else(|| {
+        Refusal::query(format!("{name}: a time in UTC, as 2026-07-04T21:15:00Z, or a day"))
+    })?;
+    Ok(time.micros().to_string())
 }
 
 fn is_enumerated(wanted: &str, key: u8, moniker: &str) -> bool {

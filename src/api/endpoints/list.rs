@@ -71,7 +71,7 @@ fn page(
     let aaa = &serving.aaa;
     let gateways = state.common.gateways.load();
     let now = state.common.clock.now().wall;
-    if let Some(exact) = filter.exact() {
+    if let Some(exact) = filter.exact().filter(|exact| is_whole(exact, aaa)) {
         let found = match exact {
             Exact::Iccid(iccid) => Some(iccid),
             Exact::Imsi(imsi) => aaa.by_imsi(imsi),
@@ -121,6 +121,11 @@ fn page(
     let total = if filter.is_empty() { aaa.endpoints() } else { count.min(MOST_COUNTED) };
     let is_lower_bound = !filter.is_empty() && count >= MOST_COUNTED;
     Ok(CursorPage::new(data, total, limit).lower_bound(is_lower_bound).next(next))
+}
+
+/// The beginning of an MSISDN may look like a whole one: then it is one that nobody has.
+fn is_whole(exact: &Exact, aaa: &Aaa) -> bool {
+    !matches!(exact, Exact::Msisdn(msisdn) if aaa.by_msisdn(*msisdn).is_none())
 }
 
 impl PagePlace {

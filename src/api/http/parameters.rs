@@ -43,9 +43,7 @@ impl Parameters {
     /// A time (RFC 3339), or a day, which stands for its beginning in UTC.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        let time = humantime::parse_rfc3339(&whole).ok().map(Timestamp::from);
-        time.map(Some).ok_or_else(|| {
+        read_time(text).map(Some).ok_or_else(|| {
             Refusal::query(format!("{name} is a time in UTC, as 2026-07-04T21:15:00Z, or a day"))
         })
     }
@@ -58,6 +56,12 @@ impl Parameters {
             .map(Some)
             .ok_or_else(|| Refusal::query(format!("{name} is a whole number from 0 to {most}")))
     }
+}
+
+/// A time in UTC (RFC 3339), or a day, which stands for its beginning.
+pub(crate) fn read_time(text: &str) -> Option<Timestamp> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    humantime::parse_rfc3339(&whole).ok().map(Timestamp::from)
 }
 
 fn unknown(name: &str, known: &[&str]) -> String {
