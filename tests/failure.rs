@@ -219,9 +219,14 @@ fn contents(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     if !folder.path(DATA).is_dir() {
         return BTreeMap::new();
     }
-    // Who died last stands in a file of his; it tells nothing.
+    // Who died last stands in a file of his; it tells nothing. What is read from the journal has
+    // folders of its own.
     let files = folder.files(DATA).into_iter().filter(|name| name != "pid");
-    files.map(|name| (name.clone(), fs::read(folder.path(DATA).join(name)).unwrap())).collect()
+    let files = files.map(|name| (folder.path(DATA).join(&name), name));
+    files
+        .filter(|(path, _)| path.is_file())
+        .map(|(path, name)| (name, fs::read(path).unwrap()))
+        .collect()
 }
 
 fn change(folder: &Folder, name: &str, change: impl FnOnce(&mut Vec<u8>)) {

@@ -98,8 +98,6 @@ impl Serve {
             tail_limit: TAIL_LIMIT,
             ..JournalOptions::default()
         };
-        let key =
-            stock_key(&config.data_dir).map_err(|error| CommandError::failed(error.to_string()))?;
         let on_damage = if self.repair { OnDamage::Continue } else { OnDamage::Refuse };
         let (tell, told) = mpsc::channel();
         let reading = self.begin_reading(told)?;
@@ -108,13 +106,16 @@ impl Serve {
             &config.data_dir,
             options,
             on_damage,
-            Aaa::new(config.aaa.clone()).seeded(rand::random()).with_stock_key(key),
+            Aaa::new(config.aaa.clone()).seeded(rand::random()),
             on_inventory,
             |newest| shell.begin_after(newest),
         )
         .map_err(|error| CommandError::failed(error.to_string()))?;
         tell_of(&restored);
         let Restored { aaa, journal, gateways, signed, read, .. } = restored;
+        let key =
+            stock_key(&config.data_dir).map_err(|error| CommandError::failed(error.to_string()))?;
+        let aaa = aaa.with_stock_key(key);
         shell.recall(signed);
         shell
             .keep_messages(&journal, &config.data_dir, Topic::Audit, AUDIT)
