@@ -311,11 +311,6 @@ fn state(number: usize) -> EndpointState {
         phase: LeasePhase::InUse,
     };
     let (sessions, leases) = ([session].into_iter().collect(), [lease].into_iter().collect());
-    EndpointState {
-        state: NetworkState::Active,
-        last_activity: now,
-        version: 1_789,
-        sessions,
-        leases,
-    }
+    let base = EndpointState::new(NetworkState::Active);
+    EndpointState { last_activity: now, version: 1_789, sessions, leases, ..base }
 }

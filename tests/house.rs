@@ -123,7 +123,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("event", &["network", "policy", "provisioning", "wire", "identity", "time"]),
     ("record", &["journal", "network", "provisioning", "policy", "identity", "time"]),
     ("journal", &["time"]),
-    ("network", &["identity", "time", "prefetch"]),
+    ("network", &["policy", "identity", "time", "prefetch"]),
     ("pool", &["identity", "time"]),
     ("provisioning", &["policy", "identity", "time", "printable"]),
     ("policy", &["wire", "identity"]),

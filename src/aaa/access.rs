@@ -64,6 +64,13 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         let plan = self.plan;
         let admission = admit(&self.entry.endpoint, &plan.catalog, request.apn)?;
         let group = admission.group;
+        let place = self.policy_of(group).map(|policy| {
+            let at = self.circumstances(&(request.located)());
+            (policy, at)
+        });
+        if let Some((policy, at)) = &place {
+            self.permit(policy, at)?;
+        }
         let is_proven = !request.unusable_credentials
             && group.credentials.as_ref().is_none_or(|demanded| (request.proves)(demanded));
         if !is_proven {
@@ -83,6 +90,9 @@ impl<R: Recorder> EndpointTxn<'_, R> {
                 self.now + self.aaa.settings.authorization_hold,
                 authorisation,
             );
+        }
+        if let Some((policy, at)) = &place {
+            self.learn_device(policy, at);
         }
         let mut dns = admission.vslice.dns.iter().copied();
         Ok(Accept {

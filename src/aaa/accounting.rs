@@ -119,6 +119,9 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         if let Some(reason) = reason.filter(|_| outcome.effect == Effect::Refused) {
             return Err(reason);
         }
+        if let Some(session) = outcome.session {
+            self.judge_report(session, &report.location_info);
+        }
         let address_conflict = self.reconcile_address(request, &outcome);
         Ok(Accounted {
             refused: None,

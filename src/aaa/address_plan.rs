@@ -9,9 +9,10 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::policies::{PolicyInForce, PolicyTable};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::pool::{AddressSpace, Before, ClaimError, PoolCounts};
-use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState, Vslice};
+use crate::provisioning::{Allocation, Catalog, Endpoint, Group, ProvisioningState, Vslice};
 use crate::time::Timestamp;
 
 /// What every decision reads besides its endpoint.
@@ -21,6 +22,7 @@ pub(super) struct AddressPlan {
     /// By [`VsliceId::index`]; also of VSlices that were removed, whose addresses may be in use
     /// still.
     vslices: Vec<Arc<Addresses>>,
+    pub(super) policies: PolicyTable,
 }
 
 /// The addresses of one VSlice, the same in every plan.
@@ -59,7 +61,8 @@ impl AddressPlan {
             addresses.follow(catalog.vslice(VsliceId::new(index)));
             addresses
         });
-        Self { vslices: vslices.collect(), catalog }
+        let policies = PolicyTable::of(&catalog, &previous.policies);
+        Self { vslices: vslices.collect(), catalog, policies }
     }
 
     /// The plan in which one VSlice or group is other than in `previous`: what it costs does not
@@ -75,7 +78,13 @@ impl AddressPlan {
         if let Some((id, addresses)) = vslice.and_then(|id| Some((id, vslices.get(id.index())?))) {
             addresses.follow(catalog.vslice(id));
         }
-        Self { catalog, vslices }
+        let policies = PolicyTable::of(&catalog, &previous.policies);
+        Self { catalog, vslices, policies }
+    }
+
+    /// The policy of a group, if it has one.
+    pub(super) fn policy_of(&self, group: &Group) -> Option<&PolicyInForce> {
+        self.policies.get(group.policy?).map(|policy| &**policy)
     }
 
     /// The next free address for a group of this kind: subnets in order, each oldest-released

@@ -4,8 +4,13 @@ use std::net::Ipv4Addr;
 
 use super::address_plan::AddressPlan;
 use super::admission::{AdmittedGroup, admit};
+use super::policies::PolicyInForce;
+use super::policing::{circumstances, own_device};
+use super::steering::Steering;
 use super::{Aaa, EndpointEntry, RejectReason};
+use crate::identity::Imei;
 use crate::identity::{Apn, Iccid, Moniker};
+use crate::policy::{Circumstances, DecidedBy, country_of};
 use crate::provisioning::{Allocation, ProvisioningState};
 use crate::time::Timestamp;
 
@@ -35,7 +40,13 @@ impl Aaa {
     /// What an Access-Request of this endpoint for an APN would come to now. Nothing changes.
     /// `None`: there is no such endpoint.
     #[must_use]
-    pub fn explain(&self, iccid: Iccid, apn: Option<&str>, now: Timestamp) -> Option<Explanation> {
+    pub fn explain(
+        &self,
+        iccid: Iccid,
+        apn: Option<&str>,
+        asked: Option<Circumstances>,
+        now: Timestamp,
+    ) -> Option<Explanation> {
         let plan = self.plan();
         let mut entry = self.tracker.read(iccid, EndpointEntry::clone)?;
         entry.state.settle(now, &self.limits(&plan, &entry.endpoint), &self.restarts);
@@ -44,7 +55,12 @@ impl Aaa {
         explanation.endpoint(iccid, &entry);
         match admitted {
             Err(reason) => explanation.refusal(reason, &entry, &plan, apn),
-            Ok(admitted) => explanation.admitted(&admitted, iccid, &entry, &plan, apn),
+            Ok(admitted) => {
+                explanation.group(&admitted, apn);
+                if explanation.policy(&admitted, self, iccid, &entry, &plan, asked, now) {
+                    explanation.admitted(&admitted, iccid, &entry, &plan);
+                }
+            }
         }
         Some(explanation)
     }
@@ -127,14 +143,7 @@ impl Explanation {
         }
     }
 
-    fn admitted(
-        &mut self,
-        admitted: &AdmittedGroup<'_>,
-        iccid: Iccid,
-        entry: &EndpointEntry,
-        plan: &AddressPlan,
-        apn: Option<&str>,
-    ) {
+    fn group(&mut self, admitted: &AdmittedGroup<'_>, apn: Option<&str>) {
         let AdmittedGroup { group, vslice, .. } = *admitted;
         let any = if group.apns.is_empty() { "it serves any APN" } else { "it serves this APN" };
         self.passed("apn", apn.unwrap_or("none"), format!("group {}: {any}", group.moniker));
@@ -142,6 +151,16 @@ impl Explanation {
         let kind = group.allocation;
         let message = format!("the VSlice is enabled, and has a {kind} subnet");
         self.passed("vslice", vslice.moniker.as_str(), message);
+    }
+
+    fn admitted(
+        &mut self,
+        admitted: &AdmittedGroup<'_>,
+        iccid: Iccid,
+        entry: &EndpointEntry,
+        plan: &AddressPlan,
+    ) {
+        let group = admitted.group;
         match &group.credentials {
             None => self.passed("credentials", "none", "the group asks for none"),
             Some(demanded) => self.passed(
@@ -157,6 +176,81 @@ impl Explanation {
             }
         }
     }
+}
+
+impl Explanation {
+    /// What the policy of the group says where the endpoint was last heard of, or is asked about.
+    /// Whether it passes.
+    #[expect(clippy::too_many_arguments, reason = "all that a decision looks at")]
+    fn policy(
+        &mut self,
+        admitted: &AdmittedGroup<'_>,
+        aaa: &Aaa,
+        iccid: Iccid,
+        entry: &EndpointEntry,
+        plan: &AddressPlan,
+        asked: Option<Circumstances>,
+        now: Timestamp,
+    ) -> bool {
+        let Some(policy) = plan.policy_of(admitted.group) else {
+            self.passed("policy", "none", "the group has no policy: it may be used anywhere");
+            return true;
+        };
+        let last = entry.state.sessions.iter().max_by_key(|session| session.heard);
+        let known = || last.map(|last| circumstances(&last.location_info())).unwrap_or_default();
+        let at = asked.unwrap_or_else(known);
+        let own = own_device(entry);
+        let verdict = policy.compiled.judge(&at, own);
+        let mut by = decider(policy, verdict.by);
+        if let Some(own) = own.filter(|_| policy.compiled.locks_imei()) {
+            by = format!("{by}; it is locked to the device {own}");
+        }
+        let steered = aaa.steering.count(iccid, at.plmn, now);
+        let enough = verdict.is_soft && steered >= Steering::refusals();
+        let Some(reason) = verdict.refused.filter(|_| !enough) else {
+            let soft = if enough { ", and it was refused often enough" } else { "" };
+            self.passed("policy", told_place(&at), format!("{by}: allowed{soft}"));
+            return true;
+        };
+        self.failed(
+            reason.into(),
+            "policy",
+            told_place(&at),
+            format!("{by}: {}", reason.moniker()),
+        );
+        false
+    }
+}
+
+/// Which part of a policy decided.
+fn decider(policy: &PolicyInForce, by: DecidedBy) -> String {
+    let moniker = &policy.policy().moniker;
+    match by {
+        DecidedBy::Entry(at) => {
+            let entry = policy.policy().entries.get(at).map(ToString::to_string);
+            format!("policy {moniker}, entry {} ({})", at + 1, entry.unwrap_or_default())
+        }
+        DecidedBy::NoEntry => format!("policy {moniker}: no entry is about it"),
+        DecidedBy::Missing => format!(
+            "policy {moniker}, when_missing = {}: the network is not known",
+            policy.policy().when_missing.moniker()
+        ),
+        DecidedBy::Generation => format!("policy {moniker}: its flags of radio generations"),
+        DecidedBy::ImeiLock => format!("policy {moniker}: its lock to a device"),
+    }
+}
+
+/// `network 26201 (DE), radio 6, device 35349006987300`, as far as it is known.
+fn told_place(at: &Circumstances) -> String {
+    let network = at.plmn.map_or_else(
+        || "network unknown".to_owned(),
+        |plmn| format!("network {plmn} ({})", country_of(plmn).unwrap_or("no country")),
+    );
+    let radio = at.rat.map_or_else(|| "radio unknown".to_owned(), |rat| format!("radio {rat}"));
+    let device = at.imeisv.map(Imei::of);
+    let device =
+        device.map_or_else(|| "device unknown".to_owned(), |imei| format!("device {imei}"));
+    format!("{network}, {radio}, {device}")
 }
 
 type Told = (String, String);

@@ -40,6 +40,7 @@ impl Aaa {
             if may_be_due(entry) {
                 let mut txn = EndpointTxn::begin(self, &plan, iccid, entry, now, records);
                 txn.judge_conflicts();
+                txn.judge_uses();
                 txn.end();
             }
         });

@@ -19,6 +19,8 @@ mod housekeep;
 mod identify;
 mod members;
 mod parallel;
+mod policies;
+mod policing;
 mod pool_watch;
 mod prefetch;
 mod provision;
@@ -28,6 +30,7 @@ mod recover;
 mod register;
 mod request;
 mod state_counts;
+mod steering;
 mod stock;
 mod transaction;
 mod unknown_attempts;
@@ -43,6 +46,7 @@ pub use departed::Departed;
 pub use explain::{ExplainedStep, Explanation};
 pub use housekeep::Walk;
 pub use members::GroupMembers;
+pub use policies::PolicyStats;
 pub use pool_watch::PoolWatch;
 pub use prefetch::SIDE_BY_SIDE;
 pub use provision::{ChangeKind, Changed};
@@ -57,7 +61,7 @@ pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};
 pub use view::{Stats, VsliceStats};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -76,6 +80,7 @@ use members::MemberCounts;
 use recent_refusals::RecentRefusals;
 use register::Register;
 use state_counts::StateCounts;
+use steering::Steering;
 use stock::Stock;
 
 /// What an operator may set about decisions.
@@ -96,6 +101,9 @@ pub struct AaaSettings {
     pub authorization_hold: Duration,
     /// How long a released address is nobody else's.
     pub hold_time: Duration,
+    /// How long a session may be used against the policy of its group before its gateway is to end
+    /// it.
+    pub policy_grace: Duration,
     /// Whether a line of the files speaks when it changes, or at every load.
     pub authority: Authority,
     /// Types of events that are recorded though no map and no stream wants them.
@@ -117,6 +125,7 @@ impl Default for AaaSettings {
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
+            policy_grace: Duration::from_secs(60),
             authority: Authority::default(),
             kept_events: TypeSet::default(),
         }
@@ -150,6 +159,10 @@ pub struct Aaa {
     tracker: Tracker<EndpointEntry>,
     restarts: Restarts,
     state_counts: StateCounts,
+    steering: Steering,
+    /// Requests and reports whose serving network and cell are in different countries, where a
+    /// policy looked.
+    location_mismatches: AtomicU64,
     members: MemberCounts,
     departed: DepartedList,
     stock: Stock,
@@ -176,6 +189,8 @@ impl Aaa {
             tracker: Tracker::with_capacity(0),
             restarts: Restarts::default(),
             state_counts: StateCounts::default(),
+            steering: Steering::default(),
+            location_mismatches: AtomicU64::new(0),
             members: MemberCounts::default(),
             departed: DepartedList::default(),
             stock: Stock::default(),

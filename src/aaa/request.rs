@@ -2,7 +2,7 @@
 //! in it.
 
 use crate::identity::GatewayId;
-use crate::network::Report;
+use crate::network::{LocationInfo, Report};
 use crate::provisioning::Credentials;
 
 /// Everything in a request that can name an endpoint, as it stood in the attributes; `aaa` reads
@@ -34,6 +34,8 @@ pub struct AccessRequest<'a> {
     pub apn: Option<&'a [u8]>,
     /// Attachd-Network-Event = Attach: permission to attach only.
     pub attach_only: bool,
+    /// Where and in what the device is. Called only if the group has a policy.
+    pub located: &'a dyn Fn() -> LocationInfo<'a>,
     /// Whether the request's User-Password or CHAP-Password proves these credentials. Called only
     /// if the group demands some.
     pub proves: &'a dyn Fn(&Credentials) -> bool,

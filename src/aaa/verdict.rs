@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::identity::GroupId;
+use crate::policy::PolicyReason;
 
 /// Why an endpoint is refused. The order is that of the checks (PROTOCOL 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,13 +18,20 @@ pub enum RejectReason {
     GroupMissing,
     GroupInvalid,
     ApnNotAllowed,
+    LocationUnknown,
+    CountryNotAllowed,
+    OperatorNotAllowed,
+    RadioNotAllowed,
+    ImeiMissing,
+    DeviceNotAllowed,
+    ImeiMismatch,
     BadCredentials,
     PoolExhausted,
 }
 
 impl RejectReason {
     /// Every reason, in the order of the checks.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::IdentityMissing,
         Self::IdentityConflict,
         Self::EndpointUnknown,
@@ -33,6 +41,13 @@ impl RejectReason {
         Self::GroupMissing,
         Self::GroupInvalid,
         Self::ApnNotAllowed,
+        Self::LocationUnknown,
+        Self::CountryNotAllowed,
+        Self::OperatorNotAllowed,
+        Self::RadioNotAllowed,
+        Self::ImeiMissing,
+        Self::DeviceNotAllowed,
+        Self::ImeiMismatch,
         Self::BadCredentials,
         Self::PoolExhausted,
     ];
@@ -50,8 +65,37 @@ impl RejectReason {
             Self::GroupMissing => "group-missing",
             Self::GroupInvalid => "group-invalid",
             Self::ApnNotAllowed => "apn-not-allowed",
+            Self::LocationUnknown => PolicyReason::LocationUnknown.moniker(),
+            Self::CountryNotAllowed => PolicyReason::CountryNotAllowed.moniker(),
+            Self::OperatorNotAllowed => PolicyReason::OperatorNotAllowed.moniker(),
+            Self::RadioNotAllowed => PolicyReason::RadioNotAllowed.moniker(),
+            Self::ImeiMissing => PolicyReason::ImeiMissing.moniker(),
+            Self::DeviceNotAllowed => PolicyReason::DeviceNotAllowed.moniker(),
+            Self::ImeiMismatch => PolicyReason::ImeiMismatch.moniker(),
             Self::BadCredentials => "bad-credentials",
             Self::PoolExhausted => "pool-exhausted",
+        }
+    }
+}
+
+impl RejectReason {
+    /// Whether the policy of the group refuses it (PROTOCOL 15).
+    #[must_use]
+    pub fn is_by_policy(self) -> bool {
+        PolicyReason::ALL.into_iter().any(|reason| Self::from(reason) == self)
+    }
+}
+
+impl From<PolicyReason> for RejectReason {
+    fn from(reason: PolicyReason) -> Self {
+        match reason {
+            PolicyReason::LocationUnknown => Self::LocationUnknown,
+            PolicyReason::CountryNotAllowed => Self::CountryNotAllowed,
+            PolicyReason::OperatorNotAllowed => Self::OperatorNotAllowed,
+            PolicyReason::RadioNotAllowed => Self::RadioNotAllowed,
+            PolicyReason::ImeiMissing => Self::ImeiMissing,
+            PolicyReason::DeviceNotAllowed => Self::DeviceNotAllowed,
+            PolicyReason::ImeiMismatch => Self::ImeiMismatch,
         }
     }
 }

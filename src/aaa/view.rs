@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
-use super::{Aaa, EndpointEntry, PoolFill};
+use super::{Aaa, EndpointEntry, PolicyStats, PoolFill};
 use crate::identity::{Iccid, Imsi, Moniker, Msisdn, VsliceId};
 use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState, Tracker};
 use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState};
@@ -20,6 +20,9 @@ pub struct Stats {
     /// Events that the state table refused.
     pub refused: [(Event, u64); Event::ALL.len()],
     pub vslices: Vec<VsliceStats>,
+    pub policies: Vec<PolicyStats>,
+    /// Serving network and cell in different countries, where a policy looked.
+    pub location_mismatches: u64,
     /// Endpoints, groups and VSlices that are other than the files have them.
     pub differing: usize,
 }
@@ -138,6 +141,8 @@ impl Aaa {
             closed: CloseCause::ALL.map(|cause| (cause, self.state_counts.closures(cause))),
             refused: Event::ALL.map(|event| (event, self.state_counts.refusals(event))),
             vslices: vslices.collect(),
+            policies: plan.policies.stats(),
+            location_mismatches: self.location_mismatches.load(Ordering::Relaxed),
             differing: self.differing(),
         }
     }

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::aaa::EndpointEntry;
 use crate::identity::{Iccid, Imeisv, Imsi, Moniker, Msisdn, Plmn};
-use crate::network::{LeaseKind, LeasePhase, NetworkState, Session};
+use crate::network::{LeaseKind, LeasePhase, NetworkState, Session, Violation};
+use crate::policy::country_of;
 use crate::provisioning::{Catalog, ProvisioningState};
 use crate::radius::gateways::Gateways;
 use crate::time::Timestamp;
@@ -58,7 +59,20 @@ pub(crate) struct SessionView {
     output_octets: u64,
     rat_type: Option<RatView>,
     plmn: Option<Plmn>,
+    /// The primary country of the network, in two letters.
+    country: Option<&'static str>,
     imeisv: Option<Imeisv>,
+    /// How it is used against the policy of its group.
+    policy_violation: Option<ViolationView>,
+}
+
+/// A use that a policy forbids.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ViolationView {
+    reason: &'static str,
+    since: Timestamp,
+    disconnect_at: Timestamp,
 }
 
 /// A state with the number that SIM platforms give it.
@@ -202,8 +216,17 @@ impl SessionView {
                 .rat
                 .map(|rat| RatView { key: rat, name: RatType(rat).to_string() }),
             plmn: location_info.plmn,
+            country: location_info.plmn.and_then(country_of),
+            policy_violation: session.violation().map(ViolationView::of),
             imeisv: location_info.imeisv,
         }
+    }
+}
+
+impl ViolationView {
+    const fn of(violation: Violation) -> Self {
+        let Violation { reason, since, disconnect_at } = violation;
+        Self { reason: reason.moniker(), since, disconnect_at }
     }
 }
 

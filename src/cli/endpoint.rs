@@ -47,6 +47,8 @@ enum Action {
     Terminate(Step),
     /// Bring terminated endpoints back, as pending ones; for administrators.
     Reinstate(Step),
+    /// Lock endpoints to the next device that they are seen in.
+    Relearn(Show),
     /// Put endpoints into another group; a pending one becomes active.
     Move(Move),
 }
@@ -137,6 +139,10 @@ impl EndpointVerb {
             Action::Resume(step) => step.run("resume", output),
             Action::Terminate(step) => step.run("terminate", output),
             Action::Reinstate(step) => step.run("reinstate", output),
+            Action::Relearn(Show { meant }) => meant.each(output, |path| {
+                let path = format!("{path}/relearn");
+                meant.remote.ask(&Ask::Post(&path, None)).map(|answer| told(&answer))
+            }),
             Action::Move(Move { meant, group }) => {
                 let body = json!({"endpointGroup": group});
                 meant.each(output, |path| {

@@ -24,6 +24,15 @@ pub(super) struct Why {
     /// The name of the gateway that would ask.
     #[arg(long, value_name = "NAME")]
     gateway: Option<String>,
+    /// The network that it would roam in, as 26201; without it, the one it was last heard from.
+    #[arg(long, value_name = "MCCMNC")]
+    plmn: Option<String>,
+    /// The number of the radio that it would use (3GPP-RAT-Type).
+    #[arg(long, value_name = "NUMBER")]
+    rat: Option<String>,
+    /// The device that it would be in.
+    #[arg(long, value_name = "DIGITS")]
+    imei: Option<String>,
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
@@ -34,13 +43,20 @@ const EXAMPLES: &str = "\
 Examples:
   attachd why 8944500000000000014
   attachd why imsi:234500000000121 --apn festival.iot --gateway pgw-01
+  attachd why 8944500000000000014 --plmn 20801 --rat 6
 
 Exit codes: 0 it would be accepted, 3 it would not, 1 failure, 2 wrong usage.";
 
 impl Why {
     pub(super) fn run(self, output: &mut Output) -> Result<Exit, CommandError> {
         let mut path = format!("/api/v1/endpoints/{}/why", encoded(&self.id));
-        let asked = [("apn", &self.apn), ("gateway", &self.gateway)];
+        let asked = [
+            ("apn", &self.apn),
+            ("gateway", &self.gateway),
+            ("plmn", &self.plmn),
+            ("rat", &self.rat),
+            ("imei", &self.imei),
+        ];
         let given = asked.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         for (at, (name, value)) in given.enumerate() {
             path.extend([if at == 0 { "?" } else { "&" }, name, "=", &encoded(value)]);

@@ -70,6 +70,7 @@ pub(super) fn config(source: &ConfigSource<'_>) -> (Config, Vec<ConfigProblem>) 
             &mut radius,
             root.section("sessions"),
             root.section("pools"),
+            root.section("policy"),
             authority,
             kept_events,
         ),
@@ -279,6 +280,7 @@ fn aaa(
     radius: &mut TomlTable<'_, '_>,
     mut sessions: TomlTable<'_, '_>,
     mut pools: TomlTable<'_, '_>,
+    mut policy: TomlTable<'_, '_>,
     authority: Authority,
     kept_events: TypeSet,
 ) -> aaa::AaaSettings {
@@ -296,9 +298,11 @@ fn aaa(
             seconds(1..=YEAR_S),
         ),
         hold_time: pools.take("hold_time_s", default.hold_time, seconds(0..=YEAR_S)),
+        policy_grace: policy.take("grace_s", default.policy_grace, seconds(0..=86_400)),
         authority,
         kept_events,
     };
+    policy.finish();
     sessions.finish();
     pools.finish();
     settings

@@ -80,6 +80,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
+            policy_grace: Duration::from_secs(60),
             authority: Authority::LastWriter,
             kept_events: TypeSet::parse(KEPT_EVENTS).unwrap(),
         },
@@ -145,6 +146,8 @@ fn every_documented_key_can_be_changed() {
         authorization_hold_s = 30
         [pools]
         hold_time_s = 0
+        [policy]
+        grace_s = 9
         [journal]
         sync = "interval"
         interval_ms = 20
@@ -174,6 +177,7 @@ fn every_documented_key_can_be_changed() {
             tombstone: Duration::ZERO,
             authorization_hold: Duration::from_secs(30),
             hold_time: Duration::ZERO,
+            policy_grace: Duration::from_secs(9),
             authority: Authority::LastWriter,
             kept_events: TypeSet::parse(KEPT_EVENTS).unwrap(),
         }

@@ -4,7 +4,7 @@
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 
 use super::Metrics;
-use crate::aaa::{Stats, VsliceStats};
+use crate::aaa::{PolicyStats, Stats, VsliceStats};
 use crate::journal::JournalFigures;
 
 impl Metrics {
@@ -28,11 +28,29 @@ impl Metrics {
             }
             gauge!("attachd_inventory_differs").set(stats.differing as f64);
             stats.vslices.iter().for_each(vslice);
+            stats.policies.iter().for_each(policy);
+            counter!("attachd_location_mismatches_total").absolute(stats.location_mismatches);
             counter!("attachd_journal_records_total").absolute(journal.records);
             counter!("attachd_journal_failures_total").absolute(journal.failures);
             gauge!("attachd_journal_bytes").set(journal.octets as f64);
             gauge!("attachd_journal_backlog_bytes").set(journal.backlog as f64);
         });
+    }
+}
+
+fn policy(stats: &PolicyStats) {
+    let policy = || stats.moniker.as_str().to_owned();
+    for (reason, count) in &stats.rejects {
+        counter!("attachd_policy_rejects_total", "policy" => policy(), "reason" => reason.moniker())
+            .absolute(*count);
+    }
+    for (reason, count) in &stats.violations {
+        counter!("attachd_policy_violations_total", "policy" => policy(), "reason" => reason.moniker())
+            .absolute(*count);
+    }
+    for (outcome, count) in ["rejected", "allowed"].into_iter().zip(stats.steered) {
+        counter!("attachd_policy_steered_total", "policy" => policy(), "outcome" => outcome)
+            .absolute(count);
     }
 }
 
@@ -73,6 +91,22 @@ pub(super) fn describe() {
     describe_gauge!(
         "attachd_pool_addresses",
         "Addresses of a subnet, by what holds them; `outside`: in use, though no subnet has them any more."
+    );
+    describe_counter!(
+        "attachd_policy_rejects_total",
+        "Access-Requests that an operator policy refused, by reason."
+    );
+    describe_counter!(
+        "attachd_policy_violations_total",
+        "Sessions that began to be used against an operator policy, by reason."
+    );
+    describe_counter!(
+        "attachd_policy_steered_total",
+        "Access-Requests that met a reject-soft entry, by what became of them."
+    );
+    describe_counter!(
+        "attachd_location_mismatches_total",
+        "Requests and reports whose serving network and cell are in different countries."
     );
     describe_counter!("attachd_pool_allocations_total", "Addresses given out.");
     describe_counter!("attachd_pool_failures_total", "Requests for which there was no address.");

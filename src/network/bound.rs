@@ -13,10 +13,13 @@ pub const MAX_RECORD: usize = 16 * 1024;
 
 /// What an endpoint, a lease, a session and a bearer take in a record at most, the texts in them
 /// apart.
-const ENDPOINT: usize = 64;
+const ENDPOINT: usize = 80;
 const LEASE: usize = 48;
 const SESSION: usize = 192;
 const BEARER: usize = 44;
+
+/// What few sessions have besides.
+const VIOLATION: usize = 24;
 
 /// What stands before a text at most.
 const TEXT: usize = 2;
@@ -125,6 +128,7 @@ fn weight(session: &Session) -> usize {
         [session.apn(), session.multi_session_id()].into_iter().flatten().map(text).sum::<usize>();
     let identifier = session.nas().identifier.map_or(0, <[u8]>::len);
     SESSION
+        + if session.violation().is_some() { VIOLATION } else { 0 }
         + bearers
         + names
         + identifier

@@ -10,6 +10,7 @@ use super::outcome::Close;
 use super::outcome::{CloseCause, Closed, Effect, Few, Outcome};
 use super::session::{Ended, Ending};
 use super::{Event, Lease, NetworkState, Outages, Report, Restarts, Session, Stamp, Step};
+use crate::identity::Imei;
 use crate::prefetch;
 use crate::time::Timestamp;
 
@@ -29,6 +30,9 @@ pub type Leases = Few<Lease>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointState {
     pub state: NetworkState,
+    /// The device that was seen first, where a policy locks the SIM to it. Beside the state, where
+    /// it takes no room.
+    pub device: Option<Imei>,
     /// When anything was last heard of it, by our time. On its own it makes no new version.
     pub last_activity: Timestamp,
     /// Rises with every change that is worth a record.
@@ -70,6 +74,7 @@ impl EndpointState {
     pub fn new(state: NetworkState) -> Self {
         Self {
             state,
+            device: None,
             last_activity: Timestamp::EPOCH,
             version: 0,
             sessions: ThinVec::new(),

@@ -27,6 +27,7 @@ mod session;
 mod state;
 mod text;
 mod tracker;
+mod violation;
 
 pub use authorisation::{authorise, mix};
 pub use bearer::{Bearer, Status};
@@ -44,6 +45,7 @@ pub use restart::{Restart, RestartMark, Restarts};
 pub use session::{Ended, Ending, Session};
 pub use state::{Event, NetworkState, Step};
 pub use tracker::{Cursor, Tracker};
+pub use violation::Violation;
 
 #[cfg(test)]
 mod tests;

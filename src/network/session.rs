@@ -14,7 +14,9 @@ use super::event_time::{self, EventTime, Skew, Stamp};
 use super::location_info::PackedLocationInfo;
 use super::matching::{self, Age, Match, Proofs};
 use super::nas::{OwnNas, SharedNas};
-use super::{Bearer, CloseCause, Families, LocationInfo, Nas, Report, Reporter, Status, text};
+use super::{
+    Bearer, CloseCause, Families, LocationInfo, Nas, Report, Reporter, Status, Violation, text,
+};
 use crate::identity::{GatewayId, GroupId};
 use crate::time::Timestamp;
 
@@ -94,6 +96,7 @@ struct Rare {
     serving_node: Option<IpAddr>,
     location: Option<Box<[u8]>>,
     ending: Option<Ending>,
+    violation: Option<Violation>,
     /// A NAS that found no place in the shared table.
     nas: Option<Box<OwnNas>>,
 }
@@ -183,6 +186,19 @@ impl Session {
     pub fn set_ending(&mut self, ending: Option<Ending>) {
         if ending.is_some() || self.rare.is_some() {
             self.rare().ending = ending;
+            self.shed_rare();
+        }
+    }
+
+    /// How it is used against the policy of its group, if it is.
+    #[must_use]
+    pub fn violation(&self) -> Option<Violation> {
+        self.rare.as_ref()?.violation
+    }
+
+    pub fn set_violation(&mut self, violation: Option<Violation>) {
+        if violation.is_some() || self.rare.is_some() {
+            self.rare().violation = violation;
             self.shed_rare();
         }
     }

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum PolicyReason {
-    LocationUnknown,
+    LocationUnknown = 1,
     CountryNotAllowed,
     OperatorNotAllowed,
     RadioNotAllowed,
@@ -47,6 +47,12 @@ impl PolicyReason {
         Self::DeviceNotAllowed,
         Self::ImeiMismatch,
     ];
+
+    /// The inverse of `as u8`, for records.
+    #[must_use]
+    pub fn from_key(key: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u8 == key)
+    }
 
     /// The reason as Reply-Message and metric label have it.
     #[must_use]

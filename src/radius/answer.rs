@@ -2,6 +2,7 @@
 
 use crate::aaa::{Accept, RejectReason};
 use crate::identity::Moniker;
+use crate::wire::number::value::error_cause;
 use crate::wire::number::{self, attachd, microsoft};
 use crate::wire::{Code, Datagram, Draft, Encoder, LONGEST, MessageAuthenticator, TooLong};
 
@@ -93,10 +94,11 @@ pub fn reject(
     reason: RejectReason,
 ) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(buf, Code::ACCESS_REJECT, request.identifier());
-    reply
-        .message_authenticator()
-        .attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes())
-        .copy(request, number::PROXY_STATE);
+    reply.message_authenticator().attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes());
+    if reason.is_by_policy() {
+        reply.integer(number::ERROR_CAUSE, error_cause::ADMINISTRATIVELY_PROHIBITED);
+    }
+    reply.copy(request, number::PROXY_STATE);
     reply.draft_reply(request.authenticator())
 }
 

@@ -439,10 +439,12 @@ impl Pipeline {
     ) -> Result<Answer, Dropped> {
         let Fresh { verified: Verified { request, gateway, secret, now, .. }, fields, .. } = fresh;
         let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
+        let located = || fields.location_info();
         let asked = AccessRequest {
             subject: fields.subject,
             apn: fields.apn,
             attach_only: fields.is_attach_only(),
+            located: &located,
             proves: &proves,
             unusable_credentials: fields.has_unusable_credentials(),
         };

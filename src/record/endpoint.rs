@@ -4,7 +4,7 @@ use thin_vec::ThinVec;
 
 use super::octets::{FieldReader, FieldWriter, handle};
 use super::session;
-use crate::identity::{GroupId, VsliceId};
+use crate::identity::{GroupId, Imei, VsliceId};
 use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Leases, NetworkState};
 use crate::time::Timestamp;
 
@@ -20,6 +20,16 @@ pub(super) fn write(writer: &mut FieldWriter<'_>, state: &EndpointState) {
     for lease in &state.leases {
         writer.block(|block| write_lease(block, lease, base));
     }
+    // What few endpoints have: each a block with its number in front.
+    if let Some(device) = state.device {
+        writer.number(more::DEVICE);
+        writer.block(|block| block.number(device.number()));
+    }
+}
+
+/// What may follow behind the leases.
+mod more {
+    pub(super) const DEVICE: u64 = 1;
 }
 
 pub(super) fn read(reader: &mut FieldReader<'_>, version: u64) -> Option<EndpointState> {
@@ -37,7 +47,14 @@ pub(super) fn read(reader: &mut FieldReader<'_>, version: u64) -> Option<Endpoin
     for _ in 0..count {
         leases.push(read_lease(&mut reader.block()?, last_activity)?);
     }
-    Some(EndpointState { state, last_activity, version, sessions, leases })
+    let mut device = None;
+    // What a newer version adds is passed over.
+    while let (Some(number), Some(mut block)) = (reader.number(), reader.block()) {
+        if number == more::DEVICE {
+            device = Some(Imei::from_number(block.number()?)?);
+        }
+    }
+    Some(EndpointState { state, device, last_activity, version, sessions, leases })
 }
 
 /// The numbers of the phases; the kind is added as the upper bit.

@@ -7,7 +7,9 @@ use super::octets::{FieldReader, FieldWriter, handle};
 use crate::identity::{GroupId, Imeisv, Plmn};
 use crate::network::{
     Bearer, CloseCause, Ended, Ending, EventTime, Families, LocationInfo, Session, Skew, Status,
+    Violation,
 };
+use crate::policy::PolicyReason;
 use crate::time::Timestamp;
 
 /// What a session may have, in the order in which it is written.
@@ -34,6 +36,7 @@ mod has {
     pub(super) const ENDING: u64 = 1 << 18;
     pub(super) const IPV4: u64 = 1 << 19;
     pub(super) const IPV6: u64 = 1 << 20;
+    pub(super) const VIOLATION: u64 = 1 << 24;
 }
 
 pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Timestamp) {
@@ -75,6 +78,11 @@ pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Times
     if let Some(ending) = session.ending() {
         writer.time(ending.since, base);
         writer.octet(ending.cause as u8);
+    }
+    if let Some(violation) = session.violation() {
+        writer.octet(violation.reason as u8);
+        writer.time(violation.since, base);
+        writer.time(violation.disconnect_at, base);
     }
 }
 
@@ -120,6 +128,7 @@ fn bits(session: &Session, info: &LocationInfo<'_>) -> u64 {
         (session.ending().is_some(), has::ENDING),
         (session.families.ipv4, has::IPV4),
         (session.families.ipv6, has::IPV6),
+        (session.violation().is_some(), has::VIOLATION),
     ]
     .into_iter()
     .fold(0, |bits, (is_there, bit)| if is_there { bits | bit } else { bits })
@@ -178,6 +187,13 @@ pub(super) fn read(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Sess
     if bits & has::ENDING != 0 {
         let since = reader.time(base)?;
         session.set_ending(Some(Ending { since, cause: CloseCause::from_key(reader.octet()?)? }));
+    }
+    if bits & has::VIOLATION != 0 {
+        session.set_violation(Some(Violation {
+            reason: PolicyReason::from_key(reader.octet()?)?,
+            since: reader.time(base)?,
+            disconnect_at: reader.time(base)?,
+        }));
     }
     session.families = Families { ipv4: bits & has::IPV4 != 0, ipv6: bits & has::IPV6 != 0 };
     Some(session)

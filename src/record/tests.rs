@@ -8,15 +8,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::{
-    Apn, EventHandlerId, EventMapId, GroupId, Imeisv, Imsi, Moniker, Msisdn, Plmn, PolicyId,
+    Apn, EventHandlerId, EventMapId, GroupId, Imei, Imeisv, Imsi, Moniker, Msisdn, Plmn, PolicyId,
     VsliceId,
 };
 use crate::network::{
     Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
-    NetworkState, Session, Status,
+    NetworkState, Session, Status, Violation,
 };
 use crate::policy::{
-    CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing,
+    CountryCode, ImeiLock, PolicyAction, PolicyEntry, PolicyReason, RadioClass, Tac, WhenMissing,
 };
 use crate::provisioning::{
     AddressFamilies, Allocation, CatalogEntry, CatalogKind, CatalogObject, CodeDigest,
@@ -93,7 +93,8 @@ fn typical_state() -> EndpointState {
     let last_activity = Timestamp::from_micros(NOW.micros() + 21_000);
     let (sessions, leases) =
         ([typical_session()].into_iter().collect(), [lease].into_iter().collect());
-    EndpointState { state: NetworkState::Active, last_activity, version: 1789, sessions, leases }
+    let base = EndpointState::new(NetworkState::Active);
+    EndpointState { last_activity, version: 1789, sessions, leases, ..base }
 }
 
 #[test]
@@ -601,12 +602,13 @@ fn session() -> impl Strategy<Value = Session> {
         of((any::<u64>(), any::<u32>(), 1..=7u8)),
         any::<u64>(),
     );
-    let clocks = (sender(), any::<[u32; 2]>(), of((any::<u64>(), 1..=7u8)));
+    let violation = of((1..=7u8, any::<[u64; 2]>()));
+    let clocks = (sender(), any::<[u32; 2]>(), of((any::<u64>(), 1..=7u8)), violation);
     let numbers = (0..1000usize, clocks, any::<u64>(), any::<u64>());
     (numbers, prop::collection::vec(bearer(), 1..5), names, place, rest).prop_map(
         |(numbers, bearers, names, place, rest)| {
             let (gateway, nas, started, heard) = numbers;
-            let (nas, [skew, end_skew], ending) = nas;
+            let (nas, [skew, end_skew], ending, violation) = nas;
             let mut bearers = bearers.into_iter();
             let (started, heard) =
                 (EventTime::at(Timestamp::from_micros(started)), Timestamp::from_micros(heard));
@@ -623,6 +625,11 @@ fn session() -> impl Strategy<Value = Session> {
                 cause: CloseCause::from_key(cause).unwrap(),
             };
             session.set_ending(ending.map(to_ending));
+            session.set_violation(violation.map(|(reason, times)| {
+                let [since, disconnect_at] = times.map(Timestamp::from_micros);
+                let reason = PolicyReason::from_key(reason).unwrap();
+                Violation { reason, since, disconnect_at }
+            }));
             bearers.for_each(|bearer| session.add_bearer(bearer));
             let (apn, multi_session_id, folded) = names;
             if let Some(apn) = apn {
@@ -686,10 +693,12 @@ proptest! {
         leases in prop::collection::vec(lease(), 0..3),
         numbers: (u64, u64),
         state in prop::sample::select(NetworkState::ALL.to_vec()),
+        device in of(0..100_000_000_000_000u64),
     ) {
         let (version, last_activity) = (numbers.0, Timestamp::from_micros(numbers.1));
         let (sessions, leases) = (sessions.into_iter().collect(), leases.into_iter().collect());
-        let state = EndpointState { state, last_activity, version, sessions, leases };
+        let device = device.and_then(Imei::from_number);
+        let state = EndpointState { state, device, last_activity, version, sessions, leases };
         let octets = framed(|batch| batch.put_endpoint(iccid(), &state));
         prop_assert!(octets.len() - 24 <= state.weight(), "{} octets, {} said", octets.len() - 24, state.weight());
         prop_assert_eq!(read(&octets), Ok(Record::Endpoint { iccid: iccid(), state }));

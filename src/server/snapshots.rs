@@ -240,6 +240,7 @@ mod tests {
     use crate::aaa::{AaaSettings, AccessRequest, Subject, Verdict};
     use crate::journal::{JournalOptions, OnDamage};
     use crate::keeping::BackgroundWriter;
+    use crate::network::LocationInfo;
     use crate::provisioning::{Inventory, Prune};
     use crate::server::restore;
 
@@ -283,6 +284,7 @@ mod tests {
             subject,
             apn: None,
             attach_only: false,
+            located: &LocationInfo::default,
             proves: &|_| true,
             unusable_credentials: false,
         };

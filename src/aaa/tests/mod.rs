@@ -5,6 +5,7 @@ mod addresses;
 mod change;
 mod events;
 mod objects;
+mod policy;
 mod recovery;
 mod reload;
 mod subnets;

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::world::{iccid, inventory};
 use super::*;
 use crate::identity::{GroupId, VsliceId};
+use crate::network::LocationInfo;
 use crate::provisioning::{
     Allocation, CatalogObject, Fingerprint, Inventory, Prune, Subnet, Vslice,
 };
@@ -288,6 +289,7 @@ fn configured_addresses_do_not_race_with_traffic() {
                 subject,
                 apn: None,
                 attach_only: false,
+                located: &LocationInfo::default,
                 proves: &|_| true,
                 unusable_credentials: false,
             };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::world::RecordingRecorder;
 use super::*;
 use crate::identity::{GroupId, Moniker};
+use crate::network::LocationInfo;
 use crate::provisioning::{
     AddressFamilies, Allocation, Group, Inventory, ProvisioningState, Prune, Subnet, Vslice,
 };
@@ -101,6 +102,7 @@ fn attach(aaa: &Aaa, number: u64, now: Timestamp) {
         subject: Subject { iccid: Some(name.as_bytes()), ..Subject::default() },
         apn: None,
         attach_only: false,
+        located: &LocationInfo::default,
         proves: &|_| true,
         unusable_credentials: false,
     };

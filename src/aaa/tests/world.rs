@@ -44,6 +44,8 @@ pub(super) struct World {
     /// Framed-IP-Address of the next reports.
     pub(super) ip: Option<Ipv4Addr>,
     pub(super) nas: u32,
+    /// Where and in what the device of the next requests and reports is.
+    pub(super) located: LocationInfo<'static>,
     /// Acct-Input-Octets of the next reports.
     pub(super) octets: Option<u32>,
     pub(super) records: usize,
@@ -133,6 +135,7 @@ impl World {
             unusable: false,
             ip: None,
             nas: 1,
+            located: LocationInfo::default(),
             octets: None,
             records: 0,
             notes: Vec::new(),
@@ -243,12 +246,14 @@ impl World {
 
     pub(super) fn access(&mut self, who: &str) -> Answer {
         let (proves, unusable_credentials) = (self.proves, self.unusable);
+        let located = self.located;
         let (name, apn, attach_only) = (iccid(who).to_string(), self.apn, self.attach_only);
         let verdict = self.run(|aaa, now, tape| {
             let request = AccessRequest {
                 subject: Subject { iccid: Some(name.as_bytes()), ..Subject::default() },
                 apn: apn.map(str::as_bytes),
                 attach_only,
+                located: &|| located,
                 proves: &|_| proves,
                 unusable_credentials,
             };
@@ -277,6 +282,7 @@ impl World {
         self.now = self.now + Duration::from_micros(100);
         let name = iccid(who).to_string();
         let (apn, nas, ip, octets) = (self.apn, self.nas, self.ip, self.octets);
+        let located = self.located;
         self.run(|aaa, now, tape| {
             let report = Report {
                 reporter: Reporter {
@@ -293,7 +299,7 @@ impl World {
                 families: Families::default(),
                 ip,
                 counters: Counters { input: octets, ..Counters::default() },
-                location_info: LocationInfo::default(),
+                location_info: located,
                 session_time_s: None,
                 terminate_cause: None,
                 last_bearer: false,

@@ -77,6 +77,23 @@ pub(super) async fn step(
     Ok(if changed.kind == ChangeKind::Unchanged { answer.telling(repeated) } else { answer })
 }
 
+/// `POST /endpoints/{id}/relearn`: the endpoint is locked to the next device that it is seen in.
+pub(super) async fn relearn(
+    State(state): State<Arc<HttpState>>,
+    MayWrite(bearer): MayWrite,
+    Path(id): Path<String>,
+) -> Answer<Value> {
+    let serving = state.serving()?;
+    let iccid = id::named(&serving.aaa, &id)?;
+    let was_locked = carry_out(&state, move |aaa, now, writer| Ok(aaa.relearn(iccid, now, writer)))
+        .await?
+        .ok_or_else(Refusal::not_found)?;
+    let (shown, version) = super::one(&state, &iccid.to_string())?;
+    tell(&bearer, iccid, "relearn");
+    let answer = data(json!({"lockedImei": shown["lockedImei"]})).versioned(version);
+    Ok(if was_locked { answer } else { answer.telling("it was locked to no device") })
+}
+
 pub(super) fn tell(bearer: &TokenBearer, iccid: Iccid, what: &str) {
     // The last digits are enough to find it, and tell nobody a subscriber.
     let digits = iccid.to_string();

@@ -30,6 +30,7 @@ use super::refusal::Refusal;
 use super::view::EndpointView;
 use crate::aaa::{Aaa, EndpointEntry};
 use crate::identity::{Iccid, endpoint_uuid};
+use crate::policy::country_of;
 use crate::provisioning::Catalog;
 use crate::radius::gateways::Gateways;
 use crate::time::Timestamp;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .route("/api/v1/endpoints/{id}", get(show).put(change::update).patch(change::update))
         .route("/api/v1/endpoints/{id}/sessions", get(sessions))
         .route("/api/v1/endpoints/{id}/why", get(why::why))
+        .route("/api/v1/endpoints/{id}/relearn", post(change::relearn))
         .route("/api/v1/endpoints/{id}/{step}", post(change::step))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .merge(batches)
@@ -132,6 +134,9 @@ fn whole(iccid: Iccid, entry: &EndpointEntry, catalog: &Catalog, gateways: &Gate
         "secondaryEndpointGroups": secondary,
         "imeisv": place.imeisv,
         "plmn": place.plmn,
+        "country": place.plmn.and_then(country_of),
+        "imei": endpoint.imei(),
+        "lockedImei": entry.state.device,
         "gateway": last.and_then(|session| gateways.name(session.gateway)),
         "activatedAt": endpoint.history().activated_at,
         "stateReason": endpoint.history().state_reason,

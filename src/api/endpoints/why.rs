@@ -13,6 +13,8 @@ use crate::api::envelope::{Answer, data};
 use crate::api::http::HttpState;
 use crate::api::http::parameters::Parameters;
 use crate::api::refusal::Refusal;
+use crate::identity::{Imeisv, Plmn};
+use crate::policy::{Circumstances, serving_network};
 
 pub(super) async fn why(
     State(state): State<Arc<HttpState>>,
@@ -20,12 +22,14 @@ pub(super) async fn why(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Answer<Value> {
-    let parameters = Parameters::of(&uri, &["apn", "gateway"])?;
+    let parameters = Parameters::of(&uri, &["apn", "gateway", "plmn", "rat", "imei"])?;
     let serving = state.serving()?;
     let iccid = id::named(&serving.aaa, &id)?;
     let now = state.common.clock.now().wall;
-    let explanation =
-        serving.aaa.explain(iccid, parameters.text("apn"), now).ok_or_else(Refusal::not_found)?;
+    let explanation = serving
+        .aaa
+        .explain(iccid, parameters.text("apn"), circumstances(&parameters)?, now)
+        .ok_or_else(Refusal::not_found)?;
     let gateway = parameters.text("gateway").map(|name| {
         let is_known = state.common.gateways.load().configured().any(|known| known == name);
         let message = if is_known {
@@ -62,6 +66,21 @@ pub(super) async fn why(
         "steps": steps,
         "lastRefusals": last,
     })))
+}
+
+/// Where, by what and with what it is asked about; `None`: as it was last heard of.
+fn circumstances(parameters: &Parameters) -> Result<Option<Circumstances>, Refusal> {
+    let [plmn, rat, imei] = ["plmn", "rat", "imei"].map(|name| parameters.text(name));
+    if [plmn, rat, imei] == [None; 3] {
+        return Ok(None);
+    }
+    let plmn = plmn.map(|digits| Plmn::parse(digits.as_bytes())).transpose();
+    let plmn = plmn.map_err(|error| Refusal::query(format!("plmn: {error}")))?;
+    let rat = rat.map(str::parse).transpose();
+    let rat = rat.map_err(|_| Refusal::query("rat: a number of 0 to 255".to_owned()))?;
+    let imeisv = imei.map(|digits| Imeisv::parse(digits.as_bytes())).transpose();
+    let imeisv = imeisv.map_err(|error| Refusal::query(format!("imei: {error}")))?;
+    Ok(Some(Circumstances { plmn: serving_network(plmn, None, None), rat, imeisv }))
 }
 
 fn step(check: &str, passed: bool, found: &str, message: &str) -> Value {
