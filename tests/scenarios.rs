@@ -24,8 +24,15 @@ fn every_scenario_plays_as_written() {
 /// The cases of the conformance checklist that a server without proxying, EAP and dynamic
 /// authorisation can meet; there is no B3.
 fn checklist() -> Vec<String> {
-    let groups =
-        [("A", 1..=20), ("B", 1..=26), ("C-", 1..=11), ("D", 1..=10), ("E", 1..=30), ("F", 1..=8)];
+    let groups = [
+        ("A", 1..=20),
+        ("B", 1..=26),
+        ("C-", 1..=11),
+        ("D", 1..=10),
+        ("E", 1..=30),
+        ("F", 1..=8),
+        ("POL-", 1..=16),
+    ];
     let cases = groups
         .into_iter()
         .flat_map(|(group, numbers)| numbers.map(move |number| format!("{group}{number}")));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::aaa::EndpointEntry;
 use crate::identity::{Iccid, Imeisv, Imsi, Moniker, Msisdn, Plmn};
-use crate::network::{LeaseKind, LeasePhase, NetworkState, Session, Violation};
+use crate::network::{LeaseKind, LeasePhase, NetworkState, PolicyViolation, Session};
 use crate::policy::country_of;
 use crate::provisioning::{Catalog, ProvisioningState};
 use crate::radius::gateways::Gateways;
@@ -224,8 +224,8 @@ impl SessionView {
 }
 
 impl ViolationView {
-    const fn of(violation: Violation) -> Self {
-        let Violation { reason, since, disconnect_at } = violation;
+    const fn of(violation: PolicyViolation) -> Self {
+        let PolicyViolation { reason, since, disconnect_at } = violation;
         Self { reason: reason.moniker(), since, disconnect_at }
     }
 }

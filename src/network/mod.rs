@@ -16,6 +16,7 @@ mod interned;
 mod lease;
 pub(crate) mod leasing;
 mod location_info;
+mod marking;
 mod matching;
 mod nas;
 mod outage;
@@ -45,7 +46,7 @@ pub use restart::{Restart, RestartMark, Restarts};
 pub use session::{Ended, Ending, Session};
 pub use state::{Event, NetworkState, Step};
 pub use tracker::{Cursor, Tracker};
-pub use violation::Violation;
+pub use violation::PolicyViolation;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,8 @@ use super::location_info::PackedLocationInfo;
 use super::matching::{self, Age, Match, Proofs};
 use super::nas::{OwnNas, SharedNas};
 use super::{
-    Bearer, CloseCause, Families, LocationInfo, Nas, Report, Reporter, Status, Violation, text,
+    Bearer, CloseCause, Families, LocationInfo, Nas, PolicyViolation, Report, Reporter, Status,
+    text,
 };
 use crate::identity::{GatewayId, GroupId};
 use crate::time::Timestamp;
@@ -96,7 +97,7 @@ struct Rare {
     serving_node: Option<IpAddr>,
     location: Option<Box<[u8]>>,
     ending: Option<Ending>,
-    violation: Option<Violation>,
+    violation: Option<PolicyViolation>,
     /// A NAS that found no place in the shared table.
     nas: Option<Box<OwnNas>>,
 }
@@ -192,11 +193,11 @@ impl Session {
 
     /// How it is used against the policy of its group, if it is.
     #[must_use]
-    pub fn violation(&self) -> Option<Violation> {
+    pub fn violation(&self) -> Option<PolicyViolation> {
         self.rare.as_ref()?.violation
     }
 
-    pub fn set_violation(&mut self, violation: Option<Violation>) {
+    pub fn set_violation(&mut self, violation: Option<PolicyViolation>) {
         if violation.is_some() || self.rare.is_some() {
             self.rare().violation = violation;
             self.shed_rare();

@@ -6,8 +6,8 @@ use std::num::NonZeroU64;
 use super::octets::{FieldReader, FieldWriter, handle};
 use crate::identity::{GroupId, Imeisv, Plmn};
 use crate::network::{
-    Bearer, CloseCause, Ended, Ending, EventTime, Families, LocationInfo, Session, Skew, Status,
-    Violation,
+    Bearer, CloseCause, Ended, Ending, EventTime, Families, LocationInfo, PolicyViolation, Session,
+    Skew, Status,
 };
 use crate::policy::PolicyReason;
 use crate::time::Timestamp;
@@ -189,7 +189,7 @@ pub(super) fn read(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Sess
         session.set_ending(Some(Ending { since, cause: CloseCause::from_key(reader.octet()?)? }));
     }
     if bits & has::VIOLATION != 0 {
-        session.set_violation(Some(Violation {
+        session.set_violation(Some(PolicyViolation {
             reason: PolicyReason::from_key(reader.octet()?)?,
             since: reader.time(base)?,
             disconnect_at: reader.time(base)?,

@@ -13,7 +13,7 @@ use crate::identity::{
 };
 use crate::network::{
     Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
-    NetworkState, Session, Status, Violation,
+    NetworkState, PolicyViolation, Session, Status,
 };
 use crate::policy::{
     CountryCode, ImeiLock, PolicyAction, PolicyEntry, PolicyReason, RadioClass, Tac, WhenMissing,
@@ -628,7 +628,7 @@ fn session() -> impl Strategy<Value = Session> {
             session.set_violation(violation.map(|(reason, times)| {
                 let [since, disconnect_at] = times.map(Timestamp::from_micros);
                 let reason = PolicyReason::from_key(reason).unwrap();
-                Violation { reason, since, disconnect_at }
+                PolicyViolation { reason, since, disconnect_at }
             }));
             bearers.for_each(|bearer| session.add_bearer(bearer));
             let (apn, multi_session_id, folded) = names;

@@ -85,9 +85,11 @@ pub(super) async fn relearn(
 ) -> Answer<Value> {
     let serving = state.serving()?;
     let iccid = id::named(&serving.aaa, &id)?;
-    let was_locked = carry_out(&state, move |aaa, now, writer| Ok(aaa.relearn(iccid, now, writer)))
-        .await?
-        .ok_or_else(Refusal::not_found)?;
+    let known = carry_out(&state, audit(&state, &bearer, iccid), move |aaa, now, writer| {
+        Ok(aaa.relearn(iccid, now, writer))
+    })
+    .await?;
+    let was_locked = known.ok_or_else(Refusal::not_found)?;
     let (shown, version) = super::one(&state, &iccid.to_string())?;
     tell(&bearer, iccid, "relearn");
     let answer = data(json!({"lockedImei": shown["lockedImei"]})).versioned(version);

@@ -156,6 +156,11 @@ fn tell_session(
             ),
             ("node", or_none(place.serving_node.map(|node| node.to_string()))),
             ("charging", or_none(place.charging_id.map(|id| id.to_string()))),
+            (
+                "violation",
+                or_none(session.violation().map(|known| known.reason.moniker().to_owned())),
+            ),
+            ("disconnect", or_none(session.violation().map(|known| offset(known.disconnect_at)))),
             ("authorised", session.authorisation.is_some().to_string()),
         ],
     }
