@@ -56,11 +56,11 @@ fn state(version: u64) -> EndpointState {
         phase: LeasePhase::InUse,
     };
     EndpointState {
-        state: NetworkState::Active,
         last_activity: now,
         version,
         sessions: [session].into_iter().collect(),
         leases: [lease].into_iter().collect(),
+        ..EndpointState::new(NetworkState::Active)
     }
 }
 
