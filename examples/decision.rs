@@ -10,6 +10,7 @@ use attachd::aaa::{
     Aaa, AaaSettings, AccessRequest, FreedAddress, Note, Recorder, Subject, Verdict,
 };
 use attachd::identity::Iccid;
+use attachd::network::LocationInfo;
 use attachd::network::{EndpointState, Restart};
 use attachd::provisioning::{CatalogObject, Endpoint, Fingerprint, Inventory, Prune, Revision};
 use attachd::time::Timestamp;
@@ -54,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             subject: Subject { imsi: Some(imsi.as_bytes()), ..Subject::default() },
             apn: Some(b"festival.iot"),
             attach_only: false,
+            located: &LocationInfo::default,
             proves: &|_| true,
             unusable_credentials: false,
         };
