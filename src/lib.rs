@@ -45,7 +45,7 @@
 //! - [`runtime`], [`metrics`]: what the shells of the server share: clocks, health, reloads;
 //!   everything that is counted.
 //! - [`radius`]: the RADIUS shell: workers, gateways, duplicates, commit before reply.
-//! - [`api`]: the HTTP shell. [`tokens`]: the file of API tokens. [`server`]: start-up, shutdown,
+//! - [`api`]: the HTTP shell. [`dashboard`]: pages for people, made of its answers. [`tokens`]: the file of API tokens. [`server`]: start-up, shutdown,
 //!   signals, reloads, snapshots: wires the shells.
 //! - [`exchange`]: the RADIUS client: identifiers, retransmission, fail-over. [`simulator`]:
 //!   devices and gateways as pure machines, a referee, and the driver that gives them sockets.
@@ -70,6 +70,7 @@ pub mod aaa;
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod dashboard;
 pub mod delivery;
 pub mod event;
 pub mod exchange;

@@ -55,6 +55,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "api",
             "outlets",
             "message_log",
+            "dashboard",
             "metrics",
             "runtime",
             "keeping",
@@ -70,6 +71,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    ("dashboard", &["api", "tokens"]),
     (
         "api",
         &[
@@ -170,6 +172,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("dashmap", &["network/tracker"]),
     ("nom::", &["wire/"]),
+    ("maud::", &["dashboard/"]),
     ("metrics::", &["metrics/", "simulator/metrics"]),
     (
         "Instant::now",

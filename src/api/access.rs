@@ -145,7 +145,7 @@ fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBe
 }
 
 /// Who asks, whatever for.
-pub(super) fn bearer(parts: &Parts, state: &HttpState) -> Result<TokenBearer, Refusal> {
+pub(crate) fn bearer(parts: &Parts, state: &HttpState) -> Result<TokenBearer, Refusal> {
     let mut given = parts.headers.get_all(AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(Refusal::unauthenticated());

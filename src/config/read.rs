@@ -145,6 +145,7 @@ fn server(
         vendor_attributes: radius.take("vendor_attributes", false, flag),
         http: http_listener(&mut http, findings),
         freeradius_metrics: http.take("freeradius_metrics", false, flag),
+        dashboard: http.take("dashboard", true, flag),
         gateways,
         mask_identities: log.take("mask_identities", true, flag),
     };

@@ -94,6 +94,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             vendor_attributes: false,
             http: Some(local(8080)[0]),
             freeradius_metrics: false,
+            dashboard: true,
             gateways: vec![GatewaySettings {
                 name: "pgw-01".to_owned(),
                 sources: vec!["127.0.0.0/8".parse().unwrap()],
@@ -136,6 +137,7 @@ fn every_documented_key_can_be_changed() {
         listen = "[::1]:9090"
         insecure = true
         freeradius_metrics = true
+        dashboard = false
         [inventory]
         path = "sims"
         [sessions]
@@ -194,6 +196,7 @@ fn every_documented_key_can_be_changed() {
             vendor_attributes: true,
             http: Some("[::1]:9090".parse().unwrap()),
             freeradius_metrics: true,
+            dashboard: false,
             gateways: vec![GatewaySettings {
                 name: "pgw-02".to_owned(),
                 sources: vec!["2001:db8::7/128".parse().unwrap()],

@@ -7,6 +7,7 @@ use crate::radius::settings::GatewaySettings;
 
 /// Everything `serve` needs besides the decision and the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in attachd.toml")]
 pub struct ServerSettings {
     /// Where Access-Requests are received; port 0 lets the kernel choose, and the ready line names
     /// what it chose.
@@ -27,6 +28,8 @@ pub struct ServerSettings {
     pub http: Option<SocketAddr>,
     /// Whether metrics are shown under the names of freeradius_exporter, too.
     pub freeradius_metrics: bool,
+    /// Whether people are shown pages at `/`.
+    pub dashboard: bool,
     /// Who may speak to us.
     pub gateways: Vec<GatewaySettings>,
     /// Whether log lines show only the last digits of an identity.

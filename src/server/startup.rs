@@ -32,6 +32,7 @@ use crate::api::connections;
 use crate::api::events::StreamPlaces;
 use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, WALKS, router};
 use crate::api::idempotency::IdempotentReplies;
+use crate::dashboard::{self, Dashboard};
 use crate::identity::GatewayId;
 use crate::journal::{Commit, Journal, Observer, OpenError, WriteFailure};
 use crate::keeping::BackgroundWriter;
@@ -157,7 +158,8 @@ impl Server {
             webhooks: OnceLock::new(),
         });
         let (stop, stopped) = channel(());
-        let start = |listener| HttpThread::start(listener, Arc::clone(&state), stopped);
+        let start =
+            |listener| HttpThread::start(listener, Arc::clone(&state), settings.dashboard, stopped);
         let http = http.map(start).transpose().map_err(ServeError::System)?;
         Ok(Self {
             settings,
@@ -572,6 +574,7 @@ impl HttpThread {
     fn start(
         listener: TcpListener,
         state: Arc<HttpState>,
+        has_dashboard: bool,
         mut stop: Receiver<()>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
@@ -587,9 +590,16 @@ impl HttpThread {
                 };
                 // Who still reads when we stop gets no more: nothing that is answered here must not
                 // be lost.
+                let api = router(Arc::clone(&state), address);
+                let dashboard = has_dashboard.then(|| Dashboard::new(state, api.clone()));
+                let pages = match &dashboard {
+                    Some(dashboard) => dashboard::router(Arc::clone(dashboard), api, address),
+                    None => api,
+                };
                 tokio::select! {
-                    never = connections::serve(listener, router(state, address), connections::LIMITS) => match never {},
+                    never = connections::serve(listener, pages, connections::LIMITS) => match never {},
                     never = beat(&beats, &common) => match never {},
+                    never = dashboard::watch(dashboard) => match never {},
                     _ = stop.changed() => {}
                 }
             });

@@ -39,7 +39,7 @@ use crate::radius::context::ServerContext;
 use crate::runtime::Applied;
 use crate::runtime::health::Readiness;
 use crate::tokens::TokenCache;
-pub(crate) use guard::{IsLocal, Peer};
+pub(crate) use guard::{IsLocal, Peer, guard};
 use parameters::Parameters;
 
 /// What the views look at.
@@ -108,7 +108,7 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), audit::refused))
         .layer(from_fn_with_state(Arc::clone(&state), dialect::told))
         .layer(from_fn_with_state(Arc::clone(&state), count))
-        .layer(from_fn_with_state(is_local, guard::guard))
+        .layer(from_fn_with_state(is_local, guard))
         .with_state(state)
 }
 
@@ -132,23 +132,7 @@ async fn count(State(state): State<Arc<HttpState>>, request: Request, next: Next
 }
 
 async fn metrics(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
-    if let Some(serving) = state.serving.get() {
-        state.metrics.observe(&serving.aaa.stats(), serving.journal.figures());
-        state.metrics.observe_events(serving.aaa.events().counts());
-    }
-    if let Some(webhooks) = state.webhooks.get() {
-        let counts = webhooks.counts();
-        for one in &counts {
-            let outcomes = [("delivered", one.taken), ("failed", one.failed), ("dead", one.dead)];
-            state.metrics.observe_handler(&one.handler, outcomes, one.lost);
-        }
-        state.metrics.observe_backlog(counts.iter().map(|one| one.waiting).sum());
-    }
-    state.metrics.announce(state.common.gateways.load().configured());
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        state.metrics.render(state.names),
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.exposition())
 }
 
 /// 200 if requests are answered, 503 if they should go elsewhere; and why.
@@ -179,7 +163,26 @@ async fn reload(
 }
 
 impl HttpState {
-    pub(super) fn readiness(&self) -> Readiness {
+    /// All metrics, as Prometheus reads them.
+    pub(crate) fn exposition(&self) -> String {
+        if let Some(serving) = self.serving.get() {
+            self.metrics.observe(&serving.aaa.stats(), serving.journal.figures());
+            self.metrics.observe_events(serving.aaa.events().counts());
+        }
+        if let Some(webhooks) = self.webhooks.get() {
+            let counts = webhooks.counts();
+            for one in &counts {
+                let outcomes =
+                    [("delivered", one.taken), ("failed", one.failed), ("dead", one.dead)];
+                self.metrics.observe_handler(&one.handler, outcomes, one.lost);
+            }
+            self.metrics.observe_backlog(counts.iter().map(|one| one.waiting).sum());
+        }
+        self.metrics.announce(self.common.gateways.load().configured());
+        self.metrics.render(self.names)
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
         let blocked = match self.serving.get().map(|serving| serving.journal.health()) {
             Some(JournalHealth::Failing(failure)) => Some(failure.to_string()),
             Some(JournalHealth::Good) | None => None,

@@ -1,6 +1,7 @@
 //! `attachd simulate`: packet gateways and the SIMs behind them, against any RADIUS server.
 
 mod changes;
+mod circumstances;
 mod display;
 mod results;
 
@@ -125,7 +126,8 @@ impl Simulate {
             DriveError::System(what) => CommandError::failed(what),
         })?;
         progress.finish();
-        Ok(RunReport::new(loaded, &outcome))
+        let (machine, command) = (circumstances::machine(), circumstances::command());
+        Ok(RunReport { machine, command, ..RunReport::new(loaded, &outcome) })
     }
 
     /// Tries one rate after the other; the report is that of the best.

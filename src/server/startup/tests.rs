@@ -35,6 +35,7 @@ fn settings() -> ServerSettings {
         vendor_attributes: false,
         http: Some(free),
         freeradius_metrics: false,
+        dashboard: true,
         gateways: vec![loopback("pgw")],
         mask_identities: true,
     }

@@ -71,7 +71,15 @@ fn write_circumstances(out: &mut String, report: &RunReport) -> std::fmt::Result
         grouped(u64::from(report.endpoints)),
         report.threads,
         escaped(&report.version)
-    )
+    )?;
+    if !report.machine.is_empty() {
+        writeln!(out, "<p class=\"faint\">on {}</p>", escaped(&report.machine))?;
+    }
+    if !report.command.is_empty() {
+        let command = escaped(&report.command.join(" "));
+        writeln!(out, "<p class=\"faint\"><code>{command}</code></p>")?;
+    }
+    Ok(())
 }
 
 /// What one wants to know first.

@@ -40,6 +40,12 @@ pub struct RunReport {
     pub name: String,
     pub scenario: serde_json::Value,
     pub began: String,
+    /// On which machine it ran.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub machine: String,
+    /// By which words, without what is secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     pub lasted_s: f64,
     pub threads: usize,
     pub endpoints: u32,
@@ -208,6 +214,8 @@ impl RunReport {
             name: loaded.name.clone(),
             scenario: serde_json::to_value(without_secret(scenario)).unwrap_or_default(),
             began: outcome.began.to_string(),
+            machine: String::new(),
+            command: Vec::new(),
             lasted_s: outcome.lasted.as_secs_f64(),
             threads: outcome.threads,
             endpoints: outcome.endpoints,

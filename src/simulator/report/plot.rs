@@ -44,6 +44,9 @@ const LETTER: f64 = 7.0;
 /// More points than the picture has columns only make the page long.
 const MOST_POINTS: usize = 960;
 
+/// Columns that show their values under the pointer: wide enough to be hit.
+const MOST_COLUMNS: usize = 192;
+
 impl Plot<'_> {
     /// A figure with title, legend and picture.
     pub(super) fn svg(&self) -> String {
@@ -89,6 +92,7 @@ impl Plot<'_> {
             }
             writeln!(out, "\"/>")?;
         }
+        self.write_values(out, &frame)?;
         for (across, up, name) in &self.dots {
             let (x, y) = (frame.x(*across), frame.y(*up));
             write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>")?;
@@ -103,6 +107,35 @@ impl Plot<'_> {
             )?;
         }
         writeln!(out, "</svg></figure>")
+    }
+
+    /// Columns without a colour: a browser shows the title of the one that the pointer is on.
+    fn write_values(&self, out: &mut String, frame: &Frame) -> std::fmt::Result {
+        let longest = self.curves.iter().max_by_key(|curve| curve.points.len());
+        let points = longest.map_or(&[][..], |curve| &curve.points);
+        let stride = points.len().div_ceil(MOST_COLUMNS).max(1);
+        let places: Vec<f64> = points.iter().step_by(stride).map(|point| point.0).collect();
+        let border = |left: f64, right: f64| f64::midpoint(frame.x(left), frame.x(right));
+        write!(out, "<g class=\"values\">")?;
+        for (number, at) in places.iter().enumerate() {
+            let before = number.checked_sub(1).map_or(LEFT, |before| border(places[before], *at));
+            let after = places.get(number + 1).map_or(WIDTH - RIGHT, |next| border(*at, *next));
+            let (width, height) = ((after - before).max(0.0), HEIGHT - TOP - BOTTOM);
+            write!(
+                out,
+                "<rect x=\"{before:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"><title>{} {}",
+                label(*at),
+                escaped(self.x.0)
+            )?;
+            for curve in &self.curves {
+                if let Some(value) = curve.near(*at) {
+                    let name = escaped(curve.name);
+                    write!(out, "\n{name}: {} {}", label(value), escaped(self.y.0))?;
+                }
+            }
+            write!(out, "</title></rect>")?;
+        }
+        writeln!(out, "</g>")
     }
 
     /// Every other stretch is shaded; its name stands above.
@@ -160,6 +193,19 @@ impl Plot<'_> {
             HEIGHT - 4.0,
             escaped(self.x.0)
         )
+    }
+}
+
+impl Curve<'_> {
+    /// The value that stands next to a place; points stand in order.
+    fn near(&self, at: f64) -> Option<f64> {
+        let behind = self.points.partition_point(|point| point.0 < at);
+        let candidates = self
+            .points
+            .get(behind.saturating_sub(1)..=behind.min(self.points.len().checked_sub(1)?))?;
+        let nearest =
+            candidates.iter().min_by(|a, b| (a.0 - at).abs().total_cmp(&(b.0 - at).abs()));
+        nearest.map(|point| point.1)
     }
 }
 
@@ -349,6 +395,30 @@ mod tests {
         };
         assert!(plot(10.0).svg().contains("<text class=\"dot\""));
         assert!(plot(99.0).svg().contains("<text class=\"dot before\""));
+    }
+
+    #[test]
+    fn the_pointer_finds_the_values_of_all_curves() {
+        let points =
+            |factor: f64| (0..500).map(|x| (f64::from(x), f64::from(x) * factor)).collect();
+        let plot = Plot {
+            title: "t",
+            x: ("s", Scale::Linear),
+            y: ("ms", Scale::Linear),
+            curves: vec![
+                Curve { name: "p50", colour: 0, points: points(1.0) },
+                Curve { name: "p99", colour: 1, points: points(2.0) },
+            ],
+            stretches: Vec::new(),
+            dots: Vec::new(),
+        };
+        let svg = plot.svg();
+        assert!(svg.contains("<title>30 s\np50: 30 ms\np99: 60 ms</title>"), "{svg}");
+        assert!(svg.matches("<title>").count() <= MOST_COLUMNS);
+        assert_eq!(plot.curves[0].near(3.4), Some(3.0));
+        assert_eq!(plot.curves[0].near(-1.0), Some(0.0));
+        assert_eq!(plot.curves[0].near(1e9), Some(499.0));
+        assert_eq!(Curve { name: "", colour: 0, points: Vec::new() }.near(1.0), None);
     }
 
     #[test]
