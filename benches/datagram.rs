@@ -115,6 +115,7 @@ impl Bench {
             name: "pgw-01".into(),
             sources: vec!["127.0.0.0/8".parse().expect("a prefix")],
             secrets: vec![SECRET.into()],
+            tls_names: Vec::new(),
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,
@@ -178,6 +179,7 @@ impl Bench {
             from: *from,
             to: None,
             octets,
+            stream: None,
         };
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         self.next += 1;

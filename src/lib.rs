@@ -26,6 +26,7 @@
 //!   rest.
 //! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in
 //!   without allocation.
+//! - [`tls`]: certificates, and connections of rustls without their sockets.
 //! - [`udp`]: batches of datagrams in and out of the kernel. Knows nothing of RADIUS; nearly all
 //!   unsafe code is here.
 //! - [`provisioning`]: what may exist: VSlices, subnets, groups, endpoints, their state machine,
@@ -64,7 +65,7 @@
 //!
 //! No timers per session: what is due is settled when an endpoint is touched, and a walk touches
 //! everyone in turn. No index of addresses over VSlices: an address means nothing without its VSlice,
-//! whose space of addresses knows the owner of each. No EAP, no proxying, no CoA, no TLS.
+//! whose space of addresses knows the owner of each. No EAP, no proxying, no CoA, no DTLS.
 
 pub mod aaa;
 pub mod api;
@@ -93,6 +94,7 @@ pub mod server;
 pub mod simulator;
 pub mod time;
 pub mod timers;
+pub mod tls;
 pub mod tokens;
 pub mod udp;
 pub mod wire;

@@ -109,7 +109,7 @@ fn nothing_that_we_name_is_there_twice() {
 }
 
 /// Older versions that other crates still stand on.
-const BROUGHT_BY_OTHERS: &[&str] = &["rand"];
+const BROUGHT_BY_OTHERS: &[&str] = &["nom", "rand"];
 
 fn text_of(folders: &[&str]) -> String {
     let mut text = String::new();

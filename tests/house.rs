@@ -24,6 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "simulator",
             "aaa",
             "journal",
+            "tls",
             "wire",
             "policy",
             "provisioning",
@@ -43,6 +44,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "event",
             "message_log",
             "journal",
+            "tls",
+            "wire",
             "provisioning",
             "identity",
             "time",
@@ -61,6 +64,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "keeping",
             "message_log",
             "tokens",
+            "tls",
             "aaa",
             "record",
             "journal",
@@ -104,6 +108,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "keeping",
             "aaa",
             "journal",
+            "tls",
             "wire",
             "udp",
             "network",
@@ -158,6 +163,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("pool", &["identity", "time"]),
     ("provisioning", &["policy", "identity", "time", "printable"]),
     ("policy", &["wire", "identity"]),
+    ("tls", &["wire", "printable"]),
     ("wire", &["printable"]),
     ("udp", &[]),
     ("identity", &[]),
@@ -179,6 +185,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "radius/worker",
             "outlets/post",
+            "radius/over_tls/conversation",
             "api/connections",
             "runtime/",
             "cli/",
@@ -190,6 +197,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "SystemTime::now",
         &[
             "radius/worker",
+            "radius/over_tls/conversation",
             "api/connections",
             "runtime/",
             "cli/",
@@ -200,6 +208,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sd_notify::", &["server/notify"]),
     ("unsafe {", &["udp/", "wire/abreast", "prefetch"]),
     ("libc::", &["udp/"]),
+    // One type of it is a value that others keep: the certificates that a connection was opened by.
+    ("rustls::", &["tls/", "radius/over_tls/open"]),
 ];
 
 #[test]

@@ -14,6 +14,7 @@ use super::table::{
     ProblemList, TomlTable, TomlValue, ValueFault, ValueResult, choice, fault, flag, number,
     one_or_several, text,
 };
+use super::tls::names;
 use crate::radius::{GatewaySettings, Requirement};
 
 /// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
@@ -34,6 +35,7 @@ pub(super) fn default() -> GatewaySettings {
         name: "pgw-01".to_owned(),
         sources: vec![IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8)],
         secrets: vec![PUBLIC_SECRET.into()],
+        tls_names: Vec::new(),
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit: 0,
@@ -92,7 +94,8 @@ fn gateway(
     let default = default();
     let name = table.take("name", format!("pgw-{place:02}"), name);
     let sources = table.optional("source", sources).unwrap_or(default.sources);
-    let secrets = secrets(source, &mut table, findings);
+    let tls_names = table.take("tls_names", Vec::new(), names);
+    let secrets = secrets(source, &mut table, !tls_names.is_empty(), findings);
     let require_message_authenticator = table.take(
         "require_message_authenticator",
         default.require_message_authenticator,
@@ -105,6 +108,7 @@ fn gateway(
         name,
         sources,
         secrets: secrets?,
+        tls_names,
         require_message_authenticator,
         limit_proxy_state,
         rate_limit,
@@ -174,15 +178,20 @@ fn unmapped(net: IpNet) -> IpNet {
         .unwrap_or(net)
 }
 
-/// The secrets, from the one key that names them: one or several.
+/// The secrets, from the one key that names them: one or several. Who has a name for TLS may have
+/// none.
 fn secrets(
     source: &ConfigSource<'_>,
     table: &mut TomlTable<'_, '_>,
+    speaks_tls: bool,
     findings: &ProblemList<'_>,
 ) -> Option<Vec<Box<[u8]>>> {
     let keys = ["secret", "secret_file", "secret_env"];
     let [given, file, variable] = keys.map(|key| table.value(key));
     let count = [&given, &file, &variable].into_iter().flatten().count();
+    if count == 0 && speaks_tls {
+        return Some(Vec::new());
+    }
     if count != 1 {
         let what = if count == 0 {
             "a gateway without a secret"
@@ -293,6 +302,8 @@ struct Known {
     names: HashSet<String>,
     /// Each with the name of its gateway.
     sources: HashMap<IpNet, String>,
+    /// The same of the names in their certificates.
+    tls_names: HashMap<String, String>,
 }
 
 impl Known {
@@ -309,6 +320,8 @@ impl Known {
             .iter()
             .enumerate()
             .filter(|(nth, source)| !gateway.sources[..*nth].contains(source))
+            // Over TLS it is the name that tells who it is.
+            .filter(|_| !gateway.secrets.is_empty())
         {
             let other = self.sources.insert(*source, gateway.name.clone());
             twin = twin.or(other.map(|other| (gateway.sources[nth], other)));
@@ -321,6 +334,15 @@ impl Known {
                 what,
                 "give each its own address or prefix; the longest prefix wins",
             );
+        }
+        for name in &gateway.tls_names {
+            if let Some(other) = self.tls_names.insert(name.clone(), gateway.name.clone()) {
+                let what = format!(
+                    "gateways {other:?} and {:?} have the same name {name:?} in tls_names",
+                    gateway.name
+                );
+                findings.error(span, what, "give each the names of its own certificate");
+            }
         }
         if !self.names.insert(gateway.name.clone()) {
             findings.error(

@@ -8,6 +8,7 @@ mod problem;
 mod read;
 pub(crate) mod source;
 mod table;
+mod tls;
 
 use std::path::{Path, PathBuf};
 

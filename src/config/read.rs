@@ -15,6 +15,7 @@ use super::problem::{ConfigProblem, ProblemSeverity};
 use super::table::{
     ProblemList, TomlTable, TomlValue, ValueResult, choice, fault, flag, list, number, text,
 };
+use super::tls::tls;
 use super::{Config, JournalConfig, LogConfig, LogFormat, PUBLIC_SECRET};
 use crate::aaa::{self, IdentityKind};
 use crate::config::source::ConfigSource;
@@ -74,7 +75,7 @@ pub(super) fn config(source: &ConfigSource<'_>) -> (Config, Vec<ConfigProblem>) 
             authority,
             kept_events,
         ),
-        server: server(&mut radius, root.section("http"), &mut log, gateways, &findings),
+        server: server(source, &mut radius, root.section("http"), &mut log, gateways, &findings),
         inventory,
         luhn,
         journal: journal(root.section("journal")),
@@ -102,10 +103,11 @@ fn parse<'a, 'i>(source: &ConfigSource<'i>, findings: &'a ProblemList<'a>) -> To
 }
 
 /// The listeners with their places in the file.
-type Listeners = Vec<(Range<usize>, SocketAddr)>;
+pub(super) type Listeners = Vec<(Range<usize>, SocketAddr)>;
 
 /// What the shell is told stands in several tables.
 fn server(
+    source: &ConfigSource<'_>,
     radius: &mut TomlTable<'_, '_>,
     mut http: TomlTable<'_, '_>,
     log: &mut TomlTable<'_, '_>,
@@ -118,7 +120,8 @@ fn server(
         radius.take("auth", vec![(span.clone(), local(1812))], list(socket_address));
     let acct: Listeners =
         radius.take("acct", vec![(span.clone(), local(1813))], list(socket_address));
-    if auth.is_empty() && acct.is_empty() {
+    let (over_tls, tls) = tls(source, radius, findings);
+    if auth.is_empty() && acct.is_empty() && over_tls.is_empty() {
         findings.error(
             &span,
             "auth and acct are both empty",
@@ -126,12 +129,13 @@ fn server(
         );
     }
     refuse_listening_twice(&auth, &acct, findings);
-    warn_of_the_unheard(&auth, &acct, &gateways, findings);
+    warn_of_the_unheard(&[&auth, &acct], &over_tls, &gateways, findings);
     let gateways: Vec<GatewaySettings> = gateways.into_iter().map(|(_, gateway)| gateway).collect();
     refuse_public_secret(&auth, &acct, &gateways, findings);
     let settings = ServerSettings {
         auth: auth.into_iter().map(|(_, address)| address).collect(),
         acct: acct.into_iter().map(|(_, address)| address).collect(),
+        tls,
         workers: radius.take("workers", 0, number(0..=256)) as usize,
         // RFC 5080 2.2.2 wants 5 to 30 seconds.
         duplicate_lifetime: radius.take(
@@ -216,13 +220,26 @@ fn refuse_public_secret(
 /// A gateway whose datagrams can reach no listener is a slip: a listener hears the family of its
 /// own address only.
 fn warn_of_the_unheard(
-    auth: &Listeners,
-    acct: &Listeners,
+    datagrams: &[&Listeners],
+    over_tls: &Listeners,
     gateways: &[LocatedGateway],
     findings: &ProblemList<'_>,
 ) {
-    let listeners: Vec<IpAddr> = auth.iter().chain(acct).map(|(_, address)| address.ip()).collect();
     for (span, gateway) in gateways.iter().filter(|(span, _)| !span.is_empty()) {
+        if !gateway.tls_names.is_empty() && over_tls.is_empty() {
+            let what = format!("gateway {:?} has tls_names, and nothing listens", gateway.name);
+            let remedy = "add tls = [\"0.0.0.0:2083\"] to [radius], or leave the names out";
+            if gateway.secrets.is_empty() {
+                findings.error(span, what, remedy);
+            } else {
+                findings.warning(span, what, remedy);
+            }
+            continue;
+        }
+        let of_datagrams = datagrams.iter().filter(|_| !gateway.secrets.is_empty()).copied();
+        let of_tls = Some(over_tls).filter(|_| !gateway.tls_names.is_empty());
+        let listeners: Vec<IpAddr> =
+            of_datagrams.chain(of_tls).flatten().map(|(_, address)| address.ip()).collect();
         let unheard =
             gateway.sources.iter().find_map(|source| Some((source, deaf(&listeners, *source)?)));
         if let Some((source, (why, remedy))) = unheard {
@@ -357,7 +374,9 @@ fn logging(table: &mut TomlTable<'_, '_>) -> LogConfig {
     }
 }
 
-fn seconds(range: RangeInclusive<u64>) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
+pub(super) fn seconds(
+    range: RangeInclusive<u64>,
+) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
     move |value| number(range)(value).map(Duration::from_secs)
 }
 
@@ -374,7 +393,7 @@ fn folder(source: &ConfigSource<'_>, value: &TomlValue<'_>) -> ValueResult<PathB
     }
 }
 
-fn socket_address(value: &TomlValue<'_>) -> ValueResult<SocketAddr> {
+pub(super) fn socket_address(value: &TomlValue<'_>) -> ValueResult<SocketAddr> {
     let text = text(value)?;
     match text.parse() {
         Ok(address) => Ok(address),

@@ -87,6 +87,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
         server: server::ServerSettings {
             auth: local(1812),
             acct: local(1813),
+            tls: None,
             workers: 0,
             duplicate_lifetime: Duration::from_secs(30),
             reject_delay: Duration::ZERO,
@@ -99,6 +100,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
                 name: "pgw-01".to_owned(),
                 sources: vec!["127.0.0.0/8".parse().unwrap()],
                 secrets: vec![b"testing123".as_slice().into()],
+                tls_names: Vec::new(),
                 require_message_authenticator: Requirement::Auto,
                 limit_proxy_state: true,
                 rate_limit: 0,
@@ -189,6 +191,7 @@ fn every_documented_key_can_be_changed() {
         server::ServerSettings {
             auth: vec!["0.0.0.0:1812".parse().unwrap(), "[::]:1812".parse().unwrap()],
             acct: vec![],
+            tls: None,
             workers: 2,
             duplicate_lifetime: Duration::from_secs(5),
             reject_delay: Duration::from_secs(1),
@@ -201,6 +204,7 @@ fn every_documented_key_can_be_changed() {
                 name: "pgw-02".to_owned(),
                 sources: vec!["2001:db8::7/128".parse().unwrap()],
                 secrets: vec![b"from-the-environment".as_slice().into()],
+                tls_names: Vec::new(),
                 require_message_authenticator: Requirement::Yes,
                 limit_proxy_state: false,
                 rate_limit: 500,

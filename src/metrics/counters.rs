@@ -34,10 +34,12 @@ pub enum Dropped {
     ReplyTooLong,
     /// The kernel did not take the reply.
     Unsent,
+    /// A datagram of a gateway that speaks over TLS only.
+    TlsOnly,
 }
 
 impl Dropped {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownGateway,
         Self::Malformed,
         Self::UnknownCode,
@@ -52,6 +54,7 @@ impl Dropped {
         Self::NotReady,
         Self::ReplyTooLong,
         Self::Unsent,
+        Self::TlsOnly,
     ];
 
     /// As the metric label has it.
@@ -71,6 +74,7 @@ impl Dropped {
             Self::NotReady => "not-ready",
             Self::ReplyTooLong => "reply-too-long",
             Self::Unsent => "unsent",
+            Self::TlsOnly => "tls-only",
         }
     }
 }
@@ -80,8 +84,8 @@ pub const REQUESTS: [Code; 3] =
     [Code::ACCESS_REQUEST, Code::ACCOUNTING_REQUEST, Code::STATUS_SERVER];
 
 /// The codes of replies that are sent.
-pub const RESPONSES: [Code; 3] =
-    [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCOUNTING_RESPONSE];
+pub const RESPONSES: [Code; 4] =
+    [Code::ACCESS_ACCEPT, Code::ACCESS_REJECT, Code::ACCOUNTING_RESPONSE, Code::PROTOCOL_ERROR];
 
 /// The upper bounds of the latency buckets, in microseconds; one more bucket is without bound.
 pub const BUCKETS_US: [u64; 13] =
@@ -257,7 +261,7 @@ mod tests {
             reports,
             [(
                 gateway,
-                Traffic { requests: [2, 0, 0], responses: [0, 1, 0], ..Traffic::default() }
+                Traffic { requests: [2, 0, 0], responses: [0, 1, 0, 0], ..Traffic::default() }
             )]
         );
         counters.drain_gateways(|_, _| panic!("nothing was counted"));

@@ -39,8 +39,8 @@ const COUNTERS: &[(&str, &str, &[Source])] = &[
     ("total_access_challenges", "Access-Challenges: none.", &[]),
     (
         "total_auth_responses",
-        "Replies on authentication ports.",
-        &[responses("Access-Accept"), responses("Access-Reject")],
+        "Replies on authentication ports, and Protocol-Errors over TLS.",
+        &[responses("Access-Accept"), responses("Access-Reject"), responses("Protocol-Error")],
     ),
     ("total_auth_duplicate_requests", "Repeated Access-Requests.", &[duplicates("Access-Request")]),
     (
@@ -53,6 +53,7 @@ const COUNTERS: &[(&str, &str, &[Source])] = &[
         "Packets of unknown senders, of accounting ports, too, and Access-Requests without a valid Message-Authenticator.",
         &[
             dropped("unknown-gateway"),
+            dropped("tls-only"),
             dropped("bad-message-authenticator"),
             dropped("missing-message-authenticator"),
             dropped("proxy-state-limited"),

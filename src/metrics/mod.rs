@@ -36,6 +36,8 @@ use latencies::SharedLatencies;
 
 const COMMIT_SECONDS: &str = "attachd_journal_commit_seconds";
 const API_SECONDS: &str = "attachd_api_request_duration_seconds";
+const TLS_CLOSED: &str = "attachd_tls_closed_total";
+const TLS_CONNECTIONS: &str = "attachd_tls_connections";
 
 /// Upper bounds of the commit histogram, seconds: an fdatasync takes 0.2 ms on a good day and a
 /// second on a bad one.
@@ -230,6 +232,34 @@ impl Metrics {
         self.reloads_refused.increment(1);
     }
 
+    /// A TLS connection has ended, or never began.
+    pub fn tls_closed(&self, reason: &'static str) {
+        with_local_recorder(&self.recorder, || {
+            counter!(TLS_CLOSED, "reason" => reason).increment(1);
+        });
+    }
+
+    /// A gateway has so many TLS connections more.
+    pub fn tls_connections(&self, gateway: &str, more: f64) {
+        with_local_recorder(&self.recorder, || {
+            gauge!(TLS_CONNECTIONS, "gateway" => gateway.to_owned()).increment(more);
+        });
+    }
+
+    /// Makes the series of all that may connect over TLS.
+    pub fn tls_announce<'n>(&self, gateways: impl Iterator<Item = &'n str>) {
+        gateways.take(ANNOUNCED).for_each(|name| self.tls_connections(name, 0.0));
+    }
+
+    /// Makes the series of all reasons for which a connection may end.
+    pub fn tls_begins(&self, reasons: &[&'static str]) {
+        with_local_recorder(&self.recorder, || {
+            for reason in reasons {
+                let _ = counter!(TLS_CLOSED, "reason" => *reason);
+            }
+        });
+    }
+
     /// Counts what the kernel has dropped at one socket.
     pub fn socket_drops(&self, listener: SocketAddr) -> SocketDrops {
         let counter = with_local_recorder(
@@ -370,6 +400,8 @@ fn describe() {
         "Requests of the HTTP API, by path and status."
     );
     describe_histogram!(API_SECONDS, Unit::Seconds, "How long a request of the HTTP API took.");
+    describe_counter!(TLS_CLOSED, "TLS connections that ended or never began, by reason.");
+    describe_gauge!(TLS_CONNECTIONS, "Open TLS connections, by gateway.");
     describe_counter!(
         "attachd_thread_stalls_total",
         "How often a thread has stood still for too long."

@@ -4,7 +4,9 @@ use crate::aaa::{Accept, RejectReason};
 use crate::identity::Moniker;
 use crate::wire::number::value::error_cause;
 use crate::wire::number::{self, attachd, microsoft};
-use crate::wire::{Code, Datagram, Draft, Encoder, LONGEST, MessageAuthenticator, TooLong};
+use crate::wire::{
+    Code, Datagram, Draft, Encoder, LONGEST, MessageAuthenticator, RadiusVersion, TooLong,
+};
 
 use std::net::Ipv4Addr;
 
@@ -87,15 +89,17 @@ pub fn accept(
     reply.draft_reply(request.authenticator())
 }
 
-/// Access-Reject: the reason, and nothing of the request but its Proxy-States.
+/// Access-Reject: the reason, and nothing of the request but its Proxy-States. RADIUS/1.1 has an
+/// Error-Cause beside it, 501: administratively prohibited (RFC 9765 6.4).
 pub fn reject(
     buf: &mut [u8],
     request: &Datagram<'_>,
     reason: RejectReason,
+    version: RadiusVersion,
 ) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(buf, Code::ACCESS_REJECT, request.identifier());
     reply.message_authenticator().attribute(number::REPLY_MESSAGE, reason.moniker().as_bytes());
-    if reason.is_by_policy() {
+    if reason.is_by_policy() || version == RadiusVersion::V1_1 {
         reply.integer(number::ERROR_CAUSE, error_cause::ADMINISTRATIVELY_PROHIBITED);
     }
     reply.copy(request, number::PROXY_STATE);
@@ -117,6 +121,24 @@ pub fn receipt(buf: &mut [u8], request: &Datagram<'_>) -> Result<Draft, TooLong>
 pub fn alive(buf: &mut [u8], request: &Datagram<'_>, code: Code) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(buf, code, request.identifier());
     reply.message_authenticator().copy(request, number::PROXY_STATE);
+    reply.draft_reply(request.authenticator())
+}
+
+/// What a stream is answered where no other reply fits (RFC 7930 4): why not, and to which code. A
+/// packet of RADIUS/1.1 needs no code, its Token says enough (RFC 9765 6.3).
+pub fn protocol_error(
+    buf: &mut [u8],
+    request: &Datagram<'_>,
+    cause: u32,
+    version: RadiusVersion,
+) -> Result<Draft, TooLong> {
+    let mut reply = Encoder::new(buf, Code::PROTOCOL_ERROR, request.identifier());
+    reply.message_authenticator();
+    if version == RadiusVersion::V1_0 {
+        let (parent, original) = (number::EXTENDED_ATTRIBUTE_1, number::ORIGINAL_PACKET_CODE);
+        reply.extended(parent, original, &u32::from(request.code().0).to_be_bytes());
+    }
+    reply.integer(number::ERROR_CAUSE, cause).copy(request, number::PROXY_STATE);
     reply.draft_reply(request.authenticator())
 }
 
@@ -175,7 +197,10 @@ mod tests {
             );
             if has_room(&datagram, false) {
                 for reason in RejectReason::ALL {
-                    assert!(reject(&mut buf, &datagram, reason).is_ok(), "{octets} {reason:?}");
+                    assert!(
+                        reject(&mut buf, &datagram, reason, RadiusVersion::V1_1).is_ok(),
+                        "{octets} {reason:?}"
+                    );
                 }
             }
             let datagram = request(Code::ACCOUNTING_REQUEST, octets);

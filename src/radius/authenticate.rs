@@ -3,7 +3,7 @@
 
 use super::gateways::Gateway;
 use crate::metrics::counters::Dropped;
-use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, number};
+use crate::wire::{Code, Datagram, Forged, MessageAuthenticator, RadiusVersion, number};
 
 /// Whether the sender is who its address says, and has signed what must be signed.
 pub(super) fn authenticate(
@@ -11,10 +11,7 @@ pub(super) fn authenticate(
     request: &Datagram<'_>,
     gateway: &Gateway,
 ) -> Result<(), Dropped> {
-    proof.map_err(|forged| match forged {
-        Forged::Authenticator => Dropped::BadAuthenticator,
-        Forged::MessageAuthenticator => Dropped::BadMessageAuthenticator,
-    })?;
+    proof.map_err(dropped)?;
     let is_signed = request.message_authenticator() == MessageAuthenticator::Present;
     match request.code() {
         // RFC 5997 3.
@@ -27,6 +24,31 @@ pub(super) fn authenticate(
         }
         Code::ACCESS_REQUEST => may_be_unsigned(request, gateway),
         _ => Ok(()),
+    }
+}
+
+/// The same over TLS, where the certificate has said who it is: what a gateway's settings ask for
+/// is not asked for, but what is there must be right (PROTOCOL 20). RADIUS/1.1 has none of it, and
+/// what a sender puts there all the same is ignored (RFC 9765 5.2).
+pub(super) fn authenticate_stream(
+    proof: Result<(), Forged>,
+    request: &Datagram<'_>,
+    version: RadiusVersion,
+) -> Result<(), Dropped> {
+    if version == RadiusVersion::V1_1 {
+        return Ok(());
+    }
+    proof.map_err(dropped)?;
+    // RFC 5997 3, RFC 3579 3.1.
+    let must_sign = request.code() == Code::STATUS_SERVER || request.contains(number::EAP_MESSAGE);
+    let is_signed = request.message_authenticator() == MessageAuthenticator::Present;
+    if must_sign && !is_signed { Err(Dropped::MissingMessageAuthenticator) } else { Ok(()) }
+}
+
+fn dropped(forged: Forged) -> Dropped {
+    match forged {
+        Forged::Authenticator => Dropped::BadAuthenticator,
+        Forged::MessageAuthenticator => Dropped::BadMessageAuthenticator,
     }
 }
 

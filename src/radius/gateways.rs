@@ -1,6 +1,7 @@
 //! Who may speak to us, by source address: the longest configured prefix wins.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,10 +33,31 @@ pub struct Gateways {
     unrecorded: Unrecorded,
     v4: Prefixes<u32>,
     v6: Prefixes<u128>,
+    /// The place of the gateway that has this name in its certificate.
+    by_tls_name: HashMap<String, usize, foldhash::fast::RandomState>,
+    tls_secret: Arc<Secret>,
+}
+
+/// What takes the place of a secret over TLS: everybody knows it (RFC 6614 2.3).
+pub const TLS_SECRET: &[u8] = b"radsec";
+
+/// Why nobody is behind a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NobodyByCertificate {
+    /// None of its names is a gateway's.
+    UnknownName,
+    /// One is, and this gateway does not connect from there.
+    ForbiddenSource,
 }
 
 /// Gateways that have sent their first Message-Authenticator, and nobody has recorded it yet.
 type Unrecorded = Arc<Mutex<Vec<GatewayId>>>;
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gateway({})", self.name)
+    }
+}
 
 /// One configured gateway, and what it has taught us.
 pub struct Gateway {
@@ -53,6 +75,8 @@ pub struct Gateway {
     heard: Arc<HeardTimes>,
     unrecorded: Unrecorded,
     rate: Option<Rate>,
+    /// It has no secret, so no datagram of it can be believed.
+    pub is_tls_only: bool,
 }
 
 /// When a gateway was heard last since the process began, as numbers that all workers share;
@@ -89,6 +113,8 @@ impl Gateways {
             unrecorded,
             v4: Prefixes::default(),
             v6: Prefixes::default(),
+            by_tls_name: HashMap::default(),
+            tls_secret: Arc::new(Secret::new(TLS_SECRET)),
         }
         .reloaded(settings)
     }
@@ -127,15 +153,25 @@ impl Gateways {
             unrecorded,
             v4: Prefixes::default(),
             v6: Prefixes::default(),
+            by_tls_name: HashMap::default(),
+            tls_secret: Arc::clone(&self.tls_secret),
         };
         for one in settings {
             let index = next.list.len();
+            let is_tls_only = one.secrets.is_empty();
             for source in &one.sources {
+                // Several that speak over TLS only may share an address, and one of them may with
+                // one that sends datagrams: those are its.
                 match source.trunc() {
-                    IpNet::V4(net) => next.v4.insert(net.prefix_len(), net.network().into(), index),
-                    IpNet::V6(net) => next.v6.insert(net.prefix_len(), net.network().into(), index),
+                    IpNet::V4(net) => {
+                        next.v4.insert(net.prefix_len(), net.network().into(), index, !is_tls_only);
+                    }
+                    IpNet::V6(net) => {
+                        next.v6.insert(net.prefix_len(), net.network().into(), index, !is_tls_only);
+                    }
                 }
             }
+            next.by_tls_name.extend(one.tls_names.iter().map(|name| (name.clone(), index)));
             let id = next.handle(&one.name);
             next.list.push(Arc::new(Gateway {
                 id,
@@ -149,6 +185,7 @@ impl Gateways {
                 heard: Arc::clone(&next.heard[id.index()]),
                 unrecorded: Arc::clone(&next.unrecorded),
                 rate: Rate::of(one.rate_limit),
+                is_tls_only,
             }));
         }
         next
@@ -172,6 +209,41 @@ impl Gateways {
             IpAddr::V6(ip) => self.v6.longest(ip.into()),
         };
         self.list.get(index?).map(Arc::as_ref)
+    }
+
+    /// The gateway whose certificate has these names and that connects from this address. A name
+    /// that is an address counts only if it is this one.
+    pub fn of_certificate(
+        &self,
+        names: &[String],
+        addresses: &[IpAddr],
+        source: IpAddr,
+    ) -> Result<&Arc<Gateway>, NobodyByCertificate> {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let mut nobody = NobodyByCertificate::UnknownName;
+        for name in names.iter().chain(&addresses) {
+            let Some(gateway) = self.by_tls_name.get(name).and_then(|index| self.list.get(*index))
+            else {
+                continue;
+            };
+            let is_elsewhere = name.parse::<IpAddr>().is_ok_and(|address| address != source);
+            if gateway.covers(source) && !is_elsewhere {
+                return Ok(gateway);
+            }
+            nobody = NobodyByCertificate::ForbiddenSource;
+        }
+        Err(nobody)
+    }
+
+    /// The names of those that may connect over TLS.
+    pub fn over_tls(&self) -> impl Iterator<Item = &str> {
+        let places: BTreeSet<usize> = self.by_tls_name.values().copied().collect();
+        places.into_iter().filter_map(|place| Some(self.list.get(place)?.name.as_str()))
+    }
+
+    /// The secret that everybody has over TLS.
+    pub fn tls_secret(&self) -> &Secret {
+        &self.tls_secret
     }
 
     /// The name under which a gateway was or is configured.
@@ -240,6 +312,11 @@ impl Gateway {
     /// It has restarted.
     pub fn note_restart(&self, now: Timestamp) {
         self.heard.restart.store(now.millis(), Ordering::Relaxed);
+    }
+
+    /// Whether it may connect from this address.
+    fn covers(&self, source: IpAddr) -> bool {
+        self.sources.iter().any(|range| range.contains(&source))
     }
 
     /// The configured addresses that `source` is one of. One address is a single one only if it is
@@ -363,7 +440,8 @@ impl<A> Default for Prefixes<A> {
 }
 
 impl<A: Address> Prefixes<A> {
-    fn insert(&mut self, length: u8, network: A, index: usize) {
+    /// Adds a prefix; one that is there already gives way only if `wins`.
+    fn insert(&mut self, length: u8, network: A, index: usize, wins: bool) {
         let at = match self.by_length.binary_search_by(|(known, _)| length.cmp(known)) {
             Ok(at) => at,
             Err(at) => {
@@ -371,7 +449,10 @@ impl<A: Address> Prefixes<A> {
                 at
             }
         };
-        self.by_length[at].1.insert(network, index);
+        let place = self.by_length[at].1.entry(network).or_insert(index);
+        if wins {
+            *place = index;
+        }
     }
 
     fn longest(&self, address: A) -> Option<usize> {
@@ -434,6 +515,7 @@ mod tests {
             name: name.to_owned(),
             sources: vec![source.parse().unwrap()],
             secrets: vec![Box::from(*b"xyzzy5461")],
+            tls_names: Vec::new(),
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,

@@ -28,6 +28,7 @@ type What = (Reason, Option<GatewayId>);
 enum Reason {
     Dropped(u8),
     Rejected(u8),
+    Closed(&'static str),
 }
 
 /// When something was last said, and how often it would have been since.
@@ -60,6 +61,26 @@ impl LogThrottle {
             debug!(reason, %from, gateway, kept_back, "dropped");
         } else {
             warn!(reason, %from, gateway, kept_back, "dropped");
+        }
+    }
+
+    /// A TLS connection has ended, or never began.
+    pub(super) fn closed(
+        &mut self,
+        reason: &'static str,
+        from: SocketAddr,
+        gateway: Option<&Gateway>,
+        detail: &str,
+        now: Timestamp,
+    ) {
+        let what = (Reason::Closed(reason), gateway.map(|gateway| gateway.id));
+        let Some(kept_back) = self.admits(what, now) else { return };
+        let detail = printable::octets(detail.as_bytes());
+        if let Some(gateway) = gateway {
+            let gateway = &gateway.name;
+            info!(reason, %from, gateway, %detail, kept_back, "TLS connection closed");
+        } else {
+            warn!(reason, %from, %detail, kept_back, "TLS connection refused");
         }
     }
 

@@ -14,16 +14,19 @@
 //! pending_batch the records of a batch, and what waits for them
 //! answer        from a verdict to the attributes of the reply
 //! replies       the replies of a batch, and where they go
+//! over_tls      the same for packets that come by TLS connections
 //! log_throttle  log lines about what was refused, at a bounded rate
 //! context       what all threads of the server share
 //! ```
 
 pub mod answer;
 pub(crate) mod authenticate;
+pub mod connection_id;
 pub(crate) mod context;
 pub mod duplicates;
 pub mod gateways;
 pub(crate) mod log_throttle;
+pub mod over_tls;
 pub mod pending_batch;
 pub mod pipeline;
 pub(crate) mod remembered;
@@ -36,4 +39,4 @@ pub mod translate;
 pub(crate) mod worker;
 pub mod worker_core;
 pub use settings::GatewaySettings;
-pub use settings::Requirement;
+pub use settings::{Requirement, TlsLimits, TlsSettings};

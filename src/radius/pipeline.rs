@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{self, VendorNames};
-use super::authenticate::authenticate;
+use super::authenticate::{authenticate, authenticate_stream};
+use super::connection_id::ConnectionId;
 use super::duplicates::{DuplicateKey, Duplicates, Lookup, Slot};
 use super::gateways::{Gateway, Gateways};
 use super::log_throttle::LogThrottle;
@@ -19,7 +20,8 @@ use crate::metrics::counters::{Dropped, WorkerCounters};
 use crate::provisioning::Credentials;
 use crate::time::Timestamp;
 use crate::wire::{
-    AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, Secret, TooLong, sign_replies, verify_requests,
+    AT_ONCE, Code, Datagram, Draft, Forged, LONGEST, RadiusVersion, Secret, TooLong, sign_replies,
+    verify_requests,
 };
 
 /// What a socket is there for.
@@ -27,6 +29,8 @@ use crate::wire::{
 pub enum Port {
     Auth,
     Acct,
+    /// TLS: what belongs on either of the others.
+    Both,
 }
 
 /// The socket a datagram came in by.
@@ -45,6 +49,29 @@ pub struct Arrival<'a> {
     /// The address it was sent to, where the socket is bound to all.
     pub to: Option<IpAddr>,
     pub octets: &'a [u8],
+    /// The TLS connection it came in by, if it is no datagram.
+    pub stream: Option<StreamPeer<'a>>,
+}
+
+/// The connection by which a packet came, and whose it is: its gateway is known by certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamPeer<'a> {
+    pub id: ConnectionId,
+    pub gateway: &'a Gateway,
+    pub version: RadiusVersion,
+    /// When the packet came first.
+    pub since: Duration,
+}
+
+/// A packet of a connection that will not be answered by the pipeline, and why not. What becomes of
+/// it, and of its connection, is said by the rules for streams.
+#[derive(Debug)]
+pub struct StreamRefusal {
+    pub connection: ConnectionId,
+    pub reason: Dropped,
+    /// Empty if it was decided and its reply is lost.
+    pub octets: Box<[u8]>,
+    pub since: Duration,
 }
 
 /// What comes out of the datagrams of one batch.
@@ -99,6 +126,8 @@ pub struct Pipeline {
     /// Whether Status-Server is answered.
     pub is_ready: bool,
     pub counters: WorkerCounters,
+    /// What of streams was refused since somebody looked.
+    pub stream_refusals: Vec<StreamRefusal>,
 }
 
 /// A request that belongs here, if its sender is who its address says.
@@ -106,6 +135,8 @@ pub struct Pipeline {
 struct Unverified<'p> {
     request: Datagram<'p>,
     gateway: &'p Gateway,
+    /// The secret to verify it with: the gateway's first, or over TLS the one that everybody knows.
+    secret: &'p Secret,
     arrival: Arrival<'p>,
 }
 
@@ -124,8 +155,8 @@ struct Verified<'p> {
 /// A request that has to be decided: verified, not seen before, and read.
 struct Fresh<'p> {
     verified: Verified<'p>,
-    /// Where it waits for its reply.
-    slot: Slot,
+    /// Where it waits for its reply, unless nothing of its kind is remembered.
+    slot: Option<Slot>,
     fields: Fields<'p>,
 }
 
@@ -149,10 +180,20 @@ enum SendWhen {
     Delayed,
 }
 
+impl Arrival<'_> {
+    /// What its packet and the reply look like.
+    fn version(&self) -> RadiusVersion {
+        self.stream.map_or(RadiusVersion::V1_0, |stream| stream.version)
+    }
+}
+
 impl Unverified<'_> {
     /// By what a retransmission of it is known.
     fn key(&self) -> DuplicateKey {
-        let Arrival { listener, from, .. } = self.arrival;
+        let Arrival { listener, from, stream, .. } = self.arrival;
+        // Of a connection what it asked is remembered, whatever port it comes from: with another
+        // connection all begins anew (RFC 6613 2.6).
+        let from = stream.map_or(from, |stream| stream.id.as_peer());
         let (code, identifier) = (self.request.code().0, self.request.identifier());
         DuplicateKey { from, listener: listener.index, code, identifier, gateway: self.gateway.id }
     }
@@ -171,6 +212,7 @@ impl Pipeline {
             journal_fails: false,
             is_ready: true,
             counters: WorkerCounters::default(),
+            stream_refusals: Vec::new(),
         }
     }
 
@@ -193,7 +235,7 @@ impl Pipeline {
                 return;
             }
             let verifications = verify_requests(&unverified, |candidate: &Unverified<'_>| {
-                (&candidate.request, &candidate.gateway.secret)
+                (&candidate.request, candidate.secret)
             });
             unverified
                 .iter()
@@ -233,8 +275,13 @@ impl Pipeline {
             }
         }
         let mut unsigned = [const { None }; AT_ONCE];
-        for ((unsigned, answer), buf) in unsigned.iter_mut().zip(answers).zip(&mut buffers) {
-            *unsigned = answer.map(|(fresh, answer)| answer.draft.of(buf, fresh.verified.secret));
+        for ((unsigned, answer), buf) in unsigned.iter_mut().zip(&mut answers).zip(&mut buffers) {
+            let Some((fresh, answer)) = answer else { continue };
+            if fresh.verified.arrival.version() == RadiusVersion::V1_1 {
+                answer.draft = answer.draft.into_radius_1_1(buf);
+            } else {
+                *unsigned = Some(answer.draft.of(buf, fresh.verified.secret));
+            }
         }
         sign_replies(&mut unsigned);
         for ((fresh, answer), buf) in
@@ -288,7 +335,18 @@ impl Pipeline {
         arrival: &Arrival<'_>,
         now: Timestamp,
     ) {
-        let gateway = gateways.of(arrival.from.ip());
+        let gateway = match arrival.stream {
+            Some(stream) => {
+                self.stream_refusals.push(StreamRefusal {
+                    connection: stream.id,
+                    reason,
+                    octets: arrival.octets.into(),
+                    since: stream.since,
+                });
+                Some(stream.gateway)
+            }
+            None => gateways.of(arrival.from.ip()),
+        };
         self.counters.dropped(reason, gateway.map(|gateway| gateway.id));
         self.log.dropped(reason, arrival.from, gateway, now);
     }
@@ -317,6 +375,10 @@ impl Pipeline {
         }
         self.shares.give_back(route.gateway, route.load);
         self.counters.dropped(reason, Some(route.gateway));
+        if let Some(connection) = route.stream {
+            let (octets, since) = (Box::default(), Duration::ZERO);
+            self.stream_refusals.push(StreamRefusal { connection, reason, octets, since });
+        }
     }
 
     /// What can be said of a datagram before anything is computed.
@@ -325,10 +387,18 @@ impl Pipeline {
         gateways: &'p Gateways,
         arrival: Arrival<'p>,
     ) -> Result<Unverified<'p>, Dropped> {
-        let gateway = gateways.of(arrival.from.ip()).ok_or(Dropped::UnknownGateway)?;
+        let (gateway, secret) = if let Some(stream) = arrival.stream {
+            (stream.gateway, gateways.tls_secret())
+        } else {
+            let gateway = gateways.of(arrival.from.ip()).ok_or(Dropped::UnknownGateway)?;
+            if gateway.is_tls_only {
+                return Err(Dropped::TlsOnly);
+            }
+            (gateway, &gateway.secret)
+        };
         let request = Datagram::frame(arrival.octets).map_err(|_| Dropped::Malformed)?;
         self.has_room(gateway, request.code(), arrival.listener.port)?;
-        Ok(Unverified { request, gateway, arrival })
+        Ok(Unverified { request, gateway, secret, arrival })
     }
 
     /// Hears a candidate whose verification has been computed: what is known or needs no decision
@@ -340,9 +410,15 @@ impl Pipeline {
         now: Timestamp,
         out: &mut BatchOutput<R>,
     ) -> Result<Option<Fresh<'p>>, Dropped> {
-        let Unverified { request, gateway, arrival } = *candidate;
-        let (secret, verification) = gateway.prove(&request, verification);
-        authenticate(verification, &request, gateway)?;
+        let Unverified { request, gateway, secret, arrival } = *candidate;
+        let secret = if let Some(stream) = arrival.stream {
+            authenticate_stream(verification, &request, stream.version)?;
+            secret
+        } else {
+            let (secret, verification) = gateway.prove(&request, verification);
+            authenticate(verification, &request, gateway)?;
+            secret
+        };
         if !gateway.admits(now) {
             return Err(Dropped::RateLimited);
         }
@@ -353,6 +429,7 @@ impl Pipeline {
             listener: arrival.listener.index,
             gateway: gateway.id,
             request: request.code(),
+            stream: arrival.stream.map(|stream| stream.id),
             slot: None,
             load: InFlightLoad::default(),
         };
@@ -361,12 +438,17 @@ impl Pipeline {
             // Never remembered: each one asks how we are now (RFC 5997 4.2).
             return self.alive(&verified, out).map(|()| None);
         }
+        if arrival.version() == RadiusVersion::V1_1 {
+            // A Token names one request of one connection, and TLS repeats nothing (RFC 9765 4.2).
+            let fields = Fields::gather(&request, self.config.vendor);
+            return Ok(Some(Fresh { verified, slot: None, fields }));
+        }
         match self.duplicates.look_up(&candidate.key(), request.authenticator(), now) {
             Lookup::New(slot) => {
                 let route = Route { slot: Some(slot), ..route };
                 Ok(Some(Fresh {
                     verified: Verified { route, ..verified },
-                    slot,
+                    slot: Some(slot),
                     fields: Fields::gather(&request, self.config.vendor),
                 }))
             }
@@ -383,8 +465,8 @@ impl Pipeline {
     fn has_room(&self, gateway: &Gateway, code: Code, port: Port) -> Result<(), Dropped> {
         let weight = match (port, code) {
             (_, Code::STATUS_SERVER) => return Ok(()),
-            (Port::Auth, Code::ACCESS_REQUEST) => ACCESS,
-            (Port::Acct, Code::ACCOUNTING_REQUEST) => REPORT,
+            (Port::Auth | Port::Both, Code::ACCESS_REQUEST) => ACCESS,
+            (Port::Acct | Port::Both, Code::ACCOUNTING_REQUEST) => REPORT,
             _ => return Err(Dropped::UnknownCode),
         };
         if self.journal_fails || self.shares.admits(gateway.id, weight) {
@@ -412,7 +494,11 @@ impl Pipeline {
             Code::ACCESS_REQUEST => self.authorize(fresh, buf, pending),
             _ => self.account(fresh, buf, pending),
         };
-        let mut answer = answered.inspect_err(|_| self.duplicates.forget(fresh.slot))?;
+        let mut answer = answered.inspect_err(|_| {
+            if let Some(slot) = fresh.slot {
+                self.duplicates.forget(slot);
+            }
+        })?;
         match answer.send_when {
             SendWhen::AtOnce => {}
             SendWhen::WithItsRecords => {
@@ -437,8 +523,12 @@ impl Pipeline {
         buf: &mut [u8],
         pending: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
-        let Fresh { verified: Verified { request, gateway, secret, now, .. }, fields, .. } = fresh;
-        let proves = |wanted: &Credentials| fields.prove(wanted, request, secret);
+        let Fresh { verified, fields, .. } = fresh;
+        let Verified { request, gateway, secret, arrival, now, .. } = verified;
+        let proves = |wanted: &Credentials| match arrival.version() {
+            RadiusVersion::V1_0 => fields.prove(wanted, request, secret),
+            RadiusVersion::V1_1 => fields.prove_in_clear(wanted, request),
+        };
         let located = || fields.location_info();
         let asked = AccessRequest {
             subject: fields.subject,
@@ -460,7 +550,7 @@ impl Pipeline {
                 } else {
                     SendWhen::Delayed
                 };
-                send_when.when(answer::reject(buf, request, reason))
+                send_when.when(answer::reject(buf, request, reason, arrival.version()))
             }
         }
     }
@@ -522,11 +612,17 @@ impl Pipeline {
             return Err(Dropped::NotReady);
         }
         let code = match arrival.listener.port {
-            Port::Auth => Code::ACCESS_ACCEPT,
+            Port::Auth | Port::Both => Code::ACCESS_ACCEPT,
             Port::Acct => Code::ACCOUNTING_RESPONSE,
         };
         out.at_once
-            .write(*route, |buf| Ok(answer::alive(buf, request, code)?.sign(buf, secret)))
+            .write(*route, |buf| {
+                let draft = answer::alive(buf, request, code)?;
+                Ok(match arrival.version() {
+                    RadiusVersion::V1_0 => draft.sign(buf, secret),
+                    RadiusVersion::V1_1 => draft.into_radius_1_1(buf).length(),
+                })
+            })
             .map_err(|TooLong| Dropped::ReplyTooLong)
     }
 }

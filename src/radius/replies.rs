@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::connection_id::ConnectionId;
 use super::duplicates::Slot;
 use super::shares::InFlightLoad;
 use crate::identity::GatewayId;
@@ -19,6 +20,8 @@ pub struct Route {
     pub gateway: GatewayId,
     /// The code of the request.
     pub request: Code,
+    /// The connection to send by, if it is no datagram.
+    pub stream: Option<ConnectionId>,
     /// Where the request waits for this reply to be remembered; none for what is never remembered.
     pub slot: Option<Slot>,
     /// What its gateway is charged until it leaves.

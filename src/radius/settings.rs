@@ -1,8 +1,13 @@
 //! The settings of a gateway: plain values, checked by whoever built them.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
+
+use crate::tls::Material;
+use crate::wire::RadiusVersion;
 
 /// One configured gateway.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,9 +17,12 @@ pub struct GatewaySettings {
     pub name: String,
     /// The addresses it sends from, at least one; the longest prefix wins.
     pub sources: Vec<IpNet>,
-    /// The shared secrets, at least one and none empty. Any of them proves a request, and signs its
-    /// reply.
+    /// The shared secrets, none empty. Any of them proves a request, and signs its reply. One
+    /// without any speaks over TLS only.
     pub secrets: Vec<Box<[u8]>>,
+    /// The names of its certificate by which it is known over TLS: DNS names in lower case, and
+    /// addresses. None: it does not speak over TLS.
+    pub tls_names: Vec<String>,
     pub require_message_authenticator: Requirement,
     /// Whether Proxy-State without Message-Authenticator is refused in Access-Requests.
     pub limit_proxy_state: bool,
@@ -29,6 +37,30 @@ impl fmt::Debug for GatewaySettings {
             .field("sources", &self.sources)
             .finish_non_exhaustive()
     }
+}
+
+/// RADIUS over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Where connections are accepted, at least one.
+    pub listeners: Vec<SocketAddr>,
+    pub material: Material,
+    /// Versions of RADIUS that are offered.
+    pub versions: Vec<RadiusVersion>,
+    pub limits: TlsLimits,
+}
+
+/// How many connections there may be, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsLimits {
+    /// Open connections of one gateway.
+    pub connections: usize,
+    /// Handshakes at once.
+    pub half_open: usize,
+    /// How long a handshake may take.
+    pub handshake: Duration,
+    /// How long a connection may be silent; none: for ever.
+    pub idle: Option<Duration>,
 }
 
 /// Whether an Access-Request needs a Message-Authenticator.

@@ -232,7 +232,7 @@ impl BoundSocket {
         self.is_empty = false;
         match self.listener.port {
             Port::Acct => ACCT_QUOTA,
-            Port::Auth => AUTH_QUOTA,
+            Port::Auth | Port::Both => AUTH_QUOTA,
         }
     }
 
@@ -243,6 +243,7 @@ impl BoundSocket {
             from: datagram.from,
             to: datagram.to,
             octets: datagram.octets,
+            stream: None,
         })
     }
 

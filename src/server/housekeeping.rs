@@ -11,14 +11,15 @@ use crate::api::audit::AuditEntry;
 use crate::keeping::BackgroundWriter;
 use crate::metrics::Metrics;
 use crate::provisioning::{Inventory, Prune};
-use crate::radius::GatewaySettings;
 use crate::radius::context::ServerContext;
+use crate::radius::{GatewaySettings, TlsSettings};
 use crate::record::Topic;
 use crate::runtime::HealthSeverity;
 use crate::runtime::reloads::{Next, publish};
 use crate::runtime::watch::Pulse;
 use crate::runtime::{Applied, ReloadOutcome};
 use crate::time::ClockStep;
+use crate::tls::ServerTrust;
 
 /// The least time between two looks.
 const PACE: Duration = Duration::from_millis(20);
@@ -54,6 +55,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Reloaded {
     pub gateways: Vec<GatewaySettings>,
     pub inventory: Inventory,
+    /// Certificates and revocation lists, if the server speaks TLS.
+    pub tls: Option<TlsSettings>,
     /// Whether endpoints that the files no longer name are removed.
     pub prune: Prune,
 }
@@ -151,6 +154,13 @@ impl Housekeeper {
     /// All of it or nothing.
     fn reload(&mut self) -> ReloadOutcome {
         let reloaded = (self.reload)()?;
+        let trust = reloaded
+            .tls
+            .as_ref()
+            .filter(|_| self.common.tls.load().is_some())
+            .map(|tls| ServerTrust::new(&tls.material, &tls.versions))
+            .transpose()
+            .map_err(|fault| vec![fault.to_string()])?;
         let now = self.common.clock.now().wall;
         self.writer.begin(now);
         let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.writer);
@@ -162,6 +172,10 @@ impl Housekeeper {
         self.writer.submit();
         self.aaa.events().name_gateways(gateways.names());
         self.common.gateways.store(Arc::new(gateways));
+        if let Some(trust) = trust {
+            // The open connections are judged again by it.
+            self.common.tls.store(Some(Arc::new(trust)));
+        }
         Ok(Applied {
             added: adoption.added,
             changed: adoption.changed,

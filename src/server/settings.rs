@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::radius::settings::GatewaySettings;
+use crate::radius::settings::{GatewaySettings, TlsSettings};
 
 /// Everything `serve` needs besides the decision and the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct ServerSettings {
     pub auth: Vec<SocketAddr>,
     /// Where Accounting-Requests are received.
     pub acct: Vec<SocketAddr>,
+    /// RADIUS over TLS, if it is spoken.
+    pub tls: Option<TlsSettings>,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
     /// How long a reply is remembered, 5 to 30 s (RFC 5080 2.2.2).

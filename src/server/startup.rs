@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustix::io::Errno;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch::{Receiver, Sender, channel};
@@ -42,9 +42,13 @@ use crate::metrics::{Metrics, Names};
 use crate::outlets::{WebhookThread, Webhooks};
 use crate::radius::context::ServerContext;
 use crate::radius::gateways::Gateways;
+use crate::radius::over_tls::open::OpenConnections;
+use crate::radius::over_tls::rules::CloseReason;
+use crate::radius::over_tls::worker::TlsWorkerParts;
 use crate::radius::pipeline::{Listener, PipelineConfig, Port};
 use crate::radius::worker::WorkerParts;
 use crate::radius::worker_core::WorkerCore;
+use crate::radius::{TlsLimits, TlsSettings};
 use crate::record::Topic;
 use crate::runtime::Health;
 use crate::runtime::HealthSeverity;
@@ -55,6 +59,7 @@ use crate::runtime::reloads::publish;
 use crate::runtime::watch;
 use crate::runtime::watch::{LATE, Pulse, SOON, ThreadWatch};
 use crate::time::{ClockStep, Timestamp};
+use crate::tls::ServerTrust;
 use crate::tokens::TokenCache;
 use crate::udp::Socket;
 
@@ -78,6 +83,8 @@ pub struct Server {
     settings: ServerSettings,
     /// By worker.
     sockets: Vec<Vec<(Listener, Socket)>>,
+    /// Where TLS connections are accepted.
+    over_tls: Vec<TcpListener>,
     state: Arc<HttpState>,
     http: Option<HttpThread>,
     stop: Sender<()>,
@@ -134,11 +141,15 @@ impl Server {
             })
         };
         let http = settings.http.map(bind).transpose()?;
+        let over_tls = settings.tls.as_ref().map(listen).transpose()?;
+        let (over_tls, trust) = over_tls.unwrap_or_default();
         let common = ServerContext {
             gateways: ArcSwap::from_pointee(Gateways::new(&[], Vec::new())),
             health: Arc::new(Health::default()),
             clock: Clock::start(),
             reloads: Reloads::default(),
+            tls: ArcSwapOption::new(trust),
+            connections: OpenConnections::default(),
         };
         let metrics =
             Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
@@ -164,6 +175,7 @@ impl Server {
         Ok(Self {
             settings,
             sockets,
+            over_tls,
             state,
             http,
             stop,
@@ -286,6 +298,7 @@ impl Server {
         let Self {
             settings,
             sockets,
+            over_tls,
             state,
             http,
             stop,
@@ -305,6 +318,7 @@ impl Server {
 
         let ready = ready_line(
             sockets.first().map_or(&[], Vec::as_slice),
+            &over_tls,
             http.as_ref().map(|http| http.address),
         );
         let config = pipeline_config(&settings, sockets.len().max(1));
@@ -313,6 +327,14 @@ impl Server {
         let mut threads = ThreadWatch::default();
         for (number, sockets) in sockets.into_iter().enumerate() {
             spawner.worker(number, sockets, &mut threads)?;
+        }
+        if let Some(tls) = &settings.tls {
+            let port = match (settings.auth.is_empty(), settings.acct.is_empty()) {
+                (false, true) => Port::Auth,
+                (true, false) => Port::Acct,
+                (true, true) | (false, false) => Port::Both,
+            };
+            spawner.tls_worker(over_tls, tls.limits, port, &mut threads)?;
         }
         let housekeeper = Housekeeper {
             common: Arc::clone(&common),
@@ -458,6 +480,60 @@ impl WorkerSpawner<'_> {
         threads.add(&name, thread, pulse, SOON);
         Ok(())
     }
+
+    /// Sets the worker of all TLS connections to work.
+    fn tls_worker(
+        &self,
+        listeners: Vec<TcpListener>,
+        limits: TlsLimits,
+        port: Port,
+        threads: &mut ThreadWatch,
+    ) -> Result<(), ServeError> {
+        let wake = Arc::new(Notify::new());
+        let waker = Arc::clone(&wake);
+        let committer = JournalCommitter::new(self.journal, Arc::new(move || waker.notify_one()));
+        let common = Arc::clone(&self.state.common);
+        let gateways = common.gateways.load_full();
+        self.state.metrics.tls_begins(&CloseReason::LABELS);
+        self.state.metrics.tls_announce(gateways.over_tls());
+        let parts = TlsWorkerParts {
+            core: WorkerCore::new(Arc::clone(self.aaa), gateways, self.config, committer),
+            common,
+            listeners,
+            limits,
+            port,
+            metrics: Arc::clone(&self.state.metrics),
+            meters: self.state.metrics.meters(),
+            pulse: Pulse::default(),
+            wake,
+            stop: self.stop.subscribe(),
+        };
+        let (pulse, runtime) = (parts.pulse.clone(), runtime().map_err(ServeError::System)?);
+        let thread = spawn("tls", move || {
+            if let Err(error) = runtime.block_on(parts.work()) {
+                error!("the worker of TLS connections cannot go on: {error}");
+            }
+        })?;
+        threads.add("tls", thread, pulse, SOON);
+        Ok(())
+    }
+}
+
+/// Opens the listeners for TLS, with what their handshakes need.
+fn listen(
+    settings: &TlsSettings,
+) -> Result<(Vec<TcpListener>, Option<Arc<ServerTrust>>), ServeError> {
+    let bind = |address: &SocketAddr| {
+        TcpListener::bind(address).map_err(|error| ServeError::Bind {
+            what: "tls",
+            address: *address,
+            error,
+        })
+    };
+    let listeners = settings.listeners.iter().map(bind).collect::<Result<_, _>>()?;
+    let trust = ServerTrust::new(&settings.material, &settings.versions)
+        .map_err(|fault| ServeError::System(io::Error::other(fault.to_string())))?;
+    Ok((listeners, Some(Arc::new(trust))))
 }
 
 /// The main thread while the server serves: sees that all goes on.
@@ -617,7 +693,11 @@ async fn beat(pulse: &Pulse, common: &ServerContext) -> Infallible {
 }
 
 /// What scripts and people wait for: requests are answered from now on, and where.
-fn ready_line(sockets: &[(Listener, Socket)], http: Option<SocketAddr>) -> String {
+fn ready_line(
+    sockets: &[(Listener, Socket)],
+    over_tls: &[TcpListener],
+    http: Option<SocketAddr>,
+) -> String {
     let of = |wanted| {
         sockets
             .iter()
@@ -626,8 +706,10 @@ fn ready_line(sockets: &[(Listener, Socket)], http: Option<SocketAddr>) -> Strin
     };
     let auth = of(Port::Auth).map(|address| format!("auth {address}"));
     let acct = of(Port::Acct).map(|address| format!("acct {address}"));
+    let over_tls = over_tls.iter().filter_map(|listener| listener.local_addr().ok());
+    let over_tls = over_tls.map(|address| format!("tls {address}"));
     let http = http.map(|address| format!("http {address}"));
-    let listed: Vec<_> = auth.chain(acct).chain(http).collect();
+    let listed: Vec<_> = auth.chain(acct).chain(over_tls).chain(http).collect();
     format!("attachd {} ready: {}", env!("CARGO_PKG_VERSION"), listed.join(", "))
 }
 

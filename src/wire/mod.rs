@@ -41,8 +41,10 @@ mod password;
 mod readable;
 mod secret;
 mod signing;
+mod stream;
 pub mod tgpp;
 mod tunnel;
+mod version;
 
 pub use authenticator::{AT_ONCE, Forged, verify_requests};
 pub use code::Code;
@@ -56,6 +58,8 @@ pub use password::{LONGEST_PASSWORD, chap_matches, chap_response, pap_matches, p
 pub use readable::{Line, Readable};
 pub use secret::Secret;
 pub use signing::{Draft, Unsigned, sign_replies};
+pub use stream::PacketStream;
 pub use tunnel::{
     LONGEST_TUNNEL_PASSWORD, LONGEST_TUNNEL_VALUE, hide_tunnel_password, tunnel_password,
 };
+pub use version::RadiusVersion;

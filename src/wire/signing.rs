@@ -40,6 +40,22 @@ impl Draft {
         self.length
     }
 
+    /// Makes it a packet of RADIUS/1.1 (RFC 9765 5): the request's Token and zeros in the place of
+    /// the authenticator, no identifier, no Message-Authenticator. Gives what is left of it.
+    #[must_use]
+    pub fn into_radius_1_1(self, buffer: &mut [u8]) -> Self {
+        const TOKEN_END: usize = 8;
+        let mut length = self.length;
+        buffer[1] = 0;
+        buffer[TOKEN_END..SHORTEST].fill(0);
+        if let Some(value) = self.integrity {
+            buffer.copy_within(value + 16..length, value - 2);
+            length -= 18;
+            buffer[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+        }
+        Self { length, integrity: None }
+    }
+
     /// Its octets.
     pub const fn length(self) -> usize {
         self.length

@@ -172,6 +172,7 @@ impl Life {
             from: one.from,
             to: None,
             octets: &one.octets,
+            stream: None,
         });
         core.handle(arrivals, clock.wall);
         inbox.clear();

@@ -79,6 +79,7 @@ impl Machine {
             name,
             sources: vec![from],
             secrets: vec![self.secret.clone()],
+            tls_names: Vec::new(),
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,

@@ -13,3 +13,4 @@ pub mod fleet;
 pub mod gateway;
 pub mod scenario;
 pub mod server;
+pub mod tls;

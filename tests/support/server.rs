@@ -31,6 +31,7 @@ pub struct Server {
     reader: Option<JoinHandle<()>>,
     pub auth: Vec<SocketAddr>,
     pub acct: Vec<SocketAddr>,
+    pub tls: Vec<SocketAddr>,
     pub http: SocketAddr,
 }
 
@@ -156,6 +157,7 @@ impl Server {
                 reader,
                 auth: Vec::new(),
                 acct: Vec::new(),
+                tls: Vec::new(),
                 http: ([0, 0, 0, 0], 0).into(),
             },
             told,
@@ -172,6 +174,7 @@ impl Server {
             match what {
                 "auth" => self.auth.push(address),
                 "acct" => self.acct.push(address),
+                "tls" => self.tls.push(address),
                 "http" => self.http = address,
                 other => panic!("what is `{other}` in {ready}"),
             }

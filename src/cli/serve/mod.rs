@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use tracing::{error, info, warn};
@@ -22,6 +22,7 @@ use crate::journal::{Journal, JournalOptions, OnDamage};
 use crate::keeping::BackgroundWriter;
 use crate::message_log::LogOptions;
 use crate::provisioning::{Authority, Fingerprint, Inventory, Prune};
+use crate::radius::TlsSettings;
 use crate::record::Topic;
 use crate::server::{Reload, Reloaded, Restored, ServeError, Server, Signals, restore, stock_key};
 use crate::time::Timestamp;
@@ -223,14 +224,36 @@ impl Serve {
             let Setup { mut config, inventory, .. } = setup;
             let gateways = std::mem::take(&mut config.server.gateways);
             config.inventory.clone_from(&running.inventory);
+            let tls = reloaded_tls(&mut config, &mut running);
             if config != running {
                 warn!(
-                    "only gateways and inventory are reloaded; what else has changed in the configuration waits for a restart"
+                    "only gateways, inventory and certificates are reloaded; what else has changed in the configuration waits for a restart"
                 );
             }
-            Ok(Reloaded { gateways, inventory, prune: self.prune.unwrap_or_default() })
+            let prune = self.prune.unwrap_or_default();
+            Ok(Reloaded { gateways, inventory, tls, prune })
         })
     }
+}
+
+/// The certificates and lists that were read anew, which are those in force from now on. An expired
+/// list changes nothing: the one before it may have said more.
+fn reloaded_tls(config: &mut Config, running: &mut Config) -> Option<TlsSettings> {
+    let (read, in_force) = (config.server.tls.as_mut()?, running.server.tls.as_mut()?);
+    if let Some(fault) = read.material.trusted.expired(now()) {
+        warn!("{fault}; the lists in force stay");
+        read.material.trusted =
+            read.material.trusted.clone().with_lists_of(&in_force.material.trusted);
+    }
+    in_force.material.clone_from(&read.material);
+    // How it listens waits for a restart.
+    Some(in_force.clone())
+}
+
+/// Since the Unix epoch: what the ends of certificates are compared with.
+#[expect(clippy::disallowed_methods, reason = "this is a shell: files end by the wall clock")]
+fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Why an inventory is not in force.

@@ -84,6 +84,7 @@ fn gateway_of_rate(rate_limit: u32) -> GatewaySettings {
         name: "pgw-01".to_owned(),
         sources: vec!["192.0.2.0/24".parse().unwrap()],
         secrets: vec![Box::from(*b"xyzzy5461")],
+        tls_names: Vec::new(),
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit,

@@ -83,8 +83,13 @@ impl TestWorker {
         self.core.begin(&Arc::new(gateways()), self.now, true);
         for (port, octets) in batch {
             let listener = Listener { index: u8::from(*port == Port::Acct), port: *port };
-            let arrival =
-                Arrival { listener, from: "192.0.2.1:40000".parse().unwrap(), to: None, octets };
+            let arrival = Arrival {
+                listener,
+                from: "192.0.2.1:40000".parse().unwrap(),
+                to: None,
+                octets,
+                stream: None,
+            };
             self.core.handle([arrival], self.now.wall);
         }
         let sent = &mut self.sent;
@@ -257,8 +262,13 @@ fn what_waits_for_a_slow_disk_takes_its_own_octets_and_gives_them_back() {
     let listener = Listener { index: 1, port: Port::Acct };
     for port in 1..=RECEIPTS {
         worker.core.begin(&Arc::new(gateways()), worker.now, true);
-        let arrival =
-            Arrival { listener, from: ([192, 0, 2, 1], port).into(), to: None, octets: &asked };
+        let arrival = Arrival {
+            listener,
+            from: ([192, 0, 2, 1], port).into(),
+            to: None,
+            octets: &asked,
+            stream: None,
+        };
         worker.core.handle([arrival], worker.now.wall);
         worker.core.end(worker.now, |_, _| panic!("nothing is durable"));
     }
@@ -280,6 +290,7 @@ fn flood<C: Committer>(core: &mut WorkerCore<C>, from: &str, packets: &[Vec<u8>]
             from: (from.parse::<IpAddr>().unwrap(), port).into(),
             to: None,
             octets: packet,
+            stream: None,
         };
         let before = core.pipeline.counters.accounting.iter().sum::<u32>();
         core.handle([arrival], at.wall);

@@ -28,7 +28,7 @@ fn a_retransmission_of_what_still_waits_is_dropped() {
     let mut server = TestServer::new();
     let asked = access(1, TILL);
     let listener = Listener { index: 0, port: Port::Auth };
-    let arrival = Arrival { listener, from: server.from, to: None, octets: &asked };
+    let arrival = Arrival { listener, from: server.from, to: None, octets: &asked, stream: None };
     server.pipeline.handle(&server.gateways, [arrival], NOW, &mut server.out);
     server.pipeline.handle(&server.gateways, [arrival], NOW, &mut server.out);
     assert_eq!(server.out.receipts.len(), 1);

@@ -16,6 +16,7 @@ fn server() -> TestServer {
         name: "pgw".to_owned(),
         sources: vec!["192.0.2.0/24".parse().unwrap()],
         secrets: vec![NEW.into(), OLD.into()],
+        tls_names: Vec::new(),
         require_message_authenticator: Requirement::No,
         limit_proxy_state: true,
         rate_limit: 0,

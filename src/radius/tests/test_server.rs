@@ -90,6 +90,7 @@ pub(crate) fn gateways() -> Gateways {
                 name: name.to_owned(),
                 sources: vec![source.parse().unwrap()],
                 secrets: vec![Box::from(*b"xyzzy5461")],
+                tls_names: Vec::new(),
                 require_message_authenticator,
                 limit_proxy_state,
                 rate_limit,
@@ -220,7 +221,7 @@ impl TestServer {
     pub(crate) fn send(&mut self, port: Port, octets: &[u8]) -> Response {
         let before = self.pipeline.counters.drops();
         let listener = Listener { index: u8::from(port == Port::Acct), port };
-        let arrival = Arrival { listener, from: self.from, to: None, octets };
+        let arrival = Arrival { listener, from: self.from, to: None, octets, stream: None };
         self.pipeline.handle(&self.gateways, [arrival], self.now, &mut self.out);
         let mut got = Vec::new();
         let BatchOutput { at_once, receipts, delayed, .. } = &mut self.out;

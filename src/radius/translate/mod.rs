@@ -8,6 +8,7 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use subtle::ConstantTimeEq as _;
 
 use crate::aaa::{AccountingKind, AccountingRequest, Class, Subject};
 use crate::identity::{GatewayId, Imeisv, Plmn};
@@ -171,6 +172,24 @@ impl<'a> Fields<'a> {
         is_right && self.subject.user_name == Some(wanted.username.as_bytes())
     }
 
+    /// The same in RADIUS/1.1, where a User-Password is not hidden and nothing stands in for a
+    /// missing CHAP-Challenge (RFC 9765 5.1).
+    pub fn prove_in_clear(&self, wanted: &Credentials, datagram: &Datagram<'_>) -> bool {
+        let password = wanted.password.as_bytes();
+        let is_right = match wanted.method {
+            CredentialMethod::Pap => self.user_password.is_some_and(|given| same(given, password)),
+            CredentialMethod::Chap => {
+                datagram.contains(number::CHAP_CHALLENGE)
+                    && self.chap_password.and_then(<[u8]>::split_first).is_some_and(
+                        |(ident, response)| {
+                            chap_matches(*ident, response, password, datagram.chap_challenge())
+                        },
+                    )
+            }
+        };
+        is_right && self.subject.user_name == Some(wanted.username.as_bytes())
+    }
+
     /// The accounting request that these attributes make, and which of its times cannot be. `range`
     /// has the addresses of the gateway.
     pub fn accounting(
@@ -243,6 +262,11 @@ impl<'a> Fields<'a> {
         // RFC 2866 5.5: these three name a bearer.
         if self.acct_session_id.is_empty() { AccountingKind::Invalid } else { kind }
     }
+}
+
+/// In a time that depends on the lengths alone.
+fn same(given: &[u8], wanted: &[u8]) -> bool {
+    given.ct_eq(wanted).into()
 }
 
 fn first<T>(slot: &mut Option<T>, value: Option<T>) {

@@ -28,6 +28,7 @@ fn settings() -> ServerSettings {
     ServerSettings {
         auth: vec![free],
         acct: vec![free],
+        tls: None,
         workers: 2,
         duplicate_lifetime: Duration::from_secs(30),
         reject_delay: Duration::ZERO,
@@ -46,6 +47,7 @@ fn loopback(name: &str) -> GatewaySettings {
         name: name.to_owned(),
         sources: vec!["127.0.0.0/8".parse().unwrap()],
         secrets: vec![Box::from(*b"xyzzy5461")],
+        tls_names: Vec::new(),
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit: 0,
@@ -269,6 +271,7 @@ fn a_reload_is_whole_or_nothing() {
     let mut answers = vec![
         Err(vec!["attachd.toml:3: unknown key".to_owned()]),
         Ok(Reloaded {
+            tls: None,
             gateways: vec![loopback("pgw-2")],
             inventory: inventory(),
             prune: Prune::No,

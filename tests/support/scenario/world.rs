@@ -107,7 +107,7 @@ impl World {
         let index = u8::from(port == Port::Acct);
         self.core.begin(&self.gateways, now, self.is_ready);
         self.core.handle(
-            [Arrival { listener: Listener { index, port }, from, to: None, octets }],
+            [Arrival { listener: Listener { index, port }, from, to: None, octets, stream: None }],
             self.now,
         );
         let mut left = Vec::new();
