@@ -18,7 +18,7 @@ use attachd::provisioning::{
 };
 use attachd::radius::gateways::Gateways;
 use attachd::radius::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
-use attachd::radius::{GatewaySettings, Requirement};
+use attachd::radius::{DynamicAuthorization, GatewaySettings, Requirement};
 use attachd::time::Timestamp;
 use attachd::wire::{Code, Encoder, Secret, number};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -119,6 +119,7 @@ impl Bench {
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,
+            dynamic_authorization: DynamicAuthorization::default(),
         };
         let config = PipelineConfig {
             vendor: 32473,

@@ -73,6 +73,7 @@ pub mod cli;
 pub mod config;
 pub mod dashboard;
 pub mod delivery;
+pub mod dynamic_authorization;
 pub mod event;
 pub mod exchange;
 pub mod identity;

@@ -47,6 +47,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "tls",
             "wire",
             "provisioning",
+            "network",
             "identity",
             "time",
         ],
@@ -54,6 +55,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "dynamic_authorization",
+            "exchange",
             "radius",
             "api",
             "outlets",
@@ -154,6 +157,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     ("runtime", &["time"]),
     ("simulator", &["exchange", "wire", "udp", "identity", "timers", "time", "printable"]),
+    ("dynamic_authorization", &["exchange", "aaa", "wire", "network", "identity", "time"]),
     ("exchange", &["wire", "timers", "time"]),
     ("aaa", &["event", "network", "pool", "provisioning", "policy", "identity", "time"]),
     ("event", &["network", "policy", "provisioning", "wire", "identity", "time"]),

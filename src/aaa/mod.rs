@@ -18,6 +18,7 @@ mod explain;
 mod housekeep;
 mod identify;
 mod members;
+mod orders;
 mod parallel;
 mod policies;
 mod policing;
@@ -46,6 +47,7 @@ pub use departed::Departed;
 pub use explain::{ExplainedStep, Explanation};
 pub use housekeep::Walk;
 pub use members::GroupMembers;
+pub use orders::{Issued, Job, OrderStatus, PendingOrder, Reachable, SessionOrders, Sight};
 pub use policies::PolicyStats;
 pub use pool_watch::PoolWatch;
 pub use prefetch::SIDE_BY_SIDE;
@@ -108,6 +110,8 @@ pub struct AaaSettings {
     pub authority: Authority,
     /// Types of events that are recorded though no map and no stream wants them.
     pub kept_events: TypeSet,
+    /// How long the Stop of a session is waited for after its gateway has agreed to end it.
+    pub disconnect_grace: Duration,
 }
 
 impl Default for AaaSettings {
@@ -128,6 +132,7 @@ impl Default for AaaSettings {
             policy_grace: Duration::from_secs(60),
             authority: Authority::default(),
             kept_events: TypeSet::default(),
+            disconnect_grace: Duration::from_secs(60),
         }
     }
 }
@@ -167,6 +172,7 @@ pub struct Aaa {
     departed: DepartedList,
     stock: Stock,
     refusals: RecentRefusals,
+    orders: SessionOrders,
     /// Before this start.
     outages: Outages,
     /// Held while anything provisioned changes: one change at a time.
@@ -195,6 +201,7 @@ impl Aaa {
             departed: DepartedList::default(),
             stock: Stock::default(),
             refusals: RecentRefusals::default(),
+            orders: SessionOrders::default(),
             outages: Outages::default(),
             register: Mutex::default(),
             differing: AtomicI64::new(0),
@@ -214,6 +221,12 @@ impl Aaa {
     #[must_use]
     pub const fn events(&self) -> &EventMaker {
         &self.events
+    }
+
+    /// How long the Stop of a session is waited for after its gateway has agreed to end it.
+    #[must_use]
+    pub const fn disconnect_grace(&self) -> Duration {
+        self.settings.disconnect_grace
     }
 
     /// The files whose adoption would change nothing, and say nothing. Waits for one that is at

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::{AccountingKind, RejectReason};
 use crate::event::EventSink;
-use crate::identity::{Iccid, VsliceId};
-use crate::network::{EndpointState, Restart};
+use crate::identity::{GatewayId, Iccid, VsliceId};
+use crate::network::{EndpointState, KeyPreset, OrderKey, OrderPhase, Restart, SessionOrder};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
 use crate::time::Timestamp;
 
@@ -41,6 +41,24 @@ pub trait Recorder {
 
     /// A gateway restarted: its older sessions are over.
     fn restart(&mut self, restart: &Restart);
+
+    /// A gateway is to be told something about a session; `None`: that is done. Hand one that is
+    /// requested to [`super::SessionOrders::release`] once everything recorded so far is durable.
+    fn order(
+        &mut self,
+        _key: OrderKey,
+        _version: u64,
+        _order: Option<(&SessionOrder, OrderPhase)>,
+    ) {
+    }
+
+    /// A gateway knows its sessions by these keys.
+    fn learnt(&mut self, _gateway: GatewayId, _preset: KeyPreset) {}
+
+    /// The job that this change is a part of.
+    fn job(&self) -> Option<u64> {
+        None
+    }
 
     /// Recorded and answered, without effect.
     fn noted(&mut self, note: &Note);

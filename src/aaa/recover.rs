@@ -9,9 +9,10 @@ use super::address_plan::AddressPlan;
 use super::provision::first_state;
 use super::register::Removed;
 use super::{Aaa, EndpointEntry, SIDE_BY_SIDE};
-use crate::identity::Iccid;
+use crate::identity::{GatewayId, Iccid};
 use crate::network::{
-    Cursor, EndpointState, Lease, LeasePhase, Leases, NetworkState, Outages, Restart, Tracker,
+    Cursor, EndpointState, KeyPreset, Lease, LeasePhase, Leases, NetworkState, OrderKey,
+    OrderPhase, Outages, Restart, SessionOrder, Tracker,
 };
 use crate::provisioning::{
     Catalog, CatalogObject, Endpoint, Fingerprint, Origin, ProvisioningState, Revision, StockEntry,
@@ -199,6 +200,21 @@ impl Recovery {
         self.aaa.restarts.note(restart);
     }
 
+    /// Something that a gateway is to be told; `None`: it is done. The newest version wins.
+    pub fn order(
+        &mut self,
+        key: OrderKey,
+        version: u64,
+        order: Option<(SessionOrder, OrderPhase)>,
+    ) {
+        self.aaa.orders.recover(key, version, order);
+    }
+
+    /// The keys by which a gateway was found to know its sessions.
+    pub fn learnt(&mut self, gateway: GatewayId, preset: KeyPreset, at: Timestamp) {
+        self.aaa.orders.recover_learnt(gateway, preset, at);
+    }
+
     /// Builds what follows from the records: indexes, pools and counts. `start` learns the last
     /// time that a record knows, and says at which time it goes on.
     #[must_use]
@@ -284,6 +300,7 @@ impl Recovery {
         }
         aaa.plan.store(plan.into());
         aaa.events.demand.follow(&aaa.plan.load().catalog);
+        aaa.orders.recovered();
         (aaa, recovered)
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct EndpointTxn<'t, R> {
     pub(super) iccid: Iccid,
     pub(super) entry: &'t mut EndpointEntry,
     pub(super) now: Timestamp,
-    records: &'t mut R,
+    pub(super) records: &'t mut R,
     version: u64,
     /// How it was, if anybody wants to be told of changes.
     before: Option<EndpointBefore>,
@@ -145,6 +145,9 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         }
         if outcome.resumed {
             state_counts.ending(-1);
+        }
+        if let Some(begun) = outcome.closed.iter().find(|closed| closed.how == Close::BeganEnding) {
+            self.disconnect_ending(begun.cause);
         }
         for closed in &outcome.closed {
             if closed.how == Close::EndedAtLast {

@@ -13,6 +13,7 @@ mod families;
 mod gateways;
 pub(crate) mod http;
 pub(crate) mod idempotency;
+mod jobs;
 mod refusal;
 mod server_view;
 mod sessions;

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::aaa::EndpointEntry;
+use crate::aaa::{EndpointEntry, SessionOrders};
 use crate::identity::{Iccid, Imeisv, Imsi, Moniker, Msisdn, Plmn};
-use crate::network::{LeaseKind, LeasePhase, NetworkState, PolicyViolation, Session};
+use crate::network::{
+    LeaseKind, LeasePhase, NetworkState, OrderPhase, PolicyViolation, Session,
+};
 use crate::policy::country_of;
 use crate::provisioning::{Catalog, ProvisioningState};
 use crate::radius::gateways::Gateways;
@@ -51,6 +53,8 @@ pub(crate) struct SessionView {
     ending_since: Option<Timestamp>,
     /// Why its endpoint may not have it any more.
     ending_reason: Option<&'static str>,
+    /// How far its gateway is with disconnecting it.
+    ending_phase: Option<&'static str>,
     /// As RFC 2866 5.10 names it.
     terminate_cause: Option<String>,
     /// Why we hold it for ended.
@@ -144,6 +148,17 @@ impl EndpointView {
                 .collect(),
         }
     }
+
+    /// Also how far the gateways are with what they were told about its sessions.
+    pub(crate) fn with_phases(mut self, orders: &SessionOrders) -> Self {
+        for session in &mut self.sessions {
+            let number = session.id.parse().unwrap_or_default();
+            let phase = orders.ending_phase(self.iccid, number);
+            session.ending_phase =
+                phase.filter(|_| session.ended_at.is_none()).map(OrderPhase::name);
+        }
+        self
+    }
 }
 
 /// The leases, and the address configured by hand if it is not among them yet. What no subnet has
@@ -207,6 +222,7 @@ impl SessionView {
             updated_at: session.heard,
             ended_at: session.ended.map(|ended| ended.at),
             ending_since: session.ending().map(|ending| ending.since),
+            ending_phase: None,
             ending_reason: session.ending().map(|ending| ending.cause.name()),
             terminate_cause: session.ended.and_then(|ended| terminate_cause(ended.terminate_cause)),
             close_cause: session.ended.map(|ended| ended.cause.name()),

@@ -1,7 +1,7 @@
 //! The gateways: who may speak RADIUS to attachd, from where, and under which secret.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
 
@@ -15,7 +15,8 @@ use super::table::{
     one_or_several, text,
 };
 use super::tls::names;
-use crate::radius::{GatewaySettings, Requirement};
+use crate::network::KeyPreset;
+use crate::radius::{DynamicAuthorization, DynamicTarget, GatewaySettings, Requirement};
 
 /// RFC 2865 3 prefers at least 16 octets; up to this many are worth a warning.
 const SHORT_SECRET: usize = 12;
@@ -29,6 +30,15 @@ pub(super) type LocatedGateway = (Range<usize>, GatewaySettings);
 const RULES: [(&str, Requirement); 3] =
     [("yes", Requirement::Yes), ("no", Requirement::No), ("auto", Requirement::Auto)];
 
+const KEYS: [(&str, Option<KeyPreset>); 5] = [
+    ("auto", None),
+    ("generic", Some(KeyPreset::Generic)),
+    ("3gpp", Some(KeyPreset::Tgpp)),
+    // The keys that Cisco's SMF takes are the general ones.
+    ("smf", Some(KeyPreset::Generic)),
+    ("apn-ip", Some(KeyPreset::ApnIp)),
+];
+
 /// The one gateway of an unconfigured attachd: this machine.
 pub(super) fn default() -> GatewaySettings {
     GatewaySettings {
@@ -39,6 +49,7 @@ pub(super) fn default() -> GatewaySettings {
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit: 0,
+        dynamic_authorization: DynamicAuthorization::default(),
     }
 }
 
@@ -103,6 +114,7 @@ fn gateway(
     );
     let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
     let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
+    let dynamic_authorization = dynamic_authorization(&mut table);
     table.finish();
     Some(GatewaySettings {
         name,
@@ -112,7 +124,42 @@ fn gateway(
         require_message_authenticator,
         limit_proxy_state,
         rate_limit,
+        dynamic_authorization,
     })
+}
+
+/// Whether and how it is told to end and change sessions.
+fn dynamic_authorization(table: &mut TomlTable<'_, '_>) -> DynamicAuthorization {
+    let default = DynamicAuthorization::default();
+    DynamicAuthorization {
+        target: table.take("dynamic_authorization", default.target, dynamic_target),
+        keys: table.take("dynamic_authorization_keys", default.keys, choice(&KEYS)),
+        rate: table.take("dynamic_authorization_rate", default.rate.into(), number(1..=1000))
+            as u32,
+    }
+}
+
+/// `""` switches it off.
+fn dynamic_target(value: &TomlValue<'_>) -> ValueResult<Option<DynamicTarget>> {
+    let word = match value.get_ref() {
+        DeValue::Integer(port) => port.as_str().to_owned(),
+        _ => text(value)?,
+    };
+    match word.as_str() {
+        "" => return Ok(None),
+        "tls" => return Ok(Some(DynamicTarget::Connection)),
+        _ => {}
+    }
+    let port = word.parse().ok().filter(|port| *port > 0).map(DynamicTarget::Port);
+    let address = || word.parse::<SocketAddr>().ok().filter(|address| address.port() > 0);
+    match port.or_else(|| address().map(DynamicTarget::Address)) {
+        Some(target) => Ok(Some(target)),
+        None => fault(
+            value,
+            format!("{word:?} is neither a port, nor an address with one, nor \"tls\""),
+            "write a port like \"3799\", or \"192.0.2.1:3799\" or \"[2001:db8::1]:3799\"",
+        ),
+    }
 }
 
 fn name(value: &TomlValue<'_>) -> ValueResult<String> {

@@ -309,6 +309,11 @@ fn aaa(
         stale_after: (stale_after_s > 0).then(|| Duration::from_secs(stale_after_s)),
         detach_after: sessions.take("detach_after_s", default.detach_after, seconds(1..=YEAR_S)),
         ending: sessions.take("ending_s", default.ending, seconds(1..=YEAR_S)),
+        disconnect_grace: sessions.take(
+            "disconnect_grace_s",
+            default.disconnect_grace,
+            seconds(1..=3600),
+        ),
         tombstone: sessions.take("tombstone_s", default.tombstone, seconds(0..=YEAR_S)),
         authorization_hold: sessions.take(
             "authorization_hold_s",

@@ -9,8 +9,9 @@ use super::source::ConfigSource;
 use super::*;
 use crate::aaa::IdentityKind;
 use crate::event::TypeSet;
+use crate::network::KeyPreset;
 use crate::provisioning::Authority;
-use crate::radius::{GatewaySettings, Requirement};
+use crate::radius::{DynamicAuthorization, DynamicTarget, GatewaySettings, Requirement};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             stale_after: None,
             detach_after: Duration::from_secs(172_800),
             ending: Duration::from_secs(3600),
+            disconnect_grace: Duration::from_secs(60),
             tombstone: Duration::from_secs(3600),
             authorization_hold: Duration::from_secs(120),
             hold_time: Duration::from_secs(60),
@@ -104,6 +106,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
                 require_message_authenticator: Requirement::Auto,
                 limit_proxy_state: true,
                 rate_limit: 0,
+                dynamic_authorization: DynamicAuthorization::default(),
             }],
             mask_identities: true,
         },
@@ -146,6 +149,7 @@ fn every_documented_key_can_be_changed() {
         stale_after_s = 900
         detach_after_s = 7200
         ending_s = 7
+        disconnect_grace_s = 8
         tombstone_s = 0
         authorization_hold_s = 30
         [pools]
@@ -167,6 +171,9 @@ fn every_documented_key_can_be_changed() {
         require_message_authenticator = "yes"
         limit_proxy_state = false
         rate_limit = 500
+        dynamic_authorization = "[2001:db8::8]:1700"
+        dynamic_authorization_keys = "smf"
+        dynamic_authorization_rate = 5
         "#,
     )
     .unwrap();
@@ -178,6 +185,7 @@ fn every_documented_key_can_be_changed() {
             stale_after: Some(Duration::from_secs(900)),
             detach_after: Duration::from_secs(7200),
             ending: Duration::from_secs(7),
+            disconnect_grace: Duration::from_secs(8),
             tombstone: Duration::ZERO,
             authorization_hold: Duration::from_secs(30),
             hold_time: Duration::ZERO,
@@ -208,6 +216,11 @@ fn every_documented_key_can_be_changed() {
                 require_message_authenticator: Requirement::Yes,
                 limit_proxy_state: false,
                 rate_limit: 500,
+                dynamic_authorization: DynamicAuthorization {
+                    target: Some(DynamicTarget::Address("[2001:db8::8]:1700".parse().unwrap())),
+                    keys: Some(KeyPreset::Generic),
+                    rate: 5,
+                },
             }],
             mask_identities: false,
         }

@@ -26,7 +26,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         let late_s = now.since(request.retransmission.first_sent).as_secs() as u32;
         let delay_s = request.first_delay_s.map(|first| first.saturating_add(late_s));
         if server != request.server || delay_s != self::delay_s(&request.octets) {
-            self.readdress(slot, &mut request, server, delay_s);
+            self.readdress(slot, &mut request, server, delay_s, now);
         }
         self.dispatch(&request, out);
         self.requests[slot as usize] = Some(request);
@@ -43,8 +43,17 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     /// RFC 2866 4.1: a copy that says something else has a new identifier and a new authenticator.
     /// The old identifier is free again, and an answer to it is not an answer any more (RFC 5080
     /// 2.2.2).
-    fn readdress(&mut self, slot: u32, request: &mut Request<T>, server: u8, delay_s: Option<u32>) {
-        let Some(id) = self.upstreams[usize::from(server)].identifiers.take(slot) else { return };
+    fn readdress(
+        &mut self,
+        slot: u32,
+        request: &mut Request<T>,
+        server: u8,
+        delay_s: Option<u32>,
+        now: Timestamp,
+    ) {
+        let Some(id) = self.upstreams[usize::from(server)].identifiers.take(slot, now) else {
+            return;
+        };
         let mut buffer = [0; LONGEST];
         let Some(len) =
             rewrite(&request.octets, id.identifier, delay_s, &self.settings.secret, &mut buffer)
@@ -58,7 +67,12 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
             request: std::mem::replace(&mut request.octets, Bytes::copy_from_slice(&buffer[..len])),
             reply: None,
         };
-        self.upstreams[usize::from(request.server)].identifiers.give_back(request.id, past);
+        let rests_until = now + self.settings.rest();
+        self.upstreams[usize::from(request.server)].identifiers.give_back(
+            request.id,
+            past,
+            rests_until,
+        );
         request.authenticator = authenticator_of(&request.octets).unwrap_or(request.authenticator);
         (request.server, request.id) = (server, id);
     }

@@ -55,6 +55,8 @@ pub trait Purpose: Copy {
 pub enum ServerRole {
     Access,
     Accounting,
+    /// A gateway that is asked to end or change sessions (RFC 5176).
+    DynamicAuthorization,
 }
 
 /// A server, and what it is asked.
@@ -78,6 +80,17 @@ pub struct ClientSettings {
     /// Replies to an Access-Request without Message-Authenticator are discarded
     /// (draft-ietf-radext-deprecating-radius).
     pub integrity_required: bool,
+    /// How long an identifier rests after its request is over, and how far an Event-Timestamp of a
+    /// reply may be from our time (RFC 5176 6.3); `None`: as long and as far as may be.
+    pub window: Option<RequestWindow>,
+}
+
+/// How long a server remembers requests.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestWindow {
+    pub lasts: Duration,
+    /// The time of day at which the client's own time begins: its timers go for fifty days.
+    pub epoch: Timestamp,
 }
 
 /// Writes the attributes of one request.
@@ -155,6 +168,12 @@ struct Request<T> {
     retransmission: Retransmission,
 }
 
+impl ClientSettings {
+    fn rest(&self) -> Duration {
+        self.window.map_or(Duration::ZERO, |window| window.lasts)
+    }
+}
+
 impl<T: Purpose, R: RngCore> Client<T, R> {
     /// The client `number` of its driver. `random` gives its authenticators and the jitter of its
     /// timers.
@@ -222,7 +241,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
             self.requests.len() as u32 - 1
         });
         let upstream = self.upstreams.get_mut(server).ok_or(NotSent::NoServer)?;
-        let Some(id) = upstream.identifiers.take(slot) else {
+        let Some(id) = upstream.identifiers.take(slot, now) else {
             self.vacant.push(slot);
             return Err(NotSent::NoIdentifier);
         };
@@ -272,7 +291,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
                 RetryStep::Repeat => self.repeat(slot, now, out),
                 RetryStep::GiveUp => {
                     unanswered.push(request.purpose);
-                    self.release(slot, RequestEnd::GivenUp, None);
+                    self.release(slot, RequestEnd::GivenUp, None, now);
                 }
             }
         }
@@ -317,12 +336,12 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     }
 
     /// Forgets all that was asked, as a client that restarts does; gives what that was.
-    pub fn forget(&mut self) -> Vec<T> {
+    pub fn forget(&mut self, now: Timestamp) -> Vec<T> {
         let forgotten = self.waiting().collect();
         for slot in 0..self.requests.len() as u32 {
             if self.requests[slot as usize].is_some() {
                 self.timers.cancel(slot);
-                self.release(slot, RequestEnd::Superseded, None);
+                self.release(slot, RequestEnd::Superseded, None, now);
             }
         }
         forgotten
@@ -352,7 +371,13 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
     }
 
     /// The request in `slot` is over.
-    fn release(&mut self, slot: u32, ending: RequestEnd, reply: Option<(Timestamp, Bytes)>) {
+    fn release(
+        &mut self,
+        slot: u32,
+        ending: RequestEnd,
+        reply: Option<(Timestamp, Bytes)>,
+        now: Timestamp,
+    ) {
         if let Some(request) = self.requests[slot as usize].take() {
             let past = FinishedRequest {
                 ending,
@@ -360,7 +385,12 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
                 request: request.octets,
                 reply,
             };
-            self.upstreams[usize::from(request.server)].identifiers.give_back(request.id, past);
+            let rests_until = now + self.settings.rest();
+            self.upstreams[usize::from(request.server)].identifiers.give_back(
+                request.id,
+                past,
+                rests_until,
+            );
             self.vacant.push(slot);
         }
     }
@@ -412,6 +442,7 @@ mod tests {
             dead_for: Duration::from_secs(60),
             max_ports,
             integrity_required: false,
+            window: None,
         };
         Client::new(0, settings.into(), SmallRng::seed_from_u64(1))
     }

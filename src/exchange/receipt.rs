@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Client, Purpose, Request, RequestId, SocketId};
+use super::{Client, Purpose, Request, RequestId, RequestWindow, SocketId};
 use bytes::Bytes;
 use rand::RngCore;
 
 use crate::time::Timestamp;
-use crate::wire::{Code, Datagram, Forged, Malformed, MessageAuthenticator};
+use crate::wire::{Code, Datagram, Forged, Malformed, MessageAuthenticator, number};
 
 /// The meaning of a received datagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +44,8 @@ pub enum Stray {
     Unprotected,
     /// Valid, but from another address or port than the request was sent to.
     WrongSource,
+    /// Valid, but its Event-Timestamp is not of this time (RFC 5176 6.3).
+    Stale,
     /// Valid, but of a code that answers something else.
     WrongCode(Code),
 }
@@ -98,13 +100,13 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         let waiting = state
             .request
             .and_then(|slot| Some((slot, self.requests.get(slot as usize)?.as_ref()?)));
-        let forged = match waiting.map(|(slot, request)| (slot, self.check(&reply, request, from)))
-        {
-            Some((slot, Ok(()))) => return self.accept(slot, now, &reply),
-            Some((_, Err(Stray::Forged(forged)))) => Some(forged),
-            Some((_, Err(stray))) => return Receipt::Stray(stray),
-            None => None,
-        };
+        let forged =
+            match waiting.map(|(slot, request)| (slot, self.check(&reply, request, from, now))) {
+                Some((slot, Ok(()))) => return self.accept(slot, now, &reply),
+                Some((_, Err(Stray::Forged(forged)))) => Some(forged),
+                Some((_, Err(stray))) => return Receipt::Stray(stray),
+                None => None,
+            };
         match &state.past {
             Some(past)
                 if reply.verify_reply(&past.authenticator, &self.settings.secret).is_ok() =>
@@ -148,6 +150,7 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         reply: &Datagram<'_>,
         request: &Request<T>,
         from: SocketAddr,
+        now: Timestamp,
     ) -> Result<(), Stray> {
         reply.verify_reply(&request.authenticator, &self.settings.secret).map_err(Stray::Forged)?;
         if from != self.settings.servers[usize::from(request.server)].address {
@@ -162,6 +165,9 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
         if self.settings.integrity_required && purpose.code() == Code::ACCESS_REQUEST && !protected
         {
             return Err(Stray::Unprotected);
+        }
+        if self.settings.window.is_some_and(|window| is_stale(reply, now, window)) {
+            return Err(Stray::Stale);
         }
         Ok(())
     }
@@ -181,9 +187,18 @@ impl<T: Purpose, R: RngCore> Client<T, R> {
             slot,
             RequestEnd::Answered,
             Some((now, Bytes::copy_from_slice(reply.octets()))),
+            now,
         );
         Receipt::Answered(answered)
     }
+}
+
+/// Whether an Event-Timestamp is in it that is farther from our time than the window.
+fn is_stale(reply: &Datagram<'_>, now: Timestamp, window: RequestWindow) -> bool {
+    let stamp = reply.first(number::EVENT_TIMESTAMP).and_then(|octets| octets.try_into().ok());
+    let time_of_day = now.secs() + window.epoch.secs();
+    let is_far = |stamp: u32| time_of_day.abs_diff(stamp.into()) > window.lasts.as_secs();
+    stamp.map(u32::from_be_bytes).is_some_and(is_far)
 }
 
 impl FinishedRequest {

@@ -9,7 +9,9 @@ use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
 use crate::event::EventSink;
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Pending, Ticket};
-use crate::network::{EndpointState, Outages, Restart};
+use crate::network::{
+    EndpointState, KeyPreset, OrderKey, OrderPhase, Outages, Restart, SessionOrder,
+};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
 use crate::record::Topic;
 use crate::time::Timestamp;
@@ -28,7 +30,18 @@ pub struct BackgroundWriter {
     committer: JournalCommitter,
     recorder: JournalRecorder,
     freed: Vec<FreedAddress>,
-    waiting: VecDeque<(Ticket, Vec<FreedAddress>)>,
+    orders: Vec<OrderKey>,
+    job: Option<u64>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// What is to be done when a batch is durable.
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    freed: Vec<FreedAddress>,
+    /// What gateways may be told then.
+    orders: Vec<OrderKey>,
 }
 
 impl BackgroundWriter {
@@ -38,6 +51,8 @@ impl BackgroundWriter {
             recorder: committer.records(),
             committer,
             freed: Vec::new(),
+            orders: Vec::new(),
+            job: None,
             waiting: VecDeque::new(),
         }
     }
@@ -50,6 +65,12 @@ impl BackgroundWriter {
     /// From here on it is `now`.
     pub fn begin(&mut self, now: Timestamp) {
         self.recorder.at = now;
+        self.job = None;
+    }
+
+    /// What follows is a part of this job.
+    pub fn begin_job(&mut self, job: u64) {
+        self.job = Some(job);
     }
 
     /// What a gateway's handle stands for: without it nobody could read its sessions after a
@@ -86,13 +107,14 @@ impl BackgroundWriter {
 
     /// Hands over what has been recorded.
     pub fn submit(&mut self) {
-        if self.recorder.is_empty() && self.freed.is_empty() {
+        if self.recorder.is_empty() && self.freed.is_empty() && self.orders.is_empty() {
             return;
         }
         let mut fresh = self.committer.records();
         fresh.at = self.recorder.at;
         let ticket = self.committer.submit(std::mem::replace(&mut self.recorder, fresh));
-        self.waiting.push_back((ticket, std::mem::take(&mut self.freed)));
+        let (freed, orders) = (std::mem::take(&mut self.freed), std::mem::take(&mut self.orders));
+        self.waiting.push_back(Waiting { ticket, freed, orders });
     }
 
     /// Hands over what has been recorded. To be waited for: all that was handed over so far.
@@ -104,10 +126,11 @@ impl BackgroundWriter {
     /// Frees the addresses whose release is durable.
     pub fn settle(&mut self, aaa: &Aaa) {
         let durable = self.committer.durable();
-        while self.waiting.front().is_some_and(|(ticket, _)| Some(*ticket) <= durable)
-            && let Some((_, freed)) = self.waiting.pop_front()
+        while self.waiting.front().is_some_and(|waiting| Some(waiting.ticket) <= durable)
+            && let Some(Waiting { freed, orders, .. }) = self.waiting.pop_front()
         {
             aaa.free(&freed);
+            aaa.orders().release(&orders);
         }
     }
 
@@ -115,7 +138,7 @@ impl BackgroundWriter {
     pub fn finish(&mut self, aaa: &Aaa, timeout: Duration) -> bool {
         self.submit();
         let is_durable =
-            self.waiting.back().is_none_or(|(ticket, _)| self.committer.wait(*ticket, timeout));
+            self.waiting.back().is_none_or(|waiting| self.committer.wait(waiting.ticket, timeout));
         self.settle(aaa);
         is_durable
     }
@@ -168,14 +191,29 @@ impl Recorder for BackgroundWriter {
     fn wait_for_room(&mut self) {
         if self.committer.admission() == Admission::Overloaded {
             self.submit();
-            if let Some((last, _)) = self.waiting.back() {
-                self.committer.wait(*last, ROOM);
+            if let Some(last) = self.waiting.back() {
+                self.committer.wait(last.ticket, ROOM);
             }
         }
     }
 
     fn restart(&mut self, restart: &Restart) {
         self.recorder.restart(restart);
+    }
+
+    fn order(&mut self, key: OrderKey, version: u64, order: Option<(&SessionOrder, OrderPhase)>) {
+        self.recorder.order(key, version, order);
+        if order.is_some_and(|(_, phase)| phase == OrderPhase::Requested) {
+            self.orders.push(key);
+        }
+    }
+
+    fn learnt(&mut self, gateway: GatewayId, preset: KeyPreset) {
+        self.recorder.learnt(gateway, preset);
+    }
+
+    fn job(&self) -> Option<u64> {
+        self.job
     }
 
     fn noted(&mut self, note: &Note) {

@@ -9,7 +9,9 @@ use crate::aaa::accounting_label;
 use crate::aaa::{FreedAddress, Note, Recorder, RejectReason};
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Batch, Journal, Pending, Submitter, Ticket, TooLarge, Wake};
-use crate::network::{EndpointState, Outages, Restart};
+use crate::network::{
+    EndpointState, KeyPreset, OrderKey, OrderPhase, Outages, Restart, SessionOrder,
+};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision, StockEntry};
 use crate::record::{RecordSink, Topic};
 use crate::time::Timestamp;
@@ -160,6 +162,14 @@ impl Recorder for JournalRecorder {
 
     fn restart(&mut self, restart: &Restart) {
         log_too_large(self.batch.put_restart(restart));
+    }
+
+    fn order(&mut self, key: OrderKey, version: u64, order: Option<(&SessionOrder, OrderPhase)>) {
+        log_too_large(self.batch.put_order(key, version, order));
+    }
+
+    fn learnt(&mut self, gateway: GatewayId, preset: KeyPreset) {
+        log_too_large(self.batch.put_learnt(gateway, preset, self.at));
     }
 
     fn noted(&mut self, note: &Note) {

@@ -171,6 +171,13 @@ impl Metrics {
         }
     }
 
+    /// A gateway was told something about a session, or answered.
+    pub fn dynamic_authorization(&self, gateway: &str, kind: &'static str, outcome: &'static str) {
+        with_local_recorder(&self.recorder, || {
+            counter!("attachd_dynamic_authorization_total", "gateway" => gateway.to_owned(), "kind" => kind, "outcome" => outcome).increment(1);
+        });
+    }
+
     /// A request of the API was answered; `path` as the router knows it, without the identities in
     /// it.
     pub fn api_request(&self, path: &str, status: u16, took: Duration) {

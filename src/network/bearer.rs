@@ -60,6 +60,12 @@ impl Bearer {
         bearer
     }
 
+    /// Acct-Session-Id as it came.
+    #[must_use]
+    pub fn acct_session_id_octets(&self) -> Vec<u8> {
+        text::octets(&self.acct_session_id)
+    }
+
     /// No Stop was seen. Of an ended session it says nothing.
     #[must_use]
     pub fn is_open(&self) -> bool {

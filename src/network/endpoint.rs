@@ -167,6 +167,30 @@ impl EndpointState {
         self.finish(outcome)
     }
 
+    /// Ends one session, by its number: its gateway has it no more. Its address is nobody else's
+    /// before `address_until`, if that is later than its hold.
+    pub fn end_session(
+        &mut self,
+        number: u64,
+        cause: CloseCause,
+        now: Timestamp,
+        address_until: Option<Timestamp>,
+    ) -> Outcome {
+        let mut outcome = Outcome::new(self.state);
+        self.close_where(
+            |session| (session.number() == number).then(|| session.updated()),
+            cause,
+            now,
+            &mut outcome,
+        );
+        if let Some(until) = address_until {
+            for freed in std::mem::take(&mut outcome.freed) {
+                self.keep_back(freed, until);
+            }
+        }
+        self.finish(outcome)
+    }
+
     /// Ends the sessions of gateways that have restarted. Has to come before any report is taken,
     /// else a late Interim passes for news of a living session; [`Self::settle`] begins with it.
     pub fn gateway_restart(&mut self, restarts: &Restarts, now: Timestamp) -> Outcome {
@@ -342,7 +366,9 @@ impl EndpointState {
             CloseCause::Stop
             | CloseCause::Superseded
             | CloseCause::Stale
-            | CloseCause::GatewayRestart => Event::SessionCloseLast,
+            | CloseCause::GatewayRestart
+            | CloseCause::Disconnected
+            | CloseCause::NotOnGateway => Event::SessionCloseLast,
         };
         if matches!(cause, CloseCause::Barred | CloseCause::Unassigned) {
             self.begin_ending(|_| true, cause, now, outcome);

@@ -86,6 +86,18 @@ impl EndpointState {
         self.leases.push(Lease { kind: LeaseKind::Pooled, phase: LeasePhase::InUse, ..former });
     }
 
+    /// An address that has just been released stays promised to the endpoint until then, and its
+    /// hold begins after that: it may be in use still.
+    pub(super) fn keep_back(&mut self, freed: ReleasedLease, until: Timestamp) {
+        let released = LeasePhase::Released { at: freed.at };
+        let is_it = |lease: &&mut Lease| {
+            (lease.vslice, lease.ip, lease.phase) == (freed.vslice, freed.ip, released)
+        };
+        if let Some(lease) = self.leases.iter_mut().find(is_it) {
+            lease.phase = LeasePhase::Authorised { until, authorisation: 0 };
+        }
+    }
+
     /// A lease that has just been released stays, since its address is configured for the endpoint.
     pub fn keep_lease(&mut self, vslice: VsliceId, ip: Ipv4Addr) {
         if let Some(lease) =

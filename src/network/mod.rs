@@ -19,6 +19,7 @@ mod location_info;
 mod marking;
 mod matching;
 mod nas;
+mod order;
 mod outage;
 mod outcome;
 mod regroup;
@@ -39,6 +40,10 @@ pub use event_time::{
 };
 pub use lease::{Lease, LeaseKind, LeasePhase, ReleasedLease};
 pub use nas::{Nas, Reporter};
+pub use order::{
+    KeyPreset, OrderAction, OrderAnswer, OrderKey, OrderPhase, OrderReason, OrderResult,
+    SessionChange, SessionKeys, SessionOrder,
+};
 pub use outage::{Outage, Outages};
 pub use outcome::{Close, CloseCause, Closed, Effect, Few, Outcome};
 pub use report::{Counters, Families, LocationInfo, Report};

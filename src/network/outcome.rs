@@ -68,10 +68,14 @@ pub enum CloseCause {
     GatewayRestart,
     Barred,
     Unassigned,
+    /// Its gateway acknowledged our Disconnect-Request, and no Stop came.
+    Disconnected,
+    /// Its gateway says that it does not have it (RFC 5176 3.5, Error-Cause 503).
+    NotOnGateway,
 }
 
 impl CloseCause {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Stop,
         Self::Detach,
         Self::Superseded,
@@ -79,6 +83,8 @@ impl CloseCause {
         Self::GatewayRestart,
         Self::Barred,
         Self::Unassigned,
+        Self::Disconnected,
+        Self::NotOnGateway,
     ];
 
     #[must_use]
@@ -91,6 +97,8 @@ impl CloseCause {
             Self::GatewayRestart => "gateway-restart",
             Self::Barred => "barred",
             Self::Unassigned => "unassigned",
+            Self::Disconnected => "disconnected",
+            Self::NotOnGateway => "not-on-gateway",
         }
     }
 

@@ -12,6 +12,11 @@ pub(super) fn keep(octets: &[u8]) -> CompactString {
     }
 }
 
+/// The octets that [`keep`] made a text of.
+pub(super) fn octets(text: &str) -> Vec<u8> {
+    if text.is_ascii() { text.into() } else { text.chars().map(|one| one as u8).collect() }
+}
+
 /// Whether `text` is what [`keep`] makes of `octets`.
 pub(super) fn spells(text: &str, octets: &[u8]) -> bool {
     if text.is_ascii() {
@@ -30,6 +35,7 @@ mod tests {
         #[test]
         fn nothing_is_lost_and_nothing_confused(a: Vec<u8>, b: Vec<u8>) {
             prop_assert!(spells(&keep(&a), &a));
+            prop_assert_eq!(&octets(&keep(&a)), &a);
             prop_assert_eq!(spells(&keep(&a), &b), a == b);
         }
     }

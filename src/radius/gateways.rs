@@ -3,14 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwapOption;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
-use super::settings::{GatewaySettings, Requirement};
+use super::settings::{DynamicAuthorization, DynamicTarget, GatewaySettings, Requirement};
 use crate::identity::GatewayId;
 use crate::keeping::BackgroundWriter;
 use crate::time::Timestamp;
@@ -31,6 +32,8 @@ pub struct Gateways {
     /// When each was heard, by handle; shared with what follows after a reload.
     heard: Vec<Arc<HeardTimes>>,
     unrecorded: Unrecorded,
+    /// The address of ours that each sends to, by handle; shared likewise.
+    ours: Vec<Arc<ArcSwapOption<IpAddr>>>,
     v4: Prefixes<u32>,
     v6: Prefixes<u128>,
     /// The place of the gateway that has this name in its certificate.
@@ -77,6 +80,8 @@ pub struct Gateway {
     rate: Option<Rate>,
     /// It has no secret, so no datagram of it can be believed.
     pub is_tls_only: bool,
+    pub dynamic_authorization: DynamicAuthorization,
+    ours: Arc<ArcSwapOption<IpAddr>>,
 }
 
 /// When a gateway was heard last since the process began, as numbers that all workers share;
@@ -103,6 +108,7 @@ impl Gateways {
         let places = names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
         let signed = names.iter().map(|_| Arc::default()).collect();
         let heard = names.iter().map(|_| Arc::default()).collect();
+        let ours = names.iter().map(|_| Arc::default()).collect();
         let unrecorded = Unrecorded::default();
         Self {
             list: Vec::new(),
@@ -111,6 +117,7 @@ impl Gateways {
             signed,
             heard,
             unrecorded,
+            ours,
             v4: Prefixes::default(),
             v6: Prefixes::default(),
             by_tls_name: HashMap::default(),
@@ -144,6 +151,7 @@ impl Gateways {
         let (names, places) = (self.names.clone(), self.places.clone());
         let (signed, unrecorded) = (self.signed.clone(), Arc::clone(&self.unrecorded));
         let heard = self.heard.clone();
+        let ours = self.ours.clone();
         let mut next = Self {
             list: Vec::new(),
             names,
@@ -151,6 +159,7 @@ impl Gateways {
             signed,
             heard,
             unrecorded,
+            ours,
             v4: Prefixes::default(),
             v6: Prefixes::default(),
             by_tls_name: HashMap::default(),
@@ -186,6 +195,8 @@ impl Gateways {
                 unrecorded: Arc::clone(&next.unrecorded),
                 rate: Rate::of(one.rate_limit),
                 is_tls_only,
+                dynamic_authorization: one.dynamic_authorization,
+                ours: Arc::clone(&next.ours[id.index()]),
             }));
         }
         next
@@ -197,6 +208,7 @@ impl Gateways {
             self.places.insert(name.to_owned(), self.names.len() - 1);
             self.signed.push(Arc::default());
             self.heard.push(Arc::default());
+            self.ours.push(Arc::default());
             self.names.len() - 1
         });
         GatewayId::new(index)
@@ -244,6 +256,24 @@ impl Gateways {
     /// The secret that everybody has over TLS.
     pub fn tls_secret(&self) -> &Secret {
         &self.tls_secret
+    }
+
+    /// The gateway to be told about a session: who has its address now, else who has its name.
+    pub fn told_about(&self, id: GatewayId, source: Option<IpAddr>) -> Option<&Gateway> {
+        source
+            .and_then(|source| self.of(source))
+            .or_else(|| self.list.iter().find(|gateway| gateway.id == id).map(Arc::as_ref))
+    }
+
+    /// By handle, whether each can be told about its sessions; `None`: it is not configured now.
+    pub fn told(&self) -> Vec<Option<bool>> {
+        let mut told = vec![None; self.names.len()];
+        for gateway in &self.list {
+            if let Some(told) = told.get_mut(gateway.id.index()) {
+                *told = Some(gateway.dynamic_authorization.target.is_some());
+            }
+        }
+        told
     }
 
     /// The name under which a gateway was or is configured.
@@ -374,6 +404,37 @@ impl Gateway {
                 self.unrecorded.lock().push(self.id);
             }
         }
+    }
+
+    /// Where it is told about a session that it reported from `source`; `None`: it is not.
+    pub fn told_at(&self, source: Option<IpAddr>) -> Option<SocketAddr> {
+        match self.dynamic_authorization.target? {
+            DynamicTarget::Port(port) => {
+                let single = || {
+                    let mut hosts = self.sources.iter();
+                    hosts.find(|net| net.prefix_len() == net.max_prefix_len()).map(IpNet::addr)
+                };
+                Some((source.or_else(single)?, port).into())
+            }
+            DynamicTarget::Address(address) => Some(address),
+            DynamicTarget::Connection => None,
+        }
+    }
+
+    /// It sends to this address of ours. Gateways take requests from the address of their server
+    /// only, so it is told from there.
+    pub fn note_ours(&self, to: Option<IpAddr>) {
+        if self.dynamic_authorization.target.is_none() || to.is_none() {
+            return;
+        }
+        if self.ours.load().as_deref() != to.as_ref() {
+            self.ours.store(to.map(Arc::new));
+        }
+    }
+
+    /// The address of ours that it sends to, if our sockets are bound to all.
+    pub fn ours(&self) -> Option<IpAddr> {
+        self.ours.load().as_deref().copied()
     }
 
     /// Whether one more request is within the configured rate.
@@ -519,6 +580,7 @@ mod tests {
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,
+            dynamic_authorization: DynamicAuthorization::default(),
         }
     }
 

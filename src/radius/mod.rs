@@ -38,5 +38,6 @@ pub(crate) mod tests;
 pub mod translate;
 pub(crate) mod worker;
 pub mod worker_core;
-pub use settings::GatewaySettings;
-pub use settings::{Requirement, TlsLimits, TlsSettings};
+pub use settings::{
+    DynamicAuthorization, DynamicTarget, GatewaySettings, Requirement, TlsLimits, TlsSettings,
+};

@@ -1,8 +1,8 @@
 //! The records of one batch, and what has to wait until they are durable.
 
 use crate::aaa::{FreedAddress, Note, Recorder};
-use crate::identity::Iccid;
-use crate::network::{EndpointState, Restart};
+use crate::identity::{GatewayId, Iccid};
+use crate::network::{EndpointState, KeyPreset, OrderKey, OrderPhase, Restart, SessionOrder};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Revision};
 use crate::time::Timestamp;
 
@@ -12,12 +12,14 @@ pub struct PendingBatch<R> {
     pub records: R,
     /// Free once the records are durable.
     pub freed: Vec<FreedAddress>,
+    /// What gateways may be told then.
+    pub orders: Vec<OrderKey>,
     entries: u32,
 }
 
 impl<R> PendingBatch<R> {
     pub fn new(records: R) -> Self {
-        Self { records, freed: Vec::new(), entries: 0 }
+        Self { records, freed: Vec::new(), orders: Vec::new(), entries: 0 }
     }
 
     /// How many things have been recorded.
@@ -56,6 +58,19 @@ impl<R: Recorder> Recorder for PendingBatch<R> {
     fn restart(&mut self, restart: &Restart) {
         self.entries += 1;
         self.records.restart(restart);
+    }
+
+    fn order(&mut self, key: OrderKey, version: u64, order: Option<(&SessionOrder, OrderPhase)>) {
+        self.entries += 1;
+        self.records.order(key, version, order);
+        if order.is_some_and(|(_, phase)| phase == OrderPhase::Requested) {
+            self.orders.push(key);
+        }
+    }
+
+    fn learnt(&mut self, gateway: GatewayId, preset: KeyPreset) {
+        self.entries += 1;
+        self.records.learnt(gateway, preset);
     }
 
     fn noted(&mut self, note: &Note) {

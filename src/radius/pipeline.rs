@@ -422,6 +422,7 @@ impl Pipeline {
         if !gateway.admits(now) {
             return Err(Dropped::RateLimited);
         }
+        gateway.note_ours(arrival.to);
         self.counters.request(gateway.id, request.code());
         let route = Route {
             to: arrival.from,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::network::KeyPreset;
 use crate::tls::Material;
 use crate::wire::RadiusVersion;
 
@@ -28,6 +29,33 @@ pub struct GatewaySettings {
     pub limit_proxy_state: bool,
     /// Requests a second; 0 is no limit.
     pub rate_limit: u32,
+    pub dynamic_authorization: DynamicAuthorization,
+}
+
+/// How a gateway is told to end and change sessions (RFC 5176).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DynamicAuthorization {
+    /// `None`: it is not asked.
+    pub target: Option<DynamicTarget>,
+    /// `None`: what it turns out to know.
+    pub keys: Option<KeyPreset>,
+    /// Requests a second, from 1.
+    pub rate: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DynamicTarget {
+    /// This port of the address that its own packets come from.
+    Port(u16),
+    Address(SocketAddr),
+    /// Down the connection that the gateway has opened to us.
+    Connection,
+}
+
+impl Default for DynamicAuthorization {
+    fn default() -> Self {
+        Self { target: None, keys: None, rate: 20 }
+    }
 }
 
 impl fmt::Debug for GatewaySettings {

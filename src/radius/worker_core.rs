@@ -13,6 +13,7 @@ use crate::journal::Admission;
 use crate::keeping::commit::Committer;
 use crate::metrics::Meters;
 use crate::metrics::counters::Dropped;
+use crate::network::OrderKey;
 use crate::runtime::clock::Now;
 use crate::time::Timestamp;
 
@@ -42,6 +43,7 @@ struct Submitted<T> {
     ticket: T,
     receipts: Replies,
     freed: Vec<FreedAddress>,
+    orders: Vec<OrderKey>,
 }
 
 impl<C: Committer> WorkerCore<C> {
@@ -107,7 +109,8 @@ impl<C: Committer> WorkerCore<C> {
                 &mut self.out.pending.freed,
                 self.spare_freed.pop().unwrap_or_default(),
             );
-            self.in_flight.push_back(Submitted { ticket, receipts, freed });
+            let orders = std::mem::take(&mut self.out.pending.orders);
+            self.in_flight.push_back(Submitted { ticket, receipts, freed, orders });
         }
     }
 
@@ -116,11 +119,13 @@ impl<C: Committer> WorkerCore<C> {
     pub fn settle(&mut self, now: Now, mut send: impl FnMut(&Route, &[u8])) {
         let durable = self.committer.durable();
         while self.in_flight.front().is_some_and(|submitted| Some(submitted.ticket) <= durable)
-            && let Some(Submitted { mut receipts, mut freed, .. }) = self.in_flight.pop_front()
+            && let Some(Submitted { mut receipts, mut freed, orders, .. }) =
+                self.in_flight.pop_front()
         {
             release(&mut self.pipeline, &mut receipts, now, &mut send);
             self.keep(receipts);
             self.aaa.free(&freed);
+            self.aaa.orders().release(&orders);
             freed.clear();
             if self.spare_freed.len() < SPARES {
                 self.spare_freed.push(freed);

@@ -10,6 +10,7 @@ mod catalog;
 mod endpoint;
 mod message;
 mod octets;
+mod order;
 mod provisioning;
 mod session;
 mod stock;
@@ -18,7 +19,10 @@ mod tests;
 use std::time::Duration;
 
 use crate::identity::{GatewayId, Iccid};
-use crate::network::{EndpointState, EventTime, Outage, Outages, Reporter, Restart, Skew, Stamp};
+use crate::network::{
+    EndpointState, EventTime, KeyPreset, OrderKey, OrderPhase, Outage, Outages, Reporter, Restart,
+    SessionOrder, Skew, Stamp,
+};
 use crate::provisioning::{
     Catalog, CatalogObject, Endpoint, Fingerprint, ObjectKind, Revision, StockEntry,
 };
@@ -52,6 +56,8 @@ mod kind {
     pub(super) const EVENT_MAP: RecordKind = RecordKind(34);
     pub(super) const MESSAGE: RecordKind = RecordKind(35);
     pub(super) const STOCK: RecordKind = RecordKind(63);
+    pub(super) const ORDER: RecordKind = RecordKind(40);
+    pub(super) const LEARNT: RecordKind = RecordKind(41);
 
     pub(super) const fn of(object: super::ObjectKind) -> RecordKind {
         match object {
@@ -90,6 +96,10 @@ pub enum Record {
     Outages { version: u64, outages: Outages },
     /// Recorded without effect. Not for snapshots.
     Note(NoteRecord),
+    /// Something that a gateway is to be told about a session; `None`: that is done.
+    Order { key: OrderKey, version: u64, order: Option<(SessionOrder, OrderPhase)> },
+    /// A gateway knows its sessions by these keys.
+    Learnt { id: GatewayId, preset: KeyPreset, at: Timestamp },
     /// Told of what the records beside it did. No state, and not for snapshots: whoever wants to
     /// know reads it from the journal's tail.
     Message { topic: Topic, key: u64, at: Timestamp },
@@ -190,6 +200,28 @@ pub trait RecordSink {
 
     /// Tells readers of the journal's tail something, in the same commit as the records before and
     /// behind it in this batch. `key` says of whom, as the topic has it.
+    fn put_order(
+        &mut self,
+        key: OrderKey,
+        version: u64,
+        order: Option<(&SessionOrder, OrderPhase)>,
+    ) -> Result<(), TooLarge> {
+        self.put(kind::ORDER, key.0, version, |buffer| {
+            if let Some((order, phase)) = order {
+                order::write(&mut FieldWriter(buffer), order, phase);
+            }
+        })
+    }
+
+    fn put_learnt(
+        &mut self,
+        id: GatewayId,
+        preset: KeyPreset,
+        at: Timestamp,
+    ) -> Result<(), TooLarge> {
+        self.put(kind::LEARNT, id.index() as u64, at.micros(), |buffer| buffer.push(preset as u8))
+    }
+
     fn put_message(
         &mut self,
         topic: Topic,
@@ -308,6 +340,17 @@ impl Record {
             kind::NOTE => read_note(&mut reader, entry)
                 .map(Self::Note)
                 .ok_or(Unreadable("a note makes no sense")),
+            kind::ORDER => {
+                let (key, version) = (OrderKey(entry.key), entry.version);
+                let order = if entry.payload.is_empty() {
+                    None
+                } else {
+                    Some(order::read(&mut reader).ok_or(Unreadable("an order makes no sense"))?)
+                };
+                Ok(Self::Order { key, version, order })
+            }
+            kind::LEARNT => read_learnt(&mut reader, entry)
+                .ok_or(Unreadable("what was learnt of a gateway makes no sense")),
             kind::MESSAGE => {
                 let message = Message::read(entry).ok_or(Unreadable("a message makes no sense"))?;
                 let Message { topic, key, at, .. } = message;
@@ -347,6 +390,14 @@ fn read_gateway(reader: &mut FieldReader<'_>, key: u64) -> Option<Record> {
     Some(Record::Gateway {
         id: octets::handle(key).map(GatewayId::new)?,
         name: reader.text()?.to_owned(),
+    })
+}
+
+fn read_learnt(reader: &mut FieldReader<'_>, entry: &FramedRecord<'_>) -> Option<Record> {
+    Some(Record::Learnt {
+        id: octets::handle(entry.key).map(GatewayId::new)?,
+        preset: KeyPreset::from_key(reader.octet()?)?,
+        at: Timestamp::from_micros(entry.version),
     })
 }
 

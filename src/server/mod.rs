@@ -10,6 +10,7 @@
 //! snapshots    all that is known, written beside the traffic
 //! ```
 
+mod dynamic_authorization;
 mod feeds;
 mod housekeeping;
 mod notify;

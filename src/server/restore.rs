@@ -105,6 +105,8 @@ pub fn apply(recovery: &mut Recovery, record: Record) {
         Record::Inventory { fingerprint, .. } => recovery.inventory(fingerprint),
         Record::Restart(restart) => recovery.restart(restart),
         Record::Outages { outages, .. } => recovery.outages(outages),
+        Record::Order { key, version, order } => recovery.order(key, version, order),
+        Record::Learnt { id, preset, at } => recovery.learnt(id, preset, at),
         Record::Gateway { .. }
         | Record::Signed { .. }
         | Record::Note(_)
@@ -138,6 +140,8 @@ fn report_inventory_first(
         | Record::Restart(_)
         | Record::Outages { .. }
         | Record::Note(_)
+        | Record::Order { .. }
+        | Record::Learnt { .. }
         | Record::Message { .. } => return,
     };
     on_inventory.take().into_iter().for_each(|on_inventory| on_inventory(fingerprint));

@@ -179,6 +179,13 @@ impl Snapshot {
         if aaa.outages().iter().len() > 0 {
             note(&mut missing, writer.put_outages(now, aaa.outages()));
         }
+        for pending in aaa.orders().pending() {
+            let order = Some((&*pending.order, pending.phase));
+            note(&mut missing, writer.put_order(pending.order.key(), pending.version, order));
+        }
+        for (id, preset, at) in aaa.orders().all_learnt() {
+            note(&mut missing, writer.put_learnt(id, preset, at));
+        }
         for restart in aaa.pending_restarts() {
             note(&mut missing, writer.put_restart(&restart));
         }

@@ -19,6 +19,7 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
+use super::dynamic_authorization::{DynamicAuthorizationThread, UdpTransport};
 use super::feeds::OpenFeed;
 use super::housekeeping::{Housekeeper, Reload};
 use super::notify::{self, Watchdog};
@@ -349,6 +350,21 @@ impl Server {
         };
         let pulse = housekeeper.pulse.clone();
         threads.add("housekeeper", spawn("housekeeper", move || housekeeper.run())?, pulse, LATE);
+        let told = DynamicAuthorizationThread {
+            common: Arc::clone(&common),
+            aaa: Arc::clone(&aaa),
+            metrics: Arc::clone(&state.metrics),
+            pulse: Pulse::default(),
+            writer: BackgroundWriter::new(&journal),
+            stop: stop.subscribe(),
+            listeners: settings.acct.iter().map(SocketAddr::ip).collect(),
+        };
+        let pulse = told.pulse.clone();
+        let own = runtime().map_err(ServeError::System)?;
+        let told = spawn("dynamic-authorization", move || {
+            own.block_on(async { told.run(UdpTransport::new()).await });
+        })?;
+        threads.add("dynamic-authorization", told, pulse, LATE);
         let snapshots = Snapshots {
             common: Arc::clone(&common),
             aaa: Arc::clone(&aaa),

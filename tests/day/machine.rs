@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use attachd::aaa::{Aaa, AaaSettings};
 use attachd::radius::gateways::Gateways;
-use attachd::radius::{GatewaySettings, Requirement};
+use attachd::radius::{DynamicAuthorization, GatewaySettings, Requirement};
 use attachd::simulator::random::RandomStream;
 use attachd::simulator::scenario::Scenario;
 use attachd::time::Timestamp;
@@ -83,6 +83,7 @@ impl Machine {
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
             rate_limit: 0,
+            dynamic_authorization: DynamicAuthorization::default(),
         };
         let split = (0..).zip(&self.split).filter(|(_, is_split)| **is_split);
         let alone = split.map(|(number, _)| {

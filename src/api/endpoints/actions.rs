@@ -82,8 +82,12 @@ pub(super) async fn actions(
         .collect();
     let iccids = mutations.iter().map(|one| one.iccid).collect();
     let audit = Audit::of_many(&bearer, AuditTarget::many("endpoint", iccids));
-    let errors = carry_out(&state, audit, move |aaa, now, writer| {
-        Ok(aaa.change_endpoints(mutations, now, writer).err().unwrap_or_default())
+    let word = STEPS.into_iter().find(|(_, step, _)| *step == action).map_or("", |(word, ..)| word);
+    let (errors, job) = carry_out(&state, audit, move |aaa, now, writer| {
+        let job = aaa.orders().begin_job(word, now);
+        writer.begin_job(job);
+        let errors = aaa.change_endpoints(mutations, now, writer).err().unwrap_or_default();
+        Ok((errors, aaa.orders().close_job(job)))
     })
     .await?;
     if !errors.is_empty() {
@@ -91,7 +95,8 @@ pub(super) async fn actions(
         return Err(Refusal::conflict_of_many("state", messages.collect()));
     }
     info!(token = bearer.token, endpoints = count, "a step of many endpoints by the API");
-    let answer: Envelope<Value> = data(json!({"changed": count}));
+    let answer: Envelope<Value> =
+        data(json!({"changed": count, "job": job.map(|job| job.id.to_string())}));
     Ok(answer)
 }
 

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use tracing::info;
 
+use super::disconnect::outcomes;
 use super::read::{read, short_text};
 use super::{id, shown_one};
 use crate::aaa::{
@@ -58,19 +59,22 @@ pub(super) async fn step(
     };
     let step = EndpointStep::Step(transition);
     let mutation = EndpointMutation { reason, expected, ..EndpointMutation::new(iccid, step) };
-    let (changed, closed) =
+    let (changed, closed, ending) =
         carry_out(&state, audit(&state, &bearer, iccid), move |aaa, now, writer| {
             let before = open(aaa, now);
             let changed = aaa.change(Mutation::Endpoint(mutation), expected, now, writer)?;
-            Ok((changed, before.saturating_sub(open(aaa, now))))
+            let closed = before.saturating_sub(open(aaa, now));
+            let ending = if closed > 0 { aaa.live_sessions(iccid, now) } else { Vec::new() };
+            Ok((changed, closed, ending))
         })
         .await?;
+    let disconnects = outcomes(&serving.aaa, iccid, &ending).await;
     let (mut shown, version) = super::one(&state, &iccid.to_string())?;
     let answer = data(json!({
         "provisioningState": shown["provisioningState"].take(),
         "networkState": shown["networkState"].take(),
         "closed": closed,
-        "disconnects": [],
+        "disconnects": disconnects,
     }));
     tell(&bearer, iccid, &word);
     let answer = answer.versioned(version);
@@ -104,7 +108,7 @@ pub(super) fn tell(bearer: &TokenBearer, iccid: Iccid, what: &str) {
 }
 
 /// A body `{"reason": ...}`, or none.
-fn reason(
+pub(super) fn reason(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Option<Box<str>>, Refusal> {

@@ -4,6 +4,7 @@ mod actions;
 mod activate;
 mod batch;
 mod change;
+mod disconnect;
 mod filter;
 mod id;
 pub(super) use id::named;
@@ -54,6 +55,8 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .route("/api/v1/endpoints", get(list::list).post(activate::activate))
         .route("/api/v1/endpoints/{id}", get(show).put(change::update).patch(change::update))
         .route("/api/v1/endpoints/{id}/sessions", get(sessions))
+        .route("/api/v1/endpoints/{id}/sessions/{session}/disconnect", post(disconnect::disconnect))
+        .route("/api/v1/endpoints/{id}/sessions/{session}/coa", post(disconnect::change))
         .route("/api/v1/endpoints/{id}/why", get(why::why))
         .route("/api/v1/endpoints/{id}/relearn", post(change::relearn))
         .route("/api/v1/endpoints/{id}/{step}", post(change::step))
@@ -95,7 +98,9 @@ fn one(state: &HttpState, id: &str) -> Result<(Value, u64), Refusal> {
     let gateways = state.common.gateways.load();
     let now = state.common.clock.now().wall;
     let look = |entry: &EndpointEntry, catalog: &Catalog| {
-        (whole(iccid, entry, catalog, &gateways), entry.stamp.version)
+        let view = EndpointView::of(iccid, entry, catalog, &gateways);
+        let view = view.with_phases(serving.aaa.orders());
+        (whole(view, iccid, entry, catalog, &gateways), entry.stamp.version)
     };
     serving.aaa.look(iccid, now, look).ok_or_else(Refusal::not_found)
 }
@@ -106,7 +111,8 @@ fn shown_one(aaa: &Aaa, iccid: Iccid, now: Timestamp, gateways: &Gateways) -> Op
 }
 
 fn shown(iccid: Iccid, entry: &EndpointEntry, catalog: &Catalog, gateways: &Gateways) -> Value {
-    let mut shown = whole(iccid, entry, catalog, gateways);
+    let view = EndpointView::of(iccid, entry, catalog, gateways);
+    let mut shown = whole(view, iccid, entry, catalog, gateways);
     if let Some(keys) = shown.as_object_mut() {
         keys.remove("sessions");
     }
@@ -114,10 +120,15 @@ fn shown(iccid: Iccid, entry: &EndpointEntry, catalog: &Catalog, gateways: &Gate
 }
 
 /// The view of an endpoint, and what the management API shows besides.
-fn whole(iccid: Iccid, entry: &EndpointEntry, catalog: &Catalog, gateways: &Gateways) -> Value {
+fn whole(
+    view: EndpointView,
+    iccid: Iccid,
+    entry: &EndpointEntry,
+    catalog: &Catalog,
+    gateways: &Gateways,
+) -> Value {
     let endpoint = &entry.endpoint;
-    let mut shown =
-        serde_json::to_value(EndpointView::of(iccid, entry, catalog, gateways)).unwrap_or_default();
+    let mut shown = serde_json::to_value(view).unwrap_or_default();
     let secondary: Vec<Value> = endpoint
         .secondary_groups()
         .iter()

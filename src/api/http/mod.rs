@@ -26,6 +26,7 @@ use super::events;
 use super::families;
 use super::gateways;
 use super::idempotency::{self, IdempotentReplies};
+use super::jobs;
 use super::refusal::Refusal;
 use super::server_view;
 use super::sessions;
@@ -96,6 +97,7 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .route("/api/v1/server/reload", post(reload))
         .merge(families::routes())
         .merge(endpoints::routes())
+        .merge(jobs::routes())
         .merge(stock::routes())
         .merge(audit::routes())
         .merge(addresses::routes())

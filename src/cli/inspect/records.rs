@@ -29,6 +29,8 @@ pub(super) const fn kind(record: &Record) -> &'static str {
         Record::Outages { .. } => "outages",
         Record::Note(_) => "note",
         Record::Message { .. } => "message",
+        Record::Order { .. } => "order",
+        Record::Learnt { .. } => "learnt",
     }
 }
 
@@ -39,6 +41,7 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
         | Record::Provisioned { iccid, .. }
         | Record::Stock { iccid, .. } => Some(*iccid),
         Record::Note(note) => note.iccid,
+        Record::Order { order, .. } => order.as_ref().map(|(order, _)| order.iccid),
         Record::Object(_)
         | Record::Catalog { .. }
         | Record::Inventory { .. }
@@ -46,6 +49,7 @@ pub(super) fn iccid(record: &Record) -> Option<Iccid> {
         | Record::Signed { .. }
         | Record::Restart(_)
         | Record::Outages { .. }
+        | Record::Learnt { .. }
         | Record::Message { .. } => None,
     }
 }
@@ -72,6 +76,8 @@ impl HandleNames {
             | Record::Restart(_)
             | Record::Outages { .. }
             | Record::Note(_)
+            | Record::Order { .. }
+            | Record::Learnt { .. }
             | Record::Message { .. } => {}
         }
     }
@@ -103,6 +109,15 @@ impl HandleNames {
             }),
             Record::Note(note) => {
                 json!({"iccid": note.iccid, "at": note.at, "what": note.what, "refused": note.refused})
+            }
+            Record::Order { version, order, .. } => json!({
+                "at": Timestamp::from_micros(*version),
+                "gateway": order.as_ref().map(|(order, _)| self.gateway(order.gateway)),
+                "session": order.as_ref().map(|(order, _)| order.session.to_string()),
+                "phase": order.as_ref().map_or("done", |(_, phase)| phase.name()),
+            }),
+            Record::Learnt { id, preset, at } => {
+                json!({"gateway": self.gateway(*id), "keys": preset.name(), "at": at})
             }
             Record::Message { topic, key, at } => {
                 json!({"topic": topic.name(), "key": key, "at": at})

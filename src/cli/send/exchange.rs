@@ -56,6 +56,7 @@ pub(super) fn exchange(
         max_ports: 1,
         // A reply without a Message-Authenticator is shown, with a warning.
         integrity_required: false,
+        window: None,
     };
     let mut client = Client::new(0, settings.into(), rand::rng());
     let mut out = Outbound::default();
@@ -124,6 +125,7 @@ fn fault(stray: &Stray, kind: Kind, octets: &[u8]) -> String {
         Stray::Forged(forged) => format!("{code} came, but {forged}"),
         Stray::Unprotected => format!("{code} came without Message-Authenticator"),
         Stray::WrongSource => format!("{code} came from another address"),
+        Stray::Stale => format!("{code} came with an Event-Timestamp of another time"),
         Stray::WrongCode(code) => format!("{code} does not answer {}", kind.code()),
     }
 }

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use self::logging::Log;
 use super::outcome::{CommandError, Exit};
 use super::setup::{InventoryChange, Setup, Sources};
-use crate::aaa::{Aaa, Adoption, Objection};
+use crate::aaa::{Aaa, Adoption, Objection, Reachable};
 use crate::config::{self, Config, ConfigProblem, ProblemSeverity};
 use crate::journal::{Journal, JournalOptions, OnDamage};
 use crate::keeping::BackgroundWriter;
@@ -124,6 +124,11 @@ impl Serve {
                 shell.keep_messages(&journal, &config.data_dir, Topic::Event, config.events)
             })
             .map_err(|error| CommandError::failed(error.to_string()))?;
+        // What the files bar before it is known which gateway is which.
+        let mut told = config.server.gateways.iter();
+        if told.any(|gateway| gateway.dynamic_authorization.target.is_some()) {
+            aaa.orders().reach(Reachable::Some);
+        }
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             InventoryChange::Changed(setup) => Some(*setup),

@@ -145,7 +145,9 @@ fn what_was_promised_meanwhile_outlives_the_session_but_not_the_endpoints_leavin
             CloseCause::Stop
             | CloseCause::Superseded
             | CloseCause::Stale
-            | CloseCause::GatewayRestart => (AUTHORISED, 0),
+            | CloseCause::GatewayRestart
+            | CloseCause::Disconnected
+            | CloseCause::NotOnGateway => (AUTHORISED, 0),
             CloseCause::Detach => (LeasePhase::Released { at: at(199) }, 1),
             // The session is ending, and the address stays its.
             CloseCause::Barred | CloseCause::Unassigned => (LeasePhase::InUse, 0),

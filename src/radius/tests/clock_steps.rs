@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::identity::GatewayId;
 use crate::radius::duplicates::{DuplicateKey, Duplicates, Lookup};
 use crate::radius::gateways::Gateways;
-use crate::radius::{GatewaySettings, Requirement};
+use crate::radius::{DynamicAuthorization, GatewaySettings, Requirement};
 use crate::time::{SteadyClock, Timestamp};
 
 const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
@@ -88,5 +88,6 @@ fn gateway_of_rate(rate_limit: u32) -> GatewaySettings {
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit,
+        dynamic_authorization: DynamicAuthorization::default(),
     }
 }

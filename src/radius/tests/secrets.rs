@@ -4,7 +4,7 @@
 use super::test_server::*;
 use crate::metrics::counters::Dropped;
 use crate::radius::gateways::Gateways;
-use crate::radius::{GatewaySettings, Requirement};
+use crate::radius::{DynamicAuthorization, GatewaySettings, Requirement};
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Datagram, Encoder, Secret};
 
@@ -20,6 +20,7 @@ fn server() -> TestServer {
         require_message_authenticator: Requirement::No,
         limit_proxy_state: true,
         rate_limit: 0,
+        dynamic_authorization: DynamicAuthorization::default(),
     };
     let mut server = TestServer::new();
     server.gateways = Gateways::new(&[pgw], Vec::new());

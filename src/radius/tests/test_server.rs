@@ -13,7 +13,7 @@ use crate::network::{EndpointState, Restart};
 use crate::provisioning::{CatalogObject, Endpoint, Fingerprint, Inventory, Prune, Revision};
 use crate::radius::gateways::Gateways;
 use crate::radius::pipeline::{Arrival, BatchOutput, Listener, Pipeline, PipelineConfig, Port};
-use crate::radius::{GatewaySettings, Requirement};
+use crate::radius::{DynamicAuthorization, GatewaySettings, Requirement};
 use crate::time::Timestamp;
 use crate::wire::number::attachd::DEFAULT_VENDOR;
 use crate::wire::number::value::acct_status_type;
@@ -94,6 +94,7 @@ pub(crate) fn gateways() -> Gateways {
                 require_message_authenticator,
                 limit_proxy_state,
                 rate_limit,
+                dynamic_authorization: DynamicAuthorization::default(),
             }
         };
     let list = [

@@ -16,7 +16,7 @@ use crate::journal::{
 };
 use crate::provisioning::Prune;
 use crate::radius::tests::test_server::{request as request_packet, *};
-use crate::radius::{GatewaySettings, Requirement};
+use crate::radius::{DynamicAuthorization, GatewaySettings, Requirement};
 use crate::record::Record;
 use crate::server::Reloaded;
 use crate::wire::number::attachd::DEFAULT_VENDOR;
@@ -51,6 +51,7 @@ fn loopback(name: &str) -> GatewaySettings {
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
         rate_limit: 0,
+        dynamic_authorization: DynamicAuthorization::default(),
     }
 }
 

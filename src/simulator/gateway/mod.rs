@@ -185,8 +185,8 @@ impl GatewayMachine {
     }
 
     /// The gateway restarts: it forgets what it asked, and says what that was.
-    pub fn forget(&mut self) -> Vec<Ticket> {
-        self.client.forget()
+    pub fn forget(&mut self, now: Timestamp) -> Vec<Ticket> {
+        self.client.forget(now)
     }
 
     /// RFC 5997 4.1: a new identifier and authenticator each time, to every server.

@@ -32,6 +32,7 @@ fn client_settings() -> ClientSettings {
         dead_for: Duration::from_secs(60),
         max_ports: 4,
         integrity_required: true,
+        window: None,
     }
 }
 
@@ -142,7 +143,7 @@ fn ask(gateway: &mut GatewayMachine, kind: RequestKind, now: Timestamp) -> Sent 
         ticket(kind),
         |draft| match kind.role() {
             ServerRole::Access => draft.access(&profile, &caller, 9, None),
-            ServerRole::Accounting => {
+            ServerRole::Accounting | ServerRole::DynamicAuthorization => {
                 draft.accounting(&profile, &caller, &bearer, ReportType::Start, 1_700_000_000);
             }
         },
@@ -436,7 +437,7 @@ fn accounting_on_is_no_longer_answered_after_a_restart() {
     );
     let sent = drain(&mut out, Timestamp::EPOCH).remove(0);
     assert_eq!(sent.datagram().first(number::USER_NAME), None);
-    gateway.forget();
+    gateway.forget(Timestamp::EPOCH);
     let reply = sent.reply(Code::ACCOUNTING_RESPONSE, |_| {});
     assert_eq!(gateway.receive(seconds(0.1), sent.socket, sent.to, &reply), Receipt::Obsolete);
     assert_eq!((gateway.outstanding(), run(&mut gateway, seconds(100.0)).0.len()), (0, 0));

@@ -242,6 +242,7 @@ fn settings(scenario: &Scenario) -> GatewayMachineSettings {
         dead_for: Duration::from_secs_f64(scenario.retransmission.dead_s),
         max_ports: MAX_PORTS,
         integrity_required: scenario.expect.message_authenticator != IntegrityCheck::Any,
+        window: None,
     };
     GatewayMachineSettings {
         client: client.into(),

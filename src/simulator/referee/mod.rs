@@ -107,6 +107,8 @@ impl Referee {
                 (Rule::ReplyUnprotected, "there is no Message-Authenticator".to_owned())
             }
             Stray::WrongSource => (Rule::ReplySource, "the request went elsewhere".to_owned()),
+            // Nobody asked for a window.
+            Stray::Stale => (Rule::ReplyCode, "its Event-Timestamp is of another time".to_owned()),
             Stray::WrongCode(code) => (Rule::ReplyCode, code.to_string()),
         };
         self.breach(rule, now, None, detail, evidence, octets);

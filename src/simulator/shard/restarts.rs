@@ -79,7 +79,7 @@ impl Shard {
     /// The gateway forgets what it asked. Whether its Stops have arrived, nobody knows, and those
     /// it has not sent yet never will.
     fn forget(&mut self, gateway: u16, now: Timestamp) {
-        for ticket in self.gateways[usize::from(gateway)].forget() {
+        for ticket in self.gateways[usize::from(gateway)].forget(now) {
             self.counters[ticket.kind].forgotten += 1;
             if let (RequestKind::Stop, Some(local)) = (ticket.kind, ticket.endpoint) {
                 let device = &mut self.devices[local as usize];

@@ -102,11 +102,16 @@ values! {
 
     "Error-Cause, RFC 5176 3.5, RFC 7930 6"
     error_cause {
-        201 "Residual-Context-Removed", 202 "Invalid-EAP-Packet", 401 "Unsupported-Attribute", 402 "Missing-Attribute",
+        201 "Residual-Context-Removed", 202 "Invalid-EAP-Packet", 401 "Unsupported-Attribute" UNSUPPORTED_ATTRIBUTE,
+        402 "Missing-Attribute" MISSING_ATTRIBUTE,
         403 "NAS-Identification-Mismatch", 404 "Invalid-Request", 405 "Unsupported-Service", 406 "Unsupported-Extension" UNSUPPORTED_EXTENSION,
-        407 "Invalid-Attribute-Value", 501 "Administratively-Prohibited" ADMINISTRATIVELY_PROHIBITED, 502 "Proxy-Request-Not-Routable",
-        503 "Session-Context-Not-Found", 504 "Session-Context-Not-Removable", 505 "Proxy-Processing-Error",
-        506 "Resources-Unavailable" RESOURCES_UNAVAILABLE, 507 "Request-Initiated", 508 "Multiple-Session-Selection-Unsupported",
+        407 "Invalid-Attribute-Value" INVALID_ATTRIBUTE_VALUE, 501 "Administratively-Prohibited" ADMINISTRATIVELY_PROHIBITED,
+        502 "Proxy-Request-Not-Routable" PROXY_REQUEST_NOT_ROUTABLE,
+        503 "Session-Context-Not-Found" SESSION_CONTEXT_NOT_FOUND,
+        504 "Session-Context-Not-Removable" SESSION_CONTEXT_NOT_REMOVABLE,
+        505 "Proxy-Processing-Error" PROXY_PROCESSING_ERROR,
+        506 "Resources-Unavailable" RESOURCES_UNAVAILABLE, 507 "Request-Initiated",
+        508 "Multiple-Session-Selection-Unsupported" MULTIPLE_SESSION_SELECTION_UNSUPPORTED,
         509 "Location-Capable-Required", 510 "Missing-Message-Authenticator", 601 "Response-Too-Big",
     }
 
