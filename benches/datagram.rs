@@ -289,7 +289,7 @@ fn fleet(endpoints: u64) -> Inventory {
         enabled: true,
         dns: Vec::new(),
         subnets: vec![Subnet {
-            cidr: "10.0.0.0/8".parse().expect("a prefix"),
+            block: "10.0.0.0/8".parse().expect("a prefix"),
             allocation: Allocation::Static,
             exclude: Vec::new(),
         }],

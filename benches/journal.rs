@@ -306,7 +306,7 @@ fn state(number: usize) -> EndpointState {
     let lease = Lease {
         group: GroupId::new(12),
         vslice: VsliceId::new(2),
-        ip,
+        ip: ip.into(),
         kind: LeaseKind::Static,
         phase: LeasePhase::InUse,
     };

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use attachd::aaa::EndpointEntry;
+use attachd::address::{Address, AddressBlock};
 use attachd::identity::{GatewayId, GroupId, Iccid, Imsi, Msisdn};
 use attachd::network::{
     Counters, Cursor, EndpointState, EventTime, Families, LocationInfo, Nas, NetworkState, Outages,
@@ -35,9 +36,9 @@ fn addresses(c: &mut Criterion) {
     let mut bench = c.benchmark_group("allocate and release in a /10");
     let owner = Iccid::parse(b"8944500000000000014").unwrap();
     for (name, fill) in [("empty", 0.0), ("half full", 0.5), ("99.9 % full", 0.999)] {
-        let mut pool = Pool::new("100.64.0.0/10".parse().unwrap(), &[], HOLD);
+        let mut pool = Pool::new("100.64.0.0/10".parse::<AddressBlock>().unwrap(), &[], HOLD);
         let leases = (pool.counts().free as f64 * fill) as usize;
-        let mut given: Vec<Ipv4Addr> =
+        let mut given: Vec<Address> =
             (0..leases).map(|_| pool.allocate(owner, START).unwrap()).collect();
         let (mut now, mut next) = (START, 0usize);
         bench.bench_function(BenchmarkId::from_parameter(name), |b| {
@@ -107,6 +108,10 @@ fn report(id: &[u8], event_time: Timestamp) -> Report<'_> {
         stamp: Stamp::Sane,
         families: Families::default(),
         ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
+        prefix: None,
+        delegated: None,
+        is_without_ip: false,
+        absent_is_released: false,
         counters: Counters::default(),
         location_info: LocationInfo {
             rat: Some(8),

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path;
 
 use attachd::aaa::{
-    Aaa, AaaSettings, AccessRequest, FreedAddress, Note, Recorder, Subject, Verdict,
+    Aaa, AaaSettings, AccessRequest, AskedFamilies, FreedAddress, Note, Recorder, Subject, Verdict,
 };
 use attachd::identity::Iccid;
 use attachd::network::LocationInfo;
@@ -55,12 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             subject: Subject { imsi: Some(imsi.as_bytes()), ..Subject::default() },
             apn: Some(b"festival.iot"),
             attach_only: false,
+            asked: AskedFamilies::Unsaid,
             located: &LocationInfo::default,
             proves: &|_| true,
             unusable_credentials: false,
         };
         match aaa.authorize(&request, now, &mut Printer) {
-            Verdict::Accept(accept) => println!("  accepted, with the address {:?}", accept.ip),
+            Verdict::Accept(accept) => println!("  accepted, with the address {:?}", accept.ip()),
             Verdict::Reject(reason) => println!("  refused: {}", reason.moniker()),
         }
     }

@@ -16,14 +16,14 @@
 //!       aaa      record    │      wire, udp       decides; what is recorded; octets
 //!    ┌───┼───┐      └── journal                   records → durable octets
 //! network pool provisioning                       what happens; addresses; what may exist
-//!    └───┴───┴─ identity, time, timers, prefetch  the ground
+//!    └───┴───┴─ identity, address, time, timers, prefetch  the ground
 //! ```
 //!
 //! Imports only point down; the test `house` enforces it. A room is a folder:
 //!
-//! - [`identity`], [`time`], [`timers`], [`prefetch`]: ICCID, IMSI, MSISDN, APN, moniker; a point
-//!   in time; a timer wheel; memory that is asked for before it is needed. They know nothing of the
-//!   rest.
+//! - [`identity`], [`address`], [`time`], [`timers`], [`prefetch`]: ICCID, IMSI, MSISDN, APN,
+//!   moniker; IPv4 addresses and IPv6 prefixes; a point in time; a timer wheel; memory that is asked
+//!   for before it is needed. They know nothing of the rest.
 //! - [`wire`]: octets ↔ RADIUS values, with the one table of attributes. Pure, and on the way in
 //!   without allocation.
 //! - [`tls`]: certificates, and connections of rustls without their sockets.
@@ -68,6 +68,7 @@
 //! whose space of addresses knows the owner of each. No EAP, no proxying, no CoA, no DTLS.
 
 pub mod aaa;
+pub mod address;
 pub mod api;
 pub mod cli;
 pub mod config;

@@ -51,7 +51,7 @@ fn state(version: u64) -> EndpointState {
     let lease = Lease {
         group: GroupId::new(0),
         vslice: VsliceId::new(0),
-        ip,
+        ip: ip.into(),
         kind: LeaseKind::Static,
         phase: LeasePhase::InUse,
     };

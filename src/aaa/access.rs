@@ -1,13 +1,17 @@
 //! Access-Request: may this endpoint attach and open a session, and with which address (PROTOCOL 4,
 //! 5 and 7).
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::admission::admit;
+use super::grant::granted_kinds;
 use super::identify::identify;
 use super::transaction::EndpointTxn;
-use super::{Aaa, Accept, AccessRequest, Class, Recorder, RejectReason, Verdict};
+use super::{Aaa, Accept, AccessRequest, AskedFamilies, Class, Recorder, RejectReason, Verdict};
+use crate::address::Address;
 use crate::event::EventKind;
 use crate::identity::Iccid;
-use crate::network::{authorise, mix};
+use crate::network::{Few, authorise, mix};
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
 
@@ -36,7 +40,7 @@ impl Aaa {
                     txn.tell(EventKind::Authenticated, |detail| {
                         let apn = request.apn.map(String::from_utf8_lossy);
                         detail.text_or_null("apn", apn.as_deref());
-                        detail.plain_or_null("ip", accept.ip);
+                        detail.plain_or_null("ip", accept.ip());
                         detail.flag("attachOnly", request.attach_only);
                     });
                     txn.attest();
@@ -77,34 +81,54 @@ impl<R: Recorder> EndpointTxn<'_, R> {
             return Err(RejectReason::BadCredentials);
         }
         let authorisation = authorise(self.iccid, self.now);
-        let ip = if request.attach_only && group.allocation == Allocation::Pooled {
-            None
+        let kinds = granted_kinds(&admission, request.asked)?;
+        let addresses = if request.attach_only && group.allocation == Allocation::Pooled {
+            Few::new()
         } else {
-            Some(self.address(&admission).ok_or(RejectReason::PoolExhausted)?)
+            self.grant_addresses(&admission, &kinds)?
         };
         let attached = self.entry.state.attach(self.now);
         self.follow(&attached);
         if !request.attach_only {
-            self.entry.state.authorise(
-                admission.id,
-                self.now + self.aaa.settings.authorization_hold,
-                authorisation,
-            );
+            let until = self.now + self.aaa.settings.authorization_hold;
+            for ip in &addresses {
+                self.entry.state.authorise(admission.id, ip.kind(), until, authorisation);
+            }
+            if let AskedFamilies::Some { is_part: true, .. } = request.asked {
+                self.add_to_session(&admission, &addresses);
+            }
         }
         if let Some((policy, at)) = &place {
             self.learn_device(policy, at);
         }
-        let mut dns = admission.vslice.dns.iter().copied();
+        let (dns, dns_ipv6) = servers(&admission.vslice.dns, &addresses);
         Ok(Accept {
-            ip,
+            addresses,
             class: Class::new(authorisation),
             group: admission.id,
             session_timeout_s: group.session_timeout_s,
             idle_timeout_s: group.idle_timeout_s,
             interim_interval_s: jittered(group.interim_interval_s, self.iccid),
-            dns: [dns.next(), dns.next()],
+            dns,
+            dns_ipv6,
         })
     }
+}
+
+/// The DNS servers of the families that are granted; without an address those of IPv4, as an attach
+/// has always been told them.
+fn servers(dns: &[IpAddr], granted: &[Address]) -> ([Option<Ipv4Addr>; 2], [Option<Ipv6Addr>; 2]) {
+    let has_ipv6 = granted.iter().any(|ip| ip.kind().is_ipv6());
+    let has_ipv4 = !has_ipv6 || granted.iter().any(|ip| !ip.kind().is_ipv6());
+    let mut ipv4 = dns.iter().filter_map(|server| match server {
+        IpAddr::V4(server) => has_ipv4.then_some(*server),
+        IpAddr::V6(_) => None,
+    });
+    let mut ipv6 = dns.iter().filter_map(|server| match server {
+        IpAddr::V6(server) => has_ipv6.then_some(*server),
+        IpAddr::V4(_) => None,
+    });
+    ([ipv4.next(), ipv4.next()], [ipv6.next(), ipv6.next()])
 }
 
 /// Spreads the interims of a fleet that attached at once over a tenth of the interval, each

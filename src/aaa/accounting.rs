@@ -122,6 +122,14 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         if let Some(session) = outcome.session {
             self.judge_report(session, &report.location_info);
         }
+        if request.kind == AccountingKind::Interim
+            && report.absent_is_released
+            && outcome.effect == Effect::Updated
+            && let Some(at) = outcome.session
+        {
+            let freed = self.entry.state.release_absent(at, report, now);
+            self.free_or_keep(&freed);
+        }
         let address_conflict = self.reconcile_address(request, &outcome);
         Ok(Accounted {
             refused: None,
@@ -151,13 +159,18 @@ impl<R: Recorder> EndpointTxn<'_, R> {
     /// Compares the address that the gateway uses with the lease, if the report opened a session or
     /// moved one. Returns whether a conflict has come to light.
     fn reconcile_address(&mut self, request: &AccountingRequest<'_>, outcome: &Outcome) -> bool {
-        let (Some(at), Some(ip)) = (outcome.session, request.report.ip) else { return false };
-        // A report that came too late has not changed what the session is known to use.
-        let uses_it = |session: &&Session| session.is_open() && session.ip == Some(ip);
-        let Some(session) = self.entry.state.sessions.get(at).filter(uses_it) else { return false };
-        let (was_in_conflict, Some(group)) = (session.conflict, session.group) else {
-            return false;
-        };
-        self.judge_address(at, group, ip) == ReportedAddress::Conflict && !was_in_conflict
+        let Some(at) = outcome.session else { return false };
+        let mut has_come_to_light = false;
+        for ip in request.report.addresses() {
+            // A report that came too late has not changed what the session is known to use.
+            let uses_it =
+                |session: &&Session| session.is_open() && session.address(ip.kind()) == Some(ip);
+            let Some(session) = self.entry.state.sessions.get(at).filter(uses_it) else { continue };
+            let was_in_conflict = session.has_conflict(ip.kind());
+            let Some(group) = session.group else { continue };
+            let is_in_conflict = self.judge_address(at, group, ip) == ReportedAddress::Conflict;
+            has_come_to_light |= is_in_conflict && !was_in_conflict;
+        }
+        has_come_to_light
     }
 }

@@ -1,15 +1,14 @@
 //! The plan in force: the catalog, and the addresses of its VSlices. Replaced as a whole on reload;
 //! the addresses outlive it.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::policies::{PolicyInForce, PolicyTable};
+use crate::address::{Address, AddressBlock, AddressKind};
 use crate::identity::{GroupId, Iccid, VsliceId};
 use crate::pool::{AddressSpace, Before, ClaimError, PoolCounts};
 use crate::provisioning::{Allocation, Catalog, Endpoint, Group, ProvisioningState, Vslice};
@@ -27,7 +26,7 @@ pub(super) struct AddressPlan {
 
 /// The addresses of one VSlice, the same in every plan.
 struct Addresses {
-    space: Mutex<AddressSpace<Allocation>>,
+    space: Mutex<AddressSpace<PoolKind>>,
     /// Whether any of them is awaited or contested, to be read without the lock.
     is_disputed: AtomicBool,
     meters: VsliceMeters,
@@ -42,10 +41,17 @@ pub(super) struct VsliceMeters {
     pub(super) conflicts: AtomicU64,
 }
 
+/// What a group chooses its subnets by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PoolKind {
+    pub(super) allocation: Allocation,
+    pub(super) address: AddressKind,
+}
+
 /// The fill of one subnet, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolFill {
-    pub cidr: Ipv4Net,
+    pub block: AddressBlock,
     pub counts: PoolCounts,
 }
 
@@ -88,15 +94,15 @@ impl AddressPlan {
     }
 
     /// The next free address for a group of this kind: subnets in order, each oldest-released
-    /// first.
+    /// first. What it returns beside it undoes it ([`Self::undo`]).
     pub(super) fn allocate(
         &self,
         vslice: VsliceId,
-        kind: Allocation,
+        kind: PoolKind,
         owner: Iccid,
         now: Timestamp,
-    ) -> Option<Ipv4Addr> {
-        self.space(vslice)?.allocate(kind, owner, now)
+    ) -> Option<(Address, Before)> {
+        self.space(vslice)?.allocate_undoably(kind, owner, now)
     }
 
     /// Takes a given address: the owner's own one, or one that is free. Returns the kind of its
@@ -104,19 +110,20 @@ impl AddressPlan {
     pub(super) fn claim(
         &self,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         now: Timestamp,
     ) -> Result<Option<Allocation>, ClaimError> {
         let addresses = self.addresses(vslice).ok_or(ClaimError::Outside)?;
-        addresses.dispute(|space| space.claim(ip, owner, now))
+        let claimed = addresses.dispute(|space| space.claim(ip, owner, now))?;
+        Ok(claimed.map(|kind| kind.allocation))
     }
 
     /// The same, if it can be undone ([`Self::undo`]).
     pub(super) fn claim_undoably(
         &self,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         now: Timestamp,
     ) -> Result<Before, ClaimError> {
@@ -125,10 +132,10 @@ impl AddressPlan {
     }
 
     /// How many addresses of a subnet are leased, configured, or in a hold that is not over.
-    pub(super) fn in_use(&self, vslice: VsliceId, subnet: Ipv4Net, now: Timestamp) -> u64 {
+    pub(super) fn in_use(&self, vslice: VsliceId, subnet: AddressBlock, now: Timestamp) -> u64 {
         let Some(addresses) = self.addresses(vslice) else { return 0 };
         addresses.dispute(|space| space.expire_holds(now, usize::MAX));
-        let fills = self.fills(vslice).into_iter().filter(|fill| fill.cidr == subnet.trunc());
+        let fills = self.fills(vslice).into_iter().filter(|fill| fill.block == subnet);
         fills.map(|fill| fill.counts.leased + fill.counts.held).sum()
     }
 
@@ -142,7 +149,7 @@ impl AddressPlan {
     pub(super) fn configure(
         &self,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
     ) -> Result<Before, ClaimError> {
         let addresses = self.addresses(vslice).ok_or(ClaimError::Outside)?;
@@ -150,7 +157,7 @@ impl AddressPlan {
     }
 
     /// Undoes [`Self::configure`]: the address is again what it was.
-    pub(super) fn undo(&self, vslice: VsliceId, ip: Ipv4Addr, before: Before) {
+    pub(super) fn undo(&self, vslice: VsliceId, ip: Address, before: Before) {
         if let Some(mut space) = self.space(vslice) {
             space.undo(ip, before);
         }
@@ -158,7 +165,7 @@ impl AddressPlan {
 
     /// The address is configured for `owner`, but another has it: it becomes the owner's as soon as
     /// that one's session ends, and until then is nobody's to be granted (PROTOCOL 20).
-    pub(super) fn await_release(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) {
+    pub(super) fn await_release(&self, vslice: VsliceId, ip: Address, owner: Iccid) {
         if let Some(addresses) = self.addresses(vslice) {
             addresses.dispute(|space| space.await_release(ip, owner));
         }
@@ -166,7 +173,7 @@ impl AddressPlan {
 
     /// The address is configured for `owner` no more. Returns whether it was only awaited: then
     /// there is nothing to release.
-    pub(super) fn await_no_longer(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+    pub(super) fn await_no_longer(&self, vslice: VsliceId, ip: Address, owner: Iccid) -> bool {
         let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
         disputed
             .is_some_and(|addresses| addresses.dispute(|space| space.await_no_longer(ip, owner)))
@@ -177,7 +184,7 @@ impl AddressPlan {
     pub(super) fn is_awaited_by_another(
         &self,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
     ) -> bool {
         let disputed = self.addresses(vslice).filter(|addresses| addresses.is_disputed());
@@ -186,27 +193,21 @@ impl AddressPlan {
 
     /// A gateway says that `reporter` uses an address that is another's: nobody is given it by
     /// choice until then.
-    pub(super) fn contest(
-        &self,
-        vslice: VsliceId,
-        ip: Ipv4Addr,
-        reporter: Iccid,
-        until: Timestamp,
-    ) {
+    pub(super) fn contest(&self, vslice: VsliceId, ip: Address, reporter: Iccid, until: Timestamp) {
         if let Some(addresses) = self.addresses(vslice) {
             addresses.dispute(|space| space.contest(ip, reporter, until));
         }
     }
 
     /// `reporter` does not use the address any more.
-    pub(super) fn uncontest(&self, vslice: VsliceId, ip: Ipv4Addr, reporter: Iccid) {
+    pub(super) fn uncontest(&self, vslice: VsliceId, ip: Address, reporter: Iccid) {
         if let Some(addresses) = self.addresses(vslice).filter(|addresses| addresses.is_disputed())
         {
             addresses.dispute(|space| space.uncontest(ip, reporter));
         }
     }
 
-    pub(super) fn release(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
+    pub(super) fn release(&self, vslice: VsliceId, ip: Address, owner: Iccid, at: Timestamp) {
         if let Some(addresses) = self.addresses(vslice) {
             // It may be another's by now, if it was configured for that one.
             let _ = addresses.dispute(|space| space.release(ip, owner, at));
@@ -214,27 +215,27 @@ impl AddressPlan {
     }
 
     /// Whether a subnet of this kind has the address to give, whoever has it now.
-    pub(super) fn offers(&self, vslice: VsliceId, kind: Allocation, ip: Ipv4Addr) -> bool {
+    pub(super) fn offers(&self, vslice: VsliceId, kind: Allocation, ip: Address) -> bool {
         self.catalog
             .vslice(vslice)
             .is_some_and(|vslice| vslice.subnets_of(kind).any(|subnet| subnet.offers(ip)))
     }
 
     /// Who has the address now, by a lease or because it is configured.
-    pub(super) fn owner(&self, vslice: VsliceId, ip: Ipv4Addr) -> Option<Iccid> {
+    pub(super) fn owner(&self, vslice: VsliceId, ip: Address) -> Option<Iccid> {
         self.space(vslice)?.owner(ip)
     }
 
     /// Sets the address configured for an endpoint aside, so that the pool gives it to nobody else.
     /// If another has it, it is awaited.
     pub(super) fn set_aside(&self, iccid: Iccid, endpoint: &Endpoint) {
-        if let Some((vslice, ip)) = self.configured(endpoint) {
+        for (vslice, ip) in self.configured(endpoint) {
             self.configure_or_await(vslice, ip, iccid);
         }
     }
 
     /// Takes an address configured for `owner`, or lets it have it next. Whether it has it.
-    pub(super) fn configure_or_await(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+    pub(super) fn configure_or_await(&self, vslice: VsliceId, ip: Address, owner: Iccid) -> bool {
         let is_had = self.configure(vslice, ip, owner).is_ok();
         if !is_had {
             self.await_release(vslice, ip, owner);
@@ -242,17 +243,30 @@ impl AddressPlan {
         is_had
     }
 
-    /// The address that is set aside for an endpoint, and where. A terminated one has given its up.
-    pub(super) fn configured(&self, endpoint: &Endpoint) -> Option<(VsliceId, Ipv4Addr)> {
-        let vslice = endpoint.group.and_then(|id| self.catalog.group(id))?.vslice;
-        endpoint
-            .static_ip
+    /// The addresses that are set aside for an endpoint, and where. A terminated one has given its
+    /// up.
+    pub(super) fn configured<'e>(
+        &self,
+        endpoint: &'e Endpoint,
+    ) -> impl Iterator<Item = (VsliceId, Address)> + use<'e> {
+        let vslice = endpoint
+            .group
             .filter(|_| endpoint.state != ProvisioningState::Terminated)
-            .map(|ip| (vslice, ip))
+            .and_then(|id| self.catalog.group(id))
+            .map(|group| group.vslice);
+        let addresses = vslice
+            .into_iter()
+            .map(|vslice| endpoint.configured_addresses().map(move |ip| (vslice, ip)));
+        addresses.flatten()
+    }
+
+    /// Whether an address is configured for the endpoint.
+    pub(super) fn is_configured(&self, endpoint: &Endpoint, vslice: VsliceId, ip: Address) -> bool {
+        self.configured(endpoint).any(|configured| configured == (vslice, ip))
     }
 
     /// Recovery: whether the address could be marked as the owner's.
-    pub(super) fn restore_leased(&self, vslice: VsliceId, ip: Ipv4Addr, owner: Iccid) -> bool {
+    pub(super) fn restore_leased(&self, vslice: VsliceId, ip: Address, owner: Iccid) -> bool {
         self.space(vslice).is_none_or(|mut space| space.restore_leased(ip, owner).is_ok())
     }
 
@@ -261,7 +275,7 @@ impl AddressPlan {
     pub(super) fn restore_held(
         &self,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         released_at: Timestamp,
     ) {
@@ -292,7 +306,7 @@ impl AddressPlan {
     }
 
     pub(super) fn fills(&self, vslice: VsliceId) -> Vec<PoolFill> {
-        let fill = |(cidr, counts)| PoolFill { cidr, counts };
+        let fill = |(block, counts)| PoolFill { block, counts };
         self.space(vslice).map_or_else(Vec::new, |space| space.counts().map(fill).collect())
     }
 
@@ -306,7 +320,7 @@ impl AddressPlan {
         self.vslices.get(vslice.index()).map(|addresses| &**addresses)
     }
 
-    fn space(&self, vslice: VsliceId) -> Option<MutexGuard<'_, AddressSpace<Allocation>>> {
+    fn space(&self, vslice: VsliceId) -> Option<MutexGuard<'_, AddressSpace<PoolKind>>> {
         self.addresses(vslice).map(|addresses| addresses.space.lock())
     }
 }
@@ -323,7 +337,10 @@ impl Addresses {
     /// Takes over the subnets of its VSlice; of one that was removed there are none.
     fn follow(&self, vslice: Option<&Vslice>) {
         let subnets = vslice.into_iter().flat_map(|vslice| &vslice.subnets);
-        let subnets = subnets.map(|subnet| (subnet.cidr, subnet.allocation, &subnet.exclude[..]));
+        let subnets = subnets.map(|subnet| {
+            let (allocation, address) = (subnet.allocation, subnet.block.kind());
+            (subnet.block, PoolKind { allocation, address }, &subnet.exclude[..])
+        });
         self.space.lock().set_subnets(subnets);
     }
 
@@ -332,7 +349,7 @@ impl Addresses {
     }
 
     /// For whatever may begin or settle a dispute.
-    fn dispute<T>(&self, act: impl FnOnce(&mut AddressSpace<Allocation>) -> T) -> T {
+    fn dispute<T>(&self, act: impl FnOnce(&mut AddressSpace<PoolKind>) -> T) -> T {
         let mut space = self.space.lock();
         let done = act(&mut space);
         if self.is_disputed() != space.is_disputed() {

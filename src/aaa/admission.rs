@@ -55,7 +55,7 @@ mod tests {
     fn catalog() -> Catalog {
         let mut catalog = Catalog::default();
         let subnet = Subnet {
-            cidr: "100.64.0.0/16".parse().unwrap(),
+            block: "100.64.0.0/16".parse().unwrap(),
             allocation: Allocation::Static,
             exclude: Vec::new(),
         };

@@ -1,13 +1,12 @@
 //! The configured addresses of an inventory: judged by what everybody has after the whole change,
 //! and claimed before any of it is in force.
 
-use std::net::Ipv4Addr;
-
 use foldhash::{HashMap, HashSet};
 
 use super::address_plan::AddressPlan;
 use super::compare::{Comparison, Contested, Fault, Found};
 use super::{Aaa, EndpointEntry};
+use crate::address::Address;
 use crate::identity::{Iccid, VsliceId};
 use crate::pool::Before;
 use crate::provisioning::{Catalog, Endpoint, Inventory, ProvisioningState};
@@ -62,7 +61,7 @@ impl Losers<'_> {
             return true;
         }
         let is_configured =
-            |entry: &EndpointEntry| self.plan.configured(&entry.endpoint) == Some((vslice, ip));
+            |entry: &EndpointEntry| self.plan.is_configured(&entry.endpoint, vslice, ip);
         let Some(is_configured) = self.aaa.tracker.read(owner, is_configured) else { return true };
         let leaves = |next: &Endpoint| {
             let is_assigned =
@@ -76,7 +75,7 @@ impl Losers<'_> {
     }
 }
 
-fn fault(ip: Ipv4Addr, owner: Option<Iccid>) -> Fault {
+fn fault(ip: Address, owner: Option<Iccid>) -> Fault {
     let whose = owner.map_or_else(String::new, |owner| format!(" ({owner})"));
     Fault {
         what: format!("its address {ip} is another endpoint's{whose}"),
@@ -88,8 +87,8 @@ fn fault(ip: Ipv4Addr, owner: Option<Iccid>) -> Fault {
 /// dropped, unless they are kept.
 pub(super) struct Claims<'a> {
     plan: &'a AddressPlan,
-    taken: Vec<(VsliceId, Ipv4Addr, Before)>,
-    awaited: Vec<(VsliceId, Ipv4Addr, Iccid)>,
+    taken: Vec<(VsliceId, Address, Before)>,
+    awaited: Vec<(VsliceId, Address, Iccid)>,
 }
 
 impl<'a> Claims<'a> {
@@ -103,22 +102,23 @@ impl<'a> Claims<'a> {
         inventory: &Inventory,
         comparison: &Comparison,
     ) -> Result<Self, Vec<Found<Fault>>> {
-        let given_up: HashSet<(VsliceId, Ipv4Addr)> =
+        let given_up: HashSet<(VsliceId, Address)> =
             comparison.addresses.iter().map(|found| (found.what.vslice, found.what.ip)).collect();
         let mut claims = Self { plan, taken: Vec::new(), awaited: Vec::new() };
         let mut faults = Vec::new();
         for (index, ((iccid, next), is_silent)) in
             inventory.endpoints.iter().zip(&comparison.is_silent).enumerate()
         {
-            let Some((vslice, ip)) = plan.configured(next).filter(|_| !is_silent) else { continue };
-            match plan.configure(vslice, ip, *iccid) {
-                Ok(Before::Own) => {}
-                Ok(before) => claims.taken.push((vslice, ip, before)),
-                Err(_) if given_up.contains(&(vslice, ip)) => {
-                    plan.await_release(vslice, ip, *iccid);
-                    claims.awaited.push((vslice, ip, *iccid));
+            for (vslice, ip) in plan.configured(next).filter(|_| !is_silent) {
+                match plan.configure(vslice, ip, *iccid) {
+                    Ok(Before::Own) => {}
+                    Ok(before) => claims.taken.push((vslice, ip, before)),
+                    Err(_) if given_up.contains(&(vslice, ip)) => {
+                        plan.await_release(vslice, ip, *iccid);
+                        claims.awaited.push((vslice, ip, *iccid));
+                    }
+                    Err(_) => faults.push(Found { index, what: fault(ip, plan.owner(vslice, ip)) }),
                 }
-                Err(_) => faults.push(Found { index, what: fault(ip, plan.owner(vslice, ip)) }),
             }
         }
         if faults.is_empty() { Ok(claims) } else { Err(faults) }

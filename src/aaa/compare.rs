@@ -1,14 +1,13 @@
 //! An inventory held against what is known: what has to be done about each endpoint, and whether it
 //! can be.
 
-use std::net::Ipv4Addr;
-
 use foldhash::HashSet;
 
 use super::address_plan::AddressPlan;
 use super::parallel::parallel_chunks;
 use super::register::Register;
 use super::{Aaa, SIDE_BY_SIDE};
+use crate::address::Address;
 use crate::identity::{Iccid, VsliceId};
 use crate::provisioning::{Authority, Catalog, Endpoint, Group, LineHash, ProvisioningState};
 
@@ -49,7 +48,7 @@ pub(super) struct Found<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Contested {
     pub(super) vslice: VsliceId,
-    pub(super) ip: Ipv4Addr,
+    pub(super) ip: Address,
     pub(super) owner: Iccid,
 }
 
@@ -121,7 +120,7 @@ impl Comparing<'_> {
         comparison.contests.extend(self.contests(iccid, next).map(|what| Found { index, what }));
         comparison
             .addresses
-            .extend(self.contested_address(iccid, next).map(|what| Found { index, what }));
+            .extend(self.contested_addresses(iccid, next).map(|what| Found { index, what }));
         let faults = self.faults(iccid, known, next);
         comparison.problems.extend(faults.map(|what| Found { index, what }));
     }
@@ -144,12 +143,21 @@ impl Comparing<'_> {
         imsis.chain(msisdn).filter(move |owner| *owner != iccid)
     }
 
-    /// Whose its configured address is at present, if it is another's. Whether that one gives it up
-    /// is seen when all lines are known.
-    fn contested_address(self, iccid: Iccid, next: &Endpoint) -> Option<Contested> {
-        let (vslice, ip) = (self.catalog.group(next.group?)?.vslice, next.static_ip?);
-        let owner = self.plan.owner(vslice, ip).filter(|owner| *owner != iccid)?;
-        (next.state != ProvisioningState::Terminated).then_some(Contested { vslice, ip, owner })
+    /// Whose its configured addresses are at present, where they are another's. Whether that one
+    /// gives them up is seen when all lines are known.
+    fn contested_addresses(self, iccid: Iccid, next: &Endpoint) -> impl Iterator<Item = Contested> {
+        let vslice = next
+            .group
+            .filter(|_| next.state != ProvisioningState::Terminated)
+            .and_then(|group| self.catalog.group(group))
+            .map(|group| group.vslice);
+        let configured = vslice
+            .into_iter()
+            .flat_map(|vslice| next.configured_addresses().map(move |ip| (vslice, ip)));
+        configured.filter_map(move |(vslice, ip)| {
+            let owner = self.plan.owner(vslice, ip).filter(|owner| *owner != iccid)?;
+            Some(Contested { vslice, ip, owner })
+        })
     }
 
     /// Why an endpoint of that state cannot become `next`.

@@ -1,13 +1,13 @@
 //! Why: the decision about an Access-Request, told step by step and without effect (PROTOCOL 17).
 
-use std::net::Ipv4Addr;
-
 use super::address_plan::AddressPlan;
 use super::admission::{AdmittedGroup, admit};
+use super::grant::granted_kinds;
 use super::policies::PolicyInForce;
 use super::policing::{circumstances, own_device};
 use super::steering::Steering;
-use super::{Aaa, EndpointEntry, RejectReason};
+use super::{Aaa, AskedFamilies, EndpointEntry, RejectReason};
+use crate::address::{Address, AddressKind};
 use crate::identity::Imei;
 use crate::identity::{Apn, Iccid, Moniker};
 use crate::policy::{Circumstances, DecidedBy, country_of};
@@ -169,10 +169,19 @@ impl Explanation {
                 "the group asks for user name and password, which are not judged here",
             ),
         }
-        match address(admitted, iccid, entry, plan) {
-            Ok((found, message)) => self.passed("address", found, message),
-            Err((found, message)) => {
-                self.failed(RejectReason::PoolExhausted, "address", found, message);
+        let kinds = match granted_kinds(admitted, AskedFamilies::Unsaid) {
+            Ok(kinds) => kinds,
+            Err(reason) => {
+                let families = group.families.monikers().join(", ");
+                return self.failed(reason, "family", families, "the VSlice has no such subnet");
+            }
+        };
+        for kind in kinds {
+            match address(admitted, iccid, entry, plan, kind) {
+                Ok((found, message)) => self.passed("address", found, message),
+                Err((found, message)) => {
+                    return self.failed(RejectReason::PoolExhausted, "address", found, message);
+                }
             }
         }
     }
@@ -261,18 +270,19 @@ fn address(
     iccid: Iccid,
     entry: &EndpointEntry,
     plan: &AddressPlan,
+    kind: AddressKind,
 ) -> Result<Told, Told> {
     let AdmittedGroup { id, group, vslice } = *admitted;
     let offers = |kind, ip| plan.offers(group.vslice, kind, ip);
-    let subnet = |ip: Ipv4Addr| {
-        let found = vslice.subnets.iter().find(|subnet| subnet.cidr.contains(&ip));
-        found.map_or_else(|| "no subnet".to_owned(), |subnet| subnet.cidr.to_string())
+    let subnet = |ip: Address| {
+        let found = vslice.subnets.iter().find(|subnet| subnet.block.contains(ip));
+        found.map_or_else(|| "no subnet".to_owned(), |subnet| subnet.block.cidr().to_string())
     };
-    let configured = entry
-        .endpoint
-        .static_ip
+    let mut configured = entry.endpoint.configured_addresses();
+    let configured = configured
+        .find(|ip| ip.kind() == kind)
         .filter(|ip| entry.endpoint.group == Some(id) && offers(Allocation::Static, *ip));
-    let lease = entry.state.lease(id).filter(|lease| lease.vslice == group.vslice);
+    let lease = entry.state.lease(id, kind).filter(|lease| lease.vslice == group.vslice);
     if let Some(lease) = lease {
         let is_right = lease.phase.is_in_use()
             || configured.map_or_else(|| offers(group.allocation, lease.ip), |ip| ip == lease.ip);
@@ -290,18 +300,28 @@ fn address(
             _ => Ok((ip.to_string(), format!("configured for it, of {}", subnet(ip)))),
         };
     }
-    let mut kinds = vslice.subnets_of(group.allocation).map(|subnet| subnet.cidr);
+    let of_kind = vslice.subnets_of(group.allocation).map(|subnet| subnet.block);
     let fills = plan.fills(group.vslice);
-    let free: u64 = kinds
-        .by_ref()
-        .filter_map(|cidr| fills.iter().find(|fill| fill.cidr == cidr))
+    let free: u64 = of_kind
+        .filter(|block| block.kind() == kind)
+        .filter_map(|block| fills.iter().find(|fill| fill.block == block))
         .map(|fill| fill.counts.free)
         .sum();
     let moniker: &Moniker = &vslice.moniker;
     if free == 0 {
-        let message = format!("no {} subnet of {moniker} has an address left", group.allocation);
+        let what = named(kind);
+        let message = format!("no {} subnet of {moniker} has an {what} left", group.allocation);
         return Err(("none".to_owned(), message));
     }
-    let message = format!("{free} {} addresses of {moniker} are free", group.allocation);
+    let plural = if kind.is_ipv6() { "prefixes" } else { "addresses" };
+    let message = format!("{free} {} {plural} of {moniker} are free", group.allocation);
     Ok(("the next".to_owned(), message))
+}
+
+const fn named(kind: AddressKind) -> &'static str {
+    match kind {
+        AddressKind::Ipv4 => "address",
+        AddressKind::Link => "IPv6 prefix",
+        AddressKind::Delegated => "IPv6 prefix to delegate",
+    }
 }

@@ -15,6 +15,7 @@ mod claims;
 mod compare;
 mod departed;
 mod explain;
+mod grant;
 mod housekeep;
 mod identify;
 mod members;
@@ -56,7 +57,8 @@ pub use recent_refusals::RecentRefusal;
 pub use recorder::{FreedAddress, Note, Recorder};
 pub use recover::{Recovered, Recovery};
 pub use request::{
-    AccessRequest, AccountingKind, AccountingRequest, IdentityKind, Subject, accounting_label,
+    AccessRequest, AccountingKind, AccountingRequest, AskedFamilies, IdentityKind, Subject,
+    accounting_label,
 };
 pub use stock::StockAdoption;
 pub use verdict::{Accept, Accounted, Class, RejectReason, Verdict};

@@ -2,10 +2,10 @@
 //! attach pays for it.
 
 use foldhash::HashMap;
-use ipnet::Ipv4Net;
 
 use super::recorder::RecorderSink;
 use super::{Aaa, Recorder};
+use crate::address::AddressBlock;
 use crate::event::EventKind;
 use crate::identity::VsliceId;
 use crate::pool::PoolCounts;
@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// What has been told of each subnet; kept by whoever looks.
 #[derive(Debug, Default)]
 pub struct PoolWatch {
-    told: HashMap<(VsliceId, Ipv4Net), FillLevel>,
+    told: HashMap<(VsliceId, AddressBlock), FillLevel>,
     /// How full they are at the start is no news.
     has_looked: bool,
 }
@@ -54,9 +54,9 @@ impl Aaa {
         let mut told = HashMap::default();
         for (id, vslice) in plan.catalog.vslices() {
             for fill in plan.fills(id) {
-                let before = watch.told.get(&(id, fill.cidr)).copied().unwrap_or_default();
+                let before = watch.told.get(&(id, fill.block)).copied().unwrap_or_default();
                 let after = before.after(fill.counts);
-                told.insert((id, fill.cidr), after);
+                told.insert((id, fill.block), after);
                 let kind = match after {
                     FillLevel::NearlyFull => EventKind::PoolNearlyFull,
                     FillLevel::Exhausted => EventKind::PoolExhausted,
@@ -68,7 +68,7 @@ impl Aaa {
                 let counts = fill.counts;
                 events.about(kind, Some(id), now, &mut RecorderSink(records), |detail| {
                     detail.text("vslice", vslice.moniker.as_str());
-                    detail.plain("subnet", fill.cidr);
+                    detail.plain("subnet", fill.block);
                     detail.number("size", counts.leased + counts.held + counts.free);
                     detail.number("free", counts.free);
                 });

@@ -6,9 +6,10 @@ use super::recorder::RecorderSink;
 use super::register::{Register, Removed};
 use super::transaction::{EndpointTxn, subject};
 use super::{Aaa, EndpointEntry, Recorder};
+use crate::address::{Address, AddressKind};
 use crate::event::{Departure, EventKind, EventSubject};
-use crate::identity::{GroupId, Iccid};
-use crate::network::{CloseCause, EndpointState, Lease, NetworkState};
+use crate::identity::{GroupId, Iccid, VsliceId};
+use crate::network::{CloseCause, EndpointState, Few, Lease, NetworkState};
 use crate::provisioning::{Endpoint, LineHash, Origin, ProvisioningState, Revision};
 use crate::time::Timestamp;
 
@@ -130,7 +131,12 @@ impl<R: Recorder> Provisioner<'_, R> {
             if next.static_ip.is_some() && next.static_ip == winner.static_ip {
                 next.static_ip = None;
             }
-            next
+            let taken = winner.configured_prefixes();
+            let mut prefixes = next.configured_prefixes();
+            prefixes.link = prefixes.link.filter(|prefix| taken.link != Some(*prefix));
+            prefixes.delegated =
+                prefixes.delegated.filter(|prefix| taken.delegated != Some(*prefix));
+            next.with_configured_prefixes(prefixes)
         });
         if let Some(next) = stripped {
             self.put(iccid, next, Author::Person);
@@ -325,7 +331,7 @@ impl<R: Recorder> EndpointTxn<'_, R> {
                 continue;
             }
             let successor = next.groups().find(|to| !held.contains(to) && same_vslice(*group, *to));
-            match successor.filter(|successor| self.entry.state.lease(*successor).is_none()) {
+            match successor.filter(|successor| !self.entry.state.has_lease(*successor)) {
                 Some(successor) => self.entry.state.rename_group(*group, successor),
                 None => self.leave_group(*group),
             }
@@ -381,31 +387,33 @@ impl<R: Recorder> EndpointTxn<'_, R> {
         }
     }
 
-    /// Takes the group's address away. The record of the endpoint remembers the hold; a configured
+    /// Takes the group's addresses away. The record of the endpoint remembers the hold; a configured
     /// address stays set aside.
     fn take_lease(&mut self, group: GroupId) {
-        let configured = self.plan.configured(&self.entry.endpoint);
-        let is_configured = self
-            .entry
-            .state
-            .lease(group)
-            .is_some_and(|lease| configured == Some((lease.vslice, lease.ip)));
-        if is_configured && !self.entry.state.has_live_lease(group) {
-            self.entry.state.drop_lease(group);
-        } else if let Some(freed) = self.entry.state.release_lease(group, self.now) {
-            self.free(freed);
+        for kind in AddressKind::ALL {
+            let Some(lease) = self.entry.state.lease(group, kind) else { continue };
+            let is_configured =
+                self.plan.is_configured(&self.entry.endpoint, lease.vslice, lease.ip);
+            if is_configured && !self.entry.state.has_live_lease(group, kind) {
+                self.entry.state.drop_lease(group, kind);
+            } else if let Some(freed) = self.entry.state.release_lease(group, kind, self.now) {
+                self.free(freed);
+            }
         }
     }
 
-    /// The configured address, if another one or none is configured from now on. One in use is kept
-    /// until its session ends.
+    /// The configured addresses, where another one or none is configured from now on. One in use is
+    /// kept until its session ends.
     fn give_up_configured(&mut self, next: &Endpoint) {
-        let Some((vslice, ip)) = self.plan.configured(&self.entry.endpoint) else { return };
-        if self.plan.configured(next) == Some((vslice, ip)) {
-            return;
-        }
-        if let Some(home) = self.entry.endpoint.group {
-            self.give_up_configured_address(home, vslice, ip);
+        let given_up: Few<(VsliceId, Address)> = self
+            .plan
+            .configured(&self.entry.endpoint)
+            .filter(|(vslice, ip)| !self.plan.is_configured(next, *vslice, *ip))
+            .collect();
+        for (vslice, ip) in given_up {
+            if let Some(home) = self.entry.endpoint.group {
+                self.give_up_configured_address(home, vslice, ip);
+            }
         }
     }
 }

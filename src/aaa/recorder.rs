@@ -1,8 +1,7 @@
 //! Where decisions put what must be durable before the gateway hears of it.
 
-use std::net::Ipv4Addr;
-
 use super::{AccountingKind, RejectReason};
+use crate::address::Address;
 use crate::event::EventSink;
 use crate::identity::{GatewayId, Iccid, VsliceId};
 use crate::network::{EndpointState, KeyPreset, OrderKey, OrderPhase, Restart, SessionOrder};
@@ -99,6 +98,6 @@ pub struct Note {
 pub struct FreedAddress {
     pub iccid: Iccid,
     pub vslice: VsliceId,
-    pub ip: Ipv4Addr,
+    pub ip: Address,
     pub at: Timestamp,
 }

@@ -367,10 +367,11 @@ fn restore_addresses(
             recovered.contested += usize::from(!plan.restore_leased(lease.vslice, lease.ip, iccid));
         }
     }
-    for session in entry.state.open_sessions().filter(|session| session.conflict) {
+    for session in entry.state.open_sessions() {
         let vslice =
             session.group.and_then(|group| plan.catalog.group(group)).map(|group| group.vslice);
-        if let Some((ip, vslice)) = session.ip.zip(vslice) {
+        let disputed = session.addresses().filter(|ip| session.has_conflict(ip.kind()));
+        for (ip, vslice) in disputed.filter_map(|ip| Some((ip, vslice?))) {
             let until =
                 aaa.outages.deadline(session.heard, aaa.limits(plan, &entry.endpoint).stale_after);
             plan.contest(vslice, ip, iccid, until);

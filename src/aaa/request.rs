@@ -2,7 +2,7 @@
 //! in it.
 
 use crate::identity::GatewayId;
-use crate::network::{LocationInfo, Report};
+use crate::network::{Families, LocationInfo, Report};
 use crate::provisioning::Credentials;
 
 /// Everything in a request that can name an endpoint, as it stood in the attributes; `aaa` reads
@@ -27,6 +27,22 @@ pub enum IdentityKind {
     UserName,
 }
 
+/// Which addresses a request asks for: 3GPP-PDP-Type and 3GPP-Allocate-IP-Type (TS 29.061 16.4.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AskedFamilies {
+    /// Neither is there: what the group grants.
+    #[default]
+    Unsaid,
+    /// Authenticate only, or a connection without IP.
+    Nothing,
+    Some {
+        families: Families,
+        /// Whether the connection has the other family, too, and its address is asked for
+        /// separately (deferred IPv4).
+        is_part: bool,
+    },
+}
+
 /// May this SIM attach, and open a session?
 pub struct AccessRequest<'a> {
     pub subject: Subject<'a>,
@@ -36,6 +52,7 @@ pub struct AccessRequest<'a> {
     pub attach_only: bool,
     /// Where and in what the device is. Called only if the group has a policy.
     pub located: &'a dyn Fn() -> LocationInfo<'a>,
+    pub asked: AskedFamilies,
     /// Whether the request's User-Password or CHAP-Password proves these credentials. Called only
     /// if the group demands some.
     pub proves: &'a dyn Fn(&Credentials) -> bool,

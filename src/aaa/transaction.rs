@@ -1,16 +1,17 @@
 //! One transaction on one endpoint: its entry is held, every change of it goes through here, and
 //! one record is written at the end.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
 use super::address_plan::AddressPlan;
-use super::admission::AdmittedGroup;
 use super::recorder::RecorderSink;
 use super::{Aaa, EndpointEntry, FreedAddress, Recorder, RejectReason};
+use crate::address::Address;
 use crate::event::{Departure, EndpointBefore, EndpointNow, EventKind, EventSubject, JsonObject};
 use crate::identity::{GroupId, Iccid, VsliceId};
-use crate::network::{self, Close, Effect, Lease, LeaseKind, LeasePhase, NetworkState, Outcome};
+use crate::network::{
+    self, Close, Effect, Few, Lease, LeaseKind, LeasePhase, NetworkState, Outcome,
+};
 use crate::pool::ClaimError;
 use crate::provisioning::Allocation;
 use crate::time::Timestamp;
@@ -161,11 +162,16 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
                 .group
                 .and_then(|group| self.plan.catalog.group(group))
                 .map(|group| group.vslice);
-            if let Some((ip, vslice)) = closed.ip.zip(vslice) {
+            for (ip, vslice) in closed.addresses.iter().filter_map(|ip| Some((*ip, vslice?))) {
                 self.plan.uncontest(vslice, ip, self.iccid);
             }
         }
-        for freed in &outcome.freed {
+        self.free_or_keep(&outcome.freed);
+    }
+
+    /// What is configured for the endpoint stays its.
+    pub(super) fn free_or_keep(&mut self, freed: &[network::ReleasedLease]) {
+        for freed in freed {
             if self.is_configured(freed.vslice, freed.ip) {
                 self.entry.state.keep_lease(freed.vslice, freed.ip);
             } else {
@@ -174,87 +180,11 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         }
     }
 
-    fn is_configured(&self, vslice: VsliceId, ip: Ipv4Addr) -> bool {
-        self.plan.configured(&self.entry.endpoint) == Some((vslice, ip))
+    fn is_configured(&self, vslice: VsliceId, ip: Address) -> bool {
+        self.plan.is_configured(&self.entry.endpoint, vslice, ip)
     }
 
-    /// The address of the endpoint in this group, given now if it has none. `None`: there is no
-    /// address to be had.
-    pub(super) fn address(&mut self, admission: &AdmittedGroup<'_>) -> Option<Ipv4Addr> {
-        let configured = self.configured_address(admission);
-        if let Some(ip) = self.own_address(admission, configured) {
-            return Some(ip);
-        }
-        let (vslice, allocation) = (admission.group.vslice, admission.group.allocation);
-        let meters = self.plan.meters(vslice);
-        let given = match configured {
-            _ if !self.entry.state.has_room_for_hold() => None,
-            Some(ip) => self
-                .plan
-                .configure_or_await(vslice, ip, self.iccid)
-                .then_some((ip, LeaseKind::Static)),
-            None => self
-                .plan
-                .allocate(vslice, allocation, self.iccid, self.now)
-                .map(|ip| (ip, kind_of(allocation))),
-        };
-        let Some((ip, kind)) = given else {
-            meters.inspect(|meters| _ = meters.failures.fetch_add(1, Ordering::Relaxed));
-            return None;
-        };
-        meters.inspect(|meters| _ = meters.allocations.fetch_add(1, Ordering::Relaxed));
-        self.take_over(Lease { group: admission.id, vslice, ip, kind, phase: LeasePhase::Kept });
-        Some(ip)
-    }
-
-    /// The address that the lease already holds, if it is the right one still. One that a session
-    /// uses is, wherever the subnets have gone (PROTOCOL 20). A released one is taken back out of
-    /// its hold.
-    fn own_address(
-        &mut self,
-        admission: &AdmittedGroup<'_>,
-        configured: Option<Ipv4Addr>,
-    ) -> Option<Ipv4Addr> {
-        let lease = *self.entry.state.lease(admission.id)?;
-        let Lease { vslice, ip, phase, .. } = lease;
-        let allocation = admission.group.allocation;
-        if vslice != admission.group.vslice {
-            return None;
-        }
-        if phase.is_in_use() {
-            return Some(ip);
-        }
-        let is_right = configured.map_or_else(
-            || self.plan.offers(vslice, allocation, ip),
-            |configured| configured == ip,
-        );
-        if !is_right || self.plan.is_awaited_by_another(vslice, ip, self.iccid) {
-            return None;
-        }
-        if phase.is_released() {
-            self.plan.claim(vslice, ip, self.iccid, self.now).ok()?;
-        }
-        let phase = if phase.is_released() { LeasePhase::Kept } else { phase };
-        let kind = configured.map_or(kind_of(allocation), |_| LeaseKind::Static);
-        let renewed = Lease { kind, phase, ..lease };
-        if renewed != lease {
-            self.entry.state.grant(renewed);
-        }
-        Some(ip)
-    }
-
-    /// The address configured by hand belongs to the primary group (PROTOCOL 10), and can be given
-    /// while a static subnet has it.
-    fn configured_address(&self, admission: &AdmittedGroup<'_>) -> Option<Ipv4Addr> {
-        let ip = self
-            .entry
-            .endpoint
-            .static_ip
-            .filter(|_| self.entry.endpoint.group == Some(admission.id))?;
-        self.plan.offers(admission.group.vslice, Allocation::Static, ip).then_some(ip)
-    }
-
-    fn take_over(&mut self, lease: Lease) {
+    pub(super) fn take_over(&mut self, lease: Lease) {
         let former = self.entry.state.grant(lease);
         if let Some(former) =
             former.filter(|former| (former.vslice, former.ip) != (lease.vslice, lease.ip))
@@ -290,13 +220,13 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         &mut self,
         session: usize,
         group: GroupId,
-        ip: Ipv4Addr,
+        ip: Address,
     ) -> ReportedAddress {
         let was_in_conflict =
-            self.entry.state.sessions.get(session).is_some_and(|session| session.conflict);
+            self.entry.state.sessions.get(session).is_some_and(|one| one.has_conflict(ip.kind()));
         let reported = self.adopt_reported(group, ip);
         match reported {
-            ReportedAddress::Own => _ = self.entry.state.take_into_use(group),
+            ReportedAddress::Own => _ = self.entry.state.take_into_use(group, ip.kind()),
             ReportedAddress::Conflict if was_in_conflict => {}
             ReportedAddress::Conflict => {
                 let meters =
@@ -304,7 +234,7 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
                 meters.inspect(|meters| _ = meters.conflicts.fetch_add(1, Ordering::Relaxed));
             }
         }
-        self.entry.state.mark_conflict(session, reported == ReportedAddress::Conflict);
+        self.entry.state.mark_conflict(session, ip.kind(), reported == ReportedAddress::Conflict);
         reported
     }
 
@@ -312,15 +242,16 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
     pub(super) fn judge_conflicts(&mut self) {
         for at in 0..self.entry.state.sessions.len() {
             let session = &self.entry.state.sessions[at];
-            if let (true, true, Some(ip), Some(group)) =
-                (session.conflict, session.is_open(), session.ip, session.group)
-            {
+            let Some(group) = session.group.filter(|_| session.is_open()) else { continue };
+            let disputed: Few<Address> =
+                session.addresses().filter(|ip| session.has_conflict(ip.kind())).collect();
+            for ip in disputed {
                 self.judge_address(at, group, ip);
             }
         }
     }
 
-    fn adopt_reported(&mut self, id: GroupId, ip: Ipv4Addr) -> ReportedAddress {
+    fn adopt_reported(&mut self, id: GroupId, ip: Address) -> ReportedAddress {
         let Some(group) = self.plan.catalog.group(id) else { return ReportedAddress::Conflict };
         let vslice = group.vslice;
         if self.entry.state.has_leased(id, vslice, ip) {
@@ -348,14 +279,14 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
     }
 
     /// As far as is known the gateway uses the address as long as it does not stand still.
-    fn contest(&self, vslice: VsliceId, ip: Ipv4Addr) {
+    fn contest(&self, vslice: VsliceId, ip: Address) {
         let until = self.now + self.aaa.limits(self.plan, &self.entry.endpoint).stale_after;
         self.plan.contest(vslice, ip, self.iccid, until);
     }
 
     /// Each group has an address of its own: what another group of the endpoint has, or will have
     /// by configuration, is not this one's.
-    fn is_of_another_group(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+    fn is_of_another_group(&self, group: GroupId, vslice: VsliceId, ip: Address) -> bool {
         let mut others = self
             .entry
             .state
@@ -372,7 +303,7 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         &mut self,
         home: GroupId,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
     ) {
         if self.plan.await_no_longer(vslice, ip, self.iccid)
             || self.plan.owner(vslice, ip) != Some(self.iccid)
@@ -443,7 +374,7 @@ pub(super) fn subject<'a>(
     }
 }
 
-const fn kind_of(allocation: Allocation) -> LeaseKind {
+pub(super) const fn kind_of(allocation: Allocation) -> LeaseKind {
     match allocation {
         Allocation::Static => LeaseKind::Static,
         Allocation::Pooled => LeaseKind::Pooled,

@@ -1,8 +1,10 @@
 //! What was decided, and why.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::address::{Address, AddressKind, Ipv6Prefix};
 use crate::identity::GroupId;
+use crate::network::Few;
 use crate::policy::PolicyReason;
 
 /// Why an endpoint is refused. The order is that of the checks (PROTOCOL 4).
@@ -26,12 +28,13 @@ pub enum RejectReason {
     DeviceNotAllowed,
     ImeiMismatch,
     BadCredentials,
+    AddressFamilyNotAllowed,
     PoolExhausted,
 }
 
 impl RejectReason {
     /// Every reason, in the order of the checks.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::IdentityMissing,
         Self::IdentityConflict,
         Self::EndpointUnknown,
@@ -49,6 +52,7 @@ impl RejectReason {
         Self::DeviceNotAllowed,
         Self::ImeiMismatch,
         Self::BadCredentials,
+        Self::AddressFamilyNotAllowed,
         Self::PoolExhausted,
     ];
 
@@ -73,6 +77,7 @@ impl RejectReason {
             Self::DeviceNotAllowed => PolicyReason::DeviceNotAllowed.moniker(),
             Self::ImeiMismatch => PolicyReason::ImeiMismatch.moniker(),
             Self::BadCredentials => "bad-credentials",
+            Self::AddressFamilyNotAllowed => "address-family-not-allowed",
             Self::PoolExhausted => "pool-exhausted",
         }
     }
@@ -110,8 +115,9 @@ pub enum Verdict {
 /// What an accepted endpoint is given. Zero seconds are not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accept {
-    /// Absent if it may only attach and has no static address.
-    pub ip: Option<Ipv4Addr>,
+    /// At most one of each kind. None if it may only attach and has no static address, or has asked
+    /// for none.
+    pub addresses: Few<Address>,
     /// Ties the accounting to this authorisation.
     pub class: Class,
     pub group: GroupId,
@@ -119,8 +125,22 @@ pub struct Accept {
     pub idle_timeout_s: u32,
     /// With this endpoint's own jitter in it.
     pub interim_interval_s: u32,
-    /// At most two, primary first.
+    /// At most two, primary first; of a family that is not granted none.
     pub dns: [Option<Ipv4Addr>; 2],
+    pub dns_ipv6: [Option<Ipv6Addr>; 2],
+}
+
+impl Accept {
+    #[must_use]
+    pub fn ip(&self) -> Option<Ipv4Addr> {
+        self.addresses.iter().find_map(|ip| ip.ipv4())
+    }
+
+    /// The prefix of that kind.
+    #[must_use]
+    pub fn prefix(&self, kind: AddressKind) -> Option<Ipv6Prefix> {
+        self.addresses.iter().find(|ip| ip.kind() == kind)?.prefix()
+    }
 }
 
 /// The Class attribute (RFC 2865 5.25) that attachd sends: opaque to everyone else.

@@ -1,9 +1,9 @@
 //! What others may see: one endpoint as it is now, and the numbers of the whole.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 
 use super::{Aaa, EndpointEntry, PolicyStats, PoolFill};
+use crate::address::{Address, AddressKind};
 use crate::identity::{Iccid, Imsi, Moniker, Msisdn, VsliceId};
 use crate::network::{CloseCause, Event, LeaseKind, LeasePhase, NetworkState, Tracker};
 use crate::provisioning::{Allocation, Catalog, Endpoint, ProvisioningState};
@@ -102,8 +102,17 @@ impl Aaa {
         let mut written = Vec::with_capacity(self.tracker.len());
         self.tracker.for_each(|iccid, entry| {
             let mut endpoint = entry.endpoint.clone();
+            let assigned = |kind| assigned_address(entry, &plan.catalog, kind);
+            let static_ip = endpoint.static_ip.map(Address::V4);
             endpoint.static_ip =
-                endpoint.static_ip.or_else(|| assigned_address(entry, &plan.catalog));
+                static_ip.or_else(|| assigned(AddressKind::Ipv4)).and_then(Address::ipv4);
+            let mut prefixes = endpoint.configured_prefixes();
+            prefixes.link =
+                prefixes.link.or_else(|| assigned(AddressKind::Link).and_then(Address::prefix));
+            prefixes.delegated = prefixes
+                .delegated
+                .or_else(|| assigned(AddressKind::Delegated).and_then(Address::prefix));
+            let endpoint = endpoint.with_configured_prefixes(prefixes);
             written.push((iccid, endpoint));
         });
         written
@@ -148,16 +157,20 @@ impl Aaa {
     }
 }
 
-/// The address that an endpoint keeps in its primary group without being configured, if it is one
+/// The address of a kind that an endpoint keeps in its primary group without being configured, if it is one
 /// that can be configured.
-fn assigned_address(entry: &EndpointEntry, catalog: &Catalog) -> Option<Ipv4Addr> {
+fn assigned_address(
+    entry: &EndpointEntry,
+    catalog: &Catalog,
+    kind: AddressKind,
+) -> Option<Address> {
     let home =
         entry.endpoint.group.filter(|_| entry.endpoint.state != ProvisioningState::Terminated)?;
     let group = catalog.group(home).filter(|group| group.allocation == Allocation::Static)?;
     let vslice = catalog.vslice(group.vslice)?;
     let lease = entry
         .state
-        .lease(home)
+        .lease(home, kind)
         .filter(|lease| lease.kind == LeaseKind::Static && lease.vslice == group.vslice)?;
     let is_kept = !matches!(lease.phase, LeasePhase::Released { .. });
     let is_offered = vslice.subnets_of(Allocation::Static).any(|subnet| subnet.offers(lease.ip));

@@ -1,7 +1,7 @@
 //! `GET /addresses`: who has an address, or had it at an instant, from what is in memory: sessions
 //! that are open or ended a while ago, and leases.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,7 +31,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
 /// Whose address is wanted.
 struct Wanted {
     vslice: Option<VsliceId>,
-    ip: Ipv4Addr,
+    ip: IpAddr,
     /// `None`: now.
     at: Option<Timestamp>,
 }
@@ -45,7 +45,7 @@ async fn owners(
     let address = parameters
         .text("address")
         .ok_or_else(|| Refusal::query("say which address: ?vslice=...&address=..."))?;
-    let ip = address.parse().map_err(|_| Refusal::query("address is no IPv4 address"))?;
+    let ip = address.parse().map_err(|_| Refusal::query("address is no IP address"))?;
     let at = parameters.time("at")?;
     let catalog = state.serving()?.aaa.catalog();
     let vslice = parameters
@@ -96,7 +96,7 @@ impl Wanted {
                 json!(session.bearers().next().map(|one| &*one.acct_session_id));
             shown["from"] = json!(session.started);
             shown["to"] = json!(session.ended.map(|ended| ended.at));
-            shown["conflict"] = json!(session.conflict);
+            shown["conflict"] = json!(session.is_in_conflict());
             found.push((session.started, shown));
         }
         // Since when somebody has a lease is not known: it tells of now.
@@ -104,7 +104,7 @@ impl Wanted {
             return;
         }
         let is_meant = |lease: &&Lease| {
-            lease.ip == self.ip && self.vslice.is_none_or(|vslice| lease.vslice == vslice)
+            lease.ip.contains(self.ip) && self.vslice.is_none_or(|vslice| lease.vslice == vslice)
         };
         for lease in entry.state.own_leases().filter(is_meant) {
             let mut shown = self.owner(iccid, entry, catalog, Some(lease.vslice));
@@ -119,7 +119,7 @@ impl Wanted {
             None => session.is_live(),
             Some(at) => session.started <= at && session.ended.is_none_or(|ended| at <= ended.at),
         };
-        session.ip == Some(self.ip)
+        session.addresses().any(|own| own.contains(self.ip))
             && is_in_time
             && self.vslice.is_none_or(|wanted| vslice_of(session, catalog) == Some(wanted))
     }

@@ -5,10 +5,9 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::aaa::{EndpointEntry, SessionOrders};
+use crate::address::{Address, Ipv6Prefix};
 use crate::identity::{Iccid, Imeisv, Imsi, Moniker, Msisdn, Plmn};
-use crate::network::{
-    LeaseKind, LeasePhase, NetworkState, OrderPhase, PolicyViolation, Session,
-};
+use crate::network::{LeaseKind, LeasePhase, NetworkState, OrderPhase, PolicyViolation, Session};
 use crate::policy::country_of;
 use crate::provisioning::{Catalog, ProvisioningState};
 use crate::radius::gateways::Gateways;
@@ -45,7 +44,9 @@ pub(crate) struct SessionView {
     bearers: Vec<String>,
     apn: Option<String>,
     ip: Option<Ipv4Addr>,
-    /// Another endpoint has this address, or nobody may.
+    ipv6_prefix: Option<Ipv6Prefix>,
+    delegated_prefix: Option<Ipv6Prefix>,
+    /// Another endpoint has one of these addresses, or nobody may.
     conflict: bool,
     started_at: Timestamp,
     updated_at: Timestamp,
@@ -102,7 +103,7 @@ struct Named {
 #[derive(Debug, Serialize)]
 struct AddressView {
     vslice: Option<Moniker>,
-    ip: Ipv4Addr,
+    ip: Address,
     allocation: &'static str,
     state: &'static str,
 }
@@ -168,7 +169,7 @@ fn addresses(entry: &EndpointEntry, catalog: &Catalog) -> Vec<AddressView> {
     let is_outside = |id, ip| {
         catalog
             .vslice(id)
-            .is_none_or(|vslice| !vslice.subnets.iter().any(|subnet| subnet.cidr.contains(&ip)))
+            .is_none_or(|vslice| !vslice.subnets.iter().any(|subnet| subnet.block.contains(ip)))
     };
     let leases = entry.state.own_leases().map(|lease| AddressView {
         vslice: moniker(lease.vslice),
@@ -186,9 +187,10 @@ fn addresses(entry: &EndpointEntry, catalog: &Catalog) -> Vec<AddressView> {
         },
     });
     let mut addresses: Vec<AddressView> = leases.collect();
-    if let Some(ip) =
-        entry.endpoint.static_ip.filter(|ip| addresses.iter().all(|address| address.ip != *ip))
-    {
+    for ip in entry.endpoint.configured_addresses() {
+        if addresses.iter().any(|address| address.ip == ip) {
+            continue;
+        }
         let home = entry.endpoint.group.and_then(|id| catalog.group(id)).map(|group| group.vslice);
         let state =
             if home.is_some_and(|home| is_outside(home, ip)) { "outside" } else { "configured" };
@@ -217,7 +219,9 @@ impl SessionView {
             bearers,
             apn: session.apn().map(str::to_owned),
             ip: session.ip,
-            conflict: session.conflict,
+            ipv6_prefix: session.prefixes().link,
+            delegated_prefix: session.prefixes().delegated,
+            conflict: session.is_in_conflict(),
             started_at: session.started,
             updated_at: session.heard,
             ended_at: session.ended.map(|ended| ended.at),

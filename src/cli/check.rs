@@ -119,7 +119,7 @@ fn write_tables(
         let cells = |subnet: Option<&Subnet>| {
             let [cidr, kind, size] = subnet.map_or_else(Default::default, |subnet| {
                 [
-                    subnet.cidr.to_string(),
+                    subnet.block.cidr().to_string(),
                     allocation(subnet.allocation).to_owned(),
                     size(subnet).to_string(),
                 ]
@@ -176,7 +176,7 @@ fn describe(setup: &Setup) -> serde_json::Value {
         let subnets = vslice
             .subnets
             .iter()
-            .map(|subnet| json!({ "cidr": subnet.cidr, "allocation": allocation(subnet.allocation), "addresses": size(subnet) }));
+            .map(|subnet| json!({ "cidr": subnet.block.cidr(), "allocation": allocation(subnet.allocation), "addresses": size(subnet) }));
         json!({ "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled, "subnets": subnets.collect::<Vec<_>>() })
     });
     let groups = catalog.groups().map(|(id, group)| {
@@ -219,9 +219,9 @@ fn states(inventory: &Inventory) -> impl Iterator<Item = (ProvisioningState, usi
     })
 }
 
-/// All addresses of the range, handed out or not.
+/// All addresses or prefixes of the range, handed out or not.
 fn size(subnet: &Subnet) -> u64 {
-    1 << (32 - subnet.cidr.prefix_len())
+    subnet.block.size()
 }
 
 fn requirement(gateway: &GatewaySettings) -> &'static str {

@@ -14,6 +14,7 @@ use super::output::{Output, OutputArgs, OutputFormat};
 use super::setup::Sources;
 use super::table::TextTable;
 use crate::aaa::Aaa;
+use crate::address::AddressKind;
 use crate::identity::{GroupId, Iccid};
 use crate::policy::PolicyEntry;
 use crate::provisioning::{
@@ -205,9 +206,13 @@ fn policy_fields(policy: &Policy) -> Fields {
 fn vslice_fields(vslice: &Vslice, catalog: &Catalog) -> Fields {
     let subnets = vslice.subnets.iter().map(|subnet| {
         let excluded = list(subnet.exclude.iter());
+        let length = match subnet.block.kind() {
+            AddressKind::Ipv4 | AddressKind::Link => String::new(),
+            AddressKind::Delegated => format!(" delegated /{}", subnet.block.prefix_len()),
+        };
         format!(
-            "{} {}{}{excluded}",
-            subnet.cidr,
+            "{} {}{length}{}{excluded}",
+            subnet.block,
             subnet.allocation,
             if excluded.is_empty() { "" } else { " without " }
         )
@@ -261,6 +266,8 @@ fn endpoint_fields(endpoint: &Endpoint, catalog: &Catalog) -> Fields {
         ("group", list(endpoint.group.into_iter().map(moniker))),
         ("secondary_groups", list(endpoint.secondary_groups().iter().copied().map(moniker))),
         ("static_ip", list(endpoint.static_ip.into_iter())),
+        ("static_ipv6", list(endpoint.configured_prefixes().link.into_iter())),
+        ("delegated_ipv6", list(endpoint.configured_prefixes().delegated.into_iter())),
         ("name", endpoint.name.as_deref().unwrap_or_default().to_owned()),
         ("reference", list(endpoint.labels().reference.iter())),
         ("tags", list(endpoint.labels().tags.iter())),

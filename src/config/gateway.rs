@@ -39,6 +39,9 @@ const KEYS: [(&str, Option<KeyPreset>); 5] = [
     ("apn-ip", Some(KeyPreset::ApnIp)),
 ];
 
+/// What it means that an Interim-Update does not say an address.
+const ABSENCE: [(&str, bool); 2] = [("unsaid", false), ("released", true)];
+
 /// The one gateway of an unconfigured attachd: this machine.
 pub(super) fn default() -> GatewaySettings {
     GatewaySettings {
@@ -48,6 +51,7 @@ pub(super) fn default() -> GatewaySettings {
         tls_names: Vec::new(),
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
+        absent_is_released: false,
         rate_limit: 0,
         dynamic_authorization: DynamicAuthorization::default(),
     }
@@ -113,6 +117,8 @@ fn gateway(
         choice(&RULES),
     );
     let limit_proxy_state = table.take("limit_proxy_state", default.limit_proxy_state, flag);
+    let absent_is_released =
+        table.take("absent_address", default.absent_is_released, choice(&ABSENCE));
     let rate_limit = table.take("rate_limit", 0, number(0..=u32::MAX.into())) as u32;
     let dynamic_authorization = dynamic_authorization(&mut table);
     table.finish();
@@ -123,6 +129,7 @@ fn gateway(
         tls_names,
         require_message_authenticator,
         limit_proxy_state,
+        absent_is_released,
         rate_limit,
         dynamic_authorization,
     })

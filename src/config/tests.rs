@@ -105,6 +105,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
                 tls_names: Vec::new(),
                 require_message_authenticator: Requirement::Auto,
                 limit_proxy_state: true,
+                absent_is_released: false,
                 rate_limit: 0,
                 dynamic_authorization: DynamicAuthorization::default(),
             }],
@@ -215,6 +216,7 @@ fn every_documented_key_can_be_changed() {
                 tls_names: Vec::new(),
                 require_message_authenticator: Requirement::Yes,
                 limit_proxy_state: false,
+                absent_is_released: false,
                 rate_limit: 500,
                 dynamic_authorization: DynamicAuthorization {
                     target: Some(DynamicTarget::Address("[2001:db8::8]:1700".parse().unwrap())),

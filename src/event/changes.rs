@@ -8,6 +8,7 @@ use super::session::{
     SessionChange, ShownChange, first_status, has_moved, octets, place, session_changes,
     session_keys,
 };
+use crate::address::AddressKind;
 use crate::identity::Imeisv;
 use crate::network::{CloseCause, EndpointState, LocationInfo, NetworkState, Session, Status};
 use crate::policy::country_of;
@@ -231,8 +232,8 @@ impl EventMaker {
         }
         let leased = session
             .group
-            .and_then(|group| now.state.lease(group))
-            .map(|lease| lease.ip)
+            .and_then(|group| now.state.lease(group, AddressKind::Ipv4))
+            .and_then(|lease| lease.ip.ipv4())
             .filter(|ip| Some(*ip) != session.ip);
         let at = session.updated().shown;
         self.of_session(EventKind::AddressConflict, now, session, at, sink, |detail| {

@@ -99,7 +99,7 @@ fn vslice(stats: &VsliceStats) {
             ("free", counts.free),
             ("reserved", counts.reserved),
         ] {
-            gauge!("attachd_pool_addresses", "vslice" => vslice(), "subnet" => pool.cidr.to_string(), "state" => state).set(count as f64);
+            gauge!("attachd_pool_addresses", "vslice" => vslice(), "subnet" => pool.block.to_string(), "state" => state).set(count as f64);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
+use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
@@ -243,8 +244,10 @@ impl EndpointState {
             return self.insert_tombstone(session, outcome);
         }
         self.make_room(now, outcome);
-        let leased = group.and_then(|group| self.occupy_lease(group));
-        session.ip = session.ip.or(leased);
+        if let Some(group) = group.filter(|_| !report.is_without_ip) {
+            let leased = self.occupy_leases(group, session.families, report.authorisation);
+            session.is_given(&leased);
+        }
         let at = self.push_session(session);
         outcome.effect = Effect::Opened;
         outcome.session = Some(at);
@@ -325,7 +328,11 @@ impl EndpointState {
         outcome.resumed |= session.is_live();
         session.ended = None;
         session.set_ending(None);
-        session.group.and_then(|group| self.occupy_lease(group));
+        let families = session.families;
+        let authorisation = session.authorisation.map(NonZeroU64::get);
+        if let Some(group) = session.group {
+            self.occupy_leases(group, families, authorisation);
+        }
         self.version += 1;
         true
     }

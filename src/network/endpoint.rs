@@ -10,6 +10,7 @@ use super::outcome::Close;
 use super::outcome::{CloseCause, Closed, Effect, Few, Outcome};
 use super::session::{Ended, Ending};
 use super::{Event, Lease, NetworkState, Outages, Report, Restarts, Session, Stamp, Step};
+use crate::address::AddressKind;
 use crate::identity::Imei;
 use crate::prefetch;
 use crate::time::Timestamp;
@@ -39,7 +40,7 @@ pub struct EndpointState {
     pub version: u64,
     /// Open ones, those that are ending, and the tombstones of ended ones.
     pub sessions: ThinVec<Session>,
-    /// At most one for each group; behind those, addresses given up for another one that are still
+    /// At most one of each kind for each group; behind those, addresses given up for another one that are still
     /// in their hold.
     pub leases: Leases,
 }
@@ -219,12 +220,12 @@ impl EndpointState {
         (self.finish(outcome), self.next_deadline(limits))
     }
 
-    /// Sets or clears the mark that a session uses an address that is not its own.
-    pub fn mark_conflict(&mut self, session: usize, conflict: bool) {
+    /// Sets or clears the mark that a session uses an address of a kind that is not its own.
+    pub fn mark_conflict(&mut self, session: usize, kind: AddressKind, conflict: bool) {
         if let Some(session) = self.sessions.get_mut(session)
-            && session.conflict != conflict
+            && session.has_conflict(kind) != conflict
         {
-            session.conflict = conflict;
+            session.set_conflict(kind, conflict);
             self.version += 1;
         }
     }
@@ -314,14 +315,10 @@ impl EndpointState {
         let how = if session.is_open() { Close::Ended } else { Close::EndedAtLast };
         session.end(ended, now);
         let group = session.group;
-        outcome.closed.push(Closed { how, cause: ended.cause, group, ip: session.ip });
-        if let Some(group) = group
-            && !self
-                .sessions
-                .iter()
-                .any(|session| session.is_live() && session.group == Some(group))
-        {
-            self.vacate_lease(group, ended.cause, now)
+        let addresses = session.addresses().collect();
+        outcome.closed.push(Closed { how, cause: ended.cause, group, addresses });
+        if let Some(group) = group {
+            self.vacate_leases(group, ended.cause, now)
                 .into_iter()
                 .for_each(|freed| outcome.freed.push(freed));
         }
@@ -343,8 +340,8 @@ impl EndpointState {
                 continue;
             }
             session.set_ending(Some(Ending { since: now, cause }));
-            let (group, ip) = (session.group, session.ip);
-            outcome.closed.push(Closed { how: Close::BeganEnding, cause, group, ip });
+            let (group, addresses) = (session.group, session.addresses().collect());
+            outcome.closed.push(Closed { how: Close::BeganEnding, cause, group, addresses });
             if let Some(group) = group {
                 self.withdraw_promise(group);
             }

@@ -1,16 +1,15 @@
-//! The addresses an endpoint has been given, at most one for each of its groups.
+//! The addresses an endpoint has been given, at most one of each kind for each of its groups.
 
-use std::net::Ipv4Addr;
-
+use crate::address::{Address, AddressKind};
 use crate::identity::{GroupId, VsliceId};
 use crate::time::Timestamp;
 
-/// An address of one endpoint in one group (PROTOCOL 7).
+/// An address of one endpoint in one group (PROTOCOL 7 and 14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub group: GroupId,
     pub vslice: VsliceId,
-    pub ip: Ipv4Addr,
+    pub ip: Address,
     pub kind: LeaseKind,
     pub phase: LeasePhase,
 }
@@ -25,15 +24,20 @@ pub enum LeaseKind {
     Pooled,
 }
 
+/// The number of an authorisation, which its Class carries. Aligned like a [`Timestamp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(Rust, packed(4))]
+pub struct AuthorisationNumber(pub u64);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeasePhase {
     /// Promised in an Access-Accept; lapses if no session begins.
-    Authorised { until: Timestamp, authorisation: u64 },
+    Authorised { until: Timestamp, authorisation: AuthorisationNumber },
     /// At least one session of the group is open.
     InUse,
     /// In use, and promised anew for a session still to come: authorised is what it is again if
     /// those that are open end before.
-    Reauthorised { until: Timestamp, authorisation: u64 },
+    Reauthorised { until: Timestamp, authorisation: AuthorisationNumber },
     /// Static, and no session is open.
     Kept,
     /// Pooled, and in the pool's hold: nobody but this endpoint may have it.
@@ -45,7 +49,7 @@ pub enum LeasePhase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleasedLease {
     pub vslice: VsliceId,
-    pub ip: Ipv4Addr,
+    pub ip: Address,
     /// The beginning of its hold, and the stamp by which the endpoint may take it back.
     pub at: Timestamp,
 }
@@ -65,6 +69,11 @@ impl LeasePhase {
 }
 
 impl Lease {
+    /// Whether it is one of the group's own or given-up addresses of that kind.
+    pub(super) fn is_of(&self, group: GroupId, kind: AddressKind) -> bool {
+        self.group == group && self.ip.kind() == kind
+    }
+
     /// What becomes of the lease when nothing needs it any more.
     pub(super) fn give_back(&mut self, now: Timestamp) -> Option<ReleasedLease> {
         match self.kind {

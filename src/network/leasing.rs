@@ -1,31 +1,41 @@
 //! The leases of an endpoint: granted, used, given back, held.
 
-use std::net::Ipv4Addr;
-
+use crate::address::{Address, AddressKind};
 use crate::identity::{GroupId, VsliceId};
-use crate::network::lease::{Lease, LeaseKind, LeasePhase, MAX_HELD, ReleasedLease};
+use crate::network::lease::{
+    AuthorisationNumber, Lease, LeaseKind, LeasePhase, MAX_HELD, ReleasedLease,
+};
 use crate::network::outcome::Few;
-use crate::network::{CloseCause, EndpointState, SessionLimits};
+use crate::network::{CloseCause, EndpointState, Families, Report, SessionLimits};
 use crate::time::Timestamp;
 
 impl EndpointState {
-    /// The group's own lease: what was given up for it stands behind it.
+    /// The group's own lease of a kind: what was given up for it stands behind it.
     #[must_use]
-    pub fn lease(&self, group: GroupId) -> Option<&Lease> {
-        self.leases.iter().find(|lease| lease.group == group)
+    pub fn lease(&self, group: GroupId, kind: AddressKind) -> Option<&Lease> {
+        self.leases.iter().find(|lease| lease.is_of(group, kind))
     }
 
-    /// Of each group its own lease, and what older sessions of the group still use; without the
+    /// Whether the group has a lease of any kind.
+    #[must_use]
+    pub fn has_lease(&self, group: GroupId) -> bool {
+        self.leases.iter().any(|lease| lease.group == group)
+    }
+
+    /// Of each group its own lease of each kind, and what older sessions of the group still use; without the
     /// addresses that were given up and are in their hold.
     pub fn own_leases(&self) -> impl Iterator<Item = &Lease> {
-        let is_own =
-            |lease: &&Lease| self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, *lease));
-        self.leases.iter().filter(move |lease| lease.phase.is_in_use() || is_own(lease))
+        self.leases.iter().filter(move |lease| lease.phase.is_in_use() || self.is_own(lease))
+    }
+
+    /// Whether it is the first of its group and kind.
+    fn is_own(&self, lease: &Lease) -> bool {
+        self.lease(lease.group, lease.ip.kind()).is_some_and(|own| std::ptr::eq(own, lease))
     }
 
     /// Whether the group has the address, in whatever phase but a hold.
     #[must_use]
-    pub fn has_leased(&self, group: GroupId, vslice: VsliceId, ip: Ipv4Addr) -> bool {
+    pub fn has_leased(&self, group: GroupId, vslice: VsliceId, ip: Address) -> bool {
         let mut leased = self.leases.iter().filter(|lease| !lease.phase.is_released());
         leased.any(|lease| (lease.group, lease.vslice, lease.ip) == (group, vslice, ip))
     }
@@ -40,9 +50,8 @@ impl EndpointState {
     /// Whether a session of the lease's group uses its address, open or ending.
     #[must_use]
     pub fn is_used(&self, lease: &Lease) -> bool {
-        let uses = |session: &super::Session| {
-            session.group == Some(lease.group) && session.ip == Some(lease.ip) && !session.conflict
-        };
+        let uses =
+            |session: &super::Session| session.group == Some(lease.group) && session.uses(lease.ip);
         self.sessions.iter().filter(|session| session.is_live()).any(uses)
     }
 
@@ -60,7 +69,7 @@ impl EndpointState {
     /// its pool is the caller's.
     pub fn grant(&mut self, lease: Lease) -> Option<Lease> {
         self.version += 1;
-        let own = self.leases.iter().position(|own| own.group == lease.group);
+        let own = self.leases.iter().position(|own| own.is_of(lease.group, lease.ip.kind()));
         let former = own.map(|at| std::mem::replace(&mut self.leases[at], lease));
         // What it has again is in no hold any more.
         self.leases.retain(|other| {
@@ -94,12 +103,12 @@ impl EndpointState {
             (lease.vslice, lease.ip, lease.phase) == (freed.vslice, freed.ip, released)
         };
         if let Some(lease) = self.leases.iter_mut().find(is_it) {
-            lease.phase = LeasePhase::Authorised { until, authorisation: 0 };
+            lease.phase = LeasePhase::Authorised { until, authorisation: AuthorisationNumber(0) };
         }
     }
 
     /// A lease that has just been released stays, since its address is configured for the endpoint.
-    pub fn keep_lease(&mut self, vslice: VsliceId, ip: Ipv4Addr) {
+    pub fn keep_lease(&mut self, vslice: VsliceId, ip: Address) {
         if let Some(lease) =
             self.leases.iter_mut().find(|lease| (lease.vslice, lease.ip) == (vslice, ip))
         {
@@ -108,12 +117,19 @@ impl EndpointState {
         }
     }
 
-    /// Promises the group's lease until `until`. A lease in use stays in use, and remembers it.
-    /// `false` if the group has none.
-    pub fn authorise(&mut self, group: GroupId, until: Timestamp, authorisation: u64) -> bool {
-        let Some(lease) = self.leases.iter_mut().find(|lease| lease.group == group) else {
+    /// Promises the group's lease of a kind until `until`. A lease in use stays in use, and
+    /// remembers it. `false` if the group has none.
+    pub fn authorise(
+        &mut self,
+        group: GroupId,
+        kind: AddressKind,
+        until: Timestamp,
+        authorisation: u64,
+    ) -> bool {
+        let Some(lease) = self.leases.iter_mut().find(|lease| lease.is_of(group, kind)) else {
             return false;
         };
+        let authorisation = AuthorisationNumber(authorisation);
         lease.phase = if lease.phase.is_in_use() {
             LeasePhase::Reauthorised { until, authorisation }
         } else {
@@ -123,11 +139,11 @@ impl EndpointState {
         true
     }
 
-    /// Marks the group's lease as in use. An opened session does it by itself, except with a
+    /// Marks the group's lease of a kind as in use. An opened session does it by itself, except with a
     /// released lease: that address is in the pool's hands, and has to be claimed there and granted
     /// anew. What was promised to a session still to come stays promised.
-    pub fn take_into_use(&mut self, group: GroupId) -> bool {
-        let own = |lease: &&mut Lease| lease.group == group && !lease.phase.is_released();
+    pub fn take_into_use(&mut self, group: GroupId, kind: AddressKind) -> bool {
+        let own = |lease: &&mut Lease| lease.is_of(group, kind) && !lease.phase.is_released();
         let Some(lease) = self.leases.iter_mut().find(own) else { return false };
         lease.phase = match lease.phase {
             LeasePhase::InUse | LeasePhase::Reauthorised { .. } => return true,
@@ -141,30 +157,41 @@ impl EndpointState {
         true
     }
 
-    /// Forgets the group's lease, which is returned: giving it back to its pool is the caller's.
-    pub fn drop_lease(&mut self, group: GroupId) -> Option<Lease> {
-        let at = self.leases.iter().position(|lease| lease.group == group)?;
+    /// Forgets the group's lease of a kind, which is returned: giving it back to its pool is the caller's.
+    pub fn drop_lease(&mut self, group: GroupId, kind: AddressKind) -> Option<Lease> {
+        let at = self.leases.iter().position(|lease| lease.is_of(group, kind))?;
         self.version += 1;
         let lease = self.leases.remove(at);
         self.leases.shrink_to_fit();
         Some(lease)
     }
 
-    /// Whether a session that its gateway still has uses the group's lease.
+    /// Whether a session that its gateway still has uses the group's lease of a kind.
     #[must_use]
-    pub fn has_live_lease(&self, group: GroupId) -> bool {
-        let is_in_use = self.lease(group).is_some_and(|lease| lease.phase.is_in_use());
-        is_in_use
-            && self.sessions.iter().any(|session| session.is_live() && session.group == Some(group))
+    pub fn has_live_lease(&self, group: GroupId, kind: AddressKind) -> bool {
+        let is_in_use = self.lease(group, kind).is_some_and(|lease| lease.phase.is_in_use());
+        is_in_use && self.has_live_session(group, kind)
     }
 
-    /// Takes the group's lease away: from now on it is in its hold, where only this endpoint may
-    /// fetch it back. What the pool is to hear of is returned; `None` if the lease was released
-    /// before, or there is none. While a session is still ending on it, the address stays its, and
-    /// is given back afterwards (PROTOCOL 11).
-    pub fn release_lease(&mut self, group: GroupId, now: Timestamp) -> Option<ReleasedLease> {
-        if self.has_live_lease(group) {
-            let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
+    /// Whether a session of the group, open or ending, may use addresses of that kind.
+    fn has_live_session(&self, group: GroupId, kind: AddressKind) -> bool {
+        self.sessions.iter().any(|session| {
+            session.is_live() && session.group == Some(group) && session.families.may_have(kind)
+        })
+    }
+
+    /// Takes the group's lease of a kind away: from now on it is in its hold, where only this
+    /// endpoint may fetch it back. What the pool is to hear of is returned; `None` if the lease was
+    /// released before, or there is none. While a session is still ending on it, the address stays
+    /// its, and is given back afterwards (PROTOCOL 11).
+    pub fn release_lease(
+        &mut self,
+        group: GroupId,
+        kind: AddressKind,
+        now: Timestamp,
+    ) -> Option<ReleasedLease> {
+        if self.has_live_lease(group, kind) {
+            let lease = self.leases.iter_mut().find(|lease| lease.is_of(group, kind))?;
             (lease.kind, lease.phase) = (LeaseKind::Pooled, LeasePhase::InUse);
             self.version += 1;
             return None;
@@ -172,7 +199,7 @@ impl EndpointState {
         let own = self
             .leases
             .iter()
-            .position(|lease| lease.group == group && !lease.phase.is_released())?;
+            .position(|lease| lease.is_of(group, kind) && !lease.phase.is_released())?;
         let mut location_info = 0..;
         self.release_where(now, |_| location_info.next() == Some(own)).into_iter().next()
     }
@@ -194,29 +221,52 @@ impl EndpointState {
         freed
     }
 
-    /// A session of `group` was opened: its promised or kept lease is in use from now on, and
-    /// nothing promised any more. Returns the address.
-    pub(crate) fn occupy_lease(&mut self, group: GroupId) -> Option<Ipv4Addr> {
-        let lease = self.leases.iter_mut().find(|lease| lease.group == group)?;
-        if let LeasePhase::Released { .. } = lease.phase {
-            return None;
+    /// A session of `group` was opened: its promised or kept leases are in use from now on, and
+    /// nothing promised any more. Which: those of the families it has, and those that were promised
+    /// with its Class. Returns the addresses.
+    pub(crate) fn occupy_leases(
+        &mut self,
+        group: GroupId,
+        families: Families,
+        authorisation: Option<u64>,
+    ) -> Few<Address> {
+        let mut occupied = Few::new();
+        for kind in AddressKind::ALL {
+            let Some(lease) = self.leases.iter_mut().find(|lease| lease.is_of(group, kind)) else {
+                continue;
+            };
+            let is_promised = match lease.phase {
+                LeasePhase::Released { .. } => continue,
+                LeasePhase::Authorised { authorisation: given, .. }
+                | LeasePhase::Reauthorised { authorisation: given, .. } => {
+                    authorisation == Some(given.0)
+                }
+                LeasePhase::InUse | LeasePhase::Kept => false,
+            };
+            if is_promised || families.may_have(kind) {
+                lease.phase = LeasePhase::InUse;
+                occupied.push(lease.ip);
+            }
         }
-        lease.phase = LeasePhase::InUse;
-        Some(lease.ip)
+        occupied
     }
 
-    /// The last session of `group` was closed. What was promised meanwhile stays so, unless the
-    /// endpoint has left.
-    pub(crate) fn vacate_lease(
+    /// A session of `group` was closed: addresses of the kinds that no other one may use are given
+    /// back. What was promised meanwhile stays so, unless the endpoint has left.
+    pub(crate) fn vacate_leases(
         &mut self,
         group: GroupId,
         cause: CloseCause,
         now: Timestamp,
     ) -> Few<ReleasedLease> {
+        let unused = AddressKind::ALL.map(|kind| (kind, !self.has_live_session(group, kind)));
         let mut freed = Few::new();
         for lease in
             self.leases.iter_mut().filter(|lease| lease.group == group && lease.phase.is_in_use())
         {
+            if !unused.contains(&(lease.ip.kind(), true)) {
+                continue;
+            }
             match lease.phase {
                 LeasePhase::Reauthorised { until, authorisation }
                     if now < until && !cause.is_departure() =>
@@ -226,6 +276,38 @@ impl EndpointState {
                 _ => freed.extend(lease.give_back(now)),
             }
         }
+        freed
+    }
+
+    /// A session does not use any more what a report of it does not say: its gateway has given that
+    /// back, unless it says nothing at all.
+    pub fn release_absent(
+        &mut self,
+        session: usize,
+        report: &Report<'_>,
+        now: Timestamp,
+    ) -> Few<ReleasedLease> {
+        let Some(session) = self.sessions.get_mut(session).filter(|session| session.is_open())
+        else {
+            return Few::new();
+        };
+        let said: Few<AddressKind> = report.addresses().map(Address::kind).collect();
+        let absent: Few<Address> =
+            session.addresses().filter(|ip| !said.contains(&ip.kind())).collect();
+        if said.is_empty() || absent.is_empty() {
+            return Few::new();
+        }
+        absent.iter().for_each(|ip| session.lose_address(ip.kind()));
+        let unused: Few<bool> = self
+            .leases
+            .iter()
+            .map(|lease| {
+                lease.phase.is_in_use() && absent.contains(&lease.ip) && !self.is_used(lease)
+            })
+            .collect();
+        let gone = self.leases.iter_mut().zip(unused).filter(|(_, is_unused)| *is_unused);
+        let freed = gone.filter_map(|(lease, _)| lease.give_back(now)).collect();
+        self.version += 1;
         freed
     }
 
@@ -259,10 +341,8 @@ impl EndpointState {
 
     /// What was given up for another address, and is used no more.
     fn release_unused(&mut self, now: Timestamp) -> Few<ReleasedLease> {
-        let is_unused = |lease: &Lease| {
-            let is_own = self.lease(lease.group).is_some_and(|own| std::ptr::eq(own, lease));
-            lease.phase.is_in_use() && !is_own && !self.is_used(lease)
-        };
+        let is_unused =
+            |lease: &Lease| lease.phase.is_in_use() && !self.is_own(lease) && !self.is_used(lease);
         let unused: Few<bool> = self.leases.iter().map(is_unused).collect();
         let mut unused = unused.into_iter();
         self.release_where(now, |_| unused.next() == Some(true))

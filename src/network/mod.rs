@@ -38,7 +38,7 @@ pub use endpoint::{EndpointState, Leases, SessionLimits};
 pub use event_time::{
     EventTime, OddTimes, Skew, Stamp, is_sane_session_time, read as read_event_time,
 };
-pub use lease::{Lease, LeaseKind, LeasePhase, ReleasedLease};
+pub use lease::{AuthorisationNumber, Lease, LeaseKind, LeasePhase, ReleasedLease};
 pub use nas::{Nas, Reporter};
 pub use order::{
     KeyPreset, OrderAction, OrderAnswer, OrderKey, OrderPhase, OrderReason, OrderResult,
@@ -48,7 +48,7 @@ pub use outage::{Outage, Outages};
 pub use outcome::{Close, CloseCause, Closed, Effect, Few, Outcome};
 pub use report::{Counters, Families, LocationInfo, Report};
 pub use restart::{Restart, RestartMark, Restarts};
-pub use session::{Ended, Ending, Session};
+pub use session::{Ended, Ending, Session, SessionPrefixes};
 pub use state::{Event, NetworkState, Step};
 pub use tracker::{Cursor, Tracker};
 pub use violation::PolicyViolation;

@@ -1,10 +1,9 @@
 //! What a report or an event did to an endpoint.
 
-use std::net::Ipv4Addr;
-
 use smallvec::SmallVec;
 
 use super::{Event, NetworkState, ReleasedLease};
+use crate::address::Address;
 use crate::identity::GroupId;
 
 /// A list that is nearly always empty or of one element, and allocates only from the second on.
@@ -125,12 +124,13 @@ pub enum Close {
 }
 
 /// A session that ended, or began to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
     pub how: Close,
     pub cause: CloseCause,
     pub group: Option<GroupId>,
-    pub ip: Option<Ipv4Addr>,
+    /// What it used.
+    pub addresses: Few<Address>,
 }
 
 impl Outcome {

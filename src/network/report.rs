@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::authorisation;
 use super::event_time::{EventTime, Stamp};
 use super::nas::Reporter;
+use crate::address::{Address, AddressKind, Ipv6Prefix};
 use crate::identity::{Iccid, Imeisv, Plmn};
 use crate::time::Timestamp;
 
@@ -57,7 +58,15 @@ pub struct Report<'a> {
     pub stamp: Stamp,
     /// Framed-IP-Address, if it is an address.
     pub ip: Option<Ipv4Addr>,
+    /// Framed-IPv6-Prefix, if it is one of 64 bits.
+    pub prefix: Option<Ipv6Prefix>,
+    /// Delegated-IPv6-Prefix.
+    pub delegated: Option<Ipv6Prefix>,
     pub families: Families,
+    /// The connection carries no IP: no address is its (TS 29.061: Non-IP, Unstructured, Ethernet).
+    pub is_without_ip: bool,
+    /// Whether an address that is not said any more was given back (`absent_address`).
+    pub absent_is_released: bool,
     pub counters: Counters,
     pub location_info: LocationInfo<'a>,
     /// Acct-Session-Time, seconds, if it can be.
@@ -78,6 +87,14 @@ pub struct Families {
 }
 
 impl Families {
+    /// Whether a session of these families may have an address of that kind. Of one whose families
+    /// are not known, nothing is excluded.
+    #[must_use]
+    pub const fn may_have(self, kind: AddressKind) -> bool {
+        let is_known = self.ipv4 || self.ipv6;
+        !is_known || if kind.is_ipv6() { self.ipv6 } else { self.ipv4 }
+    }
+
     /// Whether two sessions differ in family, as far as both are known.
     pub(super) const fn are_apart(self, other: Self) -> bool {
         let is_known = (self.ipv4 || self.ipv6) && (other.ipv4 || other.ipv6);
@@ -86,6 +103,12 @@ impl Families {
 }
 
 impl Report<'_> {
+    /// All addresses that it says are in use.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        let prefixes = [self.prefix, self.delegated].into_iter().flatten().map(Address::V6);
+        self.ip.into_iter().map(Address::V4).chain(prefixes)
+    }
+
     /// When the session began, as far as Acct-Session-Time tells.
     pub(super) fn began(&self) -> EventTime {
         self.event_time - Duration::from_secs(u64::from(self.session_time_s.unwrap_or(0)))

@@ -18,6 +18,7 @@ use super::{
     Bearer, CloseCause, Families, LocationInfo, Nas, PolicyViolation, Report, Reporter, Status,
     text,
 };
+use crate::address::{Address, AddressKind, Ipv6Prefix};
 use crate::identity::{GatewayId, GroupId};
 use crate::time::Timestamp;
 
@@ -32,7 +33,7 @@ pub struct Session {
     pub group: Option<GroupId>,
     /// What the gateway says, else the address leased.
     pub ip: Option<Ipv4Addr>,
-    /// The gateway uses an address that is another's, or nobody's to give.
+    /// The gateway uses an IPv4 address that is another's, or nobody's to give.
     pub conflict: bool,
     pub families: Families,
     nas: Option<SharedNas>,
@@ -48,6 +49,18 @@ pub struct Session {
     first: Bearer,
     packed_location: PackedLocationInfo,
     rare: Option<Box<Rare>>,
+    prefixes: Option<Box<SessionPrefixes>>,
+}
+
+/// The IPv6 side of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionPrefixes {
+    /// What the gateway says, else the prefix leased.
+    pub link: Option<Ipv6Prefix>,
+    pub delegated: Option<Ipv6Prefix>,
+    /// The gateway uses a prefix that is another's, or nobody's to give.
+    pub link_conflict: bool,
+    pub delegated_conflict: bool,
 }
 
 /// How a session ended.
@@ -145,6 +158,7 @@ impl Session {
             first,
             packed_location: PackedLocationInfo::default(),
             rare: None,
+            prefixes: None,
         };
         session.set_nas(nas);
         session
@@ -164,6 +178,113 @@ impl Session {
         session.group = group;
         session.follow(report);
         session
+    }
+
+    /// Its prefixes; of a session without IPv6 none.
+    #[must_use]
+    pub fn prefixes(&self) -> SessionPrefixes {
+        self.prefixes.as_deref().copied().unwrap_or_default()
+    }
+
+    pub fn set_prefixes(&mut self, prefixes: SessionPrefixes) {
+        let is_there = prefixes != SessionPrefixes::default();
+        self.prefixes = is_there.then(|| Box::new(prefixes));
+    }
+
+    /// What it uses, whether that is its own or not.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        let SessionPrefixes { link, delegated, .. } = self.prefixes();
+        let prefixes = [link, delegated].into_iter().flatten().map(Address::V6);
+        self.ip.into_iter().map(Address::V4).chain(prefixes)
+    }
+
+    /// Whether it uses the address, and that is not another's.
+    pub(super) fn uses(&self, ip: Address) -> bool {
+        self.address(ip.kind()) == Some(ip) && !self.has_conflict(ip.kind())
+    }
+
+    /// What it uses of that kind.
+    #[must_use]
+    pub fn address(&self, kind: AddressKind) -> Option<Address> {
+        match kind {
+            AddressKind::Ipv4 => self.ip.map(Address::V4),
+            AddressKind::Link => self.prefixes().link.map(Address::V6),
+            AddressKind::Delegated => self.prefixes().delegated.map(Address::V6),
+        }
+    }
+
+    /// Whether what it uses of that kind is another's, or nobody's to give.
+    #[must_use]
+    pub fn has_conflict(&self, kind: AddressKind) -> bool {
+        match kind {
+            AddressKind::Ipv4 => self.conflict,
+            AddressKind::Link => self.prefixes().link_conflict,
+            AddressKind::Delegated => self.prefixes().delegated_conflict,
+        }
+    }
+
+    /// Whether anything that it uses is in conflict.
+    #[must_use]
+    pub fn is_in_conflict(&self) -> bool {
+        AddressKind::ALL.into_iter().any(|kind| self.has_conflict(kind))
+    }
+
+    pub(super) fn set_conflict(&mut self, kind: AddressKind, conflict: bool) {
+        let mut prefixes = self.prefixes();
+        match kind {
+            AddressKind::Ipv4 => self.conflict = conflict,
+            AddressKind::Link => prefixes.link_conflict = conflict,
+            AddressKind::Delegated => prefixes.delegated_conflict = conflict,
+        }
+        self.set_prefixes(prefixes);
+    }
+
+    /// Uses another address of its kind from now on. The mark was about the former one; whoever
+    /// knows the leases judges this one.
+    fn set_address(&mut self, ip: Address) {
+        if self.address(ip.kind()) == Some(ip) {
+            return;
+        }
+        let mut prefixes = self.prefixes();
+        match ip {
+            Address::V4(ip) => {
+                self.ip = Some(ip);
+                self.conflict = false;
+            }
+            Address::V6(prefix) if ip.kind() == AddressKind::Link => {
+                prefixes.link = Some(prefix);
+                prefixes.link_conflict = false;
+            }
+            Address::V6(prefix) => {
+                prefixes.delegated = Some(prefix);
+                prefixes.delegated_conflict = false;
+            }
+        }
+        self.set_prefixes(prefixes);
+    }
+
+    pub(super) fn lose_address(&mut self, kind: AddressKind) {
+        let mut prefixes = self.prefixes();
+        match kind {
+            AddressKind::Ipv4 => (self.ip, self.conflict) = (None, false),
+            AddressKind::Link => (prefixes.link, prefixes.link_conflict) = (None, false),
+            AddressKind::Delegated => {
+                (prefixes.delegated, prefixes.delegated_conflict) = (None, false);
+            }
+        }
+        self.set_prefixes(prefixes);
+    }
+
+    /// What was leased is used, as long as the gateway says nothing else.
+    pub fn is_given(&mut self, leased: &[Address]) {
+        for ip in leased {
+            if self.address(ip.kind()).is_none() {
+                self.set_address(*ip);
+            }
+            let is_known = self.families.ipv4 || self.families.ipv6;
+            self.families.ipv6 |= is_known && ip.kind().is_ipv6();
+            self.families.ipv4 |= is_known && !ip.kind().is_ipv6();
+        }
     }
 
     /// Whether the endpoint has it, and may.
@@ -518,11 +639,7 @@ impl Session {
 
     /// Takes over what the newest report says of the session as a whole.
     pub(super) fn follow(&mut self, report: &Report<'_>) {
-        if report.ip.is_some() && report.ip != self.ip {
-            self.ip = report.ip;
-            // The mark was about the other address; whoever knows the leases judges this one.
-            self.conflict = false;
-        }
+        report.addresses().for_each(|ip| self.set_address(ip));
         let charging_id = report
             .location_info
             .charging_id

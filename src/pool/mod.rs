@@ -16,23 +16,21 @@
 
 mod outside;
 mod queue;
-mod ranges;
 mod restore;
 mod space;
 mod table;
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 pub use space::AddressSpace;
 
+use crate::address::{Address, AddressBlock, OffsetRange, OffsetRanges};
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 use queue::ReleaseQueue;
-use ranges::{OffsetRange, OffsetRanges};
 use table::{AddressState, AddressTable};
 
 /// How many released addresses a call counts as free again, once their hold has passed. Each call
@@ -42,10 +40,9 @@ const EXPIRED_AT_ONCE: usize = 2;
 /// The allocator of one subnet.
 #[derive(Debug)]
 pub struct Pool {
-    cidr: Ipv4Net,
+    block: AddressBlock,
     hold: Duration,
-    /// Never given by choice: network, broadcast and first host address, and what the configuration
-    /// excludes.
+    /// Never given by choice: what is reserved of its block, and what the configuration excludes.
     excluded: OffsetRanges,
     table: AddressTable,
     /// Everything below was touched or is excluded.
@@ -108,11 +105,12 @@ pub enum Before {
 
 impl Pool {
     #[must_use]
-    pub fn new(cidr: Ipv4Net, exclude: &[Ipv4Net], hold: Duration) -> Self {
+    pub fn new(block: impl Into<AddressBlock>, exclude: &[IpNet], hold: Duration) -> Self {
+        let block = block.into();
         Self {
-            cidr: cidr.trunc(),
+            block,
             hold,
-            excluded: excluded(cidr, exclude),
+            excluded: block.excluded(exclude),
             table: AddressTable::default(),
             frontier: 0,
             held: ReleaseQueue::default(),
@@ -125,12 +123,12 @@ impl Pool {
     }
 
     #[must_use]
-    pub const fn cidr(&self) -> Ipv4Net {
-        self.cidr
+    pub const fn block(&self) -> AddressBlock {
+        self.block
     }
 
     /// Gives the best address: a never-used one, else the one released longest ago.
-    pub fn allocate(&mut self, owner: Iccid, now: Timestamp) -> Result<Ipv4Addr, Exhausted> {
+    pub fn allocate(&mut self, owner: Iccid, now: Timestamp) -> Result<Address, Exhausted> {
         self.allocate_undoably(owner, now).map(|(ip, _)| ip)
     }
 
@@ -138,7 +136,7 @@ impl Pool {
         &mut self,
         owner: Iccid,
         now: Timestamp,
-    ) -> Result<(Ipv4Addr, Before), Exhausted> {
+    ) -> Result<(Address, Before), Exhausted> {
         self.tidy(now);
         let offset = match self.next_unused() {
             Some(offset) => offset,
@@ -152,7 +150,7 @@ impl Pool {
     /// Takes a given address: the owner's own one, or one that anybody may have.
     pub fn claim(
         &mut self,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         now: Timestamp,
     ) -> Result<Before, ClaimError> {
@@ -171,12 +169,12 @@ impl Pool {
 
     /// Takes an address that is configured for its owner: out of another's hold, too (PROTOCOL 20),
     /// and excluded or not.
-    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
+    pub fn configure(&mut self, ip: Address, owner: Iccid) -> Result<Before, ClaimError> {
         self.take(ip, owner, |_, _| Ok(()))
     }
 
     /// Undoes a claim: the address is again what it was before.
-    pub fn undo(&mut self, ip: Ipv4Addr, before: Before) {
+    pub fn undo(&mut self, ip: Address, before: Before) {
         let Some(offset) =
             self.offset(ip).filter(|offset| self.table.state(*offset) == AddressState::Leased)
         else {
@@ -203,7 +201,7 @@ impl Pool {
     }
 
     /// Undoes an allocation, so that other addresses are tried before this one.
-    fn pass_over(&mut self, ip: Ipv4Addr, before: Before) {
+    fn pass_over(&mut self, ip: Address, before: Before) {
         match (before, self.offset(ip)) {
             (Before::Released { owner, .. }, Some(offset)) => {
                 self.no_longer_leased(offset);
@@ -216,7 +214,7 @@ impl Pool {
     }
 
     /// The address is its owner's no more, and held for him from `at` on.
-    pub fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
+    pub fn release(&mut self, ip: Address, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
         self.tidy(at);
         let offset =
             self.offset(ip).filter(|offset| self.is_owned(*offset, owner)).ok_or(NotLeased)?;
@@ -231,7 +229,7 @@ impl Pool {
     }
 
     /// The address is another's from now on, without a hold between.
-    fn hand_over(&mut self, ip: Ipv4Addr, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
+    fn hand_over(&mut self, ip: Address, from: Iccid, to: Iccid) -> Result<(), NotLeased> {
         let offset =
             self.offset(ip).filter(|offset| self.is_owned(*offset, from)).ok_or(NotLeased)?;
         self.table.set_owner(offset, Some(to));
@@ -240,7 +238,7 @@ impl Pool {
 
     /// Who has the address now.
     #[must_use]
-    pub fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
+    pub fn owner(&self, ip: Address) -> Option<Iccid> {
         let offset =
             self.offset(ip).filter(|offset| self.table.state(*offset) == AddressState::Leased)?;
         self.table.owner(offset)
@@ -275,8 +273,8 @@ impl Pool {
 
     /// The configuration has changed what is excluded. What is leased stays so until it is
     /// released. Costs time for each touched address in the ranges concerned.
-    pub fn set_excluded(&mut self, exclude: &[Ipv4Net]) {
-        let after = excluded(self.cidr, exclude);
+    pub fn set_excluded(&mut self, exclude: &[IpNet]) {
+        let after = self.block.excluded(exclude);
         if after == self.excluded {
             return;
         }
@@ -342,7 +340,7 @@ impl Pool {
     /// Leases an address that nobody else has, if `judge` lets it.
     fn take(
         &mut self,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         judge: impl FnOnce(&Self, u32) -> Result<(), ClaimError>,
     ) -> Result<Before, ClaimError> {
@@ -415,32 +413,17 @@ impl Pool {
         self.table.released_at(offset) + self.hold
     }
 
-    fn offset(&self, ip: Ipv4Addr) -> Option<u32> {
-        self.cidr.contains(&ip).then(|| ip.to_bits() - self.cidr.network().to_bits())
+    fn offset(&self, ip: Address) -> Option<u32> {
+        self.block.offset(ip)
     }
 
-    fn address(&self, offset: u32) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.cidr.network().to_bits() + offset)
+    fn address(&self, offset: u32) -> Address {
+        self.block.address(offset)
     }
 
     fn size(&self) -> u64 {
-        1 << (32 - self.cidr.prefix_len())
+        self.block.size()
     }
-}
-
-/// Network, broadcast and first host address of a subnet shorter than /31 (PROTOCOL 7), and the
-/// ranges configured.
-fn excluded(cidr: Ipv4Net, exclude: &[Ipv4Net]) -> OffsetRanges {
-    let base = cidr.network().to_bits();
-    let last = cidr.broadcast().to_bits() - base;
-    let reserved =
-        if cidr.prefix_len() < 31 { [Some((0, 1)), Some((last, last))] } else { [None, None] };
-    let inside = exclude.iter().filter_map(|range| {
-        let first = range.network().max(cidr.network());
-        let last = range.broadcast().min(cidr.broadcast());
-        (first <= last).then(|| (first.to_bits() - base, last.to_bits() - base))
-    });
-    OffsetRanges::of(reserved.into_iter().flatten().chain(inside))
 }
 
 impl fmt::Display for ClaimError {

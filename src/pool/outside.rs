@@ -1,22 +1,22 @@
 //! Addresses that somebody has, or had a moment ago, though no subnet contains them any more.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use foldhash::HashMap;
 
 use super::restore::OwnedAddress;
 use super::{Before, ClaimError, NotLeased};
+use crate::address::Address;
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
 /// They are given to nobody; their owners keep them until they give them back.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
-    owned_addresses: HashMap<Ipv4Addr, OwnedAddress>,
+    owned_addresses: HashMap<Address, OwnedAddress>,
     /// The released ones, oldest first.
-    released: BTreeSet<(Timestamp, Ipv4Addr)>,
+    released: BTreeSet<(Timestamp, Address)>,
 }
 
 impl Outside {
@@ -25,7 +25,7 @@ impl Outside {
     }
 
     /// What an owner has here stays his; everybody else has no business outside the subnets.
-    pub(super) fn claim(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
+    pub(super) fn claim(&mut self, ip: Address, owner: Iccid) -> Result<Before, ClaimError> {
         let Some(owned) =
             self.owned_addresses.get(&ip).copied().filter(|owned| owned.owner == owner)
         else {
@@ -37,7 +37,7 @@ impl Outside {
     }
 
     /// Takes an address that nobody else has; for what is configured before its subnet is there.
-    pub(super) fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
+    pub(super) fn configure(&mut self, ip: Address, owner: Iccid) -> Result<Before, ClaimError> {
         let before = match self.owned_addresses.get(&ip) {
             None => Before::Unused,
             Some(OwnedAddress { owner: other, released_at: Some(at), .. }) => {
@@ -50,7 +50,7 @@ impl Outside {
         Ok(before)
     }
 
-    pub(super) fn undo(&mut self, ip: Ipv4Addr, before: Before) {
+    pub(super) fn undo(&mut self, ip: Address, before: Before) {
         match before {
             Before::Own => {}
             Before::Released { owner: Some(owner), at } => {
@@ -62,7 +62,7 @@ impl Outside {
 
     pub(super) fn release(
         &mut self,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         at: Timestamp,
     ) -> Result<(), NotLeased> {
@@ -73,7 +73,7 @@ impl Outside {
 
     pub(super) fn hand_over(
         &mut self,
-        ip: Ipv4Addr,
+        ip: Address,
         from: Iccid,
         to: Iccid,
     ) -> Result<(), NotLeased> {
@@ -83,7 +83,7 @@ impl Outside {
     }
 
     /// Who has the address now.
-    pub(super) fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
+    pub(super) fn owner(&self, ip: Address) -> Option<Iccid> {
         self.owned_addresses
             .get(&ip)
             .filter(|owned| owned.released_at.is_none())
@@ -98,7 +98,7 @@ impl Outside {
     }
 
     /// The same from a record: a lease wins over any hold, and of several holds the latest counts.
-    pub(super) fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
+    pub(super) fn restore_held(&mut self, ip: Address, owner: Iccid, at: Timestamp) {
         let is_newer = |owned: &OwnedAddress| owned.released_at.is_some_and(|known| known < at);
         if self.owned_addresses.get(&ip).is_none_or(is_newer) {
             self.put(OwnedAddress { ip, owner, released_at: Some(at) });
@@ -115,17 +115,17 @@ impl Outside {
     }
 
     /// Takes out what one of these subnets contains.
-    pub(super) fn take_inside(&mut self, contains: impl Fn(Ipv4Addr) -> bool) -> Vec<OwnedAddress> {
-        let inside: Vec<Ipv4Addr> =
+    pub(super) fn take_inside(&mut self, contains: impl Fn(Address) -> bool) -> Vec<OwnedAddress> {
+        let inside: Vec<Address> =
             self.owned_addresses.keys().copied().filter(|ip| contains(*ip)).collect();
         inside.into_iter().filter_map(|ip| self.remove(ip)).collect()
     }
 
-    fn owned(&self, ip: Ipv4Addr, owner: Iccid) -> Result<(), NotLeased> {
+    fn owned(&self, ip: Address, owner: Iccid) -> Result<(), NotLeased> {
         if self.owner(ip) == Some(owner) { Ok(()) } else { Err(NotLeased) }
     }
 
-    fn remove(&mut self, ip: Ipv4Addr) -> Option<OwnedAddress> {
+    fn remove(&mut self, ip: Address) -> Option<OwnedAddress> {
         let owned = self.owned_addresses.remove(&ip)?;
         owned.released_at.inspect(|at| _ = self.released.remove(&(*at, ip)));
         Some(owned)

@@ -1,18 +1,16 @@
 //! The allocator rebuilt from what is known of its addresses, in whatever order that is told: at
 //! recovery, and when subnets change.
 
-use std::net::Ipv4Addr;
-
-use super::ranges::OffsetRange;
 use super::table::AddressState;
 use super::{Before, ClaimError, Pool};
+use crate::address::{Address, OffsetRange};
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
 /// An address that somebody has or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OwnedAddress {
-    pub(super) ip: Ipv4Addr,
+    pub(super) ip: Address,
     pub(super) owner: Iccid,
     /// `None`: it is the owner's still.
     pub(super) released_at: Option<Timestamp>,
@@ -23,13 +21,13 @@ impl Pool {
     ///
     /// # Errors
     /// If it is another's.
-    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
+    pub fn restore_leased(&mut self, ip: Address, owner: Iccid) -> Result<Before, ClaimError> {
         self.configure(ip, owner)
     }
 
     /// The address was released then. Of several releases the latest counts; one that is leased was
     /// taken since.
-    pub fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, released_at: Timestamp) {
+    pub fn restore_held(&mut self, ip: Address, owner: Iccid, released_at: Timestamp) {
         let Some(offset) = self.offset(ip) else { return };
         match self.table.state(offset) {
             AddressState::Leased => return,

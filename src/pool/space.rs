@@ -1,16 +1,16 @@
 //! All addresses of one VSlice: the pools of its subnets, and whatever has an owner outside of
 //! them.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use foldhash::HashMap;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::outside::Outside;
 use super::restore::OwnedAddress;
 use super::{Before, ClaimError, NotLeased, Pool, PoolCounts};
+use crate::address::{Address, AddressBlock};
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 
@@ -26,8 +26,8 @@ pub struct AddressSpace<K> {
     outside: Outside,
     /// Configured for this endpoint while another still has it: goes to it at the moment of its
     /// release.
-    awaited: HashMap<Ipv4Addr, Iccid>,
-    contested: HashMap<Ipv4Addr, Reporters>,
+    awaited: HashMap<Address, Iccid>,
+    contested: HashMap<Address, Reporters>,
 }
 
 #[derive(Debug)]
@@ -56,25 +56,26 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     /// The subnets are these from now on: each with its kind, and what it excludes. Every address
     /// stays with its owner, or in its hold. Costs time for each address ever touched in a subnet
     /// that was not there before, or is not there any more.
-    pub fn set_subnets<'s>(
+    pub fn set_subnets<'s, B: Into<AddressBlock>>(
         &mut self,
-        subnets: impl IntoIterator<Item = (Ipv4Net, K, &'s [Ipv4Net])>,
+        subnets: impl IntoIterator<Item = (B, K, &'s [IpNet])>,
     ) {
         let mut former = std::mem::take(&mut self.subnets);
         let mut added = Vec::new();
-        for (cidr, kind, exclude) in subnets {
-            let known = former.iter().position(|known| known.pool.cidr() == cidr.trunc());
+        for (block, kind, exclude) in subnets {
+            let block = block.into();
+            let known = former.iter().position(|known| known.pool.block() == block);
             let pool = if let Some(at) = known {
                 let mut pool = former.swap_remove(at).pool;
                 pool.set_excluded(exclude);
                 pool
             } else {
-                added.push(cidr);
-                Pool::new(cidr, exclude, self.hold)
+                added.push(block);
+                Pool::new(block, exclude, self.hold)
             };
             self.subnets.push(Subnet { kind, pool });
         }
-        let strays = self.outside.take_inside(|ip| added.iter().any(|cidr| cidr.contains(&ip)));
+        let strays = self.outside.take_inside(|ip| added.iter().any(|block| block.contains(ip)));
         for owned in former.iter().flat_map(|gone| gone.pool.owned_addresses()).chain(strays) {
             self.put(owned);
         }
@@ -82,7 +83,17 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
 
     /// The best address of a kind: subnets in order, of each a never-used one, else the one
     /// released longest ago. None that another endpoint is reported to use.
-    pub fn allocate(&mut self, kind: K, owner: Iccid, now: Timestamp) -> Option<Ipv4Addr> {
+    pub fn allocate(&mut self, kind: K, owner: Iccid, now: Timestamp) -> Option<Address> {
+        self.allocate_undoably(kind, owner, now).map(|(ip, _)| ip)
+    }
+
+    /// The same: [`Self::undo`] gives it back.
+    pub fn allocate_undoably(
+        &mut self,
+        kind: K,
+        owner: Iccid,
+        now: Timestamp,
+    ) -> Option<(Address, Before)> {
         let Self { subnets, contested, .. } = self;
         let of_kind = subnets.iter_mut().filter(|subnet| subnet.kind == kind);
         of_kind.into_iter().find_map(|Subnet { pool, .. }| {
@@ -98,7 +109,7 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
             for (ip, before) in passed_over.into_iter().rev() {
                 pool.pass_over(ip, before);
             }
-            given.map(|(ip, _)| ip)
+            given
         })
     }
 
@@ -106,7 +117,7 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     /// of its subnet; an own one may have none.
     pub fn claim(
         &mut self,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         now: Timestamp,
     ) -> Result<Option<K>, ClaimError> {
@@ -127,7 +138,7 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     /// As for [`Self::claim`].
     pub fn claim_undoably(
         &mut self,
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Iccid,
         now: Timestamp,
     ) -> Result<Before, ClaimError> {
@@ -143,7 +154,7 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     ///
     /// # Errors
     /// If another endpoint has it. [`Self::await_release`] lets the owner have it next.
-    pub fn configure(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<Before, ClaimError> {
+    pub fn configure(&mut self, ip: Address, owner: Iccid) -> Result<Before, ClaimError> {
         let configured = match self.subnet(ip) {
             Some(subnet) => subnet.pool.configure(ip, owner),
             None => self.outside.configure(ip, owner),
@@ -155,7 +166,7 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     }
 
     /// Undoes [`Self::configure`].
-    pub fn undo(&mut self, ip: Ipv4Addr, before: Before) {
+    pub fn undo(&mut self, ip: Address, before: Before) {
         match self.subnet(ip) {
             Some(subnet) => subnet.pool.undo(ip, before),
             None => self.outside.undo(ip, before),
@@ -164,13 +175,13 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
 
     /// Whoever has the address now keeps it as long as it is used; then it is `owner`'s, without a
     /// hold.
-    pub fn await_release(&mut self, ip: Ipv4Addr, owner: Iccid) {
+    pub fn await_release(&mut self, ip: Address, owner: Iccid) {
         self.awaited.insert(ip, owner);
     }
 
     /// The address is configured for `owner` no more. Returns whether it was only awaited, and
     /// there is nothing to release.
-    pub fn await_no_longer(&mut self, ip: Ipv4Addr, owner: Iccid) -> bool {
+    pub fn await_no_longer(&mut self, ip: Address, owner: Iccid) -> bool {
         let is_awaited = self.awaited.get(&ip) == Some(&owner);
         if is_awaited {
             self.awaited.remove(&ip);
@@ -180,13 +191,13 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
 
     /// Whether the address is to be given up by `owner` as soon as no session uses it.
     #[must_use]
-    pub fn is_awaited_by_another(&self, ip: Ipv4Addr, owner: Iccid) -> bool {
+    pub fn is_awaited_by_another(&self, ip: Address, owner: Iccid) -> bool {
         self.awaited.get(&ip).is_some_and(|waiting| *waiting != owner)
     }
 
     /// The address is its owner's no more, and held for him from `at` on, unless somebody waits for
     /// it.
-    pub fn release(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
+    pub fn release(&mut self, ip: Address, owner: Iccid, at: Timestamp) -> Result<(), NotLeased> {
         let next = self.awaited.get(&ip).copied();
         let released = match (self.subnet(ip), next) {
             (Some(subnet), None) => subnet.pool.release(ip, owner, at),
@@ -202,14 +213,14 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
 
     /// A gateway says that `reporter` uses an address that is another's. Until then nobody is given
     /// it by choice.
-    pub fn contest(&mut self, ip: Ipv4Addr, reporter: Iccid, until: Timestamp) {
+    pub fn contest(&mut self, ip: Address, reporter: Iccid, until: Timestamp) {
         let reporters = self.contested.entry(ip).or_default();
         reporters.retain(|(known, _)| *known != reporter);
         reporters.push((reporter, until));
     }
 
     /// `reporter` does not use the address any more, or has it now.
-    pub fn uncontest(&mut self, ip: Ipv4Addr, reporter: Iccid) {
+    pub fn uncontest(&mut self, ip: Address, reporter: Iccid) {
         if let Some(reporters) = self.contested.get_mut(&ip) {
             reporters.retain(|(known, _)| *known != reporter);
             if reporters.is_empty() {
@@ -222,12 +233,12 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     ///
     /// # Errors
     /// If it is another's.
-    pub fn restore_leased(&mut self, ip: Ipv4Addr, owner: Iccid) -> Result<(), ClaimError> {
+    pub fn restore_leased(&mut self, ip: Address, owner: Iccid) -> Result<(), ClaimError> {
         self.configure(ip, owner).map(|_| ())
     }
 
     /// Recovery: the address was released then. That somebody has it since is no contest.
-    pub fn restore_held(&mut self, ip: Ipv4Addr, owner: Iccid, at: Timestamp) {
+    pub fn restore_held(&mut self, ip: Address, owner: Iccid, at: Timestamp) {
         match self.subnet(ip) {
             Some(subnet) => subnet.pool.restore_held(ip, owner, at),
             None => self.outside.restore_held(ip, owner, at),
@@ -236,8 +247,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
 
     /// Who has the address now.
     #[must_use]
-    pub fn owner(&self, ip: Ipv4Addr) -> Option<Iccid> {
-        let subnet = self.subnets.iter().find(|subnet| subnet.pool.cidr().contains(&ip));
+    pub fn owner(&self, ip: Address) -> Option<Iccid> {
+        let subnet = self.subnets.iter().find(|subnet| subnet.pool.block().contains(ip));
         subnet.map_or_else(|| self.outside.owner(ip), |subnet| subnet.pool.owner(ip))
     }
 
@@ -253,8 +264,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
     }
 
     /// The fill of each subnet.
-    pub fn counts(&self) -> impl Iterator<Item = (Ipv4Net, PoolCounts)> {
-        self.subnets.iter().map(|subnet| (subnet.pool.cidr(), subnet.pool.counts()))
+    pub fn counts(&self) -> impl Iterator<Item = (AddressBlock, PoolCounts)> {
+        self.subnets.iter().map(|subnet| (subnet.pool.block(), subnet.pool.counts()))
     }
 
     /// How many addresses have an owner, or are in their hold, outside all subnets.
@@ -269,8 +280,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
         !self.awaited.is_empty() || !self.contested.is_empty()
     }
 
-    fn subnet(&mut self, ip: Ipv4Addr) -> Option<&mut Subnet<K>> {
-        self.subnets.iter_mut().find(|subnet| subnet.pool.cidr().contains(&ip))
+    fn subnet(&mut self, ip: Address) -> Option<&mut Subnet<K>> {
+        self.subnets.iter_mut().find(|subnet| subnet.pool.block().contains(ip))
     }
 
     fn put(&mut self, owned: OwnedAddress) {
@@ -282,8 +293,8 @@ impl<K: Copy + PartialEq> AddressSpace<K> {
 }
 
 fn is_contested(
-    contested: &HashMap<Ipv4Addr, Reporters>,
-    ip: Ipv4Addr,
+    contested: &HashMap<Address, Reporters>,
+    ip: Address,
     owner: Iccid,
     now: Timestamp,
 ) -> bool {

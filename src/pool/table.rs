@@ -1,6 +1,6 @@
 //! What is known of each address, in pages that exist only where an address was touched.
 
-use super::ranges::OffsetRange;
+use crate::address::OffsetRange;
 use crate::identity::Iccid;
 use crate::time::Timestamp;
 

@@ -11,12 +11,16 @@ mod space;
 
 const HOLD: Duration = Duration::from_secs(60);
 
-fn net(text: &str) -> Ipv4Net {
+fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-fn ip(text: &str) -> Ipv4Addr {
+fn ip(text: &str) -> Address {
     text.parse().unwrap()
+}
+
+fn last_octet(ip: Address) -> u8 {
+    ip.ipv4().unwrap().octets()[3]
 }
 
 fn at(secs: u64) -> Timestamp {
@@ -29,12 +33,12 @@ fn owner(number: u8) -> Iccid {
 }
 
 fn pool(cidr: &str, exclude: &[&str]) -> Pool {
-    let exclude: Vec<Ipv4Net> = exclude.iter().map(|range| net(range)).collect();
+    let exclude: Vec<IpNet> = exclude.iter().map(|range| net(range)).collect();
     Pool::new(net(cidr), &exclude, HOLD)
 }
 
 fn drain(pool: &mut Pool, now: Timestamp) -> Vec<u8> {
-    std::iter::from_fn(|| pool.allocate(owner(1), now).ok()).map(|ip| ip.octets()[3]).collect()
+    std::iter::from_fn(|| pool.allocate(owner(1), now).ok()).map(last_octet).collect()
 }
 
 #[test]
@@ -188,25 +192,28 @@ fn what_was_claimed_can_be_given_back_as_it_was() {
 /// Everything the rules are about, kept without any cleverness.
 #[derive(Default)]
 struct Model {
-    leased: BTreeMap<Ipv4Addr, u8>,
-    released: BTreeMap<Ipv4Addr, (Timestamp, u8)>,
-    excluded: Vec<Ipv4Net>,
+    leased: BTreeMap<Address, u8>,
+    released: BTreeMap<Address, (Timestamp, u8)>,
+    excluded: Vec<IpNet>,
 }
 
 impl Model {
     const CIDR: &str = "10.0.0.0/26";
 
-    fn is_reserved(&self, ip: Ipv4Addr) -> bool {
-        matches!(ip.octets()[3], 0 | 1 | 63)
-            || self.excluded.iter().any(|range| range.contains(&ip))
+    fn is_reserved(&self, ip: Address) -> bool {
+        matches!(last_octet(ip), 0 | 1 | 63)
+            || self
+                .excluded
+                .iter()
+                .any(|range| range.contains(&std::net::IpAddr::V4(ip.ipv4().unwrap())))
     }
 
     /// What may be allocated now, best first.
-    fn queue(&self, now: Timestamp) -> Vec<Ipv4Addr> {
-        let usable = |ip: &Ipv4Addr| !self.leased.contains_key(ip) && !self.is_reserved(*ip);
-        let all = net(Self::CIDR).network().to_bits()..=net(Self::CIDR).broadcast().to_bits();
+    fn queue(&self, now: Timestamp) -> Vec<Address> {
+        let usable = |ip: &Address| !self.leased.contains_key(ip) && !self.is_reserved(*ip);
+        let all = 0..64;
         let fresh = all
-            .map(Ipv4Addr::from_bits)
+            .map(|last| Address::from([10, 0, 0, last]))
             .filter(usable)
             .filter(|ip| !self.released.contains_key(ip));
         let mut old: Vec<_> =
@@ -215,13 +222,13 @@ impl Model {
         fresh.chain(old.into_iter().map(|(ip, _)| *ip)).collect()
     }
 
-    fn may_claim(&self, ip: Ipv4Addr, who: u8, now: Timestamp) -> bool {
+    fn may_claim(&self, ip: Address, who: u8, now: Timestamp) -> bool {
         let has_held =
             self.released.get(&ip).is_some_and(|(at, owner)| *owner == who && *at + HOLD > now);
         self.leased.get(&ip) == Some(&who) || has_held || self.queue(now).contains(&ip)
     }
 
-    fn take(&mut self, ip: Ipv4Addr, who: u8) {
+    fn take(&mut self, ip: Address, who: u8) {
         let former = self.leased.insert(ip, who);
         assert!(former.is_none_or(|former| former == who), "two owners of {ip}");
         self.released.remove(&ip);
@@ -258,7 +265,7 @@ proptest! {
         let ordered = !acts.iter().any(|act| matches!(act, Act::Exclude(_)));
         for act in acts {
             now = now + Duration::from_micros(1);
-            let address = |last: u8| Ipv4Addr::new(10, 0, 0, last);
+            let address = |last: u8| Address::from([10, 0, 0, last]);
             match act {
                 Act::Allocate(who) => {
                     let queue = model.queue(now);
@@ -294,7 +301,7 @@ proptest! {
                 }
                 Act::Wait(secs) => now = now + Duration::from_secs(secs),
                 Act::Exclude(quarter) => {
-                    model.excluded = quarter.map(|quarter| Ipv4Net::new(address(quarter * 4), 30).unwrap()).into_iter().collect();
+                    model.excluded = quarter.map(|quarter| IpNet::new([10, 0, 0, quarter * 4].into(), 30).unwrap()).into_iter().collect();
                     pool.set_excluded(&model.excluded);
                 }
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{Catalog, Group, ProvisioningState, RecordTooLarge};
+use crate::address::{Address, Ipv6Prefix};
 use crate::identity::{GroupId, Imeisv, Imsi, Msisdn};
 use crate::time::Timestamp;
 
@@ -30,6 +31,16 @@ struct RareFields {
     labels: Labels,
     imei: Option<Imeisv>,
     history: EndpointHistory,
+    prefixes: ConfiguredPrefixes,
+}
+
+/// Prefixes configured by hand, in static subnets of the primary group's VSlice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConfiguredPrefixes {
+    /// `static_ipv6`
+    pub link: Option<Ipv6Prefix>,
+    /// `delegated_ipv6`
+    pub delegated: Option<Ipv6Prefix>,
 }
 
 /// What people call an endpoint by, besides its name.
@@ -202,6 +213,33 @@ impl Endpoint {
     #[must_use]
     pub fn with_history(self, history: EndpointHistory) -> Self {
         self.with_rare(|more| more.history = history)
+    }
+
+    /// With these prefixes, configured by hand.
+    #[must_use]
+    pub fn with_configured_prefixes(self, prefixes: ConfiguredPrefixes) -> Self {
+        if prefixes == self.configured_prefixes() {
+            return self;
+        }
+        self.with_rare(|more| more.prefixes = prefixes)
+    }
+
+    pub fn configured_prefixes(&self) -> ConfiguredPrefixes {
+        self.more.as_ref().map_or_else(ConfiguredPrefixes::default, |more| more.prefixes)
+    }
+
+    /// Without any address configured by hand.
+    #[must_use]
+    pub fn without_configured_addresses(mut self) -> Self {
+        self.static_ip = None;
+        self.with_configured_prefixes(ConfiguredPrefixes::default())
+    }
+
+    /// Every address configured by hand.
+    pub fn configured_addresses(&self) -> impl Iterator<Item = Address> + use<> {
+        let ConfiguredPrefixes { link, delegated } = self.configured_prefixes();
+        let prefixes = [link, delegated].into_iter().flatten().map(Address::V6);
+        self.static_ip.into_iter().map(Address::V4).chain(prefixes)
     }
 
     /// Nothing rare takes no room.

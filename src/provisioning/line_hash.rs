@@ -1,14 +1,16 @@
 //! What a line or section says, as one word: the fields that are hashed, and in which form.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::catalog::CatalogKind;
 use super::{
-    AddressFamilies, Catalog, Endpoint, EventHandler, EventMap, Group, LineHash, Policy, StockSim,
-    Vslice,
+    AddressFamilies, Catalog, ConfiguredPrefixes, Endpoint, EventHandler, EventMap, Group,
+    LineHash, Policy, StockSim, Vslice,
 };
+use crate::address::{AddressKind, Ipv6Prefix};
 use crate::identity::{EventMapId, Moniker, PolicyId};
 
 impl LineHash {
@@ -28,6 +30,12 @@ impl LineHash {
         labels.reference.iter().for_each(|reference| fields.put(8, reference.as_bytes()));
         labels.tags.iter().for_each(|tag| fields.put(9, tag.as_bytes()));
         endpoint.imei().iter().for_each(|imei| fields.put(10, &imei.raw().to_le_bytes()));
+        let ConfiguredPrefixes { link, delegated } = endpoint.configured_prefixes();
+        for (tag, prefix) in [(11, link), (12, delegated)] {
+            if let Some(prefix) = prefix {
+                fields.put(tag, &prefix_octets(prefix));
+            }
+        }
         Self::of(fields.octets())
     }
 
@@ -62,14 +70,17 @@ impl Hashed for Vslice {
         let mut fields = Fields::default();
         fields.put(1, self.name.as_bytes());
         fields.put(2, &[self.enabled.into()]);
-        self.dns.iter().for_each(|server| fields.put(3, &server.octets()));
+        self.dns.iter().for_each(|server| match server {
+            IpAddr::V4(server) => fields.put(3, &server.octets()),
+            IpAddr::V6(server) => fields.put(3, &server.octets()),
+        });
         for subnet in &self.subnets {
-            let range = |range: ipnet::Ipv4Net| -> [u8; 5] {
-                range_octets(range.addr(), range.prefix_len())
-            };
-            fields.put(4, &range(subnet.cidr));
+            fields.put(4, &range_octets(subnet.block.cidr()));
             fields.put(5, subnet.allocation.moniker().as_bytes());
-            subnet.exclude.iter().for_each(|excluded| fields.put(6, &range(*excluded)));
+            subnet.exclude.iter().for_each(|excluded| fields.put(6, &range_octets(*excluded)));
+            if subnet.block.kind() == AddressKind::Delegated {
+                fields.put(8, &[subnet.block.prefix_len()]);
+            }
         }
         self.event_map.iter().for_each(|map| fields.put(7, event_map(*map, catalog)));
         LineHash::of(fields.octets())
@@ -145,9 +156,19 @@ fn event_map(id: EventMapId, catalog: &Catalog) -> &[u8] {
     catalog.place::<EventMap>(id).map_or("", |map| map.thing.moniker.as_str()).as_bytes()
 }
 
-fn range_octets(ip: Ipv4Addr, prefix: u8) -> [u8; 5] {
-    let [a, b, c, d] = ip.octets();
-    [a, b, c, d, prefix]
+fn range_octets(range: IpNet) -> SmallVec<[u8; 17]> {
+    let mut octets = match range {
+        IpNet::V4(range) => SmallVec::from_slice(&range.addr().octets()),
+        IpNet::V6(range) => SmallVec::from_slice(&range.addr().octets()),
+    };
+    octets.push(range.prefix_len());
+    octets
+}
+
+fn prefix_octets(prefix: Ipv6Prefix) -> [u8; 9] {
+    let mut octets = [prefix.prefix_len(); 9];
+    octets[..8].copy_from_slice(&prefix.bits().to_be_bytes());
+    octets
 }
 
 /// Fields one behind the other, each with its number and length, on the stack as long as they fit
@@ -191,7 +212,7 @@ mod tests {
                 .with_imsi("234500000000001".parse().unwrap()),
             base().with_imsi("234500000000002".parse().unwrap()),
             base().with_msisdn("447700000001".parse().unwrap()),
-            base().with_static_ip(Ipv4Addr::new(100, 64, 0, 9)),
+            base().with_static_ip(std::net::Ipv4Addr::new(100, 64, 0, 9)),
             base().named("till 1"),
             base().also_in_group(GroupId::new(1)),
             base().in_groups(None, []),

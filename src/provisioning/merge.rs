@@ -300,7 +300,7 @@ mod tests {
 
     fn vslice(moniker: &str, name: &str) -> Vslice {
         let subnet = Subnet {
-            cidr: "100.64.0.0/16".parse().unwrap(),
+            block: "100.64.0.0/16".parse().unwrap(),
             allocation: Allocation::Static,
             exclude: Vec::new(),
         };

@@ -17,9 +17,10 @@ mod problem;
 mod spelling;
 mod state;
 mod stock;
+mod subnet_block;
 
 pub use catalog::{Catalog, CatalogEntry, CatalogKind, CatalogObject, GroupFault, ListingStatus};
-pub use endpoint::{Endpoint, EndpointHistory, Labels, NoGroup};
+pub use endpoint::{ConfiguredPrefixes, Endpoint, EndpointHistory, Labels, NoGroup};
 pub use events::{EventHandler, EventMap, EventScope, EventType, Subscription, Webhook};
 pub use inventory::{
     ENDPOINTS_GZ, Fingerprint, Inventory, NamedElsewhere, Rules, export, read_endpoints, read_stock,
@@ -39,3 +40,4 @@ pub use state::{ProvisioningChange, ProvisioningState, Refused};
 pub use stock::{
     ActivationCode, CodeDigest, CodeHash, ListedSim, StockEntry, StockKey, StockSim, StockTable,
 };
+pub use subnet_block::subnet_block;

@@ -1,11 +1,12 @@
 //! The things a catalog holds: VSlices with their subnets, and groups.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use compact_str::CompactString;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
+use crate::address::{Address, AddressBlock, AddressKind};
 use crate::identity::{Apn, EventMapId, Moniker, PolicyId, VsliceId};
 
 /// How long an address stays an endpoint's.
@@ -20,10 +21,11 @@ pub enum Allocation {
 /// A range of addresses of a VSlice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
-    pub cidr: Ipv4Net,
+    /// What is given: IPv4 addresses, or prefixes of one length.
+    pub block: AddressBlock,
     pub allocation: Allocation,
-    /// Ranges inside `cidr` that are never handed out.
-    pub exclude: Vec<Ipv4Net>,
+    /// Ranges inside it that are never handed out.
+    pub exclude: Vec<IpNet>,
 }
 
 /// An isolated private network. Its addresses mean nothing outside it: another VSlice may have the
@@ -33,8 +35,8 @@ pub struct Vslice {
     pub moniker: Moniker,
     pub name: CompactString,
     pub enabled: bool,
-    /// At most two servers, primary first.
-    pub dns: Vec<Ipv4Addr>,
+    /// At most two servers of each family, primary first.
+    pub dns: Vec<IpAddr>,
     /// In the order in which they are used.
     pub subnets: Vec<Subnet>,
     /// Who is told of what happens in it. Stored and shown only.
@@ -235,7 +237,7 @@ impl Vslice {
     /// # Errors
     /// If it is too large to be put into force.
     pub fn record_fits(&self) -> Result<(), RecordTooLarge> {
-        let subnets: usize = self.subnets.iter().map(|subnet| 16 + 5 * subnet.exclude.len()).sum();
+        let subnets: usize = self.subnets.iter().map(|subnet| 32 + 18 * subnet.exclude.len()).sum();
         RecordTooLarge::check("a VSlice", 1024 + self.name.len() + subnets, RecordTooLarge::MOST)
     }
 
@@ -243,62 +245,21 @@ impl Vslice {
     pub fn subnets_of(&self, kind: Allocation) -> impl Iterator<Item = &Subnet> {
         self.subnets.iter().filter(move |subnet| subnet.allocation == kind)
     }
+
+    /// Whether it has a subnet that gives such addresses in this way.
+    pub fn gives(&self, allocation: Allocation, kind: AddressKind) -> bool {
+        self.subnets_of(allocation).any(|subnet| subnet.block.kind() == kind)
+    }
 }
 
 impl Subnet {
-    /// Whether an address may be handed out: inside, not excluded, and none of the three that are
-    /// reserved in subnets shorter than /31 (network, broadcast and first host; PROTOCOL 7).
-    pub fn offers(&self, ip: Ipv4Addr) -> bool {
-        let (network, broadcast) = (self.cidr.network(), self.cidr.broadcast());
-        let reserved = self.cidr.prefix_len() < 31
-            && (ip == network || ip == broadcast || u32::from(ip) == u32::from(network) + 1);
-        self.cidr.contains(&ip)
-            && !reserved
-            && !self.exclude.iter().any(|range| range.contains(&ip))
+    /// Whether an address may be handed out: inside, not excluded, and not reserved.
+    pub fn offers(&self, ip: Address) -> bool {
+        self.block.offers(ip, &self.exclude)
     }
 
     /// How many addresses may be handed out.
     pub fn capacity(&self) -> u64 {
-        let span = |range: &Ipv4Net| {
-            (u64::from(u32::from(range.network())), u64::from(u32::from(range.broadcast())))
-        };
-        let (first, last) = span(&self.cidr);
-        let mut taken: Vec<(u64, u64)> = self.exclude.iter().map(span).collect();
-        if self.cidr.prefix_len() < 31 {
-            taken.extend([(first, first + 1), (last, last)]);
-        }
-        taken.sort_unstable();
-        let (mut free, mut next) = (0, first);
-        for (begin, end) in taken {
-            free += begin.saturating_sub(next);
-            next = next.max(end + 1);
-        }
-        free + (last + 1).saturating_sub(next)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_capacity_is_what_is_offered() {
-        let cases: [(&str, &[&str]); 7] = [
-            ("100.64.0.0/24", &[]),
-            ("100.64.0.0/24", &["100.64.0.0/28", "100.64.0.8/32", "100.64.0.255/32"]),
-            ("100.64.0.0/24", &["100.64.0.128/25", "100.64.0.192/26"]),
-            ("100.64.0.0/24", &["100.64.0.0/24"]),
-            ("100.64.0.0/30", &[]),
-            ("100.64.0.0/31", &[]),
-            ("100.64.0.7/32", &[]),
-        ];
-        for (cidr, exclude) in cases {
-            let exclude = exclude.iter().map(|range| range.parse().unwrap()).collect();
-            let subnet =
-                Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude };
-            let all = u32::from(subnet.cidr.network())..=u32::from(subnet.cidr.broadcast());
-            let offered = all.filter(|ip| subnet.offers(Ipv4Addr::from(*ip))).count() as u64;
-            assert_eq!(subnet.capacity(), offered, "{subnet:?}");
-        }
+        self.block.capacity(&self.exclude)
     }
 }

@@ -1,14 +1,15 @@
 //! From a verdict to the octets of a reply, still to be signed.
 
 use crate::aaa::{Accept, RejectReason};
+use crate::address::{AddressKind, Ipv6Prefix};
 use crate::identity::Moniker;
 use crate::wire::number::value::error_cause;
-use crate::wire::number::{self, attachd, microsoft};
+use crate::wire::number::{self, attachd, microsoft, tgpp};
 use crate::wire::{
     Code, Datagram, Draft, Encoder, LONGEST, MessageAuthenticator, RadiusVersion, TooLong,
 };
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A host's own netmask: what the endpoint has is this address and no network around it.
 const HOST: Ipv4Addr = Ipv4Addr::BROADCAST;
@@ -23,8 +24,13 @@ pub struct VendorNames<'a> {
 }
 
 /// The octets of the longest Access-Accept, its Proxy-States and our own attributes apart: header,
-/// Message-Authenticator, address and netmask, Class, three times, two DNS servers.
-const LONGEST_ACCEPT: usize = 20 + 18 + 2 * 6 + 18 + 3 * 6 + 2 * 12;
+/// Message-Authenticator, address and netmask, two prefixes, Class, three times, two DNS servers of
+/// each family, those of IPv6 in two ways.
+const LONGEST_ACCEPT: usize =
+    20 + 18 + 2 * 6 + 2 * (2 + LONGEST_PREFIX) + 18 + 3 * 6 + 2 * 12 + 2 * 18 + (8 + 2 * 16);
+
+/// The value of a prefix of 64 bits.
+const LONGEST_PREFIX: usize = 2 + 8;
 
 /// Our own two attributes, each with the longest moniker.
 const NAMES: usize = 2 * (8 + Moniker::MAX);
@@ -58,8 +64,17 @@ pub fn accept(
 ) -> Result<Draft, TooLong> {
     let mut reply = Encoder::new(buf, Code::ACCESS_ACCEPT, request.identifier());
     reply.message_authenticator();
-    if let Some(ip) = accept.ip {
+    if let Some(ip) = accept.ip() {
         reply.address(number::FRAMED_IP_ADDRESS, ip).address(number::FRAMED_IP_NETMASK, HOST);
+    }
+    for (number, kind) in [
+        (number::FRAMED_IPV6_PREFIX, AddressKind::Link),
+        (number::DELEGATED_IPV6_PREFIX, AddressKind::Delegated),
+    ] {
+        if let Some(prefix) = accept.prefix(kind) {
+            let (octets, length) = prefix_octets(prefix);
+            reply.attribute(number, &octets[..length]);
+        }
     }
     reply.attribute(number::CLASS, accept.class.octets());
     for (number, seconds) in [
@@ -78,6 +93,7 @@ pub fn accept(
             reply.vendor(microsoft::VENDOR, number, &server.octets());
         }
     }
+    ipv6_servers(&mut reply, accept.dns_ipv6);
     if let Some(names) = names {
         reply.vendor(names.vendor, attachd::VSLICE, names.vslice.as_bytes()).vendor(
             names.vendor,
@@ -87,6 +103,30 @@ pub fn accept(
     }
     reply.copy(request, number::PROXY_STATE);
     reply.draft_reply(request.authenticator())
+}
+
+/// Reserved octet, length in bits, and the octets that have one of those bits (RFC 3162 2.3); and
+/// how many that are.
+fn prefix_octets(prefix: Ipv6Prefix) -> ([u8; LONGEST_PREFIX], usize) {
+    let mut octets = [0; LONGEST_PREFIX];
+    octets[1] = prefix.prefix_len();
+    octets[2..].copy_from_slice(&prefix.bits().to_be_bytes());
+    (octets, 2 + usize::from(prefix.prefix_len()).div_ceil(8))
+}
+
+/// All in one attribute for 3GPP gateways (TS 29.061 16.4.7.2-17), one in each for others (RFC 6911
+/// 3.2).
+fn ipv6_servers(reply: &mut Encoder<'_>, servers: [Option<Ipv6Addr>; 2]) {
+    let mut all = [0; 32];
+    let mut length = 0;
+    for server in servers.into_iter().flatten() {
+        all[length..length + 16].copy_from_slice(&server.octets());
+        length += 16;
+        reply.attribute(number::DNS_SERVER_IPV6_ADDRESS, &server.octets());
+    }
+    if length > 0 {
+        reply.vendor(tgpp::VENDOR, tgpp::IPV6_DNS_SERVERS, &all[..length]);
+    }
 }
 
 /// Access-Reject: the reason, and nothing of the request but its Proxy-States. RADIUS/1.1 has an
@@ -171,13 +211,20 @@ mod tests {
     fn room_is_judged_as_the_longest_replies_need_it() {
         let ip = Ipv4Addr::new(100, 64, 0, 1);
         let fullest = Accept {
-            ip: Some(ip),
+            addresses: [
+                ip.into(),
+                "2001:db8:1:2::/64".parse().unwrap(),
+                "2001:db8:1:fffe::/63".parse().unwrap(),
+            ]
+            .into_iter()
+            .collect(),
             class: Class::new(1),
             group: GroupId::new(0),
             session_timeout_s: 1,
             idle_timeout_s: 1,
             interim_interval_s: 60,
             dns: [Some(ip); 2],
+            dns_ipv6: [Some(Ipv6Addr::LOCALHOST); 2],
         };
         let moniker = "m".repeat(Moniker::MAX);
         let names = VendorNames { vendor: 32473, vslice: &moniker, group: &moniker };

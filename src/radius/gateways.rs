@@ -73,6 +73,7 @@ pub struct Gateway {
     /// What else may prove a request while one secret takes the place of another.
     others: Others,
     pub limit_proxy_state: bool,
+    pub absent_is_released: bool,
     requirement: Requirement,
     has_signed: Arc<AtomicBool>,
     heard: Arc<HeardTimes>,
@@ -189,6 +190,7 @@ impl Gateways {
                 secret: Secret::new(one.secrets.first().map_or(&[][..], |secret| secret)),
                 others: Others::of(one.secrets.get(1..).unwrap_or_default()),
                 limit_proxy_state: one.limit_proxy_state,
+                absent_is_released: one.absent_is_released,
                 requirement: one.require_message_authenticator,
                 has_signed: Arc::clone(&next.signed[id.index()]),
                 heard: Arc::clone(&next.heard[id.index()]),
@@ -579,6 +581,7 @@ mod tests {
             tls_names: Vec::new(),
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
+            absent_is_released: false,
             rate_limit: 0,
             dynamic_authorization: DynamicAuthorization::default(),
         }

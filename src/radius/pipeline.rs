@@ -536,6 +536,7 @@ impl Pipeline {
             apn: fields.apn,
             attach_only: fields.is_attach_only(),
             located: &located,
+            asked: fields.asked(),
             proves: &proves,
             unusable_credentials: fields.has_unusable_credentials(),
         };
@@ -586,12 +587,13 @@ impl Pipeline {
         pending: &mut PendingBatch<R>,
     ) -> Result<Answer, Dropped> {
         let Fresh { verified: Verified { request, gateway, arrival, now, .. }, fields, .. } = fresh;
-        let (report, odd) = fields.accounting(
+        let (mut report, odd) = fields.accounting(
             gateway.id,
             gateway.range_of(arrival.from.ip()),
             arrival.from.ip(),
             *now,
         );
+        report.report.absent_is_released = gateway.absent_is_released;
         let accounted = self.aaa.account(&report, *now, pending);
         if report.kind == AccountingKind::GatewayRestart {
             gateway.note_restart(*now);

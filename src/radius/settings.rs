@@ -27,6 +27,8 @@ pub struct GatewaySettings {
     pub require_message_authenticator: Requirement,
     /// Whether Proxy-State without Message-Authenticator is refused in Access-Requests.
     pub limit_proxy_state: bool,
+    /// Whether an address that an Interim-Update does not say any more was given back (PROTOCOL 14).
+    pub absent_is_released: bool,
     /// Requests a second; 0 is no limit.
     pub rate_limit: u32,
     pub dynamic_authorization: DynamicAuthorization,

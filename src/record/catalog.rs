@@ -4,13 +4,14 @@
 //! stands beside it, and a block of what later versions know of the object. Records from before the
 //! ids end before them: their objects have the ids of their monikers.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use uuid::Uuid;
 
 use super::octets::{FieldReader, FieldWriter, handle, list, read_list, read_origin, write_origin};
+use crate::address::AddressBlock;
 use crate::identity::{
     Apn, EventHandlerId, EventMapId, GroupId, Moniker, Plmn, PolicyId, VsliceId,
 };
@@ -132,14 +133,15 @@ impl RecordedKind for Vslice {
         writer.text(self.moniker.as_str());
         writer.text(&self.name);
         writer.octet(self.enabled.into());
-        list(writer, || self.dns.iter(), |writer, server| writer.ipv4(*server));
+        list(writer, || ipv4_dns(self), |writer, server| writer.ipv4(*server));
         list(
             writer,
-            || self.subnets.iter(),
-            |writer, subnet| {
-                write_range(writer, subnet.cidr);
+            || self.subnets.iter().filter_map(ipv4_subnet),
+            |writer, (cidr, subnet)| {
+                write_range(writer, cidr);
                 writer.octet(allocation_number(subnet.allocation));
-                list(writer, || subnet.exclude.iter(), |writer, range| write_range(writer, *range));
+                let ranges = || subnet.exclude.iter().filter_map(ipv4_range);
+                list(writer, ranges, write_range);
             },
         );
     }
@@ -149,10 +151,12 @@ impl RecordedKind for Vslice {
             moniker: Moniker::parse(reader.text()?).ok()?,
             name: reader.text()?.into(),
             enabled: reader.octet()? != 0,
-            dns: read_list(reader, FieldReader::ipv4)?,
+            dns: read_list(reader, |reader| reader.ipv4().map(IpAddr::V4))?,
             subnets: read_list(reader, |reader| {
-                let (cidr, allocation) = (read_range(reader)?, allocation_from(reader.octet()?)?);
-                Some(Subnet { cidr, allocation, exclude: read_list(reader, read_range)? })
+                let block = AddressBlock::from(IpNet::V4(read_range(reader)?));
+                let allocation = allocation_from(reader.octet()?)?;
+                let exclude = read_list(reader, |reader| read_range(reader).map(IpNet::V4))?;
+                Some(Subnet { block, allocation, exclude })
             })?,
             event_map: None,
         })
@@ -160,14 +164,93 @@ impl RecordedKind for Vslice {
 
     fn write_later(&self, writer: &mut FieldWriter<'_>) {
         write_handle(writer, self.event_map.map(EventMapId::index));
+        if ipv6_dns(self).next().is_none() && ipv6_subnets(self).next().is_none() {
+            return;
+        }
+        list(
+            writer,
+            || ipv6_dns(self),
+            |writer, (place, server)| {
+                writer.number(place as u64);
+                writer.raw(&server.octets());
+            },
+        );
+        list(
+            writer,
+            || ipv6_subnets(self),
+            |writer, (place, cidr, subnet)| {
+                writer.number(place as u64);
+                write_ipv6_range(writer, cidr);
+                writer.octet(subnet.block.prefix_len());
+                writer.octet(allocation_number(subnet.allocation));
+                list(writer, || subnet.exclude.iter().filter_map(ipv6_range), write_ipv6_range);
+            },
+        );
     }
 
     fn read_later(&mut self, reader: &mut FieldReader<'_>) -> Option<()> {
         if !reader.0.is_empty() {
             read_handle(reader, &mut self.event_map, EventMapId::new)?;
         }
+        if !reader.0.is_empty() {
+            let dns = read_list(reader, |reader| Some((reader.count()?, reader.ipv6()?)))?;
+            for (place, server) in dns {
+                self.dns.insert(place.min(self.dns.len()), server.into());
+            }
+            for (place, subnet) in read_list(reader, read_ipv6_subnet)? {
+                self.subnets.insert(place.min(self.subnets.len()), subnet);
+            }
+        }
         Some(())
     }
+}
+
+fn ipv4_dns(vslice: &Vslice) -> impl Iterator<Item = &Ipv4Addr> {
+    vslice.dns.iter().filter_map(|server| match server {
+        IpAddr::V4(server) => Some(server),
+        IpAddr::V6(_) => None,
+    })
+}
+
+/// Each with its place in the whole list.
+fn ipv6_dns(vslice: &Vslice) -> impl Iterator<Item = (usize, Ipv6Addr)> {
+    vslice.dns.iter().enumerate().filter_map(|(place, server)| match server {
+        IpAddr::V6(server) => Some((place, *server)),
+        IpAddr::V4(_) => None,
+    })
+}
+
+fn ipv4_subnet(subnet: &Subnet) -> Option<(Ipv4Net, &Subnet)> {
+    Some((ipv4_range(&subnet.block.cidr())?, subnet))
+}
+
+/// Each with its place in the whole list.
+fn ipv6_subnets(vslice: &Vslice) -> impl Iterator<Item = (usize, Ipv6Net, &Subnet)> {
+    let placed = vslice.subnets.iter().enumerate();
+    placed.filter_map(|(place, subnet)| Some((place, ipv6_range(&subnet.block.cidr())?, subnet)))
+}
+
+fn ipv4_range(range: &IpNet) -> Option<Ipv4Net> {
+    match range {
+        IpNet::V4(range) => Some(*range),
+        IpNet::V6(_) => None,
+    }
+}
+
+fn ipv6_range(range: &IpNet) -> Option<Ipv6Net> {
+    match range {
+        IpNet::V6(range) => Some(*range),
+        IpNet::V4(_) => None,
+    }
+}
+
+fn read_ipv6_subnet(reader: &mut FieldReader<'_>) -> Option<(usize, Subnet)> {
+    let place = reader.count()?;
+    let cidr = read_ipv6_range(reader)?;
+    let block = AddressBlock::new(IpNet::V6(cidr), reader.octet()?);
+    let allocation = allocation_from(reader.octet()?)?;
+    let exclude = read_list(reader, |reader| read_ipv6_range(reader).map(IpNet::V6))?;
+    Some((place, Subnet { block, allocation, exclude }))
 }
 
 impl RecordedKind for Group {
@@ -379,6 +462,16 @@ fn write_range(writer: &mut FieldWriter<'_>, range: Ipv4Net) {
 fn read_range(reader: &mut FieldReader<'_>) -> Option<Ipv4Net> {
     let ip: Ipv4Addr = reader.ipv4()?;
     Ipv4Net::new(ip, reader.octet()?).ok()
+}
+
+fn write_ipv6_range(writer: &mut FieldWriter<'_>, range: Ipv6Net) {
+    writer.raw(&range.addr().octets());
+    writer.octet(range.prefix_len());
+}
+
+fn read_ipv6_range(reader: &mut FieldReader<'_>) -> Option<Ipv6Net> {
+    let ip = reader.ipv6()?;
+    Ipv6Net::new(ip, reader.octet()?).ok()
 }
 
 const fn allocation_number(allocation: Allocation) -> u8 {

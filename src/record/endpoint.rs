@@ -4,8 +4,11 @@ use thin_vec::ThinVec;
 
 use super::octets::{FieldReader, FieldWriter, handle};
 use super::session;
+use crate::address::Address;
 use crate::identity::{GroupId, Imei, VsliceId};
-use crate::network::{EndpointState, Lease, LeaseKind, LeasePhase, Leases, NetworkState};
+use crate::network::{
+    AuthorisationNumber, EndpointState, Lease, LeaseKind, LeasePhase, Leases, NetworkState,
+};
 use crate::time::Timestamp;
 
 pub(super) fn write(writer: &mut FieldWriter<'_>, state: &EndpointState) {
@@ -57,13 +60,14 @@ pub(super) fn read(reader: &mut FieldReader<'_>, version: u64) -> Option<Endpoin
     Some(EndpointState { state, device, last_activity, version, sessions, leases })
 }
 
-/// The numbers of the phases; the kind is added as the upper bit.
+/// The numbers of the phases; the kind is added as the upper bit, and the family as the next one.
 const AUTHORISED: u8 = 1;
 const IN_USE: u8 = 2;
 const KEPT: u8 = 3;
 const RELEASED: u8 = 4;
 const REAUTHORISED: u8 = 5;
 const POOLED: u8 = 0x80;
+const PREFIX: u8 = 0x40;
 
 fn write_lease(writer: &mut FieldWriter<'_>, lease: &Lease, base: Timestamp) {
     let kind = match lease.kind {
@@ -77,15 +81,20 @@ fn write_lease(writer: &mut FieldWriter<'_>, lease: &Lease, base: Timestamp) {
         LeasePhase::Kept => KEPT,
         LeasePhase::Released { .. } => RELEASED,
     };
-    writer.octet(kind | phase);
+    let family = if lease.ip.kind().is_ipv6() { PREFIX } else { 0 };
+    writer.octet(kind | family | phase);
     writer.number(lease.group.index() as u64);
     writer.number(lease.vslice.index() as u64);
-    writer.ipv4(lease.ip);
+    match lease.ip {
+        Address::V4(ip) => writer.ipv4(ip),
+        Address::V6(prefix) => writer.prefix(prefix),
+    }
     match lease.phase {
         LeasePhase::Authorised { until, authorisation }
         | LeasePhase::Reauthorised { until, authorisation } => {
             writer.time(until, base);
-            writer.raw(&authorisation.to_be_bytes());
+            let AuthorisationNumber(number) = authorisation;
+            writer.raw(&number.to_be_bytes());
         }
         LeasePhase::Released { at } => writer.time(at, base),
         LeasePhase::InUse | LeasePhase::Kept => {}
@@ -97,18 +106,22 @@ fn read_lease(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Lease> {
     let kind = if first & POOLED == 0 { LeaseKind::Static } else { LeaseKind::Pooled };
     let group = GroupId::new(handle(reader.number()?)?);
     let vslice = VsliceId::new(handle(reader.number()?)?);
-    let ip = reader.ipv4()?;
-    let phase = match first & !POOLED {
+    let ip = if first & PREFIX == 0 {
+        Address::V4(reader.ipv4()?)
+    } else {
+        Address::V6(reader.prefix()?)
+    };
+    let phase = match first & !(POOLED | PREFIX) {
         AUTHORISED => LeasePhase::Authorised {
             until: reader.time(base)?,
-            authorisation: u64::from_be_bytes(reader.array()?),
+            authorisation: AuthorisationNumber(u64::from_be_bytes(reader.array()?)),
         },
         IN_USE => LeasePhase::InUse,
         KEPT => LeasePhase::Kept,
         RELEASED => LeasePhase::Released { at: reader.time(base)? },
         REAUTHORISED => LeasePhase::Reauthorised {
             until: reader.time(base)?,
-            authorisation: u64::from_be_bytes(reader.array()?),
+            authorisation: AuthorisationNumber(u64::from_be_bytes(reader.array()?)),
         },
         _ => return None,
     };

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::address::Ipv6Prefix;
 use crate::identity::GatewayId;
 use crate::network::Nas;
 use crate::provisioning::Origin;
@@ -49,6 +50,12 @@ impl FieldWriter<'_> {
 
     pub(super) fn ipv4(&mut self, ip: Ipv4Addr) {
         self.raw(&ip.octets());
+    }
+
+    /// The length, and the upper 64 bits.
+    pub(super) fn prefix(&mut self, prefix: Ipv6Prefix) {
+        self.octet(prefix.prefix_len());
+        self.raw(&prefix.bits().to_be_bytes());
     }
 
     /// As every version has written a sender: the gateway, and a number for the NAS.
@@ -168,6 +175,11 @@ impl<'a> FieldReader<'a> {
 
     pub(super) fn ipv6(&mut self) -> Option<Ipv6Addr> {
         self.array::<16>().map(Ipv6Addr::from)
+    }
+
+    pub(super) fn prefix(&mut self) -> Option<Ipv6Prefix> {
+        let len = self.octet().filter(|len| *len <= Ipv6Prefix::LINK)?;
+        Some(Ipv6Prefix::of_bits(u64::from_be_bytes(self.array()?), len))
     }
 
     pub(super) fn sender(&mut self) -> Option<(GatewayId, Nas<'static>)> {

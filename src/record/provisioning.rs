@@ -2,7 +2,9 @@
 
 use super::octets::{FieldReader, FieldWriter, handle, list, read_list, read_origin, write_origin};
 use crate::identity::{GroupId, Imeisv, Imsi, Msisdn};
-use crate::provisioning::{Endpoint, EndpointHistory, Labels, Origin, ProvisioningState};
+use crate::provisioning::{
+    ConfiguredPrefixes, Endpoint, EndpointHistory, Labels, Origin, ProvisioningState,
+};
 use crate::time::Timestamp;
 
 /// What an endpoint may have, in the order in which it is written.
@@ -17,6 +19,8 @@ mod has {
     pub(super) const IMEI: u64 = 1 << 7;
     pub(super) const ACTIVATED_AT: u64 = 1 << 8;
     pub(super) const STATE_REASON: u64 = 1 << 9;
+    pub(super) const STATIC_IPV6: u64 = 1 << 10;
+    pub(super) const DELEGATED_IPV6: u64 = 1 << 11;
 }
 
 /// Stands where a state would: the endpoint was removed, and its origin follows.
@@ -36,6 +40,7 @@ pub(super) fn write_endpoint(
         return;
     };
     let (labels, history) = (endpoint.labels(), endpoint.history());
+    let ConfiguredPrefixes { link, delegated } = endpoint.configured_prefixes();
     let bits = [
         (endpoint.msisdn.is_some(), has::MSISDN),
         (endpoint.static_ip.is_some(), has::STATIC_IP),
@@ -47,6 +52,8 @@ pub(super) fn write_endpoint(
         (endpoint.imei().is_some(), has::IMEI),
         (history.activated_at.is_some(), has::ACTIVATED_AT),
         (history.state_reason.is_some(), has::STATE_REASON),
+        (link.is_some(), has::STATIC_IPV6),
+        (delegated.is_some(), has::DELEGATED_IPV6),
     ];
     writer.octet(endpoint.state.key());
     writer.number(
@@ -72,6 +79,7 @@ pub(super) fn write_endpoint(
     endpoint.imei().iter().for_each(|imei| writer.number(imei.raw()));
     history.activated_at.iter().for_each(|at| writer.time(*at, Timestamp::EPOCH));
     history.state_reason.iter().for_each(|reason| writer.text(reason));
+    [link, delegated].into_iter().flatten().for_each(|prefix| writer.prefix(prefix));
 }
 
 /// The endpoint, unless it was removed, and its origin.
@@ -120,7 +128,16 @@ pub(super) fn read_endpoint(reader: &mut FieldReader<'_>) -> Option<(Option<Endp
     if bits & has::STATE_REASON != 0 {
         history.state_reason = Some(reader.text()?.into());
     }
-    Some((Some(endpoint.with_labels(labels).with_history(history)), origin))
+    let mut prefixes = ConfiguredPrefixes::default();
+    if bits & has::STATIC_IPV6 != 0 {
+        prefixes.link = Some(reader.prefix()?);
+    }
+    if bits & has::DELEGATED_IPV6 != 0 {
+        prefixes.delegated = Some(reader.prefix()?);
+    }
+    let endpoint =
+        endpoint.with_labels(labels).with_history(history).with_configured_prefixes(prefixes);
+    Some((Some(endpoint), origin))
 }
 
 fn state_from(key: u8) -> Option<ProvisioningState> {

@@ -7,7 +7,7 @@ use super::octets::{FieldReader, FieldWriter, handle};
 use crate::identity::{GroupId, Imeisv, Plmn};
 use crate::network::{
     Bearer, CloseCause, Ended, Ending, EventTime, Families, LocationInfo, PolicyViolation, Session,
-    Skew, Status,
+    SessionPrefixes, Skew, Status,
 };
 use crate::policy::PolicyReason;
 use crate::time::Timestamp;
@@ -36,7 +36,11 @@ mod has {
     pub(super) const ENDING: u64 = 1 << 18;
     pub(super) const IPV4: u64 = 1 << 19;
     pub(super) const IPV6: u64 = 1 << 20;
-    pub(super) const VIOLATION: u64 = 1 << 24;
+    pub(super) const LINK: u64 = 1 << 21;
+    pub(super) const DELEGATED: u64 = 1 << 22;
+    pub(super) const LINK_CONFLICT: u64 = 1 << 23;
+    pub(super) const DELEGATED_CONFLICT: u64 = 1 << 24;
+    pub(super) const VIOLATION: u64 = 1 << 25;
 }
 
 pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Timestamp) {
@@ -79,6 +83,8 @@ pub(super) fn write(writer: &mut FieldWriter<'_>, session: &Session, base: Times
         writer.time(ending.since, base);
         writer.octet(ending.cause as u8);
     }
+    let SessionPrefixes { link, delegated, .. } = session.prefixes();
+    [link, delegated].into_iter().flatten().for_each(|prefix| writer.prefix(prefix));
     if let Some(violation) = session.violation() {
         writer.octet(violation.reason as u8);
         writer.time(violation.since, base);
@@ -106,6 +112,7 @@ fn write_location(writer: &mut FieldWriter<'_>, info: &LocationInfo<'_>) {
 }
 
 fn bits(session: &Session, info: &LocationInfo<'_>) -> u64 {
+    let prefixes = session.prefixes();
     [
         (session.group.is_some(), has::GROUP),
         (session.ip.is_some(), has::IP),
@@ -128,6 +135,10 @@ fn bits(session: &Session, info: &LocationInfo<'_>) -> u64 {
         (session.ending().is_some(), has::ENDING),
         (session.families.ipv4, has::IPV4),
         (session.families.ipv6, has::IPV6),
+        (prefixes.link.is_some(), has::LINK),
+        (prefixes.delegated.is_some(), has::DELEGATED),
+        (prefixes.link_conflict, has::LINK_CONFLICT),
+        (prefixes.delegated_conflict, has::DELEGATED_CONFLICT),
         (session.violation().is_some(), has::VIOLATION),
     ]
     .into_iter()
@@ -188,6 +199,18 @@ pub(super) fn read(reader: &mut FieldReader<'_>, base: Timestamp) -> Option<Sess
         let since = reader.time(base)?;
         session.set_ending(Some(Ending { since, cause: CloseCause::from_key(reader.octet()?)? }));
     }
+    let mut prefixes = SessionPrefixes {
+        link_conflict: bits & has::LINK_CONFLICT != 0,
+        delegated_conflict: bits & has::DELEGATED_CONFLICT != 0,
+        ..SessionPrefixes::default()
+    };
+    if bits & has::LINK != 0 {
+        prefixes.link = Some(reader.prefix()?);
+    }
+    if bits & has::DELEGATED != 0 {
+        prefixes.delegated = Some(reader.prefix()?);
+    }
+    session.set_prefixes(prefixes);
     if bits & has::VIOLATION != 0 {
         session.set_violation(Some(PolicyViolation {
             reason: PolicyReason::from_key(reader.octet()?)?,

@@ -7,10 +7,12 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
+use crate::address::{Address, Ipv6Prefix};
 use crate::identity::{
     Apn, EventHandlerId, EventMapId, GroupId, Imei, Imeisv, Imsi, Moniker, Msisdn, Plmn, PolicyId,
     VsliceId,
 };
+use crate::network::AuthorisationNumber;
 use crate::network::{
     Bearer, CloseCause, Ended, Ending, Lease, LeaseKind, LeasePhase, LocationInfo, Nas,
     NetworkState, PolicyViolation, Session, Status,
@@ -86,7 +88,7 @@ fn typical_state() -> EndpointState {
     let lease = Lease {
         group: GroupId::new(12),
         vslice: VsliceId::new(2),
-        ip: Ipv4Addr::new(100, 64, 3, 4),
+        ip: [100, 64, 3, 4].into(),
         kind: LeaseKind::Static,
         phase: LeasePhase::InUse,
     };
@@ -263,7 +265,8 @@ fn the_typical_session_octet_by_octet() {
 
 #[test]
 fn the_phases_of_a_lease_octet_by_octet() {
-    let (until, authorisation) = (Timestamp::from_secs(NOW.secs() + 120), 0xfeed_f00d_dead_beef);
+    let (until, authorisation) =
+        (Timestamp::from_secs(NOW.secs() + 120), AuthorisationNumber(0xfeed_f00d_dead_beef));
     let table = [
         (
             LeasePhase::Authorised { until, authorisation },
@@ -366,9 +369,9 @@ fn vslices() -> [CatalogEntry<Vslice>; 2] {
         moniker: Moniker::parse(moniker).unwrap(),
         name: "Music festival".into(),
         enabled: true,
-        dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
+        dns: vec![Ipv4Addr::new(9, 9, 9, 9).into()],
         subnets: vec![Subnet {
-            cidr: "100.64.0.0/16".parse().unwrap(),
+            block: "100.64.0.0/16".parse().unwrap(),
             allocation: Allocation::Static,
             exclude: vec!["100.64.0.0/28".parse().unwrap()],
         }],
@@ -666,8 +669,13 @@ fn session() -> impl Strategy<Value = Session> {
 }
 
 fn lease() -> impl Strategy<Value = Lease> {
-    (0..1000usize, 0..1000usize, any::<Ipv4Addr>(), any::<bool>(), 0..5u8, any::<[u64; 2]>())
-        .prop_map(|(group, vslice, ip, pooled, phase, [time, authorisation])| Lease {
+    let ip = prop_oneof![
+        any::<Ipv4Addr>().prop_map(Address::V4),
+        (any::<u64>(), 0..=64u8).prop_map(|(bits, len)| Ipv6Prefix::of_bits(bits, len).into()),
+    ];
+    let numbers = any::<[u64; 2]>().prop_map(|[time, number]| (time, AuthorisationNumber(number)));
+    (0..1000usize, 0..1000usize, ip, any::<bool>(), 0..5u8, numbers).prop_map(
+        |(group, vslice, ip, pooled, phase, (time, authorisation))| Lease {
             group: GroupId::new(group),
             vslice: VsliceId::new(vslice),
             ip,
@@ -681,7 +689,8 @@ fn lease() -> impl Strategy<Value = Lease> {
                 }
                 _ => LeasePhase::Released { at: Timestamp::from_micros(time) },
             },
-        })
+        },
+    )
 }
 
 proptest! {

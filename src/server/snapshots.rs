@@ -292,6 +292,7 @@ mod tests {
             apn: None,
             attach_only: false,
             located: &LocationInfo::default,
+            asked: crate::aaa::AskedFamilies::Unsaid,
             proves: &|_| true,
             unusable_credentials: false,
         };

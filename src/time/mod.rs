@@ -16,7 +16,10 @@ pub use steady::{BELIEVED_AHEAD, ClockLine, ClockStep, SteadyClock};
 ///
 /// Only the shells read a clock; everything below receives a `Timestamp`. That is why a day of
 /// traffic runs in a test in milliseconds.
+///
+/// Aligned to four octets: in the leases of ten million endpoints that makes room for a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(4))]
 pub struct Timestamp(u64);
 
 impl Timestamp {

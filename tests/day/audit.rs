@@ -187,7 +187,7 @@ pub fn contradictions(aaa: &Aaa, is_disk_working: bool) -> Vec<String> {
         let is_outside = |lease: &&Lease| {
             let is_here =
                 catalog.vslice(lease.vslice).is_some_and(|own| own.moniker == vslice.moniker);
-            is_here && !vslice.pools.iter().any(|pool| pool.cidr.contains(&lease.ip))
+            is_here && !vslice.pools.iter().any(|pool| pool.block.contains(lease.ip))
         };
         let outside = |leases: &[Lease]| leases.iter().filter(is_outside).count() as u64;
         let (least, most) = (outside(&firm), outside(&all));
@@ -200,7 +200,7 @@ pub fn contradictions(aaa: &Aaa, is_disk_working: bool) -> Vec<String> {
         for pool in &vslice.pools {
             let in_pool = |leases: &[Lease]| {
                 let here = |lease: &&Lease| {
-                    pool.cidr.contains(&lease.ip)
+                    pool.block.contains(lease.ip)
                         && catalog
                             .vslice(lease.vslice)
                             .is_some_and(|own| own.moniker == vslice.moniker)
@@ -213,7 +213,7 @@ pub fn contradictions(aaa: &Aaa, is_disk_working: bool) -> Vec<String> {
             if leased < least || leased > most && is_disk_working {
                 found.push(format!(
                     "{leased} of {} are said to be leased, and {least} to {most} are",
-                    pool.cidr
+                    pool.block
                 ));
             }
         }

@@ -282,7 +282,7 @@ impl Operator {
                 format!("[[vslice.subnet]]\ncidr = \"{cidr}\"\nallocation = \"pooled\"\n")
             };
             let there: String =
-                subnets.iter().map(|subnet| section(&subnet.cidr.to_string())).collect();
+                subnets.iter().map(|subnet| section(&subnet.block.to_string())).collect();
             assert!(
                 text.contains(&section(pooled.network)),
                 "{} is not in the scenario",
@@ -304,7 +304,7 @@ fn layout(mut choose: impl FnMut(usize) -> usize) -> Layout {
     std::array::from_fn(|group| {
         let ways = POOLED[group].ways;
         let subnet = |cidr: &&str| Subnet {
-            cidr: cidr.parse().unwrap(),
+            block: cidr.parse().unwrap(),
             allocation: Allocation::Pooled,
             exclude: Vec::new(),
         };

@@ -1,8 +1,6 @@
 //! Changes of endpoints, one or many at once: all are judged and all they claim is claimed, or
 //! nothing has changed.
 
-use std::net::Ipv4Addr;
-
 use foldhash::HashMap;
 
 use super::super::Recorder;
@@ -10,6 +8,7 @@ use super::super::provision::{Author, ChangeKind, Changed, Provisioner};
 use super::error::{BatchErrors, ChangeError};
 use super::mutation::{EndpointMutation, EndpointStep, Transition};
 use super::objects::demand;
+use crate::address::Address;
 use crate::identity::{Iccid, Imsi, Msisdn, VsliceId};
 use crate::pool::{Before, ClaimError};
 use crate::provisioning::{
@@ -34,7 +33,7 @@ struct Taken {
 /// An address that was claimed for an endpoint, and what it was before.
 struct ClaimedAddress {
     vslice: VsliceId,
-    ip: Ipv4Addr,
+    ip: Address,
     before: Before,
 }
 
@@ -142,10 +141,10 @@ impl<R: Recorder> Provisioner<'_, R> {
         self.permit(known.as_ref(), &next)?;
         next.record_fits().map_err(ChangeError::TooLarge)?;
         self.take_names(iccid, &next, taken)?;
-        let configured = |endpoint: &Endpoint| self.plan.configured(endpoint);
-        if let Some((vslice, ip)) =
-            configured(&next).filter(|wanted| known.as_ref().and_then(configured) != Some(*wanted))
-        {
+        let had = |vslice, ip| {
+            known.as_ref().is_some_and(|known| self.plan.is_configured(known, vslice, ip))
+        };
+        for (vslice, ip) in self.plan.configured(&next).filter(|(vslice, ip)| !had(*vslice, *ip)) {
             let before = self.claim_address(iccid, vslice, ip)?;
             claimed.push(ClaimedAddress { vslice, ip, before });
         }
@@ -242,7 +241,7 @@ impl<R: Recorder> Provisioner<'_, R> {
         &self,
         iccid: Iccid,
         vslice: VsliceId,
-        ip: Ipv4Addr,
+        ip: Address,
     ) -> Result<Before, ChangeError> {
         if !self.plan.offers(vslice, Allocation::Static, ip) {
             return Err(ChangeError::AddressOutside { ip });
@@ -294,13 +293,13 @@ fn after(
                 Some(group),
                 endpoint.secondary_groups().iter().copied().filter(|other| *other != group),
             );
-            next.static_ip = next.static_ip.filter(|_| stays && gives);
+            if !(stays && gives) {
+                next = next.without_configured_addresses();
+            }
             next
         }
         Transition::Unassign | Transition::Terminate | Transition::Reinstate => {
-            let mut next = endpoint.in_groups(None, []);
-            next.static_ip = None;
-            next
+            endpoint.in_groups(None, []).without_configured_addresses()
         }
         Transition::Suspend | Transition::Resume => endpoint.clone(),
     };

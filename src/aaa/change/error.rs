@@ -1,11 +1,10 @@
 //! Why nothing has changed.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
 use uuid::Uuid;
 
+use crate::address::{Address, AddressBlock};
 use crate::identity::{Iccid, Imsi, Moniker, Msisdn};
 use crate::provisioning::{ObjectKind, ObjectName, RecordTooLarge, Refused};
 
@@ -42,12 +41,12 @@ pub enum ChangeError {
     },
     /// The address is another endpoint's; `None`: it was until a moment ago.
     AddressTaken {
-        ip: Ipv4Addr,
+        ip: Address,
         owner: Option<Iccid>,
     },
     /// No static subnet of the endpoint's VSlice gives the address.
     AddressOutside {
-        ip: Ipv4Addr,
+        ip: Address,
     },
     /// An active or suspended endpoint needs a group that exists, in a VSlice that exists.
     NoGroup,
@@ -73,7 +72,7 @@ pub enum ChangeError {
     },
     /// Addresses of a subnet that would go are leased, held or configured.
     SubnetInUse {
-        subnet: Ipv4Net,
+        subnet: AddressBlock,
         addresses: u64,
     },
     TooLarge(RecordTooLarge),

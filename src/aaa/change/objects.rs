@@ -111,14 +111,14 @@ impl<R: Recorder> Provisioner<'_, R> {
         let known = self.plan.catalog.vslice(id).into_iter().flat_map(|vslice| &vslice.subnets);
         let stays = |subnet: &crate::provisioning::Subnet| {
             let same = |other: &crate::provisioning::Subnet| {
-                (other.cidr, other.allocation) == (subnet.cidr, subnet.allocation)
+                (other.block, other.allocation) == (subnet.block, subnet.allocation)
             };
             next.subnets.iter().any(same)
         };
         for subnet in known.filter(|subnet| !stays(subnet)) {
-            let addresses = self.plan.in_use(id, subnet.cidr, self.now);
+            let addresses = self.plan.in_use(id, subnet.block, self.now);
             if addresses > 0 {
-                return Err(ChangeError::SubnetInUse { subnet: subnet.cidr, addresses });
+                return Err(ChangeError::SubnetInUse { subnet: subnet.block, addresses });
             }
         }
         Ok(())

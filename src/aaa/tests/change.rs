@@ -119,11 +119,11 @@ fn versions_do_not_depend_on_the_clock_alone() {
     world.commit();
     world.now = Timestamp::from_secs(world.now.secs() - 3600);
     world.load(catalog, endpoints, &[]).unwrap();
-    let ip = world.access("till").accepted().ip;
+    let ip = world.access("till").accepted().ip();
     world.start("till", "S1");
     let mut world = World { aaa: world.restored(0), ..world };
     assert_eq!(world.sessions("till").len(), 1);
-    assert_eq!(world.access("till").accepted().ip, ip);
+    assert_eq!(world.access("till").accepted().ip(), ip);
 }
 
 #[test]
@@ -172,12 +172,12 @@ fn what_another_has_is_named_and_what_was_claimed_is_given_back() {
     put(&mut world, "till3", |till| *till = till.clone().with_imsi(other))
         .expect("the other IMSI was given back");
 
-    let ip = world.access("till").accepted().ip.unwrap();
+    let ip = world.access("till").accepted().ip().unwrap();
     let taken = put(&mut world, "till2", |till| till.static_ip = Some(ip));
-    assert_eq!(taken, Err(ChangeError::AddressTaken { ip, owner: Some(iccid("till")) }));
+    assert_eq!(taken, Err(ChangeError::AddressTaken { ip: ip.into(), owner: Some(iccid("till")) }));
     let outside = Ipv4Addr::new(10, 0, 0, 1);
     let refused = put(&mut world, "till2", |till| till.static_ip = Some(outside));
-    assert_eq!(refused, Err(ChangeError::AddressOutside { ip: outside }));
+    assert_eq!(refused, Err(ChangeError::AddressOutside { ip: outside.into() }));
     assert_eq!(
         put(&mut world, "till2", |till| till.group = Some(GroupId::new(77))),
         Err(ChangeError::NoGroup)
@@ -235,7 +235,7 @@ fn a_group_that_moves_takes_its_members_along() {
             assert_eq!(world.network_state("till"), Detached);
         }
         let accept = world.access("till").accepted();
-        assert_eq!(accept.ip, Some(Ipv4Addr::new(100, 64, 0, 2)), "the first of the new VSlice");
+        assert_eq!(accept.ip(), Some(Ipv4Addr::new(100, 64, 0, 2)), "the first of the new VSlice");
         assert_eq!(world.sessions("till"), ["S1 ending 100.64.0.2"]);
         world.stop("till", "S1");
         assert_eq!(world.sessions("till"), ["S1 unassigned 100.64.0.2"]);
@@ -319,17 +319,17 @@ fn addresses_are_exchanged_whenever_the_file_says_so() {
         let mut world = World::new();
         let (catalog, endpoints) = files(first, second);
         world.load(catalog, endpoints, &[]).unwrap();
-        assert_eq!(world.access("till").accepted().ip, Some(first));
+        assert_eq!(world.access("till").accepted().ip(), Some(first));
         world.start("till", "S1");
         world.stop("till", "S1");
         let mut world = if is_down { World { aaa: world.restored(0), ..world } } else { world };
         let (catalog, endpoints) = files(second, first);
         world.load(catalog, endpoints, &[]).unwrap();
         world.commit();
-        assert_eq!(world.access("till").accepted().ip, Some(second), "down: {is_down}");
-        assert_eq!(world.access("till2").accepted().ip, Some(first), "down: {is_down}");
+        assert_eq!(world.access("till").accepted().ip(), Some(second), "down: {is_down}");
+        assert_eq!(world.access("till2").accepted().ip(), Some(first), "down: {is_down}");
         let mut world = World { aaa: world.restored(0), ..world };
-        assert_eq!(world.access("till").accepted().ip, Some(second));
+        assert_eq!(world.access("till").accepted().ip(), Some(second));
     }
 }
 
@@ -348,7 +348,7 @@ fn a_replaced_sim_loses_its_names_and_its_sessions() {
     let (catalog, mut endpoints) = inventory();
     endpoints[0].1 = sim(0);
     world.load(catalog.clone(), endpoints.clone(), &[]).unwrap();
-    assert_eq!(world.access("till").accepted().ip, Some(configured));
+    assert_eq!(world.access("till").accepted().ip(), Some(configured));
     world.start("till", "S1");
 
     endpoints[0].0 = iccid("nobody");
@@ -370,7 +370,7 @@ fn a_replaced_sim_loses_its_names_and_its_sessions() {
     );
     world.stop("till", "S1");
     world.commit();
-    assert_eq!(world.access("nobody").accepted().ip, Some(configured));
+    assert_eq!(world.access("nobody").accepted().ip(), Some(configured));
     for shuffle in 0..10 {
         let restored = world.restored(shuffle);
         assert_eq!(restored.tracker.resolve_imsi(imsi), Some(iccid("nobody")));

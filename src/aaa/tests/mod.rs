@@ -4,6 +4,7 @@ mod accounting;
 mod addresses;
 mod change;
 mod events;
+mod families;
 mod objects;
 mod policy;
 mod recovery;
@@ -25,7 +26,7 @@ fn a_session_from_attach_to_stop() {
     assert_eq!(world.network_state("till"), Detached);
 
     let accept = world.access("till").accepted();
-    assert_eq!(accept.ip, Some(Ipv4Addr::new(100, 64, 0, 2)));
+    assert_eq!(accept.ip(), Some(Ipv4Addr::new(100, 64, 0, 2)));
     assert_eq!(world.network_state("till"), Idle);
 
     world.start("till", "S1");
@@ -91,11 +92,11 @@ fn the_group_may_demand_credentials() {
 fn an_attach_gives_no_pooled_address_and_opens_nothing() {
     let mut world = World::new();
     world.attach_only = true;
-    assert_eq!(world.access("sensor").accepted().ip, None);
+    assert_eq!(world.access("sensor").accepted().ip(), None);
     assert_eq!(world.network_state("sensor"), Idle);
     assert_eq!(world.leased("pooled"), 0);
     assert_eq!(
-        world.access("till").accepted().ip,
+        world.access("till").accepted().ip(),
         Some(Ipv4Addr::new(100, 64, 0, 2)),
         "a static address is the endpoint's"
     );

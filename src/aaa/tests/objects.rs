@@ -225,7 +225,7 @@ fn a_subnet_with_addresses_in_use_neither_goes_nor_becomes_another() {
     let refused = world.change(without(&world, 0), None).unwrap_err();
     assert_eq!(refused.to_string(), "subnet 100.64.0.0/29 has 1 addresses in use");
     let mut grown = vslice(&world, A);
-    grown.subnets[0].cidr = "100.64.0.0/28".parse().unwrap();
+    grown.subnets[0].block = "100.64.0.0/28".parse().unwrap();
     let refused = world.change(Mutation::PutVslice(Put::existing(A, grown)), None);
     assert!(matches!(refused, Err(ChangeError::SubnetInUse { addresses: 1, .. })), "{refused:?}");
 
@@ -306,7 +306,10 @@ fn a_batch_is_done_wholly_or_not_at_all() {
         });
         assert_eq!(errors.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
         assert_eq!(errors[0].1, ChangeError::ImsiTaken { imsi, owner: iccid("nobody") });
-        assert_eq!(errors[1].1, ChangeError::AddressTaken { ip, owner: Some(iccid("nobody")) });
+        assert_eq!(
+            errors[1].1,
+            ChangeError::AddressTaken { ip: ip.into(), owner: Some(iccid("nobody")) }
+        );
         assert_eq!(errors[2].1, ChangeError::Repeated { first: 0 });
         assert_eq!(errors[3].1, ChangeError::Exists);
     }
@@ -327,7 +330,7 @@ fn a_batch_is_done_wholly_or_not_at_all() {
     let done = world.run(|aaa, now, tape| aaa.change_endpoints(right(), now, tape)).unwrap();
     let kinds: Vec<_> = done.iter().map(|changed| changed.kind).collect();
     assert_eq!(kinds, [ChangeKind::Changed, ChangeKind::Added]);
-    assert_eq!(world.access("nobody").accepted().ip, Some(ip));
+    assert_eq!(world.access("nobody").accepted().ip(), Some(ip));
 }
 
 fn counted(world: &World) -> Vec<GroupMembers> {

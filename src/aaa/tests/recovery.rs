@@ -75,7 +75,7 @@ proptest! {
 #[test]
 fn a_session_is_kept_though_the_record_of_its_new_endpoint_was_still_on_its_way() {
     let mut world = World::new();
-    let ip = world.access("till").accepted().ip;
+    let ip = world.access("till").accepted().ip();
     world.start("till", "S1");
     world
         .journal
@@ -89,7 +89,7 @@ fn a_session_is_kept_though_the_record_of_its_new_endpoint_was_still_on_its_way(
     let (catalog, endpoints) = inventory();
     world.load(catalog, endpoints, &[]).unwrap();
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
-    assert_eq!(world.access("till").accepted().ip, ip);
+    assert_eq!(world.access("till").accepted().ip(), ip);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn an_outage_ends_neither_a_hold_nor_a_promise_nor_a_session() {
         "the other's hold is not over"
     );
     world.later(2);
-    let promised = world.access("sensor2").accepted().ip;
+    let promised = world.access("sensor2").accepted().ip();
     world.commit();
     world.later(100_000);
     let mut world = World { aaa: world.restored_after_outage(), ..world };
@@ -199,5 +199,5 @@ fn an_outage_ends_neither_a_hold_nor_a_promise_nor_a_session() {
     world.housekeep();
     world.commit();
     world.later(60);
-    assert_eq!(world.access("sensor").accepted().ip, promised);
+    assert_eq!(world.access("sensor").accepted().ip(), promised);
 }

@@ -81,7 +81,7 @@ fn a_suspended_endpoint_loses_its_sessions_and_keeps_its_address() {
     world.commit();
     world.access("till2").accepted();
     reload(&mut world, "till", |_| {}).unwrap();
-    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)));
+    assert_eq!(world.access("till").accepted().ip(), Some(Ipv4Addr::new(100, 64, 0, 2)));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_move_inside_the_vslice_keeps_session_and_address() {
     let mut world = attached("till");
     reload(&mut world, "till", |till| till.group = Some(GroupId::new(4))).unwrap();
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
-    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 2)));
+    assert_eq!(world.access("till").accepted().ip(), Some(Ipv4Addr::new(100, 64, 0, 2)));
     assert_eq!(world.network_state("till"), Active);
 }
 
@@ -143,7 +143,7 @@ fn a_move_into_another_vslice_ends_them() {
     world.commit();
     assert_eq!(world.leased("static"), 1, "only the other till's is left in the old VSlice");
     assert_eq!(
-        world.access("till").accepted().ip,
+        world.access("till").accepted().ip(),
         Some(Ipv4Addr::new(100, 64, 0, 2)),
         "and this one is the new VSlice's"
     );
@@ -154,8 +154,8 @@ fn a_configured_address_is_set_aside_before_anyone_attaches() {
     let mut world = World::new();
     let configured = Ipv4Addr::new(100, 64, 0, 2);
     reload(&mut world, "till2", |till| till.static_ip = Some(configured)).unwrap();
-    assert_eq!(world.access("till").accepted().ip, Some(Ipv4Addr::new(100, 64, 0, 3)));
-    assert_eq!(world.access("till2").accepted().ip, Some(configured));
+    assert_eq!(world.access("till").accepted().ip(), Some(Ipv4Addr::new(100, 64, 0, 3)));
+    assert_eq!(world.access("till2").accepted().ip(), Some(configured));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn an_address_in_use_cannot_be_configured_for_another() {
         objections[0]
     );
     assert_eq!(
-        world.access("till2").accepted().ip,
+        world.access("till2").accepted().ip(),
         Some(Ipv4Addr::new(100, 64, 0, 3)),
         "nothing has changed"
     );
@@ -183,12 +183,12 @@ fn another_configured_address_is_given_at_the_next_attach() {
     reload(&mut world, "till", |till| till.static_ip = Some(configured)).unwrap();
     assert_eq!(world.sessions("till"), ["S1 open 100.64.0.2"]);
     assert_eq!(
-        world.access("till").accepted().ip,
+        world.access("till").accepted().ip(),
         Some(Ipv4Addr::new(100, 64, 0, 2)),
         "a session uses the old one"
     );
     world.stop("till", "S1");
-    assert_eq!(world.access("till").accepted().ip, Some(configured));
+    assert_eq!(world.access("till").accepted().ip(), Some(configured));
     world.commit();
     assert_eq!(world.leased("static"), 1);
     reload(&mut world, "till", |_| {}).unwrap();
@@ -252,7 +252,7 @@ fn a_terminated_endpoint_has_given_up_its_configured_address_also_after_a_restar
 #[test]
 fn a_configured_address_is_another_one_in_another_vslice() {
     let mut world = World::new();
-    let address = world.access("camera").accepted().ip;
+    let address = world.access("camera").accepted().ip();
     reload(&mut world, "till", |till| till.static_ip = address).unwrap();
     let objections = reload(&mut world, "till", |till| {
         (till.static_ip, till.group) = (address, Some(GroupId::new(2)));
@@ -287,7 +287,7 @@ fn an_address_taken_away_is_held_also_over_a_restart() {
         let mut world = World { aaa: world.restored(0), ..world };
         world.later(30);
         assert_eq!(
-            world.access("till2").accepted().ip,
+            world.access("till2").accepted().ip(),
             Some(Ipv4Addr::new(100, 64, 0, 3)),
             "the first is still in its hold"
         );

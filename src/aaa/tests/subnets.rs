@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::world::{iccid, inventory};
 use super::*;
+use crate::address::Address;
 use crate::identity::{GroupId, VsliceId};
 use crate::network::LocationInfo;
 use crate::provisioning::{
@@ -23,7 +24,7 @@ fn ip(last: u8) -> Ipv4Addr {
 }
 
 fn pooled(cidr: &str) -> Subnet {
-    Subnet { cidr: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude: Vec::new() }
+    Subnet { block: cidr.parse().unwrap(), allocation: Allocation::Pooled, exclude: Vec::new() }
 }
 
 fn fixed(cidr: &str) -> Subnet {
@@ -47,7 +48,7 @@ fn restart(world: &mut World) {
 
 fn given(world: &mut World, who: &str) -> Option<Ipv4Addr> {
     match world.access(who) {
-        Answer::Accept(accept) => accept.ip,
+        Answer::Accept(accept) => accept.ip(),
         Answer::Reject(_) => None,
     }
 }
@@ -290,11 +291,12 @@ fn configured_addresses_do_not_race_with_traffic() {
                 apn: None,
                 attach_only: false,
                 located: &LocationInfo::default,
+                asked: AskedFamilies::Unsaid,
                 proves: &|_| true,
                 unusable_credentials: false,
             };
             match aaa.authorize(&request, now, &mut Deaf) {
-                Verdict::Accept(accept) => accept.ip.map(|ip| (ip, number)),
+                Verdict::Accept(accept) => accept.ip().map(|ip| (ip, number)),
                 Verdict::Reject(_) => None,
             }
         };
@@ -332,13 +334,15 @@ fn layout() -> impl Strategy<Value = Vec<Subnet>> {
     let kinds = proptest::collection::vec(0u8..3, 8);
     (27u8..31, kinds, proptest::option::of(0u8..8)).prop_map(|(length, kinds, exclude)| {
         let size = 1u8 << (32 - length);
-        let exclude: Vec<Ipv4Net> =
-            exclude.map(|quarter| Ipv4Net::new(ip(quarter * 4), 30).unwrap()).into_iter().collect();
+        let exclude: Vec<ipnet::IpNet> = exclude
+            .map(|quarter| Ipv4Net::new(ip(quarter * 4), 30).unwrap().into())
+            .into_iter()
+            .collect();
         let subnet = |(number, kind): (u8, u8)| {
             let allocation =
                 [None, Some(Allocation::Static), Some(Allocation::Pooled)][usize::from(kind)]?;
-            let cidr = Ipv4Net::new(ip(number * size), length).unwrap();
-            Some(Subnet { cidr, allocation, exclude: exclude.clone() })
+            let cidr: ipnet::IpNet = Ipv4Net::new(ip(number * size), length).unwrap().into();
+            Some(Subnet { block: cidr.into(), allocation, exclude: exclude.clone() })
         };
         (0..32 / size).zip(kinds).filter_map(subnet).collect()
     })
@@ -376,9 +380,9 @@ fn take(world: &mut World, step: Step) {
         Step::Housekeep => world.housekeep(),
         Step::LayOut(subnets, configured) => {
             let is_static = |ip: &Ipv4Addr| {
-                subnets
-                    .iter()
-                    .any(|subnet| subnet.allocation == Allocation::Static && subnet.offers(*ip))
+                subnets.iter().any(|subnet| {
+                    subnet.allocation == Allocation::Static && subnet.offers((*ip).into())
+                })
             };
             let configured = configured.map(ip).filter(is_static);
             lay_out(world, subnets, configured);
@@ -391,7 +395,7 @@ fn take(world: &mut World, step: Step) {
 
 /// Who has which address of the first VSlice by a lease; and by the pools, which hold configured
 /// ones as well.
-fn owners(world: &World) -> (HashMap<Ipv4Addr, Iccid>, HashMap<Ipv4Addr, Iccid>) {
+fn owners(world: &World) -> (HashMap<Address, Iccid>, HashMap<Address, Iccid>) {
     let mut leased = HashMap::new();
     let mut configured = Vec::new();
     let plan = world.aaa.plan();
@@ -405,7 +409,7 @@ fn owners(world: &World) -> (HashMap<Ipv4Addr, Iccid>, HashMap<Ipv4Addr, Iccid>)
             assert_eq!(leased.insert(lease.ip, iccid), None, "{} has two owners", lease.ip);
         }
         for session in entry.state.open_sessions().filter(|session| !session.conflict) {
-            let is_leased = session.ip.is_none_or(|ip| leased.get(&ip) == Some(&iccid));
+            let is_leased = session.ip.is_none_or(|ip| leased.get(&ip.into()) == Some(&iccid));
             assert!(is_leased, "{session:?} of {iccid:?} uses what is not its own");
         }
         configured.extend(plan.configured(&entry.endpoint).map(|(_, ip)| (ip, iccid)));
@@ -427,16 +431,16 @@ proptest! {
     #[test]
     fn whatever_the_inventory_does(steps in proptest::collection::vec(step(), 1..80)) {
         let mut world = World::new();
-        let mut last_had: HashMap<Ipv4Addr, (Iccid, Timestamp)> = HashMap::new();
+        let mut last_had: HashMap<Address, (Iccid, Timestamp)> = HashMap::new();
         for step in steps {
             let is_compared = matches!(step, Step::LayOut(..) | Step::Housekeep);
             take(&mut world, step);
             let (leased, all) = owners(&world);
             for last in 0..32 {
-                let own = world.aaa.plan().owner(A, ip(last));
-                prop_assert_eq!(own, all.get(&ip(last)).copied(), "{}", ip(last));
+                let own = world.aaa.plan().owner(A, ip(last).into());
+                prop_assert_eq!(own, all.get(&ip(last).into()).copied(), "{}", ip(last));
             }
-            let configured = world.aaa.look(iccid("till2"), world.now, |entry, _| entry.endpoint.static_ip).flatten();
+            let configured = world.aaa.look(iccid("till2"), world.now, |entry, _| entry.endpoint.static_ip).flatten().map(Address::V4);
             for (ip, iccid) in leased {
                 if let Some((former, at)) = last_had.insert(ip, (iccid, world.now)) {
                     let is_early = former != iccid && world.now < at + HOLD && Some(ip) != configured;
@@ -453,8 +457,8 @@ proptest! {
             }
             let spread = |aaa: &Aaa| {
                 let vslice = &aaa.stats().vslices[0];
-                let counts: Vec<_> = vslice.pools.iter().map(|pool| (pool.cidr, pool.counts)).collect();
-                let owners: Vec<_> = (0..32).map(|last| aaa.plan().owner(A, ip(last))).collect();
+                let counts: Vec<_> = vslice.pools.iter().map(|pool| (pool.block, pool.counts)).collect();
+                let owners: Vec<_> = (0..32).map(|last| aaa.plan().owner(A, ip(last).into())).collect();
                 (counts, vslice.outside, owners)
             };
             prop_assert_eq!(spread(&world.aaa), spread(&restarted));

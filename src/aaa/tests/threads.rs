@@ -30,7 +30,7 @@ fn imsi(number: u64) -> Imsi {
 fn files(version: u64) -> Inventory {
     let mut catalog = Catalog::default();
     let subnet = |cidr: &str, allocation| Subnet {
-        cidr: cidr.parse().unwrap(),
+        block: cidr.parse().unwrap(),
         allocation,
         exclude: Vec::new(),
     };
@@ -103,6 +103,7 @@ fn attach(aaa: &Aaa, number: u64, now: Timestamp) {
         apn: None,
         attach_only: false,
         located: &LocationInfo::default,
+        asked: AskedFamilies::Unsaid,
         proves: &|_| true,
         unusable_credentials: false,
     };
@@ -178,8 +179,9 @@ fn audit(aaa: &Aaa) {
     }
     let mut configured = HashMap::new();
     for (iccid, entry) in &entries {
-        let Some((vslice, ip)) = aaa.plan().configured(&entry.endpoint) else { continue };
-        assert_eq!(configured.insert((vslice, ip), *iccid), None, "{ip} is configured twice");
-        assert!(aaa.plan().owner(vslice, ip).is_some(), "{ip} is set aside");
+        for (vslice, ip) in aaa.plan().configured(&entry.endpoint) {
+            assert_eq!(configured.insert((vslice, ip), *iccid), None, "{ip} is configured twice");
+            assert!(aaa.plan().owner(vslice, ip).is_some(), "{ip} is set aside");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::aaa::*;
+use crate::address::Ipv6Prefix;
 use crate::identity::{Apn, GatewayId, GroupId, Iccid, Moniker};
 use crate::network::{
     self, Counters, EventTime, Families, LocationInfo, Nas, NetworkState, Report, Reporter,
@@ -33,12 +34,20 @@ impl Answer {
 }
 
 /// The decision maker, its clock, and what it recorded.
+#[allow(clippy::struct_excessive_bools, reason = "each is about the next request or report")]
 pub(super) struct World {
     pub(super) aaa: Aaa,
     pub(super) now: Timestamp,
     /// Called-Station-Id of the next requests.
     pub(super) apn: Option<&'static str>,
     pub(super) attach_only: bool,
+    pub(super) asked: AskedFamilies,
+    /// Framed-IPv6-Prefix and Delegated-IPv6-Prefix of the next reports.
+    pub(super) prefixes: [Option<Ipv6Prefix>; 2],
+    /// What 3GPP-PDP-Type says in the next reports.
+    pub(super) families: Option<Families>,
+    /// Whether their gateway releases what it does not say.
+    pub(super) absent_is_released: bool,
     pub(super) proves: bool,
     pub(super) unusable: bool,
     /// Framed-IP-Address of the next reports.
@@ -131,6 +140,10 @@ impl World {
             now: Timestamp::from_secs(1_800_000_000),
             apn: None,
             attach_only: false,
+            asked: AskedFamilies::Unsaid,
+            prefixes: [None; 2],
+            families: None,
+            absent_is_released: false,
             proves: true,
             unusable: false,
             ip: None,
@@ -248,12 +261,14 @@ impl World {
         let (proves, unusable_credentials) = (self.proves, self.unusable);
         let located = self.located;
         let (name, apn, attach_only) = (iccid(who).to_string(), self.apn, self.attach_only);
+        let asked = self.asked;
         let verdict = self.run(|aaa, now, tape| {
             let request = AccessRequest {
                 subject: Subject { iccid: Some(name.as_bytes()), ..Subject::default() },
                 apn: apn.map(str::as_bytes),
                 attach_only,
                 located: &|| located,
+                asked,
                 proves: &|_| proves,
                 unusable_credentials,
             };
@@ -283,6 +298,8 @@ impl World {
         let name = iccid(who).to_string();
         let (apn, nas, ip, octets) = (self.apn, self.nas, self.ip, self.octets);
         let located = self.located;
+        let (prefixes, families) = (self.prefixes, self.families.unwrap_or_default());
+        let absent_is_released = self.absent_is_released;
         self.run(|aaa, now, tape| {
             let report = Report {
                 reporter: Reporter {
@@ -296,8 +313,12 @@ impl World {
                 apn: apn.map(str::as_bytes),
                 event_time: EventTime::at(now),
                 stamp: Stamp::Sane,
-                families: Families::default(),
+                families,
                 ip,
+                prefix: prefixes[0],
+                delegated: prefixes[1],
+                is_without_ip: false,
+                absent_is_released,
                 counters: Counters { input: octets, ..Counters::default() },
                 location_info: located,
                 session_time_s: None,
@@ -325,7 +346,12 @@ impl World {
                 let live = if session.is_open() { "open" } else { "ending" };
                 let standing = session.ended.as_ref().map_or(live, |ended| ended.cause.name());
                 let ip = session.ip.map_or("-".to_owned(), |ip| ip.to_string());
-                let conflict = if session.conflict { " conflict" } else { "" };
+                let ip = session.prefixes().link.map_or(ip.clone(), |link| format!("{ip} {link}"));
+                let ip = session
+                    .prefixes()
+                    .delegated
+                    .map_or(ip.clone(), |given| format!("{ip} {given}"));
+                let conflict = if session.is_in_conflict() { " conflict" } else { "" };
                 format!("{} {standing} {ip}{conflict}", session.key())
             };
             entry.state.sessions.iter().map(tell).collect()
@@ -340,7 +366,7 @@ impl World {
         stats.vslices[0]
             .pools
             .iter()
-            .filter(|pool| pool.cidr.network().octets()[2] == third_octet)
+            .filter(|pool| pool.block.address(0).ipv4().unwrap().octets()[2] == third_octet)
             .map(|pool| pool.counts.leased)
             .sum()
     }
@@ -388,7 +414,7 @@ pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
 
     let mut catalog = Catalog::default();
     let subnet = |cidr: &str, allocation| Subnet {
-        cidr: cidr.parse().unwrap(),
+        block: cidr.parse().unwrap(),
         allocation,
         exclude: Vec::new(),
     };
@@ -397,7 +423,7 @@ pub(super) fn inventory() -> (Catalog, Vec<(Iccid, Endpoint)>) {
             moniker: Moniker::parse(moniker).unwrap(),
             name: moniker.into(),
             enabled: true,
-            dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
+            dns: vec![Ipv4Addr::new(9, 9, 9, 9).into()],
             subnets: vec![
                 subnet("100.64.0.0/29", Allocation::Static),
                 subnet("100.64.1.0/30", Allocation::Pooled),

@@ -1,8 +1,9 @@
 //! Which endpoints a list shows: all terms of `filter` must hold, and `q` somewhere.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::aaa::EndpointEntry;
+use crate::address::Ipv6Prefix;
 use crate::api::families::terms;
 use crate::api::http::parameters::{Parameters, read_time};
 use crate::api::refusal::Refusal;
@@ -148,7 +149,7 @@ impl Looked<'_> {
             "lastActivityAfter" => {
                 self.heard_at().is_some_and(|at| wanted.parse().is_ok_and(|from: u64| at >= from))
             }
-            "ip" => wanted.parse().is_ok_and(|ip| self.has_ip(ip)),
+            "ip" => address(wanted).is_some_and(|ip| self.has_ip(ip)),
             _ => false,
         }
     }
@@ -158,10 +159,15 @@ impl Looked<'_> {
         Some(self.entry.state.last_activity.micros()).filter(|at| *at > 0)
     }
 
-    fn has_ip(&self, ip: Ipv4Addr) -> bool {
-        self.entry.endpoint.static_ip == Some(ip)
-            || self.entry.state.own_leases().any(|lease| lease.ip == ip)
-            || self.entry.state.sessions.iter().any(|one| one.is_live() && one.ip == Some(ip))
+    /// Whether it has the address, or a prefix that the address is in.
+    fn has_ip(&self, ip: IpAddr) -> bool {
+        let live = self.entry.state.sessions.iter().filter(|session| session.is_live());
+        self.entry
+            .endpoint
+            .configured_addresses()
+            .chain(self.entry.state.own_leases().map(|lease| lease.ip))
+            .chain(live.flat_map(Session::addresses))
+            .any(|own| own.contains(ip))
     }
 
     fn has_anywhere(&self, text: &str) -> bool {
@@ -173,7 +179,7 @@ impl Looked<'_> {
             || endpoint.name.as_ref().is_some_and(|name| name.contains(text))
             || labels.reference.as_ref().is_some_and(|reference| reference.contains(text))
             || labels.tags.iter().any(|tag| tag.contains(text))
-            || text.parse().is_ok_and(|ip| self.has_ip(ip))
+            || address(text).is_some_and(|ip| self.has_ip(ip))
     }
 }
 
@@ -183,6 +189,12 @@ fn micros(name: &str, text: &str) -> Result<String, Refusal> {
         Refusal::query(format!("{name}: a time in UTC, as 2026-07-04T21:15:00Z, or a day"))
     })?;
     Ok(time.micros().to_string())
+}
+
+/// An address, or the first one of a prefix.
+fn address(text: &str) -> Option<IpAddr> {
+    let prefix = || text.parse::<Ipv6Prefix>().ok().map(|prefix| IpAddr::V6(prefix.ip()));
+    text.parse().ok().or_else(prefix)
 }
 
 fn is_enumerated(wanted: &str, key: u8, moniker: &str) -> bool {

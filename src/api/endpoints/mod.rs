@@ -143,6 +143,8 @@ fn whole(
         "reference": labels.reference,
         "tags": labels.tags,
         "staticIp": endpoint.static_ip,
+        "staticIpv6": endpoint.configured_prefixes().link,
+        "delegatedIpv6": endpoint.configured_prefixes().delegated,
         "secondaryEndpointGroups": secondary,
         "imeisv": place.imeisv,
         "plmn": place.plmn,

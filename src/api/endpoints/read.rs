@@ -2,11 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use crate::address::Ipv6Prefix;
 use crate::api::families::body::{Fields, Given};
 use crate::api::families::lookup::{after, find, reference};
 use crate::api::refusal::Refusal;
 use crate::identity::GroupId;
-use crate::provisioning::{Allocation, Catalog, Endpoint, Group, Labels, ProvisioningState};
+use crate::provisioning::{
+    Allocation, Catalog, ConfiguredPrefixes, Endpoint, Group, Labels, ProvisioningState,
+};
 
 /// The endpoint after a request.
 pub(super) fn read(
@@ -19,6 +22,12 @@ pub(super) fn read(
     let static_ip = fields.parsed("staticIp", |text| {
         text.parse::<Ipv4Addr>().map_err(|_| "no IPv4 address; write one as 100.64.0.7".to_owned())
     });
+    let prefix = |text: &str| {
+        text.parse::<Ipv6Prefix>()
+            .map_err(|_| "no IPv6 prefix; write one as 2001:db8:10:7::/64".to_owned())
+    };
+    let link = fields.parsed("staticIpv6", prefix);
+    let delegated = fields.parsed("delegatedIpv6", prefix);
     let name = fields.parsed("name", short_text);
     let reference = fields.parsed("reference", short_text);
     let tags = read_tags(fields);
@@ -33,6 +42,13 @@ pub(super) fn read(
     next.state = state_in(old.state, old.group, primary)?;
     let keeps_address = stays(old.group, primary, catalog);
     next.static_ip = after(static_ip, old.static_ip.filter(|_| keeps_address));
+    let had = if keeps_address { old.configured_prefixes() } else { ConfiguredPrefixes::default() };
+    let prefixes = ConfiguredPrefixes {
+        link: after(link, had.link),
+        delegated: after(delegated, had.delegated),
+    };
+    check_lengths(prefixes, fields);
+    next = next.with_configured_prefixes(prefixes);
     next.name = after(name, old.name.as_deref().map(str::to_owned))
         .filter(|name| !name.is_empty())
         .map(Into::into);
@@ -45,6 +61,16 @@ pub(super) fn read(
         fields.invalid("tags", what);
     }
     Ok(next.with_labels(labels))
+}
+
+fn check_lengths(prefixes: ConfiguredPrefixes, fields: &mut Fields<'_>) {
+    let is_link = |prefix: Ipv6Prefix| prefix.prefix_len() == Ipv6Prefix::LINK;
+    if prefixes.link.is_some_and(|prefix| !is_link(prefix)) {
+        fields.invalid("staticIpv6", "the prefix of a connection has 64 bits");
+    }
+    if prefixes.delegated.is_some_and(is_link) {
+        fields.invalid("delegatedIpv6", "a delegated prefix has less than 64 bits");
+    }
 }
 
 /// Which state a change of the group leads to (PROTOCOL 11, platform-api 3).

@@ -16,15 +16,16 @@ use super::body::{Fields, Given, Problems};
 use super::groups::read_allocation;
 use super::listing::Query;
 use super::lookup::find;
-use super::vslices::subnet_address;
+use super::vslices::network;
 use super::write::{Read, Revised, revise};
 use crate::aaa::PoolFill;
+use crate::address::AddressKind;
 use crate::api::access::{MayRead, MayWrite, TokenBearer};
 use crate::api::envelope::{Answer, data};
 use crate::api::http::HttpState;
 use crate::api::http::parameters::Parameters;
 use crate::api::refusal::Refusal;
-use crate::provisioning::{Allocation, Subnet, Vslice};
+use crate::provisioning::{Allocation, Subnet, Vslice, subnet_block};
 
 /// Subnets of one VSlice.
 const MOST: usize = 64;
@@ -69,15 +70,17 @@ async fn pools(
 
 fn fills(vslice: &Vslice, fills: &[PoolFill]) -> Vec<Value> {
     let shown = |subnet: &Subnet| {
-        let fill = fills.iter().find(|fill| fill.cidr == subnet.cidr)?;
+        let fill = fills.iter().find(|fill| fill.block == subnet.block)?;
         let counts = fill.counts;
         let usable = counts.leased + counts.held + counts.free;
         let utilisation = if usable == 0 { 1.0 } else { 1.0 - counts.free as f64 / usable as f64 };
         Some(json!({
             "vslice": vslice.moniker.as_str(),
-            "subnet": subnet.cidr.to_string(),
+            "subnet": subnet.block.cidr().to_string(),
             "allocation": subnet.allocation.moniker(),
-            "size": 1_u64 << (32 - subnet.cidr.prefix_len()),
+            "size": subnet.block.size(),
+            "prefixLength": length_of(subnet, AddressKind::Link),
+            "delegatedLength": length_of(subnet, AddressKind::Delegated),
             "reserved": counts.reserved,
             "excluded": subnet.exclude.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "leased": counts.leased,
@@ -87,6 +90,11 @@ fn fills(vslice: &Vslice, fills: &[PoolFill]) -> Vec<Value> {
         }))
     };
     vslice.subnets.iter().filter_map(shown).collect()
+}
+
+/// What its prefixes are long, if it gives any of that kind.
+fn length_of(subnet: &Subnet, kind: AddressKind) -> Option<u8> {
+    (subnet.block.kind() == kind).then_some(subnet.block.prefix_len())
 }
 
 async fn add(
@@ -99,34 +107,48 @@ async fn add(
     let body = body::json(&headers, body)?;
     let mut problems = Problems::default();
     let mut fields = Fields::new(body, "", &mut problems);
-    let cidr = fields.parsed("cidr", subnet_address);
-    let cidr = match (cidr, fields.parsed("subnetAddress", subnet_address)) {
+    let cidr = fields.parsed("cidr", network);
+    let cidr = match (cidr, fields.parsed("subnetAddress", network)) {
         (Given::Value(cidr), _) | (_, Given::Value(cidr)) => Some(cidr),
         _ => {
-            fields.invalid("cidr", "missing; give an IPv4 network, as 10.1.0.0/16");
+            fields.invalid("cidr", "missing; give a network, as 10.1.0.0/16 or 2001:db8:10::/48");
             None
         }
     };
     let allocation = read_allocation(&mut fields).map_or(Allocation::Static, |(own, _)| own);
     let mut exclude = Vec::new();
     for (at, range) in fields.array("exclude").value().unwrap_or_default().iter().enumerate() {
-        match range.as_str().map(subnet_address) {
+        match range.as_str().map(network) {
             Some(Ok(range)) => exclude.push(range),
             Some(Err(what)) => fields.invalid(&format!("exclude/{at}"), what),
             None => fields.invalid(&format!("exclude/{at}"), "a range is a text"),
         }
     }
+    let mut length = |name| fields.number(name, 128).value().map(|length| length as u8);
+    let (prefix_length, delegated_length) = (length("prefixLength"), length("delegatedLength"));
+    let block = cidr.and_then(|cidr| {
+        let block = subnet_block(cidr, prefix_length, delegated_length);
+        let told = |(key, what): (&str, String)| {
+            let key = match key {
+                "prefix_length" => "prefixLength",
+                "delegated_length" => "delegatedLength",
+                other => other,
+            };
+            fields.invalid(key, what);
+        };
+        block.map_err(told).ok()
+    });
     fields.finish();
     problems.result()?;
-    let Some(cidr) = cidr else { return Err(Refusal::not_found()) };
-    let subnet = Subnet { cidr, allocation, exclude };
+    let (Some(cidr), Some(block)) = (cidr, block) else { return Err(Refusal::not_found()) };
+    let subnet = Subnet { block, allocation, exclude };
     change(&state, &caller, &id, &headers, move |vslice| {
         let overlapping = vslice
             .subnets
             .iter()
-            .find(|own| own.cidr.contains(&cidr.network()) || cidr.contains(&own.cidr.network()));
+            .find(|own| own.block.cidr().contains(&cidr) || cidr.contains(&own.block.cidr()));
         if let Some(own) = overlapping {
-            let message = format!("/cidr: {cidr} overlaps {}", own.cidr);
+            let message = format!("/cidr: {cidr} overlaps {}", own.block.cidr());
             return Err(Refusal::invalid(vec![message]));
         }
         if vslice.subnets.len() >= MOST {
@@ -144,10 +166,10 @@ async fn remove(
     Path((id, cidr)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answer<String> {
-    let cidr = subnet_address(&cidr).map_err(|_| Refusal::not_found())?;
+    let cidr = network(&cidr).map_err(|_| Refusal::not_found())?;
     change(&state, &caller, &id, &headers, move |vslice| {
         let before = vslice.subnets.len();
-        vslice.subnets.retain(|own| own.cidr != cidr);
+        vslice.subnets.retain(|own| own.block.cidr() != cidr);
         if vslice.subnets.len() == before { Err(Refusal::not_found()) } else { Ok(()) }
     })
     .await

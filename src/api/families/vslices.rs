@@ -1,8 +1,8 @@
 //! `/vslices`: isolated private networks.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use serde_json::{Map, Value, json};
 
 use super::body::{Fields, Given};
@@ -10,6 +10,7 @@ use super::groups::{allocation, read_allocation};
 use super::lookup::{after, link, reference};
 use super::{Family, Named, Shown, enumerated};
 use crate::aaa::{Mutation, Put};
+use crate::address::AddressBlock;
 use crate::identity::VsliceId;
 use crate::provisioning::{
     Allocation, Catalog, CatalogEntry, EventMap, Group, Spelling, Subnet, Vslice,
@@ -55,18 +56,18 @@ impl Family for Vslice {
         let event_map = reference::<EventMap>(fields, "eventMap", catalog);
         let enabled = fields.flag("enabled").value();
         let mut subnets = old.map(|old| old.subnets.clone()).unwrap_or_default();
-        match (subnet, subnets.first_mut()) {
-            (Some(cidr), Some(first)) => {
-                if first.cidr != cidr {
-                    *first = Subnet { cidr, exclude: Vec::new(), ..first.clone() };
+        let first = subnets.iter_mut().find(|subnet| !subnet.block.kind().is_ipv6());
+        match (subnet.map(|cidr| AddressBlock::from(IpNet::V4(cidr))), first) {
+            (Some(block), Some(first)) => {
+                if first.block != block {
+                    *first = Subnet { block, exclude: Vec::new(), ..first.clone() };
                 }
                 first.allocation = allocation.unwrap_or(first.allocation);
             }
-            (Some(cidr), None) => subnets.push(Subnet {
-                cidr,
-                allocation: allocation.unwrap_or(Allocation::Static),
-                exclude: Vec::new(),
-            }),
+            (Some(block), None) => {
+                let allocation = allocation.unwrap_or(Allocation::Static);
+                subnets.insert(0, Subnet { block, allocation, exclude: Vec::new() });
+            }
             (None, Some(first)) => first.allocation = allocation.unwrap_or(first.allocation),
             (None, None) => {}
         }
@@ -95,8 +96,11 @@ impl Family for Vslice {
             (true, _) => Value::Null,
             (false, _) => json!(self.dns),
         };
+        // The first is the one that `subnetAddress` means.
+        let (ipv6, ipv4): (Vec<_>, Vec<_>) =
+            self.subnets.iter().partition(|subnet| subnet.block.kind().is_ipv6());
         let subnets: Vec<String> =
-            self.subnets.iter().map(|subnet| subnet.cidr.to_string()).collect();
+            ipv4.iter().chain(&ipv6).map(|subnet| subnet.block.to_string()).collect();
         let shown = json!({
             "enabled": self.enabled,
             "subnets": subnets,
@@ -143,10 +147,21 @@ fn address_family(fields: &mut Fields<'_>) -> Option<String> {
 }
 
 /// A network without host bits.
-pub(super) fn subnet_address(text: &str) -> Result<Ipv4Net, String> {
+fn subnet_address(text: &str) -> Result<Ipv4Net, String> {
     let net: Ipv4Net = text
         .parse()
         .map_err(|_| "no IPv4 network; write an address and a length, as 10.1.0.0/16".to_owned())?;
+    if net.addr() != net.network() {
+        return Err(format!("{net} has host bits; the network is {}", net.trunc()));
+    }
+    Ok(net)
+}
+
+/// A network of either family without host bits.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let net: IpNet = text.parse().map_err(|_| {
+        "no network; write an address and a length, as 10.1.0.0/16 or 2001:db8:10::/48".to_owned()
+    })?;
     if net.addr() != net.network() {
         return Err(format!("{net} has host bits; the network is {}", net.trunc()));
     }
@@ -158,7 +173,7 @@ fn read_dns(
     fields: &mut Fields<'_>,
     old: Option<&Vslice>,
     spelling: &mut Spelling,
-) -> Option<Vec<Ipv4Addr>> {
+) -> Option<Vec<IpAddr>> {
     let mode = fields.parsed("dnsMode", |text| {
         let known = DNS_MODES.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(text));
         known
@@ -176,7 +191,7 @@ fn read_dns(
                     Some(server) => servers.push(server),
                     None => fields.invalid(
                         &format!("dnsServers/{at}"),
-                        "no IPv4 address; write one as 9.9.9.9",
+                        "no IP address; write one as 9.9.9.9",
                     ),
                 }
             }
@@ -194,8 +209,9 @@ fn read_dns(
             _ => written.without("dnsServers"),
         };
     }
-    if servers.len() > 2 {
-        fields.invalid("dnsServers", "at most two servers");
+    let ipv6 = servers.iter().filter(|server| server.is_ipv6()).count();
+    if ipv6 > 2 || servers.len() - ipv6 > 2 {
+        fields.invalid("dnsServers", "at most two servers of a family");
         return None;
     }
     if let Given::Value((mode, written)) = mode {
@@ -207,7 +223,7 @@ fn read_dns(
                 return None;
             }
             ("custom", true) => {
-                fields.invalid("dnsServers", "dnsMode custom needs one or two IPv4 addresses");
+                fields.invalid("dnsServers", "dnsMode custom needs one or two IP addresses");
                 return None;
             }
             _ => {}

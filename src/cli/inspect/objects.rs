@@ -25,8 +25,10 @@ pub(super) fn describe(object: &CatalogObject, catalog: &Catalog) -> Value {
 }
 
 pub(super) fn vslice(id: VsliceId, vslice: &Vslice) -> Value {
-    let subnets =
-        vslice.subnets.iter().map(|subnet| format!("{} {}", subnet.cidr, subnet.allocation));
+    let subnets = vslice
+        .subnets
+        .iter()
+        .map(|subnet| format!("{} {}", subnet.block.cidr(), subnet.allocation));
     json!({
         "number": id.index(), "moniker": vslice.moniker, "name": vslice.name.as_str(), "enabled": vslice.enabled,
         "subnets": subnets.collect::<Vec<_>>(),

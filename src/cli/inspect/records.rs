@@ -194,6 +194,8 @@ impl HandleNames {
             "msisdn": endpoint.msisdn,
             "groups": endpoint.groups().map(|id| self.group(id)).collect::<Vec<_>>(),
             "staticIp": endpoint.static_ip,
+            "staticIpv6": endpoint.configured_prefixes().link,
+            "delegatedIpv6": endpoint.configured_prefixes().delegated,
             "name": endpoint.name,
             "reference": endpoint.labels().reference,
             "tags": endpoint.labels().tags,

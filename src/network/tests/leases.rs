@@ -1,5 +1,6 @@
 //! The life of a lease beside its sessions.
 
+use crate::address::AddressKind;
 use std::net::Ipv4Addr;
 
 use super::*;
@@ -10,14 +11,19 @@ pub(super) fn ip(group: usize) -> Ipv4Addr {
 
 /// An Access-Accept at second 0, good for two minutes.
 pub(super) fn authorise(tracker: &mut TestTracker, group: usize, kind: LeaseKind) {
-    let phase = LeasePhase::Authorised { until: at(120), authorisation: 7 };
-    let lease =
-        Lease { group: GroupId::new(group), vslice: VsliceId::new(0), ip: ip(group), kind, phase };
+    let phase = LeasePhase::Authorised { until: at(120), authorisation: AuthorisationNumber(7) };
+    let lease = Lease {
+        group: GroupId::new(group),
+        vslice: VsliceId::new(0),
+        ip: ip(group).into(),
+        kind,
+        phase,
+    };
     assert_eq!(tracker.endpoint.grant(lease), None);
 }
 
 fn phase(tracker: &TestTracker, group: usize) -> Option<LeasePhase> {
-    tracker.endpoint.lease(GroupId::new(group)).map(|lease| lease.phase)
+    tracker.endpoint.lease(GroupId::new(group), AddressKind::Ipv4).map(|lease| lease.phase)
 }
 
 fn freed(outcome: &Outcome) -> Vec<ReleasedLease> {
@@ -33,7 +39,10 @@ fn a_pooled_lease_lives_as_long_as_the_last_session_of_its_group() {
     tracker.start(&Report { apn: Some(b"web"), ..report("b", 2) });
     assert!(freed(&tracker.stop(&report("a", 3))).is_empty(), "b is of the same group");
     let last = tracker.stop(&report("b", 4));
-    assert_eq!(freed(&last), [ReleasedLease { vslice: VsliceId::new(0), ip: ip(0), at: at(4) }]);
+    assert_eq!(
+        freed(&last),
+        [ReleasedLease { vslice: VsliceId::new(0), ip: ip(0).into(), at: at(4) }]
+    );
     assert_eq!(phase(&tracker, 0), Some(LeasePhase::Released { at: at(4) }));
 }
 
@@ -105,11 +114,13 @@ fn a_released_lease_is_not_taken_into_use_unasked() {
         (phase(&tracker, 0), tracker.session("b").ip),
         (Some(LeasePhase::Released { at: at(4) }), None)
     );
-    assert!(!tracker.endpoint.take_into_use(GroupId::new(0)));
-    let granted =
-        Lease { phase: LeasePhase::Kept, ..*tracker.endpoint.lease(GroupId::new(0)).unwrap() };
+    assert!(!tracker.endpoint.take_into_use(GroupId::new(0), AddressKind::Ipv4));
+    let granted = Lease {
+        phase: LeasePhase::Kept,
+        ..*tracker.endpoint.lease(GroupId::new(0), AddressKind::Ipv4).unwrap()
+    };
     tracker.endpoint.grant(granted);
-    assert!(tracker.endpoint.take_into_use(GroupId::new(0)));
+    assert!(tracker.endpoint.take_into_use(GroupId::new(0), AddressKind::Ipv4));
     assert_eq!(tracker.stop(&report("b", 6)).freed.len(), 1);
 }
 
@@ -119,19 +130,21 @@ fn reauthorised(kind: LeaseKind) -> TestTracker {
     authorise(&mut tracker, 0, kind);
     tracker.start(&report("a", 1));
     let before = tracker.endpoint.version;
-    assert!(tracker.endpoint.authorise(GroupId::new(0), at(200), 8));
+    assert!(tracker.endpoint.authorise(GroupId::new(0), AddressKind::Ipv4, at(200), 8));
     assert!(tracker.endpoint.version > before, "a promise is worth a record");
     tracker
 }
 
-const AUTHORISED: LeasePhase = LeasePhase::Authorised { until: at(200), authorisation: 8 };
-const REAUTHORISED: LeasePhase = LeasePhase::Reauthorised { until: at(200), authorisation: 8 };
+const AUTHORISED: LeasePhase =
+    LeasePhase::Authorised { until: at(200), authorisation: AuthorisationNumber(8) };
+const REAUTHORISED: LeasePhase =
+    LeasePhase::Reauthorised { until: at(200), authorisation: AuthorisationNumber(8) };
 
 #[test]
 fn asking_again_leaves_a_lease_in_use() {
     let mut tracker = reauthorised(LeaseKind::Pooled);
     assert_eq!(phase(&tracker, 0), Some(REAUTHORISED));
-    assert!(!tracker.endpoint.authorise(GroupId::new(1), at(200), 8));
+    assert!(!tracker.endpoint.authorise(GroupId::new(1), AddressKind::Ipv4, at(200), 8));
     assert!(tracker.endpoint.settle(at(201), &limits(), &Restarts::default()).0.freed.is_empty());
     assert_eq!(freed(&tracker.stop(&report("a", 202))).len(), 1, "the promise has run out");
 }
@@ -192,18 +205,18 @@ fn news_of_an_older_session_is_not_what_the_promise_waits_for() {
     let mut tracker = reauthorised(LeaseKind::Pooled);
     tracker.start(&report("a", 1));
     tracker.interim(&report("a", 90));
-    assert!(tracker.endpoint.take_into_use(GroupId::new(0)));
+    assert!(tracker.endpoint.take_into_use(GroupId::new(0), AddressKind::Ipv4));
     assert_eq!(phase(&tracker, 0), Some(REAUTHORISED));
 
     // Also if it had no lease when the promise was given, and uses this one from now on.
     let mut tracker = TestTracker::new();
     tracker.start(&report("a", 1));
     authorise(&mut tracker, 0, LeaseKind::Pooled);
-    assert!(tracker.endpoint.take_into_use(GroupId::new(0)));
+    assert!(tracker.endpoint.take_into_use(GroupId::new(0), AddressKind::Ipv4));
     tracker.stop(&report("a", 2));
     assert_eq!(
         phase(&tracker, 0),
-        Some(LeasePhase::Authorised { until: at(120), authorisation: 7 })
+        Some(LeasePhase::Authorised { until: at(120), authorisation: AuthorisationNumber(7) })
     );
 }
 
@@ -211,11 +224,11 @@ fn news_of_an_older_session_is_not_what_the_promise_waits_for() {
 fn a_lease_in_the_place_of_another_hands_the_former_back() {
     let mut tracker = TestTracker::new();
     authorise(&mut tracker, 0, LeaseKind::Pooled);
-    let former = *tracker.endpoint.lease(GroupId::new(0)).unwrap();
-    let other = Lease { ip: ip(9), ..former };
+    let former = *tracker.endpoint.lease(GroupId::new(0), AddressKind::Ipv4).unwrap();
+    let other = Lease { ip: ip(9).into(), ..former };
     assert_eq!(tracker.endpoint.grant(other), Some(former));
-    assert_eq!(tracker.endpoint.drop_lease(GroupId::new(0)), Some(other));
-    assert_eq!(tracker.endpoint.drop_lease(GroupId::new(0)), None);
+    assert_eq!(tracker.endpoint.drop_lease(GroupId::new(0), AddressKind::Ipv4), Some(other));
+    assert_eq!(tracker.endpoint.drop_lease(GroupId::new(0), AddressKind::Ipv4), None);
 }
 
 #[test]
@@ -224,8 +237,10 @@ fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
     authorise(&mut tracker, 0, LeaseKind::Pooled);
     for secs in 1..=64 {
         assert!(tracker.endpoint.has_room_for_hold(), "{secs}");
-        let next =
-            Lease { ip: ip(secs as usize), ..*tracker.endpoint.lease(GroupId::new(0)).unwrap() };
+        let next = Lease {
+            ip: ip(secs as usize).into(),
+            ..*tracker.endpoint.lease(GroupId::new(0), AddressKind::Ipv4).unwrap()
+        };
         let former = tracker.endpoint.grant(next).unwrap();
         tracker.endpoint.remember_hold(former, at(secs));
         assert_eq!(
@@ -242,7 +257,10 @@ fn addresses_given_up_stand_behind_the_own_lease_until_there_is_no_more_room() {
     };
     assert_eq!(holds(&tracker), 64);
 
-    let again = Lease { ip: ip(15), ..*tracker.endpoint.lease(GroupId::new(0)).unwrap() };
+    let again = Lease {
+        ip: ip(15).into(),
+        ..*tracker.endpoint.lease(GroupId::new(0), AddressKind::Ipv4).unwrap()
+    };
     tracker.endpoint.grant(again);
     assert_eq!(holds(&tracker), 63, "what it has again is in no hold");
 }
@@ -252,8 +270,8 @@ fn an_address_given_up_for_another_stays_while_a_session_uses_it() {
     let mut tracker = TestTracker::new();
     authorise(&mut tracker, 0, LeaseKind::Static);
     tracker.start(&report("a", 1));
-    let own = *tracker.endpoint.lease(GroupId::new(0)).unwrap();
-    let former = tracker.endpoint.grant(Lease { ip: ip(9), ..own }).unwrap();
+    let own = *tracker.endpoint.lease(GroupId::new(0), AddressKind::Ipv4).unwrap();
+    let former = tracker.endpoint.grant(Lease { ip: ip(9).into(), ..own }).unwrap();
     assert!(tracker.endpoint.is_used(&former));
     tracker.endpoint.remember_use(former);
     assert_eq!(tracker.endpoint.own_leases().count(), 2);

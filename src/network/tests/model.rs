@@ -1,5 +1,6 @@
 //! What must be true after anything that can happen, in any order.
 
+use crate::address::AddressKind;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -187,9 +188,9 @@ proptest! {
                     endpoint.gateway_restart(&restarts, now)
                 }
                 Act::Grant => {
-                    let phase = LeasePhase::Authorised { until: now + Duration::from_secs(120), authorisation: 1 };
+                    let phase = LeasePhase::Authorised { until: now + Duration::from_secs(120), authorisation: AuthorisationNumber(1) };
                     let (group, vslice, kind) = (GroupId::new(0), VsliceId::new(0), LeaseKind::Pooled);
-                    if !endpoint.authorise(group, now + Duration::from_secs(120), 1) {
+                    if !endpoint.authorise(group, AddressKind::Ipv4, now + Duration::from_secs(120), 1) {
                         endpoint.grant(Lease { group, vslice, ip: [10, 0, 0, 2].into(), kind, phase });
                     }
                     continue;

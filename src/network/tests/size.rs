@@ -27,7 +27,7 @@ fn one_session_and_one_lease_have_no_spare_places() {
         vslice: VsliceId::new(0),
         ip: [10, 0, 0, 9].into(),
         kind: LeaseKind::Pooled,
-        phase: LeasePhase::Authorised { until: at(120), authorisation: 1 },
+        phase: LeasePhase::Authorised { until: at(120), authorisation: AuthorisationNumber(1) },
     };
     tracker.endpoint.grant(lease);
     tracker.start(&report("a", 1));

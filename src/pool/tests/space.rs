@@ -6,7 +6,7 @@ use super::*;
 /// The networks of the tests lie here.
 const NET: &str = "10.0.0.0/26";
 
-type Layout = Vec<(Ipv4Net, char, Vec<Ipv4Net>)>;
+type Layout = Vec<(IpNet, char, Vec<IpNet>)>;
 
 fn space(layout: &Layout) -> AddressSpace<char> {
     let mut space = AddressSpace::new(HOLD);
@@ -107,15 +107,15 @@ fn what_a_gateway_says_is_used_by_another_is_given_to_nobody() {
 
 /// Who has what, and nothing else.
 #[derive(Clone, Default)]
-struct Owners(BTreeMap<Ipv4Addr, (u8, Option<Timestamp>)>);
+struct Owners(BTreeMap<Address, (u8, Option<Timestamp>)>);
 
 impl Owners {
-    fn owner(&self, ip: Ipv4Addr) -> Option<u8> {
+    fn owner(&self, ip: Address) -> Option<u8> {
         self.0.get(&ip).filter(|(_, released)| released.is_none()).map(|(who, _)| *who)
     }
 
     /// Somebody whom it is or was until less than the hold ago.
-    fn is_taken(&self, ip: Ipv4Addr, now: Timestamp) -> Option<u8> {
+    fn is_taken(&self, ip: Address, now: Timestamp) -> Option<u8> {
         self.0
             .get(&ip)
             .filter(|(_, released)| released.is_none_or(|at| at + HOLD > now))
@@ -161,9 +161,9 @@ fn layout() -> impl Strategy<Value = Layout> {
                 .into_iter()
                 .filter_map(|(first, kind, exclude)| Some((first, kind?, exclude)));
             let laid = there.map(|(first, kind, exclude)| {
-                let cidr = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, first), length).unwrap();
-                let exclude = exclude
-                    .map(|quarter| Ipv4Net::new(Ipv4Addr::new(10, 0, 0, quarter * 4), 30).unwrap());
+                let cidr = IpNet::new([10, 0, 0, first].into(), length).unwrap();
+                let exclude =
+                    exclude.map(|quarter| IpNet::new([10, 0, 0, quarter * 4].into(), 30).unwrap());
                 (cidr, kind, exclude.into_iter().collect())
             });
             laid.collect()
@@ -183,11 +183,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn offers(layout: &Layout, ip: Ipv4Addr) -> Option<char> {
+fn offers(layout: &Layout, ip: Address) -> Option<char> {
+    let ip = std::net::IpAddr::V4(ip.ipv4()?);
     let (cidr, kind, exclude) = layout.iter().find(|(cidr, ..)| cidr.contains(&ip))?;
-    let offset = ip.to_bits() - cidr.network().to_bits();
-    let is_reserved =
-        offset < 2 || ip == cidr.broadcast() || exclude.iter().any(|range| range.contains(&ip));
+    let is_reserved = ip == cidr.network()
+        || cidr.hosts().next() == Some(ip)
+        || ip == cidr.broadcast()
+        || exclude.iter().any(|range| range.contains(&ip));
     (!is_reserved).then_some(*kind)
 }
 
@@ -200,7 +202,7 @@ proptest! {
         let mut now = at(0);
         for step in steps {
             now = now + Duration::from_micros(1);
-            let address = |last: u8| Ipv4Addr::new(10, 0, 0, last);
+            let address = |last: u8| Address::from([10, 0, 0, last]);
             match step {
                 Step::Allocate(kind, who) => {
                     let all = (0..64).map(address);

@@ -1,15 +1,16 @@
 //! `inventory.toml`: the VSlices and groups, read into a catalog.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
+use ipnet::IpNet;
 
 use super::super::model::{
     AddressFamilies, Allocation, CredentialMethod, Credentials, Group, Subnet, Vslice,
 };
 use super::super::problem::ProblemCollector;
-use super::super::{Catalog, CatalogEntry, GroupFault, Policy};
+use super::super::{Catalog, CatalogEntry, GroupFault, Policy, subnet_block};
 use super::elsewhere::{Elsewhere, NamedElsewhere};
 use super::policy_section::policy;
 use super::section::{Lined, Section, Text};
@@ -135,16 +136,17 @@ fn vslice(
     for section in section.sections("subnet", "[[vslice.subnet]]", report) {
         let line = section.line;
         let Some(new) = subnet(section, report) else { continue };
-        match subnets
-            .iter()
-            .find(|(_, other)| other.cidr.contains(&new.cidr) || new.cidr.contains(&other.cidr))
-        {
+        match subnets.iter().find(|(_, other)| {
+            other.block.cidr().contains(&new.block.cidr())
+                || new.block.cidr().contains(&other.block.cidr())
+        }) {
             None => subnets.push((line, new)),
             Some((other_line, other)) => report.problem(
                 line,
                 format!(
                     "{} overlaps {} of the same VSlice in line {other_line}",
-                    new.cidr, other.cidr
+                    new.block.cidr(),
+                    other.block.cidr()
                 ),
                 "choose ranges that have no address in common",
             ),
@@ -160,10 +162,13 @@ fn vslice(
     Some(vslice)
 }
 
-fn dns(section: &mut Section<'_>, report: &mut ProblemCollector) -> Vec<Ipv4Addr> {
+fn dns(section: &mut Section<'_>, report: &mut ProblemCollector) -> Vec<IpAddr> {
     let servers = section.list("dns", report);
-    if let Some(third) = servers.get(2) {
-        report.problem(third.line, "dns has more than two servers", "leave the two best");
+    let of_family =
+        |is_ipv6| servers.iter().filter(move |server| server.value.contains(':') == is_ipv6);
+    for third in [false, true].into_iter().filter_map(|is_ipv6| of_family(is_ipv6).nth(2)) {
+        let what = "dns has more than two servers of one family";
+        report.problem(third.line, what, "leave the two best");
     }
     servers.iter().filter_map(|server| server.address("dns", report)).collect()
 }
@@ -172,11 +177,18 @@ fn subnet(mut section: Section<'_>, report: &mut ProblemCollector) -> Option<Sub
     let cidr_text = section.required("cidr", report);
     let allocation = allocation(&mut section, report);
     let excluded = section.list("exclude", report);
+    let mut length = |key| section.take::<u8>(key, report).map(|length| length.value);
+    let (prefix_length, delegated_length) = (length("prefix_length"), length("delegated_length"));
     section.close(report);
 
     let cidr_text = cidr_text?;
     let cidr = cidr_text.range("cidr", report)?;
-    if cidr.prefix_len() < SHORTEST_PREFIX {
+    let block = subnet_block(cidr, prefix_length, delegated_length)
+        .map_err(|(key, rule)| {
+            report.problem(cidr_text.line, format!("{key}: {rule}"), "correct it");
+        })
+        .ok();
+    if cidr.addr().is_ipv4() && cidr.prefix_len() < SHORTEST_PREFIX {
         report.problem(
             cidr_text.line,
             format!("cidr: {cidr} is larger than a /8"),
@@ -195,15 +207,22 @@ fn subnet(mut section: Section<'_>, report: &mut ProblemCollector) -> Option<Sub
         }
         exclude.push(range);
     }
-    let subnet = Subnet { cidr, allocation: allocation?, exclude };
+    let subnet = Subnet { block: block?, allocation: allocation?, exclude };
     warn_of_useless(&subnet, cidr_text.line, report);
     Some(subnet)
 }
 
 /// A range whose addresses no device can use, or of which none is left.
 fn warn_of_useless(subnet: &Subnet, line: u32, report: &mut ProblemCollector) {
-    let Subnet { cidr, .. } = subnet;
-    let (first, last) = (cidr.network(), cidr.broadcast());
+    let cidr = subnet.block.cidr();
+    let IpNet::V4(range) = cidr else {
+        if subnet.capacity() == 0 {
+            let what = format!("cidr: {cidr} is reserved or excluded as a whole");
+            report.warning(line, what, "choose another range, or leave the subnet out");
+        }
+        return;
+    };
+    let (first, last) = (range.network(), range.broadcast());
     let why = [
         (
             first.is_loopback() || last.is_loopback(),

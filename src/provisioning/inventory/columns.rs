@@ -39,6 +39,8 @@ columns! {
     Reference = "reference",
     Tags = "tags",
     Imei = "imei",
+    StaticIpv6 = "static_ipv6",
+    DelegatedIpv6 = "delegated_ipv6",
 }
 
 /// The place of each column in a row. All but `iccid` may be left out: their fields are then empty.

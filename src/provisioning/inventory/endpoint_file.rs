@@ -1,18 +1,19 @@
 //! `endpoints.csv`: one endpoint a line.
 
 use std::io::{self, Read};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use csv::ByteRecord;
 
 use super::super::model::{Allocation, Subnet};
 use super::super::problem::ProblemCollector;
-use super::super::{Catalog, Endpoint, Labels, ProvisioningState};
+use super::super::{Catalog, ConfiguredPrefixes, Endpoint, Labels, ProvisioningState};
 use super::catalog_file::HandlesByName;
 use super::columns::{Column, Columns, Row, unguarded};
 use super::csv_lines::CsvLines;
 use super::section::check_name;
-use crate::identity::{GroupId, Iccid, IdentityError, Imeisv, Imsi, Msisdn};
+use crate::address::{Address, AddressKind, Ipv6Prefix};
+use crate::identity::{GroupId, Iccid, IdentityError, Imeisv, Imsi, Msisdn, VsliceId};
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -44,6 +45,7 @@ pub(super) fn read(
         report,
         listed: ListedEndpoint::default(),
         static_ips: Vec::new(),
+        prefixes: Vec::new(),
         bare: (0, None),
     };
     rows.listed.endpoints.reserve(expected);
@@ -77,6 +79,8 @@ struct Rows<'a> {
     listed: ListedEndpoint,
     /// VSlice and address in one word, and the line.
     static_ips: Vec<(u64, u32)>,
+    /// VSlice, prefix and line.
+    prefixes: Vec<(VsliceId, Ipv6Prefix, u32)>,
     /// How many active endpoints have neither IMSI nor MSISDN, and the line of the first.
     bare: (u32, Option<u32>),
 }
@@ -117,6 +121,11 @@ impl Rows<'_> {
         }
         endpoint = self.in_groups(row, endpoint);
         endpoint.static_ip = self.static_ip(row, endpoint.group);
+        let prefixes = ConfiguredPrefixes {
+            link: self.prefix(row, Column::StaticIpv6, endpoint.group),
+            delegated: self.prefix(row, Column::DelegatedIpv6, endpoint.group),
+        };
+        endpoint = endpoint.with_configured_prefixes(prefixes);
         endpoint = endpoint.named(self.name(row)).with_labels(self.labels(row));
         if row.has(Column::Imei) {
             let imei = row.field(Column::Imei);
@@ -227,33 +236,83 @@ impl Rows<'_> {
             self.report.problem(row.line, "static_ip: this is no IPv4 address", "correct it");
             return None;
         };
+        if let Some(vslice) = self.judge_configured(row, Column::StaticIp, group, Address::V4(ip)) {
+            let word = (vslice.index() as u64) << 32 | u64::from(u32::from(ip));
+            self.static_ips.push((word, row.line));
+        }
+        Some(ip)
+    }
+
+    fn prefix(
+        &mut self,
+        row: &Row<'_>,
+        column: Column,
+        group: Option<GroupId>,
+    ) -> Option<Ipv6Prefix> {
+        if !row.has(column) {
+            return None;
+        }
+        let is_link = column == Column::StaticIpv6;
+        let text = std::str::from_utf8(row.field(column)).ok();
+        // An address stands for the /64 that it is the first one of.
+        let parse = |text: &str| {
+            let whole = text.parse::<Ipv6Addr>().ok().filter(|_| is_link);
+            let whole = whole.filter(|ip| ip.to_bits() as u64 == 0);
+            text.parse().ok().or_else(|| Ipv6Prefix::new(whole?, Ipv6Prefix::LINK))
+        };
+        let prefix = text.and_then(parse);
+        let right = prefix
+            .filter(|prefix: &Ipv6Prefix| (prefix.prefix_len() == Ipv6Prefix::LINK) == is_link);
+        let Some(prefix) = right else {
+            let (rule, remedy) = if is_link {
+                ("this is no IPv6 prefix of 64 bits", "write it as in 2001:db8:10:7::/64")
+            } else {
+                ("this is no IPv6 prefix of 48 to 63 bits", "write it as in 2001:db8:20:700::/56")
+            };
+            self.report.problem(row.line, format!("{}: {rule}", column.name()), remedy);
+            return None;
+        };
+        if let Some(vslice) = self.judge_configured(row, column, group, Address::V6(prefix)) {
+            self.prefixes.push((vslice, prefix, row.line));
+        }
+        Some(prefix)
+    }
+
+    /// The VSlice in which the address is configured, if it can be given there.
+    fn judge_configured(
+        &mut self,
+        row: &Row<'_>,
+        column: Column,
+        group: Option<GroupId>,
+        ip: Address,
+    ) -> Option<VsliceId> {
+        let column = column.name();
         if !row.has(Column::Group) {
-            let what = "static_ip without a group: it would belong to no VSlice";
+            let what = format!("{column} without a group: it would belong to no VSlice");
             self.report.problem(row.line, what, "name the group, or leave the address out");
         }
         let group = self.groups.catalog.group(group?)?;
         let vslice = self.groups.catalog.vslice(group.vslice)?;
-        let around = vslice.subnets_of(Allocation::Static).find(|subnet| subnet.cidr.contains(&ip));
+        let around = vslice.subnets_of(Allocation::Static).find(|subnet| subnet.block.contains(ip));
         if group.allocation == Allocation::Pooled {
             let what =
-                format!("static_ip: group {} is pooled and would never give it", group.moniker);
+                format!("{column}: group {} is pooled and would never give it", group.moniker);
             self.report.problem(
                 row.line,
                 what,
                 "leave it out, or choose a group with static allocation",
             );
         } else if around.is_some_and(|subnet| subnet.offers(ip)) {
-            self.static_ips
-                .push(((group.vslice.index() as u64) << 32 | u64::from(u32::from(ip)), row.line));
+            return Some(group.vslice);
         } else if let Some(subnet) = around {
-            let what = format!("static_ip: {ip} is reserved or excluded in {}", subnet.cidr);
+            let what = format!("{column}: {ip} is reserved or excluded in {}", subnet.block);
             self.report.problem(row.line, what, "choose another address");
         } else {
             let what =
-                format!("static_ip: {ip} is in no static subnet of VSlice {}", vslice.moniker);
+                format!("{column}: {ip} is in no static subnet of VSlice {}", vslice.moniker);
             self.report.problem(row.line, what, "choose an address inside one");
         }
-        Some(ip)
+        None
     }
 
     fn name<'r>(&mut self, row: &Row<'r>) -> &'r str {
@@ -299,7 +358,10 @@ impl Rows<'_> {
             self.report.advise(first, what, "add IMSI or MSISDN, here and in the lines after it");
         }
         for (vslice_id, vslice) in self.groups.catalog.vslices() {
-            let room: u64 = vslice.subnets_of(Allocation::Static).map(Subnet::capacity).sum();
+            let ipv4 = vslice
+                .subnets_of(Allocation::Static)
+                .filter(|subnet| subnet.block.kind() == AddressKind::Ipv4);
+            let room: u64 = ipv4.map(Subnet::capacity).sum();
             let is_static = |id| {
                 let group = self.groups.catalog.group(id);
                 group.is_some_and(|group| {
@@ -312,7 +374,9 @@ impl Rows<'_> {
             };
             let count =
                 self.listed.endpoints.iter().filter(|(_, endpoint)| holds(endpoint)).count() as u64;
-            if count > room {
+            let is_ipv6_only = !vslice.gives(Allocation::Static, AddressKind::Ipv4)
+                && vslice.gives(Allocation::Static, AddressKind::Link);
+            if count > room && !is_ipv6_only {
                 let what = format!(
                     "VSlice {} has {room} static addresses for {count} endpoints with static allocation",
                     vslice.moniker
@@ -344,6 +408,28 @@ impl Rows<'_> {
             std::mem::take(&mut self.static_ips),
             self.report,
         );
+        self.report_prefixes();
+    }
+
+    /// Prefixes that are one, or lie one inside the other.
+    fn report_prefixes(&mut self) {
+        let mut prefixes = std::mem::take(&mut self.prefixes);
+        // Whatever contains another stands before it.
+        prefixes.sort_unstable_by_key(|(vslice, prefix, line)| {
+            (vslice.index(), prefix.bits(), prefix.prefix_len(), *line)
+        });
+        let mut widest: Option<(VsliceId, Ipv6Prefix, u32)> = None;
+        for (vslice, prefix, line) in prefixes {
+            match widest {
+                Some((of, before, first)) if of == vslice && before.overlaps(prefix) => {
+                    let (line, first) = (line.max(first), line.min(first));
+                    let what =
+                        format!("{prefix} and {before} of the same VSlice overlap: line {first}");
+                    self.report.problem(line, what, "leave it in one of them");
+                }
+                _ => widest = Some((vslice, prefix, line)),
+            }
+        }
     }
 }
 

@@ -3,17 +3,18 @@
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::super::model::{AddressFamilies, CredentialMethod, Group, Subnet, Vslice};
 use super::super::{Catalog, CatalogKind, Endpoint, EventMap, Policy};
 use super::columns::{Column, guarded};
 use super::{CATALOG, ENDPOINTS, ENDPOINTS_GZ};
+use crate::address::AddressKind;
 use crate::identity::{Apn, GroupId, Iccid};
 use crate::policy::{CountryCode, PolicyEntry};
 
@@ -56,7 +57,7 @@ struct VsliceLayout<'a> {
     name: &'a str,
     enabled: bool,
     #[serde(skip_serializing_if = "is_empty")]
-    dns: &'a [Ipv4Addr],
+    dns: &'a [IpAddr],
     #[serde(skip_serializing_if = "Option::is_none")]
     event_map: Option<&'a str>,
     subnet: Vec<SubnetLayout<'a>>,
@@ -64,10 +65,12 @@ struct VsliceLayout<'a> {
 
 #[derive(Serialize)]
 struct SubnetLayout<'a> {
-    cidr: Ipv4Net,
+    cidr: IpNet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegated_length: Option<u8>,
     allocation: &'static str,
     #[serde(skip_serializing_if = "is_empty")]
-    exclude: &'a [Ipv4Net],
+    exclude: &'a [IpNet],
 }
 
 #[derive(Serialize)]
@@ -190,7 +193,9 @@ fn vslice_layout<'a>(vslice: &'a Vslice, catalog: &'a Catalog) -> io::Result<Vsl
 
 fn subnet_layout(subnet: &Subnet) -> SubnetLayout<'_> {
     SubnetLayout {
-        cidr: subnet.cidr,
+        cidr: subnet.block.cidr(),
+        delegated_length: (subnet.block.kind() == AddressKind::Delegated)
+            .then_some(subnet.block.prefix_len()),
         allocation: subnet.allocation.moniker(),
         exclude: &subnet.exclude,
     }
@@ -270,6 +275,8 @@ fn write_field(
         Column::Reference => show(field, endpoint.labels().reference.as_deref().map(guarded)),
         Column::Tags => field.write_str(&guarded(&endpoint.labels().tags.join(";"))),
         Column::Imei => show(field, endpoint.imei()),
+        Column::StaticIpv6 => show(field, endpoint.configured_prefixes().link),
+        Column::DelegatedIpv6 => show(field, endpoint.configured_prefixes().delegated),
     };
     written.map_err(io::Error::other)
 }

@@ -1,10 +1,10 @@
 //! A table of `inventory.toml` that is emptied key by key, so that all its problems are found and
 //! not only the first.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use compact_str::CompactString;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
@@ -214,19 +214,19 @@ impl Lined<String> {
         self.read("moniker", "choose another moniker", Moniker::parse, report)
     }
 
-    pub(super) fn address(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Addr> {
-        let parse = |text: &str| text.parse().map_err(|_| format!("{text:?} is no IPv4 address"));
-        self.read(key, "write four numbers, as in \"9.9.9.9\"", parse, report)
+    pub(super) fn address(&self, key: &str, report: &mut ProblemCollector) -> Option<IpAddr> {
+        let parse = |text: &str| text.parse().map_err(|_| format!("{text:?} is no IP address"));
+        self.read(key, "write it as in \"9.9.9.9\" or \"2001:db8::53\"", parse, report)
     }
 
     /// An address range, which must be written with its first address: else it is not clear which
     /// of two was meant.
-    pub(super) fn range(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Net> {
+    pub(super) fn range(&self, key: &str, report: &mut ProblemCollector) -> Option<IpNet> {
         let parse =
-            |text: &str| text.parse::<Ipv4Net>().map_err(|_| format!("{text:?} is no IPv4 range"));
+            |text: &str| text.parse::<IpNet>().map_err(|_| format!("{text:?} is no IP range"));
         let range = self.read(
             key,
-            "write address and prefix length, as in \"100.64.0.0/16\"",
+            "write address and prefix length, as in \"100.64.0.0/16\" or \"2001:db8:10::/48\"",
             parse,
             report,
         )?;
@@ -242,8 +242,8 @@ impl Lined<String> {
     }
 
     /// An address range, or an address as the range of itself.
-    pub(super) fn addresses(&self, key: &str, report: &mut ProblemCollector) -> Option<Ipv4Net> {
-        self.value.parse().map_or_else(|_| self.range(key, report), |ip: Ipv4Addr| Some(ip.into()))
+    pub(super) fn addresses(&self, key: &str, report: &mut ProblemCollector) -> Option<IpNet> {
+        self.value.parse().map_or_else(|_| self.range(key, report), |ip: IpAddr| Some(ip.into()))
     }
 }
 

@@ -87,6 +87,7 @@ fn gateway_of_rate(rate_limit: u32) -> GatewaySettings {
         tls_names: Vec::new(),
         require_message_authenticator: Requirement::Auto,
         limit_proxy_state: true,
+        absent_is_released: false,
         rate_limit,
         dynamic_authorization: DynamicAuthorization::default(),
     }

@@ -19,6 +19,7 @@ fn server() -> TestServer {
         tls_names: Vec::new(),
         require_message_authenticator: Requirement::No,
         limit_proxy_state: true,
+        absent_is_released: false,
         rate_limit: 0,
         dynamic_authorization: DynamicAuthorization::default(),
     };

@@ -93,6 +93,7 @@ pub(crate) fn gateways() -> Gateways {
                 tls_names: Vec::new(),
                 require_message_authenticator,
                 limit_proxy_state,
+                absent_is_released: false,
                 rate_limit,
                 dynamic_authorization: DynamicAuthorization::default(),
             }

@@ -10,7 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use subtle::ConstantTimeEq as _;
 
-use crate::aaa::{AccountingKind, AccountingRequest, Class, Subject};
+use crate::aaa::{AccountingKind, AccountingRequest, AskedFamilies, Class, Subject};
+use crate::address::Ipv6Prefix;
 use crate::identity::{GatewayId, Imeisv, Plmn};
 use crate::network::{
     Counters, Families, LocationInfo, Nas, OddTimes, Report, Reporter, is_sane_session_time,
@@ -19,7 +20,7 @@ use crate::network::{
 use crate::policy::serving_network;
 use crate::provisioning::{CredentialMethod, Credentials};
 use crate::time::Timestamp;
-use crate::wire::number::value::{acct_status_type, network_event};
+use crate::wire::number::value::{acct_status_type, allocate_ip_type, network_event, pdp_type};
 use crate::wire::number::{self, attachd, tgpp};
 use crate::wire::{Datagram, Secret, Value, chap_matches, pap_matches};
 
@@ -42,8 +43,11 @@ pub struct Fields<'a> {
     nas_ipv6: Option<Ipv6Addr>,
     nas_identifier: Option<&'a [u8]>,
     ip: Option<Ipv4Addr>,
+    prefix: Option<Ipv6Prefix>,
+    delegated: Option<Ipv6Prefix>,
+    framed_ipv6: Option<Ipv6Addr>,
     pdp_type: Option<u32>,
-    has_ipv6: bool,
+    allocate_ip_type: Option<u32>,
     counters: Counters,
     location_info: LocationInfo<'a>,
     twan: Option<&'a [u8]>,
@@ -99,10 +103,10 @@ impl<'a> Fields<'a> {
             number::EVENT_TIMESTAMP => first(&mut self.event_timestamp, integer(octets)),
             number::EAP_MESSAGE => self.has_eap = true,
             number::NAS_IPV6_ADDRESS => first(&mut self.nas_ipv6, ipv6(octets)),
-            number::FRAMED_IPV6_PREFIX
-            | number::FRAMED_IPV6_ADDRESS
-            | number::DELEGATED_IPV6_PREFIX => {
-                self.has_ipv6 |= octets.iter().any(|octet| *octet != 0);
+            number::FRAMED_IPV6_PREFIX => first(&mut self.prefix, link_prefix(octets)),
+            number::FRAMED_IPV6_ADDRESS => first(&mut self.framed_ipv6, ipv6(octets)),
+            number::DELEGATED_IPV6_PREFIX => {
+                first(&mut self.delegated, delegated_prefix(octets));
             }
             _ => {}
         }
@@ -114,6 +118,9 @@ impl<'a> Fields<'a> {
             tgpp::IMSI => text(&mut self.subject.imsi, octets),
             tgpp::CHARGING_ID => first(&mut self.location_info.charging_id, integer(octets)),
             tgpp::PDP_TYPE => first(&mut self.pdp_type, integer(octets)),
+            tgpp::ALLOCATE_IP_TYPE => {
+                first(&mut self.allocate_ip_type, octet(octets).map(u32::from));
+            }
             tgpp::SGSN_ADDRESS => first(
                 &mut self.location_info.serving_node,
                 integer(octets).map(|ip| Ipv4Addr::from(ip).into()),
@@ -127,10 +134,7 @@ impl<'a> Fields<'a> {
             }
             tgpp::SGSN_MCC_MNC => first(&mut self.location_info.plmn, Plmn::parse(octets).ok()),
             tgpp::IMEISV => first(&mut self.location_info.imeisv, Imeisv::parse(octets).ok()),
-            tgpp::RAT_TYPE => first(
-                &mut self.location_info.rat,
-                <[u8; 1]>::try_from(octets).ok().map(|[rat]| rat),
-            ),
+            tgpp::RAT_TYPE => first(&mut self.location_info.rat, octet(octets)),
             tgpp::USER_LOCATION_INFO => text(&mut self.location_info.location, octets),
             tgpp::TWAN_IDENTIFIER => text(&mut self.twan, octets),
             tgpp::MS_TIME_ZONE => first(&mut self.location_info.time_zone, octets.try_into().ok()),
@@ -214,7 +218,11 @@ impl<'a> Fields<'a> {
             event_time,
             stamp,
             ip: self.ip,
+            prefix: self.link(),
+            delegated: self.delegated,
             families: self.families(),
+            is_without_ip: matches!(self.pdp_type, Some(pdp_type::NON_IP..=pdp_type::ETHERNET)),
+            absent_is_released: false,
             counters: self.counters,
             location_info: self.location_info(),
             session_time_s,
@@ -229,11 +237,47 @@ impl<'a> Fields<'a> {
     /// addresses tell.
     fn families(&self) -> Families {
         match self.pdp_type {
-            Some(0) => Families { ipv4: true, ipv6: false },
-            Some(2) => Families { ipv4: false, ipv6: true },
-            Some(3) => Families { ipv4: true, ipv6: true },
-            _ => Families { ipv4: self.ip.is_some(), ipv6: self.has_ipv6 },
+            Some(pdp_type::IPV4) => Families { ipv4: true, ipv6: false },
+            Some(pdp_type::IPV6) => Families { ipv4: false, ipv6: true },
+            Some(pdp_type::IPV4V6) => Families { ipv4: true, ipv6: true },
+            _ => Families {
+                ipv4: self.ip.is_some(),
+                ipv6: self.link().is_some() || self.delegated.is_some(),
+            },
         }
+    }
+
+    /// Framed-IPv6-Prefix, else that of Framed-IPv6-Address: 3GPP gateways leave the choice of
+    /// addresses in its /64 to the device (RFC 6911 2.1).
+    fn link(&self) -> Option<Ipv6Prefix> {
+        self.prefix.or_else(|| link_of(self.framed_ipv6?))
+    }
+
+    /// What addresses an Access-Request asks for.
+    pub fn asked(&self) -> AskedFamilies {
+        const IPV4: Families = Families { ipv4: true, ipv6: false };
+        const IPV6: Families = Families { ipv4: false, ipv6: true };
+        const BOTH: Families = Families { ipv4: true, ipv6: true };
+        let connection = match self.pdp_type {
+            Some(pdp_type::IPV4) => Some(IPV4),
+            Some(pdp_type::IPV6) => Some(IPV6),
+            Some(pdp_type::IPV4V6) => Some(BOTH),
+            Some(pdp_type::NON_IP..=pdp_type::ETHERNET) => return AskedFamilies::Nothing,
+            _ => None,
+        };
+        let allocation = match self.allocate_ip_type {
+            Some(allocate_ip_type::NONE) => return AskedFamilies::Nothing,
+            Some(allocate_ip_type::IPV4) => Some(IPV4),
+            Some(allocate_ip_type::IPV6) => Some(IPV6),
+            Some(allocate_ip_type::BOTH) => Some(BOTH),
+            _ => None,
+        };
+        let families = match (connection, allocation) {
+            (None, None) => return AskedFamilies::Unsaid,
+            (None | Some(BOTH), Some(families)) | (Some(families), _) => families,
+        };
+        let is_part = connection == Some(BOTH) && families != BOTH;
+        AskedFamilies::Some { families, is_part }
     }
 
     /// Where and in what the device is.
@@ -291,4 +335,31 @@ fn address(octets: &[u8]) -> Option<Ipv4Addr> {
 
 fn ipv6(octets: &[u8]) -> Option<Ipv6Addr> {
     <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from)
+}
+
+fn octet(octets: &[u8]) -> Option<u8> {
+    <[u8; 1]>::try_from(octets).ok().map(|[octet]| octet)
+}
+
+/// The prefix of a connection; one of another length is none (RFC 5080 2.11).
+fn link_prefix(octets: &[u8]) -> Option<Ipv6Prefix> {
+    prefix(octets).filter(|prefix| prefix.prefix_len() == Ipv6Prefix::LINK && prefix.bits() != 0)
+}
+
+fn link_of(ip: Ipv6Addr) -> Option<Ipv6Prefix> {
+    Ipv6Prefix::new(ip, Ipv6Prefix::LINK).filter(|prefix| prefix.bits() != 0)
+}
+
+fn delegated_prefix(octets: &[u8]) -> Option<Ipv6Prefix> {
+    prefix(octets).filter(|prefix| prefix.prefix_len() < Ipv6Prefix::LINK && prefix.bits() != 0)
+}
+
+/// Reserved octet, length in bits, and at least as many octets as that needs (RFC 3162 2.3). Bits
+/// beyond the length are cleared: gateways send host bits.
+fn prefix(octets: &[u8]) -> Option<Ipv6Prefix> {
+    let [_, len, sent @ ..] = octets else { return None };
+    let is_whole = sent.len() <= 16 && sent.len() >= usize::from(*len).div_ceil(8);
+    let mut whole = [0; 16];
+    whole.get_mut(..sent.len())?.copy_from_slice(sent);
+    Ipv6Prefix::new(Ipv6Addr::from(whole), *len).filter(|_| is_whole)
 }

@@ -116,7 +116,9 @@ values! {
     }
 
     "3GPP-PDP-Type, TS 29.061 16.4.7.2-3"
-    pdp_type { 0 "IPv4" IPV4, 1 "PPP", 2 "IPv6", 3 "IPv4v6", 4 "Non-IP", 5 "Unstructured", 6 "Ethernet", }
+    pdp_type {
+        0 "IPv4" IPV4, 1 "PPP", 2 "IPv6" IPV6, 3 "IPv4v6" IPV4V6, 4 "Non-IP" NON_IP, 5 "Unstructured", 6 "Ethernet" ETHERNET,
+    }
 
     "3GPP-RAT-Type, TS 29.061 16.4.7.2-21, TS 29.274 8.17"
     rat_type {
@@ -128,7 +130,7 @@ values! {
 
     "3GPP-Allocate-IP-Type, TS 29.061 16.4.7.2-27"
     allocate_ip_type {
-        0 "Do-Not-Allocate", 1 "Allocate-IPv4-Address", 2 "Allocate-IPv6-Prefix", 3 "Allocate-IPv4-and-IPv6",
+        0 "Do-Not-Allocate" NONE, 1 "Allocate-IPv4-Address" IPV4, 2 "Allocate-IPv6-Prefix" IPV6, 3 "Allocate-IPv4-and-IPv6" BOTH,
     }
 
     "Attachd-Network-Event, PROTOCOL 9"

@@ -107,10 +107,15 @@ fn policy() -> impl Strategy<Value = Policy> {
 
 fn vslice() -> impl Strategy<Value = Vslice> {
     let subnet = (any::<bool>(), option::of(0..=255u8));
-    (name(), any::<bool>(), vec(any::<Ipv4Addr>(), 0..3), vec(subnet, 0..4)).prop_map(
-        |(name, enabled, dns, subnets)| {
+    (
+        name(),
+        any::<bool>(),
+        vec(any::<Ipv4Addr>().prop_map(std::net::IpAddr::V4), 0..3),
+        vec(subnet, 0..4),
+    )
+        .prop_map(|(name, enabled, dns, subnets)| {
             let subnet = |(number, (is_static, excluded)): (usize, (bool, Option<u8>))| Subnet {
-                cidr: format!("10.{number}.0.0/16").parse().unwrap(),
+                block: format!("10.{number}.0.0/16").parse().unwrap(),
                 allocation: if is_static { Allocation::Static } else { Allocation::Pooled },
                 exclude: excluded
                     .map(|third| format!("10.{number}.{third}.0/24").parse().unwrap())
@@ -126,8 +131,7 @@ fn vslice() -> impl Strategy<Value = Vslice> {
                 subnets,
                 event_map: None,
             }
-        },
-    )
+        })
 }
 
 fn group() -> impl Strategy<Value = (prop::sample::Index, Group)> {
@@ -242,8 +246,8 @@ fn free_address(endpoint: &Endpoint, number: usize, catalog: &Catalog) -> Option
     let group =
         catalog.group(endpoint.group?).filter(|group| group.allocation == Allocation::Static)?;
     let subnet = catalog.vslice(group.vslice)?.subnets_of(Allocation::Static).next()?;
-    let ip = Ipv4Addr::from(u32::from(subnet.cidr.network()) + 256 * 7 + number as u32);
-    subnet.offers(ip).then_some(ip)
+    let ip = subnet.block.address(256 * 7 + number as u32);
+    ip.ipv4().filter(|_| subnet.offers(ip))
 }
 
 fn iccid(number: usize) -> Iccid {

@@ -2,18 +2,18 @@
 
 /// Both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OffsetRange {
-    pub(super) first: u32,
-    pub(super) last: u32,
+pub struct OffsetRange {
+    pub first: u32,
+    pub last: u32,
 }
 
 /// Sorted, and neither overlapping nor touching. A configuration has a handful, so the binary
 /// search takes a few steps.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct OffsetRanges(Vec<OffsetRange>);
+pub struct OffsetRanges(Vec<OffsetRange>);
 
 impl OffsetRanges {
-    pub(super) fn of(ranges: impl Iterator<Item = (u32, u32)>) -> Self {
+    pub fn of(ranges: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut sorted: Vec<(u32, u32)> = ranges.collect();
         sorted.sort_unstable();
         let mut merged: Vec<OffsetRange> = Vec::new();
@@ -28,22 +28,22 @@ impl OffsetRanges {
         Self(merged)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = OffsetRange> {
+    pub fn iter(&self) -> impl Iterator<Item = OffsetRange> {
         self.0.iter().copied()
     }
 
-    pub(super) fn contains(&self, offset: u32) -> bool {
+    pub fn contains(&self, offset: u32) -> bool {
         self.last_of(offset).is_some()
     }
 
     /// The end of the range that `offset` is in.
-    pub(super) fn last_of(&self, offset: u32) -> Option<u32> {
+    pub fn last_of(&self, offset: u32) -> Option<u32> {
         let after = self.0.partition_point(|range| range.first <= offset);
         let candidate = self.0.get(after.checked_sub(1)?)?;
         (offset <= candidate.last).then_some(candidate.last)
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.0.iter().map(|range| u64::from(range.last - range.first) + 1).sum()
     }
 }
