@@ -286,6 +286,21 @@ fn a_webhook_gets_signed_events_in_order() {
 }
 
 #[test]
+fn ourselves_and_link_local_addresses_are_no_targets() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let client = Client::new(&folder, &server, "write");
+    for url in [format!("http://{}/x", server.http), "http://169.254.169.254/".to_owned()] {
+        let handler = json!({
+            "name": "Own", "moniker": "own", "eventEndpointType": "webhook",
+            "configurationData": {"webhookConfig": {"url": url}},
+        });
+        let answer = client.call("POST", "/EventHandlers", "", Some(&handler)).json;
+        assert_eq!(answer["code"], "invalid", "{url}: {answer}");
+    }
+}
+
+#[test]
 fn what_is_refused_is_a_dead_letter_and_can_be_sent_again() {
     let folder = Folder::new();
     let server = folder.serve();

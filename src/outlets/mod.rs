@@ -6,6 +6,6 @@ mod post;
 mod receiver;
 mod webhooks;
 
-pub use post::{HookTarget, PostAnswer};
+pub use post::{HookTarget, PostAnswer, is_forbidden};
 pub use receiver::ReceiverCounts;
 pub use webhooks::{WebhookThread, Webhooks};

@@ -128,7 +128,9 @@ impl Resolver for GuardedResolver {
     }
 }
 
-fn is_forbidden(target: SocketAddr, own: &[SocketAddr]) -> bool {
+/// Whether events are not sent there: link-local, or a listener of this server.
+#[must_use]
+pub fn is_forbidden(target: SocketAddr, own: &[SocketAddr]) -> bool {
     let ip = target.ip().to_canonical();
     let is_link_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local(),

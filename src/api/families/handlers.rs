@@ -1,6 +1,6 @@
 //! `/EventHandlers`: where events are sent.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::http::Uri;
 use compact_str::CompactString;
@@ -10,7 +10,9 @@ use super::body::{Fields, Given};
 use super::lookup::after;
 use super::{Family, Named, Shown, enumerated};
 use crate::aaa::{Mutation, Put};
+use crate::api::http::HttpState;
 use crate::identity::EventHandlerId;
+use crate::outlets::is_forbidden;
 use crate::provisioning::{Catalog, CatalogEntry, EventHandler, Spelling, Webhook};
 
 /// Seconds that a receiver has to answer, at most, and if nothing is said.
@@ -85,6 +87,23 @@ impl Family for EventHandler {
             advice.push("the bearer token is sent, not user name and password".to_owned());
         }
         advice
+    }
+
+    /// What we send to ourselves would never end.
+    fn objection(&self, state: &HttpState) -> Option<String> {
+        let own = state.webhooks.get()?.own_listeners();
+        let uri: Uri = self.webhook.url.parse().ok()?;
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+        let ip = if host.eq_ignore_ascii_case("localhost") {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            host.parse().ok()?
+        };
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let target = SocketAddr::new(ip, uri.port_u16().unwrap_or(default));
+        is_forbidden(target, own).then(|| {
+            "/configurationData/webhookConfig/url: this is a listener of attachd itself".to_owned()
+        })
     }
 
     fn name(&self) -> &str {

@@ -68,6 +68,11 @@ trait Family: CatalogKind<Id: Send + Sync> + Send + Sync {
         Vec::new()
     }
 
+    /// Why this server does not take it, whatever it is like.
+    fn objection(&self, _state: &HttpState) -> Option<String> {
+        None
+    }
+
     fn name(&self) -> &str;
     fn put(put: Put<Self>) -> Mutation;
     fn remove(id: Self::Id) -> Mutation;
@@ -171,6 +176,7 @@ async fn create<T: Family>(
     let serving = state.serving()?;
     let uuid = random_uuid(rand::random());
     let read = serving.aaa.with_catalog(|catalog| read::<T>(body, None, catalog))?;
+    permit(&state, &read.thing)?;
     let put = Put { target: PutTarget::New(uuid), thing: read.thing, spelling: read.spelling };
     finish::<T>(&state, &caller, T::put(put), None, uuid, read.advice).await
 }
@@ -185,9 +191,15 @@ async fn update<T: Family>(
     let body = body::json(&headers, body)?;
     revise::<T>(&state, &caller, &headers, |catalog| {
         let (target, entry) = meant::<T>(catalog, &id, &body)?;
-        Ok(Revised::of(target, entry, read::<T>(body.clone(), Some(entry), catalog)?))
+        let read = read::<T>(body.clone(), Some(entry), catalog)?;
+        permit(&state, &read.thing)?;
+        Ok(Revised::of(target, entry, read))
     })
     .await
+}
+
+fn permit<T: Family>(state: &HttpState, thing: &T) -> Result<(), Refusal> {
+    thing.objection(state).map_or(Ok(()), |why| Err(Refusal::invalid(vec![why])))
 }
 
 async fn remove<T: Family>(
