@@ -50,6 +50,7 @@
 //!   signals, reloads, snapshots: wires the shells.
 //! - [`exchange`]: the RADIUS client: identifiers, retransmission, fail-over. [`simulator`]:
 //!   devices and gateways as pure machines, a referee, and the driver that gives them sockets.
+//! - [`migrate`]: the configuration of another RADIUS server, as ours.
 //! - [`config`], [`cli`]: files and words → checked values; one file a verb.
 //!
 //! # One packet's journey
@@ -82,6 +83,7 @@ pub mod journal;
 pub mod keeping;
 pub mod message_log;
 pub mod metrics;
+pub mod migrate;
 pub mod network;
 pub mod outlets;
 pub mod policy;

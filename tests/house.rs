@@ -22,6 +22,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "exchange",
             "tokens",
             "simulator",
+            "migrate",
             "aaa",
             "journal",
             "tls",
@@ -180,6 +181,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("provisioning", &["policy", "address", "identity", "time", "printable"]),
     ("policy", &["wire", "identity"]),
     ("tls", &["wire", "printable"]),
+    ("migrate", &["identity"]),
     ("wire", &["printable"]),
     ("udp", &[]),
     ("identity", &[]),
@@ -226,7 +228,18 @@ const DOORS: &[(&str, &[&str])] = &[
     ("unsafe {", &["udp/", "wire/abreast", "prefetch"]),
     ("libc::", &["udp/"]),
     // One type of it is a value that others keep: the certificates that a connection was opened by.
-    ("rustls::", &["tls/", "radius/over_tls/open"]),
+    (
+        "rustls::",
+        &[
+            "tls/",
+            "radius/over_tls/open",
+            "server/http_tls",
+            "api/connections",
+            "api/http",
+            "cli/remote",
+        ],
+    ),
+    ("schemars::", &["api/openapi", "simulator/scenario"]),
 ];
 
 #[test]

@@ -13,6 +13,7 @@ mod events;
 mod export;
 mod inspect;
 mod man;
+mod migrate;
 mod outcome;
 mod output;
 mod packet;
@@ -60,6 +61,7 @@ enum Verb {
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
     Export(export::Export),
+    Migrate(migrate::MigrateVerb),
     Simulate(Box<simulate::Simulate>),
     Scenario(scenario::ScenarioVerb),
     Report(report::ReportCommand),
@@ -93,6 +95,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Inspect(verb) => verb.run(&mut output),
         Verb::Diff(verb) => verb.run(&mut output),
         Verb::Export(verb) => verb.run(&mut output),
+        Verb::Migrate(verb) => verb.run(&mut output),
         Verb::Simulate(verb) => verb.run(&mut output),
         Verb::Scenario(verb) => verb.run(&mut output),
         Verb::Report(verb) => verb.run(&mut output),

@@ -35,6 +35,11 @@ pub(super) struct Setup {
 }
 
 impl Sources {
+    /// A configuration, and the inventory that it names.
+    pub(super) const fn of(config: PathBuf) -> Self {
+        Self { config: Some(config), inventory: None }
+    }
+
     /// The configuration alone. If something is wrong with it, the inventory's problems are told
     /// along with it.
     pub(super) fn config(&self) -> Result<Config, CommandError> {
