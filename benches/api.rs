@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let begun = Instant::now();
     let answer = client.ask("POST", "/endpoints/batch", &format!("{{\"items\":[{items}]}}"))?;
-    assert!(answer.contains("\"success\":true"), "{:.300}", answer);
+    assert!(answer.contains("\"success\":true"), "{answer:.300}");
     println!("{stock} activations in one batch: {:.2} s", begun.elapsed().as_secs_f64());
 
     let begun = Instant::now();

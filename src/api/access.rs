@@ -8,7 +8,9 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::audit::{Call, CallerSlot};
+use super::http::dialect::is_platform;
 use super::http::{HttpState, IsLocal, Peer};
+use super::rates::RateKind;
 use super::refusal::Refusal;
 use crate::tokens::{TokenRole, Tokens};
 
@@ -37,8 +39,11 @@ pub(crate) struct MayAdminister(pub(crate) TokenBearer);
 
 /// The permission to look at what was open before there were tokens: a token that may read; or
 /// none, on this machine, as long as no token exists.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MayView;
+#[derive(Clone, Debug)]
+pub(crate) struct MayView {
+    /// Whose token it is; empty: nobody's.
+    pub(crate) token: String,
+}
 
 /// The permission to ask for a reload, from this machine only: a token that may write; or none, as
 /// long as no token exists.
@@ -101,9 +106,9 @@ impl FromRequestParts<Arc<HttpState>> for MayView {
         state: &Arc<HttpState>,
     ) -> Result<Self, Refusal> {
         if is_open_here(parts) && tokens(state)?.is_none_or(|tokens| tokens.is_empty()) {
-            return Ok(Self);
+            return Ok(Self { token: String::new() });
         }
-        caller(parts, state, TokenRole::Read).map(|_| Self)
+        caller(parts, state, TokenRole::Read).map(|bearer| Self { token: bearer.token })
     }
 }
 
@@ -139,6 +144,10 @@ fn caller(parts: &Parts, state: &HttpState, needed: TokenRole) -> Result<TokenBe
     let bearer = bearer(parts, state)?;
     if let Some(slot) = parts.extensions.get::<CallerSlot>() {
         slot.set(&bearer);
+    }
+    if is_platform(parts.uri.path()) {
+        let now = state.common.clock.now().running;
+        state.rates.admit(&bearer.token, RateKind::Platform, now)?;
     }
     bearer.needs(needed)?;
     Ok(bearer)

@@ -38,7 +38,7 @@ struct Wanted {
 
 async fn owners(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     uri: Uri,
 ) -> Answer<Vec<Value>> {
     let parameters = Parameters::of(&uri, &["vslice", "address", "at"])?;
@@ -55,7 +55,7 @@ async fn owners(
             found.map_err(|_| Refusal::query(format!("there is no VSlice {moniker:.40?}")))
         })
         .transpose()?;
-    let walk = state.walk()?;
+    let walk = state.walk(&caller.token)?;
     let wanted = Wanted { vslice, ip, at };
     let found = tokio::task::spawn_blocking(move || {
         let _walk = walk;

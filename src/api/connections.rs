@@ -18,10 +18,12 @@ use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::http::Peer;
@@ -57,6 +59,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    certificate: impl Fn() -> Option<Arc<ServerConfig>>,
 ) -> Infallible {
     let places = Arc::new(Places { limits, table: Mutex::default() });
     let http = http1::Builder::new();
@@ -72,14 +75,30 @@ pub(crate) async fn serve(
             peer: Peer(peer),
             place: Arc::clone(&place),
         };
-        let connection = http.serve_connection(TokioIo::new(stream), visit);
+        let visiting = host(http.clone(), stream, visit, certificate());
         tokio::spawn(async move {
             tokio::select! {
-                // Why a visitor has left is its own affair.
-                _ = connection => {}
+                () = visiting => {}
                 () = place.overdue() => {}
             }
         });
+    }
+}
+
+/// Serves one connection to its end, over TLS if there is a certificate. Why a visitor has left is
+/// its own affair.
+async fn host(
+    http: http1::Builder,
+    stream: TcpStream,
+    visit: Visit,
+    certificate: Option<Arc<ServerConfig>>,
+) {
+    let Some(certificate) = certificate else {
+        let _ = http.serve_connection(TokioIo::new(stream), visit).await;
+        return;
+    };
+    if let Ok(stream) = TlsAcceptor::from(certificate).accept(stream).await {
+        let _ = http.serve_connection(TokioIo::new(stream), visit).await;
     }
 }
 
@@ -268,8 +287,13 @@ mod tests {
                 async {
                     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                     tell.send(listener.local_addr().unwrap()).unwrap();
-                    serve(listener, Router::new().route("/", get(|| async { "here" })), limits)
-                        .await
+                    serve(
+                        listener,
+                        Router::new().route("/", get(|| async { "here" })),
+                        limits,
+                        || None,
+                    )
+                    .await
                 },
             )
         });

@@ -29,7 +29,7 @@ const PROPERTIES: [&str; 2] = ["name", "source"];
 
 pub(super) async fn gateways(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["filter", "limit", "offset", "cursor"])?;
@@ -46,7 +46,7 @@ pub(super) async fn gateways(
     // A gateway keeps its handle as long as it keeps its name.
     let from = parameters.number("cursor", u32::MAX as usize)?;
     state.serving()?;
-    let walk = state.walk()?;
+    let walk = state.walk(&caller.token)?;
     let page = spawn_blocking(move || {
         let _walk = walk;
         let meant = |gateway: &Gateway| filter.iter().all(|term| holds(gateway, term));
@@ -66,13 +66,13 @@ pub(super) async fn gateways(
 
 pub(super) async fn one_gateway(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     Path(name): Path<String>,
     uri: Uri,
 ) -> Answer<Value> {
     Parameters::of(&uri, &[])?;
     state.serving()?;
-    let walk = state.walk()?;
+    let walk = state.walk(&caller.token)?;
     let one = spawn_blocking(move || {
         let _walk = walk;
         let all = state.common.gateways.load();

@@ -14,6 +14,8 @@ mod gateways;
 pub(crate) mod http;
 pub(crate) mod idempotency;
 mod jobs;
+mod openapi;
+pub(crate) mod rates;
 mod refusal;
 mod server_view;
 mod sessions;

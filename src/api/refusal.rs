@@ -174,6 +174,13 @@ impl Refusal {
         }
     }
 
+    /// A request was not answered in time: it may have been carried out nevertheless.
+    pub(crate) fn timed_out(after: Duration) -> Self {
+        let message =
+            format!("not answered within {} s; look whether it was done", after.as_secs());
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", vec![message])
+    }
+
     /// The status in its family: the platform's tell outcomes with 200.
     fn status_in(&self, is_platform: bool) -> StatusCode {
         if is_platform && self.is_outcome { StatusCode::OK } else { self.status }

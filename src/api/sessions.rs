@@ -74,7 +74,7 @@ struct SessionPlace {
 
 pub(super) async fn sessions(
     State(state): State<Arc<HttpState>>,
-    _permission: MayView,
+    permission: MayView,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, PARAMETERS)?;
@@ -94,7 +94,7 @@ pub(super) async fn sessions(
         return Err(Refusal::query("sessions are paged by cursor, not by offset: take nextCursor"));
     }
     let from = parameters.text("cursor").map(SessionPlace::parse).transpose()?.unwrap_or_default();
-    let walk = state.walk()?;
+    let walk = state.walk(&permission.token)?;
     let page = spawn_blocking(move || {
         let _walk = walk;
         page(&state, &filter, limit, from)

@@ -67,7 +67,7 @@ async fn show(
 
 async fn list(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["filter", "limit", "offset", "sortBy", "cursor"])?;
@@ -86,7 +86,7 @@ async fn list(
         parameters.number("limit", LONGEST_LIST)?.filter(|n| *n > 0).unwrap_or(DEFAULT_LIMIT);
     let behind = parameters.text("cursor").map(str::parse::<Iccid>).transpose();
     let behind = behind.map_err(|_| Refusal::query("cursor is none of ours; take nextCursor"))?;
-    let walk = state.walk()?;
+    let walk = state.walk(&caller.token)?;
     let page = tokio::task::spawn_blocking(move || {
         let _walk = walk;
         let aaa = &state.serving()?.aaa;

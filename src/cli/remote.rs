@@ -1,10 +1,16 @@
 //! Commands that ask a running server, over HTTP.
 
+use std::fmt::Display;
+use std::fs;
 use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use rustls::crypto::ring;
 use serde_json::Value;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use super::outcome::{CommandError, Exit};
 
@@ -16,6 +22,9 @@ const ANSWERING: Duration = Duration::from_secs(600);
 /// More than a reload of an inventory that is wrong in every line has to say.
 const LONGEST_ANSWER: u64 = 64 << 20;
 
+/// Where Debian keeps the certificates that everybody trusts.
+const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Where the server is, and who asks.
 #[derive(Args)]
 pub(super) struct Remote {
@@ -25,6 +34,9 @@ pub(super) struct Remote {
     /// The API token; better in the environment, where other users of this machine do not see it.
     #[arg(long, value_name = "TOKEN", env = "ATTACHD_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// The certificates that are trusted with https, as PEM; without it those of the system.
+    #[arg(long, value_name = "FILE", env = "ATTACHD_CA")]
+    ca: Option<PathBuf>,
 }
 
 impl Remote {
@@ -43,11 +55,14 @@ impl Remote {
     pub(super) fn stream(&self, path: &str, last: &str) -> Result<impl Read + use<>, CommandError> {
         let base = self.url.trim_end_matches('/');
         let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
-        let config = ureq::Agent::config_builder()
+        let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .timeout_connect(Some(CONNECTING));
+        if base.starts_with("https://") {
+            config = config.tls_config(self.tls()?);
+        }
         let mut request = ureq::Agent::from(config.build())
             .get(format!("{base}{path}"))
             .header("Last-Event-ID", last);
@@ -71,7 +86,7 @@ impl Remote {
     pub(super) fn ask(&self, ask: &Ask<'_>) -> Result<Value, CommandError> {
         let base = self.url.trim_end_matches('/');
         let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
-        let config = ureq::Agent::config_builder()
+        let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // A redirected POST would become a GET; and a proxy has no business between us and our
             // own server.
@@ -79,6 +94,9 @@ impl Remote {
             .proxy(None)
             .timeout_connect(Some(CONNECTING))
             .timeout_global(Some(ANSWERING));
+        if base.starts_with("https://") {
+            config = config.tls_config(self.tls()?);
+        }
         let agent = ureq::Agent::from(config.build());
         let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let sent = match *ask {
@@ -128,6 +146,32 @@ impl Remote {
         } else {
             Err(refused(status.as_u16(), &answer))
         }
+    }
+}
+
+impl Remote {
+    /// Whom to believe that it is the server.
+    fn tls(&self) -> Result<TlsConfig, CommandError> {
+        let path = self.ca.as_deref().unwrap_or(Path::new(SYSTEM_CERTIFICATES));
+        let remedy = "give the certificates that you trust as --ca";
+        let complain = |what: &dyn Display| {
+            CommandError::failed(format!("{}: {what}; {remedy}", path.display()))
+        };
+        let octets = fs::read(path).map_err(|error| complain(&error))?;
+        let trusted: Vec<Certificate<'static>> = parse_pem(&octets)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        if trusted.is_empty() {
+            return Err(complain(&"there is no certificate in it"));
+        }
+        Ok(TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .root_certs(RootCerts::from(trusted))
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .build())
     }
 }
 

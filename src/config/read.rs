@@ -24,7 +24,7 @@ use crate::journal::SyncMode;
 use crate::message_log::LogOptions;
 use crate::provisioning::Authority;
 use crate::radius::GatewaySettings;
-use crate::server::ServerSettings;
+use crate::server::{HttpTlsFiles, ServerSettings};
 
 /// A year: longer than anything here is meant to last.
 const YEAR_S: u64 = 365 * 86_400;
@@ -132,6 +132,7 @@ fn server(
     warn_of_the_unheard(&[&auth, &acct], &over_tls, &gateways, findings);
     let gateways: Vec<GatewaySettings> = gateways.into_iter().map(|(_, gateway)| gateway).collect();
     refuse_public_secret(&auth, &acct, &gateways, findings);
+    let http_tls = http_tls(source, &mut http, findings);
     let settings = ServerSettings {
         auth: auth.into_iter().map(|(_, address)| address).collect(),
         acct: acct.into_iter().map(|(_, address)| address).collect(),
@@ -147,7 +148,8 @@ fn server(
         reject_delay: radius.take("reject_delay_ms", Duration::ZERO, millis(0..=5000)),
         vendor: radius.take("vendor_id", 32473, vendor_id) as u32,
         vendor_attributes: radius.take("vendor_attributes", false, flag),
-        http: http_listener(&mut http, findings),
+        http: http_listener(&mut http, http_tls.is_some(), findings),
+        http_tls,
         freeradius_metrics: http.take("freeradius_metrics", false, flag),
         dashboard: http.take("dashboard", true, flag),
         gateways,
@@ -159,7 +161,11 @@ fn server(
 
 /// Where HTTP is answered; `listen = ""` switches it off. Whoever reaches it sees every SIM, so
 /// beyond this machine somebody must have said that this is meant.
-fn http_listener(table: &mut TomlTable<'_, '_>, findings: &ProblemList<'_>) -> Option<SocketAddr> {
+fn http_listener(
+    table: &mut TomlTable<'_, '_>,
+    has_tls: bool,
+    findings: &ProblemList<'_>,
+) -> Option<SocketAddr> {
     let default = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
     let off =
         |value: &TomlValue<'_>| matches!(value.get_ref(), DeValue::String(text) if text.is_empty());
@@ -170,16 +176,42 @@ fn http_listener(table: &mut TomlTable<'_, '_>, findings: &ProblemList<'_>) -> O
     });
     let insecure = table.take("insecure", false, flag);
     let (span, address) = listener;
-    if let Some(address) =
-        address.filter(|address| !insecure && !address.ip().to_canonical().is_loopback())
+    if let Some(address) = address
+        .filter(|address| !insecure && !has_tls && !address.ip().to_canonical().is_loopback())
     {
         let what = format!(
             "listen: {address} is not loopback, and whoever reaches it could read every SIM, without TLS or a token"
         );
-        let remedy = "listen on 127.0.0.1 behind a proxy that asks who it is, or write insecure = true if only friends reach it";
+        let remedy = "listen on 127.0.0.1, give tls_certificate and tls_key, or write insecure = true if only friends reach it";
         findings.error(&span, what, remedy);
     }
     address
+}
+
+/// The certificate of HTTP and its key, which are read here to say at once what is wrong with them.
+fn http_tls(
+    source: &ConfigSource<'_>,
+    table: &mut TomlTable<'_, '_>,
+    findings: &ProblemList<'_>,
+) -> Option<HttpTlsFiles> {
+    let file = |value: &TomlValue<'_>| {
+        let name = text(value)?;
+        Ok((value.span(), (!name.is_empty()).then(|| source.resolve(&name))))
+    };
+    let (span, certificate) = table.take("tls_certificate", (table.span(), None), file);
+    let (_, key) = table.take("tls_key", (table.span(), None), file);
+    let (Some(certificate), Some(key)) = (&certificate, &key) else {
+        if certificate.is_some() != key.is_some() {
+            let remedy = "give tls_certificate and tls_key, or neither";
+            findings.error(&span, "a certificate without its key, or a key alone", remedy);
+        }
+        return None;
+    };
+    let files = HttpTlsFiles { certificate: certificate.clone(), key: key.clone() };
+    if let Err(problem) = files.load() {
+        findings.error(&span, problem, "give the files of a certificate and its key, as PEM");
+    }
+    Some(files)
 }
 
 fn refuse_listening_twice(auth: &Listeners, acct: &Listeners, findings: &ProblemList<'_>) {

@@ -96,6 +96,7 @@ fn every_documented_key_is_read_and_has_the_documented_default() {
             vendor: 32473,
             vendor_attributes: false,
             http: Some(local(8080)[0]),
+            http_tls: None,
             freeradius_metrics: false,
             dashboard: true,
             gateways: vec![GatewaySettings {
@@ -207,6 +208,7 @@ fn every_documented_key_can_be_changed() {
             vendor: 0x1234,
             vendor_attributes: true,
             http: Some("[::1]:9090".parse().unwrap()),
+            http_tls: None,
             freeradius_metrics: true,
             dashboard: false,
             gateways: vec![GatewaySettings {

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::http_tls::HttpTlsFiles;
 use super::notify;
 use crate::aaa::{Aaa, PoolWatch};
 use crate::api::audit::AuditEntry;
+use crate::api::http::HttpState;
 use crate::keeping::BackgroundWriter;
 use crate::metrics::Metrics;
 use crate::provisioning::{Inventory, Prune};
@@ -71,6 +73,9 @@ pub(super) struct Housekeeper {
     pub(super) pulse: Pulse,
     pub(super) writer: BackgroundWriter,
     pub(super) reload: Reload,
+    /// Where the certificate of HTTP is read anew, and where it is put.
+    pub(super) http_tls: Option<HttpTlsFiles>,
+    pub(super) state: Arc<HttpState>,
     /// When the last step of the wall clock is old news.
     pub(super) step_told_until: Option<Duration>,
     /// A step that was found at the start.
@@ -161,6 +166,9 @@ impl Housekeeper {
             .map(|tls| ServerTrust::new(&tls.material, &tls.versions))
             .transpose()
             .map_err(|fault| vec![fault.to_string()])?;
+        // Before anything changes: all of it or nothing.
+        let certificate = self.http_tls.as_ref().map(HttpTlsFiles::load);
+        let certificate = certificate.transpose().map_err(|problem| vec![problem])?;
         let now = self.common.clock.now().wall;
         self.writer.begin(now);
         let adopted = self.aaa.adopt(reloaded.inventory, reloaded.prune, now, &mut self.writer);
@@ -175,6 +183,9 @@ impl Housekeeper {
         if let Some(trust) = trust {
             // The open connections are judged again by it.
             self.common.tls.store(Some(Arc::new(trust)));
+        }
+        if let Some((tls, certificate)) = self.state.tls.as_ref().zip(certificate) {
+            tls.store(certificate);
         }
         Ok(Applied {
             added: adoption.added,

@@ -13,6 +13,7 @@
 mod dynamic_authorization;
 mod feeds;
 mod housekeeping;
+mod http_tls;
 mod notify;
 mod restore;
 mod settings;
@@ -23,6 +24,7 @@ mod stock_key;
 
 pub use housekeeping::{Reload, Reloaded};
 
+pub use http_tls::HttpTlsFiles;
 pub use restore::{Applier, Restored, apply, restore, restore_from};
 pub use settings::ServerSettings;
 pub use signals::Signals;

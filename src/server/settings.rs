@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::http_tls::HttpTlsFiles;
 use crate::radius::settings::{GatewaySettings, TlsSettings};
 
 /// Everything `serve` needs besides the decision and the journal.
@@ -28,6 +29,8 @@ pub struct ServerSettings {
     pub vendor_attributes: bool,
     /// Where metrics, health and the views are served; nowhere, if it is switched off.
     pub http: Option<SocketAddr>,
+    /// With which certificate; none: in the clear.
+    pub http_tls: Option<HttpTlsFiles>,
     /// Whether metrics are shown under the names of freeradius_exporter, too.
     pub freeradius_metrics: bool,
     /// Whether people are shown pages at `/`.

@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use super::dynamic_authorization::{DynamicAuthorizationThread, UdpTransport};
 use super::feeds::OpenFeed;
 use super::housekeeping::{Housekeeper, Reload};
+use super::http_tls::HttpTlsFiles;
 use super::notify::{self, Watchdog};
 use super::settings::ServerSettings;
 use super::signals::Signals;
@@ -33,6 +34,7 @@ use crate::api::connections;
 use crate::api::events::StreamPlaces;
 use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, WALKS, router};
 use crate::api::idempotency::IdempotentReplies;
+use crate::api::rates::TokenRates;
 use crate::dashboard::{self, Dashboard};
 use crate::identity::GatewayId;
 use crate::journal::{Commit, Journal, Observer, OpenError, WriteFailure};
@@ -116,6 +118,8 @@ pub enum ServeError {
         address: SocketAddr,
         error: io::Error,
     },
+    /// The certificate of HTTP cannot be used.
+    Certificate(String),
     /// A thread or a runtime could not be made.
     System(io::Error),
     /// Something the server consists of ended by itself.
@@ -152,6 +156,8 @@ impl Server {
             tls: ArcSwapOption::new(trust),
             connections: OpenConnections::default(),
         };
+        let tls = settings.http_tls.as_ref().map(HttpTlsFiles::load);
+        let tls = tls.transpose().map_err(ServeError::Certificate)?;
         let metrics =
             Metrics::new().map_err(|error| ServeError::System(io::Error::other(error)))?;
         let state = Arc::new(HttpState {
@@ -168,6 +174,8 @@ impl Server {
             events: OnceLock::new(),
             streams: StreamPlaces::default(),
             webhooks: OnceLock::new(),
+            rates: TokenRates::default(),
+            tls: tls.map(ArcSwap::new),
         });
         let (stop, stopped) = channel(());
         let start =
@@ -344,6 +352,8 @@ impl Server {
             pulse: Pulse::default(),
             writer,
             reload,
+            http_tls: settings.http_tls.clone(),
+            state: Arc::clone(&state),
             step_told_until: None,
             stepped,
             pools: PoolWatch::default(),
@@ -683,13 +693,13 @@ impl HttpThread {
                 // Who still reads when we stop gets no more: nothing that is answered here must not
                 // be lost.
                 let api = router(Arc::clone(&state), address);
-                let dashboard = has_dashboard.then(|| Dashboard::new(state, api.clone()));
+                let dashboard = has_dashboard.then(|| Dashboard::new(Arc::clone(&state), api.clone()));
                 let pages = match &dashboard {
                     Some(dashboard) => dashboard::router(Arc::clone(dashboard), api, address),
                     None => api,
                 };
                 tokio::select! {
-                    never = connections::serve(listener, pages, connections::LIMITS) => match never {},
+                    never = connections::serve(listener, pages, connections::LIMITS, || state.certificate()) => match never {},
                     never = beat(&beats, &common) => match never {},
                     never = dashboard::watch(dashboard) => match never {},
                     _ = stop.changed() => {}
@@ -755,6 +765,7 @@ impl fmt::Display for ServeError {
                 };
                 write!(f, "cannot listen on {address} ({what}): {error}; {remedy}")
             }
+            Self::Certificate(problem) => write!(f, "the certificate of HTTP: {problem}"),
             Self::System(error) if lacks_descriptors(error) => {
                 write!(f, "the system refuses what a server needs: {error}; {MORE_DESCRIPTORS}")
             }

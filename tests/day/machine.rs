@@ -82,6 +82,7 @@ impl Machine {
             tls_names: Vec::new(),
             require_message_authenticator: Requirement::Auto,
             limit_proxy_state: true,
+            absent_is_released: false,
             rate_limit: 0,
             dynamic_authorization: DynamicAuthorization::default(),
         };

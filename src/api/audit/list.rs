@@ -37,7 +37,7 @@ struct AuditFilter {
 
 async fn list(
     State(state): State<Arc<HttpState>>,
-    _permission: MayAdminister,
+    MayAdminister(caller): MayAdminister,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let known = ["from", "to", "token", "target", "outcome", "limit", "offset", "cursor"];
@@ -50,7 +50,7 @@ async fn list(
         parameters.number("limit", LONGEST_LIST)?.filter(|n| *n > 0).unwrap_or(DEFAULT_LIMIT);
     let before = parameters.number("cursor", usize::MAX)?.map(|before| before as u64);
     state.serving()?;
-    let walk = state.walk()?;
+    let walk = state.walk(&caller.token)?;
     let page = tokio::task::spawn_blocking(move || {
         let _walk = walk;
         match state.audit.get() {

@@ -35,7 +35,7 @@ struct PagePlace {
 
 pub(super) async fn list(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["filter", "q", "sortBy", "limit", "offset", "cursor"])?;
@@ -52,7 +52,7 @@ pub(super) async fn list(
         parameters.number("limit", LONGEST_LIST)?.filter(|n| *n > 0).unwrap_or(DEFAULT_LIMIT);
     let from = parameters.text("cursor").map(PagePlace::parse).transpose()?.unwrap_or_default();
     state.serving()?;
-    let walk = state.walk()?;
+    let walk = state.walk(&caller.token)?;
     let page = spawn_blocking(move || {
         let _walk = walk;
         page(&state, &filter, limit, from)

@@ -59,16 +59,16 @@ struct EventPage {
 
 pub(super) async fn list(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let query = EventQuery::of(&state, &uri, &EventFilter::PARAMETERS)?;
-    answer(state, query).await
+    answer(state, &caller.token, query).await
 }
 
 pub(super) async fn of_endpoint(
     State(state): State<Arc<HttpState>>,
-    _permission: MayRead,
+    MayRead(caller): MayRead,
     id: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
@@ -78,12 +78,16 @@ pub(super) async fn of_endpoint(
     let iccid = named(&serving.aaa, &id)?;
     serving.aaa.look(iccid, Timestamp::EPOCH, |_, _| ()).ok_or_else(Refusal::not_found)?;
     query.filter.iccid = Some(iccid);
-    answer(state, query).await
+    answer(state, &caller.token, query).await
 }
 
-async fn answer(state: Arc<HttpState>, query: EventQuery) -> Result<Response, Refusal> {
+async fn answer(
+    state: Arc<HttpState>,
+    token: &str,
+    query: EventQuery,
+) -> Result<Response, Refusal> {
     let view = log(&state)?.clone();
-    let walk = state.walk()?;
+    let walk = state.walk(token)?;
     let page = spawn_blocking(move || {
         let _walk = walk;
         page(&view, &query)

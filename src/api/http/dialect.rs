@@ -76,7 +76,8 @@ fn normal_path(path: &str) -> Option<String> {
     Some(normal)
 }
 
-fn is_platform(path: &str) -> bool {
+/// Whether a path, in lower case, is one of the platform's families.
+pub(in crate::api) fn is_platform(path: &str) -> bool {
     path.strip_prefix("/api/v1/").is_some_and(|rest| {
         let family = rest.split('/').next().unwrap_or_default();
         PLATFORM.contains(&family)

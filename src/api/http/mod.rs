@@ -6,14 +6,19 @@ pub(super) mod parameters;
 pub(super) mod precondition;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use axum::error_handling::HandleErrorLayer;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{BoxError, Json, Router};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
 
 use super::access::MayReload;
 use super::activation::ActivationLimits;
@@ -27,6 +32,8 @@ use super::families;
 use super::gateways;
 use super::idempotency::{self, IdempotentReplies};
 use super::jobs;
+use super::openapi;
+use super::rates::{RateKind, TokenRates};
 use super::refusal::Refusal;
 use super::server_view;
 use super::sessions;
@@ -69,6 +76,10 @@ pub(crate) struct HttpState {
     pub(crate) streams: events::StreamPlaces,
     /// What sends them to their handlers. Set before the server begins to serve.
     pub(crate) webhooks: OnceLock<Arc<Webhooks>>,
+    /// How often each token has asked of late.
+    pub(crate) rates: TokenRates,
+    /// With which certificate connections are served; none: in the clear.
+    pub(crate) tls: Option<ArcSwap<rustls::ServerConfig>>,
 }
 
 pub(crate) struct Serving {
@@ -83,18 +94,36 @@ pub(crate) const WALKS: usize = 2;
 /// How many may wait for a reload at the same time: people and their scripts, not a crowd.
 pub(crate) const WAITING_FOR_RELOAD: usize = 16;
 
+/// How many requests of the API are answered at the same time; the rest is told to come again.
+const IN_FLIGHT: usize = 256;
+
+/// How long one may take, with the reading of its body. The platform's provider gives up after ten
+/// seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What becomes of a request that finds no place, or takes too long.
+async fn overloaded(error: BoxError) -> Refusal {
+    if error.is::<tower::timeout::error::Elapsed>() {
+        Refusal::timed_out(PATIENCE)
+    } else {
+        Refusal::busy("many requests are being answered already; ask again in a moment")
+    }
+}
+
 /// All paths, for a listener on this address.
 pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
     let is_local = IsLocal(listener.ip().to_canonical().is_loopback());
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+    let limits = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(overloaded))
+        .load_shed()
+        .layer(GlobalConcurrencyLimitLayer::new(IN_FLIGHT))
+        .timeout(PATIENCE);
+    let api = Router::new()
         .route("/api/v1/sessions", get(sessions::sessions))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/api/v1/server", get(server_view::server))
         .route("/api/v1/gateways", get(gateways::gateways))
         .route("/api/v1/gateways/{name}", get(gateways::one_gateway))
-        .route("/api/v1/server/reload", post(reload))
         .merge(families::routes())
         .merge(endpoints::routes())
         .merge(jobs::routes())
@@ -102,6 +131,13 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .merge(audit::routes())
         .merge(addresses::routes())
         .merge(events::routes())
+        .layer(limits);
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/server/reload", post(reload))
+        .merge(api)
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
@@ -198,10 +234,16 @@ impl HttpState {
     }
 
     /// The permission to look at every endpoint, kept while it is done.
-    pub(super) fn walk(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(super) fn walk(&self, token: &str) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.rates.admit(token, RateKind::Walk, self.common.clock.now().running)?;
         Arc::clone(&self.walks)
             .try_acquire_owned()
             .map_err(|_| Refusal::busy("two lists are being made already; ask again in a moment"))
+    }
+
+    /// With what the next connection is served.
+    pub(crate) fn certificate(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.as_ref().map(ArcSwap::load_full)
     }
 
     pub(super) fn not_ready(&self) -> Refusal {

@@ -35,6 +35,7 @@ fn settings() -> ServerSettings {
         vendor: DEFAULT_VENDOR,
         vendor_attributes: false,
         http: Some(free),
+        http_tls: None,
         freeradius_metrics: false,
         dashboard: true,
         gateways: vec![loopback("pgw")],
