@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use tracing::level_filters::LevelFilter;
 use super::gateway::{LocatedGateway, gateways};
 use super::problem::{ConfigProblem, ProblemSeverity};
 use super::table::{
-    ProblemList, TomlTable, TomlValue, ValueResult, choice, fault, flag, list, number, text,
+    Listeners, ProblemList, TomlTable, TomlValue, ValueResult, choice, fault, flag, list, number,
+    seconds, socket_address, text,
 };
 use super::tls::tls;
 use super::{Config, JournalConfig, LogConfig, LogFormat, PUBLIC_SECRET};
@@ -101,9 +102,6 @@ fn parse<'a, 'i>(source: &ConfigSource<'i>, findings: &'a ProblemList<'a>) -> To
     let (span, entries) = (document.span(), document.into_inner());
     TomlTable::new("", span, if errors.is_empty() { entries } else { DeTable::new() }, findings)
 }
-
-/// The listeners with their places in the file.
-pub(super) type Listeners = Vec<(Range<usize>, SocketAddr)>;
 
 /// What the shell is told stands in several tables.
 fn server(
@@ -411,12 +409,6 @@ fn logging(table: &mut TomlTable<'_, '_>) -> LogConfig {
     }
 }
 
-pub(super) fn seconds(
-    range: RangeInclusive<u64>,
-) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
-    move |value| number(range)(value).map(Duration::from_secs)
-}
-
 fn millis(range: RangeInclusive<u64>) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
     move |value| number(range)(value).map(Duration::from_millis)
 }
@@ -427,18 +419,6 @@ fn folder(source: &ConfigSource<'_>, value: &TomlValue<'_>) -> ValueResult<PathB
         fault(value, "empty", "give the path of a folder")
     } else {
         Ok(source.resolve(&path))
-    }
-}
-
-pub(super) fn socket_address(value: &TomlValue<'_>) -> ValueResult<SocketAddr> {
-    let text = text(value)?;
-    match text.parse() {
-        Ok(address) => Ok(address),
-        Err(_) => fault(
-            value,
-            format!("{text:?} is no socket address"),
-            "write ADDRESS:PORT, like \"127.0.0.1:1812\" or \"[::1]:1812\"",
-        ),
     }
 }
 

@@ -2,8 +2,10 @@
 //! value does not stop the reading.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -285,4 +287,25 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let near = known.iter().map(|known| (strsim::levenshtein(key, known), *known)).min()?;
     (near.0 * 3 <= near.1.len()).then_some(near.1)
+}
+
+/// The listeners with their places in the file.
+pub(super) type Listeners = Vec<(Range<usize>, SocketAddr)>;
+
+pub(super) fn seconds(
+    range: RangeInclusive<u64>,
+) -> impl FnOnce(&TomlValue<'_>) -> ValueResult<Duration> {
+    move |value| number(range)(value).map(Duration::from_secs)
+}
+
+pub(super) fn socket_address(value: &TomlValue<'_>) -> ValueResult<SocketAddr> {
+    let text = text(value)?;
+    match text.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => fault(
+            value,
+            format!("{text:?} is no socket address"),
+            "write ADDRESS:PORT, like \"127.0.0.1:1812\" or \"[::1]:1812\"",
+        ),
+    }
 }

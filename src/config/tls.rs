@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::read::{Listeners, seconds, socket_address};
 use super::source::ConfigSource;
 use super::table::{
-    ProblemList, TomlTable, TomlValue, ValueResult, choice, fault, list, number, text,
+    Listeners, ProblemList, TomlTable, TomlValue, ValueResult, choice, fault, list, number,
+    seconds, socket_address, text,
 };
 use crate::radius::{TlsLimits, TlsSettings};
 use crate::tls::{KeyPair, Material, MaterialFault, ServerTrust, Trusted};

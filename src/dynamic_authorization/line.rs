@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::packet::Ask;
+use super::packet::GatewayOrder;
 use crate::exchange::{
     Client, ClientSettings, RequestWindow, RetransmissionPolicy, Server, ServerRole,
 };
@@ -49,11 +49,11 @@ const SECOND: u64 = 1_000_000;
 
 /// One box: an address of a configured gateway.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct GatewayLine {
     pub(super) gateway: GatewayId,
     /// When the time of its client begins.
     epoch: Timestamp,
-    pub(super) client: Client<Ask, SmallRng>,
+    pub(super) client: Client<GatewayOrder, SmallRng>,
     /// Somebody waits for these.
     pub(super) urgent: VecDeque<OrderKey>,
     pub(super) paced: VecDeque<OrderKey>,
@@ -74,7 +74,7 @@ struct Bucket {
     slow_until: Timestamp,
 }
 
-impl Line {
+impl GatewayLine {
     pub(super) fn new(
         number: u16,
         gateway: GatewayId,

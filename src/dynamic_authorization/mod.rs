@@ -18,7 +18,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use packet::{Ask, AskKind};
+pub use packet::{GatewayOrder, GatewayOrderKind};
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ use crate::network::{
 use crate::time::Timestamp;
 use crate::wire::Secret;
 
-use line::{Line, RETRANSMISSION};
+use line::{GatewayLine, RETRANSMISSION};
 use packet::Reply;
 
 /// What the dispatcher has to know of the rest of the server, and to do there.
@@ -66,7 +66,7 @@ pub trait World {
     );
 
     /// A packet was answered so, or was not.
-    fn count(&mut self, gateway: GatewayId, kind: AskKind, outcome: &'static str);
+    fn count(&mut self, gateway: GatewayId, kind: GatewayOrderKind, outcome: &'static str);
 }
 
 /// Whom to tell, and how.
@@ -86,7 +86,7 @@ pub struct Destination {
 pub struct Dispatcher {
     /// How long the Stop is waited for after an ACK.
     grace: Duration,
-    lines: Vec<Option<Line>>,
+    lines: Vec<Option<GatewayLine>>,
     by_box: HashMap<(GatewayId, SocketAddr), u16>,
     active: HashMap<OrderKey, Active>,
     alarms: BTreeSet<(Timestamp, OrderKey)>,
@@ -162,7 +162,7 @@ impl Dispatcher {
         }
         let Some(destination) = world.destination(&order) else {
             let result = OrderResult::without_packet(OrderAnswer::NoAddress);
-            world.count(order.gateway, AskKind::of(&order.action), result.answer.name());
+            world.count(order.gateway, GatewayOrderKind::of(&order.action), result.answer.name());
             return world.advance(key, OrderPhase::Done, Some(result));
         };
         let learnt = world.learnt(destination.gateway).unwrap_or(KeyPreset::Tgpp);
@@ -227,7 +227,7 @@ impl Dispatcher {
     /// When [`Self::poll`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let lines = self.lines.iter().flatten().filter_map(Line::next_deadline);
+        let lines = self.lines.iter().flatten().filter_map(GatewayLine::next_deadline);
         lines.chain(self.alarms.first().map(|(at, _)| *at)).min()
     }
 
@@ -280,7 +280,7 @@ impl Dispatcher {
             // The same answer once more, or one that came late.
             (Receipt::Repeated { .. } | Receipt::Late | Receipt::Obsolete, _) => {}
             (Receipt::Stray(_) | Receipt::Answered(_), _) => {
-                world.count(gateway, AskKind::Disconnect, "ignored");
+                world.count(gateway, GatewayOrderKind::Disconnect, "ignored");
             }
         }
     }
@@ -309,7 +309,7 @@ impl Dispatcher {
         let number = free as u16;
         let Destination { gateway, address, secret, rate, .. } = destination;
         let seed = self.random.next_u64();
-        let line = Line::new(number, *gateway, *address, secret, *rate, seed, now);
+        let line = GatewayLine::new(number, *gateway, *address, secret, *rate, seed, now);
         if free == self.lines.len() {
             self.lines.push(Some(line));
         } else {
@@ -319,7 +319,7 @@ impl Dispatcher {
         number
     }
 
-    fn line_mut(&mut self, number: u16) -> Option<&mut Line> {
+    fn line_mut(&mut self, number: u16) -> Option<&mut GatewayLine> {
         self.lines.get_mut(usize::from(number))?.as_mut()
     }
 
@@ -341,7 +341,7 @@ impl Dispatcher {
                 self.fail(key, result, now, world);
                 continue;
             }
-            let ask = Ask { key, kind: AskKind::of(&active.order.action) };
+            let ask = GatewayOrder { key, kind: GatewayOrderKind::of(&active.order.action) };
             let (order, preset) = (&active.order, active.preset);
             let own_time = line.own_time(now);
             let sent = line.client.send(

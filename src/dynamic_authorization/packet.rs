@@ -2,7 +2,7 @@
 //! read.
 
 use crate::exchange::{Composer, Purpose, ServerRole};
-use crate::network::{KeyPreset, OrderAction, OrderKey, SessionChange, SessionOrder};
+use crate::network::{CoaChange, KeyPreset, OrderAction, OrderKey, SessionOrder};
 use crate::time::Timestamp;
 use crate::wire::number::{self, tgpp};
 use crate::wire::{Code, Datagram, Encoder};
@@ -12,18 +12,18 @@ const ALL_BEARERS: u8 = 1;
 
 /// What one packet is sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct GatewayOrder {
     pub key: OrderKey,
-    pub kind: AskKind,
+    pub kind: GatewayOrderKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AskKind {
+pub enum GatewayOrderKind {
     Disconnect,
     Change,
 }
 
-impl AskKind {
+impl GatewayOrderKind {
     #[must_use]
     pub const fn of(action: &OrderAction) -> Self {
         match action {
@@ -42,18 +42,20 @@ impl AskKind {
     }
 }
 
-impl Purpose for Ask {
+impl Purpose for GatewayOrder {
     fn code(&self) -> Code {
         match self.kind {
-            AskKind::Disconnect => Code::DISCONNECT_REQUEST,
-            AskKind::Change => Code::COA_REQUEST,
+            GatewayOrderKind::Disconnect => Code::DISCONNECT_REQUEST,
+            GatewayOrderKind::Change => Code::COA_REQUEST,
         }
     }
 
     fn is_answered_by(&self, code: Code) -> bool {
         match self.kind {
-            AskKind::Disconnect => matches!(code, Code::DISCONNECT_ACK | Code::DISCONNECT_NAK),
-            AskKind::Change => matches!(code, Code::COA_ACK | Code::COA_NAK),
+            GatewayOrderKind::Disconnect => {
+                matches!(code, Code::DISCONNECT_ACK | Code::DISCONNECT_NAK)
+            }
+            GatewayOrderKind::Change => matches!(code, Code::COA_ACK | Code::COA_NAK),
         }
     }
 
@@ -122,7 +124,7 @@ fn write_keys(encoder: &mut Encoder<'_>, order: &SessionOrder, preset: KeyPreset
     }
 }
 
-fn write_change(encoder: &mut Encoder<'_>, change: &SessionChange) {
+fn write_change(encoder: &mut Encoder<'_>, change: &CoaChange) {
     let numbers = [
         (number::SESSION_TIMEOUT, change.session_timeout_s),
         (number::IDLE_TIMEOUT, change.idle_timeout_s),

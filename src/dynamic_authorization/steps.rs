@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error_cause::{AfterNak, after_nak};
-use super::packet::{Ask, AskKind, Reply};
+use super::packet::{GatewayOrder, GatewayOrderKind, Reply};
 use super::{Active, Dispatcher, OrderStep, World};
 use crate::aaa::Sight;
 use crate::network::{CloseCause, KeyPreset, OrderAnswer, OrderKey, OrderPhase, OrderResult};
@@ -30,7 +30,7 @@ impl Dispatcher {
     /// A reply that was accepted.
     pub(super) fn answer(
         &mut self,
-        ask: Ask,
+        ask: GatewayOrder,
         reply: Reply,
         now: Timestamp,
         world: &mut impl World,
@@ -51,14 +51,20 @@ impl Dispatcher {
         // The ACK is not the end of a session that gateways release in many steps; a Stop may have
         // come before it all the same.
         let is_live = matches!(world.sight(&active.order), Sight::Live { .. });
-        if ask.kind == AskKind::Change || !is_live {
+        if ask.kind == GatewayOrderKind::Change || !is_live {
             return self.finish(ask.key, Some(result), world);
         }
         world.advance(ask.key, OrderPhase::Acknowledged, Some(result));
         self.pause(ask.key, OrderStep::Grace, now + self.grace);
     }
 
-    fn refused(&mut self, ask: Ask, result: OrderResult, now: Timestamp, world: &mut impl World) {
+    fn refused(
+        &mut self,
+        ask: GatewayOrder,
+        result: OrderResult,
+        now: Timestamp,
+        world: &mut impl World,
+    ) {
         let key = ask.key;
         let Some(active) = self.active.get_mut(&key) else { return };
         let line = self.lines.get_mut(usize::from(active.line)).and_then(Option::as_mut);
@@ -78,7 +84,7 @@ impl Dispatcher {
                 }
                 self.pause(key, OrderStep::Pausing, now + after);
             }
-            AfterNak::NoSession if ask.kind == AskKind::Disconnect => {
+            AfterNak::NoSession if ask.kind == GatewayOrderKind::Disconnect => {
                 self.not_on_gateway(key, result, now, world);
             }
             AfterNak::NotSupported => {
@@ -121,7 +127,7 @@ impl Dispatcher {
     /// A request was not answered to its end.
     pub(super) fn silence(
         &mut self,
-        ask: Ask,
+        ask: GatewayOrder,
         answer: OrderAnswer,
         now: Timestamp,
         world: &mut impl World,
@@ -131,7 +137,7 @@ impl Dispatcher {
         active.tries += if answer == OrderAnswer::NoAnswer { 4 } else { 1 };
         let result = active.result(answer, None, now);
         world.count(active.order.gateway, ask.kind, answer.name());
-        if ask.kind == AskKind::Change {
+        if ask.kind == GatewayOrderKind::Change {
             return self.finish(ask.key, Some(result), world);
         }
         let round = ROUNDS.get(active.silences).copied();
@@ -201,7 +207,7 @@ impl Dispatcher {
         world: &mut impl World,
     ) {
         let Some(active) = self.active.get(&key) else { return };
-        if AskKind::of(&active.order.action) == AskKind::Change {
+        if GatewayOrderKind::of(&active.order.action) == GatewayOrderKind::Change {
             return self.finish(key, Some(result), world);
         }
         world.advance(key, OrderPhase::Failed, Some(result));

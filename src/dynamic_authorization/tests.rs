@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::identity::Iccid;
-use crate::network::{OrderAction, OrderReason, SessionChange, SessionKeys};
+use crate::network::{CoaChange, OrderAction, OrderReason, SessionKeys};
 use crate::wire::{Code, Datagram, Encoder, LONGEST, number};
 
 const SECRET: &[u8] = b"xyzzy5461";
@@ -60,7 +60,7 @@ impl World for Rest {
         self.sights.insert(order.session, Sight::Ended);
     }
 
-    fn count(&mut self, _: GatewayId, _: AskKind, outcome: &'static str) {
+    fn count(&mut self, _: GatewayId, _: GatewayOrderKind, outcome: &'static str) {
         *self.counts.entry(outcome).or_default() += 1;
     }
 }
@@ -446,12 +446,8 @@ fn a_second_wish_joins_the_first_and_nobody_there_is_told_at_once() {
 #[test]
 fn a_change_is_told_once() {
     let mut play = Play::new();
-    let change = || {
-        OrderAction::Change(SessionChange {
-            session_timeout_s: Some(3600),
-            ..SessionChange::default()
-        })
-    };
+    let change =
+        || OrderAction::Change(CoaChange { session_timeout_s: Some(3600), ..CoaChange::default() });
     let key = play.order(1, change(), None);
     let sent = play.until(0).remove(0);
     assert_eq!(Datagram::frame(&sent.octets).unwrap().code(), Code::COA_REQUEST);

@@ -41,8 +41,8 @@ pub use event_time::{
 pub use lease::{AuthorisationNumber, Lease, LeaseKind, LeasePhase, ReleasedLease};
 pub use nas::{Nas, Reporter};
 pub use order::{
-    KeyPreset, OrderAction, OrderAnswer, OrderKey, OrderPhase, OrderReason, OrderResult,
-    SessionChange, SessionKeys, SessionOrder,
+    CoaChange, KeyPreset, OrderAction, OrderAnswer, OrderKey, OrderPhase, OrderReason, OrderResult,
+    SessionKeys, SessionOrder,
 };
 pub use outage::{Outage, Outages};
 pub use outcome::{Close, CloseCause, Closed, Effect, Few, Outcome};

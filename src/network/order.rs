@@ -27,12 +27,12 @@ pub enum OrderAction {
     /// End the session (RFC 5176 2.1).
     Disconnect,
     /// Change it (RFC 5176 2.2).
-    Change(SessionChange),
+    Change(CoaChange),
 }
 
 /// What a CoA-Request changes; what is absent stays as it is (RFC 5176 3.6 note 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionChange {
+pub struct CoaChange {
     pub session_timeout_s: Option<u32>,
     pub idle_timeout_s: Option<u32>,
     pub interim_interval_s: Option<u32>,

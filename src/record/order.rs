@@ -2,9 +2,7 @@
 
 use super::octets::{FieldReader, FieldWriter, handle};
 use crate::identity::{GatewayId, Iccid, Imsi};
-use crate::network::{
-    OrderAction, OrderPhase, OrderReason, SessionChange, SessionKeys, SessionOrder,
-};
+use crate::network::{CoaChange, OrderAction, OrderPhase, OrderReason, SessionKeys, SessionOrder};
 use crate::time::Timestamp;
 
 /// What an order may have, in the order in which it is written.
@@ -55,7 +53,7 @@ pub(super) fn write(writer: &mut FieldWriter<'_>, order: &SessionOrder, phase: O
 
 fn bits(order: &SessionOrder) -> u64 {
     let keys = &order.keys;
-    let none = SessionChange::default();
+    let none = CoaChange::default();
     let (change, changes) = match &order.action {
         OrderAction::Disconnect => (&none, false),
         OrderAction::Change(change) => (change, true),
@@ -128,8 +126,8 @@ pub(super) fn read(reader: &mut FieldReader<'_>) -> Option<(SessionOrder, OrderP
     Some((SessionOrder { iccid, session, gateway, action, reason, job, since, keys }, phase))
 }
 
-fn read_change(reader: &mut FieldReader<'_>, bits: u64) -> Option<SessionChange> {
-    let mut change = SessionChange::default();
+fn read_change(reader: &mut FieldReader<'_>, bits: u64) -> Option<CoaChange> {
+    let mut change = CoaChange::default();
     if bits & has::SESSION_TIMEOUT != 0 {
         change.session_timeout_s = Some(reader.number_u32()?);
     }

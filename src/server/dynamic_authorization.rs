@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::aaa::{Aaa, Reachable, Sight};
-use crate::dynamic_authorization::{AskKind, Destination, Dispatcher, World};
+use crate::dynamic_authorization::{Destination, Dispatcher, GatewayOrderKind, World};
 use crate::exchange::{Dispatch, Outbound, SocketId};
 use crate::identity::GatewayId;
 use crate::keeping::BackgroundWriter;
@@ -303,7 +303,7 @@ impl World for ServerView<'_> {
         );
     }
 
-    fn count(&mut self, gateway: GatewayId, kind: AskKind, outcome: &'static str) {
+    fn count(&mut self, gateway: GatewayId, kind: GatewayOrderKind, outcome: &'static str) {
         let name = self.gateways.name(gateway).unwrap_or_default();
         self.metrics.dynamic_authorization(name, kind.label(), outcome);
     }

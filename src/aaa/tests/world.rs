@@ -366,7 +366,10 @@ impl World {
         stats.vslices[0]
             .pools
             .iter()
-            .filter(|pool| pool.block.address(0).ipv4().unwrap().octets()[2] == third_octet)
+            .filter(|pool| {
+                let first = pool.block.address(0).ipv4();
+                first.is_some_and(|ip| ip.octets()[2] == third_octet)
+            })
             .map(|pool| pool.counts.leased)
             .sum()
     }

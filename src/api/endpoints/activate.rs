@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 
-use super::change::{audit, tell};
 use super::read::read;
+use super::told::{audit, tell};
 use crate::aaa::{ChangeError, EndpointMutation, EndpointStep, Mutation};
 use crate::api::access::{MayWrite, TokenBearer};
 use crate::api::activation::CodeTry;

@@ -7,23 +7,22 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
-use tracing::info;
 
 use super::disconnect::outcomes;
-use super::read::{read, short_text};
-use super::{id, shown_one};
+use super::id;
+use super::read::read;
+use super::told::{audit, reason, tell};
 use crate::aaa::{
     Aaa, ChangeError, ChangeKind, EndpointMutation, EndpointStep, Mutation, Transition,
 };
-use crate::api::access::{MayWrite, TokenBearer};
-use crate::api::audit::{Audit, AuditTarget};
+use crate::api::access::MayWrite;
 use crate::api::changes::{TRIES, carry_out};
 use crate::api::envelope::{Answer, data};
 use crate::api::families::body::{self, Fields, Problems};
 use crate::api::http::HttpState;
 use crate::api::http::precondition::expected;
 use crate::api::refusal::Refusal;
-use crate::identity::{Iccid, endpoint_uuid};
+use crate::identity::endpoint_uuid;
 use crate::tokens::TokenRole;
 
 /// The words of a path that are steps. Bringing many back, or ending many, is an administrator's.
@@ -100,29 +99,6 @@ pub(super) async fn relearn(
     Ok(if was_locked { answer } else { answer.telling("it was locked to no device") })
 }
 
-pub(super) fn tell(bearer: &TokenBearer, iccid: Iccid, what: &str) {
-    // The last digits are enough to find it, and tell nobody a subscriber.
-    let digits = iccid.to_string();
-    let end = digits.get(digits.len().saturating_sub(4)..).unwrap_or_default();
-    info!(token = bearer.token, endpoint = format!("...{end}"), what, "changed by the API");
-}
-
-/// A body `{"reason": ...}`, or none.
-pub(super) fn reason(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Option<Box<str>>, Refusal> {
-    if body.as_ref().is_ok_and(Bytes::is_empty) {
-        return Ok(None);
-    }
-    let mut problems = Problems::default();
-    let mut fields = Fields::new(body::json(headers, body)?, "", &mut problems);
-    let reason = fields.parsed("reason", short_text);
-    fields.finish();
-    problems.result()?;
-    Ok(reason.value().map(Into::into))
-}
-
 /// `PATCH` and `PUT /endpoints/{id}`: what is absent keeps its value.
 pub(super) async fn update(
     State(state): State<Arc<HttpState>>,
@@ -169,13 +145,4 @@ pub(super) async fn update(
         }
     }
     Err(Refusal::busy("the endpoint changes all the time; ask again"))
-}
-
-/// What the audit log says of a change of an endpoint.
-pub(super) fn audit(state: &Arc<HttpState>, bearer: &TokenBearer, iccid: Iccid) -> Audit {
-    let common = Arc::clone(&state.common);
-    Audit::new(bearer, AuditTarget::endpoint(iccid, endpoint_uuid(iccid)), move |aaa| {
-        let now = common.clock.now().wall;
-        shown_one(aaa, iccid, now, &common.gateways.load()).unwrap_or_default()
-    })
 }

@@ -9,9 +9,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
-use super::change::{audit, reason, tell};
 use super::id;
 use super::read::short_text;
+use super::told::{audit, reason, tell};
 use crate::aaa::{Aaa, Issued, OrderStatus, SessionOrders};
 use crate::api::access::{MayWrite, TokenBearer};
 use crate::api::changes::carry_out;
@@ -21,7 +21,7 @@ use crate::api::http::HttpState;
 use crate::api::http::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::identity::Iccid;
-use crate::network::{OrderAction, OrderAnswer, OrderKey, OrderReason, SessionChange};
+use crate::network::{CoaChange, OrderAction, OrderAnswer, OrderKey, OrderReason};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::number;
 
@@ -64,13 +64,13 @@ pub(super) async fn change(
     let wait = wait(&uri)?;
     let mut problems = Problems::default();
     let mut fields = Fields::new(body::json(&headers, body)?, "", &mut problems);
-    let change = SessionChange {
+    let change = CoaChange {
         session_timeout_s: fields.number("sessionTimeoutS", u32::MAX).value(),
         idle_timeout_s: fields.number("idleTimeoutS", u32::MAX).value(),
         interim_interval_s: fields.number("interimIntervalS", u32::MAX).value(),
         filter_id: fields.parsed("filterId", filter).value(),
     };
-    if change == SessionChange::default() {
+    if change == CoaChange::default() {
         fields.invalid(
             "sessionTimeoutS",
             "give at least one of sessionTimeoutS, idleTimeoutS, interimIntervalS, filterId",

@@ -10,6 +10,7 @@ mod id;
 pub(super) use id::named;
 mod list;
 mod read;
+mod told;
 mod why;
 
 use std::sync::Arc;
