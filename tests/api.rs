@@ -678,7 +678,7 @@ fn who_has_an_address_and_who_had_it() {
     assert_eq!((told(&at(began + 60)), told(&at(began + 100))), (owner("ended"), None));
     assert_eq!(client.data("/addresses?vslice=festival&address=100.64.9.9"), json!([]));
     client.get("/addresses?vslice=festivl&address=1.2.3.4").is_refused(400, "invalid", "festivl");
-    client.get("/addresses?address=till").is_refused(400, "invalid", "no IPv4 address");
+    client.get("/addresses?address=till").is_refused(400, "invalid", "no IP address");
     let run = |address: &str| {
         let done = Command::new(env!("CARGO_BIN_EXE_attachd"))
             .args(["who", address, "--vslice", "festival"])
