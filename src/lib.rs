@@ -38,6 +38,8 @@
 //! - [`record`]: what is recorded of a decision, as octets. [`journal`]: octets made durable, and
 //!   read back after a crash.
 //! - [`event`]: what is told of a change, as JSON, and which types anybody wants.
+//! - [`delivery`]: the queue of one receiver of events as a pure machine. [`outlets`]: the shell that
+//!   posts them.
 //! - [`message_log`]: messages that were committed, in files of their own, to be read from a cursor.
 //! - [`keeping`]: the way into the journal: records in, tickets out; and out of it: messages.
 //! - [`runtime`], [`metrics`]: what the shells of the server share: clocks, health, reloads;
@@ -68,6 +70,7 @@ pub mod aaa;
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod event;
 pub mod exchange;
 pub mod identity;
@@ -76,6 +79,7 @@ pub mod keeping;
 pub mod message_log;
 pub mod metrics;
 pub mod network;
+pub mod outlets;
 pub mod policy;
 pub mod pool;
 pub mod prefetch;

@@ -120,8 +120,8 @@ impl Aaa {
         merged.changed.iter().for_each(|object| records.object(object));
         // Before any record names a handle of them.
         records.hand_over();
-        self.events.demand.follow(&after.catalog);
         self.plan.store(Arc::clone(&after));
+        self.events.demand.follow(&after.catalog);
 
         let mut adoption = Adoption {
             pruned: prune != Prune::No,

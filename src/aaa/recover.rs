@@ -282,8 +282,8 @@ impl Recovery {
             aaa.count_differing(false, stamp.origin.line().is_some());
             aaa.register.get_mut().remove(iccid, Removed { stamp, at: Timestamp::EPOCH });
         }
-        aaa.events.demand.follow(&plan.catalog);
         aaa.plan.store(plan.into());
+        aaa.events.demand.follow(&aaa.plan.load().catalog);
         (aaa, recovered)
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod changes;
 pub(crate) mod connections;
 mod endpoints;
 pub(crate) mod envelope;
+pub(crate) mod events;
 mod families;
 mod gateways;
 pub(crate) mod http;

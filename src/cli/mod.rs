@@ -9,6 +9,7 @@ mod data_folder;
 mod decode;
 mod diff;
 mod endpoint;
+mod events;
 mod export;
 mod inspect;
 mod man;
@@ -66,6 +67,7 @@ enum Verb {
     Endpoint(endpoint::EndpointVerb),
     Why(why::Why),
     Who(who::Who),
+    Events(events::Events),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -98,6 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Endpoint(verb) => verb.run(&mut output),
         Verb::Why(verb) => verb.run(&mut output),
         Verb::Who(verb) => verb.run(&mut output),
+        Verb::Events(verb) => verb.run(&mut output),
         Verb::Completions(verb) => verb.run(&mut output),
         Verb::Man(verb) => verb.run(&mut output),
     };

@@ -1,5 +1,6 @@
 //! Commands that ask a running server, over HTTP.
 
+use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
@@ -33,6 +34,34 @@ impl Remote {
     /// What the server refuses for what it was given is [`Exit::Invalid`], all else a failure.
     pub(super) fn post(&self, path: &str) -> Result<Value, CommandError> {
         self.ask(&Ask::Post(path, None)).map(|mut answer| answer["data"].take())
+    }
+
+    /// Opens a stream of server-sent events, behind the one with this id.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or refuses it.
+    pub(super) fn stream(&self, path: &str, last: &str) -> Result<impl Read + use<>, CommandError> {
+        let base = self.url.trim_end_matches('/');
+        let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(CONNECTING));
+        let mut request = ureq::Agent::from(config.build())
+            .get(format!("{base}{path}"))
+            .header("Last-Event-ID", last);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let unreachable = |error: ureq::Error| CommandError::failed(format!("{base}: {error}"));
+        let response = request.call().map_err(unreachable)?;
+        if response.status() == 200 {
+            return Ok(response.into_body().into_reader());
+        }
+        let status = response.status().as_u16();
+        let text = response.into_body().read_to_string().map_err(unreachable)?;
+        Err(refused(status, &serde_json::from_str(&text).unwrap_or_default()))
     }
 
     /// Asks, and returns the whole answer, which is a success.

@@ -10,6 +10,7 @@ use super::session::{
 };
 use crate::identity::Imeisv;
 use crate::network::{CloseCause, EndpointState, LocationInfo, NetworkState, Session, Status};
+use crate::policy::country_of;
 use crate::time::Timestamp;
 use crate::wire::number::value::acct_terminate_cause;
 
@@ -196,6 +197,13 @@ impl EventMaker {
         if let (Some(from), Some(to)) = (old.plmn, new.plmn)
             && from != to
         {
+            let countries = country_of(from).zip(country_of(to));
+            if let Some((old, new)) = countries.filter(|(old, new)| old != new) {
+                self.of_session(EventKind::CountryChanged, now, session, at, sink, |detail| {
+                    detail.text("old", old);
+                    detail.text("new", new);
+                });
+            }
             self.of_session(EventKind::OperatorChanged, now, session, at, sink, |detail| {
                 detail.plain("old", from);
                 detail.plain("new", to);

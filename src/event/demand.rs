@@ -76,6 +76,8 @@ impl TypeSet {
 #[derive(Debug, Default)]
 pub struct EventDemand {
     wanted: [AtomicU64; 2],
+    /// Rises whenever another catalog is in force.
+    generation: AtomicU64,
     parts: Mutex<DemandParts>,
 }
 
@@ -119,13 +121,20 @@ impl EventDemand {
         self.parts.lock().kept
     }
 
-    /// The maps of a catalog that is in force from now on.
+    /// Which catalog is in force: another number after each change of it.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The maps of a catalog that is in force by now.
     pub fn follow(&self, catalog: &Catalog) {
         let mapped = catalog
             .all::<EventMap>()
             .flat_map(|(_, map)| &map.subscriptions)
             .fold(TypeSet::default(), |set, one| set.union(TypeSet::of(one.event)));
         self.change(|parts| parts.mapped = mapped);
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// A stream that shows these types.

@@ -13,7 +13,7 @@ use super::kind::EventKind;
 use super::throttle::FailureThrottle;
 use crate::identity::{GatewayId, GroupId, Iccid, VsliceId, endpoint_uuid};
 use crate::network::{NetworkState, mix};
-use crate::provisioning::{Catalog, Endpoint};
+use crate::provisioning::{Catalog, Endpoint, EventType};
 use crate::time::Timestamp;
 
 /// Where events are put: into the batch of what they tell of.
@@ -29,6 +29,8 @@ pub struct EventMaker {
     /// Random, so that no two lives of a server give the same ids.
     seed: [u64; 2],
     made: AtomicU64,
+    /// By key.
+    counts: [AtomicU64; 128],
     /// By handle.
     gateways: ArcSwap<Vec<String>>,
     failures: FailureThrottle,
@@ -62,6 +64,7 @@ impl EventMaker {
             demand: Arc::default(),
             seed,
             made: AtomicU64::new(0),
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
             gateways: ArcSwap::default(),
             failures: FailureThrottle::new(),
         }
@@ -75,6 +78,15 @@ impl EventMaker {
     /// The names that the handles of gateways stand for from now on.
     pub fn name_gateways(&self, names: Vec<String>) {
         self.gateways.store(Arc::new(names));
+    }
+
+    /// How many were made of each type that this server makes.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let made = EventType::ALL.iter().filter(|event| event.produced);
+        made.filter_map(|event| {
+            let count = self.counts.get(event.key as usize)?;
+            Some((event.moniker, count.load(Ordering::Relaxed)))
+        })
     }
 
     #[must_use]
@@ -181,6 +193,7 @@ impl EventMaker {
         now: Timestamp,
     ) -> JsonObject<'b> {
         let made = self.made.fetch_add(1, Ordering::Relaxed);
+        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
         let mut random = [0; 10];
         random[..8].copy_from_slice(&mix(self.seed[0] ^ made).to_le_bytes());
         random[8..].copy_from_slice(&mix(self.seed[1] ^ made).to_le_bytes()[..2]);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::json::JsonObject;
 use crate::network::{EndpointState, LocationInfo, Session, Status};
+use crate::policy::country_of;
 use crate::wire::tgpp::RatType;
 
 /// What became of one session.
@@ -85,6 +86,7 @@ pub(super) fn session_keys(detail: &mut JsonObject<'_>, session: &Session) {
         None => detail.null("ratType"),
     }
     detail.plain_or_null("plmn", place.plmn);
+    detail.text_or_null("country", place.plmn.and_then(country_of));
     detail.plain_or_null("imeisv", place.imeisv);
     detail.plain("startedAt", session.started);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::commit::{Committer, JournalCommitter, JournalRecorder, Records};
 use crate::aaa::{Aaa, FreedAddress, Note, Recorder, Walk};
+use crate::event::EventSink;
 use crate::identity::{GatewayId, Iccid};
 use crate::journal::{Admission, Journal, Pending, Ticket};
 use crate::network::{EndpointState, Outages, Restart};
@@ -123,6 +124,16 @@ impl BackgroundWriter {
         if self.recorder.octets() >= BATCH {
             self.submit();
         }
+    }
+}
+
+/// Puts events of the server's own among its records.
+#[derive(Debug)]
+pub struct WriterSink<'w>(pub &'w mut BackgroundWriter);
+
+impl EventSink for WriterSink<'_> {
+    fn event(&mut self, iccid: Option<Iccid>, at: Timestamp, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        Recorder::event(self.0, iccid, at, write);
     }
 }
 

@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 /// Octets of the journal read at a time, and of messages written at a time.
 const PIECE: u64 = 1 << 20;
 
+/// Readings in a round at most: however busy the journal is, what was read is written soon.
+const READS: usize = 32;
+
 /// How often the log is made durable, the journal passed and old files removed: a crash of the
 /// machine costs at most the reading of so much of the journal again.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -74,7 +77,7 @@ impl MessageFeed {
     pub fn round(&mut self, now: Timestamp) -> io::Result<u64> {
         let Some(tail) = &mut self.tail else { return Ok(0) };
         let mut messages = 0;
-        loop {
+        for _ in 0..READS {
             // What an earlier round could not write comes first, and is not read again.
             if self.log.gathered() as u64 >= PIECE {
                 self.log.write(tail.position(), now)?;

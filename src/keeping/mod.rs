@@ -4,5 +4,5 @@
 pub(crate) mod background_writer;
 pub mod commit;
 pub(crate) mod message_feed;
-pub use background_writer::BackgroundWriter;
+pub use background_writer::{BackgroundWriter, WriterSink};
 pub use message_feed::MessageFeed;

@@ -36,6 +36,34 @@ impl Metrics {
     }
 }
 
+impl Metrics {
+    /// Takes over how many events were made, by type.
+    pub fn observe_events(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
+        with_local_recorder(&self.recorder, || {
+            for (event, count) in counts {
+                counter!("attachd_events_total", "type" => event).absolute(count);
+            }
+        });
+    }
+
+    /// Takes over what one event handler came to.
+    pub fn observe_handler(&self, handler: &str, outcomes: [(&'static str, u64); 3], lost: u64) {
+        with_local_recorder(&self.recorder, || {
+            for (outcome, count) in outcomes {
+                counter!("attachd_webhook_deliveries_total", "handler" => handler.to_owned(), "outcome" => outcome).absolute(count);
+            }
+            counter!("attachd_events_lost_total", "handler" => handler.to_owned()).absolute(lost);
+        });
+    }
+
+    /// How many events wait for their handlers, over all.
+    pub fn observe_backlog(&self, waiting: u64) {
+        with_local_recorder(&self.recorder, || {
+            gauge!("attachd_webhook_backlog").set(waiting as f64);
+        });
+    }
+}
+
 fn vslice(stats: &VsliceStats) {
     let vslice = || stats.moniker.as_str().to_owned();
     gauge!("attachd_sessions", "vslice" => vslice()).set(stats.sessions as f64);
@@ -88,6 +116,16 @@ pub(super) fn describe() {
         "attachd_state_refused_total",
         "Events that did not fit the network state, by event."
     );
+    describe_counter!("attachd_events_total", "Events recorded, by type.");
+    describe_counter!(
+        "attachd_events_lost_total",
+        "Events that were not kept long enough for their handler, at most."
+    );
+    describe_counter!(
+        "attachd_webhook_deliveries_total",
+        "Events taken by their handler, tries that failed, and events given up."
+    );
+    describe_gauge!("attachd_webhook_backlog", "Events read for their handlers and not taken yet.");
     describe_counter!("attachd_journal_records_total", "Records made durable.");
     describe_counter!("attachd_journal_failures_total", "Commits that failed.");
     describe_gauge!("attachd_journal_bytes", "What a recovery would read.");

@@ -29,6 +29,7 @@ use crate::aaa::{Aaa, PoolWatch};
 use crate::api::activation::ActivationLimits;
 use crate::api::changes::ChangeWriter;
 use crate::api::connections;
+use crate::api::events::StreamPlaces;
 use crate::api::http::{HttpState, Serving, WAITING_FOR_RELOAD, WALKS, router};
 use crate::api::idempotency::IdempotentReplies;
 use crate::identity::GatewayId;
@@ -37,6 +38,7 @@ use crate::keeping::BackgroundWriter;
 use crate::keeping::commit::JournalCommitter;
 use crate::message_log::LogOptions;
 use crate::metrics::{Metrics, Names};
+use crate::outlets::{WebhookThread, Webhooks};
 use crate::radius::context::ServerContext;
 use crate::radius::gateways::Gateways;
 use crate::radius::pipeline::{Listener, PipelineConfig, Port};
@@ -151,6 +153,8 @@ impl Server {
             replies: IdempotentReplies::default(),
             audit: OnceLock::new(),
             events: OnceLock::new(),
+            streams: StreamPlaces::default(),
+            webhooks: OnceLock::new(),
         });
         let (stop, stopped) = channel(());
         let start = |listener| HttpThread::start(listener, Arc::clone(&state), stopped);
@@ -199,6 +203,11 @@ impl Server {
         if topic == Topic::Event {
             // The same.
             let _ = self.state.events.set(feed.view());
+            let own = self.http.iter().map(|http| http.address).collect();
+            let webhooks = Webhooks::open(feed.view(), data_dir, own).map_err(|error| {
+                OpenError::Io { file: data_dir.join("webhooks.json").display().to_string(), error }
+            })?;
+            let _ = self.state.webhooks.set(Arc::new(webhooks));
         }
         self.feeds.push(feed);
         Ok(())
@@ -332,6 +341,15 @@ impl Server {
             beside.block_on(snapshots.run());
         })?;
         threads.add("snapshots", snapshots, pulse, LATE);
+        if let Some(webhooks) = state.webhooks.get() {
+            let writer = BackgroundWriter::new(&journal);
+            let (webhooks, aaa) = (Arc::clone(webhooks), Arc::clone(&aaa));
+            let deliveries = WebhookThread::new(webhooks, aaa, writer, Arc::clone(&common));
+            let (pulse, stop) = (Pulse::default(), stop.subscribe());
+            let beats = pulse.clone();
+            let thread = spawn("webhooks", move || deliveries.run(&beats, &stop))?;
+            threads.add("webhooks", thread, pulse, LATE);
+        }
         for feed in feeds {
             let (common, pulse, stop) = (Arc::clone(&common), Pulse::default(), stop.subscribe());
             let (name, beats) = (feed.topic.name(), pulse.clone());

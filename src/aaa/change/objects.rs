@@ -186,11 +186,11 @@ impl<R: Recorder> Provisioner<'_, R> {
         let vslice = (place.kind == ObjectKind::Vslice).then(|| VsliceId::new(place.index));
         let mut catalog: Catalog = self.plan.catalog.clone();
         catalog.put(object);
-        self.aaa.events.demand.follow(&catalog);
         self.aaa.plan.store(
             AddressPlan::with_one_changed(self.plan, catalog, vslice, self.aaa.settings.hold_time)
                 .into(),
         );
+        self.aaa.events.demand.follow(&self.aaa.plan.load().catalog);
     }
 }
 

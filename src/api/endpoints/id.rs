@@ -9,7 +9,7 @@ use crate::identity::{Iccid, iccid_of_uuid};
 
 /// The endpoint that a path names. Whether there is one is known only for the forms that need an
 /// index.
-pub(super) fn named(aaa: &Aaa, id: &str) -> Result<Iccid, Refusal> {
+pub(in crate::api) fn named(aaa: &Aaa, id: &str) -> Result<Iccid, Refusal> {
     let found = match id.split_once(':') {
         Some((kind, digits)) if kind.eq_ignore_ascii_case("imsi") => {
             digits.parse().ok().and_then(|imsi| aaa.by_imsi(imsi))

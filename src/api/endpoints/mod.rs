@@ -6,6 +6,7 @@ mod batch;
 mod change;
 mod filter;
 mod id;
+pub(super) use id::named;
 mod list;
 mod read;
 mod why;
@@ -88,7 +89,7 @@ async fn sessions(
 
 fn one(state: &HttpState, id: &str) -> Result<(Value, u64), Refusal> {
     let serving = state.serving()?;
-    let iccid = id::named(&serving.aaa, id)?;
+    let iccid = named(&serving.aaa, id)?;
     let gateways = state.common.gateways.load();
     let now = state.common.clock.now().wall;
     let look = |entry: &EndpointEntry, catalog: &Catalog| {

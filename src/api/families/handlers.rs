@@ -162,7 +162,7 @@ fn read_webhook(fields: &mut Fields<'_>, old: Option<&Webhook>) -> Option<Webhoo
 }
 
 /// 24 random octets, as Standard Webhooks writes them.
-fn new_secret() -> CompactString {
+pub(super) fn new_secret() -> CompactString {
     let octets: [u8; 24] = rand::random();
     CompactString::from(format!("whsec_{}", base64(&octets)))
 }

@@ -2,6 +2,7 @@
 //! removed in the same way.
 
 pub(super) mod body;
+mod deliveries;
 mod fixed;
 mod groups;
 mod handlers;
@@ -100,6 +101,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .merge(policies::routes())
         .merge(maps::routes())
         .merge(fixed::routes())
+        .merge(deliveries::routes())
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
 }
 

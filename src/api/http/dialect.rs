@@ -26,8 +26,12 @@ const PLATFORM: [&str; 10] = [
 ];
 
 /// Where an id stands in other families, these have a word.
-const WORDS: [(&str, &[&str]); 3] =
-    [("apitokens", &["verify"]), ("server", &["reload"]), ("endpoints", &["batch", "actions"])];
+const WORDS: [(&str, &[&str]); 4] = [
+    ("apitokens", &["verify"]),
+    ("server", &["reload"]),
+    ("endpoints", &["batch", "actions"]),
+    ("events", &["stream"]),
+];
 
 /// Writes the words of a path in lower case, and doubled slashes as one. Ids stay as they are: they
 /// are every second segment behind the family.

@@ -22,6 +22,7 @@ use super::audit;
 use super::changes::ChangeWriter;
 use super::endpoints;
 use super::envelope::{Answer, data};
+use super::events;
 use super::families;
 use super::gateways;
 use super::idempotency::{self, IdempotentReplies};
@@ -33,6 +34,7 @@ use crate::aaa::Aaa;
 use crate::journal::{Journal, JournalHealth};
 use crate::message_log::LogView;
 use crate::metrics::{Metrics, Names};
+use crate::outlets::Webhooks;
 use crate::radius::context::ServerContext;
 use crate::runtime::Applied;
 use crate::runtime::health::Readiness;
@@ -62,6 +64,10 @@ pub(crate) struct HttpState {
     pub(crate) tokens: OnceLock<TokenCache>,
     /// The log of events. Set before the server begins to serve.
     pub(crate) events: OnceLock<LogView>,
+    /// Who may follow events at the same time.
+    pub(crate) streams: events::StreamPlaces,
+    /// What sends them to their handlers. Set before the server begins to serve.
+    pub(crate) webhooks: OnceLock<Arc<Webhooks>>,
 }
 
 pub(crate) struct Serving {
@@ -93,6 +99,7 @@ pub(crate) fn router(state: Arc<HttpState>, listener: SocketAddr) -> Router {
         .merge(stock::routes())
         .merge(audit::routes())
         .merge(addresses::routes())
+        .merge(events::routes())
         .fallback(|uri: Uri| async move { Refusal::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Refusal::method(method.as_str(), uri.path())
@@ -127,6 +134,15 @@ async fn count(State(state): State<Arc<HttpState>>, request: Request, next: Next
 async fn metrics(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
     if let Some(serving) = state.serving.get() {
         state.metrics.observe(&serving.aaa.stats(), serving.journal.figures());
+        state.metrics.observe_events(serving.aaa.events().counts());
+    }
+    if let Some(webhooks) = state.webhooks.get() {
+        let counts = webhooks.counts();
+        for one in &counts {
+            let outcomes = [("delivered", one.taken), ("failed", one.failed), ("dead", one.dead)];
+            state.metrics.observe_handler(&one.handler, outcomes, one.lost);
+        }
+        state.metrics.observe_backlog(counts.iter().map(|one| one.waiting).sum());
     }
     state.metrics.announce(state.common.gateways.load().configured());
     (
