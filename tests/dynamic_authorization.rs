@@ -243,6 +243,27 @@ fn who_is_suspended_is_disconnected() {
     );
 }
 
+/// POL-13: a session that moves where its policy does not let it is ended after the grace.
+#[test]
+fn who_moves_out_of_the_policy_is_disconnected() {
+    let scene = Scene::with(Habit::Ack, "[policy]\ngrace_s = 1\n");
+    scene.folder.edit(
+        "inventory/inventory.toml",
+        "moniker = \"epos\"\n",
+        "moniker = \"epos\"\npolicy = \"on-site\"\n",
+    );
+    let server = scene.folder.serve();
+    let client = Client::new(&scene.folder, &server, "admin");
+    assert_eq!(attach(&server), None);
+    report(&server, "Start", &["3GPP-SGSN-MCC-MNC = 23415"]);
+    report(&server, "Interim-Update", &["3GPP-SGSN-MCC-MNC = 20801"]);
+    server.until("the grace is over", |_| !scene.responder.requests().is_empty());
+    let said = &scene.responder.requests()[0];
+    assert!(said.iter().any(|line| line == "Acct-Session-Id = \"S-0001\""), "{said:?}");
+    report(&server, "Stop", &["3GPP-SGSN-MCC-MNC = 20801"]);
+    server.until("it has ended", |_| session(&client)["state"]["moniker"] == "ended");
+}
+
 /// G-16: no Stop comes; a late one adds its counters.
 #[test]
 fn without_a_stop_the_session_ends_after_the_grace() {

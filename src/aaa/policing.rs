@@ -7,7 +7,7 @@ use super::policies::PolicyInForce;
 use super::transaction::EndpointTxn;
 use super::{Aaa, EndpointEntry, Recorder, RejectReason};
 use crate::identity::{Iccid, Imei};
-use crate::network::LocationInfo;
+use crate::network::{LocationInfo, OrderReason};
 use crate::policy::{Circumstances, cell_network};
 use crate::provisioning::Group;
 use crate::time::Timestamp;
@@ -95,6 +95,11 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
             && let Some((policy, reason)) = policy.zip(refused)
         {
             policy.meters.violated(reason);
+        }
+        // What is recorded is sent when this transaction is durable.
+        let may_be_ended = group.is_some_and(|group| group.disconnect);
+        if self.entry.state.take_due_disconnect(at, now) && may_be_ended {
+            self.disconnect(at, OrderReason::Policy);
         }
         policy
     }
