@@ -128,7 +128,7 @@ fn files_and_counts() {
         inventory().catalog.groups().count(),
         inventory().catalog.vslices().count(),
     );
-    let kinds = json!({"endpoint": 2, "gateway": 1, "group": groups, "note": 1, "provisioned": endpoints, "vslice": vslices});
+    let kinds = json!({"endpoint": 2, "gateway": 1, "group": groups, "note": 1, "policy": 1, "provisioned": endpoints, "vslice": vslices});
     assert_eq!(shown["kinds"], kinds);
     assert_eq!(shown["files"].as_array().unwrap().len(), 2);
     assert_eq!((&shown["damage"], &shown["tornTail"]), (&json!([]), &Value::Null));

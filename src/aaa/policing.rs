@@ -6,9 +6,12 @@ use std::sync::atomic::Ordering;
 use super::policies::PolicyInForce;
 use super::transaction::EndpointTxn;
 use super::{Aaa, EndpointEntry, Recorder, RejectReason};
+use crate::event::{EventKind, JsonObject};
 use crate::identity::{Iccid, Imei};
 use crate::network::{LocationInfo, OrderReason};
-use crate::policy::{Circumstances, cell_network};
+use crate::policy::{
+    Circumstances, DecidedBy, PolicyReason, PolicyVerdict, cell_network, country_of,
+};
 use crate::provisioning::Group;
 use crate::time::Timestamp;
 
@@ -30,7 +33,7 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
 
     /// Whether a policy lets the endpoint attach so.
     pub(super) fn permit(
-        &self,
+        &mut self,
         policy: &PolicyInForce,
         at: &Circumstances,
     ) -> Result<(), RejectReason> {
@@ -42,6 +45,7 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
             if !is_refused {
                 return Ok(());
             }
+            self.tell(EventKind::Steered, |detail| tell_place(detail, policy, at, &verdict));
         }
         policy.meters.rejected(reason);
         Err(reason.into())
@@ -57,12 +61,10 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
     /// Judges a session by what is known of it after a report.
     pub(super) fn judge_report(&mut self, session: usize, report: &LocationInfo<'_>) {
         if let Some(policy) = self.judge_use(session) {
-            // Counts what the report itself contradicts.
-            let _ = self.circumstances(report);
+            // What the report itself tells: an older device of the session may just be forgotten.
+            let at = self.circumstances(report);
             let known = self.entry.state.sessions.get(session);
-            let at = known.map(|session| circumstances(&session.location_info()));
-            let is_good = known.is_some_and(|session| session.violation().is_none());
-            if let Some(at) = at.filter(|_| is_good) {
+            if known.is_some_and(|session| session.violation().is_none()) {
                 self.learn_device(policy, &at);
             }
         }
@@ -92,9 +94,10 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         let refused = verdict.filter(|verdict| !verdict.is_soft).and_then(|known| known.refused);
         let (grace, now) = (self.aaa.settings.policy_grace, self.now);
         if self.entry.state.mark_use(at, refused, grace, now)
-            && let Some((policy, reason)) = policy.zip(refused)
+            && let Some(((policy, verdict), reason)) = policy.zip(verdict).zip(refused)
         {
             policy.meters.violated(reason);
+            self.tell_violation(at, policy, &verdict, reason);
         }
         // What is recorded is sent when this transaction is durable.
         let may_be_ended = group.is_some_and(|group| group.disconnect);
@@ -103,6 +106,43 @@ impl<'t, R: Recorder> EndpointTxn<'t, R> {
         }
         policy
     }
+}
+
+impl<R: Recorder> EndpointTxn<'_, R> {
+    fn tell_violation(
+        &mut self,
+        at: usize,
+        policy: &PolicyInForce,
+        verdict: &PolicyVerdict,
+        reason: PolicyReason,
+    ) {
+        let Some(session) = self.entry.state.sessions.get(at) else { return };
+        let name = session.bearers().next().map(|bearer| bearer.acct_session_id.clone());
+        let place = circumstances(&session.location_info());
+        self.tell(EventKind::PolicyViolated, |detail| {
+            detail.text("reason", reason.moniker());
+            detail.text_or_null("acctSessionId", name.as_deref());
+            tell_place(detail, policy, &place, verdict);
+        });
+    }
+}
+
+/// Where it was, and which entry of the policy decided.
+fn tell_place(
+    detail: &mut JsonObject<'_>,
+    policy: &PolicyInForce,
+    at: &Circumstances,
+    verdict: &PolicyVerdict,
+) {
+    let entry = match verdict.by {
+        DecidedBy::Entry(place) => policy.policy().entries.get(place).map(ToString::to_string),
+        _ => None,
+    };
+    let plmn = at.plmn.map(|plmn| plmn.to_string());
+    detail.text("policy", policy.policy().moniker.as_str());
+    detail.text_or_null("entry", entry.as_deref());
+    detail.text_or_null("plmn", plmn.as_deref());
+    detail.text_or_null("country", at.plmn.and_then(country_of));
 }
 
 impl Aaa {

@@ -236,3 +236,28 @@ fn it_is_told_which_entry_decided() {
     let (_, reason) = told(Some(at("26201", None, "3534900698730112")));
     assert_eq!(reason, Some(RejectReason::ImeiMismatch));
 }
+
+/// What happened against a policy is told, with the entry that decided.
+#[test]
+fn steering_and_violations_are_told() {
+    let kept_events = TypeSet::all();
+    let mut world = World::with(AaaSettings { kept_events, ..AaaSettings::default() });
+    put(&mut world, policy());
+    world.located = at("26203", Some(6), "");
+    world.access("till");
+    world.located = at("26201", Some(6), "");
+    world.access("till");
+    world.start("till", "S1");
+    world.located = at("20801", Some(6), "");
+    world.interim("till", "S1");
+    let told = |octets: Vec<u8>| {
+        let event = crate::event::EventEnvelope::read(&octets).unwrap();
+        let payload: serde_json::Value = serde_json::from_slice(event.payload).unwrap();
+        let detail = &payload["detail"];
+        format!("{} {} {}", event.event.moniker, detail["entry"], detail["country"])
+    };
+    let events: Vec<String> = std::mem::take(&mut world.events).into_iter().map(told).collect();
+    let has = |event: &str| events.iter().any(|told| told == event);
+    assert!(has("endpointsteered_v1 \"operator 26203: reject-soft\" \"DE\""), "{events:?}");
+    assert!(has("endpointpolicyviolated_v1 \"everywhere: reject\" \"FR\""), "{events:?}");
+}

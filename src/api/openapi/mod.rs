@@ -173,6 +173,12 @@ fn success(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     } else {
         envelope
     };
+    if operation.is_stream {
+        return json!({
+            "description": "Server-sent events, until the connection ends.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        });
+    }
     let mut response = json!({
         "description": "Done; a family of the platform says so by success.",
         "content": {"application/json": {"schema": schema}},

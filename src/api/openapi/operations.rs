@@ -48,6 +48,8 @@ pub(super) struct Operation {
     pub(super) data: Shape,
     /// Whether it looks at versions: ETag, If-Match, If-None-Match.
     pub(super) is_versioned: bool,
+    /// Whether it is answered by a stream of events, not by an envelope.
+    pub(super) is_stream: bool,
 }
 
 pub(super) const TAGS: [(&str, &str); 5] = [
@@ -218,6 +220,31 @@ fn endpoints(all: &mut Vec<Operation>) {
         )
         .asked(&["apn", "gateway"]),
         post(
+            "/api/v1/endpoints/{id}/relearn",
+            TAG,
+            "Forget the device that the SIM is locked to",
+            anything,
+            anything,
+        )
+        .bodiless(),
+        post(
+            "/api/v1/endpoints/{id}/sessions/{session}/disconnect",
+            TAG,
+            "Have a session ended by its gateway (RFC 5176)",
+            anything,
+            anything,
+        )
+        .bodiless()
+        .asked(&["wait"]),
+        post(
+            "/api/v1/endpoints/{id}/sessions/{session}/coa",
+            TAG,
+            "Have a session changed by its gateway (RFC 5176)",
+            anything,
+            anything,
+        )
+        .asked(&["wait"]),
+        post(
             "/api/v1/endpoints/batch",
             TAG,
             "Make many endpoints, all or none",
@@ -313,6 +340,7 @@ fn server(all: &mut Vec<Operation>) {
             "Follow events as a stream (text/event-stream)",
             anything,
         )
+        .streamed()
         .asked(&["type", "iccid", "endpointGroup", "vslice"]),
         get(
             "/api/v1/endpoints/{id}/events",
@@ -321,6 +349,9 @@ fn server(all: &mut Vec<Operation>) {
             anything_listed,
         )
         .asked(EVENTS),
+        get("/api/v1/jobs", TAG, "List the jobs", anything_listed),
+        get("/api/v1/jobs/{id}", TAG, "Show a job and its results", anything),
+        post("/api/v1/jobs/{id}/cancel", TAG, "Stop a job", anything, anything).bodiless(),
         get("/api/v1/pools", TAG, "Show how full all subnets are", list_of::<SubnetReply>())
             .listed(LIST),
         get("/api/v1/openapi.json", TAG, "This document", anything).needing(Needs::Nothing),
@@ -341,6 +372,7 @@ fn get(path: &str, tag: &'static str, summary: &str, data: Shape) -> Operation {
         kind: ReplyKind::One,
         data,
         is_versioned: false,
+        is_stream: false,
     }
 }
 
@@ -374,6 +406,10 @@ impl Operation {
 
     fn versioned(self) -> Self {
         Self { is_versioned: true, ..self }
+    }
+
+    fn streamed(self) -> Self {
+        Self { is_stream: true, ..self }
     }
 
     fn or_csv(self) -> Self {
