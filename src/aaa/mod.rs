@@ -74,7 +74,7 @@ use parking_lot::Mutex;
 use crate::event::{EventMaker, TypeSet};
 use crate::identity::{Iccid, Imsi, Msisdn};
 use crate::network::{EndpointState, Outages, Restarts, SessionLimits, Tracker};
-use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Revision};
+use crate::provisioning::{Authority, Catalog, Endpoint, Fingerprint, Operators, Revision};
 use crate::time::Timestamp;
 
 use address_plan::AddressPlan;
@@ -272,6 +272,16 @@ impl Aaa {
     #[must_use]
     pub const fn outages(&self) -> &Outages {
         &self.outages
+    }
+
+    /// Takes over the names of operators, when no inventory is adopted that brings them.
+    pub fn know_operators(&self, operators: Operators) {
+        let _one_at_a_time = self.register.lock();
+        let before = self.plan.load_full();
+        let mut catalog = before.catalog.clone();
+        catalog.operators = Arc::new(operators);
+        let hold_time = self.settings.hold_time;
+        self.plan.store(Arc::new(AddressPlan::with_one_changed(&before, catalog, None, hold_time)));
     }
 
     /// The catalog in force.

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::outcome::{CommandError, Exit};
 use crate::config::{Config, ConfigProblem, ProblemSeverity, summed_up};
-use crate::provisioning::{self, Fingerprint, Inventory, Rules};
+use crate::provisioning::{self, Fingerprint, Inventory, Operators, Rules};
 
 /// Where the two are read from.
 #[derive(Args, Clone, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Sources {
 /// What has become of an inventory since it was adopted.
 pub(super) enum InventoryChange {
     /// Nothing; what there is to be said nevertheless stands beside it.
-    Unchanged(Fingerprint, Vec<ConfigProblem>),
+    Unchanged(Fingerprint, Vec<ConfigProblem>, Operators),
     Changed(Box<Setup>),
 }
 
@@ -67,7 +67,7 @@ impl Sources {
                 .into_iter()
                 .map(|warning| finding(ProblemSeverity::Warning, warning)),
         );
-        InventoryChange::Unchanged(fingerprint, problems)
+        InventoryChange::Unchanged(fingerprint, problems, Inventory::operators(folder))
     }
 
     /// Reads both.

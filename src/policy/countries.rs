@@ -80,6 +80,24 @@ pub fn is_country(country: CountryCode) -> bool {
     two_letters(country).is_some()
 }
 
+/// All MCCs that belong to countries, with these: the primary one first.
+pub fn countries() -> impl Iterator<Item = (usize, &'static [CountryCode])> {
+    let all = table().iter().enumerate().map(|(code, mcc)| (code, &mcc.countries[..]));
+    all.filter(|(_, countries)| !countries.is_empty())
+}
+
+/// The code in three letters. `None`: there is no such country.
+#[must_use]
+pub fn three_letters(country: CountryCode) -> Option<&'static str> {
+    let mut words = LETTERS.split_ascii_whitespace();
+    while let (Some(two), Some(three)) = (words.next(), words.next()) {
+        if [two, three].contains(&country.as_str()) {
+            return Some(three);
+        }
+    }
+    None
+}
+
 /// The code in two letters. `None`: there is no such country.
 pub(super) fn two_letters(country: CountryCode) -> Option<CountryCode> {
     let mut words = LETTERS.split_ascii_whitespace();

@@ -11,7 +11,7 @@ mod verdict;
 mod words;
 
 pub use compiled::{CompiledPolicy, PolicyTerms};
-pub use countries::{country_of, is_country, is_in_country};
+pub use countries::{countries, country_of, is_country, is_in_country, three_letters};
 pub use place::{Circumstances, cell_network, serving_network};
 pub use verdict::{DecidedBy, PolicyReason, PolicyVerdict};
 pub(crate) use words::words;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::object::{ObjectKind, ObjectName, ObjectRef};
 use super::spelling::Spelling;
-use super::{EventHandler, EventMap, Group, Policy, RecordTooLarge, Revision, Vslice};
+use super::{EventHandler, EventMap, Group, Operators, Policy, RecordTooLarge, Revision, Vslice};
 use crate::identity::{EventHandlerId, EventMapId, GroupId, Moniker, PolicyId, VsliceId};
 
 /// All VSlices, groups, operator policies, event handlers and event maps.
@@ -29,6 +29,8 @@ pub struct Catalog {
     policies: Vec<Option<CatalogEntry<Policy>>>,
     event_handlers: Vec<Option<CatalogEntry<EventHandler>>>,
     event_maps: Vec<Option<CatalogEntry<EventMap>>>,
+    /// Names and numbers, which only the files tell: no record has them.
+    pub operators: Arc<Operators>,
 }
 
 /// Why a group cannot carry sessions. The order is that of the checks.

@@ -69,6 +69,7 @@ impl Catalog {
             applied: 0,
             missing: Vec::new(),
         };
+        merged.catalog.operators = Arc::clone(&files.operators);
         let policies = rules.merge(&mut merged, files, |policy: &Policy, _| policy.clone());
         let vslices = rules.merge(&mut merged, files, |vslice: &Vslice, merged| {
             let event_map =

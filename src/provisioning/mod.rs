@@ -11,6 +11,7 @@ mod line_hash;
 mod merge;
 mod model;
 mod object;
+mod operators;
 mod origin;
 mod policy;
 mod problem;
@@ -32,6 +33,7 @@ pub use model::{
     Vslice,
 };
 pub use object::{ObjectKind, ObjectName, ObjectRef, random_uuid};
+pub use operators::{KnownOperator, Operators};
 pub use origin::{LineHash, Origin, Revision};
 pub use policy::Policy;
 pub use problem::{InventoryProblem, InventoryProblems};

@@ -9,6 +9,7 @@ mod handlers;
 mod listing;
 pub(super) mod lookup;
 mod maps;
+mod operators;
 mod policies;
 mod subnets;
 mod vslices;
@@ -103,6 +104,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .merge(family::<crate::provisioning::EventHandler>())
         .merge(family::<crate::provisioning::EventMap>())
         .merge(subnets::routes())
+        .merge(operators::routes())
         .merge(policies::routes())
         .merge(maps::routes())
         .merge(fixed::routes())

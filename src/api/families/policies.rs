@@ -26,7 +26,7 @@ use crate::policy::{
     CountryCode, ImeiLock, PolicyAction, PolicyEntry, RadioClass, Tac, WhenMissing, is_country,
     is_in_country,
 };
-use crate::provisioning::{Catalog, CatalogEntry, Policy, Spelling};
+use crate::provisioning::{Catalog, CatalogEntry, Operators, Policy, Spelling};
 
 /// Entries of one policy.
 const MOST: usize = 2_000;
@@ -41,7 +41,7 @@ impl Family for Policy {
         fields: &mut Fields<'_>,
         named: Option<Named>,
         before: Option<&CatalogEntry<Self>>,
-        _catalog: &Catalog,
+        catalog: &Catalog,
     ) -> Option<(Self, Spelling)> {
         let old = before.map(|entry| &*entry.thing);
         let mut spelling = before.map(|entry| entry.spelling.clone()).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Family for Policy {
             }
             Given::Value(list) => {
                 spelling = spelling.with("entries", "[]");
-                read_entries(list, &pointer, &mut spelling, fields.problems)
+                read_entries(list, &pointer, &catalog.operators, &mut spelling, fields.problems)
             }
         };
         let Named { moniker, name } = named?;
@@ -115,6 +115,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
 fn read_entries(
     list: Vec<Value>,
     pointer: &str,
+    known: &Operators,
     spelling: &mut Spelling,
     problems: &mut Problems,
 ) -> Vec<PolicyEntry> {
@@ -127,7 +128,7 @@ fn read_entries(
         let pointer = format!("{pointer}/{at}");
         let mut fields = Fields::new(value, &pointer, problems);
         fields.take("id");
-        let operator = read_operator(&mut fields);
+        let (number, operators) = read_operator(&mut fields, known);
         let country = fields.parsed("iso3", |text| match CountryCode::parse(text) {
             Ok(country) if is_country(country) => Ok(country),
             Ok(_) => Err("there is no such country (ISO 3166-1)".to_owned()),
@@ -143,22 +144,29 @@ fn read_entries(
             })
         });
         let country = country.value();
-        if let Some((operator, country)) = operator.zip(country)
-            && !is_in_country(operator, country)
-        {
-            let what = format!("operator {operator} is not in {country}: its MCC is another's");
+        let elsewhere =
+            |operator: &&Plmn| country.is_some_and(|country| !is_in_country(**operator, country));
+        if let Some(operator) = operators.iter().flatten().find(elsewhere) {
+            let what = format!("operator {operator} is not in the country: its MCC is another's");
             fields.invalid("operatorId", what);
         }
         if let Given::Value((action, written)) = action {
-            let entry = PolicyEntry { operator, country, international, radio, tac, action };
-            if all.iter().any(|other| other.matches_same(&entry)) {
-                fields.problems.invalid(&pointer, "another entry asks for the same");
+            for operator in operators {
+                let (radio, tac) = (radio.clone(), tac.clone());
+                let entry = PolicyEntry { operator, country, international, radio, tac, action };
+                if all.iter().any(|other| other.matches_same(&entry)) {
+                    fields.problems.invalid(&pointer, "another entry asks for the same");
+                }
+                if written != action.moniker() {
+                    let key = format!("action:{}", key_of(&entry));
+                    *spelling = std::mem::take(spelling).with(&key, &written);
+                }
+                if let Some(number) = number {
+                    let key = format!("operator:{}", key_of(&entry));
+                    *spelling = std::mem::take(spelling).with(&key, &number.to_string());
+                }
+                all.push(entry);
             }
-            if written != action.moniker() {
-                let key = format!("action:{}", key_of(&entry));
-                *spelling = std::mem::take(spelling).with(&key, &written);
-            }
-            all.push(entry);
         } else {
             fields.invalid(
                 "steeringProfileEntryAction",
@@ -170,18 +178,24 @@ fn read_entries(
     all
 }
 
-/// An operator is the digits of its PLMN as a number: six of them for a three-digit MNC.
-fn read_operator(fields: &mut Fields<'_>) -> Option<Plmn> {
-    let number = fields.number("operatorId", 999_999).value()?;
+/// An operator is a number of `operators.csv`, which may be several networks; else the digits of its
+/// PLMN as a number: six of them for a three-digit MNC. Returns the number of the file, too.
+fn read_operator(fields: &mut Fields<'_>, known: &Operators) -> (Option<u32>, Vec<Option<Plmn>>) {
+    let Some(number) = fields.number("operatorId", 999_999).value() else {
+        return (None, vec![None]);
+    };
+    if let Some(operator) = known.by_id(number) {
+        return (Some(number), operator.plmns.iter().copied().map(Some).collect());
+    }
     let read = Plmn::parse(format!("{number:05}").as_bytes()).ok();
     if read.is_none() {
         fields.refuse(
             "unsupported",
             "operatorId",
-            "unknown operator; write the digits of its PLMN as a number, as 26201",
+            "unknown operator; write the digits of its PLMN as a number, as 26201, or add it to operators.csv",
         );
     }
-    read
+    (None, vec![read])
 }
 
 fn read_words<T>(
@@ -216,7 +230,9 @@ fn entries(entry: &CatalogEntry<Policy>) -> Value {
     }
     let shown = |one: &PolicyEntry| {
         let key = key_of(one);
-        let operator = one.operator.and_then(|plmn| plmn.to_string().parse::<u32>().ok());
+        let number = entry.spelling.of(&format!("operator:{key}")).map(ToOwned::to_owned);
+        let number = number.or_else(|| one.operator.map(|plmn| plmn.to_string()));
+        let operator = number.and_then(|number| number.parse::<u32>().ok());
         let radio: Vec<&str> = one.radio.iter().map(|radio| radio.moniker()).collect();
         let tac: Vec<String> = one.tac.iter().map(ToString::to_string).collect();
         let written = entry.spelling.of(&format!("action:{key}")).unwrap_or(one.action.moniker());
@@ -236,7 +252,18 @@ fn entries(entry: &CatalogEntry<Policy>) -> Value {
             "tac": tac,
         })
     };
-    entry.thing.entries.iter().map(shown).collect()
+    let mut rows: Vec<Value> = Vec::new();
+    for row in entry.thing.entries.iter().map(shown) {
+        // An operator of several networks is one entry, as it was written.
+        let is_same = |other: &Value| {
+            let keys = ["operatorId", "iso3", "international", "radio", "tac"];
+            !row["operatorId"].is_null() && keys.into_iter().all(|key| other[key] == row[key])
+        };
+        if !rows.iter().any(is_same) {
+            rows.push(row);
+        }
+    }
+    rows.into()
 }
 
 async fn list(
@@ -269,7 +296,8 @@ async fn add(
         let (target, entry) = find::<Policy>(catalog, &id)?;
         let mut problems = Problems::default();
         let mut spelling = entry.spelling.clone().with("entries", "[]");
-        let added = read_entries(list.clone(), "", &mut spelling, &mut problems);
+        let known = &catalog.operators;
+        let added = read_entries(list.clone(), "", known, &mut spelling, &mut problems);
         problems.result()?;
         let mut thing = (*entry.thing).clone();
         for one in added {

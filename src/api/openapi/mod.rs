@@ -173,7 +173,7 @@ fn success(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     } else {
         envelope
     };
-    if operation.is_stream {
+    if operation.kind == ReplyKind::Stream {
         return json!({
             "description": "Server-sent events, until the connection ends.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},

@@ -32,6 +32,8 @@ pub(super) enum ReplyKind {
     List,
     /// A list that is paged by cursor.
     Page,
+    /// Of events, not an envelope.
+    Stream,
 }
 
 pub(super) struct Operation {
@@ -48,8 +50,6 @@ pub(super) struct Operation {
     pub(super) data: Shape,
     /// Whether it looks at versions: ETag, If-Match, If-None-Match.
     pub(super) is_versioned: bool,
-    /// Whether it is answered by a stream of events, not by an envelope.
-    pub(super) is_stream: bool,
 }
 
 pub(super) const TAGS: [(&str, &str); 5] = [
@@ -352,6 +352,13 @@ fn server(all: &mut Vec<Operation>) {
         get("/api/v1/jobs", TAG, "List the jobs", anything_listed),
         get("/api/v1/jobs/{id}", TAG, "Show a job and its results", anything),
         post("/api/v1/jobs/{id}/cancel", TAG, "Stop a job", anything, anything).bodiless(),
+        get(
+            "/api/v1/operators",
+            TAG,
+            "List known operators, and MCCs with their countries",
+            anything,
+        )
+        .listed(LIST),
         get("/api/v1/pools", TAG, "Show how full all subnets are", list_of::<SubnetReply>())
             .listed(LIST),
         get("/api/v1/openapi.json", TAG, "This document", anything).needing(Needs::Nothing),
@@ -372,7 +379,6 @@ fn get(path: &str, tag: &'static str, summary: &str, data: Shape) -> Operation {
         kind: ReplyKind::One,
         data,
         is_versioned: false,
-        is_stream: false,
     }
 }
 
@@ -409,7 +415,7 @@ impl Operation {
     }
 
     fn streamed(self) -> Self {
-        Self { is_stream: true, ..self }
+        Self { kind: ReplyKind::Stream, ..self }
     }
 
     fn or_csv(self) -> Self {

@@ -132,10 +132,11 @@ impl Serve {
 
         let setup = match reading.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             InventoryChange::Changed(setup) => Some(*setup),
-            InventoryChange::Unchanged(fingerprint, warnings)
+            InventoryChange::Unchanged(fingerprint, warnings, operators)
                 if is_in_force(&aaa, fingerprint, &config) && read.lost.is_empty() =>
             {
                 tell_all(&warnings);
+                aaa.know_operators(operators);
                 info!(
                     endpoints = aaa.endpoints(),
                     differs = aaa.differing(),

@@ -11,6 +11,7 @@ mod elsewhere;
 mod endpoint_file;
 mod export;
 mod fingerprint;
+mod operator_file;
 mod policy_section;
 mod section;
 mod stock_file;
@@ -18,6 +19,7 @@ mod stock_file;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
@@ -31,13 +33,14 @@ use self::stock_file::ListedStock;
 pub use super::problem::Rules;
 use super::problem::{InventoryProblem, InventoryProblems, ProblemCollector};
 use super::stock::ListedSim;
-use super::{Catalog, Endpoint, Group, Policy, Vslice};
+use super::{Catalog, Endpoint, Group, Operators, Policy, Vslice};
 use crate::identity::{GroupId, Iccid, Moniker};
 
 const CATALOG: &str = "inventory.toml";
 const ENDPOINTS: &str = "endpoints.csv";
 pub const ENDPOINTS_GZ: &str = "endpoints.csv.gz";
 const STOCK: &str = "stock.csv";
+const OPERATORS: &str = "operators.csv";
 
 /// The octets of a short row. Memory for a row too many is never touched; for one too few
 /// everything moves.
@@ -132,6 +135,15 @@ impl Inventory {
         report.conclude().unwrap_or_default()
     }
 
+    /// The operators of a folder whose other files need not be read again; none if something is wrong
+    /// with them.
+    #[must_use]
+    pub fn operators(dir: &Path) -> Operators {
+        let mut report = ProblemCollector::default();
+        let operators = read_operators(dir, &mut report);
+        report.conclude().map(|_| operators).unwrap_or_default()
+    }
+
     /// Names the endpoints' groups by the handles that the catalog in force has for them, which are
     /// told in the order of the own ones.
     pub fn rename_groups(&mut self, groups: &[GroupId]) {
@@ -179,7 +191,8 @@ fn read(dir: &Path, report: &mut ProblemCollector) -> Option<ReadFolder> {
     let octets = read_octets(&dir.join(CATALOG), report);
     let read = octets.as_ref().and_then(|octets| read_catalog(octets, report));
     let is_read = read.is_some();
-    let CatalogFile { catalog, groups, elsewhere } = read.unwrap_or_default();
+    let CatalogFile { mut catalog, groups, elsewhere } = read.unwrap_or_default();
+    catalog.operators = Arc::new(read_operators(dir, report));
     let names = is_read.then_some(&groups);
     let (listed, endpoints) = read_endpoints_of(dir, Groups { catalog: &catalog, names }, report)?;
     let (stock, of_stock) = read_stock_of(dir, report)?.unzip();
@@ -204,6 +217,24 @@ fn read_stock_of(
         Ok(Some((listed, file.digest())))
     });
     read.map_err(|error| report_unreadable(&error, report)).ok()
+}
+
+/// Without a file there are none.
+fn read_operators(dir: &Path, report: &mut ProblemCollector) -> Operators {
+    let path = dir.join(OPERATORS);
+    if !path.exists() {
+        return Operators::default();
+    }
+    let octets = read_octets(&path, report);
+    let read = octets.map(|octets| operator_file::read(&octets, report));
+    match read {
+        Some(Ok(operators)) => operators,
+        Some(Err(error)) => {
+            report_unreadable(&error, report);
+            Operators::default()
+        }
+        None => Operators::default(),
+    }
 }
 
 fn read_octets(path: &Path, report: &mut ProblemCollector) -> Option<Vec<u8>> {

@@ -130,3 +130,27 @@ fn what_a_section_names_must_be_there_when_it_is_applied() {
     assert_eq!((silent.missing, silent.applied), (Vec::new(), 0));
     assert_eq!(silent.catalog.group_by_moniker("epos").unwrap().1.event_map, None);
 }
+
+#[test]
+fn operators_have_names_and_numbers() {
+    let dir = folder(CATALOG_TEXT, b"iccid\n");
+    let write = |text: &str| fs::write(dir.path().join(OPERATORS), text).unwrap();
+    write("operatorId,plmns,iso3,name\n2145,26201;26206,DEU,Example Mobile\n122,310410,,Other\n");
+    let operators = Arc::clone(&Inventory::load(dir.path()).unwrap().catalog.operators);
+    let one = operators.by_id(2145).unwrap();
+    let plmns: Vec<String> = one.plmns.iter().map(ToString::to_string).collect();
+    assert_eq!((plmns.join(" ").as_str(), one.name.as_str()), ("26201 26206", "Example Mobile"));
+    assert_eq!(operators.by_id(26201), None);
+    assert_eq!(Inventory::operators(dir.path()), *operators);
+    write("operatorId,plmns,iso3,name\n1,2620,ZZ,\n2,26201,DE,\n2,26202,DE,\nx,26201,,\n5,26201\n");
+    let said = Inventory::load(dir.path()).unwrap_err().to_string();
+    let said = said.replace(&format!("{}/", dir.path().display()), "");
+    assert_eq!(
+        said,
+        "operators.csv:2: plmns: a PLMN has 5 or 6 digits; write them as in 26201;26206\n\
+         operators.csv:2: iso3: there is no such country (ISO 3166-1); correct it\n\
+         operators.csv:4: operatorId: 2 stands in line 3 already; leave it in one of them\n\
+         operators.csv:5: operatorId: a number of at most six digits; correct it\n\
+         operators.csv:6: 2 fields instead of 4; add or remove commas"
+    );
+}
