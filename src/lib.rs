@@ -66,7 +66,7 @@
 //!
 //! No timers per session: what is due is settled when an endpoint is touched, and a walk touches
 //! everyone in turn. No index of addresses over VSlices: an address means nothing without its VSlice,
-//! whose space of addresses knows the owner of each. No EAP, no proxying, no CoA, no DTLS.
+//! whose space of addresses knows the owner of each. No EAP, no proxying, no DTLS.
 
 pub mod aaa;
 pub mod address;
