@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use attachd::provisioning::Subnet;
 use attachd::simulator::referee::{Rule, Violation};
+use attachd::time::Timestamp;
 use ipnet::Ipv4Net;
 
 use super::operator::{ANNEX_NETWORK, CHANGE_TELLS, Operator, POOLED};
@@ -77,8 +78,17 @@ impl Operator {
             }
             Rule::AddressChanged => has_moved && addresses.iter().filter(is_annex).count() == 1,
             Rule::AddressDuplicate => words().any(|word| self.has_moved(word)),
+            Rule::AddressEarly => words().any(|word| self.was_away(word, violation.at)),
             _ => false,
         }
+    }
+
+    /// Whether an endpoint was in the other VSlice then. A session that it opens there supersedes the
+    /// one it left behind, whose address is given back at once; a late Stop of that one is all that
+    /// the referee hears of it.
+    fn was_away(&self, iccid: &str, at: Timestamp) -> bool {
+        let moves = self.moves.get(iccid).map(Vec::as_slice).unwrap_or_default();
+        moves.partition_point(|since| *since <= at) % 2 == 1
     }
 
     /// The endpoint that takes the place of another has addresses of its own, and the referee does
